@@ -1,0 +1,100 @@
+"""Faults on demand: which requests go wrong, how, and how often. Never decides what a right answer is."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+#: Faults every stand-in offers; a product adds its own by name.
+COMMON_KINDS = frozenset(
+    {"latency", "hang", "drip", "reset", "lost", "status", "applied_then_status", "rate_limited", "wrong_body", "empty_body"}
+)
+
+
+class Fault(BaseModel):
+    """One rule. All given conditions must hold; a rule with none matches every request.
+
+    kind:
+        latency              answer rightly after `delay` seconds
+        hang                 no effect, no answer for `delay` seconds (default 3600), then the connection closes
+        drip                 the right answer, one byte each `delay` seconds (default 1)
+        reset                no effect, the connection is aborted
+        lost                 the effect happens, then the connection is aborted before the answer
+        status               no effect, answer `status` (default 503) with `body` (default a proxy's HTML page)
+        applied_then_status  the effect happens, then as `status`
+        rate_limited         no effect, 429 with `Retry-After: retry_after`
+        wrong_body           the effect happens, 200 with a body that is not JSON
+        empty_body           the effect happens, 200 with an empty body
+        anything else        asked for by the product's own code
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str
+    method: str | None = Field(None, description="HTTP method, exact")
+    path: str | None = Field(None, description="regular expression searched in the path with its query")
+    contains: str | None = Field(None, description="regular expression searched in the request body")
+    after: int = Field(0, ge=0, description="let this many matching requests through first")
+    count: int | None = Field(None, ge=1, description="go wrong this many times; without it until cleared")
+    probability: float = Field(1.0, ge=0, le=1)
+    delay: float | None = Field(None, ge=0, description="seconds")
+    status: int = 503
+    retry_after: int = 1
+    body: str | None = None
+    content_type: str = "text/html"
+    headers: dict[str, str] = {}
+
+    _seen: int = PrivateAttr(0)
+    _done: int = PrivateAttr(0)
+
+    def matches(self, method: str, path: str, body: str) -> bool:
+        return (
+            (self.method is None or self.method == method)
+            and (self.path is None or re.search(self.path, path) is not None)
+            and (self.contains is None or re.search(self.contains, body) is not None)
+        )
+
+    def spent(self) -> bool:
+        return self.count is not None and self._done >= self.count
+
+    def strike(self, chance: random.Random) -> bool:
+        """Count this matching request; true when it is one that shall go wrong."""
+        self._seen += 1
+        if self._seen <= self.after or self.spent() or chance.random() >= self.probability:
+            return False
+        self._done += 1
+        return True
+
+
+class FaultPlan:
+    """The rules in force, in the order given; the first that strikes wins."""
+
+    def __init__(self, kinds: frozenset[str] = COMMON_KINDS, seed: int = 0) -> None:
+        self.kinds = kinds
+        self._chance = random.Random(seed)
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Raises ValueError for a kind this stand-in does not know."""
+        if fault.kind not in self.kinds:
+            raise ValueError(f"unknown fault kind {fault.kind!r}; known: {', '.join(sorted(self.kinds))}")
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def list(self) -> list[dict[str, Any]]:
+        return [fault.model_dump(exclude_defaults=True) | {"struck": fault._done} for fault in self._faults]
+
+    def strike(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
+        """The first rule of these kinds that matches and strikes now, or None."""
+        wanted = frozenset(kinds)
+        for fault in self._faults:
+            if fault.kind in wanted and fault.matches(method, path, body) and fault.strike(self._chance):
+                return fault
+        return None
+
