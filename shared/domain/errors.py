@@ -1,0 +1,103 @@
+"""What can be wrong with a request, each as a name, a stable code and a sentence. No HTTP status: the API adds that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class DomainError(Exception):
+    """A request that cannot be granted. `code` is stable; `str(error)` says what is wrong and what to do."""
+
+    code = "error"
+    retryable = False
+
+
+class NotFound(DomainError):
+    """There is no such object, or the actor may not know of it."""
+
+    code = "not_found"
+
+
+class Forbidden(DomainError):
+    """The actor may see the object but not do this to it."""
+
+    code = "forbidden"
+
+
+class UnknownUser(DomainError):
+    """A good token whose holder has no record here yet."""
+
+    code = "unknown_user"
+
+    def __init__(self) -> None:
+        super().__init__("You are signed in but have no user record here yet; call GET /users/me once to make it.")
+
+
+class WrongSurface(DomainError):
+    """The token was made for another front door than this route admits."""
+
+    code = "wrong_surface"
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One fault of a body: where (RFC 6901 JSON pointer) and what."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidInput(DomainError):
+    """A body or query that breaks rules; carries every flaw found."""
+
+    code = "invalid_input"
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        super().__init__("The request breaks the rules named in errors; correct all of them and send it again.")
+        self.flaws = tuple(flaws)
+
+
+class SlugTaken(DomainError):
+    """A tenant, living or deleted, has this slug."""
+
+    code = "slug_taken"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"The slug {slug!r} is taken; slugs are never reused, choose another.")
+
+
+class DomainTaken(DomainError):
+    """Another tenant has one of these domains."""
+
+    code = "domain_taken"
+
+    def __init__(self) -> None:
+        super().__init__("One of the domains belongs to another tenant; a domain can serve one tenant only.")
+
+
+class OperationInProgress(DomainError):
+    """The tenant has an open operation of another kind."""
+
+    code = "operation_in_progress"
+    retryable = True
+
+    def __init__(self, operation_id: str, action: str) -> None:
+        super().__init__(f"Operation {operation_id} ({action}) is still running on this tenant; wait for its end.")
+        self.operation_id = operation_id
+
+
+class ActionNotPossible(DomainError):
+    """The tenant's status does not allow this action."""
+
+    code = "action_not_possible"
+
+
+class StoreUnavailable(DomainError):
+    """The database did not answer in time, or refused; nothing can be promised about a write that was under way."""
+
+    code = "store_unavailable"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached at the moment; try again in a few seconds.")

@@ -1,0 +1,94 @@
+"""The three meanings an outside fault can have, and the outcome of a step. Never names a product's status code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from shared.domain.reasons import REASONS
+
+
+class Fault(Exception):  # noqa: N818 - the field's word; none of these is a programming error
+    """An outside system did not do as asked. `reason` is a key of REASONS; `detail` is one safe sentence of our own.
+
+    `detail` never repeats what the outside system sent: its text may hold secrets or other tenants' names.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Unavailable(Fault):
+    """Later may work. `wait`: seconds the outside system asked for, if it did."""
+
+    def __init__(self, reason: str, detail: str = "", *, wait: float | None = None) -> None:
+        super().__init__(reason, detail)
+        self.wait = wait
+
+
+class Refused(Fault):
+    """Never will, as things stand."""
+
+
+class Missing(Fault):
+    """What was asked for is not there."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("missing", detail)
+
+
+#: refusals that are the integration's configuration, not one tenant's doing: they stop all its steps at once
+CREDENTIAL_REASONS = frozenset({"bad_credentials", "missing_permission"})
+
+
+class Result(StrEnum):
+    """How an attempt ended."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    ERROR = "error"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An attempt's end. `notes`: small facts worth showing on the operation (such as `members: pending`)."""
+
+    result: Result
+    reason: str | None = None
+    message: str | None = None
+    wait: float | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def remedy(self) -> str | None:
+        return REASONS[self.reason].remedy or None if self.reason else None
+
+    @property
+    def retryable(self) -> bool:
+        return REASONS[self.reason].retryable if self.reason else False
+
+
+def ok(**notes: str) -> Outcome:
+    """The outside system is as wanted."""
+    return Outcome(Result.OK, notes=notes)
+
+
+def skipped(reason: str) -> Outcome:
+    """There was nothing to do, for a reason of the catalogue."""
+    return Outcome(Result.SKIPPED, reason, sentence(reason))
+
+
+def failed(fault: Fault) -> Outcome:
+    """What a fault means for the attempt: Unavailable asks for another, all else ends the step."""
+    if isinstance(fault, Unavailable):
+        return Outcome(Result.RETRY, fault.reason, sentence(fault.reason, fault.detail), fault.wait)
+    reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
+    return Outcome(Result.ERROR, reason, sentence(reason, fault.detail))
+
+
+def sentence(reason: str, detail: str = "") -> str:
+    """The catalogue's sentence, with the particular one behind it."""
+    return f"{REASONS[reason].message} {detail}".strip()

@@ -1,0 +1,51 @@
+"""What a slug and a domain name may be. Each rule returns the canonical form or says in a sentence why not."""
+
+from __future__ import annotations
+
+import re
+
+import idna
+
+SLUG = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
+
+#: names that would collide with hosts or routes of the platform itself
+RESERVED_SLUGS = frozenset(
+    """
+    about abuse account accounts admin administrator api app apps assets auth authentik autoconfig autodiscover
+    billing blog calendar cdn chat cloud console contact dashboard default demo dev dns docs download drive email
+    files flower ftp health help host hostmaster id imap info internal jmap legal live login logout mail mailer
+    manage me metrics mta-sts mx news noc ns ns1 ns2 null ocis office oidc oauth openapi operations operator
+    ops partner partners pay payment platform pop pop3 portal postmaster prod production proxy public register root
+    security server shop signin signup smtp sso staff staging stalwart static status stripe subscriptions support
+    sysadmin system team tenant tenants test traefik undefined users web webdav webmail webmaster wiki www
+    """.split()
+)
+
+
+def slug(text: str) -> str:
+    """The slug itself when it may be used. Raises ValueError with the rule it breaks."""
+    if not SLUG.fullmatch(text):
+        raise ValueError("must be 3 to 32 of a-z, 0-9 and '-', start with a letter and not end with '-'")
+    if "--" in text:
+        raise ValueError("must not contain '--'")
+    if text in RESERVED_SLUGS:
+        raise ValueError("is reserved for the platform; choose another")
+    return text
+
+
+def domain_name(text: str) -> str:
+    """The domain as lower-case A-labels (RFC 5891, UTS 46). Raises ValueError with the rule it breaks."""
+    candidate = text.strip()
+    if not candidate or candidate.endswith("."):
+        raise ValueError("must be a domain name without a dot at its end")
+    try:
+        name = idna.encode(candidate, uts46=True, std3_rules=True).decode("ascii").lower()
+    except idna.IDNAError as problem:
+        raise ValueError(f"is not a valid domain name: {problem}") from None
+    if "." not in name:
+        raise ValueError("must have at least one dot")
+    if len(name) > 253:
+        raise ValueError("must be at most 253 characters")
+    if name.rsplit(".", 1)[1].isdigit():
+        raise ValueError("must not be an IP address")
+    return name

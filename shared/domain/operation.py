@@ -1,0 +1,92 @@
+"""An operation and its steps, as read from the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    PROVISION = "provision"
+    RECONCILE = "reconcile"
+
+
+class OperationStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepStatus(StrEnum):
+    """`pending` waits for its (next) attempt, `running` has one under way; the others are ends."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    OK = "ok"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's."""
+
+    name: str
+    phase: int
+    status: StepStatus
+    attempts: int = 0
+    dispatch: int = 0
+    due_at: datetime | None = None
+    lease_until: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    retryable: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STEP
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations."""
+
+    id: str
+    tenant_id: str
+    tenant_slug: str
+    action: Action
+    status: OperationStatus
+    requested_by: str | None
+    request_id: str
+    generation: int
+    dispatch: int
+    phase: int
+    settled: bool
+    steps: tuple[StepRecord, ...]
+    created_at: datetime
+    deadline_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is OperationStatus.RUNNING
+
+    def step(self, name: str) -> StepRecord:
+        """Raises KeyError for a step this operation does not have."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def steps_of_dispatch(self) -> tuple[StepRecord, ...]:
+        """The steps that the latest dispatch is to send."""
+        return tuple(step for step in self.steps if step.is_open and step.dispatch == self.dispatch)

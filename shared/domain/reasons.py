@@ -1,0 +1,98 @@
+"""The catalogue: every reason a step can carry, with the sentence for people and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`message` says what is wrong, `remedy` what to do; `retryable`: the same call may work later without a change."""
+
+    message: str
+    remedy: str = ""
+    retryable: bool = False
+
+
+REASONS: dict[str, Reason] = {
+    # a step had nothing to do
+    "not_configured": Reason(
+        "This integration is not configured.",
+        "Set its URL and credentials, restart the workers, then reconcile the tenant.",
+    ),
+    "no_domains": Reason("The tenant has no domains, so there is no mail to set up.", "Add a domain to the tenant."),
+    # the integration may work later
+    "unreachable": Reason(
+        "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True
+    ),
+    "timeout": Reason(
+        "The integration did not answer in time.", "Check its load and the network between it and the workers.", True
+    ),
+    "upstream_error": Reason(
+        "The integration answered with a fault of its own.",
+        "Look in its logs for the request id of this operation.",
+        True,
+    ),
+    "throttled": Reason("The integration asked us to slow down.", "Wait; the step runs again by itself.", True),
+    "unexpected_answer": Reason(
+        "The integration gave an answer that makes no sense here.",
+        "Check that the configured URL is the product's own address and that its version is supported.",
+        True,
+    ),
+    "not_ready": Reason(
+        "The integration accepted the change but has not finished it yet.", "Wait; the step runs again by itself.", True
+    ),
+    "storage_down": Reason(
+        "The file service's storage does not answer, so nothing it says about spaces can be believed.",
+        "Check the storage provider of OCIS.",
+        True,
+    ),
+    "tls": Reason(
+        "The integration's certificate was not accepted.",
+        "Correct the certificate or add its authority to EXTRA_CA_CERTS, then reconcile the tenant.",
+    ),
+    # the integration will not, as things stand
+    "taken": Reason(
+        "An object of this name exists and is not this tenant's.",
+        "Rename or remove the foreign object, or choose another name, then reconcile the tenant.",
+    ),
+    "ambiguous": Reason(
+        "More than one object carries this tenant's stamp.",
+        "Find out which one holds the data, remove the others, then reconcile the tenant.",
+    ),
+    "bad_credentials": Reason(
+        "The integration refuses our credentials.",
+        "Renew the credentials in the settings, restart the workers, then reconcile the tenant.",
+    ),
+    "missing_permission": Reason(
+        "Our account lacks a permission that this step needs.",
+        "Give the account the permissions listed in the documentation, then reconcile the tenant.",
+    ),
+    "not_supported": Reason(
+        "This version or configuration of the integration cannot do what the step needs.",
+        "See the documentation for supported versions and settings.",
+    ),
+    "quota": Reason(
+        "A limit of the integration is reached.", "Raise the limit there or the plan here, then reconcile."
+    ),
+    "invalid": Reason(
+        "The integration refuses the values as invalid.",
+        "Correct the tenant's name or domains, then reconcile the tenant.",
+    ),
+    # the operation's own limits
+    "attempts_exhausted": Reason(
+        "The step was tried as often as allowed and never came through.",
+        "Clear the cause named before, then reconcile the tenant.",
+    ),
+    "deadline": Reason(
+        "The operation's time ran out before this step came through.",
+        "Clear the cause named before, then reconcile the tenant.",
+    ),
+    "blocked": Reason(
+        "An earlier phase failed, so this step never ran.", "Clear the failed steps, then reconcile the tenant."
+    ),
+    "bug": Reason(
+        "The step failed in a way nobody foresaw; the details are in the worker's log.",
+        "Report it with the operation's id, then reconcile the tenant.",
+    ),
+}

@@ -1,0 +1,155 @@
+"""All settings, read once from the environment into one frozen object. A missing or malformed one stops the start."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.domain.plans import DEFAULT_PLANS, Plan
+
+Surface = Literal["portal", "partner", "operator"]
+SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
+Pairs = Annotated[dict[str, str], NoDecode]
+
+
+class SettingsError(Exception):
+    """The environment does not make sense; the message names each variable and says what to do."""
+
+
+class Settings(BaseSettings):
+    """One field per environment variable, by the same name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    mongodb_uri: SecretStr
+    mongodb_database: str = "dezky"
+    redis_url: SecretStr
+
+    oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
+    oidc_audiences: Pairs = Field({}, description="audience, or audience=surface, comma-separated")
+    oidc_algorithms: CommaSeparated = ("RS256", "ES256")
+    oidc_admin_group: str = "dezky-platform-admins"
+    oidc_tenant_group_prefix: str = "tenant-"
+
+    authentik_api_url: AnyHttpUrl | None = None
+    authentik_api_token: SecretStr | None = None
+    stalwart_api_url: AnyHttpUrl | None = None
+    stalwart_api_token: SecretStr | None = None
+    stalwart_username: str | None = None
+    stalwart_password: SecretStr | None = None
+    stalwart_tenants: Literal["auto", "require", "off"] = "auto"
+    ocis_api_url: AnyHttpUrl | None = None
+    ocis_token_url: AnyHttpUrl | None = None
+    ocis_client_id: str | None = None
+    ocis_client_secret: SecretStr | None = None
+    ocis_username: str | None = None
+    ocis_password: SecretStr | None = None
+    ocis_scope: str = "openid profile entitlements"
+    ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
+
+    stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
+    extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
+
+    default_tenant_slug: str = "dezky"
+    plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(3001, ge=1, le=65535)
+    operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
+    step_max_attempts: int = Field(40, ge=1)
+    attempt_seconds: float = Field(45, gt=0)
+    call_seconds: float = Field(10, gt=0)
+    lease_seconds: float = Field(90, gt=0)
+    retry_base_seconds: float = Field(1, gt=0)
+    retry_cap_seconds: float = Field(60, gt=0)
+    sweep_interval_seconds: float = Field(2, gt=0)
+    dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
+
+    @field_validator("oidc_issuers", "oidc_audiences", mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        parts = [part.strip() for part in given.split(",") if part.strip()]
+        return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
+
+    @field_validator("oidc_algorithms", "stamp_keys", mode="before")
+    @classmethod
+    def _list(cls, given: Any) -> Any:
+        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _asymmetric(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
+        if bad:
+            raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
+        return given
+
+    @field_validator("oidc_audiences")
+    @classmethod
+    def _surfaces(cls, given: dict[str, str]) -> dict[str, str]:
+        bad = [surface for surface in given.values() if surface and surface not in SURFACES]
+        if bad:
+            raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
+        return given
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        problems = [*_credential_problems(self)]
+        if self.lease_seconds <= self.attempt_seconds:
+            problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
+        if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
+            problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def stamp_key_texts(self) -> tuple[str, ...]:
+        return tuple(key.get_secret_value() for key in self.stamp_keys)
+
+
+def _credential_problems(given: Settings) -> list[str]:
+    problems = []
+    if given.authentik_api_url and not given.authentik_api_token:
+        problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")
+    if given.stalwart_api_url and not (
+        given.stalwart_api_token or (given.stalwart_username and given.stalwart_password)
+    ):
+        problems.append(
+            "STALWART_API_URL is set but neither STALWART_API_TOKEN nor STALWART_USERNAME and STALWART_PASSWORD"
+        )
+    by_client = given.ocis_token_url and given.ocis_client_id and given.ocis_client_secret
+    by_account = given.ocis_username and given.ocis_password
+    if given.ocis_api_url and not (by_client or by_account):
+        problems.append(
+            "OCIS_API_URL is set but neither OCIS_TOKEN_URL with OCIS_CLIENT_ID and OCIS_CLIENT_SECRET, "
+            "nor OCIS_USERNAME and OCIS_PASSWORD"
+        )
+    return problems
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, `overrides` first. Raises SettingsError, a sentence for each variable at fault."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as problem:
+        raise SettingsError(
+            "\n".join(_sentence(dict(error)) for error in problem.errors(include_input=False))
+        ) from None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    variable = "_".join(str(part) for part in error["loc"][:1]).upper()
+    if error["type"] == "missing":
+        return f"{variable} is not set."
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{variable}: {text}." if variable else f"{text}."

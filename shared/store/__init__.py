@@ -1,0 +1,1 @@
+"""MongoDB, one file per collection: takes and gives domain values; drivers' errors stay inside."""

@@ -1,0 +1,1 @@
+"""Clients of the outside systems: their words in ours, no policy."""
