@@ -8,7 +8,7 @@ from enum import StrEnum
 from shared.domain.reasons import REASONS
 
 
-class Fault(Exception):  # noqa: N818 - the field's word; none of these is a programming error
+class Fault(Exception):
     """An outside system did not do as asked. `reason` is a key of REASONS; `detail` is one safe sentence of our own.
 
     `detail` never repeats what the outside system sent: its text may hold secrets or other tenants' names.
