@@ -1,0 +1,107 @@
+"""The connection to MongoDB: one client per process, safe defaults, transactions, and drivers' errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.errors import InvalidId
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.domain.errors import StoreUnavailable
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+#: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
+DURABLE = WriteConcern(w="majority", j=True)
+
+#: how long any one call may take, retries of the driver included, in milliseconds
+TIMEOUT_MS = 5000
+
+
+def open_client(uri: str) -> MongoClient[Document]:
+    """A client for this process; make it after forking. Nothing is sent until it is first used."""
+    return MongoClient(
+        uri,
+        tz_aware=True,
+        timeoutMS=TIMEOUT_MS,
+        serverSelectionTimeoutMS=TIMEOUT_MS,
+        connectTimeoutMS=2000,
+        maxPoolSize=64,
+        retryWrites=True,
+        retryReads=True,
+        appname="dezky-platform-api",
+    )
+
+
+def open_database(client: MongoClient[Document], name: str) -> Database[Document]:
+    return client.get_database(
+        name,
+        codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+        write_concern=DURABLE,
+        read_concern=ReadConcern("majority"),
+    )
+
+
+_UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WTimeoutError)
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Driver errors that mean "not now" become StoreUnavailable; the rest are bugs and stay what they are."""
+    try:
+        yield
+    except _UNAVAILABLE as problem:
+        raise StoreUnavailable from problem
+    except PyMongoError as problem:
+        if problem.timeout or problem.has_error_label("TransientTransactionError") or _is_stepdown(problem):
+            raise StoreUnavailable from problem
+        raise
+
+
+def _is_stepdown(problem: PyMongoError) -> bool:
+    return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
+
+
+def in_transaction(client: MongoClient[Document], work: Callable[[ClientSession], T]) -> T:
+    """Run `work` in one transaction, all or nothing; the driver repeats it on a transient conflict, so it may run twice."""
+    with our_errors(), client.start_session() as session:
+        return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+
+
+def object_id(text: str) -> ObjectId | None:
+    """The id, or None for text that cannot be one."""
+    try:
+        return ObjectId(text)
+    except (InvalidId, TypeError):
+        return None
+
+
+def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
+    """An upsert pipeline that stores the document as it is, with fields computed on the database's clock.
+
+    `times`: field = aggregation expression, such as `createdAt="$$NOW"`. The literal keeps values that start with `$` text.
+    """
+    return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
+
+
+def seconds_from_now(seconds: float) -> Document:
+    """Now on the database's clock plus seconds. `$add` takes whole milliseconds; `$dateAdd` refuses fractions."""
+    return {"$add": ["$$NOW", round(seconds * 1000)]}
