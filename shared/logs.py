@@ -1,4 +1,4 @@
-"""Logs as events with facts: JSON lines in production, coloured text on a console. Both doors call `configure_logs` once."""
+"""Logs as events with facts: JSON lines in production, coloured text on a console."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _is_stepdown(problem: PyMongoError) -> bool:
 
 
 def in_transaction(client: MongoClient[Document], work: Callable[[ClientSession], T]) -> T:
-    """Run `work` in one transaction, all or nothing; the driver repeats it on a transient conflict, so it may run twice."""
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried."""
     with our_errors(), client.start_session() as session:
         return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
@@ -94,10 +94,17 @@ def object_id(text: str) -> ObjectId | None:
         return None
 
 
+def present(row: Document | None) -> Document:
+    """The row of a write that cannot miss. Raises LookupError if it did, which would be a bug."""
+    if row is None:
+        raise LookupError("a row that must exist was not found")
+    return row
+
+
 def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
     """An upsert pipeline that stores the document as it is, with fields computed on the database's clock.
 
-    `times`: field = aggregation expression, such as `createdAt="$$NOW"`. The literal keeps values that start with `$` text.
+    `times`: field = aggregation expression, such as `createdAt="$$NOW"`. `$literal` keeps `$` in values harmless.
     """
     return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
 

@@ -18,12 +18,17 @@ from shared.domain.operation import Operation, OperationStatus, StepRecord, Step
 from shared.domain.recipes import INTEGRATIONS, TRANSITIONS
 from shared.domain.tenant import Address, BillingInfo, NewTenant, Status, Tenant
 from shared.domain.views import Page, TenantQuery
-from shared.store.mongo import Document, inserting, object_id, our_errors
+from shared.store.mongo import Document, inserting, object_id, our_errors, present
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
     # multikey: no two tenants may share any one domain
-    IndexModel([("domains", ASCENDING)], name="domains", unique=True, partialFilterExpression={"domains.0": {"$exists": True}}),
+    IndexModel(
+        [("domains", ASCENDING)],
+        name="domains",
+        unique=True,
+        partialFilterExpression={"domains.0": {"$exists": True}},
+    ),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
@@ -71,7 +76,7 @@ class Tenants:
             )
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return _tenant(row)
+        return _tenant(present(row))
 
     def find(self, slug: str) -> Tenant | None:
         with our_errors():
@@ -105,11 +110,11 @@ class Tenants:
         """Raise the generation for a newly accepted operation, and point at it."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(tenant_id)},
-            [{"$set": {"operationId": operation_id, **_raised("generation"), **_raised("version"), "updatedAt": "$$NOW"}}],
+            _written({"operationId": operation_id, **_raised("generation")}),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _tenant(row)
+        return _tenant(present(row))
 
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
         """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
@@ -132,19 +137,20 @@ class Tenants:
             fields["status"] = {"$cond": [{"$in": ["$status", sorted(allowed)]}, end, "$status"]}
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            _guarded_pipeline(fields),
+            _written(fields),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         return _tenant(row) if row else None
 
     def _guarded(self, tenant_id: str, generation: int, fields: Document) -> bool:
+        condition = {"_id": ObjectId(tenant_id), "generation": generation}
         with our_errors():
-            done = self._rows.update_one({"_id": ObjectId(tenant_id), "generation": generation}, _guarded_pipeline(fields))
+            done = self._rows.update_one(condition, _written(fields))
         return done.matched_count == 1
 
 
-def _guarded_pipeline(fields: Document) -> list[Document]:
+def _written(fields: Document) -> list[Document]:
     return [{"$set": {**fields, **_raised("version"), "updatedAt": "$$NOW"}}]
 
 

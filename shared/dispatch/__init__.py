@@ -1,0 +1,1 @@
+"""Chords by task name: the only place where both doors meet Celery."""

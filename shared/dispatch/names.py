@@ -1,0 +1,13 @@
+"""Task and queue names: the whole contract between who sends and who works."""
+
+from __future__ import annotations
+
+from shared.domain.recipes import INTEGRATIONS
+
+RUN_STEP = "dezky.run_step"
+FINALIZE = "dezky.finalize"
+TASKS = (RUN_STEP, FINALIZE)
+
+#: the queue of messages that belong to no integration
+CONTROL_QUEUE = "control"
+QUEUES = (*INTEGRATIONS, CONTROL_QUEUE)

@@ -1,0 +1,71 @@
+"""All collections behind one connection, opened once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+
+from shared.settings import Settings
+from shared.store.breakers import Breakers
+from shared.store.events import Events
+from shared.store.mongo import Document, in_transaction, open_client, open_database
+from shared.store.operations import Operations
+from shared.store.subscriptions import Subscriptions
+from shared.store.tenants import Tenants
+from shared.store.users import Users
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The collections, and transactions over them."""
+
+    client: MongoClient[Document]
+    tenants: Tenants
+    operations: Operations
+    users: Users
+    subscriptions: Subscriptions
+    events: Events
+    breakers: Breakers
+
+    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
+        return in_transaction(self.client, work)
+
+    def make_indexes(self) -> None:
+        """Idempotent, and safe when several processes start at once."""
+        for collection in (self.tenants, self.operations, self.users, self.subscriptions, self.events):
+            collection.make_indexes()
+
+    def is_up(self, seconds: float) -> bool:
+        """Whether a primary answers within `seconds`."""
+        try:
+            with pymongo.timeout(seconds):
+                self.client.admin.command("ping")
+        except pymongo.errors.PyMongoError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """A store for this process: call it after forking."""
+    client = open_client(settings.mongodb_uri.get_secret_value())
+    database = open_database(client, settings.mongodb_database)
+    return Store(
+        client=client,
+        tenants=Tenants(database),
+        operations=Operations(database, settings.dispatch_grace_seconds),
+        users=Users(database),
+        subscriptions=Subscriptions(database),
+        events=Events(database),
+        breakers=Breakers(database),
+    )

@@ -1,0 +1,267 @@
+"""The `operations` collection: each row is its own outbox, lease book and history. Times are the database's."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from shared.domain.faults import Outcome
+from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.recipes import RECIPES
+from shared.domain.views import Page
+from shared.store import progress
+from shared.store.mongo import Document, inserting, object_id, our_errors, present, seconds_from_now
+
+INDEXES = [
+    # the rule "one open operation for each tenant" is this index
+    IndexModel([("tenantId", ASCENDING)], name="open", unique=True, partialFilterExpression={"status": "running"}),
+    IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
+    IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
+    IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
+    IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
+]
+
+
+@dataclass(frozen=True)
+class NewOperation:
+    """What is known before the record: whose, what, on whose word, and how long it may take (seconds)."""
+
+    tenant_id: str
+    tenant_slug: str
+    action: Action
+    generation: int
+    requested_by: str | None
+    request_id: str
+    deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A step taken for one attempt. `token` proves it when the outcome is recorded."""
+
+    operation: Operation
+    step: StepRecord
+    token: str
+
+
+class Operations:
+    def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
+        self._rows = database["operations"]
+        self._grace = dispatch_grace
+
+    def make_indexes(self) -> None:
+        with our_errors():
+            self._rows.create_indexes(INDEXES)
+
+    def insert(self, operation_id: ObjectId, new: NewOperation, session: ClientSession) -> Operation:
+        """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
+
+        Raises pymongo's DuplicateKeyError when the tenant has an open one.
+        """
+        held = self._leases_of_older(new.tenant_id, session) if new.action is not Action.PROVISION else {}
+        document: Document = {
+            "_id": operation_id,
+            "tenantId": new.tenant_id,
+            "tenantSlug": new.tenant_slug,
+            "action": new.action,
+            "status": OperationStatus.RUNNING,
+            "requestedBy": new.requested_by,
+            "requestId": new.request_id,
+            "generation": new.generation,
+            "dispatch": 1,
+            "phase": 0,
+            "settled": False,
+            "finishedAt": None,
+        }
+        first_look = seconds_from_now(self._grace)
+        steps = [
+            _new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
+            for number, phase in enumerate(RECIPES[new.action])
+            for step in phase
+        ]
+        times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
+        row = self._rows.find_one_and_update(
+            {"_id": operation_id},
+            inserting(document, steps=steps, **times),
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return _operation(present(row))
+
+    def find(self, operation_id: str) -> Operation | None:
+        key = object_id(operation_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}) if key else None
+        return _operation(row) if row else None
+
+    def find_open(self, tenant_id: str) -> Operation | None:
+        with our_errors():
+            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
+        return _operation(row) if row else None
+
+    def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
+        with our_errors():
+            rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})
+            return {str(row["_id"]): _operation(row) for row in rows}
+
+    def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
+        """One tenant's operations, newest first."""
+        condition: Document = {"tenantId": tenant_id}
+        key = object_id(after) if after else None
+        if key is not None:
+            condition["_id"] = {"$lt": key}
+        with our_errors():
+            rows = list(self._rows.find(condition).sort("_id", DESCENDING).limit(limit + 1))
+        found = tuple(_operation(row) for row in rows[:limit])
+        return Page(found, found[-1].id if len(rows) > limit else None)
+
+    def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
+        """Take a step for one attempt. None: it is done, taken, not due, sent anew by a later dispatch, or unknown."""
+        key = object_id(operation_id)
+        if key is None:
+            return None
+        token = secrets.token_hex(8)
+        operation = self._advance(
+            {"_id": key, "status": OperationStatus.RUNNING, "$expr": progress.claimable(step, dispatch)},
+            progress.claimed(step, token, lease_seconds),
+        )
+        return Claim(operation, operation.step(step), token) if operation else None
+
+    def record(self, claim: Claim, outcome: Outcome, retry_in: float = 0.0) -> Operation | None:
+        """Put an attempt's end on record. None when the lease was lost: the attempt then counts for nothing."""
+        return self._advance(
+            {"_id": ObjectId(claim.operation.id), "steps.leaseToken": claim.token},
+            progress.recorded(claim.step.name, outcome, retry_in, self._grace),
+        )
+
+    def due(self, limit: int) -> Iterator[str]:
+        """Ids of running operations that need a push, most overdue first."""
+        return self._ids({"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}, "dueAt", limit)
+
+    def resend(self, operation_id: str) -> Operation | None:
+        """Raise the dispatch of a due operation. None when another sweep was faster."""
+        return self._advance(
+            {
+                "_id": ObjectId(operation_id),
+                "status": OperationStatus.RUNNING,
+                "$expr": {"$lte": ["$dueAt", "$$NOW"]},
+            },
+            progress.resent(self._grace),
+        )
+
+    def overdue(self, limit: int) -> Iterator[str]:
+        """Ids of running operations whose deadline has passed."""
+        condition = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$deadlineAt", "$$NOW"]}}
+        return self._ids(condition, "deadlineAt", limit)
+
+    def expire(self, operation_id: str) -> Operation | None:
+        """Fail an operation whose deadline has passed. None when it ended otherwise meanwhile."""
+        return self._advance(
+            {
+                "_id": ObjectId(operation_id),
+                "status": OperationStatus.RUNNING,
+                "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
+            },
+            progress.expired(),
+        )
+
+    def unsettled(self, limit: int) -> Iterator[str]:
+        """Ids of operations closed a while ago whose end the tenant's record still does not show."""
+        had_time = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
+        return self._ids(
+            {"settled": False, "status": {"$ne": OperationStatus.RUNNING}, "$expr": had_time}, "finishedAt", limit
+        )
+
+    def settle(self, operation_id: str, session: ClientSession) -> Operation | None:
+        """Mark a closed operation as settled. None when somebody else did, or it is still open."""
+        row = self._rows.find_one_and_update(
+            {"_id": ObjectId(operation_id), "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
+            {"$set": {"settled": True}},
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return _operation(row) if row else None
+
+    def _advance(self, condition: Document, pipeline: progress.Pipeline) -> Operation | None:
+        with our_errors():
+            row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)
+        return _operation(row) if row else None
+
+    def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:
+        with our_errors():
+            for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
+                yield str(row["_id"])
+
+    def _leases_of_older(self, tenant_id: str, session: ClientSession) -> dict[str, object]:
+        """Step name: end of a lease still alive on an already closed operation. The new one's steps wait for it,
+        else an old attempt's write could land upstream after the new one's."""
+        pipeline: list[Document] = [
+            {"$match": {"tenantId": tenant_id}},
+            {"$sort": {"_id": DESCENDING}},
+            {"$limit": 5},
+            {"$unwind": "$steps"},
+            {"$match": {"$expr": {"$gt": ["$steps.leaseUntil", "$$NOW"]}}},
+            {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},
+        ]
+        return {row["_id"]: row["until"] for row in self._rows.aggregate(pipeline, session=session)}
+
+
+def _new_step(name: str, phase: int, look_at: Document | None, held_until: object | None) -> Document:
+    return {
+        "name": name,
+        "phase": phase,
+        "status": StepStatus.PENDING,
+        "attempts": 0,
+        "dispatch": 1 if phase == 0 else 0,
+        "sends": 1 if phase == 0 else 0,
+        "dueAt": held_until or "$$NOW",
+        "lookAt": held_until or look_at,
+        "leaseToken": None,
+        "leaseUntil": None,
+    }
+
+
+def _step(row: Document) -> StepRecord:
+    return StepRecord(
+        name=row["name"],
+        phase=row["phase"],
+        status=StepStatus(row["status"]),
+        attempts=row["attempts"],
+        dispatch=row["dispatch"],
+        due_at=row.get("dueAt"),
+        lease_until=row.get("leaseUntil"),
+        started_at=row.get("startedAt"),
+        finished_at=row.get("finishedAt"),
+        reason=row.get("reason"),
+        message=row.get("message"),
+        remedy=row.get("remedy"),
+        retryable=row.get("retryable", False),
+        notes=row.get("notes") or {},
+    )
+
+
+def _operation(row: Document) -> Operation:
+    return Operation(
+        id=str(row["_id"]),
+        tenant_id=row["tenantId"],
+        tenant_slug=row["tenantSlug"],
+        action=Action(row["action"]),
+        status=OperationStatus(row["status"]),
+        requested_by=row["requestedBy"],
+        request_id=row["requestId"],
+        generation=row["generation"],
+        dispatch=row["dispatch"],
+        phase=row["phase"],
+        settled=row["settled"],
+        steps=tuple(_step(step) for step in row["steps"]),
+        created_at=row["createdAt"],
+        deadline_at=row["deadlineAt"],
+        finished_at=row.get("finishedAt"),
+    )

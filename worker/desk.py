@@ -1,0 +1,58 @@
+"""A worker process's tools: its database connection, its clients, its runner. Made once per process, never shared by fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from shared.dispatch.sender import Dispatcher
+from shared.domain.recipes import AUTHENTIK, OCIS, STALWART
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from worker.integrations import authentik, ocis, stalwart
+from worker.runner import Runner
+from worker.steps.registry import STEPS
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a task works with."""
+
+    store: Store
+    runner: Runner
+
+
+def connect_integrations(settings: Settings) -> Mapping[str, Any]:
+    """A client for each integration, None where it is not configured."""
+    return {
+        AUTHENTIK: authentik.connect(settings),
+        STALWART: stalwart.connect(settings),
+        OCIS: ocis.connect(settings),
+    }
+
+
+class DeskOfProcess:
+    """Gives the calling process its own desk: a forked child makes a new one instead of sharing its parent's sockets."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings = settings
+        self._app = app
+        self._lock = threading.Lock()
+        self._desk: tuple[int, Desk] | None = None
+
+    def __call__(self) -> Desk:
+        with self._lock:
+            if self._desk is None or self._desk[0] != os.getpid():
+                self._desk = (os.getpid(), self._make())
+            return self._desk[1]
+
+    def _make(self) -> Desk:
+        store = open_store(self._settings)
+        dispatcher = Dispatcher(self._settings.redis_url.get_secret_value(), self._app)
+        runner = Runner(store, dispatcher, STEPS, connect_integrations(self._settings), self._settings)
+        return Desk(store, runner)

@@ -1,0 +1,170 @@
+"""One attempt of one step: claim it, run it, record how it ended. Raises nothing: whatever happens is an outcome."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from shared.dispatch.sender import Dispatcher
+from shared.domain.errors import StoreUnavailable
+from shared.domain.faults import CREDENTIAL_REASONS, Fault, Outcome, Result, failed, sentence, skipped
+from shared.domain.operation import Action, Operation
+from shared.domain.recipes import integration_of
+from shared.domain.stamp import Stamper
+from shared.domain.tenant import Tenant
+from shared.settings import Settings
+from shared.store.opening import Store
+from shared.store.operations import Claim
+from worker.deadline import within
+from worker.settlement import settle
+from worker.steps.registry import StepFunction
+from worker.steps.work import Work
+
+log = structlog.get_logger(__name__)
+
+#: a retry due within this many seconds is the task's own; a later one is left to the sweep
+LONGEST_OWN_RETRY = 60.0
+#: how long an integration that refuses our credentials is left alone, and how long one probe of it may take, in seconds
+BREAKER_OPEN = 60.0
+BREAKER_PROBE = 20.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again."""
+
+    said: str
+    retry_in: float | None = None
+
+
+class Runner:
+    """One per process; safe to share between threads.
+
+    `clients`: integration name to its client, None when it is not configured.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        steps: Mapping[Action, Mapping[str, StepFunction]],
+        clients: Mapping[str, Any],
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._steps = steps
+        self._clients = clients
+        self._settings = settings
+
+    def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
+        """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
+        try:
+            claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
+            if claim is None:
+                return Verdict("nothing to do")
+            operation = claim.operation
+            with bound_contextvars(
+                request_id=operation.request_id,
+                operation=operation.id,
+                tenant=operation.tenant_slug,
+                step=step,
+                attempt=claim.step.attempts,
+            ):
+                return self._claimed(claim)
+        except StoreUnavailable:
+            # whatever was claimed is under a lease; the sweep sends it again when that runs out
+            log.warning("step.store_unavailable", operation=operation_id, step=step)
+            return Verdict("store unavailable")
+
+    def _claimed(self, claim: Claim) -> Verdict:
+        outcome = self._bounded(claim, self._attempt(claim))
+        retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
+        operation = self._store.operations.record(claim, outcome, retry_in)
+        if operation is None:
+            log.warning("step.lease_lost", outcome=outcome.result)
+            return Verdict("lease lost")
+        log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
+        self._follow(operation, claim)
+        own = outcome.result is Result.RETRY and operation.is_open and retry_in <= LONGEST_OWN_RETRY
+        return Verdict(outcome.result, retry_in if own else None)
+
+    def _follow(self, operation: Operation, claim: Claim) -> None:
+        """What the recorded outcome means beyond its step."""
+        if not operation.is_open:
+            settle(self._store, operation.id)
+            return
+        self._store.tenants.record_step(operation, operation.step(claim.step.name))
+        if operation.phase > claim.operation.phase:
+            self._dispatcher.send(operation)
+
+    def _attempt(self, claim: Claim) -> Outcome:
+        if claim.step.attempts > self._settings.step_max_attempts:
+            return _exhausted(claim.step.message)
+        integration = integration_of(claim.step.name, claim.operation.action)
+        function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
+        if integration is None or function is None:
+            return Outcome(Result.RETRY, "not_ready", "These workers are older than the operation; newer ones run it.")
+        client = self._clients.get(integration)
+        if client is None:
+            return skipped("not_configured")
+        refused = self._store.breakers.find_open(integration, BREAKER_PROBE)
+        if refused is not None:
+            return Outcome(Result.ERROR, refused[0], sentence(*refused))
+        outcome = self._guarded(claim, function, client, integration)
+        self._mind_breaker(integration, outcome)
+        return outcome
+
+    def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
+        tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
+        if tenant is None:
+            return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
+        try:
+            with within(self._settings.attempt_seconds):
+                return function(self._work(tenant, claim.operation.generation, integration), client)
+        except Fault as fault:
+            return failed(fault)
+        except StoreUnavailable:
+            raise
+        except Exception:  # the one place where a bug must not escape: it would take the chord with it
+            log.exception("step.bug")
+            return Outcome(Result.ERROR, "bug", sentence("bug"))
+
+    def _work(self, tenant: Tenant, generation: int, integration: str) -> Work:
+        def save(**fields: Any) -> None:
+            changed = {name: value for name, value in fields.items() if tenant.remote.get(name) != value}
+            if changed:
+                self._store.tenants.save_remote(tenant.id, generation, changed)
+
+        plan = self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values()))
+        return Work(tenant, plan, Stamper(integration, self._settings.stamp_key_texts), save)
+
+    def _mind_breaker(self, integration: str, outcome: Outcome) -> None:
+        if outcome.reason in CREDENTIAL_REASONS and outcome.result is Result.ERROR:
+            detail = (outcome.message or "").removeprefix(sentence(outcome.reason or "")).strip()
+            log.error("integration.credentials_refused", integration=integration, reason=outcome.reason)
+            self._store.breakers.open(integration, outcome.reason or "", detail, BREAKER_OPEN)
+        elif outcome.result is Result.OK and self._store.breakers.close(integration):
+            log.info("integration.credentials_accepted", integration=integration)
+
+    def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """No further attempt after the last allowed one."""
+        last = claim.step.attempts >= self._settings.step_max_attempts
+        return _exhausted(outcome.message) if last and outcome.result is Result.RETRY else outcome
+
+    def _pause(self, attempts: int, asked: float | None) -> float:
+        """Seconds until the next attempt: exponential with full jitter, never less than the upstream asked for."""
+        ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2 ** min(attempts - 1, 16))
+        return max(random.uniform(0, ceiling), asked or 0.0)  # noqa: S311 - spreads load, guards nothing
+
+
+_EVENTS = {Result.OK: "ok", Result.SKIPPED: "skipped", Result.ERROR: "failed", Result.RETRY: "retrying"}
+
+
+def _exhausted(last_message: str | None) -> Outcome:
+    return Outcome(Result.ERROR, "attempts_exhausted", sentence("attempts_exhausted", last_message or ""))

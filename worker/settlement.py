@@ -1,0 +1,51 @@
+"""Settling: a closed operation's end is shown on its tenant, and put in the event log, once."""
+
+from __future__ import annotations
+
+import structlog
+from pymongo.client_session import ClientSession
+
+from shared.domain.operation import Operation
+from shared.store.events import NewEvent
+from shared.store.opening import Store
+
+log = structlog.get_logger(__name__)
+
+
+def settle(store: Store, operation_id: str) -> Operation | None:
+    """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like."""
+
+    def work(session: ClientSession) -> Operation | None:
+        operation = store.operations.settle(operation_id, session)
+        if operation is None:
+            return None
+        tenant = store.tenants.settle(operation, session)
+        store.events.append(_outcome_event(operation, tenant.status if tenant else None), session)
+        return operation
+
+    operation = store.transaction(work)
+    if operation is not None:
+        log.info(
+            "operation.finished",
+            operation=operation.id,
+            tenant=operation.tenant_slug,
+            action=operation.action,
+            status=operation.status,
+        )
+    return operation
+
+
+def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:
+    after = {
+        "operation": operation.id,
+        "action": operation.action,
+        "tenantStatus": tenant_status,
+        "steps": [{"name": step.name, "status": step.status, "reason": step.reason} for step in operation.steps],
+    }
+    return NewEvent(
+        action=f"operation.{operation.status}",
+        tenant=operation.tenant_id,
+        actor=operation.requested_by,
+        request_id=operation.request_id,
+        after=after,
+    )

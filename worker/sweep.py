@@ -1,0 +1,99 @@
+"""The sweep: its own process (`python -m worker.sweep`) that pushes what is due and finishes what was left. Run two or more."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from shared.dispatch.sender import Dispatcher
+from shared.domain.errors import StoreUnavailable
+from shared.logs import configure_logs
+from shared.settings import SettingsError, read_settings
+from shared.store.opening import Store, open_store
+from worker.settlement import settle
+
+log = structlog.get_logger(__name__)
+
+#: how many operations of one kind one look takes on; the next look takes the rest
+BATCH = 200
+
+
+class Sweep:
+    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+
+    def look(self) -> int:
+        """One look; the number of operations that were pushed on."""
+        return self._expire() + self._settle() + self._resend()
+
+    def _expire(self) -> int:
+        return sum(self._expire_one(one) for one in self._store.operations.overdue(BATCH))
+
+    def _expire_one(self, operation_id: str) -> int:
+        operation = self._store.operations.expire(operation_id)
+        if operation is None:
+            return 0
+        log.warning("operation.deadline_passed", operation=operation.id, tenant=operation.tenant_slug)
+        settle(self._store, operation_id)
+        return 1
+
+    def _settle(self) -> int:
+        return sum(settle(self._store, one) is not None for one in self._store.operations.unsettled(BATCH))
+
+    def _resend(self) -> int:
+        # with the broker away nothing is claimed: pushing due times on now would only delay the work once it is back
+        if not self._dispatcher.is_up():
+            return 0
+        return sum(self._resend_one(one) for one in self._store.operations.due(BATCH))
+
+    def _resend_one(self, operation_id: str) -> int:
+        operation = self._store.operations.resend(operation_id)
+        return int(operation is not None and self._dispatcher.send(operation))
+
+
+def sweep_until(stop: threading.Event, sweep: Sweep, interval: float) -> None:
+    """Look every `interval` seconds, give or take a fifth, until told to stop. A database that is away is waited for."""
+    while not stop.is_set():
+        _look_once(sweep.look)
+        stop.wait(interval * random.uniform(0.8, 1.2))  # noqa: S311 - keeps several sweeps apart, guards nothing
+
+
+def _look_once(look: Callable[[], int]) -> None:
+    try:
+        pushed = look()
+    except StoreUnavailable:
+        log.warning("sweep.store_unavailable")
+    else:
+        if pushed:
+            log.info("sweep.pushed", operations=pushed)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    try:
+        settings = read_settings()
+    except SettingsError as problem:
+        sys.exit(f"The settings do not make sense:\n{problem}")
+    configure_logs(settings.log_level, settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    store = open_store(settings)
+    dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    log.info("sweep.started", interval=settings.sweep_interval_seconds)
+    sweep_until(stop, Sweep(store, dispatcher), settings.sweep_interval_seconds)
+    dispatcher.close()
+    store.close()
+    log.info("sweep.stopped")
+
+
+if __name__ == "__main__":
+    main()
