@@ -1,13 +1,10 @@
-"""The use cases: what a door can ask of the platform. Records first, rings second, never waits for an outside system."""
+"""The use cases: what a door can ask of the platform. Records first, rings second, waits for no outside system."""
 
 from __future__ import annotations
 
 import time
 
 import structlog
-from bson import ObjectId
-from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
 
 from shared.dispatch.sender import Dispatcher
 from shared.domain import access
@@ -28,8 +25,9 @@ from shared.domain.user import User
 from shared.domain.views import Page, TenantQuery, TenantView
 from shared.settings import Settings
 from shared.store.events import NewEvent
+from shared.store.mongo import Transaction, new_id
 from shared.store.opening import Store
-from shared.store.operations import NewOperation
+from shared.store.operations import AlreadyOpen, NewOperation
 
 log = structlog.get_logger(__name__)
 
@@ -150,8 +148,8 @@ class ControlPlane:
         return TenantView(tenant, operation)
 
     def _record_tenant(self, new: NewTenant, actor_id: str | None, request_id: str) -> TenantView:
-        def record(session: ClientSession) -> TenantView:
-            operation_id = ObjectId()
+        def record(session: Transaction) -> TenantView:
+            operation_id = new_id()
             tenant = self._store.tenants.insert(new, operation_id, session)
             operation = self._insert_operation(operation_id, Action.PROVISION, tenant, actor_id, request_id, session)
             self._store.subscriptions.insert(tenant.id, tenant.plan, "active", session)
@@ -167,8 +165,8 @@ class ControlPlane:
         if tenant.status not in allowed:
             raise ActionNotPossible(f"A tenant that is {tenant.status} cannot be put through {action}.")
 
-        def record(session: ClientSession) -> TenantView:
-            operation_id = ObjectId()
+        def record(session: Transaction) -> TenantView:
+            operation_id = new_id()
             changed = self._store.tenants.accept_change(tenant.id, operation_id, session)
             operation = self._insert_operation(operation_id, action, changed, actor.user.id, request_id, session)
             event = NewEvent(f"tenant.{action}", tenant.id, actor.user.id, request_id)
@@ -177,7 +175,7 @@ class ControlPlane:
 
         try:
             view = self._store.transaction(record)
-        except DuplicateKeyError:
+        except AlreadyOpen:
             return self._running(action, tenant)
         return self._ring(view)
 
@@ -192,12 +190,12 @@ class ControlPlane:
 
     def _insert_operation(
         self,
-        operation_id: ObjectId,
+        operation_id: str,
         action: Action,
         tenant: Tenant,
         actor_id: str | None,
         request_id: str,
-        session: ClientSession,
+        session: Transaction,
     ) -> Operation:
         new = NewOperation(
             tenant_id=tenant.id,

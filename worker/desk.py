@@ -1,4 +1,4 @@
-"""A worker process's tools: its database connection, its clients, its runner. Made once per process, never shared by fork."""
+"""A worker process's tools: its database connection, its clients, its runner. Never shared by fork."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
 
 
 class DeskOfProcess:
-    """Gives the calling process its own desk: a forked child makes a new one instead of sharing its parent's sockets."""
+    """Gives the calling process its own desk: a forked child makes a new one, with sockets of its own."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""The Celery entry: `celery -A worker.main:app worker`. A setting that makes no sense ends the start with a sentence."""
+"""The Celery entry: `celery -A worker.main:app worker`. A bad setting ends the start with a sentence."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import structlog
-from pymongo.client_session import ClientSession
 
 from shared.domain.operation import Operation
 from shared.store.events import NewEvent
+from shared.store.mongo import Transaction
 from shared.store.opening import Store
 
 log = structlog.get_logger(__name__)
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 def settle(store: Store, operation_id: str) -> Operation | None:
     """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like."""
 
-    def work(session: ClientSession) -> Operation | None:
+    def work(session: Transaction) -> Operation | None:
         operation = store.operations.settle(operation_id, session)
         if operation is None:
             return None

@@ -1,4 +1,4 @@
-"""The sweep: its own process (`python -m worker.sweep`) that pushes what is due and finishes what was left. Run two or more."""
+"""The sweep: its own process (`python -m worker.sweep`) that pushes what is due and settles what was left."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Sweep:
 
 
 def sweep_until(stop: threading.Event, sweep: Sweep, interval: float) -> None:
-    """Look every `interval` seconds, give or take a fifth, until told to stop. A database that is away is waited for."""
+    """Look every `interval` seconds, give or take a fifth, until told to stop; wait for an absent database."""
     while not stop.is_set():
         _look_once(sweep.look)
         stop.wait(interval * random.uniform(0.8, 1.2))  # noqa: S311 - keeps several sweeps apart, guards nothing

@@ -44,7 +44,7 @@ class CountingJoin(BaseBackend):
         """The size travels with the parts instead."""
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **_: Any) -> None:
-        """Count one part; the last one sends the body. With Redis away the body is lost, and the sweep does its work."""
+        """Count one part; the last one sends the body. With Redis away the body is lost; the sweep settles."""
         key = f"join:{request.group}"
         try:
             count = self.client.incr(key)

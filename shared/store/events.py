@@ -8,10 +8,9 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from shared.store.mongo import Document, inserting, our_errors
+from shared.store.mongo import Document, Transaction, inserting, our_errors
 
 INDEXES = [IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant")]
 
@@ -36,7 +35,7 @@ class Events:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def append(self, event: NewEvent, session: ClientSession) -> None:
+    def append(self, event: NewEvent, session: Transaction) -> None:
         document = {
             "_id": ObjectId(),
             "action": event.action,

@@ -27,6 +27,8 @@ from pymongo.write_concern import WriteConcern
 from shared.domain.errors import StoreUnavailable
 
 Document = dict[str, Any]
+#: what a method takes to write as part of a transaction
+Transaction = ClientSession
 T = TypeVar("T")
 
 #: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
@@ -80,10 +82,15 @@ def _is_stepdown(problem: PyMongoError) -> bool:
     return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
 
 
-def in_transaction(client: MongoClient[Document], work: Callable[[ClientSession], T]) -> T:
+def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:
     """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried."""
     with our_errors(), client.start_session() as session:
         return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+
+
+def new_id() -> str:
+    """An id nobody has yet, as 24 hex digits."""
+    return str(ObjectId())
 
 
 def object_id(text: str) -> ObjectId | None:

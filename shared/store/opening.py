@@ -8,12 +8,11 @@ from typing import TypeVar
 
 import pymongo
 from pymongo import MongoClient
-from pymongo.client_session import ClientSession
 
 from shared.settings import Settings
 from shared.store.breakers import Breakers
 from shared.store.events import Events
-from shared.store.mongo import Document, in_transaction, open_client, open_database
+from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
 from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
@@ -34,7 +33,7 @@ class Store:
     events: Events
     breakers: Breakers
 
-    def transaction(self, work: Callable[[ClientSession], T]) -> T:
+    def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
         return in_transaction(self.client, work)
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
 from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import RECIPES
 from shared.domain.views import Page
 from shared.store import progress
-from shared.store.mongo import Document, inserting, object_id, our_errors, present, seconds_from_now
+from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, present, seconds_from_now
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -26,6 +26,10 @@ INDEXES = [
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
 ]
+
+
+class AlreadyOpen(Exception):
+    """The tenant has an open operation; the index allows no second."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,14 @@ class Operations:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, operation_id: ObjectId, new: NewOperation, session: ClientSession) -> Operation:
+    def insert(self, operation_id: str, new: NewOperation, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
 
-        Raises pymongo's DuplicateKeyError when the tenant has an open one.
+        Raises AlreadyOpen when the tenant has an open one.
         """
         held = self._leases_of_older(new.tenant_id, session) if new.action is not Action.PROVISION else {}
         document: Document = {
-            "_id": operation_id,
+            "_id": ObjectId(operation_id),
             "tenantId": new.tenant_id,
             "tenantSlug": new.tenant_slug,
             "action": new.action,
@@ -86,13 +90,16 @@ class Operations:
             for step in phase
         ]
         times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
-        row = self._rows.find_one_and_update(
-            {"_id": operation_id},
-            inserting(document, steps=steps, **times),
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": document["_id"]},
+                inserting(document, steps=steps, **times),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise AlreadyOpen(new.tenant_id) from None
         return _operation(present(row))
 
     def find(self, operation_id: str) -> Operation | None:
@@ -179,7 +186,7 @@ class Operations:
             {"settled": False, "status": {"$ne": OperationStatus.RUNNING}, "$expr": had_time}, "finishedAt", limit
         )
 
-    def settle(self, operation_id: str, session: ClientSession) -> Operation | None:
+    def settle(self, operation_id: str, session: Transaction) -> Operation | None:
         """Mark a closed operation as settled. None when somebody else did, or it is still open."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation_id), "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
@@ -199,7 +206,7 @@ class Operations:
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])
 
-    def _leases_of_older(self, tenant_id: str, session: ClientSession) -> dict[str, object]:
+    def _leases_of_older(self, tenant_id: str, session: Transaction) -> dict[str, object]:
         """Step name: end of a lease still alive on an already closed operation. The new one's steps wait for it,
         else an old attempt's write could land upstream after the new one's."""
         pipeline: list[Document] = [

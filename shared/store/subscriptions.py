@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from shared.store.mongo import Document, inserting, our_errors
+from shared.store.mongo import Document, Transaction, inserting, our_errors
 
 LIVE = ("trialing", "active", "past_due")
 
@@ -26,7 +25,7 @@ class Subscriptions:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, tenant_id: str, plan: str, status: str, session: ClientSession) -> None:
+    def insert(self, tenant_id: str, plan: str, status: str, session: Transaction) -> None:
         document = {"_id": ObjectId(), "tenantId": tenant_id, "plan": plan, "status": status}
         self._rows.update_one(
             {"_id": document["_id"]},

@@ -8,7 +8,6 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -18,7 +17,7 @@ from shared.domain.operation import Operation, OperationStatus, StepRecord, Step
 from shared.domain.recipes import INTEGRATIONS, TRANSITIONS
 from shared.domain.tenant import Address, BillingInfo, NewTenant, Status, Tenant
 from shared.domain.views import Page, TenantQuery
-from shared.store.mongo import Document, inserting, object_id, our_errors, present
+from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, present
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -49,7 +48,7 @@ class Tenants:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, new: NewTenant, operation_id: ObjectId, session: ClientSession) -> Tenant:
+    def insert(self, new: NewTenant, operation_id: str, session: Transaction) -> Tenant:
         """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken."""
         document: Document = {
             "_id": ObjectId(),
@@ -62,7 +61,7 @@ class Tenants:
             "partnerId": new.partner_id,
             "provisioningStatus": dict.fromkeys(INTEGRATIONS, "pending"),
             "provisioningErrors": {},
-            "operationId": operation_id,
+            "operationId": ObjectId(operation_id),
             "generation": 1,
             "version": 1,
         }
@@ -106,11 +105,11 @@ class Tenants:
         found = tuple(_tenant(row) for row in rows[: query.limit])
         return Page(found, found[-1].id if len(rows) > query.limit else None)
 
-    def accept_change(self, tenant_id: str, operation_id: ObjectId, session: ClientSession) -> Tenant:
+    def accept_change(self, tenant_id: str, operation_id: str, session: Transaction) -> Tenant:
         """Raise the generation for a newly accepted operation, and point at it."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(tenant_id)},
-            _written({"operationId": operation_id, **_raised("generation")}),
+            _written({"operationId": ObjectId(operation_id), **_raised("generation")}),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -127,7 +126,7 @@ class Tenants:
         """Show how one step of a running operation stands, unless a newer change was accepted meanwhile."""
         return self._guarded(operation.tenant_id, operation.generation, _step_fields(step))
 
-    def settle(self, operation: Operation, session: ClientSession) -> Tenant | None:
+    def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""
         fields: Document = {}
         for step in operation.steps:
