@@ -22,8 +22,7 @@ from shared.store.opening import Store
 from shared.store.operations import Claim
 from worker.deadline import within
 from worker.settlement import settle
-from worker.steps.registry import StepFunction
-from worker.steps.work import Work
+from worker.steps.work import StepFunction, Work
 
 log = structlog.get_logger(__name__)
 

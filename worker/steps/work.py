@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.domain.faults import Outcome
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
@@ -23,3 +24,7 @@ class Work:
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
         return self.tenant.remote.get(field)
+
+
+#: takes the step's work and its integration's client
+StepFunction = Callable[[Work, Any], Outcome]

@@ -1,0 +1,100 @@
+"""What a slug and a domain may be."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.names import RESERVED_SLUGS, SLUG, domain_name, slug
+from shared.domain.stamp import Stamper
+
+
+@pytest.mark.parametrize("text", ["acme", "a1b", "acme-2", "x" * 32])
+def test_a_good_slug_is_returned_as_it_is(text: str) -> None:
+    assert slug(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ab", "1acme", "acme-", "-acme", "Acme", "ac me", "acmé", "a" * 33, "acme\n", "ac--me", "xn--abc"]
+)
+def test_a_slug_outside_the_rule_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        slug(text)
+
+
+@pytest.mark.parametrize("text", ["www", "api", "admin", "mail", "auth", "static"])
+def test_a_reserved_slug_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        slug(text)
+
+
+def test_every_reserved_slug_is_in_the_lists_own_spelling() -> None:
+    assert all(name == name.lower() and name.strip() for name in RESERVED_SLUGS)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "canonical"),
+    [("Acme.Test", "acme.test"), ("bücher.example.com", "xn--bcher-kva.example.com"), (" acme.test ", "acme.test")],
+)
+def test_a_domain_becomes_lower_case_a_labels(given_text: str, canonical: str) -> None:
+    assert domain_name(given_text) == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "acme", "acme.test.", ".acme.test", "ac me.test", "-a.test", "a..b", "192.168.0.1", "a_b.test"),
+        *("x" * 64 + ".t", ".".join(["abcdefgh"] * 30), "*.acme.test", "acme.test/x", "a@b.test", "xn--zzzzzz-.test"),
+    ],
+)
+def test_what_is_not_a_domain_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"must|not a valid"):
+        domain_name(text)
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_a_canonical_domain_or_a_sentence(text: str) -> None:
+    try:
+        name = domain_name(text)
+    except ValueError as refusal:
+        assert str(refusal)
+    else:
+        assert domain_name(name) == name
+        assert name.isascii()
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_a_slug_by_the_rule_or_a_sentence(text: str) -> None:
+    try:
+        assert SLUG.fullmatch(slug(text))
+    except ValueError as refusal:
+        assert str(refusal)
+
+
+TENANT, OTHER = "6b058a725d1747cfeba27b12", "6b058a725d1747cfeba27b13"
+
+
+def test_a_stamp_proves_the_tenant_at_the_end_of_a_description() -> None:
+    stamper = Stamper("ocis", ("key",))
+    assert stamper.tenant_id(f"Files of Acme. {stamper.text(TENANT)}") == TENANT
+
+
+def test_a_stamp_of_another_product_key_tenant_or_place_proves_nothing() -> None:
+    stamper = Stamper("ocis", ("key",))
+    good = stamper.text(TENANT)
+    for forged in (
+        None,
+        "",
+        Stamper("stalwart", ("key",)).text(TENANT),
+        Stamper("ocis", ("guess",)).text(TENANT),
+        good.replace(TENANT, OTHER),
+        f"{good} and more",
+    ):
+        assert stamper.tenant_id(forged) is None
+
+
+def test_a_stamp_of_an_older_key_still_holds_and_the_first_key_signs() -> None:
+    old, both = Stamper("ocis", ("old",)), Stamper("ocis", ("new", "old"))
+    assert both.tenant_id(old.text(TENANT)) == TENANT
+    assert old.tenant_id(both.text(TENANT)) is None

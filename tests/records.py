@@ -1,0 +1,74 @@
+"""Fixtures over the real database: settings, a store of its own for each test, and actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared.control_plane import ControlPlane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantView
+from shared.settings import Settings, read_settings
+from shared.store.opening import Store, open_store
+
+EVERY_SURFACE = frozenset({"portal", "partner", "operator"})
+
+
+@pytest.fixture
+def make_settings(mongodb_uri: str, database_name: str, redis_url: str) -> Callable[..., Settings]:
+    def make(**overrides: Any) -> Settings:
+        given = {
+            "mongodb_uri": mongodb_uri,
+            "mongodb_database": database_name,
+            "redis_url": redis_url,
+            "stamp_keys": "stamp-key-for-tests",
+            "log_format": "console",
+        }
+        return read_settings(**{**given, **overrides})
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = open_store(settings)
+    opened.make_indexes()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dispatcher(settings: Settings) -> Iterator[Dispatcher]:
+    made = Dispatcher(settings.redis_url.get_secret_value())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
+    return ControlPlane(store, dispatcher, settings)
+
+
+@pytest.fixture
+def admin(control_plane: ControlPlane) -> Actor:
+    caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
+    return Actor(control_plane.record_caller(caller), EVERY_SURFACE)
+
+
+@pytest.fixture
+def create(control_plane: ControlPlane, admin: Actor) -> Callable[..., TenantView]:
+    """Create a tenant as a platform administrator: `create("acme", "acme.test")`."""
+
+    def make(slug: str = "acme", *domains: str) -> TenantView:
+        return control_plane.create_tenant(NewTenant(slug, slug.title(), "starter", domains), admin, "request-1")
+
+    return make

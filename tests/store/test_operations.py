@@ -1,0 +1,299 @@
+"""An operation's row is its own outbox, lease book and history."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.collection import Collection
+
+from shared.control_plane import ControlPlane
+from shared.domain.access import Actor
+from shared.domain.errors import OperationInProgress
+from shared.domain.faults import Outcome, Refused, Result, failed, ok, skipped
+from shared.domain.operation import Operation, OperationStatus, StepStatus
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from shared.store.operations import Claim
+
+LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
+STEPS = ("authentik", "stalwart", "ocis")
+
+Create = Callable[..., TenantView]
+
+
+@pytest.fixture
+def operation(create: Create) -> Operation:
+    made = create().operation
+    assert made is not None
+    return made
+
+
+def take(store: Store, operation: Operation, step: str, dispatch: int = 1, lease: float = 60) -> Claim:
+    claim = store.operations.claim(operation.id, step, dispatch, lease)
+    assert claim is not None
+    return claim
+
+
+def finish(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+    last = None
+    for step, outcome in outcomes.items():
+        last = store.operations.record(take(store, operation, step), outcome)
+    assert last is not None
+    return last
+
+
+def raw(store: Store, settings: Settings) -> Collection[dict[str, Any]]:
+    return store.client[settings.mongodb_database]["operations"]
+
+
+def test_a_new_operation_is_running_with_every_step_pending_and_already_dispatched(operation: Operation) -> None:
+    assert operation.status is OperationStatus.RUNNING
+    assert [(s.name, s.status, s.dispatch) for s in operation.steps] == [(n, StepStatus.PENDING, 1) for n in STEPS]
+    assert operation.steps_of_dispatch() == operation.steps
+    assert operation.deadline_at > operation.created_at
+
+
+def test_a_claim_counts_the_attempt_and_sets_the_lease_before_any_work(store: Store, operation: Operation) -> None:
+    claim = take(store, operation, "ocis")
+    seen = store.operations.find(operation.id)
+    assert seen is not None
+    assert (seen.step("ocis").status, seen.step("ocis").attempts) == (StepStatus.RUNNING, 1)
+    assert seen.step("ocis").lease_until is not None
+    assert claim.token
+
+
+def test_of_many_claims_at_once_exactly_one_gets_the_step(store: Store, operation: Operation) -> None:
+    barrier = threading.Barrier(12)
+
+    def claim(_: int) -> Claim | None:
+        barrier.wait()
+        return store.operations.claim(operation.id, "authentik", 1, 60)
+
+    with ThreadPoolExecutor(12) as pool:
+        claims = list(pool.map(claim, range(12)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_a_step_whose_lease_ran_out_can_be_claimed_again(store: Store, operation: Operation) -> None:
+    take(store, operation, "ocis", lease=0.05)
+    time.sleep(0.1)
+    assert take(store, operation, "ocis").step.attempts == 2
+
+
+def test_an_outcome_under_a_lost_lease_changes_nothing(store: Store, operation: Operation) -> None:
+    lost = take(store, operation, "ocis", lease=0.05)
+    time.sleep(0.1)
+    held = take(store, operation, "ocis")
+    assert store.operations.record(lost, failed(Refused("taken"))) is None
+    seen = store.operations.record(held, ok())
+    assert seen is not None
+    assert seen.step("ocis").status is StepStatus.OK
+
+
+@pytest.mark.parametrize("operation_id", ["", "nonsense", "0" * 24])
+def test_a_claim_on_an_operation_that_does_not_exist_finds_nothing(store: Store, operation_id: str) -> None:
+    assert store.operations.claim(operation_id, "ocis", 1, 60) is None
+
+
+def test_an_unknown_step_or_an_older_dispatch_finds_nothing_to_claim(store: Store, operation: Operation) -> None:
+    assert store.operations.claim(operation.id, "no-such-step", 1, 60) is None
+    assert store.operations.claim(operation.id, "ocis", 0, 60) is None
+
+
+def test_a_finished_step_is_never_claimed_again(store: Store, operation: Operation) -> None:
+    finish(store, operation, ocis=ok())
+    assert store.operations.claim(operation.id, "ocis", 1, 60) is None
+
+
+def test_all_steps_ok_or_skipped_make_a_success(store: Store, operation: Operation) -> None:
+    end = finish(store, operation, authentik=ok(), stalwart=skipped("no_domains"), ocis=ok(members="invited"))
+    assert end.status is OperationStatus.SUCCEEDED
+    assert end.finished_at is not None
+    assert end.step("stalwart").reason == "no_domains"
+    assert end.step("ocis").notes == {"members": "invited"}
+
+
+def test_a_failed_step_fails_the_operation_once_the_others_have_ended(store: Store, operation: Operation) -> None:
+    middle = finish(store, operation, authentik=failed(Refused("taken")), stalwart=ok())
+    assert middle.is_open
+    end = finish(store, operation, ocis=ok())
+    assert end.status is OperationStatus.FAILED
+    assert end.step("authentik").remedy
+
+
+def test_exactly_one_of_many_concurrent_finishes_sees_the_end(store: Store, create: Create) -> None:
+    for number in range(10):
+        operation = create(f"acme{number}").operation
+        assert operation is not None
+        claims = [take(store, operation, step) for step in STEPS]
+        with ThreadPoolExecutor(3) as pool:
+            ends = list(pool.map(lambda claim: store.operations.record(claim, ok()), claims))
+        assert [end is not None and not end.is_open for end in ends].count(True) == 1
+
+
+def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Store, operation: Operation) -> None:
+    store.operations.record(take(store, operation, "ocis"), LATER, 0.3)
+    assert store.operations.claim(operation.id, "ocis", 1, 60) is None
+    seen = store.operations.find(operation.id)
+    assert seen is not None
+    assert (seen.step("ocis").reason, seen.step("ocis").retryable) == ("timeout", True)
+    time.sleep(0.35)
+    assert take(store, operation, "ocis").step.attempts == 2
+
+
+def test_an_unclaimed_step_is_sent_again_with_a_new_dispatch_and_the_old_message_is_stale(
+    make_settings: Callable[..., Settings], create: Create, operation: Operation
+) -> None:
+    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    second = create("second").operation
+    assert second is not None
+    raw_rows = raw(impatient, make_settings())
+    raw_rows.update_one(
+        {"_id": ObjectId(second.id)},
+        [
+            {
+                "$set": {
+                    "dueAt": "$$NOW",
+                    "steps": {
+                        "$map": {"input": "$steps", "as": "s", "in": {"$mergeObjects": ["$$s", {"lookAt": "$$NOW"}]}}
+                    },
+                }
+            }
+        ],
+    )
+    assert list(impatient.operations.due(10)) == [second.id]
+    sent = impatient.operations.resend(second.id)
+    assert sent is not None
+    assert [step.name for step in sent.steps_of_dispatch()] == list(STEPS)
+    assert impatient.operations.claim(second.id, "ocis", 1, 60) is None
+    assert impatient.operations.claim(second.id, "ocis", 2, 60) is not None
+    impatient.close()
+
+
+def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[..., Settings], create: Create) -> None:
+    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    operation = create().operation
+    assert operation is not None
+    time.sleep(0.01)
+    take(impatient, operation, "authentik", lease=60)
+    rows = raw(impatient, make_settings())
+    rows.update_one(
+        {"_id": ObjectId(operation.id)},
+        [
+            {
+                "$set": {
+                    "dueAt": "$$NOW",
+                    "steps": {
+                        "$map": {
+                            "input": "$steps",
+                            "as": "s",
+                            "in": {
+                                "$cond": [
+                                    {"$eq": ["$$s.name", "authentik"]},
+                                    "$$s",
+                                    {"$mergeObjects": ["$$s", {"lookAt": "$$NOW"}]},
+                                ]
+                            },
+                        }
+                    },
+                }
+            }
+        ],
+    )
+    sent = impatient.operations.resend(operation.id)
+    assert sent is not None
+    assert [step.name for step in sent.steps_of_dispatch()] == ["stalwart", "ocis"]
+    impatient.close()
+
+
+def test_two_sweeps_at_once_send_a_due_operation_once(make_settings: Callable[..., Settings], create: Create) -> None:
+    store = open_store(make_settings())
+    operation = create().operation
+    assert operation is not None
+    raw(store, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(lambda _: store.operations.resend(operation.id), range(8)))
+    assert sum(one is not None for one in sent) == 1
+    store.close()
+
+
+def test_an_operation_past_its_deadline_fails_and_says_what_it_was_waiting_for(
+    make_settings: Callable[..., Settings], control_plane: ControlPlane, admin: Actor, create: Create, store: Store
+) -> None:
+    operation = create().operation
+    assert operation is not None
+    store.operations.record(take(store, operation, "ocis"), LATER, 30)
+    raw(store, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
+    assert list(store.operations.overdue(10)) == [operation.id]
+    end = store.operations.expire(operation.id)
+    assert end is not None
+    assert end.status is OperationStatus.FAILED
+    assert end.step("ocis").reason == "deadline"
+    assert "It took too long." in (end.step("ocis").message or "")
+    assert store.operations.expire(operation.id) is None
+
+
+def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
+    control_plane: ControlPlane, admin: Actor, create: Create, store: Store, settings: Settings
+) -> None:
+    view = create()
+    operation = view.operation
+    assert operation is not None
+    held = take(store, operation, "authentik", lease=30)
+    raw(store, settings).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
+    store.operations.expire(operation.id)
+    newer = control_plane.reconcile_tenant(view.tenant.slug, admin, "request-2").operation
+    assert newer is not None
+    assert store.operations.claim(newer.id, "authentik", 1, 60) is None
+    assert store.operations.claim(newer.id, "ocis", 1, 60) is not None
+    # the old attempt gives its lease back, and its late outcome does not reopen what the deadline closed
+    late = store.operations.record(held, ok())
+    assert late is not None
+    assert late.status is OperationStatus.FAILED
+    assert late.step("authentik").reason == "deadline"
+
+
+def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_failed(
+    store: Store, create: Create, settings: Settings
+) -> None:
+    for slug, outcome, status in (("good", ok(), "running"), ("bad", failed(Refused("taken")), "failed")):
+        operation = create(slug).operation
+        assert operation is not None
+        raw(store, settings).update_one(
+            {"_id": ObjectId(operation.id)},
+            {"$set": {"steps.2.phase": 1, "steps.2.dispatch": 0, "steps.2.lookAt": None}},
+        )
+        assert store.operations.claim(operation.id, "ocis", 9, 60) is None
+        end = finish(store, operation, authentik=ok(), stalwart=outcome)
+        assert end.status == status
+        if status == "running":
+            assert (end.phase, [s.name for s in end.steps_of_dispatch()]) == (1, ["ocis"])
+            assert store.operations.record(take(store, end, "ocis", end.dispatch), ok()).status == "succeeded"
+        else:
+            assert end.step("ocis").reason == "blocked"
+
+
+def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_it(
+    control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    operation = create().operation
+    assert operation is not None
+    with pytest.raises(OperationInProgress) as refusal:
+        control_plane.reconcile_tenant("acme", admin, "request-2")
+    assert refusal.value.operation_id == operation.id
+
+
+def test_looking_for_due_operations_walks_an_index(store: Store, settings: Settings, create: Create) -> None:
+    create()
+    for field in ("dueAt", "deadlineAt"):
+        condition = {"status": "running", "$expr": {"$lte": [f"${field}", "$$NOW"]}}
+        plan = str(raw(store, settings).find(condition).sort(field, 1).explain()["queryPlanner"]["winningPlan"])
+        assert "IXSCAN" in plan
+        assert "COLLSCAN" not in plan

@@ -1,0 +1,152 @@
+"""Tenants are recorded whole or not at all, and what is unique stays unique when many ask at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.control_plane import ControlPlane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.domain.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantQuery, TenantView
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+
+Create = Callable[..., TenantView]
+
+
+def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_together(
+    create: Create, store: Store, settings: Settings
+) -> None:
+    view = create("acme", "acme.test")
+    database = store.client[settings.mongodb_database]
+    assert view.operation is not None
+    assert view.tenant.operation_id == view.operation.id
+    assert database["subscriptions"].count_documents({"tenantId": view.tenant.id}) == 1
+    event = database["events"].find_one({"tenant": view.tenant.id})
+    assert event is not None
+    assert (event["action"], event["after"]["domains"]) == ("tenant.created", ["acme.test"])
+
+
+def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Store, settings: Settings) -> None:
+    create("acme", "acme.test")
+    database = store.client[settings.mongodb_database]
+    before = {name: database[name].count_documents({}) for name in ("tenants", "operations", "events", "subscriptions")}
+    with pytest.raises(SlugTaken):
+        create("acme")
+    with pytest.raises(DomainTaken):
+        create("other", "other.test", "acme.test")
+    assert {name: database[name].count_documents({}) for name in before} == before
+
+
+def test_two_creates_of_one_slug_or_one_domain_at_once_make_one_tenant(create: Create, store: Store) -> None:
+    def attempt(slug: str, domain: str) -> str:
+        try:
+            create(slug, domain)
+        except (SlugTaken, DomainTaken) as refusal:
+            return refusal.code
+        return "made"
+
+    with ThreadPoolExecutor(8) as pool:
+        by_slug = list(pool.map(lambda n: attempt("acme", f"acme{n}.test"), range(8)))
+        by_domain = list(pool.map(lambda n: attempt(f"beta{n}", "beta.test"), range(8)))
+    assert sorted(by_slug) == ["made"] + ["slug_taken"] * 7
+    assert sorted(by_domain) == ["domain_taken"] * 7 + ["made"]
+
+
+def test_many_tenants_may_have_no_domain_at_all(create: Create) -> None:
+    assert create("acme").tenant.domains == create("beta").tenant.domains == ()
+
+
+def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: ControlPlane, admin: Actor) -> None:
+    new = NewTenant("acme", "$$NOW", "starter")
+    assert control_plane.create_tenant(new, admin, "$slug").tenant.name == "$$NOW"
+
+
+def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: ControlPlane, admin: Actor) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        control_plane.create_tenant(NewTenant("acme", "Acme", "gold"), admin, "request-1")
+    assert "starter" in refusal.value.flaws[0].detail
+
+
+def test_ten_services_starting_at_once_make_one_default_tenant(settings: Settings, dispatcher: Dispatcher) -> None:
+    stores = [open_store(settings) for _ in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda s: ControlPlane(s, dispatcher, settings).prepare(), stores))
+    database = stores[0].client[settings.mongodb_database]
+    assert database["tenants"].count_documents({"slug": "dezky"}) == 1
+    assert database["subscriptions"].count_documents({}) == 1
+    assert database["operations"].count_documents({}) == 1
+    for opened in stores:
+        opened.close()
+
+
+def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
+    create: Create, control_plane: ControlPlane, admin: Actor
+) -> None:
+    for number in range(7):
+        create(f"acme{number}")
+    seen: list[str] = []
+    after = None
+    while True:
+        page = control_plane.tenants(admin, TenantQuery(limit=3, after=after))
+        seen += [view.tenant.slug for view in page.items]
+        create(f"late{len(seen)}")
+        after = page.next
+        if after is None:
+            break
+    assert seen == [f"acme{number}" for number in reversed(range(7))]
+
+
+def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: ControlPlane, create: Create) -> None:
+    create("acme")
+    create("beta")
+    portal = frozenset({"portal"})
+    user = control_plane.record_caller(
+        Caller("s1", "member@acme.test", "Member", ("tenant-acme", "tenant-none"), portal)
+    )
+    member = Actor(user, portal)
+    assert [v.tenant.slug for v in control_plane.tenants(member, TenantQuery()).items] == ["acme"]
+    assert control_plane.tenant("acme", member).tenant.slug == "acme"
+    with pytest.raises(NotFound):
+        control_plane.tenant("beta", member)
+    with pytest.raises(Forbidden):
+        control_plane.reconcile_tenant("acme", member, "request-1")
+    with pytest.raises(Forbidden):
+        control_plane.create_tenant(NewTenant("mine", "Mine", "starter"), member, "request-1")
+
+
+def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: ControlPlane, create: Create) -> None:
+    create("acme")
+    with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
+    first = control_plane.record_caller(with_groups)
+    assert (first.platform_admin, len(first.tenant_ids)) == (True, 1)
+    second = control_plane.record_caller(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})))
+    assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
+
+
+def test_first_calls_of_one_person_at_once_make_one_record(control_plane: ControlPlane) -> None:
+    caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
+    with ThreadPoolExecutor(8) as pool:
+        users = list(pool.map(lambda _: control_plane.record_caller(caller), range(8)))
+    assert len({user.id for user in users}) == 1
+
+
+def test_platform_powers_need_the_operators_front_door(control_plane: ControlPlane, create: Create) -> None:
+    create("acme")
+    caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
+    user = control_plane.record_caller(caller)
+    with pytest.raises(NotFound):
+        control_plane.tenant("acme", Actor(user, frozenset({"portal"})))
+
+
+def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable[..., Settings]) -> None:
+    away = open_store(make_settings(mongodb_uri="mongodb://127.0.0.1:9/?replicaSet=rs0&serverSelectionTimeoutMS=200"))
+    with pytest.raises(StoreUnavailable):
+        away.tenants.find("acme")
+    assert away.is_up(0.2) is False
+    away.close()

@@ -1,0 +1,300 @@
+"""One attempt of one step, from claim to what follows from its outcome."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from shared.control_plane import ControlPlane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
+from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
+from shared.domain.tenant import Status
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store
+from worker.deadline import remaining
+from worker.runner import Runner
+from worker.steps.work import Work
+
+Function = Callable[[Work, Any], Outcome]
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+def fine(work: Work, client: Any) -> Outcome:
+    return ok()
+
+
+class Bench:
+    """A runner over the real database whose step functions and clients the test chooses."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
+        self.store = store
+        self._dispatcher = dispatcher
+        self._settings = settings
+
+    def runner(self, clients: Mapping[str, Any] | None = None, **functions: Function) -> Runner:
+        table = {name: functions.get(name, fine) for name in STEPS}
+        steps = {Action.PROVISION: table, Action.RECONCILE: table}
+        chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
+        return Runner(self.store, self._dispatcher, steps, chosen, self._settings)
+
+    def seen(self, operation: Operation) -> Operation:
+        found = self.store.operations.find(operation.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def bench(store: Store, dispatcher: Dispatcher, settings: Settings) -> Bench:
+    return Bench(store, dispatcher, settings)
+
+
+@pytest.fixture
+def view(create: Callable[..., TenantView]) -> TenantView:
+    return create("acme", "acme.test")
+
+
+@pytest.fixture
+def operation(view: TenantView) -> Operation:
+    assert view.operation is not None
+    return view.operation
+
+
+def run_all(runner: Runner, operation: Operation) -> None:
+    for step in STEPS:
+        runner.run(operation.id, step, operation.dispatch)
+
+
+def raising(problem: Exception) -> Function:
+    def step(work: Work, client: Any) -> Outcome:
+        raise problem
+
+    return step
+
+
+def test_when_all_steps_are_ok_the_tenant_turns_active(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(bench.runner(), operation)
+    tenant = control_plane.tenant("acme", admin).tenant
+    assert tenant.status is Status.ACTIVE
+    assert tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
+    assert bench.seen(operation).settled
+
+
+def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_does_not_hold_the_tenant_up(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(bench.runner(clients={"authentik": "client", "stalwart": None}), operation)
+    tenant = control_plane.tenant("acme", admin).tenant
+    assert tenant.status is Status.ACTIVE
+    assert tenant.provisioning_status == {"authentik": "ok", "stalwart": "skipped", "ocis": "skipped"}
+    assert bench.seen(operation).step("ocis").reason == "not_configured"
+
+
+def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with_what_to_do(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(bench.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
+    view = control_plane.tenant("acme", admin)
+    assert view.tenant.status is Status.PENDING
+    assert view.tenant.is_degraded
+    assert "another tenant's" in view.tenant.provisioning_errors["ocis"]
+    step = bench.seen(operation).step("ocis")
+    assert (step.reason, bool(step.remedy), step.retryable) == ("taken", True, False)
+
+
+def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(bench.runner(), operation)
+    again = control_plane.reconcile_tenant("acme", admin, "request-2").operation
+    assert again is not None
+    run_all(bench.runner(stalwart=raising(Refused("quota"))), again)
+    tenant = control_plane.tenant("acme", admin).tenant
+    assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
+    healed = control_plane.reconcile_tenant("acme", admin, "request-3").operation
+    assert healed is not None
+    run_all(bench.runner(), healed)
+    tenant = control_plane.tenant("acme", admin).tenant
+    assert (tenant.is_degraded, dict(tenant.provisioning_errors)) == (False, {})
+
+
+def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(bench.runner(ocis=raising(Refused("taken"))), operation)
+    again = control_plane.reconcile_tenant("acme", admin, "request-2").operation
+    assert again is not None
+    run_all(bench.runner(), again)
+    assert control_plane.tenant("acme", admin).tenant.status is Status.ACTIVE
+
+
+def test_an_unavailable_integration_is_tried_again_after_a_pause(bench: Bench, operation: Operation) -> None:
+    verdict = bench.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
+    assert verdict.retry_in is not None
+    assert 0.01 <= verdict.retry_in <= 1
+    step = bench.seen(operation).step("ocis")
+    assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
+
+
+def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(bench: Bench, operation: Operation) -> None:
+    verdict = bench.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
+    assert verdict.retry_in is None
+    due = bench.seen(operation).step("ocis").due_at
+    assert due is not None
+    assert (due - operation.created_at).total_seconds() >= 300
+
+
+def test_attempts_run_out_with_the_last_cause_named(
+    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+) -> None:
+    bench = Bench(store, dispatcher, make_settings(step_max_attempts=1))
+    bench.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
+    step = bench.seen(operation).step("ocis")
+    assert (step.status, step.reason) == (StepStatus.ERROR, "attempts_exhausted")
+    assert "It hangs." in (step.message or "")
+
+
+def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_other(
+    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+) -> None:
+    bench = Bench(store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02))
+    for _ in range(2):  # two workers that took the step and were never heard of again
+        assert store.operations.claim(operation.id, "ocis", 1, 0.0)
+    run_all(bench.runner(), operation)
+    end = bench.seen(operation)
+    assert (end.status, end.step("ocis").reason) == (OperationStatus.FAILED, "attempts_exhausted")
+    assert end.step("authentik").status is StepStatus.OK
+
+
+@pytest.mark.parametrize("problem", [ValueError("secret-in-a-bug"), Missing("gone")])
+def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
+    bench: Bench, operation: Operation, problem: Exception
+) -> None:
+    verdict = bench.runner(ocis=raising(problem)).run(operation.id, "ocis", 1)
+    step = bench.seen(operation).step("ocis")
+    assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
+    assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
+
+
+def test_a_message_delivered_twice_runs_the_step_once(bench: Bench, operation: Operation) -> None:
+    runs = []
+    runner = bench.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
+    for _ in range(3):
+        runner.run(operation.id, "ocis", 1)
+    assert len(runs) == 1
+
+
+def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(bench: Bench, operation: Operation) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(work: Work, client: Any) -> Outcome:
+        entered.set()
+        assert leave.wait(10)
+        return ok()
+
+    runner = bench.runner(ocis=slow)
+    first = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
+    first.start()
+    assert entered.wait(10)
+    assert bench.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
+    leave.set()
+    first.join(10)
+    assert bench.seen(operation).step("ocis").attempts == 1
+
+
+@pytest.mark.parametrize("operation_id", ["", "{}", "0" * 24, "x" * 10_000])
+def test_a_message_about_nothing_does_nothing(bench: Bench, operation_id: str) -> None:
+    assert bench.runner().run(operation_id, "ocis", 1).said == "nothing to do"
+
+
+def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    def interrupted(work: Work, client: Any) -> Outcome:
+        work.save(ocisSpaceId="space-1")
+        raise Unavailable("timeout")
+
+    bench.runner(ocis=interrupted).run(operation.id, "ocis", 1)
+    assert control_plane.tenant("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
+
+
+def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
+) -> None:
+    saved = []
+
+    def overtaken(work: Work, client: Any) -> Outcome:
+        run_all(bench.runner(), control_plane.tenant("acme", admin).operation or operation)
+        saved.append(bench.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"}))
+        return ok()
+
+    bench.runner(ocis=overtaken).run(operation.id, "ocis", 1)
+    assert saved == [False]
+    assert control_plane.tenant("acme", admin).tenant.remote == {}
+
+
+def test_a_step_knows_how_much_time_it_has_left(
+    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+) -> None:
+    left = []
+    bench = Bench(store, dispatcher, make_settings(attempt_seconds=7))
+    bench.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    assert 0 < left[0] <= 7
+
+
+def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
+    bench: Bench, create: Callable[..., TenantView], operation: Operation
+) -> None:
+    calls = []
+
+    def refusing(work: Work, client: Any) -> Outcome:
+        calls.append(work.tenant.slug)
+        raise Refused("bad_credentials")
+
+    other = create("beta").operation
+    assert other is not None
+    runner = bench.runner(ocis=refusing)
+    runner.run(operation.id, "ocis", 1)
+    runner.run(other.id, "ocis", 1)
+    runner.run(other.id, "authentik", 1)
+    assert calls == ["acme"]
+    assert bench.seen(other).step("ocis").reason == "bad_credentials"
+    assert bench.seen(other).step("authentik").status is StepStatus.OK
+
+
+def test_after_its_time_one_probe_closes_the_breaker(bench: Bench, operation: Operation) -> None:
+    bench.store.breakers.open("ocis", "bad_credentials", "", 0)
+    assert bench.runner().run(operation.id, "ocis", 1).said == "ok"
+    assert bench.store.breakers.find_open("ocis", 5) is None
+
+
+def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
+    store.breakers.open("ocis", "bad_credentials", "It was the token.", 0)
+    assert store.breakers.find_open("ocis", 30) is None
+    assert store.breakers.find_open("ocis", 30) == ("bad_credentials", "It was the token.")
+
+
+def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
+    bench: Bench, operation: Operation, settings: Settings
+) -> None:
+    gate = threading.Barrier(3)
+
+    def together(work: Work, client: Any) -> Outcome:
+        gate.wait(10)
+        return ok()
+
+    runner = bench.runner(**dict.fromkeys(STEPS, together))
+    threads = [threading.Thread(target=runner.run, args=(operation.id, step, 1)) for step in STEPS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    events = bench.store.client[settings.mongodb_database]["events"]
+    assert events.count_documents({"action": "operation.succeeded"}) == 1

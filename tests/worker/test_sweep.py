@@ -1,0 +1,106 @@
+"""The sweep pushes on whatever was lost, and leaves alone what is under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from shared.control_plane import ControlPlane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.faults import ok
+from shared.domain.operation import OperationStatus
+from shared.domain.tenant import NewTenant, Status
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from worker.sweep import Sweep
+
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+class Unplugged(Dispatcher):
+    """A dispatcher whose process died before it could send anything."""
+
+    def send(self, operation: object) -> bool:
+        return False
+
+
+@pytest.fixture
+def quick(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(dispatch_grace_seconds=0.05)
+
+
+@pytest.fixture
+def quick_store(quick: Settings, store: Store) -> Store:
+    return open_store(quick)
+
+
+@pytest.fixture
+def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
+    """The id of an operation that was recorded and never sent."""
+    plane = ControlPlane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    operation = plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1").operation
+    assert operation is not None
+    time.sleep(0.1)
+    return operation.id
+
+
+def queued(url: str) -> int:
+    client = redis.Redis.from_url(url)
+    return sum(int(client.llen(name)) for name in STEPS)
+
+
+def test_what_was_recorded_but_never_sent_is_sent(
+    lost: str, quick_store: Store, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    assert Sweep(quick_store, dispatcher).look() == 1
+    assert queued(redis_url) == 3
+
+
+def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Store, dispatcher: Dispatcher) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(lambda _: Sweep(quick_store, dispatcher).look(), range(6))) == 1
+
+
+def test_what_was_just_sent_is_left_alone(
+    control_plane: ControlPlane, admin: Actor, store: Store, dispatcher: Dispatcher
+) -> None:
+    control_plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1")
+    assert Sweep(store, dispatcher).look() == 0
+
+
+def test_with_the_broker_away_due_times_are_not_pushed_on(lost: str, quick_store: Store, quick: Settings) -> None:
+    assert Sweep(quick_store, Dispatcher("redis://127.0.0.1:9/0")).look() == 0
+    assert list(quick_store.operations.due(10)) == [lost]
+
+
+def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled(
+    lost: str, quick_store: Store, dispatcher: Dispatcher, control_plane: ControlPlane, admin: Actor
+) -> None:
+    for step in STEPS:
+        claim = quick_store.operations.claim(lost, step, 1, 60)
+        assert claim is not None
+        quick_store.operations.record(claim, ok())
+    assert control_plane.tenant("acme", admin).tenant.status is Status.PENDING
+    time.sleep(0.1)
+    assert Sweep(quick_store, dispatcher).look() == 1
+    assert control_plane.tenant("acme", admin).tenant.status is Status.ACTIVE
+
+
+def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
+    make_settings: Callable[..., Settings], store: Store, admin: Actor, dispatcher: Dispatcher
+) -> None:
+    settings = make_settings(operation_deadline_seconds=0.05)
+    plane = ControlPlane(store, dispatcher, settings)
+    view = plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1")
+    time.sleep(0.1)
+    assert Sweep(store, dispatcher).look() == 1
+    tenant = plane.tenant("acme", admin)
+    assert tenant.operation is not None
+    assert tenant.operation.status is OperationStatus.FAILED
+    assert set(tenant.tenant.provisioning_errors) == set(STEPS)
+    assert view.tenant.status is Status.PENDING
