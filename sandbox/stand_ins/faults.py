@@ -11,7 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 #: Faults every stand-in offers; a product adds its own by name.
 COMMON_KINDS = frozenset(
-    {"latency", "hang", "drip", "reset", "lost", "status", "applied_then_status", "rate_limited", "wrong_body", "empty_body"}
+    {
+        "latency",
+        "hang",
+        "drip",
+        "reset",
+        "lost",
+        "status",
+        "applied_then_status",
+        "rate_limited",
+        "wrong_body",
+        "empty_body",
+    }
 )
 
 
@@ -97,4 +108,3 @@ class FaultPlan:
             if fault.kind in wanted and fault.matches(method, path, body) and fault.strike(self._chance):
                 return fault
         return None
-
