@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import signal
 import threading
 import time
 from collections import deque
@@ -75,33 +77,15 @@ class StandIn:
         return response
 
     async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
-        kind = fault.kind if fault is not None else None
         if fault is None:
             return await _handled(handler, request)
-        if kind == "latency":
+        if fault.kind in _INSTEAD:
+            return await _INSTEAD[fault.kind](request, fault)
+        if fault.kind == "latency":
             await asyncio.sleep(fault.delay or 0.2)
             return await _handled(handler, request)
-        if kind == "hang":
-            await asyncio.sleep(fault.delay or 3600)
-            return _cut(request)
-        if kind == "reset":
-            return _cut(request)
-        if kind == "status":
-            return _fault_page(fault)
-        if kind == "rate_limited":
-            return web.json_response(
-                {"detail": "Too many requests"}, status=429, headers={"Retry-After": str(fault.retry_after)}
-            )
         response = await _handled(handler, request)
-        if kind == "lost":
-            return _cut(request)
-        if kind == "applied_then_status":
-            return _fault_page(fault)
-        if kind == "wrong_body":
-            return web.Response(status=200, text=fault.body or "<html>surprise</html>", content_type="application/json")
-        if kind == "empty_body":
-            return web.Response(status=200, content_type="application/json")
-        return await _drip(request, response, fault.delay or 1.0)
+        return await _AFTER[fault.kind](request, response, fault)
 
     # -- control path
 
@@ -113,30 +97,42 @@ class StandIn:
             return web.json_response({"error": str(problem)}, status=400)
 
     async def _controlled(self, request: web.Request, name: str) -> Any:
-        if name == "state":
-            return self.snapshot()
-        if name == "journal":
-            if request.method == "DELETE":
-                self.journal.clear()
-            return list(self.journal)
-        if name == "faults":
-            if request.method == "DELETE":
-                self.faults.clear()
-            if request.method == "POST":
-                given = await request.json()
-                for fault in [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]:
-                    self.faults.add(fault)
-            return self.faults.list()
-        if name == "reset":
-            self.faults.clear()
-            self.journal.clear()
-            self.reset()
-            return {}
         if name.startswith("call/"):
             arguments = await request.json() if request.can_read_body else {}
             result = self.controls()[name.removeprefix("call/")](**arguments)
             return await result if asyncio.iscoroutine(result) else result
-        raise ValueError(f"no control named {name!r}; there are state, journal, faults, reset, call/<name>")
+        actions: dict[str, Callable[[web.Request], Awaitable[Any]]] = {
+            "state": self._state,
+            "journal": self._show_journal,
+            "faults": self._order_faults,
+            "reset": self._start_over,
+        }
+        if name not in actions:
+            raise ValueError(f"no control named {name!r}; there are {', '.join(actions)}, call/<name>")
+        return await actions[name](request)
+
+    async def _state(self, request: web.Request) -> Any:
+        return self.snapshot()
+
+    async def _show_journal(self, request: web.Request) -> Any:
+        if request.method == "DELETE":
+            self.journal.clear()
+        return list(self.journal)
+
+    async def _order_faults(self, request: web.Request) -> Any:
+        if request.method == "DELETE":
+            self.faults.clear()
+        if request.method == "POST":
+            given = await request.json()
+            for fault in [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]:
+                self.faults.add(fault)
+        return self.faults.list()
+
+    async def _start_over(self, request: web.Request) -> Any:
+        self.faults.clear()
+        self.journal.clear()
+        self.reset()
+        return {}
 
     # -- running
 
@@ -177,18 +173,77 @@ def _cut(request: web.Request) -> web.StreamResponse:
     return web.Response(status=599)
 
 
-def _fault_page(fault: Fault) -> web.Response:
+def _page(fault: Fault) -> web.StreamResponse:
     body = fault.body if fault.body is not None else PROXY_PAGE.format(status=fault.status)
     return web.Response(status=fault.status, text=body, content_type=fault.content_type, headers=fault.headers)
 
 
-async def _drip(request: web.Request, response: web.StreamResponse, delay: float) -> web.StreamResponse:
-    whole = response.body if isinstance(response, web.Response) else b""
-    slow = web.StreamResponse(status=response.status, headers={"Content-Type": response.headers["Content-Type"]})
-    slow.content_length = len(whole or b"")
+async def _hang(request: web.Request, fault: Fault) -> web.StreamResponse:
+    await asyncio.sleep(fault.delay or 3600)
+    return _cut(request)
+
+
+async def _reset(request: web.Request, fault: Fault) -> web.StreamResponse:
+    return _cut(request)
+
+
+async def _status(request: web.Request, fault: Fault) -> web.StreamResponse:
+    return _page(fault)
+
+
+async def _rate_limited(request: web.Request, fault: Fault) -> web.StreamResponse:
+    headers = {"Retry-After": str(fault.retry_after)}
+    return web.json_response({"detail": "Too many requests"}, status=429, headers=headers)
+
+
+async def _lost(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    return _cut(request)
+
+
+async def _other_status(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    return _page(fault)
+
+
+async def _wrong_body(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    return web.Response(text=fault.body or "<html>surprise</html>", content_type="application/json")
+
+
+async def _empty_body(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    return web.Response(content_type="application/json")
+
+
+async def _drip(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    whole = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    slow = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
+    slow.content_length = len(whole)
     await slow.prepare(request)
-    for byte in bytes(whole or b""):
+    for byte in whole:
         await slow.write(bytes([byte]))
-        await asyncio.sleep(delay)
+        await asyncio.sleep(fault.delay or 1.0)
     await slow.write_eof()
     return slow
+
+
+_INSTEAD = {"hang": _hang, "reset": _reset, "status": _status, "rate_limited": _rate_limited}
+_AFTER = {
+    "lost": _lost,
+    "applied_then_status": _other_status,
+    "wrong_body": _wrong_body,
+    "empty_body": _empty_body,
+    "drip": _drip,
+}
+
+
+def serve_until_told(stand_in: StandIn, port: int) -> None:
+    """What a stand-in's `__main__` does: listen, print one JSON line with the URL, end on SIGTERM or SIGINT."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        runner = await stand_in.serve(port)
+        print(json.dumps({"url": stand_in.url}), flush=True)
+        await stop.wait()
+        await runner.cleanup()
+
+    asyncio.run(main())

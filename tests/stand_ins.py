@@ -1,0 +1,92 @@
+"""Fixtures: the products' stand-ins, each fresh for its test, on ports of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stand_ins.authentik.oidc import OidcClient
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.server import StandIn
+from shared.domain.plans import Plan
+from shared.domain.stamp import Stamper
+from shared.domain.tenant import Status, Tenant
+from worker.steps.work import Work
+
+API_TOKEN = "api-token-that-must-never-be-logged"
+TENANT_ID = "6b058a725d1747cfeba27b12"
+OTHER_ID = "6b058a725d1747cfeba27b13"
+STAMP_KEYS = ("stamp-key-that-must-never-be-logged",)
+CLIENTS = tuple(OidcClient(slug, slug, f"{slug}-secret") for slug in ("portal", "partner", "operator", "ocis"))
+
+
+@pytest.fixture
+def authentik() -> Iterator[AuthentikStandIn]:
+    stand_in = AuthentikStandIn(api_token=API_TOKEN, admin_group="dezky-platform-admins", clients=CLIENTS)
+    with stand_in.running():
+        yield stand_in
+
+
+def fault(stand_in: StandIn, **rule: Any) -> None:
+    """Order a fault as an operator would, over the control path."""
+    assert requests.post(f"{stand_in.url}/__sim/faults", json=rule, timeout=5).status_code == 200
+
+
+def writes(stand_in: StandIn) -> list[str]:
+    """Requests of the journal that may have changed something, as `METHOD path`."""
+    return [
+        f"{entry['method']} {entry['path']}" for entry in stand_in.journal if entry["method"] not in ("GET", "HEAD")
+    ]
+
+
+class Saved(dict[str, Any]):
+    """What steps put on record, as the runner would."""
+
+    def __call__(self, **fields: Any) -> None:
+        self.update(fields)
+
+
+@pytest.fixture
+def saved() -> Saved:
+    return Saved()
+
+
+@pytest.fixture
+def work(saved: Saved) -> Callable[..., Work]:
+    """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record."""
+
+    def make(product: str, **fields: Any) -> Work:
+        return Work(tenant(remote=dict(saved), **fields), PLAN, Stamper(product, STAMP_KEYS), saved)
+
+    return make
+
+
+PLAN = Plan(mailboxes=10, mail_bytes=10**9, space_bytes=5 * 10**9)
+
+
+def tenant(**fields: Any) -> Tenant:
+    from datetime import UTC, datetime
+
+    now = datetime.now(UTC)
+    given: dict[str, Any] = {
+        "id": TENANT_ID,
+        "slug": "acme",
+        "name": "Acme GmbH",
+        "status": Status.PENDING,
+        "plan": "starter",
+        "domains": ("acme.test",),
+        "billing_info": None,
+        "partner_id": None,
+        "provisioning_status": {},
+        "provisioning_errors": {},
+        "remote": {},
+        "operation_id": None,
+        "generation": 1,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return Tenant(**{**given, **fields})

@@ -1,0 +1,213 @@
+"""The identity step: one group of the right name, provably the tenant's, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from shared.domain.faults import Missing, Refused, Result, Unavailable
+from tests.stand_ins import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
+from worker.integrations.authentik import Authentik
+from worker.integrations.json_api import BearerToken, JsonApi
+from worker.steps.identity import ensure_group
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+STAMP = {"tenantId": TENANT_ID, "slug": "acme", "managedBy": "dezky-platform-api"}
+
+
+@pytest.fixture
+def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
+    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    yield Authentik(api)
+    api.close()
+
+
+def groups(authentik: AuthentikStandIn) -> list[dict[str, Any]]:
+    return [group for group in authentik.snapshot()["groups"] if "tenant-" in group["name"]]
+
+
+def foreign(authentik: AuthentikStandIn, name: str = "tenant-acme", **attributes: Any) -> str:
+    return authentik.directory.add_group({"name": name, "attributes": attributes}).pk
+
+
+def test_the_group_is_made_with_our_stamp_and_put_on_record(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    assert ensure_group(work("authentik"), identity).result is Result.OK
+    (group,) = groups(authentik)
+    assert group["name"] == "tenant-acme"
+    assert group["attributes"]["dezky"] == STAMP
+    assert saved == {"authentikGroupId": group["pk"]}
+
+
+def test_a_second_run_writes_nothing(authentik: AuthentikStandIn, identity: Authentik, work: Errand) -> None:
+    ensure_group(work("authentik"), identity)
+    authentik.journal.clear()
+    ensure_group(work("authentik"), identity)
+    assert writes(authentik) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "lost"},
+        {"kind": "applied_then_status", "status": 500},
+        {"kind": "applied_then_status", "status": 405, "body": ""},
+        {"kind": "wrong_body"},
+        {"kind": "empty_body"},
+        {"kind": "drip", "delay": 0.2},
+        {"kind": "twin_first"},
+    ],
+    ids=lambda rule: f"{rule['kind']}-{rule.get('status', '')}",
+)
+def test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, rule: dict[str, Any]
+) -> None:
+    fault(authentik, method="POST", count=1, **rule)
+    assert ensure_group(work("authentik"), identity).result is Result.OK
+    assert len(groups(authentik)) == 1
+
+
+@pytest.mark.parametrize("rule", [{"kind": "reset"}, {"kind": "status", "status": 500}, {"kind": "hang"}])
+def test_a_group_that_was_not_made_is_tried_later(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, rule: dict[str, Any]
+) -> None:
+    fault(authentik, method="POST", count=1, **rule)
+    with pytest.raises(Unavailable):
+        ensure_group(work("authentik"), identity)
+    ensure_group(work("authentik"), identity)
+    assert len(groups(authentik)) == 1
+
+
+@pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}, {"dezky": "tenant"}])
+def test_a_group_of_our_name_without_our_stamp_is_never_taken_over(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, attributes: dict[str, Any]
+) -> None:
+    foreign(authentik, **attributes)
+    authentik.journal.clear()
+    with pytest.raises(Refused, match="taken"):
+        ensure_group(work("authentik"), identity)
+    assert writes(authentik) == []
+
+
+def test_a_stranger_who_takes_the_name_in_the_same_moment_is_not_taken_over(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand
+) -> None:
+    fault(authentik, kind="race_lost", count=1)
+    with pytest.raises(Refused, match="taken"):
+        ensure_group(work("authentik"), identity)
+
+
+def test_names_that_differ_in_case_or_by_a_suffix_are_other_groups(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand
+) -> None:
+    foreign(authentik, "Tenant-Acme")
+    foreign(authentik, "tenant-acme-2")
+    ensure_group(work("authentik"), identity)
+    assert len(groups(authentik)) == 2
+    assert len(authentik.snapshot()["groups"]) == 5
+
+
+def test_a_deleted_group_is_made_again(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    first = saved["authentikGroupId"]
+    authentik.directory.delete_group(authentik.directory.groups[first])
+    ensure_group(work("authentik"), identity)
+    assert saved["authentikGroupId"] != first
+    assert len(groups(authentik)) == 1
+
+
+def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_stay(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    user = authentik.directory.add_user({"username": "member"})
+    group = authentik.directory.groups[saved["authentikGroupId"]]
+    group.users.add(user.pk)
+    changed = {"name": "renamed", "attributes": {"theirs": 1, "dezky": {"tenantId": TENANT_ID}}}
+    authentik.directory.change_group(group, changed, whole=False)
+    ensure_group(work("authentik"), identity)
+    (seen,) = groups(authentik)
+    assert seen["name"] == "tenant-acme"
+    assert seen["attributes"] == {"theirs": 1, "dezky": STAMP}
+    assert seen["members"] == ["member"]
+
+
+def test_an_id_on_record_that_is_somebody_elses_group_is_not_believed(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})
+    ensure_group(work("authentik"), identity)
+    assert saved["authentikGroupId"] == authentik.directory.groups_by_name["tenant-acme"].pk
+    assert authentik.directory.groups_by_name["tenant-beta"].attributes == {"dezky": {"tenantId": OTHER_ID}}
+
+
+def test_two_runs_at_once_make_one_group(authentik: AuthentikStandIn, identity: Authentik, work: Errand) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(lambda _: ensure_group(work("authentik"), identity), range(6)))
+    assert {outcome.result for outcome in outcomes} == {Result.OK}
+    assert len(groups(authentik)) == 1
+
+
+def test_a_bad_token_and_a_missing_permission_are_told_apart(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand
+) -> None:
+    authentik.limit_token(["view_group"])
+    with pytest.raises(Refused) as refusal:
+        ensure_group(work("authentik"), identity)
+    assert refusal.value.reason == "missing_permission"
+    authentik.revoke_token()
+    with pytest.raises(Refused) as refusal:
+        ensure_group(work("authentik"), identity)
+    assert refusal.value.reason == "bad_credentials"
+
+
+def test_a_url_that_is_not_authentiks_is_said_so(authentik: AuthentikStandIn, work: Errand) -> None:
+    wrong = Authentik(JsonApi(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
+    with pytest.raises(Refused, match="URL"):
+        ensure_group(work("authentik"), wrong)
+
+
+def test_members_come_and_go_and_may_be_added_twice(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    group_id = saved["authentikGroupId"]
+    user = authentik.directory.add_user({"username": "member"}).pk
+    assert identity.find_user("member") == user
+    assert identity.find_user("Member") is None
+    for _ in range(2):
+        identity.add_member(group_id, user)
+    assert identity.get_group(group_id).member_ids == {user}
+    for _ in range(2):
+        identity.remove_member(group_id, user)
+    assert identity.get_group(group_id).member_ids == frozenset()
+    with pytest.raises(Missing):
+        identity.add_member(group_id, 999)
+
+
+def test_a_deleted_group_is_missing_the_second_time(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    identity.delete_group(saved["authentikGroupId"])
+    with pytest.raises(Missing):
+        identity.delete_group(saved["authentikGroupId"])
+
+
+def test_no_secret_is_logged(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fault(authentik, kind="status", status=500, method="POST")
+    with pytest.raises(Unavailable):
+        ensure_group(work("authentik"), identity)
+    assert API_TOKEN not in caplog.text

@@ -1,0 +1,250 @@
+"""The transport: each call ends in time, is repeated only where that is safe, and gives nothing away."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from structlog.contextvars import bound_contextvars
+
+from sandbox.stand_ins.server import StandIn
+from shared.domain.faults import Refused, Unavailable
+from tests.stand_ins import fault
+from worker.deadline import within
+from worker.integrations.json_api import BearerToken, JsonApi
+
+
+class Echo(StandIn):
+    def __init__(self) -> None:
+        super().__init__()
+        self.app.router.add_route("*", "/moved", self._moved)
+        self.app.router.add_route("*", "/{rest:.*}", self._echo)
+
+    async def _moved(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async def _echo(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(
+            {"headers": dict(request.headers), "peer": request.transport.get_extra_info("peername")[1]}
+        )  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    server = Echo()
+    with server.running():
+        yield server
+
+
+@pytest.fixture
+def api(echo: Echo) -> Iterator[JsonApi]:
+    made = JsonApi(echo.url, authorize=BearerToken("a-secret"), call_seconds=1.0)
+    yield made
+    made.close()
+
+
+def raw_server(script: list[bytes], pause: float) -> tuple[str, socket.socket]:
+    """A server that sends these pieces with pauses between, whatever it is asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer:
+                peer.recv(65536)
+                try:
+                    for piece in script:
+                        peer.sendall(piece)
+                        time.sleep(pause)
+                except OSError:
+                    continue
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", listener
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", *[b" "] * 60],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\n \r\n"] * 60],
+    ],
+    ids=["headers", "body", "chunks"],
+)
+def test_a_server_that_drips_is_cut_at_the_calls_deadline(script: list[bytes]) -> None:
+    url, listener = raw_server(script, 0.2)
+    started = time.monotonic()
+    with pytest.raises(Unavailable) as refusal:
+        JsonApi(url, call_seconds=0.7).call("POST", "/")
+    assert refusal.value.reason == "timeout"
+    assert time.monotonic() - started < 3
+    listener.close()
+
+
+def test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer(echo: Echo) -> None:
+    fault(echo, kind="hang")
+    started = time.monotonic()
+    with within(0.3), pytest.raises(Unavailable, match="timeout"):
+        JsonApi(echo.url, call_seconds=30).call("GET", "/x")
+    assert time.monotonic() - started < 5
+    with within(-1), pytest.raises(Unavailable, match="timeout"):
+        JsonApi(echo.url).call("GET", "/x")
+
+
+def test_a_server_that_is_not_there_is_unreachable(api: JsonApi) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unavailable, match="unreachable"):
+        JsonApi(f"http://127.0.0.1:{port}", call_seconds=1).call("GET", "/")
+
+
+@pytest.mark.parametrize("kind", ["reset", "lost"])
+def test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice(echo: Echo, api: JsonApi, kind: str) -> None:
+    fault(echo, kind=kind, method="POST")
+    with pytest.raises(Unavailable, match="unreachable"):
+        api.call("POST", "/x")
+    assert len(echo.journal) == 1
+
+
+@pytest.mark.parametrize("rule", [{"kind": "reset"}, {"kind": "status", "status": 503}, {"kind": "rate_limited"}])
+def test_what_is_safe_to_repeat_is_repeated(echo: Echo, api: JsonApi, rule: dict[str, object]) -> None:
+    fault(echo, count=1, **rule)
+    patient = JsonApi(echo.url, call_seconds=5)
+    assert patient.call("GET", "/x").status == 200
+    assert len(echo.journal) == 2
+
+
+def test_a_lasting_fault_is_tried_three_times_at_most(echo: Echo) -> None:
+    fault(echo, kind="status", status=502)
+    with pytest.raises(Unavailable, match="upstream_error"):
+        JsonApi(echo.url, call_seconds=5).call("GET", "/x")
+    assert len(echo.journal) == 3
+
+
+@pytest.mark.parametrize("status", [500, 501, 408, 425])
+def test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once(echo: Echo, api: JsonApi, status: int) -> None:
+    fault(echo, kind="status", status=status)
+    with pytest.raises(Unavailable, match="upstream_error"):
+        api.call("GET", "/x")
+    assert len(echo.journal) == 1
+
+
+def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="rate_limited", retry_after=30, count=1)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    fault(echo, kind="status", status=503, headers={"Retry-After": date}, count=1)
+    fault(echo, kind="status", status=503, headers={"Retry-After": "soon"}, count=1)
+    waits = []
+    for _ in range(2):
+        with pytest.raises(Unavailable) as refusal:
+            api.call("GET", "/x")
+        waits.append(refusal.value.wait)
+    assert waits[0] == 30
+    assert 80 < (waits[1] or 0) <= 90
+    assert api.call("GET", "/x").status == 200
+
+
+def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="wrong_body", body="<b>their secret</b>")
+    with pytest.raises(Unavailable, match="unexpected_answer") as refusal:
+        api.call("GET", "/x").json()
+    assert "their secret" not in str(refusal.value)
+
+
+def test_redirects_are_given_back_not_followed(api: JsonApi) -> None:
+    assert api.call("GET", "/moved").status == 307
+
+
+def test_statuses_can_be_handed_back_for_the_client_to_read(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="status", status=500)
+    assert api.call("POST", "/x", hand_back=(500,)).status == 500
+
+
+def test_the_operations_request_id_and_the_token_are_sent_and_the_environments_proxy_is_not_used(
+    api: JsonApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    with bound_contextvars(request_id="request-7"):
+        headers = api.call("GET", "/x").json()["headers"]
+    headers = {name.lower(): value for name, value in headers.items()}
+    assert headers["x-request-id"] == "request-7"
+    assert headers["authorization"] == "Bearer a-secret"
+
+
+def test_connections_are_used_again(api: JsonApi) -> None:
+    assert len({api.call("POST", "/x", json={}).json()["peer"] for _ in range(5)}) == 1
+
+
+def test_the_token_is_in_no_exception_text(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="reset")
+    with pytest.raises(Unavailable) as refusal:
+        api.call("POST", "/x")
+    assert "a-secret" not in f"{refusal.value!r}{refusal.getrepr(style='long')}".replace(
+        "BearerToken('a-secret')", ""
+    ).replace('BearerToken("a-secret")', "")
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return cert_file, key_file
+
+
+def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Path) -> None:
+    cert_file, key_file = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert_file, key_file)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+                with context.wrap_socket(peer, server_side=True) as tls:
+                    tls.recv(65536)
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            except ssl.SSLError:
+                continue
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    origin = f"https://localhost:{listener.getsockname()[1]}"
+    with pytest.raises(Refused, match="tls"):
+        JsonApi(origin).call("GET", "/")
+    assert JsonApi(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
+    listener.close()

@@ -1,0 +1,115 @@
+"""A requests adapter whose every socket wait ends at the call's deadline, however slowly the other side drips.
+
+`requests` timeouts bound one socket operation, so a server that sends a byte a second is never timed out. Here the
+socket is wrapped: before each receive and each send its timeout is set to what is left of the call.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+_call_ends_at: ContextVar[float] = ContextVar("call_ends_at")
+
+
+@contextmanager
+def call_within(seconds: float) -> Iterator[None]:
+    """Every socket wait in this block ends with it."""
+    token = _call_ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _call_ends_at.reset(token)
+
+
+def _left() -> float:
+    left = _call_ends_at.get() - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the call's time is up")
+    return left
+
+
+class _DeadlineReader(io.RawIOBase):
+    """The receiving side of a socket, as http.client reads it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(_left())
+        return self._sock.recv_into(buffer)
+
+
+class _DeadlineSocket:
+    """A socket that asks for the time left before it waits. All else is the real socket's."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, mode: str = "rb", *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_DeadlineReader(self._sock), 65536)
+
+    def sendall(self, data: Any, *flags: Any) -> None:
+        self._sock.settimeout(_left())
+        self._sock.sendall(data, *flags)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _DeadlineSocket(self.sock)
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _DeadlineSocket(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Mount on a session and send inside `call_within`. `ca_file`: PEM trusted beside the system's authorities."""
+
+    def __init__(self, ca_file: str | None, pool_size: int) -> None:
+        self._context = ssl.create_default_context()
+        if ca_file is not None:
+            self._context.load_verify_locations(cafile=ca_file)
+        super().__init__(pool_connections=2, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        self.poolmanager = PoolManager(
+            num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options
+        )
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context says whom to trust; requests' own bundle would replace it."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {key: value for key, value in pool.items() if key not in ("ca_certs", "ca_cert_dir")}

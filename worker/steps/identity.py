@@ -1,0 +1,65 @@
+"""The tenant's identity group in Authentik: whose name tokens carry, and by which people belong to the tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
+from shared.domain.tenant import Tenant
+from worker.integrations.authentik import OUR_KEY, Authentik, Group
+from worker.steps.work import Work
+
+
+def ensure_group(work: Work, identity: Authentik) -> Outcome:
+    """The tenant's group exists under its name, carries our stamp, and is on record. Members are left as they are."""
+    tenant = work.tenant
+    group = _by_id(work, identity) or _by_name(tenant, identity) or _created(tenant, identity)
+    work.save(authentikGroupId=group.id)
+    _align(tenant, group, identity)
+    return ok()
+
+
+def stamp(tenant: Tenant) -> dict[str, Any]:
+    """What stands under our key of the group's attributes."""
+    return {"tenantId": tenant.id, "slug": tenant.slug, "managedBy": "dezky-platform-api"}
+
+
+def _by_id(work: Work, identity: Authentik) -> Group | None:
+    """The group on record, unless it is gone or was never ours."""
+    group_id = work.remote("authentikGroupId")
+    if group_id is None:
+        return None
+    try:
+        group = identity.get_group(group_id)
+    except Missing:
+        return None
+    return group if group.tenant_id == work.tenant.id else None
+
+
+def _by_name(tenant: Tenant, identity: Authentik) -> Group | None:
+    """The group of the tenant's name. Raises Refused("taken") when it is not provably ours."""
+    group = identity.find_group(tenant.group_name)
+    if group is not None and group.tenant_id != tenant.id:
+        raise Refused("taken", f"A group named {tenant.group_name} exists in Authentik without this tenant's stamp.")
+    return group
+
+
+def _created(tenant: Tenant, identity: Authentik) -> Group:
+    """A new group; after any unclear answer the one that turns out to be there, if it is ours."""
+    try:
+        return identity.create_group(tenant.group_name, {OUR_KEY: stamp(tenant)})
+    except (Unavailable, Refused) as fault:
+        if isinstance(fault, Refused) and fault.reason != "taken":
+            raise
+        group = _by_name(tenant, identity)
+        if group is None:
+            raise Unavailable("upstream_error", "The group was not created.") from fault
+        return group
+
+
+def _align(tenant: Tenant, group: Group, identity: Authentik) -> None:
+    if group.attributes.get(OUR_KEY) != stamp(tenant):
+        # PATCH replaces the whole object, so what others keep there is sent back with it
+        identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: stamp(tenant)})
+    if group.name != tenant.group_name:
+        identity.update_group(group.id, name=tenant.group_name)
