@@ -1,0 +1,120 @@
+"""JMAP as Stalwart 0.16 speaks it for management: envelopes out, and its three levels of refusal in our words.
+
+A request can fail as HTTP, a method inside it as an "error" response, and each object of a /set on its own; the last
+two come with status 200. Every id that was sent must be accounted for: one that does not parse is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.domain.faults import Fault, Missing, Refused, Unavailable
+from worker.integrations.json_api import Answer, JsonApi
+
+Object = dict[str, Any]
+Call = tuple[str, Object]
+
+USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
+
+
+class KeyTaken(Refused):
+    """A unique key is held by another object: `kind` and `id` name the holder."""
+
+    def __init__(self, kind: str, id_: str) -> None:
+        super().__init__("taken")
+        self.kind = kind
+        self.id = id_
+
+
+class Jmap:
+    """Calls on one server. The server's own idea of its URL is never followed: inside a cluster it is wrong."""
+
+    def __init__(self, api: JsonApi) -> None:
+        self._api = api
+
+    def read(self, *calls: Call) -> list[Object]:
+        """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
+        return self._request(calls, repeatable=True)
+
+    def create(self, kind: str, body: Object) -> str:
+        """The new object's id. Raises KeyTaken."""
+        (answer,) = self._request([(f"x:{kind}/set", {"create": {"new": body}})], repeatable=False)
+        if "new" in answer.get("created", {}):
+            return str(answer["created"]["new"]["id"])
+        raise _set_fault(answer.get("notCreated", {}).get("new"))
+
+    def update(self, kind: str, id_: str, patch: Object) -> None:
+        """Apply a patch with JSON-pointer keys. Raises Missing."""
+        (answer,) = self._request([(f"x:{kind}/set", {"update": {id_: patch}})], repeatable=True)
+        if id_ not in answer.get("updated", {}):
+            raise _set_fault(answer.get("notUpdated", {}).get(id_))
+
+    def edition(self) -> str:
+        """`oss`, `community` or `enterprise`: which the last means built with it and licensed."""
+        answer = self._api.call("GET", "/api/account")
+        if answer.status != 200:
+            raise _http_fault(answer)
+        return str(answer.json().get("edition", ""))
+
+    def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
+        body = {
+            "using": USING,
+            "methodCalls": [[name, arguments, str(index)] for index, (name, arguments) in enumerate(calls)],
+        }
+        answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
+        if answer.status != 200:
+            raise _http_fault(answer)
+        responses = answer.json().get("methodResponses") if isinstance(answer.json(), dict) else None
+        if not isinstance(responses, list) or len(responses) != len(calls):
+            raise Unavailable("unexpected_answer", "A method was left unanswered.")
+        return [_method_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
+
+
+def _method_answer(name: str, response: Any) -> Object:
+    if response[0] == name:
+        return dict(response[1])
+    type_ = str(response[1].get("type", ""))
+    # serverUnavailable is also how a lost race for a unique key is told: look again, then decide
+    if type_ in ("serverUnavailable", "serverPartialFail", "serverFail"):
+        raise Unavailable("upstream_error", f"{name} was not carried out.")
+    if type_ == "forbidden":
+        raise Refused("missing_permission", f"The account may not call {name}.")
+    if type_ in ("unknownMethod", "unsupportedFilter", "unsupportedSort"):
+        raise Refused("not_supported", f"This version does not know {name} as it is used here.")
+    raise Refused("invalid", f"{name} was refused as {type_}.")
+
+
+def _set_fault(error: Object | None) -> Fault:
+    if error is None:
+        return Unavailable("unexpected_answer", "An object that was sent is in no list of the answer.")
+    type_ = str(error.get("type", ""))
+    if type_ == "primaryKeyViolation":
+        holder = error.get("objectId") or {}
+        return KeyTaken(str(holder.get("object", "")), str(holder.get("id", "")))
+    if type_ == "notFound":
+        return Missing()
+    if type_ == "invalidForeignKey":
+        # what it points at vanished between two calls, or belongs to another tenant: start over and see
+        return Unavailable("upstream_error", "An object it depends on was not there.")
+    reasons = {"forbidden": "missing_permission", "overQuota": "quota"}
+    return Refused(reasons.get(type_, "invalid"), f"Stalwart refused the object as {type_}.")
+
+
+def _http_fault(answer: Answer) -> Fault:
+    if answer.status in (401, 402, 403):
+        # never tried again: Stalwart bans an address for good after many failed logins
+        return Refused("bad_credentials")
+    if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
+        return Unavailable("throttled", "Too many requests of ours at once.", wait=0.5)
+    if answer.status == 404:
+        return Refused("not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed.")
+    return Refused("invalid", f"It answered {answer.status}.")
+
+
+def _limit(answer: Answer) -> str | None:
+    try:
+        body = answer.json()
+    except Unavailable:
+        return None
+    return body.get("limit") if isinstance(body, dict) else None

@@ -1,0 +1,233 @@
+"""Stalwart's mail objects in our words. Names are compared here, exactly: its text search finds too much."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dns.rdatatype
+import dns.zone
+from dns.exception import DNSException
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from shared.domain.faults import Refused, Unavailable
+from shared.settings import Settings
+from worker.integrations.jmap import Jmap, Object
+from worker.integrations.json_api import BearerToken, JsonApi
+
+#: how long the server's edition is believed, in seconds
+EDITION_SECONDS = 300.0
+DKIM_ALGORITHMS = ("Dkim1Ed25519Sha256", "Dkim1RsaSha256")
+_DOMAIN_PROPERTIES = ["id", "name", "isEnabled", "description", "memberTenantId", "dkimManagement"]
+
+TenantMode = Literal["auto", "require", "off"]
+
+
+@dataclass(frozen=True)
+class MailTenant:
+    id: str
+    name: str
+    quotas: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class MailDomain:
+    """A mail domain. `makes_keys`: the server makes its DKIM keys itself."""
+
+    id: str
+    name: str
+    is_enabled: bool
+    description: str
+    tenant_id: str | None
+    makes_keys: bool
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a domain's owner must publish. `has_keys`: each wanted DKIM algorithm has an active key in it."""
+
+    has_keys: bool
+    records: tuple[dict[str, str], ...]
+
+
+class Stalwart:
+    """A phrasebook: methods in our words, small values back, no policy."""
+
+    def __init__(self, jmap: Jmap, tenants: TenantMode) -> None:
+        self._jmap = jmap
+        self._tenants = tenants
+        self._lock = threading.Lock()
+        self._edition: tuple[float, str] | None = None
+
+    # -- tenants
+
+    def links_tenants(self) -> bool:
+        """Whether objects are put into a Stalwart tenant, as STALWART_TENANTS and the server's licence say."""
+        if self._tenants == "auto":
+            return self._known_edition() == "enterprise"
+        return self._tenants == "require"
+
+    def list_tenants(self, token: str) -> list[MailTenant]:
+        """Tenants in whose name this token stands as a word."""
+        _, answer = self._jmap.read(
+            ("x:Tenant/query", {"filter": {"text": token}}),
+            ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
+        )
+        found = [MailTenant(one["id"], one["name"], one.get("quotas") or {}) for one in answer["list"]]
+        return [tenant for tenant in found if token in tenant.name.split()]
+
+    def create_tenant(self, name: str, quotas: Mapping[str, int]) -> str:
+        """Not unique: look before you call, and again after any unclear answer."""
+        return self._jmap.create("Tenant", {"name": name, "quotas": dict(quotas)})
+
+    def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int]) -> None:
+        self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
+
+    # -- domains
+
+    def find_domain(self, name: str) -> MailDomain | None:
+        """The domain of exactly this name (lower-case A-labels)."""
+        _, answer = self._jmap.read(
+            ("x:Domain/query", {"filter": {"name": name}}),
+            ("x:Domain/get", {**_found_by("x:Domain/query"), "properties": _DOMAIN_PROPERTIES}),
+        )
+        found = [one for one in map(_domain, answer["list"]) if one.name == name]
+        return found[0] if found else None
+
+    def find_domain_by_id(self, domain_id: str) -> MailDomain | None:
+        (answer,) = self._jmap.read(("x:Domain/get", {"ids": [domain_id], "properties": _DOMAIN_PROPERTIES}))
+        return _domain(answer["list"][0]) if answer["list"] else None
+
+    def create_domain(self, name: str, description: str, tenant_id: str | None) -> str:
+        """Raises KeyTaken when the name is in use, as a domain or as another domain's alias."""
+        body: Object = {
+            "name": name,
+            "description": description,
+            "dkimManagement": _own_keys(),
+            "dnsManagement": {"@type": "Manual"},
+            "certificateManagement": {"@type": "Manual"},
+        }
+        return self._jmap.create("Domain", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
+
+    def update_domain(
+        self,
+        domain_id: str,
+        *,
+        description: str | None = None,
+        tenant_id: str | None = None,
+        is_enabled: bool | None = None,
+        make_keys: bool = False,
+    ) -> None:
+        """Change what is given."""
+        given = {"description": description, "memberTenantId": tenant_id, "isEnabled": is_enabled}
+        patch: Object = {key: value for key, value in given.items() if value is not None}
+        self._jmap.update("Domain", domain_id, patch | ({"dkimManagement": _own_keys()} if make_keys else {}))
+
+    def publication(self, domain: str, domain_id: str) -> Publication:
+        """The records to publish, and whether the DKIM keys among them are complete."""
+        _, signatures, domains = self._jmap.read(
+            ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
+            ("x:DkimSignature/get", {**_found_by("x:DkimSignature/query"), "properties": ["id", "@type", "stage"]}),
+            ("x:Domain/get", {"ids": [domain_id], "properties": ["id", "name", "dnsZoneFile"]}),
+        )
+        active = {one.get("@type") for one in signatures["list"] if one.get("stage") == "active"}
+        if not domains["list"]:
+            raise Unavailable("upstream_error", "The domain vanished.")
+        return Publication(active.issuperset(DKIM_ALGORITHMS), _records(domain, domains["list"][0]["dnsZoneFile"]))
+
+    def make_keys(self, domain_id: str) -> None:
+        """Ask for the keys that are missing; may be repeated."""
+        body = {"@type": "DkimManagement", "domainId": domain_id, "status": {"@type": "Pending"}}
+        self._jmap.create("Task", body)
+
+    # -- addresses
+
+    def has_account(self, local_part: str, domain_id: str) -> bool:
+        (answer,) = self._jmap.read(("x:Account/query", {"filter": {"name": local_part, "domainId": domain_id}}))
+        return bool(answer["ids"])
+
+    def create_group_account(
+        self, local_part: str, domain_id: str, description: str, aliases: tuple[str, ...], tenant_id: str | None
+    ) -> str:
+        """An address that takes mail and that nobody can sign in to. Raises KeyTaken when the address exists."""
+        body: Object = {
+            "@type": "Group",
+            "name": local_part,
+            "domainId": domain_id,
+            "description": description,
+            "aliases": {str(n): {"name": alias, "domainId": domain_id} for n, alias in enumerate(aliases)},
+        }
+        # without it the account would stand outside the tenant, and the server would not say so
+        return self._jmap.create("Account", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
+
+    def _known_edition(self) -> str:
+        with self._lock:
+            if self._edition is None or self._edition[0] < time.monotonic():
+                self._edition = (time.monotonic() + EDITION_SECONDS, self._jmap.edition())
+            return self._edition[1]
+
+
+def connect(settings: Settings) -> Stalwart | None:
+    """A client by the settings, or None when Stalwart is not configured."""
+    if settings.stalwart_api_url is None:
+        return None
+    authorize: AuthBase
+    if settings.stalwart_api_token is not None:
+        authorize = BearerToken(settings.stalwart_api_token.get_secret_value())
+    elif settings.stalwart_username is not None and settings.stalwart_password is not None:
+        authorize = HTTPBasicAuth(settings.stalwart_username, settings.stalwart_password.get_secret_value())
+    else:
+        raise Refused("bad_credentials")
+    api = JsonApi(
+        str(settings.stalwart_api_url).rstrip("/").removesuffix("/jmap"),
+        authorize=authorize,
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
+    )
+    return Stalwart(Jmap(api), settings.stalwart_tenants)
+
+
+def _found_by(query: str) -> Object:
+    """The ids found by the first call of the same request."""
+    return {"#ids": {"resultOf": "0", "name": query, "path": "/ids"}}
+
+
+def _own_keys() -> Object:
+    return {"@type": "Automatic", "algorithms": dict.fromkeys(DKIM_ALGORITHMS, True)}
+
+
+def _domain(one: Object) -> MailDomain:
+    return MailDomain(
+        id=one["id"],
+        name=one["name"],
+        is_enabled=bool(one.get("isEnabled", True)),
+        description=one.get("description") or "",
+        tenant_id=one.get("memberTenantId"),
+        makes_keys=(one.get("dkimManagement") or {}).get("@type") == "Automatic",
+    )
+
+
+def _records(domain: str, zone_text: Any) -> tuple[dict[str, str], ...]:
+    """A zone's records as `{domain, name, type, value}`, names without the dot at their end, TXT chunks joined."""
+    try:
+        zone = dns.zone.from_text(f"$TTL 3600\n{zone_text}", origin=f"{domain}.", relativize=False, check_origin=False)
+    except DNSException:
+        raise Unavailable("unexpected_answer", "The zone text cannot be read.") from None
+    return tuple(
+        {
+            "domain": domain,
+            "name": name.to_text(omit_final_dot=True),
+            "type": dns.rdatatype.to_text(data.rdtype),
+            "value": _value(data),
+        }
+        for name, _, data in zone.iterate_rdatas()
+    )
+
+
+def _value(data: Any) -> str:
+    if data.rdtype == dns.rdatatype.TXT:
+        return b"".join(data.strings).decode()
+    return str(data.to_text())

@@ -1,0 +1,182 @@
+"""The tenant's mail in Stalwart: its domains with their DKIM keys, a postmaster for each, and the records to publish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
+from worker.integrations.jmap import KeyTaken
+from worker.integrations.stalwart import MailDomain, MailTenant, Publication, Stalwart
+from worker.steps.work import Work
+
+#: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
+KEY_PATIENCE = 1.2
+KEY_PAUSE = 0.15
+
+
+def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
+    """Every domain of the tenant takes mail, is provably ours, and has its records on the tenant."""
+    _release_removed(work, mail)
+    if not work.tenant.domains:
+        return skipped("no_domains")
+    owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
+    domains = _ensure_domains(work, mail, owner)
+    for domain in domains:
+        _ensure_postmaster(work, mail, domain, owner)
+    _save_records(work, [_published(mail, domain) for domain in domains])
+    return ok()
+
+
+# -- the tenant object, whose names are not unique
+
+
+def _ensure_tenant(work: Work, mail: Stalwart) -> str:
+    name = f"{work.tenant.name} {work.tenant.id}"
+    quotas = {"maxAccounts": work.plan.mailboxes, "maxDiskQuota": work.plan.mail_bytes}
+    quotas = {key: limit for key, limit in quotas.items() if limit}
+    found = _our_tenant(work, mail) or _created_tenant(work, mail, name, quotas)
+    work.save(stalwartTenantId=found.id)
+    if found.name != name or any(found.quotas.get(key) != limit for key, limit in quotas.items()):
+        mail.update_tenant(found.id, name, quotas)
+    return found.id
+
+
+def _our_tenant(work: Work, mail: Stalwart) -> MailTenant | None:
+    found = mail.list_tenants(work.tenant.id)
+    if len(found) > 1:
+        raise Refused("ambiguous", "Stalwart has several tenants with this tenant's id in their names.")
+    return found[0] if found else None
+
+
+def _created_tenant(work: Work, mail: Stalwart, name: str, quotas: dict[str, int]) -> MailTenant:
+    try:
+        return MailTenant(mail.create_tenant(name, quotas), name, quotas)
+    except Unavailable:
+        found = _our_tenant(work, mail)
+        if found is None:
+            raise
+        return found
+
+
+# -- domains
+
+
+def _ensure_domains(work: Work, mail: Stalwart, owner: str | None) -> list[MailDomain]:
+    domains: list[MailDomain] = []
+    for name in work.tenant.domains:
+        domains.append(_ensure_domain(work, mail, name, owner))
+        # the record grows as the domains do, so that an interrupted attempt leaves what it made on record
+        kept = [entry for entry in _on_record(work) if entry["domain"] not in {one.name for one in domains}]
+        work.save(
+            stalwartDomainId=domains[0].id,
+            stalwartDomains=[{"domain": one.name, "id": one.id} for one in domains] + kept,
+        )
+    return domains
+
+
+def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
+    domain = _ours(work, mail.find_domain(name)) or _created_domain(work, mail, name, owner)
+    wanted = _description(work)
+    differs = {
+        "description": wanted if domain.description != wanted else None,
+        "tenant_id": owner if owner and domain.tenant_id != owner else None,
+        "is_enabled": None if domain.is_enabled else True,
+    }
+    if domain.tenant_id not in (None, owner) and owner is not None:
+        raise Refused("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
+    if any(value is not None for value in differs.values()) or not domain.makes_keys:
+        mail.update_domain(domain.id, make_keys=not domain.makes_keys, **differs)  # type: ignore[arg-type]
+    return domain
+
+
+def _created_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
+    description = _description(work)
+    try:
+        domain_id = mail.create_domain(name, description, owner)
+    except (KeyTaken, Unavailable) as fault:
+        domain = _ours(work, mail.find_domain(name))
+        if domain is not None:
+            return domain
+        if isinstance(fault, KeyTaken):
+            raise Refused("taken", f"The name {name} is in use in Stalwart, as another domain's alias.") from None
+        raise
+    return MailDomain(domain_id, name, True, description, owner, True)
+
+
+def _ours(work: Work, domain: MailDomain | None) -> MailDomain | None:
+    """The domain, if it is provably ours. Raises Refused("taken") for somebody else's."""
+    if domain is not None and work.stamper.tenant_id(domain.description) != work.tenant.id:
+        raise Refused("taken", f"The domain {domain.name} exists in Stalwart without this tenant's stamp.")
+    return domain
+
+
+def _description(work: Work) -> str:
+    return f"{work.tenant.name} {work.stamper.text(work.tenant.id)}"
+
+
+def _on_record(work: Work) -> list[dict[str, str]]:
+    return list(work.remote("stalwartDomains") or [])
+
+
+def _release_removed(work: Work, mail: Stalwart) -> None:
+    """Domains that left the tenant stop working and leave the record; what is in them is kept until a purge."""
+    kept, removed = [], []
+    for entry in _on_record(work):
+        (kept if entry["domain"] in work.tenant.domains else removed).append(entry)
+    for entry in removed:
+        domain = mail.find_domain_by_id(entry["id"])
+        if domain is not None and work.stamper.tenant_id(domain.description) == work.tenant.id and domain.is_enabled:
+            mail.update_domain(domain.id, is_enabled=False)
+    if removed:
+        work.save(stalwartDomains=kept)
+
+
+# -- addresses, keys, records
+
+
+def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
+    """RFC 5321 section 4.5.1 and the domain's own DMARC record ask for it.
+
+    A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it.
+    """
+    if mail.has_account("postmaster", domain.id):
+        return
+    try:
+        mail.create_group_account("postmaster", domain.id, f"Postmaster of {domain.name}", ("abuse",), owner)
+    except KeyTaken:
+        # the domain is ours, so whoever holds the address in it is the tenant's own
+        return
+    except Unavailable:
+        if not mail.has_account("postmaster", domain.id):
+            raise
+
+
+def _published(mail: Stalwart, domain: MailDomain) -> Publication:
+    """The domain's records, once its keys are in them: the server makes them in the background within seconds."""
+    found = _looked_for(lambda: mail.publication(domain.name, domain.id))
+    if found is None:
+        try:
+            mail.make_keys(domain.id)
+        except Missing:
+            raise Unavailable("upstream_error", "The domain vanished.") from None
+        raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.", wait=1.0)
+    return found
+
+
+def _looked_for(look: Callable[[], Publication]) -> Publication | None:
+    give_up = time.monotonic() + KEY_PATIENCE
+    while True:
+        seen = look()
+        if seen.has_keys:
+            return seen
+        if time.monotonic() > give_up:
+            return None
+        time.sleep(KEY_PAUSE)
+
+
+def _save_records(work: Work, publications: list[Publication]) -> None:
+    records = [dict(record) for publication in publications for record in publication.records]
+    if records != work.remote("dnsRecords"):
+        work.save(dnsRecords=records, dnsRecordsAt=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
