@@ -127,8 +127,8 @@ def _credential_problems(given: Settings) -> list[str]:
         problems.append(
             "STALWART_API_URL is set but neither STALWART_API_TOKEN nor STALWART_USERNAME and STALWART_PASSWORD"
         )
-    by_client = given.ocis_token_url and given.ocis_client_id and given.ocis_client_secret
     by_account = given.ocis_username and given.ocis_password
+    by_client = given.ocis_token_url and given.ocis_client_id and (given.ocis_client_secret or by_account)
     if given.ocis_api_url and not (by_client or by_account):
         problems.append(
             "OCIS_API_URL is set but neither OCIS_TOKEN_URL with OCIS_CLIENT_ID and OCIS_CLIENT_SECRET, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import requests
 
 from sandbox.stand_ins.authentik.oidc import OidcClient
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.server import StandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Status, Tenant
@@ -26,6 +29,20 @@ CLIENTS = tuple(OidcClient(slug, slug, f"{slug}-secret") for slug in ("portal", 
 @pytest.fixture
 def authentik() -> Iterator[AuthentikStandIn]:
     stand_in = AuthentikStandIn(api_token=API_TOKEN, admin_group="dezky-platform-admins", clients=CLIENTS)
+    with stand_in.running():
+        yield stand_in
+
+
+@pytest.fixture
+def stalwart() -> Iterator[StalwartStandIn]:
+    stand_in = StalwartStandIn(api_key=API_TOKEN, dkim_delay=0.05)
+    with stand_in.running():
+        yield stand_in
+
+
+@pytest.fixture
+def ocis() -> Iterator[OcisStandIn]:
+    stand_in = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin"), "spaces": (API_TOKEN, "Space Admin")})
     with stand_in.running():
         yield stand_in
 
@@ -68,8 +85,6 @@ PLAN = Plan(mailboxes=10, mail_bytes=10**9, space_bytes=5 * 10**9)
 
 
 def tenant(**fields: Any) -> Tenant:
-    from datetime import UTC, datetime
-
     now = datetime.now(UTC)
     given: dict[str, Any] = {
         "id": TENANT_ID,

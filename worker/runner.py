@@ -135,13 +135,17 @@ class Runner:
             return Outcome(Result.ERROR, "bug", sentence("bug"))
 
     def _work(self, tenant: Tenant, generation: int, integration: str) -> Work:
+        on_record = dict(tenant.remote)
+
         def save(**fields: Any) -> None:
-            changed = {name: value for name, value in fields.items() if tenant.remote.get(name) != value}
+            changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
             if changed:
                 self._store.tenants.save_remote(tenant.id, generation, changed)
+                on_record.update(changed)
 
         plan = self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values()))
-        return Work(tenant, plan, Stamper(integration, self._settings.stamp_key_texts), save)
+        stamper = Stamper(integration, self._settings.stamp_key_texts)
+        return Work(tenant, plan, stamper, save, self._settings.ocis_member_role)
 
     def _mind_breaker(self, integration: str, outcome: Outcome) -> None:
         if outcome.reason in CREDENTIAL_REASONS and outcome.result is Result.ERROR:

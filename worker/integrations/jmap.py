@@ -6,6 +6,7 @@ two come with status 200. Every id that was sent must be accounted for: one that
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from worker.integrations.json_api import Answer, JsonApi
 Object = dict[str, Any]
 Call = tuple[str, Object]
 
+#: Stalwart refuses more requests in flight than this for one account, and all our threads share one
+CONCURRENT = 4
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
 
 
@@ -32,6 +35,7 @@ class Jmap:
 
     def __init__(self, api: JsonApi) -> None:
         self._api = api
+        self._slots = threading.BoundedSemaphore(CONCURRENT)
 
     def read(self, *calls: Call) -> list[Object]:
         """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
@@ -62,7 +66,8 @@ class Jmap:
             "using": USING,
             "methodCalls": [[name, arguments, str(index)] for index, (name, arguments) in enumerate(calls)],
         }
-        answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
+        with self._slots:
+            answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
         if answer.status != 200:
             raise _http_fault(answer)
         responses = answer.json().get("methodResponses") if isinstance(answer.json(), dict) else None

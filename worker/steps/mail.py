@@ -1,4 +1,4 @@
-"""The tenant's mail in Stalwart: its domains with their DKIM keys, a postmaster for each, and the records to publish."""
+"""The tenant's mail in Stalwart: domains with their DKIM keys, a postmaster for each, records to publish."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def _ensure_domains(work: Work, mail: Stalwart, owner: str | None) -> list[MailD
     for name in work.tenant.domains:
         domains.append(_ensure_domain(work, mail, name, owner))
         # the record grows as the domains do, so that an interrupted attempt leaves what it made on record
-        kept = [entry for entry in _on_record(work) if entry["domain"] not in {one.name for one in domains}]
+        to_come = work.tenant.domains[len(domains) :]
+        kept = [entry for entry in _on_record(work) if entry["domain"] in to_come]
         work.save(
             stalwartDomainId=domains[0].id,
             stalwartDomains=[{"domain": one.name, "id": one.id} for one in domains] + kept,
@@ -78,14 +79,14 @@ def _ensure_domains(work: Work, mail: Stalwart, owner: str | None) -> list[MailD
 
 def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
     domain = _ours(work, mail.find_domain(name)) or _created_domain(work, mail, name, owner)
+    if owner is not None and domain.tenant_id not in (None, owner):
+        raise Refused("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
     wanted = _description(work)
     differs = {
         "description": wanted if domain.description != wanted else None,
         "tenant_id": owner if owner and domain.tenant_id != owner else None,
         "is_enabled": None if domain.is_enabled else True,
     }
-    if domain.tenant_id not in (None, owner) and owner is not None:
-        raise Refused("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
     if any(value is not None for value in differs.values()) or not domain.makes_keys:
         mail.update_domain(domain.id, make_keys=not domain.makes_keys, **differs)  # type: ignore[arg-type]
     return domain
@@ -122,9 +123,8 @@ def _on_record(work: Work) -> list[dict[str, str]]:
 
 def _release_removed(work: Work, mail: Stalwart) -> None:
     """Domains that left the tenant stop working and leave the record; what is in them is kept until a purge."""
-    kept, removed = [], []
-    for entry in _on_record(work):
-        (kept if entry["domain"] in work.tenant.domains else removed).append(entry)
+    kept = [entry for entry in _on_record(work) if entry["domain"] in work.tenant.domains]
+    removed = [entry for entry in _on_record(work) if entry not in kept]
     for entry in removed:
         domain = mail.find_domain_by_id(entry["id"])
         if domain is not None and work.stamper.tenant_id(domain.description) == work.tenant.id and domain.is_enabled:

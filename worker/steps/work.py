@@ -14,12 +14,17 @@ from shared.domain.tenant import Tenant
 
 @dataclass(frozen=True)
 class Work:
-    """One step's errand. `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once."""
+    """One step's errand.
+
+    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
+    tenant's group may do in its space.
+    """
 
     tenant: Tenant
     plan: Plan
     stamper: Stamper
     save: Callable[..., None]
+    member_role: str = "editor"
 
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""

@@ -1,0 +1,1 @@
+"""The stand-in for ownCloud Infinite Scale: project spaces over LibreGraph."""

@@ -1,0 +1,299 @@
+"""The files step: one space that is provably the tenant's, in a product where nothing is unique and absence may lie."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from requests.auth import HTTPBasicAuth
+
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.stand_ins.ocis.spaces import Space as StoredSpace
+from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.stamp import Stamper
+from shared.settings import read_settings
+from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
+from worker.integrations import ocis as integration
+from worker.integrations.json_api import JsonApi
+from worker.integrations.ocis import Ocis
+from worker.steps.files import ensure_files, space_name
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+
+
+def client(ocis: OcisStandIn, username: str = "provisioner") -> Ocis:
+    return Ocis(JsonApi(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0))
+
+
+@pytest.fixture
+def files(ocis: OcisStandIn) -> Ocis:
+    return client(ocis)
+
+
+def spaces(ocis: OcisStandIn) -> list[StoredSpace]:
+    return list(ocis.storage.spaces.values())
+
+
+def only(ocis: OcisStandIn) -> StoredSpace:
+    (space,) = spaces(ocis)
+    return space
+
+
+def test_the_space_is_made_with_stamp_quota_and_the_group_as_editor(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    outcome = ensure_files(work("ocis"), files)
+    assert (outcome.result, outcome.notes) == (Result.OK, {"members": "invited"})
+    space = only(ocis)
+    assert (space.name, space.alias, space.quota) == ("Acme GmbH", "project/tenant-acme", 5 * 10**9)
+    assert Stamper("ocis", STAMP_KEYS).tenant_id(space.description) == TENANT_ID
+    group = next(id_ for id_, name in ocis.storage.groups.items() if name == "tenant-acme")
+    assert space.grants[f"g:{group}"] == "editor"
+    assert saved == {"ocisSpaceId": space.id}
+
+
+def test_a_second_run_writes_nothing(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    ensure_files(work("ocis"), files)
+    ocis.journal.clear()
+    ensure_files(work("ocis"), files)
+    assert writes(ocis) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "lost"},
+        {"kind": "applied_then_status", "status": 502},
+        {"kind": "wrong_body"},
+        {"kind": "empty_body"},
+        {"kind": "drip", "delay": 0.3},
+    ],
+    ids=lambda rule: rule["kind"],
+)
+def test_a_space_whose_answer_was_lost_is_found_again_and_not_made_twice(
+    ocis: OcisStandIn, files: Ocis, work: Errand, rule: dict[str, Any]
+) -> None:
+    fault(ocis, method="POST", path="drives$", count=1, **rule)
+    assert ensure_files(work("ocis"), files).result is Result.OK
+    assert len(spaces(ocis)) == 1
+
+
+def test_a_worker_that_died_before_saving_the_id_finds_the_space_by_its_stamp(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    saved.clear()
+    ensure_files(work("ocis"), files)
+    assert len(spaces(ocis)) == 1
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
+def test_with_the_storage_down_nothing_is_made_and_absence_is_not_believed(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, known: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    if not known:
+        saved.clear()
+    fault(ocis, kind="storage_down")
+    with pytest.raises(Unavailable, match="storage_down"):
+        ensure_files(work("ocis"), files)
+    assert len(spaces(ocis)) == 1
+
+
+def test_a_storage_that_goes_down_between_the_looks_is_noticed(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    fault(ocis, kind="storage_down", path="drives\\?", count=1)
+    fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
+    with pytest.raises(Unavailable, match="storage_down"):
+        ensure_files(work("ocis"), files)
+    assert spaces(ocis) == []
+
+
+def test_a_twin_made_in_the_same_moment_is_ambiguous_once_the_id_is_not_on_record(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    fault(ocis, kind="second_creator", count=1)
+    ensure_files(work("ocis"), files)
+    saved.clear()
+    with pytest.raises(Refused, match="ambiguous"):
+        ensure_files(work("ocis"), files)
+
+
+@pytest.mark.parametrize("kind", ["forged", "other-tenant", "copied-in-the-middle"])
+def test_a_foreign_space_with_our_name_and_alias_is_not_taken_over(
+    ocis: OcisStandIn, files: Ocis, work: Errand, kind: str
+) -> None:
+    descriptions = {
+        "forged": Stamper("ocis", ("guessed",)).text(TENANT_ID),
+        "other-tenant": Stamper("ocis", STAMP_KEYS).text(OTHER_ID),
+        "copied-in-the-middle": Stamper("ocis", STAMP_KEYS).text(TENANT_ID) + " is what they write",
+    }
+    foreign = ocis.add_space("Acme GmbH", descriptions[kind], "project/tenant-acme")
+    ensure_files(work("ocis"), files)
+    assert len(spaces(ocis)) == 2
+    assert ocis.storage.spaces[foreign].description == descriptions[kind]
+
+
+def test_an_id_on_record_that_is_somebody_elses_space_is_not_believed(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    saved["ocisSpaceId"] = ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
+    ensure_files(work("ocis"), files)
+    assert len(spaces(ocis)) == 2
+    assert ocis.storage.spaces[saved["ocisSpaceId"]].name == "Acme GmbH"
+
+
+def test_a_disabled_space_is_restored_not_doubled(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).disabled = True
+    ensure_files(work("ocis"), files)
+    assert only(ocis).disabled is False
+
+
+def test_a_purged_space_is_made_again(ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved) -> None:
+    ensure_files(work("ocis"), files)
+    ocis.storage.spaces.clear()
+    ensure_files(work("ocis"), files)
+    assert saved["ocisSpaceId"] == only(ocis).id
+
+
+def test_name_quota_and_role_that_drifted_are_put_right(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    ensure_files(work("ocis"), files)
+    space = only(ocis)
+    space.name, space.quota = "Renamed", 1
+    group = next(id_ for id_ in space.grants if id_.startswith("g:"))
+    space.grants[group] = "viewer"
+    ensure_files(work("ocis"), files)
+    assert (space.name, space.quota, space.grants[group]) == ("Acme GmbH", 5 * 10**9, "editor")
+
+
+def test_a_removed_group_is_invited_again(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    ensure_files(work("ocis"), files)
+    space = only(ocis)
+    group = next(id_ for id_ in space.grants if id_.startswith("g:"))
+    del space.grants[group]
+    ensure_files(work("ocis"), files)
+    assert space.grants[group] == "editor"
+
+
+def test_a_space_that_was_made_without_members_is_replaced(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    fault(ocis, kind="create_then_500", count=1)
+    with pytest.raises(Unavailable, match="not_ready"):
+        ensure_files(work("ocis"), files)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+    assert len(spaces(ocis)) == 1
+
+
+def test_a_space_with_files_in_it_that_threw_us_out_is_never_removed(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).grants.clear()
+    only(ocis).used = 17
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_files(work("ocis"), files)
+    assert only(ocis).disabled is False
+
+
+def test_a_group_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pending(
+    ocis: OcisStandIn, work: Errand
+) -> None:
+    spaces_only = client(ocis, "spaces")
+    assert ensure_files(work("ocis"), spaces_only).notes == {"members": "pending"}
+    ocis.storage.add_group("Tenant-Acme")
+    assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
+
+
+def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    with pytest.raises(Refused, match="bad_credentials"):
+        ensure_files(work("ocis"), client(ocis, "nobody"))
+    ocis.proxy.allow_token("plain", "person", "User")
+    ocis._basic_users["person"] = (API_TOKEN, "User")  # type: ignore[index]
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_files(work("ocis"), client(ocis, "person"))
+    fault(ocis, kind="mfa")
+    with pytest.raises(Refused, match="second factor"):
+        ensure_files(work("ocis"), files)
+
+
+@pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
+def test_an_outage_is_tried_later(ocis: OcisStandIn, files: Ocis, work: Errand, rule: dict[str, Any]) -> None:
+    fault(ocis, **rule)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Acme Inc.", "Acme Inc-"),
+        ('a/b\\c.d:e?f*g"h>i<j|k', "a-b-c-d-e-f-g-h-i-j-k"),
+        ("  Acme  ", "Acme"),
+        ("é" * 200, "é" * 127),
+        (" ", "tenant"),
+    ],
+)
+def test_any_tenant_name_becomes_a_name_a_space_may_have(name: str, expected: str) -> None:
+    assert space_name(name) == expected
+    assert len(space_name(name).encode()) <= 255
+
+
+def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused_token(
+    authentik: AuthentikStandIn, work: Errand, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisAdmin"])
+    issuer = f"{authentik.url}/application/o/ocis/"
+    with OcisStandIn(issuer=issuer).running() as server:
+        settings = read_settings(
+            mongodb_uri="unused",
+            redis_url="unused",
+            stamp_keys="x",
+            ocis_api_url=server.url,
+            ocis_token_url=f"{authentik.url}/application/o/token/",
+            ocis_client_id="ocis",
+            ocis_username="ocis-provisioner",
+            ocis_password="app-password-secret",
+        )
+        files = integration.connect(settings)
+        assert files is not None
+        assert ensure_files(work("ocis"), files).result is Result.OK
+        token_requests = [entry for entry in authentik.journal if entry["path"].endswith("/token/")]
+        assert len(token_requests) == 1
+        fault(server, kind="idp_down", count=1)
+        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
+    assert "app-password-secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"kind": "status", "status": 503}, "upstream_error"),
+        ({"kind": "status", "status": 405, "body": ""}, "upstream_error"),
+        ({"kind": "wrong_body"}, "unexpected_answer"),
+        ({"kind": "status", "status": 400, "body": '{"error":"invalid_grant"}'}, "bad_credentials"),
+    ],
+)
+def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
+    authentik: AuthentikStandIn, ocis: OcisStandIn, work: Errand, rule: dict[str, Any], expected: str
+) -> None:
+    fault(authentik, path="token", **rule)
+    settings = read_settings(
+        mongodb_uri="unused",
+        redis_url="unused",
+        stamp_keys="x",
+        ocis_api_url=ocis.url,
+        ocis_token_url=f"{authentik.url}/application/o/token/",
+        ocis_client_id="ocis",
+        ocis_client_secret="ocis-secret",
+    )
+    files = integration.connect(settings)
+    assert files is not None
+    with pytest.raises((Unavailable, Refused), match=expected):
+        ensure_files(work("ocis"), files)

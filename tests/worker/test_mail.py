@@ -1,0 +1,262 @@
+"""The mail step: every domain of the tenant, once, provably ours, with keys, a postmaster and its records."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.stamp import Stamper
+from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
+from worker.integrations.jmap import Jmap
+from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.stalwart import Stalwart, TenantMode
+from worker.steps.mail import ensure_mail
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+
+
+def client(stalwart: StalwartStandIn, tenants: TenantMode = "auto", token: str = API_TOKEN) -> Stalwart:
+    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), tenants)
+
+
+@pytest.fixture
+def mail(stalwart: StalwartStandIn) -> Stalwart:
+    return client(stalwart)
+
+
+def control(stalwart: StalwartStandIn, name: str, **arguments: Any) -> Any:
+    answer = requests.post(f"{stalwart.url}/__sim/call/{name}", json=arguments, timeout=5)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def objects(stalwart: StalwartStandIn, kind: str) -> list[dict[str, Any]]:
+    return list(stalwart.snapshot()[kind])
+
+
+def sets(stalwart: StalwartStandIn) -> list[str]:
+    return [entry["body"] for entry in stalwart.journal if "/set" in entry["body"]]
+
+
+def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: Stalwart, work: Errand) -> None:
+    outcome = ensure_mail(work("stalwart", domains=()), mail)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "no_domains")
+
+
+def test_each_domain_gets_stamp_keys_postmaster_and_records(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    assert ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail).result is Result.OK
+    domains = objects(stalwart, "Domain")
+    assert [one["name"] for one in domains] == ["acme.test", "acme.org"]
+    assert all(Stamper("stalwart", STAMP_KEYS).tenant_id(one["description"]) == TENANT_ID for one in domains)
+    assert saved["stalwartDomainId"] == domains[0]["id"]
+    assert saved["stalwartDomains"] == [{"domain": one["name"], "id": one["id"]} for one in domains]
+    assert [(one["@type"], one["emailAddress"]) for one in objects(stalwart, "Account")] == [
+        ("Group", "postmaster@acme.test"),
+        ("Group", "postmaster@acme.org"),
+    ]
+    assert objects(stalwart, "Tenant") == []
+    keys = [r for r in saved["dnsRecords"] if "_domainkey" in r["name"] and r["domain"] == "acme.test"]
+    assert {("k=rsa" in r["value"], r["value"].startswith("v=DKIM1")) for r in keys} == {(True, True), (False, True)}
+    assert max(len(r["value"]) for r in keys) > 255
+    assert {"domain": "acme.test", "name": "acme.test", "type": "MX", "value": "10 mail.platform.test."} in saved[
+        "dnsRecords"
+    ]
+
+
+def test_a_second_run_writes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved) -> None:
+    ensure_mail(work("stalwart"), mail)
+    stamped = saved["dnsRecordsAt"]
+    stalwart.journal.clear()
+    saved["dnsRecordsAt"] = "then"
+    ensure_mail(work("stalwart"), mail)
+    assert sets(stalwart) == []
+    assert (saved["dnsRecordsAt"], bool(stamped)) == ("then", True)
+
+
+def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    stalwart.set_edition("enterprise")
+    ensure_mail(work("stalwart"), mail)
+    (tenant,) = objects(stalwart, "Tenant")
+    assert tenant["name"] == f"Acme GmbH {TENANT_ID}"
+    assert tenant["quotas"] == {"maxAccounts": 10, "maxDiskQuota": 10**9}
+    held = [*objects(stalwart, "Domain"), *objects(stalwart, "Account"), *objects(stalwart, "DkimSignature")]
+    assert {one["memberTenantId"] for one in held} == {tenant["id"]} == {saved["stalwartTenantId"]}
+    ensure_mail(work("stalwart", name="Acme AG"), mail)
+    assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
+
+
+@pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])
+def test_whether_a_tenant_is_made_follows_the_setting(
+    stalwart: StalwartStandIn, work: Errand, mode: TenantMode, count: int
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart, mode))
+    assert len(objects(stalwart, "Tenant")) == count
+
+
+@pytest.mark.parametrize("what", ["x:Tenant/set", "x:Domain/set", "x:Account/set"])
+@pytest.mark.parametrize(
+    "rule",
+    [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}, {"kind": "empty_body"}],
+    ids=lambda rule: rule["kind"],
+)
+def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
+    stalwart: StalwartStandIn, work: Errand, what: str, rule: dict[str, Any]
+) -> None:
+    fault(stalwart, contains=what, count=1, **rule)
+    assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
+    counts = {kind: len(objects(stalwart, kind)) for kind in ("Tenant", "Domain", "Account", "DkimSignature")}
+    assert counts == {"Tenant": 1, "Domain": 1, "Account": 1, "DkimSignature": 2}
+
+
+def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, work: Errand) -> None:
+    for name in ("Acme", "Acme again"):
+        control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
+    with pytest.raises(Refused, match="ambiguous"):
+        ensure_mail(work("stalwart"), client(stalwart, "require"))
+
+
+@pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
+def test_a_domain_without_our_stamp_is_never_taken_over(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, description: str | None
+) -> None:
+    control(stalwart, "create", kind="Domain", given={"name": "acme.test", "description": description})
+    stalwart.journal.clear()
+    with pytest.raises(Refused, match="taken"):
+        ensure_mail(work("stalwart"), mail)
+    assert sets(stalwart) == []
+
+
+def test_a_name_that_is_another_domains_alias_is_taken(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+    control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
+    with pytest.raises(Refused, match="alias"):
+        ensure_mail(work("stalwart"), mail)
+
+
+def test_a_stranger_who_takes_the_name_in_the_same_moment_is_not_taken_over(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    fault(stalwart, kind="race_lost", contains="x:Domain/set", count=1)
+    with pytest.raises(Refused, match="taken"):
+        ensure_mail(work("stalwart"), mail)
+
+
+def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+    with ThreadPoolExecutor(5) as pool:
+        outcomes = list(pool.map(lambda _: ensure_mail(work("stalwart"), mail), range(5)))
+    assert {outcome.result for outcome in outcomes} == {Result.OK}
+    assert [len(objects(stalwart, kind)) for kind in ("Domain", "Account")] == [1, 1]
+
+
+def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    first = saved["stalwartDomainId"]
+    control(stalwart, "update", kind="Domain", id_=first, patch={"isEnabled": False})
+    ensure_mail(work("stalwart"), mail)
+    assert objects(stalwart, "Domain")[0]["isEnabled"] is True
+    for kind in ("Account", "DkimSignature", "Domain"):
+        for one in objects(stalwart, kind):
+            control(stalwart, "destroy", kind=kind, id_=one["id"])
+    ensure_mail(work("stalwart"), mail)
+    assert saved["stalwartDomainId"] == objects(stalwart, "Domain")[0]["id"] != first
+
+
+def test_a_domain_that_left_the_tenant_is_disabled_and_kept(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    ensure_mail(work("stalwart", domains=("acme.test",)), mail)
+    assert {one["name"]: one["isEnabled"] for one in objects(stalwart, "Domain")} == {
+        "acme.test": True,
+        "old.test": False,
+    }
+    assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test"]
+
+
+def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: Errand, saved: Saved) -> None:
+    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartStandIn)
+        with pytest.raises(Unavailable, match="not_ready"):
+            ensure_mail(work("stalwart"), client(slow))
+        assert len(objects(slow, "Task")) == 2
+        assert "dnsRecords" not in saved
+        control(slow, "run_tasks")
+        assert ensure_mail(work("stalwart"), client(slow)).result is Result.OK
+        assert len(objects(slow, "DkimSignature")) == 2
+
+
+def test_a_postmaster_somebody_made_as_an_alias_is_good_enough(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    (group,) = objects(stalwart, "Account")
+    control(stalwart, "destroy", kind="Account", id_=group["id"])
+    person = {
+        "@type": "User",
+        "name": "person",
+        "domainId": group["domainId"],
+        "aliases": {"0": {"name": "postmaster", "domainId": group["domainId"]}},
+    }
+    control(stalwart, "create", kind="Account", given=person)
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert len(objects(stalwart, "Account")) == 1
+
+
+@pytest.mark.parametrize("what", ["x:Domain/query", "x:Domain/set", "x:DkimSignature/query"])
+def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, what: str
+) -> None:
+    fault(stalwart, kind="server_unavailable", path=what)
+    with pytest.raises(Unavailable):
+        ensure_mail(work("stalwart"), mail)
+
+
+def test_too_many_requests_at_once_come_as_400_and_are_tried_later(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    fault(stalwart, kind="max_concurrent_requests", count=1)
+    with pytest.raises(Unavailable, match="throttled") as refusal:
+        ensure_mail(work("stalwart"), mail)
+    assert refusal.value.wait
+
+
+def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartStandIn, work: Errand) -> None:
+    for _ in range(2):
+        with pytest.raises(Refused, match="bad_credentials"):
+            ensure_mail(work("stalwart"), client(stalwart, token="wrong"))
+    assert len(stalwart.journal) == 2
+    stalwart.revoke_key()
+    with pytest.raises(Refused, match="bad_credentials"):
+        ensure_mail(work("stalwart"), client(stalwart))
+
+
+def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: Stalwart, work: Errand) -> None:
+    with pytest.raises(Refused, match="invalid"):
+        ensure_mail(work("stalwart", domains=("acme.example",)), mail)
+
+
+def test_a_url_without_jmap_is_said_so(stalwart: StalwartStandIn, work: Errand) -> None:
+    api = JsonApi(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
+    with pytest.raises(Refused, match="version 0"):
+        ensure_mail(work("stalwart"), Stalwart(Jmap(api), "off"))
+
+
+def test_no_secret_is_logged(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ensure_mail(work("stalwart"), mail)
+    assert API_TOKEN not in caplog.text

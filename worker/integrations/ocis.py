@@ -1,0 +1,195 @@
+"""OCIS's project spaces in our words, over LibreGraph. The server ignores filters by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from shared.domain.faults import Fault, Missing, Refused, Unavailable
+from shared.settings import Settings
+from worker.integrations.json_api import Answer, JsonApi
+from worker.integrations.oidc_client import ClientCredentials
+
+GRAPH, BETA = "/graph/v1.0", "/graph/v1beta1"
+
+#: role name to the id that is the same on every server
+SPACE_ROLES = {
+    "viewer": "a8d5fe5e-96e3-418d-825b-534dbdf22b99",
+    "editor": "58c63c02-1d89-4572-916a-870abc5a1b7d",
+    "manager": "312c0871-5ef7-4b3a-85b6-0e4074c64049",
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """A project space. `quota` in bytes, 0 without limit; `used` None while the space is disabled."""
+
+    id: str
+    name: str
+    description: str
+    quota: int
+    used: int | None
+    is_disabled: bool
+
+
+class Ocis:
+    """A phrasebook: methods in our words, small values back, no policy."""
+
+    def __init__(self, api: JsonApi, credentials: ClientCredentials | None = None) -> None:
+        """`credentials`: the token source that `api` authorizes with, if it is one that can renew tokens."""
+        self._api = api
+        self._credentials = credentials
+
+    def require_storage(self) -> None:
+        """The canary: our own personal space is there. Raises Unavailable("storage_down") when it is not.
+
+        With the storage provider down a list is empty and a space is "not found", each with a straight face; nothing
+        OCIS says about absence means anything unless this holds before and after.
+        """
+        answer = self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,))
+        if answer.status == 404:
+            raise Unavailable("storage_down")
+
+    def list_spaces(self) -> list[Space]:
+        """Every project space our account may see: with the role it needs, all tenants'."""
+        body = self._call("GET", f"{GRAPH}/drives", params={"$filter": "driveType eq 'project'"}).json()
+        return [_space(one) for one in (body.get("value") or [])]
+
+    def find_space(self, space_id: str) -> Space | None:
+        """None also when the storage is down or our role is gone: ask `require_storage`."""
+        answer = self._call("GET", f"{GRAPH}/drives/{space_id}", hand_back=(404,))
+        return None if answer.status == 404 else _space(answer.json())
+
+    def create_space(self, name: str, alias: str, description: str, quota: int) -> Space:
+        """Nothing is unique there: after any unclear answer look before you create again."""
+        body = {
+            "name": name,
+            "driveType": "project",
+            "driveAlias": alias,
+            "description": description,
+            "quota": {"total": quota},
+        }
+        return _space(self._call("POST", f"{GRAPH}/drives", json=body).json())
+
+    def update_space(self, space_id: str, changes: dict[str, Any]) -> None:
+        """Change `name`, `description` or `quota` (`{"total": bytes}`). Raises Missing."""
+        self._call("PATCH", f"{GRAPH}/drives/{space_id}", json=changes, repeatable=True)
+
+    def restore_space(self, space_id: str) -> None:
+        """Enable a disabled space, with its members. May be repeated. Raises Missing."""
+        self._call("PATCH", f"{GRAPH}/drives/{space_id}", json={}, headers={"Restore": "T"}, repeatable=True)
+
+    def disable_space(self, space_id: str) -> None:
+        """Nobody can use it; data and members are kept. May be repeated. Raises Missing."""
+        self._call("DELETE", f"{GRAPH}/drives/{space_id}", repeatable=True)
+
+    def purge_space(self, space_id: str) -> None:
+        """Remove a disabled space and its data for good. Raises Missing, Refused("invalid") for an enabled one."""
+        self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
+
+    def find_group(self, name: str) -> str | None:
+        """The id of the group of this name, however its case is written there."""
+        answer = self._call("GET", f"{GRAPH}/groups/{name}", hand_back=(404,))
+        if answer.status == 404:
+            return None
+        body = answer.json()
+        return str(body["id"]) if str(body.get("displayName", "")).lower() == name.lower() else None
+
+    def create_group(self, name: str) -> str | None:
+        """The new group's id; None when our role does not allow it, or somebody made it in the same moment."""
+        answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=(403, 409))
+        return None if answer.status in (403, 409) else str(answer.json()["id"])
+
+    def find_member_role(self, space_id: str, group_id: str) -> str | None:
+        """The role of a group in a space, as a role id. Raises Missing when our account is no member itself."""
+        body = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions").json()
+        for permission in body.get("value") or []:
+            if permission.get("id") == f"g:{group_id}":
+                return str((permission.get("roles") or [""])[0])
+        return None
+
+    def invite_group(self, space_id: str, group_id: str, role: str) -> None:
+        """Raises Missing when our account is no member itself, Refused("taken") when the group is in already."""
+        recipient = {"@libre.graph.recipient.type": "group", "objectId": group_id}
+        body = {"recipients": [recipient], "roles": [SPACE_ROLES[role]]}
+        self._call("POST", f"{BETA}/drives/{space_id}/root/invite", json=body)
+
+    def change_member_role(self, space_id: str, group_id: str, role: str) -> None:
+        path = f"{BETA}/drives/{space_id}/root/permissions/g:{group_id}"
+        self._call("PATCH", path, json={"roles": [SPACE_ROLES[role]]}, repeatable=True)
+
+    def _call(self, method: str, path: str, **options: Any) -> Answer:
+        hand_back = options.pop("hand_back", ())
+        answer = self._api.call(method, path, **options)
+        if answer.status == 401 and self._credentials is not None:
+            # a token can end early; a second refusal of a fresh one is an answer
+            self._credentials.forget()
+            answer = self._api.call(method, path, **options)
+        if answer.status < 300 or answer.status in hand_back:
+            return answer
+        raise _meaning(method, path, answer)
+
+
+def connect(settings: Settings) -> Ocis | None:
+    """A client by the settings, or None when OCIS is not configured."""
+    if settings.ocis_api_url is None:
+        return None
+    credentials = _credentials(settings)
+    authorize: AuthBase = credentials or HTTPBasicAuth(
+        settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
+    )
+    api = JsonApi(
+        str(settings.ocis_api_url),
+        authorize=authorize,
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
+    )
+    return Ocis(api, credentials)
+
+
+def _credentials(settings: Settings) -> ClientCredentials | None:
+    if settings.ocis_token_url is None or settings.ocis_client_id is None:
+        return None
+    extra = {}
+    if settings.ocis_client_secret is not None:
+        extra["client_secret"] = settings.ocis_client_secret.get_secret_value()
+    if settings.ocis_username is not None and settings.ocis_password is not None:
+        extra |= {"username": settings.ocis_username, "password": settings.ocis_password.get_secret_value()}
+    url = settings.ocis_token_url
+    issuer = JsonApi(
+        f"{url.scheme}://{url.host}:{url.port}", call_seconds=settings.call_seconds, ca_file=settings.extra_ca_certs
+    )
+    return ClientCredentials(issuer, url.path or "/", settings.ocis_client_id, settings.ocis_scope, extra)
+
+
+def _meaning(method: str, path: str, answer: Answer) -> Fault:
+    if answer.status == 401:
+        return Refused("bad_credentials")
+    if answer.headers.get("X-Ocis-Mfa-Required"):
+        return Refused("missing_permission", "OCIS asks our machine account for a second factor; exempt it.")
+    if answer.status == 403:
+        needed = "role Space Admin" if path.startswith(GRAPH) else "membership as manager"
+        return Refused("missing_permission", f"{method} needs the {needed}.")
+    if answer.status == 404:
+        is_json = "json" in answer.headers.get("Content-Type", "")
+        return Missing() if is_json else Refused("not_supported", "There is no LibreGraph at this URL.")
+    if answer.status == 409:
+        return Refused("taken")
+    return Refused("invalid", f"It answered {answer.status}.")
+
+
+def _space(body: Any) -> Space:
+    try:
+        quota = body.get("quota") or {}
+        return Space(
+            id=str(body["id"]),
+            name=str(body["name"]),
+            description=body.get("description") or "",
+            quota=int(quota.get("total") or 0),
+            used=quota.get("used"),
+            is_disabled=((body.get("root") or {}).get("deleted") or {}).get("state") == "trashed",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Unavailable("unexpected_answer", "The answer is not a space.") from None

@@ -1,0 +1,130 @@
+"""The tenant's project space in OCIS, and its group's place in it.
+
+Nothing in OCIS is unique and absence is often a lie, so a space is ours by its stamp alone, and none is made unless the
+storage was seen working before and after the look that found none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
+from shared.domain.tenant import Tenant
+from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
+from worker.steps.work import Work
+
+FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
+LONGEST_NAME = 255
+
+
+def ensure_files(work: Work, files: Ocis) -> Outcome:
+    """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
+    space = _by_id(work, files) or _by_stamp(work, files) or _created(work, files)
+    work.save(ocisSpaceId=space.id)
+    if space.is_disabled:
+        files.restore_space(space.id)
+    _align(work, space, files)
+    try:
+        return ok(members=_ensure_members(work, space, files))
+    except Missing:
+        _remove_memberless(work, space, files)
+        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5) from None
+
+
+# -- the space
+
+
+def _by_id(work: Work, files: Ocis) -> Space | None:
+    space_id = work.remote("ocisSpaceId")
+    space = files.find_space(space_id) if space_id else None
+    return space if space is not None and _is_ours(work, space) else None
+
+
+def _by_stamp(work: Work, files: Ocis) -> Space | None:
+    """The space that carries our stamp; None only when its absence can be believed."""
+    files.require_storage()
+    found = [space for space in files.list_spaces() if _is_ours(work, space)]
+    if len(found) > 1:
+        raise Refused("ambiguous", "Several spaces in OCIS carry this tenant's stamp.")
+    if not found:
+        files.require_storage()
+    return found[0] if found else None
+
+
+def _created(work: Work, files: Ocis) -> Space:
+    """A new space; after any unclear answer the one that turns out to be there."""
+    tenant = work.tenant
+    try:
+        return files.create_space(
+            space_name(tenant.name), f"project/{tenant.group_name}", _description(work), work.plan.space_bytes
+        )
+    except Unavailable:
+        space = _by_stamp(work, files)
+        if space is None:
+            raise
+        return space
+
+
+def _align(work: Work, space: Space, files: Ocis) -> None:
+    wanted = {"name": space_name(work.tenant.name), "description": _description(work)}
+    changes: dict[str, object] = {key: text for key, text in wanted.items() if getattr(space, key) != text}
+    if space.quota != work.plan.space_bytes:
+        changes["quota"] = {"total": work.plan.space_bytes}
+    if changes:
+        files.update_space(space.id, changes)
+
+
+def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
+    """A create that failed half-way leaves a space nobody can be invited to; it is empty, so it may go."""
+    files.require_storage()
+    seen = files.find_space(space.id)
+    if seen is None:
+        return
+    if seen.is_disabled or seen.used != 0 or not _is_ours(work, seen):
+        raise Refused("missing_permission", "Our account is not a member of the tenant's space; make it a manager.")
+    files.disable_space(space.id)
+    files.purge_space(space.id)
+
+
+# -- its members
+
+
+def _ensure_members(work: Work, space: Space, files: Ocis) -> str:
+    """`invited`, or `pending` while OCIS does not know the group: it learns of it when a member signs in.
+
+    Raises Missing when our own account is no member of the space.
+    """
+    name = work.tenant.group_name
+    group_id = files.find_group(name) or files.create_group(name) or files.find_group(name)
+    if group_id is None:
+        files.find_member_role(space.id, "")  # still tells whether we are a member
+        return "pending"
+    role = files.find_member_role(space.id, group_id)
+    if role is None:
+        try:
+            files.invite_group(space.id, group_id, work.member_role)
+        except Refused as refusal:
+            if refusal.reason != "taken":
+                raise
+            files.change_member_role(space.id, group_id, work.member_role)
+    elif role != SPACE_ROLES[work.member_role]:
+        files.change_member_role(space.id, group_id, work.member_role)
+    return "invited"
+
+
+def space_name(tenant_name: str) -> str:
+    """The tenant's name as a space may be called: no forbidden characters, at most 255 bytes, not blank."""
+    name = FORBIDDEN.sub("-", tenant_name).strip()
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip() or "tenant"
+
+
+def _description(work: Work) -> str:
+    return f"Files of {_one_line(work.tenant)} {work.stamper.text(work.tenant.id)}"
+
+
+def _one_line(tenant: Tenant) -> str:
+    return " ".join(tenant.name.split())
+
+
+def _is_ours(work: Work, space: Space) -> bool:
+    return work.stamper.tenant_id(space.description) == work.tenant.id
