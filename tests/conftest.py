@@ -1,0 +1,94 @@
+"""Servers for the whole run: one MongoDB, started by the process that was called, and one Valkey for each worker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymongo
+import pytest
+import redis
+
+from sandbox.services import Mongod, Valkey
+
+pytest_plugins = ["tests.records", "tests.stand_ins"]
+
+#: how the controlling process tells its workers where the shared server is
+SHARED = "DEZKY_TEST_MONGODB_URI"
+
+_started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or SHARED in os.environ or config.option.collectonly:
+        return
+    if "MONGODB_URI" in os.environ:
+        os.environ[SHARED] = os.environ["MONGODB_URI"]
+        return
+    folder = tempfile.TemporaryDirectory(prefix="dezky-tests-")
+    mongod = Mongod(Path(folder.name))
+    mongod.start()
+    os.environ[SHARED] = mongod.uri
+    _started.append((mongod, folder))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    while _started:
+        mongod, folder = _started.pop()
+        mongod.stop()
+        folder.cleanup()
+        os.environ.pop(SHARED, None)
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri() -> str:
+    return os.environ[SHARED]
+
+
+@pytest.fixture
+def database_name(mongodb_uri: str) -> Iterator[str]:
+    """A database of the test's own, dropped after it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield name
+    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def worker_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if "REDIS_URL" in os.environ:
+        yield os.environ["REDIS_URL"]
+        return
+    valkey = Valkey(tmp_path_factory.mktemp("valkey"))
+    valkey.start()
+    yield valkey.url
+    valkey.stop()
+
+
+@pytest.fixture
+def redis_url(worker_valkey: str) -> str:
+    """An empty broker."""
+    with redis.Redis.from_url(worker_valkey) as client:
+        client.flushall()
+    return worker_valkey
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A broker that the test may kill."""
+    valkey = Valkey(tmp_path)
+    valkey.start()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+def own_mongod(tmp_path: Path) -> Iterator[Mongod]:
+    """A database server that the test may kill."""
+    mongod = Mongod(tmp_path)
+    mongod.start()
+    yield mongod
+    mongod.stop()
