@@ -1,0 +1,105 @@
+"""The issuers' signing keys: fetched, kept, renewed; never dropped because a renewal failed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, Key
+
+log = structlog.get_logger(__name__)
+
+#: an unknown key id makes us look again at most this often, and known keys are renewed this often, in seconds
+COOL_DOWN = 10.0
+MAX_AGE = 600.0
+FETCH_TIMEOUT = (1.0, 1.0)
+LARGEST_KEY_SET = 256 * 1024
+
+
+class KeysUnavailable(Exception):
+    """No key of this issuer was ever fetched, and none can be fetched now."""
+
+
+class KeyRing:
+    """One issuer's keys by key id; safe to share between threads, of which one fetches for all."""
+
+    def __init__(self, fetch: Callable[[], Mapping[str, Key]], clock: Callable[[], float] = time.monotonic) -> None:
+        """`fetch` gives key id to key, and raises KeysUnavailable."""
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: Mapping[str, Key] = {}
+        self._tried_at = float("-inf")
+        self._fetched_at = float("-inf")
+
+    def find(self, kid: str) -> Key | None:
+        """The key of this id, after one look at the issuer if it is not known. Raises KeysUnavailable."""
+        key = self._keys.get(kid)
+        if key is not None:
+            if self._clock() - self._fetched_at > MAX_AGE:
+                self._renew_aside()
+            return key
+        with self._lock:
+            if kid not in self._keys and self._clock() - self._tried_at >= COOL_DOWN:
+                self._renew()
+            if not self._keys:
+                raise KeysUnavailable
+            return self._keys.get(kid)
+
+    def _renew(self) -> None:
+        self._tried_at = self._clock()
+        try:
+            self._keys = self._fetch()
+        except KeysUnavailable:
+            log.warning("keys.renewal_failed", known=len(self._keys))
+        else:
+            self._fetched_at = self._clock()
+
+    def _renew_aside(self) -> None:
+        """Renew on a thread of its own: a request whose key is known waits for nobody."""
+        if self._clock() - self._tried_at < COOL_DOWN or not self._lock.acquire(blocking=False):
+            return
+
+        def renew() -> None:
+            try:
+                self._renew()
+            finally:
+                self._lock.release()
+
+        threading.Thread(target=renew, name="key renewal", daemon=True).start()
+
+
+def fetch_keys(issuer: str, jwks_url: str, ca_file: str | None) -> Mapping[str, Key]:
+    """The keys an issuer publishes now; `jwks_url` empty: found by discovery. Raises KeysUnavailable."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = ca_file or True
+        try:
+            url = jwks_url or _json(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"]
+            entries = _json(session, str(url)).get("keys", [])
+        except (requests.RequestException, ValueError, KeyError, AttributeError) as problem:
+            log.warning("keys.unreachable", issuer=issuer, problem=type(problem).__name__)
+            raise KeysUnavailable from None
+    return {str(entry["kid"]): key for entry in entries if "kid" in entry and (key := _key(entry)) is not None}
+
+
+def _json(session: requests.Session, url: str) -> Any:
+    with session.get(url, timeout=FETCH_TIMEOUT, stream=True, headers={"Accept": "application/json"}) as answer:
+        answer.raise_for_status()
+        body = answer.raw.read(LARGEST_KEY_SET + 1, decode_content=True)
+        if len(body) > LARGEST_KEY_SET:
+            raise ValueError("too large for a key set")
+        return json.loads(body)
+
+
+def _key(entry: Any) -> Key | None:
+    try:
+        return JWKRegistry.import_key(entry)
+    except (JoseError, ValueError, KeyError):
+        return None  # a kind of key we do not know must not cost us those we do

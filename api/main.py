@@ -1,0 +1,16 @@
+"""The WSGI entry: `granian --interface wsgi api.main:app`. A bad setting ends the start with a sentence."""
+
+from __future__ import annotations
+
+import sys
+
+from api.app import create_app
+from api.seed import prepare_in_background
+from shared.settings import SettingsError, read_settings
+
+try:
+    settings = read_settings()
+except SettingsError as problem:
+    sys.exit(f"The settings do not make sense:\n{problem}")
+app = create_app(settings)
+prepare_in_background(app.extensions["control_plane"])
