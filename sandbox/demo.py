@@ -1,0 +1,91 @@
+"""The demonstration: an operator onboards a company over HTTP and watches each system being set up."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import requests
+from rich.console import Console
+
+from sandbox.state import State
+from sandbox.tokens import token_for
+
+PATIENCE = 60.0
+MARKS = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "error": "[red]✗[/]"}
+
+
+def onboard(state: State, console: Console) -> bool:
+    """Create a tenant and follow it until its operation ends. True when it became active."""
+    token = token_for(state, "admin", None, None)
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {token}"
+    slug = f"acme-{secrets.token_hex(3)}"
+    console.print(f"\n[bold]POST /tenants[/]  {slug} with the domain {slug}.test, as a platform operator")
+    started = time.monotonic()
+    answer = session.post(
+        f"{state['api']}/tenants",
+        json={"slug": slug, "name": "Acme GmbH", "plan": "business", "domains": [f"{slug}.test"]},
+        timeout=30,
+    )
+    if answer.status_code != 201:
+        console.print(f"[red]refused:[/] {answer.status_code} {answer.text}")
+        return False
+    console.print(f"  201 in {answer.elapsed.total_seconds() * 1000:.0f} ms; {answer.headers['Operation-Location']}")
+    _follow(session, f"{state['api']}{answer.headers['Operation-Location']}", console, started)
+    tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
+    _tell_end(tenant, console, time.monotonic() - started)
+    return bool(tenant["status"] == "active")
+
+
+def _follow(session: requests.Session, url: str, console: Console, started: float) -> None:
+    """Print each change of a step as it happens."""
+    shown: dict[str, tuple[Any, ...]] = {}
+    while time.monotonic() - started < PATIENCE:
+        operation = session.get(url, timeout=10).json()
+        for step in operation["steps"]:
+            now = (step["status"], step["attempts"], step.get("reason"))
+            if now != shown.get(step["name"]) and now[:2] != ("pending", 0):
+                shown[step["name"]] = now
+                _tell_step(step, console, time.monotonic() - started)
+        if operation["status"] != "running":
+            return
+        time.sleep(0.05)
+
+
+def _tell_step(step: dict[str, Any], console: Console, seconds: float) -> None:
+    mark = MARKS.get(step["status"], "[cyan]…[/]")
+    attempt = f"attempt {step['attempts']}"
+    notes = ", ".join(f"{name}: {text}" for name, text in step.get("notes", {}).items())
+    detail = step.get("message") or notes
+    console.print(f"  {seconds:5.2f} s  {mark} {step['name']:<10} {step['status']:<8} {attempt}  {detail}")
+
+
+def _tell_end(tenant: dict[str, Any], console: Console, seconds: float) -> None:
+    colour = "green" if tenant["status"] == "active" else "red"
+    console.print(f"  [bold {colour}]{tenant['status']}[/] after {seconds:.2f} s")
+    for step, message in tenant["provisioningErrors"].items():
+        console.print(f"  [red]{step}[/]: {message}")
+    for name in ("authentikGroupId", "stalwartDomainId", "ocisSpaceId"):
+        if name in tenant:
+            console.print(f"  {name:<18} {tenant[name]}")
+    console.print(f"  {len(tenant.get('dnsRecords', []))} DNS records to publish, on the tenant as dnsRecords")
+
+
+def tell_what_to_open(state: State, console: Console, *, stays: bool) -> None:
+    flower = state["flower"]
+    console.print("\n[bold]Open[/]")
+    console.print(f"  API     {state['api']}/health")
+    console.print(f"  Flower  {flower['url']}  (user {flower['user']}, password {flower['password']})")
+    console.print(f"  Logs    {state['logs']}")
+    console.print("\n[bold]Try[/]")
+    console.print("  TOKEN=$(.venv/bin/python -m sandbox token --as admin)", highlight=False, soft_wrap=True)
+    console.print(f'  curl -H "Authorization: Bearer $TOKEN" {state["api"]}/tenants', highlight=False, soft_wrap=True)
+    console.print(
+        '  .venv/bin/python -m sandbox fault ocis \'{"kind": "storage_down"}\'   # and see what happens',
+        highlight=False,
+        soft_wrap=True,
+    )
+    if stays:
+        console.print("\nCtrl-C here, or `make down` elsewhere, stops everything.")

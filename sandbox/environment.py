@@ -1,0 +1,81 @@
+"""The settings each process is given: whatever the caller's environment sets wins, the rest points into the sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandbox.layout import Layout
+
+SURFACES = ("portal", "partner", "operator")
+OCIS_ACCOUNT = "ocis-provisioner"
+FLOWER_USER = "operator"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of the sandbox are needed: those that the caller's environment does not replace."""
+
+    mongodb: bool
+    valkey: bool
+    authentik: bool
+    stalwart: bool
+    ocis: bool
+
+    @classmethod
+    def needed(cls, given: Mapping[str, str]) -> Parts:
+        return cls(
+            mongodb="MONGODB_URI" not in given,
+            valkey="REDIS_URL" not in given,
+            # it is also the identity provider that signs the sandbox's tokens
+            authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
+            stalwart="STALWART_API_URL" not in given,
+            ocis="OCIS_API_URL" not in given,
+        )
+
+    def names(self) -> list[str]:
+        return [name for name, needed in vars(self).items() if needed]
+
+
+def client_slug(surface: str) -> str:
+    """The identity provider's application, client id and audience for a front door."""
+    return f"dezky-{surface}"
+
+
+def issuer(layout: Layout, slug: str) -> str:
+    return f"{layout.url('authentik')}/application/o/{slug}/"
+
+
+def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
+    """The whole environment of api, worker, sweep and Flower."""
+    secret = layout.secrets()
+    slugs = [client_slug(surface) for surface in SURFACES]
+    groups = [
+        {"MONGODB_URI": mongodb_uri},
+        {"REDIS_URL": redis_url},
+        {"OIDC_ISSUERS": ",".join(f"{issuer(layout, slug)}={issuer(layout, slug)}jwks/" for slug in slugs)},
+        {"OIDC_AUDIENCES": ",".join(f"{client_slug(surface)}={surface}" for surface in SURFACES)},
+        {"AUTHENTIK_API_URL": layout.url("authentik"), "AUTHENTIK_API_TOKEN": secret["authentik_api_token"]},
+        {"STALWART_API_URL": layout.url("stalwart"), "STALWART_API_TOKEN": secret["stalwart_token"]},
+        {
+            "OCIS_API_URL": layout.url("ocis"),
+            "OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/",
+            "OCIS_CLIENT_ID": "ocis",
+            "OCIS_USERNAME": OCIS_ACCOUNT,
+            "OCIS_PASSWORD": secret["ocis_password"],
+        },
+        {"STAMP_KEYS": secret["stamp"]},
+        {"LOG_FORMAT": "console"},
+    ]
+    environment = dict(os.environ)
+    for group in groups:
+        # a group whose first variable the caller sets (to nothing, even) is the caller's whole affair
+        if next(iter(group)) not in environment:
+            environment |= {name: environment.get(name, value) for name, value in group.items()}
+    return environment | {"PYTHONUNBUFFERED": "1"}
+
+
+def flower_environment(layout: Layout) -> dict[str, str]:
+    password = layout.secrets()["flower_password"]
+    return {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}", "FLOWER_READ_ONLY": "true"}

@@ -1,0 +1,66 @@
+"""Where a sandbox lives: its ports from one base, its files under one folder, its secrets kept between starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+#: what listens where, counted from the port base
+OFFSETS = {"api": 1, "flower": 2, "mongodb": 3, "valkey": 4, "authentik": 5, "stalwart": 6, "ocis": 7}
+DEFAULT_BASE = 3000
+SECRET_NAMES = (
+    "authentik_api_token",
+    "stalwart_token",
+    "ocis_client_secret",
+    "ocis_password",
+    "flower_password",
+    "stamp",
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One sandbox. `base + offset` is each part's port."""
+
+    base: int
+    folder: Path
+
+    def port(self, part: str) -> int:
+        return self.base + OFFSETS[part]
+
+    def url(self, part: str) -> str:
+        return f"http://127.0.0.1:{self.port(part)}"
+
+    def log(self, part: str) -> Path:
+        return self.logs / f"{part}.log"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def state_file(self) -> Path:
+        return self.folder / "sandbox.json"
+
+    def make_folders(self) -> None:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+
+    def secrets(self) -> dict[str, str]:
+        """Random ones, made at the first start of this folder. Only the owner may read their file."""
+        path = self.folder / "secrets.json"
+        if not path.exists():
+            write_private(path, json.dumps({name: secrets.token_urlsafe(24) for name in SECRET_NAMES}))
+        found: dict[str, str] = json.loads(path.read_text())
+        return found
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    draft.touch(0o600)
+    draft.write_text(text)
+    draft.replace(path)

@@ -1,0 +1,272 @@
+"""Starts every part in order, watches them, brings back what dies, and ends them all when told to or when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+
+import requests
+
+from sandbox import state
+from sandbox.environment import (
+    OCIS_ACCOUNT,
+    SURFACES,
+    Parts,
+    client_slug,
+    flower_environment,
+    issuer,
+    settings_environment,
+)
+from sandbox.layout import OFFSETS, Layout
+from sandbox.processes import end, is_free, spawn
+from sandbox.services import Mongod, Valkey
+from shared.dispatch.names import QUEUES
+
+READY_SECONDS = 60.0
+Say = Callable[[str], None]
+
+
+class StartError(Exception):
+    """The sandbox cannot start; the message says what is in the way and what to do."""
+
+
+@dataclass
+class Part:
+    """One process of ours: how it is started, and whether it is ready."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    is_ready: Callable[[], bool]
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """One sandbox. `say` is told each thing that a person waiting would want to know."""
+
+    def __init__(self, layout: Layout, say: Say) -> None:
+        self._layout = layout
+        self._say = say
+        self._parts = Parts.needed(os.environ)
+        self._services: dict[str, Mongod | Valkey] = {}
+        self._running: list[Part] = []
+        self._stop = threading.Event()
+
+    def run(self, when_ready: Callable[[state.State], None]) -> None:
+        """Start, call `when_ready`, and stay until SIGINT, SIGTERM or SIGHUP. Raises StartError, ServiceError."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._told_to_stop)
+        self._layout.make_folders()
+        self._require_ports()
+        try:
+            self._start()
+            if not self._stop.is_set():
+                self._write_state()
+                when_ready(self._describe())
+            while not self._stop.wait(0.5):
+                self._watch()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    # -- starting
+
+    def _require_ports(self) -> None:
+        wanted = [part for part in OFFSETS if getattr(self._parts, part, True)]
+        for part in wanted:
+            port = self._layout.port(part)
+            if not is_free(port):
+                raise StartError(
+                    f"Port {port}, wanted for {part}, is taken. Choose other ports with --port-base (or PORT_BASE), "
+                    f"now {self._layout.base}; the sandbox takes the seven ports after it."
+                )
+
+    def _start(self) -> None:
+        secret = self._layout.secrets()
+        stand_ins = [part for part in self._stand_ins(secret) if getattr(self._parts, part.name)]
+        for part in stand_ins:
+            self._spawn(part)
+        mongodb_uri, redis_url = self._start_services()
+        for part in stand_ins:
+            self._wait(part)
+        self._make_accounts(secret)
+        self._environment = settings_environment(self._layout, mongodb_uri, redis_url)
+        platform = self._platform()
+        for part in platform:
+            self._spawn(part)
+        for part in platform:
+            self._wait(part)
+
+    def _start_services(self) -> tuple[str, str]:
+        folder = self._layout.folder
+        uris = {"mongodb": os.environ.get("MONGODB_URI", ""), "valkey": os.environ.get("REDIS_URL", "")}
+        if self._parts.mongodb:
+            mongod = Mongod(folder, self._layout.port("mongodb"), self._layout.log("mongodb"))
+            self._services["mongodb"], uris["mongodb"] = mongod, mongod.uri
+        if self._parts.valkey:
+            valkey = Valkey(folder, self._layout.port("valkey"), durable=True, log=self._layout.log("valkey"))
+            self._services["valkey"], uris["valkey"] = valkey, valkey.url
+        for name, service in self._services.items():
+            began = time.monotonic()
+            service.start()
+            self._say(f"{name} is ready on port {service.port} ({time.monotonic() - began:.1f} s)")
+        return uris["mongodb"], uris["valkey"]
+
+    def _stand_ins(self, secret: dict[str, str]) -> list[Part]:
+        clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
+        clients.append(f"ocis:ocis:{secret['ocis_client_secret']}")
+        base = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        rows = {
+            "authentik": (
+                [],
+                {
+                    "AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"],
+                    "AUTHENTIK_STAND_IN_CLIENTS": ",".join(clients),
+                },
+            ),
+            "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+            "ocis": (["--issuer", issuer(self._layout, "ocis")], {}),
+        }
+        return [
+            Part(
+                name,
+                [sys.executable, "-m", f"sandbox.stand_ins.{name}", "--port", str(self._layout.port(name)), *options],
+                base | extra,
+                lambda name=name: _listens(self._layout.port(name)),  # type: ignore[misc]
+            )
+            for name, (options, extra) in rows.items()
+        ]
+
+    def _platform(self) -> list[Part]:
+        python, layout = [sys.executable, "-m"], self._layout
+        granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
+        celery = ["celery", "-A", "worker.main:app"]
+        pool = ["--pool", "threads", "--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip"]
+        flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+        environment = self._environment
+        return [
+            Part(
+                "api",
+                [*python, *granian, "--workers", "1", "--blocking-threads", "32", "api.main:app"],
+                environment,
+                lambda: _answers(f"{layout.url('api')}/health/ready"),
+            ),
+            Part(
+                "worker",
+                [*python, *celery, "worker", *pool, "--without-mingle", "-E", "--loglevel", "INFO"],
+                environment,
+                lambda: b"ready." in layout.log("worker").read_bytes(),
+            ),
+            Part("sweep", [*python, "worker.sweep"], environment, lambda: True),
+            Part(
+                "flower",
+                [*python, *celery, *flower],
+                environment | flower_environment(layout),
+                lambda: _listens(layout.port("flower")),
+            ),
+        ]
+
+    def _make_accounts(self, secret: dict[str, str]) -> None:
+        """The file service's machine account. An administrator there, so that a tenant's group can be made and
+        invited before its first member signs in."""
+        if not self._parts.authentik:
+            return
+        person = {
+            "username": OCIS_ACCOUNT,
+            "app_password": secret["ocis_password"],
+            "name": "File service provisioner",
+            "entitlements": ["ocisAdmin"],
+        }
+        control = f"{self._layout.url('authentik')}/__sim/call/ensure_person"
+        requests.post(control, json=person, timeout=5).raise_for_status()
+
+    def _spawn(self, part: Part) -> None:
+        self._layout.log(part.name).touch()
+        part.process = spawn(part.command, log=self._layout.log(part.name), env=part.environment)
+        part.started_at = time.monotonic()
+        if part not in self._running:
+            self._running.append(part)
+
+    def _wait(self, part: Part) -> None:
+        give_up = time.monotonic() + READY_SECONDS
+        while not self._stop.is_set():
+            if part.process is None or part.process.poll() is not None:
+                raise StartError(f"{part.name} ended at its start:\n{_tail(self._layout, part.name)}")
+            if part.is_ready():
+                self._say(f"{part.name} is ready ({time.monotonic() - part.started_at:.1f} s)")
+                return
+            if time.monotonic() > give_up:
+                raise StartError(f"{part.name} was not ready after {READY_SECONDS:.0f} s; see {self._layout.logs}")
+            time.sleep(0.05)
+
+    # -- watching and ending
+
+    def _watch(self) -> None:
+        for name, service in self._services.items():
+            if service.process is not None and service.process.poll() is not None:
+                self._say(f"{name} ended; starting it again")
+                service.start()
+                self._write_state()
+        for part in self._running:
+            if part.process is not None and part.process.poll() is not None:
+                self._bring_back(part)
+
+    def _bring_back(self, part: Part) -> None:
+        part.deaths = part.deaths + 1 if time.monotonic() - part.started_at < 30 else 1
+        pause = min(10.0, 0.2 * 2**part.deaths)
+        self._say(f"{part.name} ended; starting it again in {pause:.1f} s")
+        if not self._stop.wait(pause):
+            self._spawn(part)
+            self._write_state()
+
+    def _end(self) -> None:
+        self._layout.state_file.unlink(missing_ok=True)
+        for part in reversed(self._running):
+            if part.process is not None and part.process.poll() is None:
+                part.process.terminate()
+        for part in reversed(self._running):
+            if part.process is not None:
+                end(part.process)
+        for service in self._services.values():
+            service.stop()
+        self._say("everything is down")
+
+    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _describe(self) -> state.State:
+        pids = {part.name: part.process.pid for part in self._running if part.process}
+        pids |= {name: service.process.pid for name, service in self._services.items() if service.process}
+        return state.describe(self._layout, self._environment, pids, os.getpid())
+
+    def _write_state(self) -> None:
+        state.write(self._layout, self._describe())
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _tail(layout: Layout, name: str) -> str:
+    return "\n".join(layout.log(name).read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,78 @@
+"""Access tokens for the sandbox's people, from the stand-in identity provider's own token endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymongo
+import requests
+from bson import ObjectId
+
+from sandbox.environment import client_slug
+from sandbox.state import State
+
+ROLES = {"admin": "operator", "partner": "partner", "owner": "portal", "member": "portal"}
+SCOPE = "openid profile email"
+
+
+class TokenError(Exception):
+    """No token can be had; the message says why."""
+
+
+def token_for(state: State, role: str, tenant: str | None, partner: str | None) -> str:
+    """A bearer token of somebody with this role, whose user record exists and says so. Raises TokenError."""
+    if role in ("owner", "member") and not tenant:
+        raise TokenError(f"--as {role} needs --tenant SLUG.")
+    username = "-".join(part for part in (role, tenant, partner) if part)
+    groups = ["dezky-platform-admins"] if role == "admin" else [f"tenant-{tenant}"] if tenant else []
+    _ensure_person(state, username, groups)
+    token = _fetched(state, username, client_slug(ROLES[role]))
+    me = _call(f"{state['api']}/users/me", token)
+    _write_rights(state, me["_id"], role, partner)
+    return token
+
+
+def _ensure_person(state: State, username: str, groups: list[str]) -> None:
+    person = {
+        "username": username,
+        "app_password": f"app-password-of-{username}",
+        "name": username.replace("-", " ").title(),
+        "email": f"{username}@people.test",
+        "groups": groups,
+    }
+    control = f"{state['authentik']['url']}/__sim/call/ensure_person"
+    requests.post(control, json=person, timeout=5).raise_for_status()
+
+
+def _fetched(state: State, username: str, client_id: str) -> str:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "username": username,
+        "password": f"app-password-of-{username}",
+        "scope": SCOPE,
+    }
+    answer = requests.post(f"{state['authentik']['url']}/application/o/token/", data=form, timeout=5)
+    if answer.status_code != 200:
+        raise TokenError(f"The identity provider gave no token: {answer.json().get('error')}.")
+    return str(answer.json()["access_token"])
+
+
+def _call(url: str, token: str) -> Any:
+    answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    if answer.status_code != 200:
+        raise TokenError(f"{url} answered {answer.status_code}: {answer.text}")
+    return answer.json()
+
+
+def _write_rights(state: State, user_id: str, role: str, partner: str | None) -> None:
+    """What a token cannot say: the role, and the partner. Straight into the database, as an operator of old would."""
+    rights: dict[str, Any] = {"role": {"partner": "admin"}.get(role, role if role != "admin" else "admin")}
+    with pymongo.MongoClient[dict[str, Any]](state["mongodb"], tz_aware=True) as client:
+        database = client[state["mongodb_database"]]
+        if role == "partner":
+            slug = partner or "partner"
+            database["partners"].update_one({"slug": slug}, {"$setOnInsert": {"name": slug.title()}}, upsert=True)
+            found = database["partners"].find_one({"slug": slug})
+            rights["partnerId"] = str(found["_id"]) if found else None
+        database["users"].update_one({"_id": ObjectId(user_id)}, {"$set": rights})
