@@ -1,0 +1,38 @@
+# Everything a newcomer types. `make help` lists it.
+PYTHON := .venv/bin/python
+TEST_WORKERS ?= 4
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench down clean
+
+help: ## list what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make the virtual environment from the hash-pinned lock
+
+$(READY): requirements-dev.lock pyproject.toml .ci/setup
+	@.ci/setup
+	@touch $@
+
+demo: $(READY) ## start everything, onboard a tenant, stay up (ONCE=1: end by itself; PORT_BASE=n: other ports)
+	@$(PYTHON) -m sandbox demo
+
+down: ## stop what `make demo` or `python -m sandbox up` started
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m sandbox down; else echo "Nothing is running."; fi
+
+test: $(READY) ## run the whole test suite (PYTEST_ARGS=... for more)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+check: $(READY) ## run the linters, the type checker and the import contracts
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m ruff format --quiet --check .
+	@$(PYTHON) -m mypy --no-error-summary
+	@.venv/bin/lint-imports --no-cache > .venv/.imports 2>&1 || { cat .venv/.imports; exit 1; }
+	@echo "check: all clean"
+
+bench: $(READY) ## measure beside a plain Celery chord (N=..., LATENCIES=...)
+	@$(PYTHON) -m bench
+
+clean: down ## remove the virtual environment and the sandbox's data
+	@rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What `make bench` runs: measurements as ratios of one run, never asserted."""
