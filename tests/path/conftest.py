@@ -1,0 +1,172 @@
+"""The whole platform for one test: real workers and sweep as processes, stand-ins and use cases in this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.processes import end, spawn
+from sandbox.services import Valkey
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.control_plane import ControlPlane
+from shared.dispatch.names import QUEUES
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantView
+from shared.settings import Settings, read_settings
+from shared.store.opening import open_store
+from tests.records import EVERY_SURFACE
+from tests.stand_ins import API_TOKEN
+
+QUICK = {
+    "RETRY_BASE_SECONDS": "0.2",
+    "RETRY_CAP_SECONDS": "1",
+    "SWEEP_INTERVAL_SECONDS": "0.4",
+    "DISPATCH_GRACE_SECONDS": "1.5",
+    "LEASE_SECONDS": "4",
+    "ATTEMPT_SECONDS": "3.5",
+    "CALL_SECONDS": "2",
+    "OPERATION_DEADLINE_SECONDS": "100",
+}
+
+
+class Platform:
+    """Started piece by piece by the test; everything ends with it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: dict[str, str],
+        folder: Path,
+        products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+    ) -> None:
+        self.settings = settings
+        self.authentik, self.stalwart, self.ocis = products
+        self.store = open_store(settings)
+        self.dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+        self.plane = ControlPlane(self.store, self.dispatcher, settings)
+        self.store.make_indexes()
+        caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
+        self.admin = Actor(self.plane.record_caller(caller), EVERY_SURFACE)
+        self._environment = environment
+        self._folder = folder
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start_worker(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
+        log = self._folder / f"worker-{len(self._running)}.log"
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", "threads"),
+            *("--concurrency", "12", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
+            *("-n", f"w{len(self._running)}@test"),
+        ]
+        process = self._spawn(command, log)
+        give_up = time.monotonic() + 30
+        while wait and b" ready" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < give_up, log.read_text()
+            time.sleep(0.05)
+        return process
+
+    def start_sweep(self) -> subprocess.Popen[bytes]:
+        return self._spawn([sys.executable, "-m", "worker.sweep"], self._folder / f"sweep-{len(self._running)}.log")
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))
+
+    def create(self, slug: str) -> TenantView:
+        new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
+        return self.plane.create_tenant(new, self.admin, f"request-{slug}")
+
+    def tenant(self, slug: str) -> TenantView:
+        return self.plane.tenant(slug, self.admin)
+
+    def settled(self, slug: str, seconds: float = 60) -> TenantView:
+        """The tenant once its latest operation has ended."""
+        operation = self.tenant(slug).operation
+        assert operation is not None
+        end_state = self.plane.wait_for(operation.id, self.admin, seconds)
+        assert end_state.settled, f"{slug} is still {end_state}\n{self.logs()[-6000:]}"
+        return self.tenant(slug)
+
+    def upstream(self, slug: str) -> dict[str, list[Any]]:
+        """What each product holds for a tenant of `create`."""
+        spaces = self.ocis.snapshot()["spaces"]
+        return {
+            "groups": [g for g in self.authentik.snapshot()["groups"] if g["name"] == f"tenant-{slug}"],
+            "domains": [d for d in self.stalwart.snapshot()["Domain"] if d["name"] == f"{slug}.test"],
+            "spaces": [s for s in spaces if s["alias"] == f"project/tenant-{slug}"],
+        }
+
+    def has_one_of_each(self, slug: str) -> bool:
+        return [len(found) for found in self.upstream(slug).values()] == [1, 1, 1]
+
+    def close(self) -> None:
+        for process in self._running:
+            end(process, 5)
+        self.dispatcher.close()
+        self.store.close()
+
+    def _spawn(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        log.touch()
+        process = spawn(command, log=log, env=self._environment)
+        self._running.append(process)
+        return process
+
+
+@pytest.fixture
+def make_platform(
+    mongodb_uri: str,
+    database_name: str,
+    tmp_path: Path,
+    authentik: AuthentikStandIn,
+    stalwart: StalwartStandIn,
+    ocis: OcisStandIn,
+) -> Iterator[Callable[..., Platform]]:
+    made: list[Platform] = []
+
+    def make(redis_url: str, **changes: str) -> Platform:
+        variables = {
+            "MONGODB_URI": mongodb_uri,
+            "MONGODB_DATABASE": database_name,
+            "REDIS_URL": redis_url,
+            "AUTHENTIK_API_URL": authentik.url,
+            "AUTHENTIK_API_TOKEN": API_TOKEN,
+            "STALWART_API_URL": stalwart.url,
+            "STALWART_API_TOKEN": API_TOKEN,
+            "OCIS_API_URL": ocis.url,
+            "OCIS_USERNAME": "provisioner",
+            "OCIS_PASSWORD": API_TOKEN,
+            "STAMP_KEYS": "stamp-key-for-tests",
+            "LOG_FORMAT": "console",
+            **QUICK,
+            **changes,
+        }
+        settings = read_settings(**{name.lower(): value for name, value in variables.items()})
+        environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
+        made.append(Platform(settings, environment, tmp_path, (authentik, stalwart, ocis)))
+        return made[-1]
+
+    yield make
+    for platform in made:
+        platform.close()
+
+
+@pytest.fixture
+def platform(make_platform: Callable[..., Platform], redis_url: str) -> Platform:
+    return make_platform(redis_url)
+
+
+@pytest.fixture
+def fragile(make_platform: Callable[..., Platform], own_valkey: Valkey) -> Platform:
+    """A platform whose broker the test may kill."""
+    return make_platform(own_valkey.url)

@@ -1,0 +1,208 @@
+"""From a recorded tenant to an active one, through real workers, whatever dies on the way."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import redis
+import requests
+
+from sandbox.services import Valkey
+from shared.domain.operation import OperationStatus
+from shared.domain.tenant import Status
+from tests.path.conftest import Platform
+from tests.stand_ins import API_TOKEN, fault
+
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+def until(condition: object, seconds: float = 20) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def test_a_tenant_is_set_up_in_all_three_systems_and_turns_active(platform: Platform) -> None:
+    platform.start_worker()
+    platform.create("acme")
+    view = platform.settled("acme")
+    assert view.tenant.status is Status.ACTIVE
+    assert view.tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
+    assert platform.has_one_of_each("acme")
+    upstream = platform.upstream("acme")
+    assert view.tenant.remote["authentikGroupId"] == upstream["groups"][0]["pk"]
+    assert view.tenant.remote["stalwartDomainId"] == upstream["domains"][0]["id"]
+    assert view.tenant.remote["ocisSpaceId"] == upstream["spaces"][0]["id"]
+    assert any("_domainkey" in record["name"] for record in view.tenant.remote["dnsRecords"])
+
+
+def test_the_operations_request_id_reaches_every_product_and_no_secret_reaches_the_logs(platform: Platform) -> None:
+    platform.start_worker()
+    platform.create("acme")
+    platform.settled("acme")
+    for product in (platform.authentik, platform.stalwart, platform.ocis):
+        assert {entry["request_id"] for entry in product.journal} == {"request-acme"}
+    assert API_TOKEN not in platform.logs()
+    assert "stamp-key-for-tests" not in platform.logs()
+
+
+def test_reconcile_heals_what_has_drifted(platform: Platform) -> None:
+    platform.start_worker()
+    platform.create("acme")
+    before = platform.settled("acme").tenant
+    platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
+    platform.ocis.storage.spaces[before.remote["ocisSpaceId"]].disabled = True
+    patch = {"kind": "Domain", "id_": before.remote["stalwartDomainId"], "patch": {"isEnabled": False}}
+    requests.post(f"{platform.stalwart.url}/__sim/call/update", json=patch, timeout=5).raise_for_status()
+    platform.plane.reconcile_tenant("acme", platform.admin, "request-again")
+    view = platform.settled("acme")
+    assert view.tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")
+    assert platform.upstream("acme")["domains"][0]["isEnabled"] is True
+    assert platform.upstream("acme")["spaces"][0]["disabled"] is False
+    assert view.tenant.remote["authentikGroupId"] != before.remote["authentikGroupId"]
+
+
+def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_active_tenant(platform: Platform) -> None:
+    # the effect happens at once, the answer comes a byte at a time: the worker dies in between
+    fault(platform.authentik, kind="drip", method="POST", delay=0.5, count=1)
+    fault(platform.ocis, kind="drip", method="POST", path="drives$", delay=0.5, count=1)
+    worker = platform.start_worker()
+    platform.create("acme")
+    until(lambda: platform.upstream("acme")["groups"] and platform.upstream("acme")["spaces"])
+    worker.send_signal(signal.SIGKILL)
+    worker.wait(5)
+    assert platform.tenant("acme").tenant.status is Status.PENDING
+    platform.start_worker()
+    platform.start_sweep()
+    view = platform.settled("acme")
+    assert view.tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")
+    assert view.operation is not None
+    assert view.operation.step("authentik").attempts == 2
+
+
+def test_with_every_worker_dead_tenants_wait_and_go_on_when_one_starts(platform: Platform) -> None:
+    for number in range(3):
+        platform.create(f"acme{number}")
+    time.sleep(1)
+    platform.start_worker()
+    platform.start_sweep()
+    for number in range(3):
+        assert platform.settled(f"acme{number}").tenant.status is Status.ACTIVE
+
+
+def test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else(fragile: Platform, own_valkey: Valkey) -> None:
+    for number in range(5):
+        fragile.create(f"acme{number}")
+    own_valkey.kill()
+    own_valkey.start()
+    assert redis.Redis.from_url(own_valkey.url).dbsize() == 0
+    fragile.start_worker()
+    fragile.start_sweep()
+    for number in range(5):
+        assert fragile.settled(f"acme{number}").tenant.status is Status.ACTIVE
+        assert fragile.has_one_of_each(f"acme{number}")
+
+
+def test_workers_outlive_a_broker_that_dies_under_load(fragile: Platform, own_valkey: Valkey) -> None:
+    for product in (fragile.authentik, fragile.stalwart, fragile.ocis):
+        fault(product, kind="latency", delay=0.3)
+    worker = fragile.start_worker()
+    fragile.start_sweep()
+    for number in range(8):
+        fragile.create(f"acme{number}")
+    time.sleep(0.5)
+    own_valkey.kill()
+    time.sleep(1.2)
+    own_valkey.start()
+    for number in range(8):
+        assert fragile.settled(f"acme{number}").tenant.status is Status.ACTIVE
+        assert fragile.has_one_of_each(f"acme{number}")
+    assert worker.poll() is None, fragile.logs()[-4000:]
+
+
+def test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind(platform: Platform) -> None:
+    for product in (platform.authentik, platform.stalwart, platform.ocis):
+        for rule in (
+            {"kind": "status", "status": 503, "probability": 0.12},
+            {"kind": "reset", "probability": 0.08},
+            {"kind": "lost", "probability": 0.08},
+            {"kind": "applied_then_status", "status": 500, "probability": 0.06},
+            {"kind": "rate_limited", "retry_after": 1, "probability": 0.05},
+            {"kind": "wrong_body", "probability": 0.04},
+            {"kind": "hang", "delay": 5, "probability": 0.02},
+        ):
+            fault(product, **rule)
+    platform.start_worker()
+    platform.start_sweep()
+    for number in range(12):
+        platform.create(f"acme{number}")
+    for number in range(12):
+        view = platform.settled(f"acme{number}", 90)
+        assert view.tenant.status is Status.ACTIVE, view
+        assert platform.has_one_of_each(f"acme{number}"), platform.upstream(f"acme{number}")
+
+
+def test_an_upstream_that_refuses_for_good_ends_the_operation_with_reason_and_remedy(platform: Platform) -> None:
+    platform.authentik.directory.add_group({"name": "tenant-acme"})
+    platform.start_worker()
+    platform.create("acme")
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert (view.tenant.status, view.operation.status) == (Status.PENDING, OperationStatus.FAILED)
+    assert "tenant-acme" in view.tenant.provisioning_errors["authentik"]
+    assert view.operation.step("authentik").remedy
+    assert view.operation.step("ocis").status == "ok"
+
+
+def test_one_product_that_is_down_does_not_hold_up_the_other_steps(platform: Platform) -> None:
+    fault(platform.stalwart, kind="status", status=503)
+    platform.start_worker()
+    platform.create("acme")
+    until(lambda: platform.tenant("acme").tenant.provisioning_status["ocis"] == "ok")
+    view = platform.tenant("acme")
+    assert view.tenant.provisioning_status["stalwart"] == "pending"
+    assert view.operation is not None
+    until(lambda: platform.tenant("acme").tenant.provisioning_errors.get("stalwart"))
+    requests.delete(f"{platform.stalwart.url}/__sim/faults", timeout=5)
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+
+
+def test_junk_on_a_queue_harms_no_worker_for_long(platform: Platform, redis_url: str) -> None:
+    worker = platform.start_worker()
+    sender = platform.dispatcher._app
+    sender.send_task("dezky.no_such_task", queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", args=["only-one"], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", args=["x" * 300_000, {"a": 1}, "NaN"], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.finalize", args=["no-id"], queue="control", ignore_result=True)
+    platform.create("acme")
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+    assert worker.poll() is None
+
+
+def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) -> None:
+    fault(platform.ocis, kind="latency", delay=0.4)
+    worker = platform.start_worker()
+    platform.create("acme")
+    until(lambda: platform.tenant("acme").operation.step("ocis").attempts == 1)  # type: ignore[union-attr]
+    worker.terminate()
+    assert worker.wait(30) == 0
+    platform.start_worker()
+    platform.start_sweep()
+    view = platform.settled("acme")
+    assert view.tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")
+
+
+def test_sending_leaves_nothing_behind_in_the_broker(platform: Platform, redis_url: str) -> None:
+    platform.start_worker()
+    client = redis.Redis.from_url(redis_url)
+    for number in range(4):
+        platform.create(f"acme{number}")
+        platform.settled(f"acme{number}")
+    until(lambda: not client.keys("join:*"))
+    assert client.pubsub_channels("celery-task-meta-*") == []
+    assert client.keys("celery-task-meta*") == []
