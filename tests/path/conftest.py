@@ -62,16 +62,16 @@ class Platform:
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start_worker(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
+    def start_worker(self, pool: str = "threads", concurrency: int = 12) -> subprocess.Popen[bytes]:
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
-            *(sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", "threads"),
-            *("--concurrency", "12", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
+            *(sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", pool),
+            *("--concurrency", str(concurrency), "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
             *("-n", f"w{len(self._running)}@test"),
         ]
         process = self._spawn(command, log)
         give_up = time.monotonic() + 30
-        while wait and b" ready" not in log.read_bytes():
+        while b" ready" not in log.read_bytes():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < give_up, log.read_text()
             time.sleep(0.05)

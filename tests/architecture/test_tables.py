@@ -1,0 +1,139 @@
+"""Facts that no import shows: every row of one table has its counterpart in the others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import celery
+import kombu
+import pytest
+from flask import Flask
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from api.app import create_app
+from api.auth.guard import ADMITS, PUBLIC, guard
+from api.problems import STATUS
+from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
+from shared.dispatch.names import QUEUES, TASKS
+from shared.dispatch.redis_guard import GUARDED_CELERY
+from shared.domain import errors, reasons
+from shared.domain.operation import Action
+from shared.domain.recipes import INTEGRATIONS, RECIPES, TRANSITIONS
+from shared.settings import Settings
+from worker.app import create_worker
+from worker.desk import connect_integrations
+from worker.steps.registry import STEPS
+
+ROOT = Path(__file__).parents[2]
+
+
+def sources(*packages: str) -> Iterator[tuple[Path, str]]:
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path, path.read_text()
+
+
+def test_every_action_has_a_recipe_and_a_transition_and_every_step_of_it_a_function() -> None:
+    assert set(RECIPES) == set(TRANSITIONS) == set(STEPS) == set(Action)
+    for action, recipe in RECIPES.items():
+        steps = [step for phase in recipe for step in phase]
+        assert len({step.name for step in steps}) == len(steps)
+        assert {step.name for step in steps} == set(STEPS[action])
+        assert {step.integration for step in steps} <= set(INTEGRATIONS)
+
+
+def test_every_integration_has_a_queue_and_a_client(settings: Settings) -> None:
+    assert set(INTEGRATIONS) < set(QUEUES)
+    assert set(connect_integrations(settings)) == set(INTEGRATIONS)
+
+
+def test_every_task_that_is_sent_is_answered_by_the_worker(settings: Settings) -> None:
+    assert set(TASKS) <= set(create_worker(settings).tasks)
+
+
+def test_every_domain_error_has_a_status() -> None:
+    assert set(STATUS) == set(errors.DomainError.__subclasses__())
+
+
+def test_every_route_is_admitted_by_the_guards_tables_and_no_row_is_left_over(settings: Settings) -> None:
+    app = create_app(settings)
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert endpoints == set(ADMITS) | PUBLIC
+
+
+def test_a_route_that_nobody_guards_stops_the_start() -> None:
+    app = Flask("stray", static_folder=None)
+    app.add_url_rule("/stray", "stray", lambda: "")
+    with pytest.raises(LookupError, match="stray"):
+        guard(app, None, None)  # type: ignore[arg-type]
+
+
+def test_every_reason_that_is_given_anywhere_is_in_the_catalogue_and_none_is_idle() -> None:
+    given = set()
+    for _, text in sources("worker", "shared"):
+        given |= set(re.findall(r'(?:Unavailable|Refused|_Repeatable|skipped|sentence)\(\s*"([a-z_]+)"', text))
+        given |= set(re.findall(r'Outcome\(Result\.\w+, "([a-z_]+)"', text))
+        given |= set(re.findall(r'REASONS\["([a-z_]+)"\]', text))
+    assert given <= set(reasons.REASONS)
+    indirect = {"unreachable", "timeout", "invalid", "quota", "missing_permission", "taken", "bad_credentials"}
+    assert set(reasons.REASONS) - given <= indirect
+
+
+def test_what_is_wrong_always_comes_with_what_to_do() -> None:
+    assert all(reason.message.endswith(".") and reason.remedy.endswith(".") for reason in reasons.REASONS.values())
+
+
+def test_no_task_is_given_retry_options_that_do_nothing_without_autoretry_for() -> None:
+    for path, text in sources("worker", "shared"):
+        if re.search(r"retry_backoff|retry_jitter", text):
+            assert "autoretry_for" in text, path
+
+
+def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
+    for path, text in sources("api", "worker", "shared", "sandbox", "bench", "tests"):
+        if text.strip():
+            assert ast.get_docstring(ast.parse(text)), path
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
+    assert not [path for path, _ in sources("api", "worker", "shared", "sandbox") if path.stem in hollow]
+
+
+def test_a_chords_counter_outlives_the_longest_operation() -> None:
+    longest = Settings.model_fields["operation_deadline_seconds"].metadata
+    assert max(limit.le for limit in longest if hasattr(limit, "le")) < JOIN_EXPIRES
+
+
+def test_the_guard_is_there_for_just_the_versions_that_are_pinned() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert f"celery=={GUARDED_CELERY}" in lock
+    assert f"kombu=={GUARDED_CELERY}" in lock
+    assert celery.__version__ == kombu.__version__ == GUARDED_CELERY, "look whether the guard is still needed"
+
+
+def test_a_channel_whose_connection_was_closed_says_so_as_a_lost_connection(settings: Settings) -> None:
+    app = make_celery(settings.redis_url.get_secret_value(), "worker")
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        channel.connection.client = None
+        with pytest.raises(RedisConnectionError):
+            channel._connparams()
+
+
+def test_the_locks_hold_hashes_and_no_addresses() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        pins = re.findall(r"^[a-z0-9._-]+(?:\[.*\])?==", text, re.MULTILINE)
+        assert len(pins) > 40
+        assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_every_dependency_is_justified(make_settings: Callable[..., Settings]) -> None:
+    wanted = re.findall(r'^    "([A-Za-z0-9-]+)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    told = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    assert [name for name in wanted if f"`{name.lower()}`" not in told] == []
