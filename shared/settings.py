@@ -60,8 +60,6 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
-    api_host: str = "127.0.0.1"
-    api_port: int = Field(3001, ge=1, le=65535)
     operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
     step_max_attempts: int = Field(40, ge=1)
     attempt_seconds: float = Field(45, gt=0)
