@@ -21,7 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from shared.domain.faults import Refused, Unavailable
 from worker.deadline import remaining
-from worker.integrations.deadline_adapter import DeadlineAdapter, call_within
+from worker.integrations.deadline_adapter import DeadlineAdapter, call_within, trust_of
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class JsonApi:
         self._origin = origin.rstrip("/")
         self._authorize = authorize
         self._call_seconds = call_seconds
-        self._ca_file = ca_file
+        self._trust = trust_of(ca_file)
         self._pool_size = pool_size
         self._sessions = threading.local()
 
@@ -122,7 +122,7 @@ class JsonApi:
             # proxies and CA bundles of the environment would otherwise override what the settings say
             session.trust_env = False
             session.auth = self._authorize
-            adapter = DeadlineAdapter(self._ca_file, self._pool_size)
+            adapter = DeadlineAdapter(self._trust, self._pool_size)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             self._sessions.session = session

@@ -21,6 +21,7 @@ from worker.integrations.json_api import BearerToken, JsonApi
 #: how long the server's edition is believed, in seconds
 EDITION_SECONDS = 300.0
 DKIM_ALGORITHMS = ("Dkim1Ed25519Sha256", "Dkim1RsaSha256")
+POSTMASTER = "postmaster"
 _DOMAIN_PROPERTIES = ["id", "name", "isEnabled", "description", "memberTenantId", "dkimManagement"]
 
 TenantMode = Literal["auto", "require", "off"]
@@ -46,10 +47,11 @@ class MailDomain:
 
 
 @dataclass(frozen=True)
-class Publication:
-    """What a domain's owner must publish. `has_keys`: each wanted DKIM algorithm has an active key in it."""
+class Furnishing:
+    """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish."""
 
     has_keys: bool
+    has_postmaster: bool
     records: tuple[dict[str, str], ...]
 
 
@@ -126,17 +128,19 @@ class Stalwart:
         patch: Object = {key: value for key, value in given.items() if value is not None}
         self._jmap.update("Domain", domain_id, patch | ({"dkimManagement": _own_keys()} if make_keys else {}))
 
-    def publication(self, domain: str, domain_id: str) -> Publication:
-        """The records to publish, and whether the DKIM keys among them are complete."""
-        _, signatures, domains = self._jmap.read(
+    def furnishing(self, domain: str, domain_id: str) -> Furnishing:
+        """What the domain has so far; the records hold its keys only once they are made."""
+        _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
             ("x:DkimSignature/get", {**_found_by("x:DkimSignature/query"), "properties": ["id", "@type", "stage"]}),
+            ("x:Account/query", {"filter": {"name": POSTMASTER, "domainId": domain_id}}),
             ("x:Domain/get", {"ids": [domain_id], "properties": ["id", "name", "dnsZoneFile"]}),
         )
         active = {one.get("@type") for one in signatures["list"] if one.get("stage") == "active"}
         if not domains["list"]:
             raise Unavailable("upstream_error", "The domain vanished.")
-        return Publication(active.issuperset(DKIM_ALGORITHMS), _records(domain, domains["list"][0]["dnsZoneFile"]))
+        records = _records(domain, domains["list"][0]["dnsZoneFile"])
+        return Furnishing(active.issuperset(DKIM_ALGORITHMS), bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
         """Ask for the keys that are missing; may be repeated."""
@@ -145,23 +149,20 @@ class Stalwart:
 
     # -- addresses
 
-    def has_account(self, local_part: str, domain_id: str) -> bool:
-        (answer,) = self._jmap.read(("x:Account/query", {"filter": {"name": local_part, "domainId": domain_id}}))
-        return bool(answer["ids"])
+    def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None) -> None:
+        """A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it.
 
-    def create_group_account(
-        self, local_part: str, domain_id: str, description: str, aliases: tuple[str, ...], tenant_id: str | None
-    ) -> str:
-        """An address that takes mail and that nobody can sign in to. Raises KeyTaken when the address exists."""
+        Raises KeyTaken when the address exists.
+        """
         body: Object = {
             "@type": "Group",
-            "name": local_part,
+            "name": POSTMASTER,
             "domainId": domain_id,
-            "description": description,
-            "aliases": {str(n): {"name": alias, "domainId": domain_id} for n, alias in enumerate(aliases)},
+            "description": f"Postmaster of {domain}",
+            "aliases": {"0": {"name": "abuse", "domainId": domain_id}},
         }
         # without it the account would stand outside the tenant, and the server would not say so
-        return self._jmap.create("Account", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
+        self._jmap.create("Account", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
 
     def _known_edition(self) -> str:
         with self._lock:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
-from worker.integrations.stalwart import MailDomain, MailTenant, Publication, Stalwart
+from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
 from worker.steps.work import Work
 
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
@@ -23,9 +23,11 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
         return skipped("no_domains")
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
     domains = _ensure_domains(work, mail, owner)
-    for domain in domains:
-        _ensure_postmaster(work, mail, domain, owner)
-    _save_records(work, [_published(mail, domain) for domain in domains])
+    furnished = [_furnished(mail, domain) for domain in domains]
+    for domain, furnishing in zip(domains, furnished, strict=True):
+        if not furnishing.has_postmaster:
+            _make_postmaster(mail, domain, owner)
+    _save_records(work, furnished)
     return ok()
 
 
@@ -136,26 +138,21 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
 # -- addresses, keys, records
 
 
-def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
-    """RFC 5321 section 4.5.1 and the domain's own DMARC record ask for it.
-
-    A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it.
-    """
-    if mail.has_account("postmaster", domain.id):
-        return
+def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
+    """RFC 5321 section 4.5.1 and the domain's own DMARC record ask for the address."""
     try:
-        mail.create_group_account("postmaster", domain.id, f"Postmaster of {domain.name}", ("abuse",), owner)
+        mail.create_postmaster(domain.name, domain.id, owner)
     except KeyTaken:
         # the domain is ours, so whoever holds the address in it is the tenant's own
         return
     except Unavailable:
-        if not mail.has_account("postmaster", domain.id):
+        if not mail.furnishing(domain.name, domain.id).has_postmaster:
             raise
 
 
-def _published(mail: Stalwart, domain: MailDomain) -> Publication:
-    """The domain's records, once its keys are in them: the server makes them in the background within seconds."""
-    found = _looked_for(lambda: mail.publication(domain.name, domain.id))
+def _furnished(mail: Stalwart, domain: MailDomain) -> Furnishing:
+    """What the domain has, once its keys are there: the server makes them in the background within seconds."""
+    found = _looked_for(lambda: mail.furnishing(domain.name, domain.id))
     if found is None:
         try:
             mail.make_keys(domain.id)
@@ -165,7 +162,7 @@ def _published(mail: Stalwart, domain: MailDomain) -> Publication:
     return found
 
 
-def _looked_for(look: Callable[[], Publication]) -> Publication | None:
+def _looked_for(look: Callable[[], Furnishing]) -> Furnishing | None:
     give_up = time.monotonic() + KEY_PATIENCE
     while True:
         seen = look()
@@ -176,7 +173,7 @@ def _looked_for(look: Callable[[], Publication]) -> Publication | None:
         time.sleep(KEY_PAUSE)
 
 
-def _save_records(work: Work, publications: list[Publication]) -> None:
-    records = [dict(record) for publication in publications for record in publication.records]
+def _save_records(work: Work, furnished: list[Furnishing]) -> None:
+    records = [dict(record) for furnishing in furnished for record in furnishing.records]
     if records != work.remote("dnsRecords"):
         work.save(dnsRecords=records, dnsRecordsAt=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
