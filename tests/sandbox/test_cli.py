@@ -1,0 +1,170 @@
+"""`python -m sandbox` as a newcomer uses it, on ports and in a folder of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from sandbox.layout import OFFSETS
+from sandbox.processes import is_free
+
+pytestmark = pytest.mark.xdist_group("sandbox")
+
+
+class Sandbox:
+    """The command line over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.base = free_base()
+
+    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sandbox", *arguments, "--data", str(self.folder)]
+        environment = {name: value for name, value in os.environ.items() if name not in ("MONGODB_URI", "REDIS_URL")}
+        return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, **options)
+
+    def up(self) -> dict[str, Any]:
+        done = self("up", "--detach", "--json", "--port-base", str(self.base))
+        assert done.returncode == 0, done.stderr
+        state: dict[str, Any] = json.loads(done.stdout)
+        return state
+
+
+def free_base() -> int:
+    for base in range(20_000 + os.getpid() % 20_000, 60_000, 53):
+        if all(is_free(base + offset) for offset in OFFSETS.values()):
+            return base
+    raise AssertionError("no seven free ports")
+
+
+def family(state: dict[str, Any]) -> list[psutil.Process]:
+    supervisor = psutil.Process(state["supervisor"]["pid"])
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def gone(processes: list[psutil.Process], seconds: float = 25) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    made = Sandbox(tmp_path / "box")
+    yield made
+    made("down")
+
+
+def test_up_shows_everything_signs_people_in_and_down_leaves_nothing(sandbox: Sandbox) -> None:
+    state = sandbox.up()
+    assert {"api", "flower", "mongodb", "redis", "authentik", "stalwart", "ocis", "pids", "logs"} <= set(state)
+    assert set(state["flower"]) == {"url", "user", "password"}
+    assert set(state["authentik"]) == {"url", "api_token", "issuer"}
+    file = sandbox.folder / "sandbox.json"
+    assert json.loads(file.read_text()) == state
+    assert file.stat().st_mode & 0o077 == 0
+
+    assert requests.get(f"{state['api']}/health", timeout=5).json()["service"] == "dezky-platform-api"
+    assert requests.get(state["flower"]["url"], timeout=5).status_code == 401
+    login = (state["flower"]["user"], state["flower"]["password"])
+    assert requests.get(f"{state['flower']['url']}/workers", auth=login, timeout=10).status_code == 200
+
+    admin = sandbox("token", "--as", "admin").stdout.strip()
+    headers = {"Authorization": f"Bearer {admin}"}
+    body = {"slug": "acme", "name": "Acme", "domains": ["acme.test"]}
+    created = requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=headers, timeout=40)
+    assert (created.status_code, created.json()["status"]) == (201, "active"), created.text
+
+    for role, reconciles in (("owner", 202), ("member", 403)):
+        token = sandbox("token", "--as", role, "--tenant", "acme").stdout.strip()
+        mine = {"Authorization": f"Bearer {token}"}
+        assert [one["slug"] for one in requests.get(f"{state['api']}/tenants", headers=mine, timeout=5).json()] == [
+            "acme"
+        ]
+        answer = requests.post(f"{state['api']}/tenants/acme/reconcile?wait=30", headers=mine, timeout=40)
+        assert answer.status_code == reconciles
+    partner = {"Authorization": f"Bearer {sandbox('token', '--as', 'partner').stdout.strip()}"}
+    assert requests.get(f"{state['api']}/tenants", headers=partner, timeout=5).json() == []
+    assert sandbox("token", "--as", "owner").returncode == 2
+
+    ordered = sandbox("fault", "ocis", '{"kind": "storage_down", "count": 1}')
+    assert json.loads(ordered.stdout)[0]["kind"] == "storage_down"
+    assert json.loads(sandbox("fault", "ocis", "clear").stdout) == []
+    assert sandbox("fault", "ocis", '{"kind": "nonsense"}').returncode == 2
+    assert sandbox("fault", "ocis", "not json").returncode == 2
+
+    assert sandbox("status").returncode == 0
+    assert json.loads(sandbox("status", "--json").stdout) == state
+    again = sandbox("up", "--port-base", str(sandbox.base))
+    assert again.returncode == 1
+    assert "runs already" in again.stderr
+
+    everybody = family(state)
+    assert sandbox("down").returncode == 0
+    assert gone(everybody)
+    assert sandbox("status").returncode == 3
+    assert sandbox("down").returncode == 0
+
+
+def test_two_sandboxes_run_side_by_side_and_a_dead_worker_is_brought_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    other = Sandbox(tmp_path / "other")
+    first = sandbox.up()
+    other.base = free_base()
+    second = other.up()
+    try:
+        for state in (first, second):
+            assert requests.get(f"{state['api']}/health/ready", timeout=5).status_code == 200
+        assert first["api"] != second["api"]
+        os.kill(first["pids"]["worker"], signal.SIGKILL)
+        give_up = time.monotonic() + 20
+        while json.loads(sandbox("status", "--json").stdout)["pids"]["worker"] == first["pids"]["worker"]:
+            assert time.monotonic() < give_up
+    finally:
+        other("down")
+
+
+def test_a_killed_supervisor_takes_everything_with_it(sandbox: Sandbox) -> None:
+    state = sandbox.up()
+    everybody = family(state)
+    everybody[0].kill()
+    assert gone(everybody)
+    assert sandbox("status").returncode == 3
+    assert sandbox.up()["pids"]
+
+
+def test_a_taken_port_is_named_with_what_wanted_it_and_what_to_change(sandbox: Sandbox) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", sandbox.base + OFFSETS["stalwart"]))
+        squatter.listen()
+        done = sandbox("up", "--port-base", str(sandbox.base))
+    assert done.returncode == 1
+    assert str(sandbox.base + OFFSETS["stalwart"]) in done.stderr
+    assert "stalwart" in done.stderr
+    assert "--port-base" in done.stderr
+
+
+def test_the_demonstration_ends_by_itself_when_asked_to(sandbox: Sandbox) -> None:
+    done = sandbox("demo", "--once", "--port-base", str(sandbox.base))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in ("authentik", "stalwart", "ocis", "active", "Flower"):
+        assert line in done.stdout
+
+
+def test_every_command_explains_itself() -> None:
+    for command in ("", "up", "status", "down", "token", "fault", "demo"):
+        done = subprocess.run(
+            [sys.executable, "-m", "sandbox", *command.split(), "--help"], capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0
+        assert "Usage:" in done.stdout
