@@ -18,6 +18,7 @@ from shared.domain.recipes import integration_of
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
 from shared.settings import Settings
+from shared.store.breakers import Breaker
 from shared.store.opening import Store
 from shared.store.operations import Claim
 from worker.deadline import within
@@ -112,11 +113,11 @@ class Runner:
         client = self._clients.get(integration)
         if client is None:
             return skipped("not_configured")
-        refused = self._store.breakers.find_open(integration, BREAKER_PROBE)
-        if refused is not None:
-            return Outcome(Result.ERROR, refused[0], sentence(*refused))
+        breaker = self._store.breakers.look(integration, BREAKER_PROBE)
+        if breaker.reason is not None and not breaker.may_probe:
+            return Outcome(Result.ERROR, breaker.reason, sentence(breaker.reason, breaker.detail))
         outcome = self._guarded(claim, function, client, integration)
-        self._mind_breaker(integration, outcome)
+        self._mind_breaker(integration, breaker, outcome)
         return outcome
 
     def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
@@ -147,12 +148,13 @@ class Runner:
         stamper = Stamper(integration, self._settings.stamp_key_texts)
         return Work(tenant, plan, stamper, save, self._settings.ocis_member_role)
 
-    def _mind_breaker(self, integration: str, outcome: Outcome) -> None:
+    def _mind_breaker(self, integration: str, breaker: Breaker, outcome: Outcome) -> None:
         if outcome.reason in CREDENTIAL_REASONS and outcome.result is Result.ERROR:
             detail = (outcome.message or "").removeprefix(sentence(outcome.reason or "")).strip()
             log.error("integration.credentials_refused", integration=integration, reason=outcome.reason)
             self._store.breakers.open(integration, outcome.reason or "", detail, BREAKER_OPEN)
-        elif outcome.result is Result.OK and self._store.breakers.close(integration):
+        elif breaker.may_probe and outcome.result is Result.OK:
+            self._store.breakers.close(integration)
             log.info("integration.credentials_accepted", integration=integration)
 
     def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pymongo.database import Database
 
 from shared.store.mongo import Document, our_errors, seconds_from_now
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """`reason` None: closed. `may_probe`: open, but this one look may try whether the cause is gone."""
+
+    reason: str | None = None
+    detail: str = ""
+    may_probe: bool = False
+
+
+CLOSED = Breaker()
 
 
 class Breakers:
@@ -24,26 +38,23 @@ class Breakers:
         with our_errors():
             self._rows.update_one({"_id": integration}, [{"$set": fields}], upsert=True)
 
-    def find_open(self, integration: str, probe_seconds: float) -> tuple[str, str] | None:
-        """(reason, detail) while the breaker is open.
+    def look(self, integration: str, probe_seconds: float) -> Breaker:
+        """Whether a step may run now.
 
-        When its time is up, the first to ask gets None and may probe; the others are told to keep away for
+        When an open breaker's time is up, the first to look may probe; the others are told to keep away for
         `probe_seconds` more, until the probe closes the breaker or opens it again.
         """
         with our_errors():
             row = self._rows.find_one({"_id": integration, "openUntil": {"$ne": None}})
             if row is None:
-                return None
+                return CLOSED
             probe = self._rows.update_one(
                 {"_id": integration, "$expr": {"$lte": ["$openUntil", "$$NOW"]}},
                 [{"$set": {"openUntil": seconds_from_now(probe_seconds)}}],
             )
-        return None if probe.modified_count else (row["reason"], row["detail"])
+        return Breaker(row["reason"], row["detail"], may_probe=probe.modified_count == 1)
 
-    def close(self, integration: str) -> bool:
-        """The integration answers again. True when it was open."""
+    def close(self, integration: str) -> None:
+        """The integration takes our credentials again."""
         with our_errors():
-            done = self._rows.update_one(
-                {"_id": integration, "openUntil": {"$ne": None}}, {"$set": {"openUntil": None}}
-            )
-        return done.modified_count == 1
+            self._rows.update_one({"_id": integration}, {"$set": {"openUntil": None}})

@@ -16,6 +16,7 @@ from shared.domain.operation import Action, Operation, OperationStatus, StepStat
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
+from shared.store.breakers import CLOSED, Breaker
 from shared.store.opening import Store
 from worker.deadline import remaining
 from worker.runner import Runner
@@ -272,13 +273,13 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
 def test_after_its_time_one_probe_closes_the_breaker(bench: Bench, operation: Operation) -> None:
     bench.store.breakers.open("ocis", "bad_credentials", "", 0)
     assert bench.runner().run(operation.id, "ocis", 1).said == "ok"
-    assert bench.store.breakers.find_open("ocis", 5) is None
+    assert bench.store.breakers.look("ocis", 5) == CLOSED
 
 
 def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
     store.breakers.open("ocis", "bad_credentials", "It was the token.", 0)
-    assert store.breakers.find_open("ocis", 30) is None
-    assert store.breakers.find_open("ocis", 30) == ("bad_credentials", "It was the token.")
+    assert store.breakers.look("ocis", 30).may_probe
+    assert store.breakers.look("ocis", 30) == Breaker("bad_credentials", "It was the token.")
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
