@@ -100,7 +100,7 @@ def _servers(folder: Path) -> Iterator[tuple[Layout, dict[str, str]]]:
 
 
 def _free_base() -> int:
-    for base in range(20_000, 60_000, 97):
+    for base in range(7_000, 14_000, 97):
         if all(is_free(base + offset) for offset in OFFSETS.values()):
             return base
     raise click.ClickException("No seven free ports in a row.")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import FrameType
 
 import requests
@@ -18,17 +14,13 @@ import requests
 from sandbox import state
 from sandbox.environment import (
     OCIS_ACCOUNT,
-    SURFACES,
     Parts,
-    client_slug,
-    flower_environment,
-    issuer,
     settings_environment,
 )
 from sandbox.layout import OFFSETS, Layout
+from sandbox.parts import Part, platform, stand_ins
 from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
-from shared.dispatch.names import QUEUES
 
 READY_SECONDS = 60.0
 Say = Callable[[str], None]
@@ -36,19 +28,6 @@ Say = Callable[[str], None]
 
 class StartError(Exception):
     """The sandbox cannot start; the message says what is in the way and what to do."""
-
-
-@dataclass
-class Part:
-    """One process of ours: how it is started, and whether it is ready."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    is_ready: Callable[[], bool]
-    process: subprocess.Popen[bytes] | None = None
-    deaths: int = 0
-    started_at: float = field(default_factory=time.monotonic)
 
 
 class Supervisor:
@@ -95,18 +74,18 @@ class Supervisor:
 
     def _start(self) -> None:
         secret = self._layout.secrets()
-        stand_ins = [part for part in self._stand_ins(secret) if getattr(self._parts, part.name)]
-        for part in stand_ins:
+        products = [part for part in stand_ins(self._layout) if getattr(self._parts, part.name)]
+        for part in products:
             self._spawn(part)
         mongodb_uri, redis_url = self._start_services()
-        for part in stand_ins:
+        for part in products:
             self._wait(part)
         self._make_accounts(secret)
         self._environment = settings_environment(self._layout, mongodb_uri, redis_url)
-        platform = self._platform()
-        for part in platform:
+        processes = platform(self._layout, self._environment)
+        for part in processes:
             self._spawn(part)
-        for part in platform:
+        for part in processes:
             self._wait(part)
 
     def _start_services(self) -> tuple[str, str]:
@@ -123,60 +102,6 @@ class Supervisor:
             service.start()
             self._say(f"{name} is ready on port {service.port} ({time.monotonic() - began:.1f} s)")
         return uris["mongodb"], uris["valkey"]
-
-    def _stand_ins(self, secret: dict[str, str]) -> list[Part]:
-        clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
-        clients.append(f"ocis:ocis:{secret['ocis_client_secret']}")
-        base = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        rows = {
-            "authentik": (
-                [],
-                {
-                    "AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"],
-                    "AUTHENTIK_STAND_IN_CLIENTS": ",".join(clients),
-                },
-            ),
-            "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
-            "ocis": (["--issuer", issuer(self._layout, "ocis")], {}),
-        }
-        return [
-            Part(
-                name,
-                [sys.executable, "-m", f"sandbox.stand_ins.{name}", "--port", str(self._layout.port(name)), *options],
-                base | extra,
-                lambda name=name: _listens(self._layout.port(name)),  # type: ignore[misc]
-            )
-            for name, (options, extra) in rows.items()
-        ]
-
-    def _platform(self) -> list[Part]:
-        python, layout = [sys.executable, "-m"], self._layout
-        granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
-        celery = ["celery", "-A", "worker.main:app"]
-        pool = ["--pool", "threads", "--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip"]
-        flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
-        environment = self._environment
-        return [
-            Part(
-                "api",
-                [*python, *granian, "--workers", "1", "--blocking-threads", "32", "api.main:app"],
-                environment,
-                lambda: _answers(f"{layout.url('api')}/health/ready"),
-            ),
-            Part(
-                "worker",
-                [*python, *celery, "worker", *pool, "--without-mingle", "-E", "--loglevel", "INFO"],
-                environment,
-                lambda: b"ready." in layout.log("worker").read_bytes(),
-            ),
-            Part("sweep", [*python, "worker.sweep"], environment, lambda: True),
-            Part(
-                "flower",
-                [*python, *celery, *flower],
-                environment | flower_environment(layout),
-                lambda: _listens(layout.port("flower")),
-            ),
-        ]
 
     def _make_accounts(self, secret: dict[str, str]) -> None:
         """The file service's machine account. An administrator there, so that a tenant's group can be made and
@@ -253,19 +178,6 @@ class Supervisor:
 
     def _write_state(self) -> None:
         state.write(self._layout, self._describe())
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def _tail(layout: Layout, name: str) -> str:

@@ -12,11 +12,12 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.operation import Action, Operation, OperationStatus, StepRecord
 from shared.domain.recipes import RECIPES
 from shared.domain.views import Page
 from shared.store import progress
 from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, present, seconds_from_now
+from shared.store.operation_rows import new_step, operation_of
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -85,7 +86,7 @@ class Operations:
         }
         first_look = seconds_from_now(self._grace)
         steps = [
-            _new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
+            new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
             for number, phase in enumerate(RECIPES[new.action])
             for step in phase
         ]
@@ -100,23 +101,23 @@ class Operations:
             )
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
-        return _operation(present(row))
+        return operation_of(present(row))
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)
         with our_errors():
             row = self._rows.find_one({"_id": key}) if key else None
-        return _operation(row) if row else None
+        return operation_of(row) if row else None
 
     def find_open(self, tenant_id: str) -> Operation | None:
         with our_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
-        return _operation(row) if row else None
+        return operation_of(row) if row else None
 
     def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
         with our_errors():
             rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})
-            return {str(row["_id"]): _operation(row) for row in rows}
+            return {str(row["_id"]): operation_of(row) for row in rows}
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
@@ -126,7 +127,7 @@ class Operations:
             condition["_id"] = {"$lt": key}
         with our_errors():
             rows = list(self._rows.find(condition).sort("_id", DESCENDING).limit(limit + 1))
-        found = tuple(_operation(row) for row in rows[:limit])
+        found = tuple(operation_of(row) for row in rows[:limit])
         return Page(found, found[-1].id if len(rows) > limit else None)
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
@@ -194,12 +195,12 @@ class Operations:
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _operation(row) if row else None
+        return operation_of(row) if row else None
 
     def _advance(self, condition: Document, pipeline: progress.Pipeline) -> Operation | None:
         with our_errors():
             row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)
-        return _operation(row) if row else None
+        return operation_of(row) if row else None
 
     def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:
         with our_errors():
@@ -218,57 +219,3 @@ class Operations:
             {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},
         ]
         return {row["_id"]: row["until"] for row in self._rows.aggregate(pipeline, session=session)}
-
-
-def _new_step(name: str, phase: int, look_at: Document | None, held_until: object | None) -> Document:
-    return {
-        "name": name,
-        "phase": phase,
-        "status": StepStatus.PENDING,
-        "attempts": 0,
-        "dispatch": 1 if phase == 0 else 0,
-        "sends": 1 if phase == 0 else 0,
-        "dueAt": held_until or "$$NOW",
-        "lookAt": held_until or look_at,
-        "leaseToken": None,
-        "leaseUntil": None,
-    }
-
-
-def _step(row: Document) -> StepRecord:
-    return StepRecord(
-        name=row["name"],
-        phase=row["phase"],
-        status=StepStatus(row["status"]),
-        attempts=row["attempts"],
-        dispatch=row["dispatch"],
-        due_at=row.get("dueAt"),
-        lease_until=row.get("leaseUntil"),
-        started_at=row.get("startedAt"),
-        finished_at=row.get("finishedAt"),
-        reason=row.get("reason"),
-        message=row.get("message"),
-        remedy=row.get("remedy"),
-        retryable=row.get("retryable", False),
-        notes=row.get("notes") or {},
-    )
-
-
-def _operation(row: Document) -> Operation:
-    return Operation(
-        id=str(row["_id"]),
-        tenant_id=row["tenantId"],
-        tenant_slug=row["tenantSlug"],
-        action=Action(row["action"]),
-        status=OperationStatus(row["status"]),
-        requested_by=row["requestedBy"],
-        request_id=row["requestId"],
-        generation=row["generation"],
-        dispatch=row["dispatch"],
-        phase=row["phase"],
-        settled=row["settled"],
-        steps=tuple(_step(step) for step in row["steps"]),
-        created_at=row["createdAt"],
-        deadline_at=row["deadlineAt"],
-        finished_at=row.get("finishedAt"),
-    )

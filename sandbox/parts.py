@@ -1,0 +1,101 @@
+"""The processes a sandbox is made of, as data: how each is started and when it is ready."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import requests
+
+from sandbox.environment import SURFACES, client_slug, flower_environment, issuer
+from sandbox.layout import Layout
+from shared.dispatch.names import QUEUES
+
+
+@dataclass
+class Part:
+    """One process of ours: how it is started, and whether it is ready."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    is_ready: Callable[[], bool]
+    process: subprocess.Popen[bytes] | None = None
+    deaths: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+
+
+def stand_ins(layout: Layout) -> list[Part]:
+    """The three products, each on its port, with the secrets of this folder."""
+    secret = layout.secrets()
+    clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
+    clients.append(f"ocis:ocis:{secret['ocis_client_secret']}")
+    base = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    rows = {
+        "authentik": (
+            [],
+            {
+                "AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"],
+                "AUTHENTIK_STAND_IN_CLIENTS": ",".join(clients),
+            },
+        ),
+        "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "ocis": (["--issuer", issuer(layout, "ocis")], {}),
+    }
+    return [
+        Part(
+            name,
+            [sys.executable, "-m", f"sandbox.stand_ins.{name}", "--port", str(layout.port(name)), *options],
+            base | extra,
+            lambda name=name: _listens(layout.port(name)),  # type: ignore[misc]
+        )
+        for name, (options, extra) in rows.items()
+    ]
+
+
+def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
+    """API, worker, sweep and Flower, in the order they are started."""
+    python = [sys.executable, "-m"]
+    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
+    celery = ["celery", "-A", "worker.main:app"]
+    pool = ["--pool", "threads", "--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip"]
+    flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+    return [
+        Part(
+            "api",
+            [*python, *granian, "--workers", "1", "--blocking-threads", "32", "api.main:app"],
+            environment,
+            lambda: _answers(f"{layout.url('api')}/health/ready"),
+        ),
+        Part(
+            "worker",
+            [*python, *celery, "worker", *pool, "--without-mingle", "-E", "--loglevel", "INFO"],
+            environment,
+            lambda: b"ready." in layout.log("worker").read_bytes(),
+        ),
+        Part("sweep", [*python, "worker.sweep"], environment, lambda: True),
+        Part(
+            "flower",
+            [*python, *celery, *flower],
+            environment | flower_environment(layout),
+            lambda: _listens(layout.port("flower")),
+        ),
+    ]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
