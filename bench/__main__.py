@@ -30,7 +30,7 @@ COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoD
 @click.option("--runs", default=3, envvar="RUNS", show_default=True, help="Interleaved bursts; medians are shown.")
 def main(tenants: int, latencies: str, runs: int) -> None:
     """Measure the platform beside a plain chord. Only ratios of one run mean anything."""
-    console = Console(width=120)
+    console = Console(width=170)
     with tempfile.TemporaryDirectory(prefix="dezky-bench-") as folder, _servers(Path(folder)) as (layout, environment):
         token = _token(layout)
         for latency in [int(text) for text in latencies.split(",")]:
