@@ -80,6 +80,8 @@ class Supervisor:
         mongodb_uri, redis_url = self._start_services()
         for part in products:
             self._wait(part)
+        if self._stop.is_set():
+            return
         self._make_accounts(secret)
         self._environment = settings_environment(self._layout, mongodb_uri, redis_url)
         processes = platform(self._layout, self._environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import structlog
 
@@ -47,6 +48,9 @@ class ControlPlane:
 
     def create_tenant(self, new: NewTenant, actor: Actor, request_id: str) -> TenantView:
         """Record the tenant and start `provision`. Raises Forbidden, InvalidInput, SlugTaken, DomainTaken."""
+        if new.partner_id is None:
+            # what a partner's administrator creates is their partner's, said or not
+            new = replace(new, partner_id=access.own_partner(actor))
         access.require(
             access.may_create_tenant(actor, new.partner_id),
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",

@@ -66,6 +66,11 @@ def may_see_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.resells(tenant) or actor.has_tenant(tenant)
 
 
+def own_partner(actor: Actor) -> str | None:
+    """The partner an actor creates tenants for without saying so; none for the platform's own people."""
+    return actor.user.partner_id if actor.is_partner_admin and not actor.is_platform_admin else None
+
+
 def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
     """A partner's administrator creates tenants of that partner; anybody's else is the platform's affair."""
     return actor.is_platform_admin or (actor.is_partner_admin and partner_id == actor.user.partner_id)

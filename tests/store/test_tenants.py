@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor, Caller
 from shared.domain.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
 from shared.domain.tenant import NewTenant
+from shared.domain.user import Role
 from shared.domain.views import TenantQuery, TenantView
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
@@ -150,3 +152,23 @@ def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable
         away.tenants.find("acme")
     assert away.is_up(0.2) is False
     away.close()
+
+
+def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
+    control_plane: ControlPlane, create: Create
+) -> None:
+    create("other")
+    surfaces = frozenset({"partner"})
+    user = control_plane.record_caller(Caller("s1", "admin@partner.test", "Admin", (), surfaces))
+    partner = "6b058a725d1747cfeba27b99"
+    reseller = Actor(replace(user, partner_id=partner, role=Role.ADMIN), surfaces)
+    assert control_plane.create_tenant(NewTenant("acme", "Acme", "starter"), reseller, "r").tenant.partner_id == partner
+    assert [v.tenant.slug for v in control_plane.tenants(reseller, TenantQuery()).items] == ["acme"]
+    with pytest.raises(NotFound):
+        control_plane.tenant("other", reseller)
+    foreign = NewTenant("beta", "Beta", "starter", partner_id="6b058a725d1747cfeba27b98")
+    with pytest.raises(Forbidden):
+        control_plane.create_tenant(foreign, reseller, "r")
+    member = Actor(replace(user, partner_id=partner), surfaces)
+    with pytest.raises(Forbidden):
+        control_plane.create_tenant(NewTenant("beta", "Beta", "starter"), member, "r")
