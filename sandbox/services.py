@@ -15,6 +15,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from sandbox.processes import end, free_port, is_free, spawn
 
 READY_SECONDS = 30.0
+ALREADY_INITIALIZED = 23
 
 
 class ServiceError(Exception):
@@ -22,7 +23,10 @@ class ServiceError(Exception):
 
 
 class Mongod:
-    """A `mongod` as a replica set of one. Its port is kept with its data: the set's configuration names it."""
+    """A `mongod` as a replica set of one. Its port is kept with its data: the set's configuration names it.
+
+    Given another port than the data was made on, the set is told so at the start.
+    """
 
     def __init__(self, folder: Path, port: int | None = None, log: Path | None = None) -> None:
         self._data = folder / "mongodb"
@@ -32,7 +36,7 @@ class Mongod:
         self._data.mkdir(exist_ok=True)
         kept = int(self._port_file.read_text()) if self._port_file.exists() else None
         self.port = kept if kept is not None and port in (None, kept) else (port or free_port())
-        self._fresh = kept != self.port
+        self._moved = kept not in (None, self.port)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,8 +85,10 @@ class Mongod:
             config = {"_id": "rs0", "version": 1, "members": [member]}
             client.admin.command("replSetInitiate", config)
         except OperationFailure as refusal:
-            if refusal.code == 93 and self._fresh:  # the data was made on another port
+            if refusal.code == ALREADY_INITIALIZED and self._moved:
+                # the data was made on another port, so the set's configuration does not know this server
                 client.admin.command("replSetReconfig", {**config, "version": 100_000}, force=True)
+                self._moved = False
         except PyMongoError:
             return False
         return False

@@ -18,6 +18,7 @@ from api.auth.keys import KeyRing, KeysUnavailable, fetch_keys
 from api.problems import Problem
 from shared.domain.access import Caller
 from shared.settings import SURFACES, Settings
+from shared.transport import trust_of
 
 LEEWAY = 30
 LARGEST_TOKEN = 16 * 1024
@@ -40,8 +41,9 @@ class TokenVerifier:
     def __init__(self, settings: Settings) -> None:
         self._algorithms = list(settings.oidc_algorithms)
         self._audiences = _surfaces_by_audience(settings.oidc_audiences)
+        trust = trust_of(settings.extra_ca_certs)
         self._rings: Mapping[str, KeyRing] = {
-            issuer: KeyRing(partial(fetch_keys, issuer, jwks_url, settings.extra_ca_certs))
+            issuer: KeyRing(partial(fetch_keys, issuer, jwks_url, trust))
             for issuer, jwks_url in settings.oidc_issuers.items()
         }
         self._lock = threading.Lock()

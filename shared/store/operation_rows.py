@@ -14,6 +14,7 @@ def new_step(name: str, phase: int, look_at: Document | None, held_until: object
         "status": StepStatus.PENDING,
         "attempts": 0,
         "dispatch": 1 if phase == 0 else 0,
+        "validFrom": 1,
         "sends": 1 if phase == 0 else 0,
         "dueAt": held_until or "$$NOW",
         "lookAt": held_until or look_at,

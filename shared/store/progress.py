@@ -1,7 +1,8 @@
 """How an operation's document moves on, as update pipelines: each is one atomic write on the database's own clock.
 
-A step's document: name, phase, status, attempts, dispatch, sends, dueAt (not before), lookAt (when the sweep must push
-it again), leaseToken, leaseUntil, startedAt, finishedAt, reason, message, remedy, retryable, notes.
+A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
+count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
+finishedAt, reason, message, remedy, retryable, notes.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed.
 """
 
@@ -70,8 +71,11 @@ def resent(grace: float) -> Pipeline:
     """A new dispatch: every open step of the phase that is overdue and not under a live lease is to be sent again."""
     overdue = {"$lte": ["$$step.lookAt", "$$NOW"]}
     wait = {"$min": [LONGEST_LOOK * 1000, {"$multiply": [round(grace * 1000), {"$pow": [2, "$$step.sends"]}]}]}
+    # a step nobody took may still wait in a long queue: its first message stays good, or each new one would void it
+    was_taken = {"$ne": ["$$step.leaseUntil", None]}
     changes = {
         "dispatch": "$dispatch",
+        "validFrom": {"$cond": [was_taken, "$dispatch", "$$step.validFrom"]},
         "sends": {"$add": ["$$step.sends", 1]},
         "lookAt": {"$add": ["$$NOW", {"$toLong": wait}]},
     }
@@ -102,7 +106,7 @@ def expired() -> Pipeline:
 
 
 def claimable(step: str, dispatch: int) -> Document:
-    """An `$expr`: the step is open, sent by this dispatch or an older one, due, and under no live lease."""
+    """An `$expr`: the step is open and due, under no live lease, and messages of this dispatch still count for it."""
     return {
         "$anyElementTrue": [
             {
@@ -114,7 +118,7 @@ def claimable(step: str, dispatch: int) -> Document:
                             _named(step),
                             _IS_OPEN,
                             _IN_PHASE,
-                            {"$lte": ["$$step.dispatch", dispatch]},
+                            {"$lte": ["$$step.validFrom", dispatch]},
                             {"$lte": ["$$step.dueAt", "$$NOW"]},
                             {"$lte": ["$$step.leaseUntil", "$$NOW"]},
                         ]
@@ -150,7 +154,7 @@ def _derived(grace: float) -> Pipeline:
         "finishedAt": "$$NOW",
         "lookAt": None,
     }
-    begin = {"dispatch": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
+    begin = {"dispatch": "$dispatch", "validFrom": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
     is_next = {"$eq": ["$verdict", "next"]}
     ended = {"$in": ["$verdict", [OperationStatus.FAILED, OperationStatus.SUCCEEDED]]}
     return [

@@ -152,6 +152,13 @@ def test_keys_that_were_fetched_stay_in_use_when_they_cannot_be_fetched_again(
         assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
 
 
+def test_a_key_server_that_drips_holds_a_request_for_two_seconds_at_most(api_url: str, issuer: Issuer) -> None:
+    fault(issuer.stand_in, kind="drip", delay=0.5, path="jwks")
+    started = time.monotonic()
+    assert me(api_url, issuer.token("admin")).status_code == 503
+    assert time.monotonic() - started < 6
+
+
 def test_keys_are_found_by_discovery_when_no_key_url_is_set(
     make_settings: Callable[..., Settings], issuer: Issuer, serve: Serve, store: object
 ) -> None:

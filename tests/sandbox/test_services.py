@@ -14,6 +14,7 @@ import pymongo
 import pytest
 import redis
 
+from sandbox.processes import free_port
 from sandbox.services import Mongod, ServiceError, Valkey
 
 
@@ -33,6 +34,17 @@ def test_mongod_is_a_primary_with_transactions_and_keeps_its_port_and_data_over_
     with pymongo.MongoClient[dict[str, object]](again.uri) as client:
         assert client["db"]["rows"].count_documents({}) == 1
     again.stop()
+
+
+def test_mongod_finds_its_data_on_another_port(own_mongod: Mongod, tmp_path: Path) -> None:
+    with pymongo.MongoClient[dict[str, object]](own_mongod.uri) as client:
+        client["db"]["rows"].insert_one({"_id": 1})
+    own_mongod.stop()
+    moved = Mongod(tmp_path, free_port())
+    moved.start()
+    with pymongo.MongoClient[dict[str, object]](moved.uri) as client:
+        assert client["db"]["rows"].count_documents({}) == 1
+    moved.stop()
 
 
 def test_valkey_answers_and_is_empty_after_a_restart(own_valkey: Valkey) -> None:

@@ -148,7 +148,7 @@ def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Store, operat
     assert take(store, operation, "ocis").step.attempts == 2
 
 
-def test_an_unclaimed_step_is_sent_again_with_a_new_dispatch_and_the_old_message_is_stale(
+def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes_it(
     make_settings: Callable[..., Settings], create: Create, operation: Operation
 ) -> None:
     impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
@@ -172,8 +172,24 @@ def test_an_unclaimed_step_is_sent_again_with_a_new_dispatch_and_the_old_message
     sent = impatient.operations.resend(second.id)
     assert sent is not None
     assert [step.name for step in sent.steps_of_dispatch()] == list(STEPS)
-    assert impatient.operations.claim(second.id, "ocis", 1, 60) is None
-    assert impatient.operations.claim(second.id, "ocis", 2, 60) is not None
+    assert sent.dispatch == 2
+    assert impatient.operations.claim(second.id, "ocis", 1, 60) is not None
+    assert impatient.operations.claim(second.id, "ocis", 2, 60) is None
+    impatient.close()
+
+
+def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[..., Settings], create: Create) -> None:
+    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    operation = create().operation
+    assert operation is not None
+    take(impatient, operation, "ocis", lease=0.05)
+    raw(impatient, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
+    time.sleep(0.1)
+    sent = impatient.operations.resend(operation.id)
+    assert sent is not None
+    assert [step.name for step in sent.steps_of_dispatch()] == ["ocis"]
+    assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
+    assert impatient.operations.claim(operation.id, "ocis", 2, 60) is not None
     impatient.close()
 
 

@@ -20,8 +20,8 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from shared.domain.faults import Refused, Unavailable
+from shared.transport import DeadlineAdapter, call_within, trust_of
 from worker.deadline import remaining
-from worker.integrations.deadline_adapter import DeadlineAdapter, call_within, trust_of
 
 log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""A requests adapter whose every socket wait ends at the call's deadline, however slowly the other side drips.
+"""HTTP for both doors: a requests adapter whose every socket wait ends at the call's deadline.
 
 `requests` timeouts bound one socket operation, so a server that sends a byte a second is never timed out. Here the
 socket is wrapped: before each receive and each send its timeout is set to what is left of the call.
