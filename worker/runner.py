@@ -12,7 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
-from shared.domain.faults import CREDENTIAL_REASONS, Fault, Outcome, Result, failed, sentence, skipped
+from shared.domain.faults import BREAKER_REASON, Fault, Outcome, Result, failed, sentence, skipped
 from shared.domain.operation import Action, Operation
 from shared.domain.recipes import integration_of
 from shared.domain.stamp import Stamper
@@ -149,10 +149,10 @@ class Runner:
         return Work(tenant, plan, stamper, save, self._settings.ocis_member_role)
 
     def _mind_breaker(self, integration: str, breaker: Breaker, outcome: Outcome) -> None:
-        if outcome.reason in CREDENTIAL_REASONS and outcome.result is Result.ERROR:
-            detail = (outcome.message or "").removeprefix(sentence(outcome.reason or "")).strip()
-            log.error("integration.credentials_refused", integration=integration, reason=outcome.reason)
-            self._store.breakers.open(integration, outcome.reason or "", detail, BREAKER_OPEN)
+        if outcome.reason == BREAKER_REASON:
+            detail = (outcome.message or "").removeprefix(sentence(BREAKER_REASON)).strip()
+            log.error("integration.credentials_refused", integration=integration)
+            self._store.breakers.open(integration, BREAKER_REASON, detail, BREAKER_OPEN)
         elif breaker.may_probe and outcome.result is Result.OK:
             self._store.breakers.close(integration)
             log.info("integration.credentials_accepted", integration=integration)

@@ -39,8 +39,9 @@ class Missing(Fault):
         super().__init__("missing", detail)
 
 
-#: refusals that are the integration's configuration, not one tenant's doing: they stop all its steps at once
-CREDENTIAL_REASONS = frozenset({"bad_credentials", "missing_permission"})
+#: the refusal that is no tenant's doing, and that some products ban for when repeated: it stops all steps at once.
+#: A missing permission may be one object's affair, so it ends that step only.
+BREAKER_REASON = "bad_credentials"
 
 
 class Result(StrEnum):

@@ -68,6 +68,10 @@ REASONS: dict[str, Reason] = {
         "Our account lacks a permission that this step needs.",
         "Give the account the permissions listed in the documentation, then reconcile the tenant.",
     ),
+    "locked_out": Reason(
+        "Our account was removed from this tenant's space, so it cannot be looked after.",
+        "Make the provisioning account a manager of the space again, then reconcile the tenant.",
+    ),
     "not_supported": Reason(
         "This version or configuration of the integration cannot do what the step needs.",
         "See the documentation for supported versions and settings.",

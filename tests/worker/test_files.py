@@ -193,7 +193,7 @@ def test_a_space_with_files_in_it_that_threw_us_out_is_never_removed(
     ensure_files(work("ocis"), files)
     only(ocis).grants.clear()
     only(ocis).used = 17
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(Refused, match="locked_out"):
         ensure_files(work("ocis"), files)
     assert only(ocis).disabled is False
 

@@ -270,6 +270,15 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
     assert bench.seen(other).step("authentik").status is StepStatus.OK
 
 
+def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
+    bench: Bench, create: Callable[..., TenantView], operation: Operation
+) -> None:
+    other = create("beta").operation
+    assert other is not None
+    bench.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
+    assert bench.runner().run(other.id, "ocis", 1).said == "ok"
+
+
 def test_after_its_time_one_probe_closes_the_breaker(bench: Bench, operation: Operation) -> None:
     bench.store.breakers.open("ocis", "bad_credentials", "", 0)
     assert bench.runner().run(operation.id, "ocis", 1).said == "ok"

@@ -81,7 +81,7 @@ def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
     if seen is None:
         return
     if seen.is_disabled or seen.used != 0 or not _is_ours(work, seen):
-        raise Refused("missing_permission", "Our account is not a member of the tenant's space; make it a manager.")
+        raise Refused("locked_out")
     files.disable_space(space.id)
     files.purge_space(space.id)
 
