@@ -207,6 +207,14 @@ def test_a_group_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pending(
     assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
 
 
+@pytest.mark.parametrize("status", [405, 500, 501])
+def test_a_directory_that_takes_no_groups_leaves_members_pending(
+    ocis: OcisStandIn, files: Ocis, work: Errand, status: int
+) -> None:
+    fault(ocis, kind="status", status=status, method="POST", path="groups$")
+    assert ensure_files(work("ocis"), files).notes == {"members": "pending"}
+
+
 def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
     ocis: OcisStandIn, files: Ocis, work: Errand
 ) -> None:

@@ -95,7 +95,7 @@ def _ensure_members(work: Work, space: Space, files: Ocis) -> str:
     Raises Missing when our own account is no member of the space.
     """
     name = work.tenant.group_name
-    group_id = files.find_group(name) or files.create_group(name) or files.find_group(name)
+    group_id = files.find_group(name) or _made_group(name, files)
     if group_id is None:
         files.find_member_role(space.id, "")  # still tells whether we are a member
         return "pending"
@@ -110,6 +110,15 @@ def _ensure_members(work: Work, space: Space, files: Ocis) -> str:
     elif role != SPACE_ROLES[work.member_role]:
         files.change_member_role(space.id, group_id, work.member_role)
     return "invited"
+
+
+def _made_group(name: str, files: Ocis) -> str | None:
+    """The group made now, by us or another. None where our role, or a read-only directory, forbids it."""
+    try:
+        made = files.create_group(name)
+    except (Refused, Unavailable):
+        made = None
+    return made or files.find_group(name)
 
 
 def space_name(tenant_name: str) -> str:
