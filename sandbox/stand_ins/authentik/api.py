@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.stand_ins.authentik.answers import (
+    attribute_filter,
+    attributes_match,
+    config,
+    empty,
+    html,
+    json_body,
+    language,
+    masked_405,
+    no_such_page,
+    page,
+    refusal,
+    shown_user,
+)
 from sandbox.stand_ins.authentik.directory import Directory, Group, Invalid, ServerFault, Token, User
 from sandbox.stand_ins.faults import FaultPlan
 
 BASE = "/api/v3"
-HTML_404 = "<!doctype html><html><title>Not found</title></html>"
 View = Callable[[web.Request, Token], Awaitable[web.Response]]
 
 
@@ -43,9 +55,9 @@ class Api:
         ]
         for method, path, permission, view in table:
             router.add_route(method, path, self._guard(permission, view), name=None)
-        router.add_get("/-/health/{which:live|ready}/", _empty)
-        router.add_get(f"{BASE}/root/config/", _config)
-        router.add_route("*", "/api/{rest:.*}", _no_such_page)
+        router.add_get("/-/health/{which:live|ready}/", empty)
+        router.add_get(f"{BASE}/root/config/", config)
+        router.add_route("*", "/api/{rest:.*}", no_such_page)
 
     def _guard(self, permission: str | None, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
@@ -82,8 +94,8 @@ class Api:
             found = self._directory.groups_by_name.get(query["name"].strip())
             groups = [found] if found else []
         if "attributes" in query:
-            wanted = _attribute_filter(query["attributes"])
-            groups = [group for group in groups if _attributes_match(group.attributes, wanted)]
+            wanted = attribute_filter(query["attributes"])
+            groups = [group for group in groups if attributes_match(group.attributes, wanted)]
         if "search" in query:
             groups = [group for group in groups if query["search"].lower() in group.name.lower()]
         return page(request, [self._shown(group, request) for group in sorted(groups, key=lambda g: g.name)])
@@ -151,7 +163,7 @@ class Api:
             "is_superuser": group.is_superuser,
             "parents": group.parents,
             "users": sorted(group.users),
-            "users_obj": [_shown_user(self._directory.users[pk]) for pk in sorted(group.users)] if embed else None,
+            "users_obj": [shown_user(self._directory.users[pk]) for pk in sorted(group.users)] if embed else None,
             "attributes": group.attributes,
             "roles": [],
             "children": [],
@@ -166,13 +178,13 @@ class Api:
             users = [found] if found else []
         if "email" in request.query:
             users = [user for user in users if user.email == request.query["email"]]
-        return page(request, [_shown_user(user) for user in users])
+        return page(request, [shown_user(user) for user in users])
 
     async def create_user(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_shown_user(self._directory.add_user(await json_body(request))), status=201)
+        return web.json_response(shown_user(self._directory.add_user(await json_body(request))), status=201)
 
     async def get_user(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response(_shown_user(self._user(request)))
+        return web.json_response(shown_user(self._user(request)))
 
     async def delete_user(self, request: web.Request, token: Token) -> web.Response:
         user = self._user(request)
@@ -182,106 +194,10 @@ class Api:
         return web.Response(status=204)
 
     async def me(self, request: web.Request, token: Token) -> web.Response:
-        return web.json_response({"user": _shown_user(self._directory.users[token.user]) | {"roles": []}})
+        return web.json_response({"user": shown_user(self._directory.users[token.user]) | {"roles": []}})
 
     def _user(self, request: web.Request) -> User:
         user = self._directory.users.get(int(request.match_info["pk"]))
         if user is None:
             raise refusal(404, "No User matches the given query.")
         return user
-
-
-def refusal(status: int, detail: str) -> web.HTTPException:
-    kind: type[web.HTTPException] = web.HTTPNotFound if status == 404 else web.HTTPForbidden
-    return kind(text=json.dumps({"detail": detail}), content_type="application/json")
-
-
-def masked_405() -> web.Response:
-    """What any non-GET request gets for a server fault or an unknown URL: the error pages only know GET."""
-    return web.Response(status=405, content_type="text/html", headers={"Allow": "GET, HEAD, OPTIONS"})
-
-
-def html(status: int) -> web.Response:
-    return web.Response(status=status, text=HTML_404, content_type="text/html")
-
-
-async def json_body(request: web.Request) -> dict[str, Any]:
-    if request.content_type == "application/x-www-form-urlencoded":
-        raise web.HTTPUnsupportedMediaType(text='{"detail":"Unsupported media type"}', content_type="application/json")
-    if request.content_type != "application/json":
-        return {}
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError:
-        raise web.HTTPBadRequest(text='{"detail":"JSON parse error"}', content_type="application/json") from None
-    return body if isinstance(body, dict) else {}
-
-
-def page(request: web.Request, items: list[dict[str, Any]]) -> web.Response:
-    """Pages by number; 0 means none. A page beyond the end is a 404."""
-    size = min(int(request.query.get("page_size", 20)), 100)
-    number = int(request.query.get("page", 1))
-    pages = max(1, -(-len(items) // size))
-    if number > pages:
-        raise refusal(404, "Invalid page.")
-    start = (number - 1) * size
-    pagination = {
-        "next": number + 1 if number < pages else 0,
-        "previous": number - 1,
-        "count": len(items),
-        "current": number,
-        "total_pages": pages,
-        "start_index": start + 1,
-        "end_index": min(start + size, len(items)),
-    }
-    return web.json_response({"pagination": pagination, "results": items[start : start + size], "autocomplete": {}})
-
-
-def language(request: web.Request) -> str:
-    return request.headers.get("Accept-Language", "en")[:2].lower()
-
-
-def _attribute_filter(text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except ValueError:
-        raise web.HTTPBadRequest(text='["filter: failed to parse JSON"]', content_type="application/json") from None
-
-
-def _attributes_match(attributes: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Django's lookups: `a__b` walks into objects, a nested object is compared whole."""
-    for path, value in wanted.items():
-        found: Any = attributes
-        for key in path.split("__"):
-            found = found.get(key) if isinstance(found, dict) else None
-        if found != value:
-            return False
-    return True
-
-
-def _shown_user(user: User) -> dict[str, Any]:
-    return {
-        "pk": user.pk,
-        "username": user.username,
-        "name": user.name,
-        "email": user.email,
-        "is_active": user.is_active,
-        "type": user.type,
-        "path": user.path,
-        "attributes": user.attributes,
-        "uid": user.uid,
-        "uuid": user.uuid,
-        "avatar": "data:image/svg+xml;base64," + "A" * 1500,
-    }
-
-
-async def _empty(request: web.Request) -> web.Response:
-    return web.Response(status=200)
-
-
-async def _config(request: web.Request) -> web.Response:
-    return web.json_response({"capabilities": [], "cache_timeout": 300})
-
-
-async def _no_such_page(request: web.Request) -> web.Response:
-    return html(404) if request.method == "GET" else masked_405()

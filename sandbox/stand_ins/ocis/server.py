@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.stand_ins.ocis.answers import drive, error_answer, no_such_page, permission, plain, sent_object
 from sandbox.stand_ins.ocis.proxy import Proxy
 from sandbox.stand_ins.ocis.spaces import (
     ADMIN_ROLES,
-    ROLE_IDS,
     ROLE_NAMES,
     STORAGE,
-    UNLIMITED,
     GraphError,
     Person,
     Space,
@@ -74,14 +71,14 @@ class OcisStandIn(StandIn):
         for method, path, view in table:
             self.app.router.add_route(method, path, self._guard(view))
         self.app.router.add_get("/status.php", self._status)
-        self.app.router.add_route("*", "/{rest:.*}", _no_such_page)
+        self.app.router.add_route("*", "/{rest:.*}", no_such_page)
 
     def reset(self) -> None:
         self.storage = Storage(self._max_quota)
         self.proxy = Proxy(self.storage, self._issuer, self._jwks_url, self._basic_users)
 
     def snapshot(self) -> dict[str, Any]:
-        return {"spaces": [self._plain(space) for space in self.storage.spaces.values()], "groups": self.storage.groups}
+        return {"spaces": [plain(space) for space in self.storage.spaces.values()], "groups": self.storage.groups}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -134,12 +131,12 @@ class OcisStandIn(StandIn):
             spaces = [space for space in spaces if space.id == by_id[1]]
         if by_type and by_type[1] != "project":
             spaces = []
-        return web.json_response({"value": [self._drive(space, request) for space in spaces]})
+        return web.json_response({"value": [self._shown(space, request) for space in spaces]})
 
     # -- one space
 
     async def create(self, request: web.Request, person: Person) -> web.Response:
-        body = await _object(request)
+        body = await sent_object(request)
         if self._is("storage_down", request):
             raise GraphError(500, "generalException", "storage")
         if self._is("second_creator", request):
@@ -148,17 +145,17 @@ class OcisStandIn(StandIn):
         if self._is("create_then_500", request):
             space.grants.clear()
             raise GraphError(500, "generalException", "grant failed")
-        return web.json_response(self._drive(space, request), status=201)
+        return web.json_response(self._shown(space, request), status=201)
 
     async def get(self, request: web.Request, person: Person) -> web.Response:
-        return web.json_response(self._drive(self._space(request, person), request))
+        return web.json_response(self._shown(self._space(request, person), request))
 
     async def patch(self, request: web.Request, person: Person) -> web.Response:
         if self._is("storage_down", request):
             raise GraphError(500, "generalException", "storage")
-        body, space = await _object(request), self._space(request, person)
+        body, space = await sent_object(request), self._space(request, person)
         self.storage.change(space, person, body, restore=request.headers.get("Restore") in TRUE)
-        return web.json_response(self._drive(space, request))
+        return web.json_response(self._shown(space, request))
 
     async def delete(self, request: web.Request, person: Person) -> web.Response:
         if self._is("storage_down", request):
@@ -175,16 +172,16 @@ class OcisStandIn(StandIn):
     # -- members
 
     async def invite(self, request: web.Request, person: Person) -> web.Response:
-        space, body = self._membered(request, person), await _object(request)
-        permission = self.storage.invite(space, body)
-        return web.json_response({"value": [self._permission(permission, space.grants[permission])]})
+        space, body = self._membered(request, person), await sent_object(request)
+        granted = self.storage.invite(space, body)
+        return web.json_response({"value": [permission(granted, space.grants[granted])]})
 
     async def permissions(self, request: web.Request, person: Person) -> web.Response:
         space = self._membered(request, person)
-        return web.json_response({"value": [self._permission(id_, role) for id_, role in space.grants.items()]})
+        return web.json_response({"value": [permission(id_, role) for id_, role in space.grants.items()]})
 
     async def change_permission(self, request: web.Request, person: Person) -> web.Response:
-        space, body = self._membered(request, person), await _object(request)
+        space, body = self._membered(request, person), await sent_object(request)
         id_ = request.match_info["permission"]
         roles = body.get("roles") or [""]
         if id_ not in space.grants:
@@ -192,7 +189,7 @@ class OcisStandIn(StandIn):
         if roles[0] not in ROLE_NAMES:
             raise GraphError(400, "invalidRequest", "unknown role")
         space.grants[id_] = ROLE_NAMES[roles[0]]
-        return web.json_response(self._permission(id_, space.grants[id_]))
+        return web.json_response(permission(id_, space.grants[id_]))
 
     async def delete_permission(self, request: web.Request, person: Person) -> web.Response:
         space, id_ = self._membered(request, person), request.match_info["permission"]
@@ -211,7 +208,7 @@ class OcisStandIn(StandIn):
     # -- groups
 
     async def create_group(self, request: web.Request, person: Person) -> web.Response:
-        body = await _object(request)
+        body = await sent_object(request)
         if person.role != "Admin":
             raise GraphError(403, "accessDenied", "not allowed")
         allow(body, {"displayName", "description"})
@@ -234,6 +231,10 @@ class OcisStandIn(StandIn):
     def _is(self, kind: str, request: web.Request) -> bool:
         return self.faults.strike([kind], request.method, request.path_qs) is not None
 
+    def _shown(self, space: Space, request: web.Request) -> dict[str, Any]:
+        wanted = "permissions" in request.query.get("$expand", "")
+        return drive(space, with_members=wanted or not self._opencloud)
+
     def _guard(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             request_id = request.headers.get("X-Request-Id", "made-here")
@@ -245,65 +246,10 @@ class OcisStandIn(StandIn):
                     raise GraphError(500)
                 return await view(request, person)
             except GraphError as error:
-                return _error(error, request_id)
+                return error_answer(error, request_id)
 
         return guarded
-
-    def _drive(self, space: Space, request: web.Request) -> dict[str, Any]:
-        quota: dict[str, Any] = {"total": space.quota}
-        root: dict[str, Any] = {"id": space.id, "eTag": '"1"'}
-        if space.disabled:
-            root["deleted"] = {"state": "trashed"}
-        else:
-            left = space.quota - space.used if space.quota else UNLIMITED
-            quota |= {"used": space.used, "remaining": left, "state": "normal"}
-        if not self._opencloud or "permissions" in request.query.get("$expand", ""):
-            root["permissions"] = [{"roles": [role], "grantedToV2": {}} for role in space.grants.values()]
-        return {
-            "id": space.id,
-            "driveType": "project",
-            "name": space.name,
-            "driveAlias": space.alias,
-            **({"description": space.description} if space.description else {}),
-            "lastModifiedDateTime": space.modified,
-            "owner": {"user": {"id": space.id.split("$")[1], "displayName": ""}},
-            "quota": quota,
-            "root": root,
-        }
-
-    @staticmethod
-    def _permission(id_: str, role: str) -> dict[str, Any]:
-        kind = "group" if id_.startswith("g:") else "user"
-        return {"id": id_, "roles": [ROLE_IDS[role]], "grantedToV2": {kind: {"id": id_[2:]}}}
-
-    @staticmethod
-    def _plain(space: Space) -> dict[str, Any]:
-        fields = ("id", "name", "alias", "description", "quota", "disabled", "grants")
-        return {field: getattr(space, field) for field in fields}
 
     @staticmethod
     async def _status(request: web.Request) -> web.Response:
         return web.json_response({"installed": True, "productversion": "7.1.0", "product": "Infinite Scale"})
-
-
-async def _object(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        raise GraphError(400, "invalidRequest", "invalid body schema definition") from None
-    if not isinstance(body, dict):
-        raise GraphError(400, "invalidRequest", "invalid body schema definition")
-    return body
-
-
-def _error(error: GraphError, request_id: str) -> web.Response:
-    if error.code is None:
-        headers = {"WWW-Authenticate": 'Bearer realm="ocis"'} if error.status == 401 else {}
-        return web.Response(status=error.status, headers=headers)
-    inner = {"date": datetime.now(UTC).isoformat(), "request-id": request_id}
-    body = {"error": {"code": error.code, "message": error.message, "innererror": inner}}
-    return web.json_response(body, status=error.status, headers={"X-Request-Id": request_id})
-
-
-async def _no_such_page(request: web.Request) -> web.Response:
-    return web.Response(status=404, text="404 page not found")
