@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from bench.contest import PLAIN, PLATFORM, Contestant, Figures
+from bench.contest import PLAIN, PLATFORM, Contestant, Figures, wait_until
 from sandbox.environment import SURFACES, client_slug, settings_environment
 from sandbox.layout import OFFSETS, Layout
 from sandbox.processes import end, is_free, spawn
@@ -25,7 +25,7 @@ COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoD
 
 
 @click.command()
-@click.option("-n", "--tenants", default=100, envvar="N", show_default=True, help="Tenants in one burst.")
+@click.option("-n", "--tenants", default=40, envvar="N", show_default=True, help="Tenants in one burst.")
 @click.option("--latencies", default="0,50,200", envvar="LATENCIES", show_default=True, help="Of the upstreams, in ms.")
 @click.option("--runs", default=3, envvar="RUNS", show_default=True, help="Interleaved bursts; medians are shown.")
 def main(tenants: int, latencies: str, runs: int) -> None:
@@ -92,6 +92,8 @@ def _servers(folder: Path) -> Iterator[tuple[Layout, dict[str, str]]]:
         for service in (mongod, valkey):
             service.start()
             stack.callback(service.stop)
+        for name in stand_ins:
+            wait_until(lambda name=name: not is_free(layout.port(name)))  # type: ignore[misc]
         environment = settings_environment(layout, mongod.uri, valkey.url)
         environment |= {"MONGODB_DATABASE": "bench", "LOG_LEVEL": "WARNING", "OCIS_USERNAME": "provisioner"}
         for name in ("OCIS_TOKEN_URL", "OCIS_CLIENT_ID"):

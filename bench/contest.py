@@ -98,8 +98,8 @@ class Contestant:
             log = self._logs / f"{self._side.name.replace(' ', '-')}-{name}.log"
             log.write_bytes(b"")
             self._processes.append(spawn(command, log=log, env=self._environment))
-        _wait(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
-        _wait(lambda: _status(f"{self.url}/health/ready") == 200)
+        wait_until(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
+        wait_until(lambda: _status(f"{self.url}/health/ready") == 200)
         requests.get(f"{self.url}/users/me", headers=self._headers, timeout=10)
         time.sleep(1.0)
         return self
@@ -122,7 +122,7 @@ class Contestant:
         began = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(self._create, [f"{tag}{number}" for number in range(count)]))
-        _wait(lambda: len(self._side.spans(database)) - already >= count)
+        wait_until(lambda: len(self._side.spans(database)) - already >= count)
         seconds = time.monotonic() - began
         after = self._meters()
         spans = sorted(self._side.spans(database))[already:]
@@ -161,7 +161,8 @@ def _status(url: str) -> int:
         return 0
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Raises TimeoutError when it does not come true in time."""
     give_up = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > give_up:
