@@ -50,6 +50,11 @@ class DnsLookup:
         ends_at = time.monotonic() + remaining(self._look_seconds)
         return {question: self._ask(*question, ends_at) for question in dict.fromkeys(questions)}
 
+    def addresses(self, host: str) -> tuple[str, ...]:
+        """A host's addresses, IPv4 first; empty when it has none. Raises as `values` does."""
+        found = self.answers([(host, "A"), (host, "AAAA")])
+        return (*found[host, "A"], *found[host, "AAAA"])
+
     def _ask(self, name: str, type_: str, ends_at: float) -> tuple[str, ...]:
         question = _question(name, type_)
         left = ends_at - time.monotonic()
