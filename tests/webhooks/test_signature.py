@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.webhooks.schedule import MAX_ATTEMPTS, WAITS, wait_after
-from worker.webhooks.signature import HEADER, BadSignature, new_secret, signed_headers, verify
+from shared.domain.signature import HEADER, BadSignature, new_secret, signed_headers, verify
 
 NOW = 1_800_000_000
 BODY = b'{"type":"tenant.active"}'

@@ -1,6 +1,7 @@
-"""How webhooks are signed, so that a receiver can tell ours from others' and today's from yesterday's.
+"""How webhooks are signed, so that a receiver can tell true ones from others and today's from yesterday's.
 
-Two signatures travel with each event, made of the same secret; a receiver checks the one it has a library for.
+Two signatures travel with each event of ours, made of the same secret; a receiver checks the one it has a library for.
+The first is Stripe's own scheme, so the same check serves for what Stripe sends us.
 
 `Dezky-Signature: t=<unix seconds>,v1=<hex>[,v1=<hex>]`
     as Stripe signs: HMAC-SHA256(secret's text, "<t>.<body>"); one v1 for each secret in force.
@@ -49,14 +50,20 @@ def signed_headers(secrets: Sequence[str], event_id: str, timestamp: int, body: 
 
 
 def verify(
-    secrets: Sequence[str], headers: Mapping[str, str], body: bytes, *, now: float, window: float = REPLAY_WINDOW
+    secrets: Sequence[str],
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: float,
+    window: float = REPLAY_WINDOW,
+    name: str = HEADER,
 ) -> None:
-    """What a receiver does with `Dezky-Signature` before it believes an event. `now`: unix seconds.
+    """What a receiver does with the header `name` before it believes an event. `now`: unix seconds.
 
     Raises BadSignature when the header is absent or malformed, no secret fits, or the event is older or newer than
     `window` seconds: whoever recorded an event cannot play it again later.
     """
-    timestamp, given = _parsed(_header(headers, HEADER))
+    timestamp, given = _parsed(_header(headers, name))
     expected = [_hex(secret, timestamp, body).encode() for secret in secrets]
     # all pairs are compared, so that the time taken tells nothing about which one fits
     fits = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in given]
