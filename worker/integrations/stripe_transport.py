@@ -36,10 +36,17 @@ class _Transport(stripe.HTTPClient):
             form=post_data,
             repeatable=method == "get" or "Idempotency-Key" in (headers or {}),
         )
+        if answer.status < 300 and not _is_object(answer.json()):
+            raise Unavailable("unexpected_answer", "The answer is not one Stripe gives.")
         return answer.content, answer.status, answer.headers
 
     def close(self) -> None:
         self._api.close()
+
+
+def _is_object(body: Any) -> bool:
+    """All that Stripe gives says what it is; the library would take anything."""
+    return isinstance(body, dict) and "object" in body
 
 
 def stripe_client(api_key: str, origin: str, call_seconds: float, ca_file: str | None) -> stripe.StripeClient:
