@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from platformctl.api import Answer
 from platformctl.failures import printable
 
 Record = Mapping[str, Any]
@@ -67,6 +68,11 @@ class Output:
             columns = [(key, key) for key in dict.fromkeys(key for row in rows for key in row)]
             console().print(Text(f"\n{printable(name)}", style="bold"))
             console().print(table_of(rows, columns))
+
+    def answer(self, answer: Answer, hide: Sequence[str] = ()) -> None:
+        """A single record with its ETag, for --if-match, as one more field where it has one."""
+        etag = answer.headers.get("ETag")
+        self.record(answer.body | ({"etag": etag.strip('"')} if etag else {}), hide)
 
     def line(self, record: Record, text: str) -> None:
         """One of a stream: with JSON an object to a line, handed on at once."""

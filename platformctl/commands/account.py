@@ -85,7 +85,7 @@ def whoami(session: Session, /) -> None:
       platformctl whoami
       platformctl whoami -o json | jq -r .role
     """
-    session.out.record(session.api.get("/users/me").body)
+    session.out.answer(session.api.get("/users/me"))
 
 
 def _invite(invitation: Invitation) -> None:

@@ -49,7 +49,7 @@ def show(session: Session, /, partner: str) -> None:
     Examples:
       platformctl partners show 6b058a725d1747cfeba27b12
     """
-    session.out.record(session.api.get(f"/partners/{partner}").body)
+    session.out.answer(session.api.get(f"/partners/{partner}"))
 
 
 @partners.command()
@@ -64,7 +64,7 @@ def create(session: Session, /, slug: str, name: str, key: str) -> None:
     Examples:
       platformctl partners create northwind --name "Northwind IT"
     """
-    session.out.record(session.api.post("/partners", {"slug": slug, "name": name}, key=key).body)
+    session.out.answer(session.api.post("/partners", {"slug": slug, "name": name}, key=key))
 
 
 @partners.command()
@@ -79,7 +79,7 @@ def rename(session: Session, /, partner: str, name: str, if_match: str | None) -
     Examples:
       platformctl partners rename 6b058a725d1747cfeba27b12 "Northwind Services"
     """
-    session.out.record(session.api.patch(f"/partners/{partner}", {"name": name}, if_match).body)
+    session.out.answer(session.api.patch(f"/partners/{partner}", {"name": name}, if_match))
 
 
 @partners.command()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from platformctl.api import Answer
 from platformctl.output import console
 from platformctl.session import Session
 from platformctl.waiting import end_with, operation_view, wait_for
 
 
-def show_tenant(session: Session, tenant: Mapping[str, Any]) -> None:
-    session.out.record(tenant, hide=("operation",))
+def show_tenant(session: Session, answer: Answer) -> None:
+    tenant = answer.body
+    session.out.answer(answer, hide=("operation",))
     if tenant.get("operation") and not session.out.as_json:
         console().print()
         console().print(operation_view(tenant["operation"]))

@@ -44,9 +44,7 @@ def subscriptions() -> None:
 @click.option("--status", type=STATUSES)
 @paged
 @with_session
-def list_subscriptions(
-    session: Session, /, tenant: str | None, status: str | None, limit: int, everything: bool
-) -> None:
+def list_subscriptions(session: Session, /, limit: int, everything: bool, **filters: str | None) -> None:
     """List subscriptions, newest first.
 
     \b
@@ -54,8 +52,8 @@ def list_subscriptions(
       platformctl subscriptions list --status past_due
       platformctl subscriptions list --tenant acme --output json
     """
-    params = given(tenant=tenant, status=status)
-    session.out.records(list_records(session, "/subscriptions", params, limit_of(limit, everything)), COLUMNS)
+    found = list_records(session, "/subscriptions", given(**filters), limit_of(limit, everything))
+    session.out.records(found, COLUMNS)
 
 
 @subscriptions.command()
@@ -68,7 +66,7 @@ def show(session: Session, /, subscription: str) -> None:
     Examples:
       platformctl subscriptions show 6b058a725d1747cfeba27b12
     """
-    session.out.record(session.api.get(f"/subscriptions/{subscription}").body)
+    session.out.answer(session.api.get(f"/subscriptions/{subscription}"))
 
 
 @subscriptions.command()
@@ -88,7 +86,7 @@ def create(session: Session, /, tenant: str, key: str, **options: Any) -> None:
       platformctl subscriptions create acme --plan business --status trialing
     """
     body = given(tenantId=tenant_id(session, tenant), **_fields(options))
-    session.out.record(session.api.post("/subscriptions", body, key=key).body)
+    session.out.answer(session.api.post("/subscriptions", body, key=key))
 
 
 @subscriptions.command()
@@ -109,7 +107,7 @@ def update(session: Session, /, subscription: str, if_match: str | None, **optio
       platformctl subscriptions update 6b058a725d1747cfeba27b12 --status canceled
     """
     body = changes({"currentPeriodEnd": (options["no_period_end"], None)}, **_fields(options))
-    session.out.record(session.api.patch(f"/subscriptions/{subscription}", body, if_match).body)
+    session.out.answer(session.api.patch(f"/subscriptions/{subscription}", body, if_match))
 
 
 @subscriptions.command()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from platformctl.api import Answer, Record
+from platformctl.api import Answer
 from platformctl.commands.groups import Group
 from platformctl.commands.options import (
     Cleared,
@@ -76,7 +76,7 @@ def show(session: Session, /, slug: str) -> None:
       platformctl tenants show acme
       platformctl tenants show acme -o json | jq .provisioningStatus
     """
-    show_tenant(session, session.api.get(f"/tenants/{slug}").body)
+    show_tenant(session, session.api.get(f"/tenants/{slug}"))
 
 
 @tenants.command()
@@ -174,11 +174,10 @@ def reconcile(session: Session, /, slug: str, plan: bool, key: str, wait: bool, 
 
 def _finish(session: Session, answer: Answer, wait: bool, timeout: float) -> None:
     """Print the tenant; after the end of the operation that was started, if there is one to wait for."""
-    tenant: Record = answer.body
     started = answer.headers.get("Operation-Location", "").rpartition("/")[2]
     if not wait or not started:
-        show_tenant(session, tenant)
+        show_tenant(session, answer)
         return
     operation = wait_for(session.api, started, timeout)
-    show_tenant(session, session.api.get(f"/tenants/{tenant['slug']}").body)
+    show_tenant(session, session.api.get(f"/tenants/{answer.body['slug']}"))
     end_with(operation)

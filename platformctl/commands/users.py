@@ -72,7 +72,7 @@ def show(session: Session, /, user: str) -> None:
     Examples:
       platformctl users show 6b058a725d1747cfeba27b12
     """
-    session.out.record(session.api.get(f"/users/{user}").body)
+    session.out.answer(session.api.get(f"/users/{user}"))
 
 
 @users.command()
@@ -93,7 +93,7 @@ def create(session: Session, /, subject: str, key: str, **options: Any) -> None:
       platformctl users create 9f2c... --email ann@acme.example --name Ann --role owner --tenant acme
     """
     body = given(authentikSubjectId=subject, **_rights(session, options))
-    session.out.record(session.api.post("/users", body, key=key).body)
+    session.out.answer(session.api.post("/users", body, key=key))
 
 
 @users.command()
@@ -120,7 +120,7 @@ def update(session: Session, /, user: str, if_match: str | None, **options: Any)
     """
     cleared: Cleared = {"tenantIds": (options["no_tenants"], []), "partnerId": (options["no_partner"], None)}
     body = changes(cleared, **_rights(session, options))
-    session.out.record(session.api.patch(f"/users/{user}", body, if_match).body)
+    session.out.answer(session.api.patch(f"/users/{user}", body, if_match))
 
 
 @users.command()
