@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.store.mongo import Document
 
 
@@ -39,6 +39,7 @@ def _step_of(row: Document) -> StepRecord:
         remedy=row.get("remedy"),
         retryable=row.get("retryable", False),
         notes=row.get("notes") or {},
+        changes=tuple(row.get("changes") or ()),
     )
 
 
@@ -60,4 +61,5 @@ def operation_of(row: Document) -> Operation:
         created_at=row["createdAt"],
         deadline_at=row["deadlineAt"],
         finished_at=row.get("finishedAt"),
+        mode=Mode(row.get("mode", Mode.APPLY)),
     )
