@@ -6,8 +6,9 @@ import json
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from click.testing import CliRunner, Result
 from platformctl.__main__ import cli as program
 from platformctl.commands.completion import PROGRAM
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from shared.control_plane.settlement import settle
 from shared.domain.faults import Refused, failed, ok
 from shared.store.opening import Store
 from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
-from worker.settlement import settle
 
 VARIABLES = (
     "PLATFORM_API_URL",
@@ -118,12 +119,19 @@ class Workers:
         self._store = store
         self._threads: list[threading.Thread] = []
 
-    def finish(self, operation_id: str, *, failing: str | None = None) -> None:
+    def finish(
+        self,
+        operation_id: str,
+        *,
+        failing: str | None = None,
+        steps: Sequence[str] = STEPS,
+        changes: Sequence[str] = (),
+    ) -> None:
         outcome = failed(Refused("unexpected_answer"))
-        for step in STEPS:
+        for step in steps:
             claim = self._store.operations.claim(operation_id, step, 99, 60)
             assert claim is not None
-            self._store.operations.record(claim, outcome if step == failing else ok())
+            self._store.operations.record(claim, outcome if step == failing else replace(ok(), changes=tuple(changes)))
         settle(self._store, operation_id)
 
     def soon(self, slug: str, **options: Any) -> None:
@@ -147,8 +155,8 @@ class Workers:
         return operation.id if operation is not None else None
 
     def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+        while self._threads:
+            self._threads.pop().join()
 
 
 @pytest.fixture

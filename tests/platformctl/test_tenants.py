@@ -145,3 +145,63 @@ def test_what_somebody_else_wrote_does_not_command_the_terminal(cli: Cli, mongod
         done = cli("tenants", *command)
         assert "\x1b" not in done.output
         assert "[bold]x" in done.stdout
+
+
+def test_a_change_is_made_only_to_what_was_seen_and_waited_for_if_it_starts_something(
+    cli: Cli, workers: Workers
+) -> None:
+    workers.soon("acme")
+    seen = cli.json("tenants", "create", "acme", "--name", "Acme", "--wait")
+    workers.join()
+    workers.soon("acme")
+    changed = cli.json("tenants", "update", "acme", "--plan", "business", "--if-match", seen["etag"], "--wait")
+    assert (changed["plan"], changed["operation"]["status"]) == ("business", "succeeded")
+    stale = cli("tenants", "update", "acme", "--plan", "starter", "--if-match", seen["etag"])
+    assert (stale.exit_code, "stale_version" in stale.stderr) == (3, True)
+
+
+def test_billing_information_is_read_from_a_file_or_standard_input_and_can_be_removed(cli: Cli) -> None:
+    create(cli)
+    changed = cli.json("tenants", "update", "acme", "--billing", "-", "--wait", input='{"company": "Acme GmbH"}')
+    assert changed["billingInfo"]["company"] == "Acme GmbH"
+    assert "billingInfo" not in cli.json("tenants", "update", "acme", "--no-billing")
+    assert cli("tenants", "update", "acme", "--billing", "-", input="[]").exit_code == 2
+    assert cli("tenants", "update", "acme", "--billing", "/no/such/file").exit_code == 2
+
+
+def test_a_plan_is_waited_for_and_tells_what_would_change(cli: Cli, workers: Workers) -> None:
+    workers.soon("acme")
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
+    workers.join()
+    workers.soon("acme", changes=("would make the group again",))
+    done = cli("tenants", "reconcile", "acme", "--plan")
+    assert done.exit_code == 0, done.output
+    assert "reconcile (plan only) of acme: succeeded" in done.stdout
+    assert "authentik: would make the group again" in done.stdout
+
+
+def test_another_operation_in_the_way_is_refused_and_named(cli: Cli) -> None:
+    open_one = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
+    done = cli("tenants", "reconcile", "acme")
+    assert (done.exit_code, "operation_in_progress" in done.stderr, open_one in done.stderr) == (3, True, True)
+
+
+def test_an_operation_is_cancelled_and_watching_it_ends_with_1(cli: Cli) -> None:
+    operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
+    stopped = cli("operations", "cancel", operation, "--wait", "-o", "json")
+    assert (stopped.exit_code, json.loads(stopped.stdout)["status"]) == (0, "cancelled")
+    done = cli("operations", "watch", operation)
+    assert done.exit_code == 1
+    assert "has been cancelled" in done.stderr
+
+
+def test_a_failed_step_is_tried_again_and_waited_for(cli: Cli, workers: Workers) -> None:
+    workers.soon("acme", failing="stalwart")
+    done = cli("tenants", "create", "acme", "--name", "Acme", "--wait", "-o", "json")
+    failed = json.loads(done.stdout)["operation"]["id"]
+    workers.join()
+    workers.soon("acme", steps=("stalwart",))
+    again = cli("operations", "retry", failed, "stalwart", "--wait", "-o", "json")
+    assert again.exit_code == 0, again.output
+    assert {step["name"]: step["status"] for step in json.loads(again.stdout)["steps"]}["stalwart"] == "ok"
+    assert cli("operations", "retry", failed, "nosuch").exit_code == 3
