@@ -113,9 +113,9 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(plain(one) for one in value)
+        return "; ".join(plain(one) for one in value) if _is_table(value) else ", ".join(map(plain, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {plain(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {plain(one)}" for name, one in value.items() if one not in (None, "", []))
     return printable(str(value))
 
 

@@ -61,6 +61,8 @@ def end_with(operation: Operation) -> NoReturn:
         click.get_current_context().exit(ExitCode.STILL_RUNNING)
     if status != SUCCEEDED:
         say(f"The {operation['action']} of {operation['tenant']} has {_ending(status)}.")
+    elif operation.get("mode") == "plan" and not any(map(_changes, operation["steps"])):
+        say("Nothing would change.")
     click.get_current_context().exit(ExitCode.OK if status == SUCCEEDED else ExitCode.OPERATION_FAILED)
 
 
@@ -93,7 +95,7 @@ class Progress:
 
 
 def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -> Operation:
-    held = WATCHED_SECONDS if progress.is_watched else UNWATCHED_SECONDS
+    held = 0  # the first answer at once: people want to see something
     last_answer = time.monotonic()
     while True:
         left = max(0.0, give_up - time.monotonic())
@@ -103,6 +105,7 @@ def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -
             operation: Operation = api.get(f"/operations/{operation_id}", {"wait": hold}, patience=hold).body
             last_answer = time.monotonic()
             progress.show(operation)
+            held = WATCHED_SECONDS if progress.is_watched else UNWATCHED_SECONDS
             if operation["status"] != RUNNING or last_answer >= give_up:
                 return operation
         except Unreachable:

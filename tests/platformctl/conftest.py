@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +26,7 @@ from shared.domain.faults import Refused, failed, ok
 from shared.store.opening import Store
 from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
 
+ROOT = Path(__file__).parents[2]
 VARIABLES = (
     "PLATFORM_API_URL",
     "PLATFORM_ISSUER",
@@ -55,6 +59,24 @@ class Cli:
         done = self(*arguments, "--output", "json", **options)
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A process of its own, which ends with the block."""
+        given = {name: value for name, value in self.environment.items() if value is not None}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "platformctl", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.json"))

@@ -3,31 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from tests.platformctl.conftest import Cli
-
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def following(cli: Cli, *options: str) -> Iterator[subprocess.Popen[str]]:
-    given = {name: value for name, value in cli.environment.items() if value is not None}
-    command = [sys.executable, "-m", "platformctl", "events", "--follow", "--output", "json", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_events_are_listed_newest_first_and_by_tenant(cli: Cli) -> None:
@@ -43,7 +21,7 @@ def test_events_are_listed_newest_first_and_by_tenant(cli: Cli) -> None:
 
 def test_events_are_followed_as_they_happen_one_object_to_a_line_until_ctrl_c(cli: Cli) -> None:
     cli.json("tenants", "create", "acme", "--name", "Acme")
-    with following(cli, "--tenant", "acme", "--limit", "1") as process:
+    with cli.running("events", "--follow", "-o", "json", "--tenant", "acme", "--limit", "1") as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         assert first["tenant"] == "acme"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.platformctl.conftest import Cli
 
@@ -167,3 +175,31 @@ def test_an_operation_is_watched_through_a_restart_of_the_api(cli: Cli, gate: Ga
     gate.faults = [gone] * 5
     assert cli("operations", "watch", operation["id"], "--timeout", "5").exit_code == 6
     assert gate.faults == []
+
+
+@pytest.fixture
+def tls_gate(gate: Gate, tmp_path: Path) -> Path:
+    """The gate behind a certificate of an authority nobody knows; gives that authority's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    certificate, pem = tmp_path / "ca.pem", serialization.Encoding.PEM
+    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
+    gate.socket = context.wrap_socket(gate.socket, server_side=True)
+    return certificate
+
+
+def test_a_private_authority_is_trusted_only_when_its_file_is_named(cli: Cli, gate: Gate, tls_gate: Path) -> None:
+    url = gate.url.replace("http:", "https:")
+    refused = cli("whoami", "--api-url", url)
+    assert refused.exit_code == 4
+    assert "--ca-certs" in refused.stderr
+    assert gate.seen == []
+    assert cli("whoami", "--api-url", url, env={"PLATFORM_CA_CERTS": str(tls_gate)}).exit_code == 0

@@ -180,6 +180,16 @@ def test_a_plan_is_waited_for_and_tells_what_would_change(cli: Cli, workers: Wor
     assert "authentik: would make the group again" in done.stdout
 
 
+def test_a_plan_that_would_change_nothing_says_so(cli: Cli, workers: Workers) -> None:
+    workers.soon("acme")
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
+    workers.join()
+    workers.soon("acme")
+    done = cli("tenants", "reconcile", "acme", "--plan", "-o", "json")
+    assert (done.exit_code, json.loads(done.stdout)["mode"]) == (0, "plan")
+    assert "Nothing would change." in done.stderr
+
+
 def test_another_operation_in_the_way_is_refused_and_named(cli: Cli) -> None:
     open_one = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
     done = cli("tenants", "reconcile", "acme")
