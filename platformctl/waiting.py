@@ -96,7 +96,7 @@ class Progress:
 
 def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -> Operation:
     held = 0  # the first answer at once: people want to see something
-    last_answer = time.monotonic()
+    last_answer: float | None = None
     while True:
         left = max(0.0, give_up - time.monotonic())
         hold = round(min(held, left), 3)
@@ -109,8 +109,10 @@ def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -
             if operation["status"] != RUNNING or last_answer >= give_up:
                 return operation
         except Unreachable:
-            if time.monotonic() - last_answer > LONGEST_SILENCE or time.monotonic() >= give_up:
+            now = time.monotonic()
+            if last_answer is None or now - last_answer > LONGEST_SILENCE or now >= give_up:
                 raise
+            time.sleep(PAUSE)
         if time.monotonic() - asked < hold / 2:  # answered early: do not ask in a tight circle
             time.sleep(min(PAUSE, left))
 
