@@ -71,7 +71,8 @@ def operation_view(operation: Operation) -> Group:
     mode = " (plan only)" if operation.get("mode") == "plan" else ""
     head = f"{operation['action']}{mode} of {operation['tenant']}: {operation['status']}  [{operation['id']}]"
     changes = [Text(f"  {step['name']}: {plain(text)}") for step in operation["steps"] for text in _changes(step)]
-    return Group(Text(plain(head), style="bold"), table_of(operation["steps"], _filled(operation["steps"])), *changes)
+    steps = [_without_lease(step) for step in operation["steps"]]
+    return Group(Text(plain(head), style="bold"), table_of(steps, _filled(steps)), *changes)
 
 
 class Progress:
@@ -80,7 +81,9 @@ class Progress:
     def __init__(self, stack: ExitStack) -> None:
         screen = console(err=True)
         self.is_watched = screen.is_terminal
-        self._live = stack.enter_context(Live(console=screen, transient=True)) if self.is_watched else None
+        self._live = (
+            stack.enter_context(Live(console=screen, transient=True, auto_refresh=False)) if self.is_watched else None
+        )
         self._told: dict[str, tuple[Any, ...]] = {}
 
     def show(self, operation: Operation) -> None:
@@ -115,6 +118,11 @@ def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -
             time.sleep(PAUSE)
         if time.monotonic() - asked < hold / 2:  # answered early: do not ask in a tight circle
             time.sleep(min(PAUSE, left))
+
+
+def _without_lease(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The next attempt of a step that runs is only the time at which its worker would be given up."""
+    return {**step, "nextAttemptAt": None} if step["status"] == RUNNING else step
 
 
 def _ending(status: str) -> str:
