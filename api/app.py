@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Flask
+from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
 from api.auth.token import TokenVerifier
@@ -27,6 +28,12 @@ from shared.settings import Settings
 from shared.store.opening import open_store
 
 
+class IdConverter(BaseConverter):
+    """Ids in addresses: what cannot be one is no address of ours."""
+
+    regex = "[0-9a-f]{24}"
+
+
 def create_app(settings: Settings) -> Flask:
     """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
     configure_logs(settings.log_level, settings.log_format)
@@ -36,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     manual = Manual()
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
+    app.url_map.converters["id"] = IdConverter
     trace(app)
     answer_problems(app)
     for routes in (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from api.fields import Country, DomainName, Email, Line, Moment, Name, ObjectIdText, Slug, StripeId, Subject
@@ -18,6 +18,8 @@ TenantIds = Annotated[list[ObjectIdText], Field(max_length=200)]
 #: enumerations come as text, which strict checking would refuse
 RoleText = Annotated[Role, Field(strict=False)]
 StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
+#: the default of a field that may be left out but not be null; only what was sent is ever looked at
+UNSENT: Any = Field(default_factory=lambda: None)
 
 
 class Body(BaseModel):
@@ -28,19 +30,6 @@ class Body(BaseModel):
 
 class Patch(Body):
     """Merged into the record (RFC 7396): what is absent stays, null removes what may be absent."""
-
-    @model_validator(mode="after")
-    def _no_null_where_required(self) -> Self:
-        kept = [
-            name for name in self.required_fields() if name in self.model_fields_set and getattr(self, name) is None
-        ]
-        if kept:
-            raise ValueError(f"{', '.join(map(to_camel, kept))} cannot be removed")
-        return self
-
-    @classmethod
-    def required_fields(cls) -> tuple[str, ...]:
-        return ()
 
     def sent_fields(self) -> dict[str, Any]:
         """Just what was sent, lists as tuples."""
@@ -114,15 +103,11 @@ class BillingInfoPatch(Patch):
 class TenantPatchBody(Patch):
     """Changes to a tenant. A new name, plan or set of domains starts the reconcile that carries it outside."""
 
-    name: Name | None = None
-    plan: PlanName | None = None
-    domains: Domains | None = None
+    name: Name = UNSENT
+    plan: PlanName = UNSENT
+    domains: Domains = UNSENT
     billing_info: BillingInfoPatch | None = None
     partner_id: ObjectIdText | None = None
-
-    @classmethod
-    def required_fields(cls) -> tuple[str, ...]:
-        return ("name", "plan", "domains")
 
     def to_domain(self) -> TenantPatch:
         fields = self.sent_fields()
@@ -159,16 +144,12 @@ class NewUserBody(Body):
 class UserPatchBody(Patch):
     """Changes to somebody's record; nobody gives a right above their own."""
 
-    email: Email | None = None
-    name: Name | None = None
-    role: RoleText | None = None
-    tenant_ids: TenantIds | None = None
+    email: Email = UNSENT
+    name: Name = UNSENT
+    role: RoleText = UNSENT
+    tenant_ids: TenantIds = UNSENT
     partner_id: ObjectIdText | None = None
-    platform_admin: bool | None = None
-
-    @classmethod
-    def required_fields(cls) -> tuple[str, ...]:
-        return ("email", "name", "role", "tenant_ids", "platform_admin")
+    platform_admin: bool = UNSENT
 
     def to_domain(self) -> UserChanges:
         return cast(UserChanges, self.sent_fields())
@@ -187,11 +168,7 @@ class NewPartnerBody(Body):
 class PartnerPatchBody(Patch):
     """Changes to a reseller; its slug stays."""
 
-    name: Name | None = None
-
-    @classmethod
-    def required_fields(cls) -> tuple[str, ...]:
-        return ("name",)
+    name: Name = UNSENT
 
 
 class NewSubscriptionBody(Body):
@@ -211,15 +188,11 @@ class NewSubscriptionBody(Body):
 class SubscriptionPatchBody(Patch):
     """Changes to a subscription."""
 
-    plan: PlanName | None = None
-    status: StatusText | None = None
+    plan: PlanName = UNSENT
+    status: StatusText = UNSENT
     stripe_customer_id: StripeId | None = None
     stripe_subscription_id: StripeId | None = None
     current_period_end: Moment | None = None
-
-    @classmethod
-    def required_fields(cls) -> tuple[str, ...]:
-        return ("plan", "status")
 
     def to_domain(self) -> SubscriptionChanges:
         return cast(SubscriptionChanges, self.sent_fields())

@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel
 
 from api.json_body import refuse_body, sent
+from api.problems import Problem
 from api.queries import Query, asked
 from shared.domain.errors import DomainError
 
@@ -106,9 +107,14 @@ def description_of(app: Flask, endpoint: str) -> Description | None:
 
 
 def expected_versions() -> frozenset[int] | None:
-    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None for any. What we never gave matches none."""
+    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None for any. What we never gave matches none.
+
+    Raises Problem (400) for a header without any tag: a condition that is not understood must not count as met.
+    """
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
+    if not request.if_match:
+        raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
     return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isascii() and tag.isdigit())
 
 

@@ -10,7 +10,6 @@ from api.auth.guard import actor
 from api.describing import PAGED, described
 from api.queries import EventListQuery, link
 from shared.control_plane.opening import ControlPlane
-from shared.domain.errors import Flaw, InvalidInput
 from shared.domain.views import Feed
 
 
@@ -25,11 +24,10 @@ def event_routes(control_plane: ControlPlane) -> Blueprint:
         headers=PAGED,
     )
     def list_events(query: EventListQuery) -> Response:
-        if query.after is not None and query.cursor is not None:
-            raise InvalidInput([Flaw("?cursor", "goes back and ?after goes on; give one of them")])
-        if query.after is not None:
-            return _followed(events.following(actor(control_plane), query.tenant, _number(query.after), query.limit))
         before = _number(query.cursor) if query.cursor else None
+        if query.after is not None:
+            after = _number(query.after)
+            return _followed(events.following(actor(control_plane), query.tenant, after, before, query.limit))
         return _looked_back(events.newest(actor(control_plane), query.tenant, before, query.limit))
 
     return routes

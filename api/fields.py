@@ -18,7 +18,7 @@ _PRINTABLE = r"^(?=[\s\S]*\S)[^\u0000-\u001f\u007f]+$"
 
 def _email(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
     except (EmailNotValidError, idna.IDNAError) as problem:
         raise ValueError(f"is not an e-mail address: {problem}") from None
 

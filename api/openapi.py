@@ -57,6 +57,12 @@ class _Schemas(GenerateJsonSchema):
             return self.generate_inner(schema["schema"])
         return super().nullable_schema(schema)
 
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        found = super().default_schema(schema)
+        if self.mode == "serialization" and found.get("default", ...) is None:
+            del found["default"]
+        return found
+
 
 def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
     """The whole description. `plans`: the catalogue's names, which only the settings know."""
@@ -115,7 +121,7 @@ def _schemas(descriptions: Collection[Description]) -> _Known:
 
 
 def _path(rule: Rule) -> str:
-    return re.sub(r"<([a-z_]+)>", r"{\1}", rule.rule)
+    return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule)
 
 
 def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:

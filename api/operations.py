@@ -17,13 +17,13 @@ def operation_routes(control_plane: ControlPlane) -> Blueprint:
     routes = Blueprint("operations", __name__, url_prefix="/operations")
     operations = control_plane.operations
 
-    @routes.get("/<operation_id>")
+    @routes.get("/<id:operation_id>")
     @described("One operation with its steps", {200: OperationAnswer}, headers=RUNNING)
     def get_operation(operation_id: str, query: WaitQuery) -> Response:
         operation = operations.wait_for(operation_id, actor(control_plane), query.wait)
         return answer(OperationAnswer.of(operation), headers=pace(operation))
 
-    @routes.post("/<operation_id>/cancel")
+    @routes.post("/<id:operation_id>/cancel")
     @described(
         "Stop what has not run; asking again answers the same",
         {200: OperationAnswer},
@@ -32,7 +32,7 @@ def operation_routes(control_plane: ControlPlane) -> Blueprint:
     def cancel_operation(operation_id: str) -> Response:
         return answer(OperationAnswer.of(operations.cancel(operation_id, actor(control_plane))))
 
-    @routes.post("/<operation_id>/steps/<step>/retry")
+    @routes.post("/<id:operation_id>/steps/<step>/retry")
     @described(
         "Run one failed step of the tenant's latest operation again",
         {202: OperationAnswer},

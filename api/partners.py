@@ -37,12 +37,12 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
         partner = partners.create(body.slug, body.name, actor(control_plane))
         return _answer(partner, 201, {"Location": f"/partners/{partner.id}"})
 
-    @routes.get("/<partner_id>")
+    @routes.get("/<id:partner_id>")
     @described("One partner", {200: PartnerAnswer}, surfaces=STAFF, headers=ETAG)
     def get_partner(partner_id: str) -> Response:
         return _answer(partners.get(partner_id, actor(control_plane)))
 
-    @routes.patch("/<partner_id>")
+    @routes.patch("/<id:partner_id>")
     @described(
         "Rename a partner",
         {200: PartnerAnswer},
@@ -54,7 +54,7 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
     def change_partner(partner_id: str, body: PartnerPatchBody) -> Response:
         return _answer(partners.rename(partner_id, body.name, actor(control_plane), expected_versions()))
 
-    @routes.delete("/<partner_id>")
+    @routes.delete("/<id:partner_id>")
     @described(
         "Remove a partner that nobody belongs to",
         {204: None},

@@ -29,7 +29,7 @@ def _digits(value: Any) -> Any:
 
 
 def _decimal(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?", value):
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
         raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
     return value
 

@@ -37,12 +37,12 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
         subscription = subscriptions.create(body.to_domain(), actor(control_plane))
         return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
-    @routes.get("/<subscription_id>")
+    @routes.get("/<id:subscription_id>")
     @described("One subscription", {200: SubscriptionAnswer}, headers=ETAG)
     def get_subscription(subscription_id: str) -> Response:
         return _answer(subscriptions.get(subscription_id, actor(control_plane)))
 
-    @routes.patch("/<subscription_id>")
+    @routes.patch("/<id:subscription_id>")
     @described(
         "Change a subscription",
         {200: SubscriptionAnswer},
@@ -55,7 +55,7 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
         changed = subscriptions.change(subscription_id, body.to_domain(), actor(control_plane), expected_versions())
         return _answer(changed)
 
-    @routes.delete("/<subscription_id>")
+    @routes.delete("/<id:subscription_id>")
     @described(
         "Remove a subscription's record",
         {204: None},

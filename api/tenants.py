@@ -42,7 +42,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
     @described("One tenant with its latest operation", {200: TenantAnswer}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
         view = tenants.get(slug, actor(control_plane))
-        return answer(TenantAnswer.of(view), headers=etag(view.tenant.version))
+        return _answer(view)
 
     @routes.patch("/<slug>")
     @described(
@@ -62,7 +62,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         view = tenants.change(slug, body.to_domain(), actor(control_plane), expected_versions())
         if view.operation is not None:
             return started(control_plane, view, query.wait, 202)
-        return get_tenant(slug=slug)
+        return _answer(tenants.get(slug, actor(control_plane)))
 
     @routes.post("/<slug>/reconcile")
     @described(
@@ -82,6 +82,10 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         return answer_list([OperationAnswer.of(operation) for operation in page.items], next_link(page.next))
 
     return routes
+
+
+def _answer(view: TenantView) -> Response:
+    return answer(TenantAnswer.of(view), headers=etag(view.tenant.version))
 
 
 def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:

@@ -46,12 +46,12 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         user = users.create(body.to_domain(), actor(control_plane))
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
-    @routes.get("/users/<user_id>")
+    @routes.get("/users/<id:user_id>")
     @described("One user", {200: UserAnswer}, headers=ETAG)
     def get_user(user_id: str) -> Response:
         return _answer(users.get(user_id, actor(control_plane)))
 
-    @routes.patch("/users/<user_id>")
+    @routes.patch("/users/<id:user_id>")
     @described(
         "Change a user; nobody gives a right above their own",
         {200: UserAnswer},
@@ -62,7 +62,7 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
     def change_user(user_id: str, body: UserPatchBody) -> Response:
         return _answer(users.change(user_id, body.to_domain(), actor(control_plane), expected_versions()))
 
-    @routes.delete("/users/<user_id>")
+    @routes.delete("/users/<id:user_id>")
     @described("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
     def delete_user(user_id: str) -> Response:
         users.delete(user_id, actor(control_plane), expected_versions())

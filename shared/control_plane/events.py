@@ -23,11 +23,11 @@ class EventCases:
         self._number()
         return self._store.events.newest(tenant_ids, before, limit)
 
-    def following(self, actor: Actor, tenant_slug: str | None, after: int, limit: int) -> Feed:
-        """The oldest events after the one numbered `after`. Raises NotFound for an unknown tenant."""
+    def following(self, actor: Actor, tenant_slug: str | None, after: int, before: int | None, limit: int) -> Feed:
+        """The oldest events after the one numbered `after`, and before another. Raises NotFound for unknown tenants."""
         tenant_ids = self._scope(actor, tenant_slug)
         self._number()
-        return self._store.events.following(tenant_ids, after, limit)
+        return self._store.events.following(tenant_ids, after, before, limit)
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
         if tenant_slug is not None:

@@ -82,9 +82,10 @@ class Events:
         newest = items[0].number if items else (before or 1) - 1
         return Feed(items, items[-1].number if len(rows) > limit else None, newest)
 
-    def following(self, tenant_ids: tuple[str, ...] | None, after: int, limit: int) -> Feed:
+    def following(self, tenant_ids: tuple[str, ...] | None, after: int, before: int | None, limit: int) -> Feed:
         """The oldest events after the one numbered `after`: ask again with `newer`, now or later, to miss none."""
-        items = tuple(map(_event, self._found(tenant_ids, {"$gt": after}, ASCENDING, limit)))
+        span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
+        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit)))
         return Feed(items, None, items[-1].number if items else after)
 
     def _found(self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int) -> list[Document]:

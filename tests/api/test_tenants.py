@@ -132,7 +132,7 @@ def test_a_body_over_64_kib_is_a_413_and_another_media_type_a_415(root: Client) 
         ("GET", "/tenants?limit=ten", 400, "invalid_input"),
         ("GET", "/tenants?cursor=x", 400, "invalid_input"),
         ("GET", "/tenants?stauts=active", 400, "invalid_input"),
-        ("GET", "/operations/x?wait=31", 400, "invalid_input"),
+        ("GET", "/tenants/none/operations?limit=0", 400, "invalid_input"),
     ],
 )
 def test_every_error_is_a_problem_with_a_stable_code(
