@@ -71,7 +71,8 @@ def run(examples: Sequence[Example], folder: Path, environment: Mapping[str, str
     script.write_text("set -eu -o pipefail\n" + "".join(map(_block, range(len(examples)), examples)))
     # out of time: what it was at is told as unfinished
     with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(["bash", script], cwd=folder, env=dict(environment), timeout=RUN_SECONDS, check=False)
+        command = ["/usr/bin/env", "bash", str(script)]
+        subprocess.run(command, cwd=folder, env=dict(environment), timeout=RUN_SECONDS, check=False)
     return [_printed(folder, number) for number in range(len(examples))]
 
 
