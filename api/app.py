@@ -12,6 +12,7 @@ from api.auth.token import TokenVerifier
 from api.events import event_routes
 from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
+from api.life import life_routes
 from api.manual import Manual, manual_routes
 from api.openapi import describe
 from api.operations import operation_routes
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> Flask:
         health_routes(control_plane, _version()),
         manual_routes(manual),
         tenant_routes(control_plane, next(iter(settings.plans))),
+        life_routes(control_plane),
         operation_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),

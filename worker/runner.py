@@ -100,7 +100,7 @@ class Runner:
             settle(self._store, operation.id)
             return
         if not operation.is_plan:
-            self._store.tenants.record_step(operation, operation.step(claim.step.name))
+            self._store.tenants.record_steps(operation)
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
@@ -157,6 +157,8 @@ class Runner:
             stamper=Stamper(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
+            email_stage=self._settings.authentik_email_stage,
+            suspended_mail=self._settings.suspended_mail,
             is_plan=operation.is_plan,
         )
 

@@ -6,10 +6,12 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
+from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
@@ -24,15 +26,19 @@ BATCH = 200
 
 
 class Sweep:
-    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader."""
+    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader.
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    `duties`: what else is done at each look, after the operations; each says how many operations it started.
+    """
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, duties: Sequence[Callable[[], int]] = ()) -> None:
         self._store = store
         self._dispatcher = dispatcher
+        self._duties = duties
 
     def look(self) -> int:
         """One look; the number of operations that were pushed on."""
-        return self._expire() + self._settle() + self._resend()
+        return self._expire() + self._settle() + self._resend() + sum(duty() for duty in self._duties)
 
     def _expire(self) -> int:
         return sum(self._expire_one(one) for one in self._store.operations.overdue(BATCH))
@@ -88,8 +94,9 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    life = open_control_plane(store, dispatcher, settings).life
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher), settings.sweep_interval_seconds)
+    sweep_until(stop, Sweep(store, dispatcher, [partial(life.take_up, BATCH)]), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.control_plane.callers import CallerCases
 from shared.control_plane.events import EventCases
+from shared.control_plane.life import LifeCases
 from shared.control_plane.operations import OperationCases
 from shared.control_plane.partners import PartnerCases
 from shared.control_plane.service import ServiceCases
@@ -23,6 +24,7 @@ class ControlPlane:
     """One per process; safe to share between threads."""
 
     tenants: TenantCases
+    life: LifeCases
     operations: OperationCases
     callers: CallerCases
     users: UserCases
@@ -37,6 +39,7 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
     tenants = TenantCases(store, starter, settings)
     return ControlPlane(
         tenants=tenants,
+        life=LifeCases(store, starter, tenants, settings),
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),

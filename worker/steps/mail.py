@@ -10,6 +10,7 @@ from typing import Any
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
 from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
+from worker.steps.mail_closing import unlock_mail
 from worker.steps.work import Work
 
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
@@ -20,6 +21,7 @@ KEY_PAUSE = 0.15
 def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     """Every domain of the tenant takes mail, is provably ours, and has its records on the tenant."""
     _release_removed(work, mail)
+    unlock_mail(work, mail)
     if not work.tenant.domains:
         return skipped("no_domains")
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
