@@ -61,6 +61,7 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
+        self._needs_proof = settings.domain_proof == "required"
 
     def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
         """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
@@ -157,6 +158,7 @@ class Runner:
             stamper=Stamper(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
+            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             is_plan=operation.is_plan,
         )
 

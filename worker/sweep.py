@@ -6,16 +6,20 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from shared.control_plane.domain_watch import DomainWatch
 from shared.control_plane.settlement import settle
+from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
 from shared.settings import SettingsError, read_settings
 from shared.store.opening import Store, open_store
+from worker.domain_looks import DomainLooks
+from worker.integrations.dns_lookup import DnsLookup
 
 log = structlog.get_logger(__name__)
 
@@ -24,15 +28,19 @@ BATCH = 200
 
 
 class Sweep:
-    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader."""
+    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader.
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    `duties`: what else is done at each look, after the operations; each says how many operations it started.
+    """
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, duties: Sequence[Callable[[], int]] = ()) -> None:
         self._store = store
         self._dispatcher = dispatcher
+        self._duties = duties
 
     def look(self) -> int:
         """One look; the number of operations that were pushed on."""
-        return self._expire() + self._settle() + self._resend()
+        return self._expire() + self._settle() + self._resend() + sum(duty() for duty in self._duties)
 
     def _expire(self) -> int:
         return sum(self._expire_one(one) for one in self._store.operations.overdue(BATCH))
@@ -88,8 +96,11 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher), settings.sweep_interval_seconds)
+    sweep_until(stop, Sweep(store, dispatcher, [looks.push]), settings.sweep_interval_seconds)
+    looks.close()
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

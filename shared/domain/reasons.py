@@ -21,6 +21,10 @@ REASONS: dict[str, Reason] = {
         "Set its URL and credentials, restart the workers, then reconcile the tenant.",
     ),
     "no_domains": Reason("The tenant has no domains, so there is no mail to set up.", "Add a domain to the tenant."),
+    "domains_unverified": Reason(
+        "None of the tenant's domains has been proven to be its own, so no mail was set up.",
+        "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
+    ),
     # the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True

@@ -19,7 +19,8 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    tenant's group may do in its space. `proven`: the domains that are known to be the tenant's, None when no proof is
+    required. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
     tenant: Tenant
@@ -27,8 +28,14 @@ class Work:
     stamper: Stamper
     save: Callable[..., None]
     member_role: str = "editor"
+    proven: frozenset[str] | None = None
     is_plan: bool = False
     changes: list[str] = field(default_factory=list)
+
+    @property
+    def ready_domains(self) -> tuple[str, ...]:
+        """Those of the tenant's domains that may be acted on."""
+        return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
 
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
