@@ -28,11 +28,12 @@ class Sighting:
 class Look:
     """What one look gave. `proof_found` is None when nobody could say, which is never taken for absence.
 
-    `checks`: of the records that DNS answered for, the proof first. `fault`: why some were not answered for.
+    `checks`: of the records that DNS answered for, the proof first. `unanswered`: the others, and `fault` why.
     """
 
     proof_found: bool | None
     checks: tuple[Check, ...] = ()
+    unanswered: tuple[Record, ...] = ()
     fault: str | None = None
 
 
@@ -84,11 +85,10 @@ class TenantDomain:
         return next((one for one in self.sightings if _same(one.check.record, record)), None)
 
     def _seen(self, look: Look, now: datetime) -> tuple[Sighting, ...]:
-        """The look's checks, and those known before of records that DNS did not answer for this time."""
-        fresh = tuple(Sighting(check, self._last_seen(check, now)) for check in look.checks)
-        asked = {check.record.question for check in look.checks}
-        stale = (one for one in self.sightings if one.check.record.question not in asked)
-        return (*fresh, *stale) if look.fault else fresh
+        """The look's checks, and what was known before of the records that DNS did not answer for this time."""
+        fresh = [Sighting(check, self._last_seen(check, now)) for check in look.checks]
+        kept = [self.sighting(record) for record in look.unanswered]
+        return (*fresh, *(one for one in kept if one is not None))
 
     def _last_seen(self, check: Check, now: datetime) -> datetime | None:
         if check.presence is Presence.OK:
@@ -140,8 +140,10 @@ def judged(
     is_proven = maker.is_proven(tenant.id, name, answers[proof.question])
     # a proof made with an older key is as good as the one that is shown now
     (shown,) = (Check(proof, Presence.OK),) if is_proven else compare([proof], answers)
-    known = [record for record in mail_records(tenant, name) if record.question in answers]
-    return Look(is_proven, (shown, *compare(known, answers)), fault)
+    wanted = mail_records(tenant, name)
+    known = [record for record in wanted if record.question in answers]
+    unanswered = tuple(record for record in wanted if record.question not in answers)
+    return Look(is_proven, (shown, *compare(known, answers)), unanswered, fault)
 
 
 def _standing(ownership: Ownership) -> tuple[DomainState, datetime | None]:

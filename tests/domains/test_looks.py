@@ -10,7 +10,7 @@ import pytest
 from shared.domain.dns_records import Presence
 from shared.domain.ownership import DomainState
 from shared.domain.tenant_domain import Look, TenantDomain
-from tests.domains.conftest import World
+from tests.domains.conftest import ZONE, World
 from tests.stand_ins import fault, publish, withdraw
 
 #: how long each kind of silence takes the resolver's client, kept short
@@ -109,6 +109,11 @@ def test_a_record_that_dns_did_not_answer_for_stays_as_it_was_last_seen(world: W
     seen = {one.check.record.type: one.last_seen_at for one in second.sightings[1:]}
     assert seen["MX"] == seen["CNAME"] == first.checked_at
     assert seen["TXT"] == second.checked_at
+    tenant = world.tenant()
+    fewer = [one for one in ZONE if one["type"] != "MX"]
+    assert world.store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": fewer})
+    fault(world.dns, kind="servfail", path="CNAME$")
+    assert set(presences(world.look())) == {"proof", "TXT", "CNAME"}
 
 
 def test_a_lost_proof_degrades_then_fails_and_nothing_is_taken_away(world: World) -> None:

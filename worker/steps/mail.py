@@ -15,6 +15,8 @@ from worker.steps.work import Work
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
 KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
+#: of the domains that wait for their proof, how many an operation's notes name
+NAMED = 10
 
 
 def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
@@ -40,7 +42,8 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
 
 def _waiting(work: Work) -> dict[str, str]:
     waiting = [name for name in work.tenant.domains if name not in work.ready_domains]
-    return {"waiting_for_proof": ", ".join(waiting)} if waiting else {}
+    rest = [f"{len(waiting) - NAMED} more"] if len(waiting) > NAMED else []
+    return {"waiting_for_proof": ", ".join(waiting[:NAMED] + rest)} if waiting else {}
 
 
 # -- the tenant object, whose names are not unique
