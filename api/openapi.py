@@ -13,7 +13,7 @@ from pydantic_core import core_schema
 from werkzeug.routing import Rule
 
 from api.answers.service import ProblemAnswer
-from api.describing import Description, description_of
+from api.describing import ENTITY_TAG, Description, description_of
 from api.problems import STATUS
 from api.queries import Query
 from shared.domain.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
@@ -151,7 +151,7 @@ def _parameters(rule: Rule, description: Description, is_post: bool) -> Iterator
     if is_post and not description.is_public:
         yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
     if description.takes_version:
-        yield _header("If-Match", "the ETag of the record as you last saw it", '^"[0-9]{1,9}"$')
+        yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
 
 
 def _header(name: str, text: str, pattern: str) -> Schema:
