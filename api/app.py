@@ -9,6 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
 from api.auth.token import TokenVerifier
+from api.domains import domain_routes
 from api.events import event_routes
 from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> Flask:
         manual_routes(manual),
         tenant_routes(control_plane, next(iter(settings.plans))),
         life_routes(control_plane),
+        domain_routes(control_plane),
         operation_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),

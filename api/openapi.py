@@ -25,6 +25,7 @@ ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 #: path parameter to its schema
 PATH_PARAMETERS: dict[str, Schema] = {
     "slug": {"type": "string", "pattern": "^[a-z](-?[a-z0-9])+$", "minLength": 3, "maxLength": 32},
+    "domain": {"type": "string", "pattern": r"^[a-z0-9-]{1,60}(\.[a-z0-9-]{1,60}){1,3}$"},
     "step": {"type": "string", "pattern": "^[a-z][a-z_]{0,31}$"},
 }
 HEADERS: dict[str, str] = {
@@ -44,6 +45,7 @@ WHY: dict[int, str] = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The Idempotency-Key was used for another request",
+    429: "This was asked for a moment ago; Retry-After says when to ask again",
     500: "A fault of our own",
     503: "The database or the identity provider cannot be reached; try again",
 }

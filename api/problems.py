@@ -31,6 +31,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.KeyInProgress: 409,
     errors.OperationInProgress: 409,
     errors.ActionNotPossible: 409,
+    errors.CheckedRecently: 429,
     errors.StoreUnavailable: 503,
 }
 
@@ -83,7 +84,7 @@ def _of_domain_error(error: errors.DomainError) -> Response:
         extra["operation"] = error.operation_id
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
-    headers = {"Retry-After": "2"} if error.retryable else {}
+    headers = {"Retry-After": str(error.retry_after)} if error.retryable else {}
     return _answer(STATUS[type(error)], error.code, str(error), error.retryable, extra, headers)
 
 

@@ -46,6 +46,12 @@ class WaitQuery(Query):
     )
 
 
+class CheckWaitQuery(WaitQuery):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the check is done, or after so many seconds"
+    )
+
+
 class ReconcileQuery(WaitQuery):
     mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
 

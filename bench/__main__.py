@@ -105,7 +105,7 @@ def _free_base() -> int:
     for base in range(7_000, 14_000, 97):
         if all(is_free(base + offset) for offset in OFFSETS.values()):
             return base
-    raise click.ClickException("No seven free ports in a row.")
+    raise click.ClickException("No free ports in a row.")
 
 
 def _token(layout: Layout) -> str:

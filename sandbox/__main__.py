@@ -19,6 +19,7 @@ from rich.console import Console
 
 from sandbox import demo as demonstration
 from sandbox import state as states
+from sandbox.domains import publish_for
 from sandbox.layout import DEFAULT_BASE, OFFSETS, Layout
 from sandbox.services import ServiceError
 from sandbox.supervisor import StartError, Supervisor
@@ -55,7 +56,7 @@ def with_ports(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The platform, MongoDB, Valkey, and stand-ins of Authentik, Stalwart and OCIS, on this machine.
+    """The platform, MongoDB, Valkey, and stand-ins of Authentik, Stalwart, OCIS and DNS, on this machine.
 
     \b
     Examples:
@@ -125,7 +126,7 @@ def token(data: Path, role: str, tenant: str | None, partner: str | None) -> Non
 
 @main.command()
 @with_layout
-@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis"]))
+@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "dns"]))
 @click.argument("rule")
 def fault(data: Path, product: str, rule: str) -> None:
     """Order a fault by JSON, or `clear` them all.
@@ -146,6 +147,20 @@ def fault(data: Path, product: str, rule: str) -> None:
     if answer.status_code != 200:
         raise click.UsageError(str(answer.json()["error"]))
     click.echo(answer.text)
+
+
+@main.command()
+@with_layout
+@click.argument("tenant")
+def publish(data: Path, tenant: str) -> None:
+    """Publish in the sandbox's DNS all that TENANT's domains are asked for."""
+    state = _required(data)
+    try:
+        records = publish_for(state, token_for(state, "admin", None, None), tenant)
+    except (requests.RequestException, TokenError) as problem:
+        raise click.ClickException(str(problem)) from None
+    for record in records:
+        click.echo(f"{record['name']} {record['type']} {record['value']}")
 
 
 @main.command()

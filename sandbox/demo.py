@@ -9,10 +9,12 @@ from typing import Any
 import requests
 from rich.console import Console
 
+from sandbox.domains import publish_for, verify
 from sandbox.state import State
 from sandbox.tokens import token_for
 
 PATIENCE = 60.0
+VERIFY_SECONDS = 20.0
 MARKS = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "error": "[red]✗[/]"}
 
 
@@ -36,6 +38,8 @@ def onboard(state: State, console: Console) -> bool:
     _follow(session, f"{state['api']}{answer.headers['Operation-Location']}", console, started)
     tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
     _tell_end(tenant, console, time.monotonic() - started)
+    if state["dns"]["servers"] == state["dns"]["own"]:
+        _prove(state, token, slug, console)
     return bool(tenant["status"] == "active")
 
 
@@ -71,6 +75,20 @@ def _tell_end(tenant: dict[str, Any], console: Console, seconds: float) -> None:
         if name in tenant:
             console.print(f"  {name:<18} {tenant[name]}")
     console.print(f"  {len(tenant.get('dnsRecords', []))} DNS records to publish, on the tenant as dnsRecords")
+
+
+def _prove(state: State, token: str, slug: str, console: Console) -> None:
+    """Do the domain owner's part, and let the platform look."""
+    console.print(f"\n[bold]POST /tenants/{slug}/domains/{slug}.test/verify[/]  after publishing what was asked for")
+    try:
+        records = publish_for(state, token, slug)
+        domain = verify(state, token, slug, f"{slug}.test", VERIFY_SECONDS)
+    except requests.RequestException as problem:
+        console.print(f"  [red]refused:[/] {problem}")
+        return
+    seen = sum(record.get("presence") == "ok" for record in domain["records"])
+    colour = "green" if domain["state"] == "verified" else "yellow"
+    console.print(f"  [bold {colour}]{domain['state']}[/]: DNS shows {seen} of {len(records)} records, the proof first")
 
 
 def tell_what_to_open(state: State, console: Console, *, stays: bool) -> None:

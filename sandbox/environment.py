@@ -24,6 +24,7 @@ class Parts:
     authentik: bool
     stalwart: bool
     ocis: bool
+    dns: bool
 
     @classmethod
     def needed(cls, given: Mapping[str, str]) -> Parts:
@@ -34,6 +35,7 @@ class Parts:
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
+            dns="DNS_SERVERS" not in given,
         )
 
     def names(self) -> list[str]:
@@ -69,6 +71,7 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
             "OCIS_PASSWORD": secret["ocis_password"],
         },
         {"STAMP_KEYS": secret["stamp"]},
+        {"DNS_SERVERS": layout.address("resolver")},
         {"LOG_FORMAT": "console"},
     ]
     environment = dict(os.environ)

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: what listens where, counted from the port base
-OFFSETS = {"api": 1, "flower": 2, "mongodb": 3, "valkey": 4, "authentik": 5, "stalwart": 6, "ocis": 7}
+OFFSETS = {
+    "api": 1,
+    "flower": 2,
+    "mongodb": 3,
+    "valkey": 4,
+    "authentik": 5,
+    "stalwart": 6,
+    "ocis": 7,
+    # its control over HTTP, and DNS itself over UDP and TCP
+    "dns": 8,
+    "resolver": 9,
+}
 DEFAULT_BASE = 3000
 SECRET_NAMES = (
     "authentik_api_token",
@@ -33,6 +44,9 @@ class Layout:
 
     def url(self, part: str) -> str:
         return f"http://127.0.0.1:{self.port(part)}"
+
+    def address(self, part: str) -> str:
+        return f"127.0.0.1:{self.port(part)}"
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"

@@ -31,7 +31,7 @@ class Part:
 
 
 def stand_ins(layout: Layout) -> list[Part]:
-    """The three products, each on its port, with the secrets of this folder."""
+    """The three products and DNS, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
     clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
     clients += [f"ocis:ocis:{secret['ocis_client_secret']}", f"{CLI_CLIENT}:{CLI_CLIENT}:"]
@@ -46,6 +46,7 @@ def stand_ins(layout: Layout) -> list[Part]:
         ),
         "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
         "ocis": (["--issuer", issuer(layout, "ocis")], {}),
+        "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
     return [
         Part(

@@ -63,13 +63,13 @@ class Supervisor:
     # -- starting
 
     def _require_ports(self) -> None:
-        wanted = [part for part in OFFSETS if getattr(self._parts, part, True)]
+        wanted = [part for part in OFFSETS if getattr(self._parts, "dns" if part == "resolver" else part, True)]
         for part in wanted:
             port = self._layout.port(part)
             if not is_free(port):
                 raise StartError(
                     f"Port {port}, wanted for {part}, is taken. Choose other ports with --port-base (or PORT_BASE), "
-                    f"now {self._layout.base}; the sandbox takes the seven ports after it."
+                    f"now {self._layout.base}; the sandbox takes the {len(OFFSETS)} ports after it."
                 )
 
     def _start(self) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.domain.names import name_server
 from shared.domain.plans import DEFAULT_PLANS, Plan
 
 Surface = Literal["portal", "partner", "operator"]
@@ -58,6 +59,14 @@ class Settings(BaseSettings):
     default_tenant_slug: str = "dezky"
     plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
+    domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
+    dns_servers: CommaSeparated = Field((), description="resolvers asked about domains; without any the system's")
+    domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
+    domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")
+    domain_first_recheck_seconds: float = Field(60, gt=0, le=86400)
+    domain_recheck_seconds: float = Field(3600, gt=0, le=864000)
+    domain_check_pause_seconds: float = Field(10, ge=0, le=3600, description="least time between asked-for checks")
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -84,7 +93,7 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
-    @field_validator("oidc_algorithms", "stamp_keys", mode="before")
+    @field_validator("oidc_algorithms", "stamp_keys", "dns_servers", mode="before")
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -105,6 +114,13 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
         return given
 
+    @field_validator("dns_servers")
+    @classmethod
+    def _name_servers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for text in given:
+            name_server(text)
+        return given
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = [*_credential_problems(self)]
@@ -112,9 +128,16 @@ class Settings(BaseSettings):
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        if self.domain_proof == "required" and not self.stamp_keys:
+            problems.append("STAMP_KEYS must be set when DOMAIN_PROOF is required: proofs are made with it")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def first_look_seconds(self) -> float | None:
+        """When a new domain is looked at first; None: when somebody asks, as nothing waits for its proof."""
+        return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
     @property
     def stamp_key_texts(self) -> tuple[str, ...]:

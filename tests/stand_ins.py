@@ -11,6 +11,7 @@ import requests
 
 from sandbox.stand_ins.authentik.oidc import OidcClient
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.dns.server import DnsStandIn
 from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.server import StandIn
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
@@ -45,6 +46,24 @@ def ocis() -> Iterator[OcisStandIn]:
     stand_in = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin"), "spaces": (API_TOKEN, "Space Admin")})
     with stand_in.running():
         yield stand_in
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsStandIn]:
+    stand_in = DnsStandIn()
+    with stand_in.running():
+        yield stand_in
+
+
+def publish(dns: DnsStandIn, *records: tuple[str, str, str], **options: Any) -> None:
+    """Publish records, each (name, type, value)."""
+    body = {"records": [{"name": name, "type": type_, "value": value} for name, type_, value in records], **options}
+    assert requests.post(f"{dns.url}/__sim/call/publish", json=body, timeout=5).status_code == 200
+
+
+def withdraw(dns: DnsStandIn, name: str, type_: str | None = None) -> None:
+    body = {"name": name, "type_": type_}
+    assert requests.post(f"{dns.url}/__sim/call/withdraw", json=body, timeout=5).status_code == 200
 
 
 def fault(stand_in: StandIn, **rule: Any) -> None:

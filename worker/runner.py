@@ -61,6 +61,7 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
+        self._needs_proof = settings.domain_proof == "required"
 
     def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
         """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
@@ -159,6 +160,7 @@ class Runner:
             member_role=self._settings.ocis_member_role,
             email_stage=self._settings.authentik_email_stage,
             suspended_mail=self._settings.suspended_mail,
+            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             is_plan=operation.is_plan,
         )
 

@@ -11,13 +11,17 @@ from functools import partial
 
 import structlog
 
+from shared.control_plane.domain_watch import DomainWatch
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
+from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
 from shared.settings import SettingsError, read_settings
 from shared.store.opening import Store, open_store
+from worker.domain_looks import DomainLooks
+from worker.integrations.dns_lookup import DnsLookup
 
 log = structlog.get_logger(__name__)
 
@@ -95,8 +99,13 @@ def main() -> None:
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
     life = open_control_plane(store, dispatcher, settings).life
+    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher, [partial(life.take_up, BATCH)]), settings.sweep_interval_seconds)
+    sweep_until(
+        stop, Sweep(store, dispatcher, [partial(life.take_up, BATCH), looks.push]), settings.sweep_interval_seconds
+    )
+    looks.close()
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

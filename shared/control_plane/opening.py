@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.control_plane.callers import CallerCases
+from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
 from shared.control_plane.life import LifeCases
 from shared.control_plane.operations import OperationCases
@@ -25,6 +26,7 @@ class ControlPlane:
 
     tenants: TenantCases
     life: LifeCases
+    domains: DomainCases
     operations: OperationCases
     callers: CallerCases
     users: UserCases
@@ -37,14 +39,16 @@ class ControlPlane:
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
     starter = Starter(store, dispatcher, settings)
     tenants = TenantCases(store, starter, settings)
+    domains = DomainCases(store, tenants, settings)
     return ControlPlane(
         tenants=tenants,
         life=LifeCases(store, starter, tenants, settings),
+        domains=domains,
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),
         partners=PartnerCases(store),
         subscriptions=SubscriptionCases(store, tenants, settings),
         events=EventCases(store, tenants),
-        service=ServiceCases(store, dispatcher, tenants, settings),
+        service=ServiceCases(store, dispatcher, tenants, domains, settings),
     )

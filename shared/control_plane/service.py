@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from shared.control_plane.domains import DomainCases
 from shared.control_plane.tenants import TenantCases
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import DomainTaken, SlugTaken
@@ -16,15 +17,24 @@ log = structlog.get_logger(__name__)
 
 
 class ServiceCases:
-    def __init__(self, store: Store, dispatcher: Dispatcher, tenants: TenantCases, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        tenants: TenantCases,
+        domains: DomainCases,
+        settings: Settings,
+    ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._tenants = tenants
+        self._domains = domains
         self._settings = settings
 
     def prepare(self) -> None:
         """Make the indexes and the default tenant. Idempotent, and safe when many processes start at once."""
         self._store.make_indexes()
+        self._domains.prepare()
         slug = self._settings.default_tenant_slug
         if self._store.tenants.find(slug) is not None:
             return

@@ -35,15 +35,20 @@ class Starter:
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
                 return TenantView(tenant, self.insert(new_id(), action, tenant, author, session, mode))
-            view = self.accept(action, tenant, {}, author, session)
-            self._store.events.append(_started(view, author), session)
-            return view
+            return self.start_within(action, tenant, author, session)
 
         try:
             view = self._store.transaction(record)
         except AlreadyOpen:
             return self._running(action, mode, tenant)
         return self.ring(view)
+
+    def start_within(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
+        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible."""
+        require_status(action, tenant)
+        view = self.accept(action, tenant, {}, author, session)
+        self._store.events.append(_started(view, author), session)
+        return view
 
     def accept(
         self, action: Action, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction

@@ -28,6 +28,7 @@ class TenantCases:
         self._store = store
         self._starter = starter
         self._plans = settings.plans
+        self._first_look = settings.first_look_seconds
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -51,6 +52,7 @@ class TenantCases:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
             tenant = self._store.tenants.insert(new, operation_id, session)
+            self._store.domains.keep(tenant, self._first_look, session)
             operation = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
             self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
@@ -118,6 +120,8 @@ class TenantCases:
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
             view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
+        if "domains" in changes:
+            self._store.domains.keep(view.tenant, self._first_look, session)
         before, after = difference(tenant, view.tenant, SHOWN)
         if view.operation is not None:
             after["operation"] = view.operation.id

@@ -15,4 +15,6 @@ actor       the user record behind a request
 surface     which front door (portal, partner, operator) a token was made for
 sweep       the periodic look for operations that need a push
 stamp       the mark on an outside object that proves whose it is
+proof       the DNS record that shows a domain to be its tenant's
+look        one round of questions to DNS about one domain
 """

@@ -109,6 +109,11 @@ def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.looks_after(tenant)
 
 
+def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
+    """Have the tenant's domains looked at now."""
+    return may_reconcile_tenant(actor, tenant)
+
+
 def may_steer(actor: Actor, tenant: Tenant) -> bool:
     """Cancel the tenant's operations and retry their steps."""
     return actor.is_platform_admin or actor.looks_after(tenant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ class DomainError(Exception):
 
     code = "error"
     retryable = False
+    #: after how many seconds a retryable request may be made again
+    retry_after = 2
 
 
 class NotFound(DomainError):
@@ -162,6 +165,17 @@ class ActionNotPossible(DomainError):
     """The tenant's status does not allow this action."""
 
     code = "action_not_possible"
+
+
+class CheckedRecently(DomainError):
+    """The domain was looked at a moment ago."""
+
+    code = "checked_recently"
+    retryable = True
+
+    def __init__(self, wait: float) -> None:
+        self.retry_after = max(1, math.ceil(wait))
+        super().__init__(f"The domain was checked a moment ago; ask again in {self.retry_after} s.")
 
 
 class StoreUnavailable(DomainError):

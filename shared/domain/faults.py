@@ -81,9 +81,9 @@ def ok(**notes: str) -> Outcome:
     return Outcome(Result.OK, notes=notes)
 
 
-def skipped(reason: str) -> Outcome:
+def skipped(reason: str, **notes: str) -> Outcome:
     """There was nothing to do, for a reason of the catalogue."""
-    return Outcome(Result.SKIPPED, reason, sentence(reason))
+    return Outcome(Result.SKIPPED, reason, sentence(reason), notes=notes)
 
 
 def failed(fault: Fault) -> Outcome:

@@ -1,11 +1,14 @@
-"""What a slug and a domain name may be. Each rule returns the canonical form or says in a sentence why not."""
+"""What slugs, domain names and name servers may be. Each rule returns the canonical form or says why not."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from urllib.parse import urlsplit
 
 import idna
 
+DNS_PORT = 53
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
 
 #: names that would collide with hosts or routes of the platform itself
@@ -49,3 +52,14 @@ def domain_name(text: str) -> str:
     if name.rsplit(".", 1)[1].isdigit():
         raise ValueError("must not be an IP address")
     return name
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """(address, port) of `address`, `address:port` or `[v6]:port`. Raises ValueError for anything but an IP address."""
+    # the colons of a bare IPv6 address announce no port
+    bare = text.count(":") > 1 and not text.startswith("[")
+    try:
+        parts = urlsplit(f"//[{text}]" if bare else f"//{text}")
+        return str(ipaddress.ip_address(parts.hostname or "")), parts.port or DNS_PORT
+    except ValueError:
+        raise ValueError(f"{text!r} is not a name server; give an IP address, with :port if it is not 53") from None

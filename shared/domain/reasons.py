@@ -26,6 +26,10 @@ REASONS: dict[str, Reason] = {
         "An account with the owner's address exists in Authentik and is not of our making, so it was given nothing.",
         "Make sure whose account it is, then add it to the tenant's group by hand.",
     ),
+    "domains_unverified": Reason(
+        "None of the tenant's domains has been proven to be its own, so no mail was set up.",
+        "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
+    ),
     # the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from shared.domain.dns_records import Record
 from shared.domain.event import Event
 from shared.domain.operation import Operation
 from shared.domain.subscription import Subscription
 from shared.domain.tenant import Tenant
+from shared.domain.tenant_domain import Sighting, TenantDomain
 from shared.domain.user import User
 
 T = TypeVar("T")
@@ -23,6 +25,23 @@ class TenantView:
 
     tenant: Tenant
     operation: Operation | None
+
+
+@dataclass(frozen=True)
+class DomainRecord:
+    """One record that a domain's owner must publish. `sighting` is None until DNS was asked for it."""
+
+    record: Record
+    is_proof: bool
+    sighting: Sighting | None
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """A tenant's domain with all that must be published for it, the proof first."""
+
+    domain: TenantDomain
+    records: tuple[DomainRecord, ...]
 
 
 @dataclass(frozen=True)

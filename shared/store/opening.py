@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from shared.settings import Settings
 from shared.store.breakers import Breakers
+from shared.store.domains import Domains
 from shared.store.events import Events
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
@@ -30,6 +31,7 @@ class Store:
 
     client: MongoClient[Document]
     tenants: Tenants
+    domains: Domains
     operations: Operations
     users: Users
     subscriptions: Subscriptions
@@ -47,6 +49,7 @@ class Store:
         """Idempotent, and safe when several processes start at once."""
         for collection in (
             self.tenants,
+            self.domains,
             self.operations,
             self.users,
             self.subscriptions,
@@ -76,6 +79,7 @@ def open_store(settings: Settings) -> Store:
     return Store(
         client=client,
         tenants=Tenants(database),
+        domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),
         subscriptions=Subscriptions(database),

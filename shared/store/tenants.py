@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,7 @@ from shared.store.mongo import (
     present,
     written,
 )
+from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
 from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
 
@@ -134,7 +134,9 @@ class Tenants:
             return None
         resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
         with our_errors():
-            own = [str(row["_id"]) for row in self._rows.find(_own(scope), {"_id": 1})] if scope.tenant_ids else []
+            own = (
+                [str(row["_id"]) for row in self._rows.find(own_filter(scope), {"_id": 1})] if scope.tenant_ids else []
+            )
         return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
@@ -143,13 +145,13 @@ class Tenants:
     def page(self, scope: Scope, query: TenantQuery) -> Page[Tenant]:
         """Newest first."""
         rows, following = newest_first(
-            self._rows, [_scope_filter(scope), *_query_filters(query)], query.limit, query.after
+            self._rows, [scope_filter(scope), *query_filters(query)], query.limit, query.after
         )
         return Page(tuple(map(tenant_of, rows)), following)
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
-        fields = literals(_change_document(changes))
+        fields = literals(change_document(changes))
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
@@ -212,40 +214,3 @@ def _raised(field: str) -> Document:
 def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:
     pattern = (problem.details or {}).get("keyPattern", {})
     return DomainTaken() if "domains" in pattern else SlugTaken(slug)
-
-
-def _scope_filter(scope: Scope) -> Document:
-    if scope.everything:
-        return {}
-    mine: list[Document] = [_own(scope)]
-    if scope.partner_id is not None:
-        mine.append({"partnerId": scope.partner_id})
-    return {"$or": mine} if len(mine) > 1 else mine[0]
-
-
-def _own(scope: Scope) -> Document:
-    keys = [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]
-    return {"_id": {"$in": keys}, "status": {"$ne": Status.DELETED}}
-
-
-def _query_filters(query: TenantQuery) -> list[Document]:
-    exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner_id}
-    filters: list[Document] = [{field: value} for field, value in exact.items() if value is not None]
-    filters += [{f"provisioningStatus.{step}": "error"} for step in query.failed_steps]
-    if query.prefix is not None:
-        filters.append({"slug": {"$regex": f"^{re.escape(query.prefix)}"}})
-    return filters
-
-
-def _change_document(changes: TenantChanges) -> Document:
-    fields: Document = {}
-    for name in ("name", "plan"):
-        if name in changes:
-            fields[name] = changes[name]
-    if "domains" in changes:
-        fields["domains"] = list(changes["domains"])
-    if "billing_info" in changes:
-        fields["billingInfo"] = billing_document(changes["billing_info"])
-    if "partner_id" in changes:
-        fields["partnerId"] = changes["partner_id"]
-    return fields

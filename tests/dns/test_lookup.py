@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import requests
@@ -13,7 +11,7 @@ from sandbox.stand_ins.dns.server import DnsStandIn
 from shared.domain.dns_records import Presence, compare, records_of_zone
 from shared.domain.faults import Fault, Refused, Unavailable
 from shared.domain.ownership import ProofMaker
-from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault
+from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault, publish
 from worker.deadline import within
 from worker.integrations.dns_lookup import DnsLookup
 
@@ -21,20 +19,8 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 2000
 
 
 @pytest.fixture
-def dns() -> Iterator[DnsStandIn]:
-    stand_in = DnsStandIn()
-    with stand_in.running():
-        yield stand_in
-
-
-@pytest.fixture
 def lookup(dns: DnsStandIn) -> DnsLookup:
     return DnsLookup([dns.address], look_seconds=5.0)
-
-
-def publish(dns: DnsStandIn, *records: tuple[str, str, str], **options: Any) -> None:
-    body = {"records": [{"name": name, "type": type_, "value": value} for name, type_, value in records], **options}
-    assert requests.post(f"{dns.url}/__sim/call/publish", json=body, timeout=5).status_code == 200
 
 
 def asked(dns: DnsStandIn) -> list[str]:
@@ -109,6 +95,16 @@ def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsStandIn, l
     found = lookup.answers([("acme.test", "TXT"), ("acme.test", "MX"), ("acme.test", "TXT")])
     assert found == {("acme.test", "TXT"): ("one",), ("acme.test", "MX"): ()}
     assert len(dns.journal) == 2
+
+
+def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
+    dns: DnsStandIn, lookup: DnsLookup
+) -> None:
+    publish(dns, ("acme.test", "TXT", "one"))
+    fault(dns, kind="servfail", path="MX$")
+    found = lookup.answered([("acme.test", "MX"), ("acme.test", "TXT"), ("nowhere.test", "TXT")])
+    assert found == ({("acme.test", "TXT"): ("one",), ("nowhere.test", "TXT"): ()}, "upstream_error")
+    assert lookup.answered([("acme.test", "TXT")]) == ({("acme.test", "TXT"): ("one",)}, None)
 
 
 def test_the_attempts_time_bounds_the_whole_look(dns: DnsStandIn, lookup: DnsLookup) -> None:

@@ -50,7 +50,7 @@ def free_base() -> int:
         base = 5_000 + secrets.randbelow(max(1000, lowest - 5_100))
         if all(is_free(base + offset) for offset in OFFSETS.values()):
             return base
-    raise AssertionError("no seven free ports")
+    raise AssertionError("no free ports")
 
 
 def family(state: dict[str, Any]) -> list[psutil.Process]:

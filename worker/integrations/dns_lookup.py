@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import dns.exception
 import dns.name
 import dns.rdatatype
 import dns.resolver
-from dns.nameserver import Do53Nameserver, Nameserver
+from dns.nameserver import Do53Nameserver
 
 from shared.domain.dns_records import Question, value_of
-from shared.domain.faults import Refused, Unavailable
+from shared.domain.faults import Fault, Refused, Unavailable
+from shared.domain.names import name_server
 from worker.deadline import remaining
 
-DNS_PORT = 53
 #: one try's patience in seconds; a lost datagram is sent again, to the next server, within the whole look's time
 TRY_SECONDS = 1.0
 #: the largest datagram that is safe on any path (DNS flag day 2020); longer answers come over TCP
@@ -30,9 +28,9 @@ class DnsLookup:
 
     def __init__(self, servers: Sequence[str] = (), *, look_seconds: float = 10.0) -> None:
         """`servers`: `address`, `address:port` or `[v6]:port`; without any, those of the system. Raises ValueError."""
-        self._resolver = dns.resolver.Resolver(configure=not servers)
+        self._resolver = _system_resolver() if not servers else dns.resolver.Resolver(configure=False)
         if servers:
-            self._resolver.nameservers = [_nameserver(text) for text in servers]
+            self._resolver.nameservers = [Do53Nameserver(*name_server(text)) for text in servers]
         self._resolver.timeout = TRY_SECONDS
         self._resolver.use_edns(0, 0, PAYLOAD)
         self._look_seconds = look_seconds
@@ -49,6 +47,18 @@ class DnsLookup:
         """The values for each different question, all within one look's time. Raises as `values` does."""
         ends_at = time.monotonic() + remaining(self._look_seconds)
         return {question: self._ask(*question, ends_at) for question in dict.fromkeys(questions)}
+
+    def answered(self, questions: Iterable[Question]) -> tuple[Mapping[Question, tuple[str, ...]], str | None]:
+        """The values for each question that got an answer within one look's time, and why some got none, if so."""
+        ends_at = time.monotonic() + remaining(self._look_seconds)
+        found: dict[Question, tuple[str, ...]] = {}
+        reason = None
+        for question in dict.fromkeys(questions):
+            try:
+                found[question] = self._ask(*question, ends_at)
+            except Fault as fault:
+                reason = reason or fault.reason
+        return found, reason
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """A host's addresses, IPv4 first; empty when it has none. Raises as `values` does."""
@@ -72,19 +82,16 @@ class DnsLookup:
         return tuple(value_of(data) for data in answer.rrset or ())
 
 
+def _system_resolver() -> dns.resolver.Resolver:
+    """That of the machine; one without any leaves every question unanswered instead of stopping the start."""
+    try:
+        return dns.resolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        return dns.resolver.Resolver(configure=False)
+
+
 def _question(name: str, type_: str) -> tuple[dns.name.Name, dns.rdatatype.RdataType]:
     try:
         return dns.name.from_text(name), dns.rdatatype.from_text(type_)
     except (dns.exception.DNSException, ValueError):
         raise Refused("invalid", "The name or the type is not one DNS can have.") from None
-
-
-def _nameserver(text: str) -> Nameserver:
-    """Raises ValueError for anything but an IP address with or without a port."""
-    # the colons of a bare IPv6 address announce no port
-    bare = text.count(":") > 1 and not text.startswith("[")
-    try:
-        parts = urlsplit(f"//[{text}]" if bare else f"//{text}")
-        return Do53Nameserver(str(ipaddress.ip_address(parts.hostname or "")), parts.port or DNS_PORT)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a name server; give an IP address, with :port if it is not 53") from None

@@ -16,14 +16,22 @@ from worker.steps.work import Work
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
 KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
+#: of the domains that wait for their proof, how many an operation's notes name
+NAMED = 10
 
 
 def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
-    """Every domain of the tenant takes mail, is provably ours, and has its records on the tenant."""
+    """Every domain of the tenant takes mail, is provably ours, and has its records on the tenant.
+
+    Where proofs are required, only the proven ones: the others wait, and those set up before stay as they are.
+    """
     _release_removed(work, mail)
     unlock_mail(work, mail)
     if not work.tenant.domains:
         return skipped("no_domains")
+    notes = _waiting(work)
+    if not work.ready_domains:
+        return skipped("domains_unverified", **notes)
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
     domains = _ensure_domains(work, mail, owner)
     furnished = [_furnished(work, mail, domain) for domain in domains]
@@ -31,7 +39,13 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
         if not furnishing.has_postmaster:
             _ensure_postmaster(work, mail, domain, owner)
     _save_records(work, furnished)
-    return ok()
+    return ok(**notes)
+
+
+def _waiting(work: Work) -> dict[str, str]:
+    waiting = [name for name in work.tenant.domains if name not in work.ready_domains]
+    rest = [f"{len(waiting) - NAMED} more"] if len(waiting) > NAMED else []
+    return {"waiting_for_proof": ", ".join(waiting[:NAMED] + rest)} if waiting else {}
 
 
 # -- the tenant object, whose names are not unique
@@ -78,16 +92,18 @@ def _created_tenant(work: Work, mail: Stalwart, name: str, quotas: dict[str, int
 
 def _ensure_domains(work: Work, mail: Stalwart, owner: str | None) -> list[MailDomain]:
     domains: list[MailDomain] = []
-    for name in work.tenant.domains:
+    for name in work.ready_domains:
         domains.append(_ensure_domain(work, mail, name, owner))
         # the record grows as the domains do, so that an interrupted attempt leaves what it made on record
-        to_come = work.tenant.domains[len(domains) :]
-        kept = [entry for entry in _on_record(work) if entry["domain"] in to_come]
-        work.save(
-            stalwartDomainId=domains[0].id,
-            stalwartDomains=[{"domain": one.name, "id": one.id} for one in domains] + kept,
-        )
+        _save_domains(work, domains)
     return domains
+
+
+def _save_domains(work: Work, made: list[MailDomain]) -> None:
+    """In the tenant's order: those made now, and those that were on record before."""
+    known = {entry["domain"]: entry["id"] for entry in _on_record(work)} | {one.name: one.id for one in made}
+    entries = [{"domain": name, "id": known[name]} for name in work.tenant.domains if name in known]
+    work.save(stalwartDomainId=entries[0]["id"], stalwartDomains=entries)
 
 
 def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
@@ -218,6 +234,9 @@ def _looked_for(look: Callable[[], Furnishing]) -> Furnishing | None:
 
 
 def _save_records(work: Work, furnished: list[Furnishing]) -> None:
-    records = [dict(record) for furnishing in furnished for record in furnishing.records]
+    fresh = [dict(record) for furnishing in furnished for record in furnishing.records]
+    waiting = set(work.tenant.domains) - set(work.ready_domains)
+    kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in waiting]
+    records = fresh + kept
     if records != work.remote("dnsRecords"):
         work.save(dnsRecords=records, dnsRecordsAt=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -20,7 +20,8 @@ class Work:
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
     tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting.
-    `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    `proven`: the domains that are known to be the tenant's, None when no proof is
+    required. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
     tenant: Tenant
@@ -30,8 +31,14 @@ class Work:
     member_role: str = "editor"
     email_stage: str | None = None
     suspended_mail: str = "refuse"
+    proven: frozenset[str] | None = None
     is_plan: bool = False
     changes: list[str] = field(default_factory=list)
+
+    @property
+    def ready_domains(self) -> tuple[str, ...]:
+        """Those of the tenant's domains that may be acted on."""
+        return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
 
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""

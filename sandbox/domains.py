@@ -1,0 +1,41 @@
+"""The domain owner's part in a sandbox: what the platform asks to publish is put into its stand-in of DNS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from sandbox.state import State
+
+
+def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
+    """Publish all records of a tenant's domains; gives them. Raises RequestException when either side refuses."""
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.get(f"{state['api']}/tenants/{slug}/domains", headers=headers, timeout=10)
+    answer.raise_for_status()
+    records = [
+        {name: record[name] for name in ("name", "type", "value", "ttl")}
+        for domain in answer.json()
+        for record in domain["records"]
+    ]
+    control = f"{state['dns']['url']}/__sim/call/publish"
+    # first without, then with: several records of one name and type must not replace each other
+    for name, type_ in {(record["name"], record["type"]) for record in records}:
+        body = {"name": name, "type_": type_}
+        requests.post(control.replace("publish", "withdraw"), json=body, timeout=5).raise_for_status()
+    requests.post(control, json={"records": records}, timeout=5).raise_for_status()
+    return records
+
+
+def verify(state: State, token: str, slug: str, domain: str, wait: float) -> dict[str, Any]:
+    """Ask for a check and wait for it; the domain as the API answers it. Raises RequestException."""
+    answer = requests.post(
+        f"{state['api']}/tenants/{slug}/domains/{domain}/verify",
+        params={"wait": wait},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=wait + 10,
+    )
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found

@@ -1,0 +1,137 @@
+"""Fixtures: a platform that requires proofs, DNS as its owner's hand can change it, and looks at the test's word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.dns.server import DnsStandIn
+from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.opening import ControlPlane, open_control_plane
+from shared.control_plane.settlement import settle
+from shared.control_plane.starting import Starter
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.dns_records import Record
+from shared.domain.faults import ok
+from shared.domain.tenant import NewTenant, Tenant
+from shared.domain.tenant_domain import TenantDomain
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.stand_ins import publish
+from worker.domain_looks import DomainLooks
+from worker.integrations.dns_lookup import DnsLookup
+
+ZONE = [
+    {"domain": "acme.test", "name": "acme.test", "type": "MX", "value": "10 mail.platform.test."},
+    {"domain": "acme.test", "name": "acme.test", "type": "TXT", "value": "v=spf1 mx -all"},
+    {"domain": "acme.test", "name": "autoconfig.acme.test", "type": "CNAME", "value": "mail.platform.test."},
+]
+
+
+class World:
+    """One tenant's domains, the service that watches them, and the hands that change things."""
+
+    def __init__(self, settings: Settings, store: Store, dispatcher: Dispatcher, dns: DnsStandIn, admin: Actor) -> None:
+        self.settings, self.store, self.dispatcher, self.dns, self.admin = settings, store, dispatcher, dns, admin
+        self.plane: ControlPlane = open_control_plane(store, dispatcher, settings)
+        self.rows = store.client[settings.mongodb_database]["domains"]
+
+    # -- the service
+
+    def watch(self) -> DomainWatch:
+        return DomainWatch(self.store, Starter(self.store, self.dispatcher, self.settings), self.settings)
+
+    def looks(self, slots: int = 8) -> DomainLooks:
+        lookup = DnsLookup(self.settings.dns_servers, look_seconds=self.settings.call_seconds)
+        return DomainLooks(self.watch(), lookup, self.settings, slots)
+
+    def look(self, name: str = "acme.test") -> TenantDomain:
+        """One look at a domain, due or not."""
+        self.make_due(name)
+        looks = self.looks()
+        looks.push()
+        looks.close()
+        return self.domain(name)
+
+    # -- what is on record
+
+    def create(self, slug: str = "acme", *domains: str) -> Tenant:
+        new = NewTenant(slug, slug.title(), "starter", domains or (f"{slug}.test",))
+        return self.plane.tenants.create(new, self.admin).tenant
+
+    def tenant(self, slug: str = "acme") -> Tenant:
+        return self.plane.tenants.get(slug, self.admin).tenant
+
+    def domain(self, name: str = "acme.test") -> TenantDomain:
+        row = self.rows.find_one({"domain": name})
+        assert row is not None
+        found = self.store.domains.find(row["tenantId"], name)
+        assert found is not None
+        return found
+
+    def events(self, prefix: str = "domain.") -> list[tuple[str, Any, Any]]:
+        """(action, before, after), oldest first."""
+        feed = self.plane.events.following(self.admin, None, 0, None, 200)
+        return [(one.action, one.before, one.after) for one in feed.items if one.action.startswith(prefix)]
+
+    def actions(self) -> list[str]:
+        return [action for action, _, _ in self.events()]
+
+    def operations(self, slug: str = "acme") -> list[str]:
+        """Actions of a tenant's operations, oldest first."""
+        page = self.plane.operations.page(slug, self.admin, 50, None)
+        return [operation.action.value for operation in reversed(page.items)]
+
+    # -- hands
+
+    def make_due(self, name: str) -> None:
+        self.rows.update_one({"domain": name}, [{"$set": {"dueAt": "$$NOW"}}])
+
+    def age(self, field: str, days: float, name: str = "acme.test") -> None:
+        """Make one of a domain's times lie further back."""
+        shifted = {"$subtract": [f"${field}", round(days * 86_400_000)]}
+        self.rows.update_one({"domain": name}, [{"$set": {field: shifted}}])
+
+    def proof(self, name: str = "acme.test") -> Record:
+        return self.watch().maker.record(self.domain(name).tenant_id, name)
+
+    def publish_proof(self, name: str = "acme.test") -> None:
+        record = self.proof(name)
+        publish(self.dns, (record.name, record.type, record.value))
+
+    def furnish(self) -> None:
+        """What the mail step does: put the zone's records on the tenant."""
+        tenant = self.tenant()
+        assert self.store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": ZONE})
+
+    def publish_zone(self) -> None:
+        publish(self.dns, *((one["name"], one["type"], one["value"]) for one in ZONE))
+
+    def finish(self, slug: str = "acme") -> None:
+        """The workers' part: every step of the tenant's open operation is ok."""
+        operation = self.store.operations.find_open(self.tenant(slug).id)
+        assert operation is not None
+        for step in operation.steps:
+            claim = self.store.operations.claim(operation.id, step.name, 99, 60)
+            assert claim is not None
+            self.store.operations.record(claim, ok())
+        settle(self.store, operation.id)
+
+
+@pytest.fixture
+def make_world(
+    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsStandIn, admin: Actor
+) -> Callable[..., World]:
+    def make(**changes: Any) -> World:
+        given = {"domain_proof": "required", "dns_servers": dns.address, "call_seconds": 1.0}
+        return World(make_settings(**{**given, **changes}), store, dispatcher, dns, admin)
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    return make_world()

@@ -1,0 +1,204 @@
+"""What a look at DNS makes of a domain: found, missing, wrong, no answer, lost, and when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.dns_records import Presence
+from shared.domain.ownership import DomainState
+from shared.domain.tenant_domain import Look, TenantDomain
+from tests.domains.conftest import ZONE, World
+from tests.stand_ins import fault, publish, withdraw
+
+#: how long each kind of silence takes the resolver's client, kept short
+SILENCES = ["servfail", "refused", "timeout"]
+
+
+def presences(domain: TenantDomain) -> dict[str, Presence]:
+    """Of each record, by its type; the proof as `proof`."""
+    checks = [sighting.check for sighting in domain.sightings]
+    return {"proof" if "challenge" in check.record.name else f"{check.record.type}": check.presence for check in checks}
+
+
+def test_a_published_proof_verifies_the_domain_and_says_so(world: World) -> None:
+    world.create()
+    world.publish_proof()
+    domain = world.look()
+    assert (domain.ownership.state, domain.ownership.is_proven) == (DomainState.VERIFIED, True)
+    assert presences(domain) == {"proof": Presence.OK}
+    assert domain.sightings[0].last_seen_at == domain.checked_at == domain.ownership.verified_at
+    ((action, before, after),) = world.events()
+    assert (action, before["state"], after["state"]) == ("domain.verified", "unverified", "verified")
+
+
+def test_a_missing_proof_leaves_it_unverified_and_tells_nobody(world: World) -> None:
+    world.create()
+    domain = world.look()
+    assert (domain.ownership.state, presences(domain)) == (DomainState.UNVERIFIED, {"proof": Presence.MISSING})
+    assert domain.checked_at is not None
+    assert world.events() == []
+
+
+def test_a_wrong_proof_is_shown_beside_the_right_one(world: World) -> None:
+    world.create()
+    publish(world.dns, (world.proof().name, "TXT", "dezky-verification=of-somebody-else"))
+    domain = world.look()
+    assert (domain.ownership.state, presences(domain)) == (DomainState.UNVERIFIED, {"proof": Presence.DIFFERENT})
+    assert domain.sightings[0].check.seen == ("dezky-verification=of-somebody-else",)
+
+
+def test_the_proof_of_another_tenant_proves_nothing(world: World) -> None:
+    world.create()
+    other = world.create("beta")
+    publish(world.dns, (world.proof().name, "TXT", world.watch().maker.record(other.id, "acme.test").value))
+    assert not world.look().ownership.is_proven
+
+
+@pytest.mark.parametrize("kind", SILENCES)
+@pytest.mark.parametrize("was_proven", [False, True])
+def test_silence_is_no_answer_so_the_state_stays(make_world: Callable[..., World], kind: str, was_proven: bool) -> None:
+    world = make_world(call_seconds=0.3, domain_proof_days=0.000001, domain_lost_proof_days=0.000001)
+    world.create()
+    if was_proven:
+        world.publish_proof()
+        world.look()
+    before = world.domain()
+    fault(world.dns, kind=kind)
+    domain = world.look()
+    assert domain.stands_as(before)
+    assert (domain.checked_at, domain.sightings) == (before.checked_at, before.sightings)
+    assert (domain.fault, domain.faults) == ("timeout" if kind == "timeout" else "upstream_error", 1)
+    assert world.look().faults == 2
+    world.dns.faults.clear()
+    assert (world.look().fault, world.domain().faults) == (None, 0)
+
+
+def test_every_record_is_checked_by_itself(world: World) -> None:
+    world.create()
+    world.furnish()
+    world.publish_proof()
+    publish(world.dns, ("acme.test", "MX", "5 elsewhere.test."), ("acme.test", "TXT", "v=spf1 mx -all"))
+    domain = world.look()
+    assert presences(domain) == {
+        "proof": Presence.OK,
+        "MX": Presence.DIFFERENT,
+        "TXT": Presence.OK,
+        "CNAME": Presence.MISSING,
+    }
+    assert domain.ownership.state is DomainState.DEGRADED
+    assert domain.ownership.is_proven
+    ((action, _, after),) = world.events()
+    assert action == "domain.verified"
+    assert {(one["type"], one["presence"]) for one in after["records"]} == {("MX", "different"), ("CNAME", "missing")}
+
+
+def test_a_record_that_dns_did_not_answer_for_stays_as_it_was_last_seen(world: World) -> None:
+    world.create()
+    world.furnish()
+    world.publish_proof()
+    world.publish_zone()
+    first = world.look()
+    fault(world.dns, kind="servfail", path="MX$")
+    withdraw(world.dns, "autoconfig.acme.test")
+    second = world.look()
+    assert presences(second) == presences(first) | {"CNAME": Presence.MISSING}
+    assert (second.ownership.state, second.fault) == (DomainState.VERIFIED, "upstream_error")
+    seen = {one.check.record.type: one.last_seen_at for one in second.sightings[1:]}
+    assert seen["MX"] == seen["CNAME"] == first.checked_at
+    assert seen["TXT"] == second.checked_at
+    tenant = world.tenant()
+    fewer = [one for one in ZONE if one["type"] != "MX"]
+    assert world.store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": fewer})
+    fault(world.dns, kind="servfail", path="CNAME$")
+    assert set(presences(world.look())) == {"proof", "TXT", "CNAME"}
+
+
+def test_a_lost_proof_degrades_then_fails_and_nothing_is_taken_away(world: World) -> None:
+    world.create()
+    world.publish_proof()
+    world.look()
+    world.finish()
+    withdraw(world.dns, world.proof().name)
+    assert world.look().ownership.state is DomainState.DEGRADED
+    assert world.look().ownership.state is DomainState.DEGRADED
+    world.age("proofLostAt", 3)
+    assert world.look().ownership.state is DomainState.FAILED
+    assert world.actions() == ["domain.verified", "domain.degraded", "domain.failed"]
+    assert world.events()[1][2]["proofLostAt"]
+    assert world.tenant().domains == ("acme.test",)
+    world.publish_proof()
+    assert world.look().ownership.state is DomainState.VERIFIED
+    assert world.actions()[3:] == ["domain.verified"]
+
+
+def test_a_proof_that_vanishes_from_a_degraded_domain_is_told_all_the_same(world: World) -> None:
+    world.create()
+    world.furnish()
+    world.publish_proof()
+    world.look()
+    withdraw(world.dns, world.proof().name)
+    assert world.look().ownership.state is DomainState.DEGRADED
+    assert world.actions() == ["domain.verified", "domain.degraded"]
+
+
+def test_a_proof_that_never_comes_fails_and_asking_again_gives_its_time_anew(world: World) -> None:
+    world.create()
+    world.age("askedAt", 14)
+    assert world.look().ownership.state is DomainState.FAILED
+    world.age("claimedAt", 1)
+    asked = world.plane.domains.request_check("acme", "acme.test", world.admin).domain
+    assert asked.ownership.state is DomainState.UNVERIFIED
+    assert world.look().ownership.state is DomainState.UNVERIFIED
+    assert world.actions() == ["domain.failed", "domain.check_requested"]
+
+
+def test_young_states_are_looked_at_often_old_ones_seldom_failed_ones_daily_and_silence_backs_off(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(domain_first_recheck_seconds=60, domain_recheck_seconds=3600, call_seconds=0.3)
+    world.create()
+
+    def wait() -> float:
+        """Minutes, to within the tenth that spreads them."""
+        domain = world.look()
+        row = world.rows.find_one({"domain": "acme.test"})
+        assert row is not None
+        assert domain.due_at is not None
+        return float((domain.due_at - row["claimedAt"]) / timedelta(minutes=1))
+
+    assert 0.9 <= wait() <= 1.3
+    world.age("since", 2 / 24)
+    assert 13.5 <= wait() <= 17
+    world.age("since", 10)
+    assert 54 <= wait() <= 67
+    fault(world.dns, kind="servfail")
+    assert 0.9 <= wait() <= 1.3
+    assert 1.8 <= wait() <= 2.4
+    assert 3.6 <= wait() <= 4.6
+    world.dns.faults.clear()
+    world.age("askedAt", 20)
+    assert 24 * 54 <= wait() <= 24 * 67
+
+
+def test_a_look_that_was_asked_for_while_one_ran_is_made_after_it(world: World) -> None:
+    world.create()
+    world.make_due("acme.test")
+    (errand,) = world.watch().claim(1)
+    world.rows.update_one({"domain": "acme.test"}, [{"$set": {"requestedAt": "$$NOW", "requestId": "later"}}])
+    assert world.watch().record(errand, Look(False)) is not None
+    assert world.domain().requested_at is not None
+    assert list(world.store.domains.due(10)) == [world.domain().id]
+    assert world.look().requested_at is None
+    assert list(world.store.domains.due(10)) == []
+
+
+def test_a_domain_that_left_its_tenant_while_it_was_looked_at_counts_for_nothing(world: World) -> None:
+    world.create()
+    world.make_due("acme.test")
+    (errand,) = world.watch().claim(1)
+    world.rows.delete_many({})
+    assert world.watch().record(errand, Look(True)) is None
+    assert world.events() == []

@@ -1,0 +1,137 @@
+"""The sweep's part: each domain once however many sweep, hanging resolvers hold up nothing, the dead are replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sandbox.processes import spawn
+from shared.domain.tenant_domain import Look
+from tests.domains.conftest import World
+from tests.stand_ins import fault
+from worker.sweep import Sweep
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def many(world: World, count: int) -> list[str]:
+    names = [f"acme{number}.test" for number in range(count)]
+    world.create("acme", *names)
+    for name in names:
+        world.make_due(name)
+    return names
+
+
+def challenges(world: World) -> list[str]:
+    return sorted(entry["path"].split()[0] for entry in world.dns.journal)
+
+
+def test_several_sweeps_at_once_look_at_each_domain_once(world: World) -> None:
+    names = many(world, 12)
+    sweeps = [world.looks() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda looks: looks.push(), sweeps))
+    for looks in sweeps:
+        looks.push()
+        looks.close()
+    assert challenges(world) == sorted(f"_dezky-challenge.{name}" for name in names)
+
+
+def test_no_more_is_taken_than_there_are_threads_free(world: World) -> None:
+    many(world, 5)
+    fault(world.dns, kind="timeout")
+    looks = world.looks(slots=2)
+    for _ in range(3):
+        looks.push()
+    assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 2
+    looks.close()
+
+
+def test_what_somebody_waits_for_goes_before_what_is_merely_due(world: World) -> None:
+    many(world, 3)
+    world.plane.domains.request_check("acme", "acme2.test", world.admin)
+    (errand,) = world.watch().claim(1)
+    assert errand.name == "acme2.test"
+
+
+def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_world: Callable[..., World]) -> None:
+    world = make_world(call_seconds=6.0)
+    many(world, 3)
+    fault(world.dns, kind="timeout")
+    operation = world.store.operations.find_open(world.tenant().id)
+    assert operation is not None
+    looks = world.looks(slots=3)
+    sweep = Sweep(world.store, world.dispatcher, [looks.push])
+    assert sweep.look() == 0
+    assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
+    # meanwhile the operation falls due, and is sent again though every look still waits for an answer
+    operations = world.store.client[world.settings.mongodb_database]["operations"]
+    operations.update_one({}, [{"$set": {"dueAt": "$$NOW"}}])
+    assert sweep.look() == 1
+    assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
+    looks.close()
+    assert [row["faults"] for row in world.rows.find()] == [1, 1, 1]
+
+
+def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make_world(lease_seconds=3, attempt_seconds=2.5)
+    world.create()
+    world.publish_proof()
+    world.make_due("acme.test")
+    fault(world.dns, kind="latency", delay=30, count=1)
+    environment = os.environ | {
+        "MONGODB_URI": world.settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DATABASE": world.settings.mongodb_database,
+        "REDIS_URL": world.settings.redis_url.get_secret_value(),
+        "STAMP_KEYS": ",".join(world.settings.stamp_key_texts),
+        "DNS_SERVERS": world.dns.address,
+        "DOMAIN_PROOF": "required",
+        "LEASE_SECONDS": "3",
+        "ATTEMPT_SECONDS": "2.5",
+        "SWEEP_INTERVAL_SECONDS": "0.2",
+    }
+    process = spawn([sys.executable, "-m", "worker.sweep"], log=tmp_path / "sweep.log", env=environment)
+    try:
+        until(lambda: world.dns.journal)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(5)
+    assert world.domain().checked_at is None
+    assert list(world.store.domains.due(10)) == []
+    looks = world.looks()
+    until(lambda: looks.push() or world.domain().checked_at)
+    looks.close()
+    assert world.domain().ownership.is_proven
+
+
+def test_a_look_whose_lease_ran_out_counts_for_nothing(make_world: Callable[..., World]) -> None:
+    world = make_world(lease_seconds=0.05, attempt_seconds=0.04)
+    world.create()
+    world.make_due("acme.test")
+    (slow,) = world.watch().claim(1)
+    time.sleep(0.1)
+    (second,) = world.watch().claim(1)
+    assert world.watch().record(second, Look(True)) is not None
+    assert world.watch().record(slow, Look(False)) is None
+    assert world.domain().ownership.is_proven
+    assert world.actions() == ["domain.verified"]
+
+
+def test_without_a_key_for_proofs_no_domain_is_looked_at(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.create()
+    world.make_due("acme.test")
+    keyless = make_world(domain_proof="off", stamp_keys="")
+    assert list(keyless.watch().claim(5)) == []

@@ -1,0 +1,76 @@
+"""The mail step where proofs are required: it sets up what is proven, names what waits, and takes nothing away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.faults import Result
+from tests.stand_ins import Saved
+from tests.worker.test_mail import Errand, client, objects, sets
+from worker.integrations.stalwart import Stalwart
+from worker.steps.mail import ensure_mail
+from worker.steps.work import Work
+
+
+@pytest.fixture
+def mail(stalwart: StalwartStandIn) -> Stalwart:
+    return client(stalwart)
+
+
+def proven(errand: Work, *names: str) -> Work:
+    """The same errand where proofs are required and these domains are proven."""
+    return replace(errand, proven=frozenset(names))
+
+
+def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    outcome = ensure_mail(proven(work("stalwart", domains=("acme.test", "acme.org"))), mail)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "domains_unverified")
+    assert outcome.notes == {"waiting_for_proof": "acme.test, acme.org"}
+    assert (sets(stalwart), saved) == ([], {})
+
+
+def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    domains = ("acme.test", "acme.org", "acme.net")
+    outcome = ensure_mail(proven(work("stalwart", domains=domains), "acme.org"), mail)
+    assert (outcome.result, outcome.notes) == (Result.OK, {"waiting_for_proof": "acme.test, acme.net"})
+    assert [one["name"] for one in objects(stalwart, "Domain")] == ["acme.org"]
+    assert saved["stalwartDomainId"] == objects(stalwart, "Domain")[0]["id"]
+    outcome = ensure_mail(proven(work("stalwart", domains=domains), *domains), mail)
+    assert (outcome.result, outcome.notes) == (Result.OK, {})
+    assert [entry["domain"] for entry in saved["stalwartDomains"]] == list(domains)
+    assert {record["domain"] for record in saved["dnsRecords"]} == set(domains)
+    assert saved["stalwartDomainId"] == saved["stalwartDomains"][0]["id"]
+
+
+@pytest.mark.parametrize("still", [("acme.org",), ()])
+def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, still: tuple[str, ...]
+) -> None:
+    domains = ("acme.test", "acme.org")
+    ensure_mail(work("stalwart", domains=domains), mail)
+    before = {name: value for name, value in saved.items() if name != "dnsRecords"}
+    records = sorted(map(str, saved["dnsRecords"]))
+    stalwart.journal.clear()
+    ensure_mail(proven(work("stalwart", domains=domains), *still), mail)
+    assert sets(stalwart) == []
+    assert {name: saved[name] for name in before if name != "dnsRecordsAt"} == {
+        name: value for name, value in before.items() if name != "dnsRecordsAt"
+    }
+    assert sorted(map(str, saved["dnsRecords"])) == records
+    assert all(one["isEnabled"] for one in objects(stalwart, "Domain"))
+
+
+def test_a_plan_says_the_same_and_changes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+    planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_plan=True)
+    outcome = ensure_mail(planned, mail)
+    assert outcome.notes == {"waiting_for_proof": "acme.test"}
+    assert any("acme.org" in change for change in planned.changes)
+    assert not any("acme.test" in change for change in planned.changes)
+    assert sets(stalwart) == []

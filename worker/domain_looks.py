@@ -1,0 +1,53 @@
+"""Looks at domains in DNS on a few threads of its own, so that resolvers that hang hold up nothing else."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from shared.control_plane.domain_watch import DomainWatch, Errand
+from shared.domain.errors import StoreUnavailable
+from shared.domain.tenant_domain import judged, questions_of
+from shared.settings import Settings
+from worker.deadline import within
+from worker.integrations.dns_lookup import DnsLookup
+
+log = structlog.get_logger(__name__)
+
+#: looks at once. With the sweep's interval this also bounds how many questions a second the resolvers are asked.
+SLOTS = 16
+
+
+class DomainLooks:
+    """One per sweep. Domains are claimed only when a thread is free for each, so that no lease runs out in a queue."""
+
+    def __init__(self, watch: DomainWatch, lookup: DnsLookup, settings: Settings, slots: int = SLOTS) -> None:
+        self._watch = watch
+        self._lookup = lookup
+        self._attempt_seconds = settings.attempt_seconds
+        self._slots = slots
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="domain-look")
+        self._running: set[Future[None]] = set()
+
+    def push(self) -> int:
+        """Start what is due, as far as threads are free, and wait for none of it; how many operations were started."""
+        self._running = {look for look in self._running if not look.done()}
+        for errand in self._watch.claim(self._slots - len(self._running)):
+            self._running.add(self._pool.submit(self._look, errand))
+        return self._watch.start_reconciles()
+
+    def close(self) -> None:
+        """End once the looks under way have; each has its time."""
+        self._pool.shutdown()
+
+    def _look(self, errand: Errand) -> None:
+        try:
+            with within(self._attempt_seconds):
+                answers, fault = self._lookup.answered(questions_of(errand.tenant, errand.name, self._watch.maker))
+            self._watch.record(errand, judged(errand.tenant, errand.name, self._watch.maker, answers, fault))
+        except StoreUnavailable:
+            # the domain is due again when its lease runs out
+            log.warning("domain.store_unavailable", domain=errand.name)
+        except Exception:  # a bug with one domain must not cost the sweep its thread
+            log.exception("domain.bug", domain=errand.name, tenant=errand.tenant.slug)
