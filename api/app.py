@@ -13,6 +13,7 @@ from api.domains import domain_routes
 from api.events import event_routes
 from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
+from api.life import life_routes
 from api.manual import Manual, manual_routes
 from api.openapi import describe
 from api.operations import operation_routes
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> Flask:
         manual_routes(manual),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
+        life_routes(control_plane),
         operation_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),

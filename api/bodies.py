@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from api.fields import Country, DomainName, Email, Line, Moment, Name, ObjectIdText, Slug, StripeId, Subject
 from shared.domain.subscription import NewSubscription, SubscriptionChanges, SubscriptionStatus
-from shared.domain.tenant import Address, BillingInfo, NewTenant, TenantPatch
+from shared.domain.tenant import Address, BillingInfo, NewTenant, Owner, TenantPatch
 from shared.domain.user import NewUser, Role, UserChanges
 
 PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"x-catalogue": "plans"})]
@@ -60,6 +60,19 @@ class BillingInfoBody(Body):
         return BillingInfo(self.company, self.vat_id, self.email or "", address)
 
 
+class OwnerBody(Body):
+    """The first person of a tenant: an account is made for them, and access given once all is there."""
+
+    email: Email
+    name: Name
+
+
+class SuspensionBody(Body):
+    """Why a tenant is suspended; kept, and shown to its people."""
+
+    reason: Name
+
+
 class NewTenantBody(Body):
     """A tenant to be set up. Without a plan it gets the catalogue's first."""
 
@@ -69,6 +82,7 @@ class NewTenantBody(Body):
     domains: Domains = []
     billing_info: BillingInfoBody | None = None
     partner_id: ObjectIdText | None = None
+    owner: OwnerBody | None = None
 
     def to_domain(self, default_plan: str) -> NewTenant:
         return NewTenant(
@@ -78,6 +92,7 @@ class NewTenantBody(Body):
             domains=tuple(dict.fromkeys(self.domains)),
             billing_info=self.billing_info.to_domain() if self.billing_info else None,
             partner_id=self.partner_id,
+            owner=Owner(self.owner.email, self.owner.name) if self.owner else None,
         )
 
 

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     stalwart_api_token: SecretStr | None = None
     stalwart_username: str | None = None
     stalwart_password: SecretStr | None = None
+    authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
     ocis_token_url: AnyHttpUrl | None = None
@@ -71,6 +72,10 @@ class Settings(BaseSettings):
 
     operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
+    delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
+    suspended_mail: Literal["refuse", "receive"] = Field(
+        "refuse", description="what becomes of mail to a suspended tenant's domains"
+    )
     step_max_attempts: int = Field(40, ge=1)
     attempt_seconds: float = Field(45, gt=0)
     call_seconds: float = Field(10, gt=0)

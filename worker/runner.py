@@ -101,7 +101,7 @@ class Runner:
             settle(self._store, operation.id)
             return
         if not operation.is_plan:
-            self._store.tenants.record_step(operation, operation.step(claim.step.name))
+            self._store.tenants.record_steps(operation)
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
@@ -159,6 +159,8 @@ class Runner:
             save=save,
             member_role=self._settings.ocis_member_role,
             proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
+            email_stage=self._settings.authentik_email_stage,
+            suspended_mail=self._settings.suspended_mail,
             is_plan=operation.is_plan,
         )
 

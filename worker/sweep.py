@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
 from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
@@ -98,8 +100,10 @@ def main() -> None:
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
     watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
     looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+    life = open_control_plane(store, dispatcher, settings).life
+    duties = (partial(life.take_up, BATCH), looks.push)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher, [looks.push]), settings.sweep_interval_seconds)
+    sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     looks.close()
     dispatcher.close()
     store.close()

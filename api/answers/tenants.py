@@ -40,6 +40,11 @@ class BillingInfoAnswer(AnswerModel):
         return cls(**plain, address=AddressAnswer.of(billing.address))
 
 
+class OwnerAnswer(AnswerModel):
+    email: str
+    name: str
+
+
 class _TenantFields(AnswerModel):
     id: ObjectIdText = Field(serialization_alias="_id")
     slug: str
@@ -52,6 +57,10 @@ class _TenantFields(AnswerModel):
     provisioning_status: dict[str, StepState]
     provisioning_errors: dict[str, str]
     health: Literal["ok", "degraded"] = Field(description="degraded: the latest outcome of some step is an error")
+    owner: OwnerAnswer | None = None
+    suspend_reason: str | None = None
+    purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
+    purged_at: datetime | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -59,10 +68,13 @@ class _TenantFields(AnswerModel):
 
 
 #: what each integration knows the tenant by, named by the integrations' own table
+_LISTS: dict[str, Any] = {
+    "stalwartDomains": list[dict[str, str]],
+    "dnsRecords": list[dict[str, str]],
+    "stalwartLocked": list[str],
+}
 _REMOTE: dict[str, Any] = {
-    name: (list[dict[str, str]] | None if name in ("stalwartDomains", "dnsRecords") else str | None, None)
-    for fields in INTEGRATIONS.values()
-    for name in fields
+    name: (_LISTS.get(name, str) | None, None) for fields in INTEGRATIONS.values() for name in fields
 }
 
 
@@ -84,6 +96,10 @@ class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMO
             provisioning_status=dict(tenant.provisioning_status),
             provisioning_errors=dict(tenant.provisioning_errors),
             health="degraded" if tenant.is_degraded else "ok",
+            owner=OwnerAnswer(email=tenant.owner.email, name=tenant.owner.name) if tenant.owner else None,
+            suspend_reason=tenant.suspend_reason,
+            purge_after=tenant.purge_after,
+            purged_at=tenant.purged_at,
             version=tenant.version,
             created_at=tenant.created_at,
             updated_at=tenant.updated_at,

@@ -113,7 +113,7 @@ class DomainWatch:
         if not self._store.domains.take_waiting(tenant_id, session):
             return None
         tenant = self._store.tenants.find_by_id(tenant_id, session)
-        return self._starter.begin(Action.RECONCILE, tenant, author, session) if tenant else None
+        return self._starter.start_within(Action.RECONCILE, tenant, author, session) if tenant else None
 
 
 def _event(before: TenantDomain, after: TenantDomain, trace: str) -> NewEvent:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.control_plane.callers import CallerCases
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
+from shared.control_plane.life import LifeCases
 from shared.control_plane.operations import OperationCases
 from shared.control_plane.partners import PartnerCases
 from shared.control_plane.service import ServiceCases
@@ -25,6 +26,7 @@ class ControlPlane:
 
     tenants: TenantCases
     domains: DomainCases
+    life: LifeCases
     operations: OperationCases
     callers: CallerCases
     users: UserCases
@@ -41,6 +43,7 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
     return ControlPlane(
         tenants=tenants,
         domains=domains,
+        life=LifeCases(store, starter, tenants, settings),
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import structlog
 
 from shared.domain.event import Author, NewEvent
-from shared.domain.operation import Operation
+from shared.domain.operation import Action, Operation, OperationStatus
+from shared.domain.tenant import Status, Tenant
+from shared.domain.user import NewUser, Role
 from shared.store.mongo import Transaction
 from shared.store.opening import Store
 
@@ -33,7 +35,33 @@ def settle_within(store: Store, operation_id: str, session: Transaction) -> Oper
         return None
     tenant = None if operation.is_plan else store.tenants.settle(operation, session)
     store.events.append(_outcome_event(operation, tenant.status if tenant else None), session)
+    if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
+        _complete(store, tenant, operation, session)
     return operation
+
+
+def _complete(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+    """What a success means beyond the tenant's own record."""
+    if operation.action is Action.PURGE:
+        forgotten = store.users.forget_tenant(tenant.id, session)
+        store.subscriptions.cancel_all(tenant.id, session)
+        store.domains.leave_alone(tenant.id, session)
+        purges = store.operations.of_action(tenant.id, Action.PURGE, session)
+        store.tombstones.insert(tenant, purges, forgotten, session)
+    elif tenant.owner is not None and tenant.status is Status.ACTIVE:
+        _record_owner(store, tenant, operation, session)
+
+
+def _record_owner(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+    """The owner's role waits for them here, bound to the account that was made for them and to this tenant alone."""
+    subject = tenant.remote.get("ownerSubject")
+    if subject is None or tenant.owner is None or store.users.find_by_subject(subject, session) is not None:
+        return
+    new = NewUser(subject, tenant.owner.email, tenant.owner.name, Role.OWNER, (tenant.id,))
+    user = store.users.insert(new, (tenant.id,), session)
+    after = {"_id": user.id, "role": user.role, "tenantIds": list(user.tenant_ids)}
+    author = Author(None, operation.request_id)
+    store.events.append(NewEvent("user.created", author, tenant.id, tenant.slug, None, after), session)
 
 
 def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:

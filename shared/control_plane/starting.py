@@ -6,7 +6,7 @@ from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import ActionNotPossible, OperationInProgress
 from shared.domain.event import Author, NewEvent
 from shared.domain.operation import Action, Mode, Operation
-from shared.domain.recipes import TRANSITIONS
+from shared.domain.recipes import TRANSITIONS, recipe_for
 from shared.domain.tenant import Tenant, TenantChanges
 from shared.domain.views import TenantView
 from shared.settings import Settings
@@ -14,6 +14,7 @@ from shared.store.mongo import Transaction, new_id
 from shared.store.opening import Store
 from shared.store.operation_rows import NewOperation
 from shared.store.operations import AlreadyOpen
+from shared.store.tenant_life import Beginning
 
 
 class Starter:
@@ -34,7 +35,7 @@ class Starter:
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
                 return TenantView(tenant, self.insert(new_id(), action, tenant, author, session, mode))
-            return self.begin(action, tenant, author, session)
+            return self.start_within(action, tenant, author, session)
 
         try:
             view = self._store.transaction(record)
@@ -42,7 +43,7 @@ class Starter:
             return self._running(action, mode, tenant)
         return self.ring(view)
 
-    def begin(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
+    def start_within(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
         """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible."""
         require_status(action, tenant)
         view = self.accept(action, tenant, {}, author, session)
@@ -56,6 +57,28 @@ class Starter:
         operation_id = new_id()
         changed = self._store.tenants.accept(tenant, changes, operation_id, session)
         return TenantView(changed, self.insert(operation_id, action, changed, author, session))
+
+    def begin(self, beginning: Beginning, tenant: Tenant, author: Author) -> TenantView:
+        """Begin an action of the tenant's life, or answer the very one that runs.
+
+        Raises OperationInProgress, ActionNotPossible.
+        """
+
+        def record(session: Transaction) -> TenantView:
+            current = self._store.tenants.find_by_id(tenant.id, session) or tenant
+            require_status(beginning.action, current)
+            operation_id = new_id()
+            changed = self._store.tenants.begin(current, beginning, operation_id, session)
+            operation = self.insert(operation_id, beginning.action, changed, author, session)
+            view = TenantView(changed, operation)
+            self._store.events.append(_started(view, author, beginning.reason), session)
+            return view
+
+        try:
+            view = self._store.transaction(record)
+        except AlreadyOpen:
+            return self._running(beginning.action, Mode.APPLY, tenant)
+        return self.ring(view)
 
     def insert(
         self,
@@ -74,6 +97,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
+            recipe=recipe_for(action, tenant),
             mode=mode,
         )
         return self._store.operations.insert(operation_id, new, session)
@@ -107,13 +131,14 @@ class Starter:
 
 def require_status(action: Action, tenant: Tenant) -> None:
     """Raises ActionNotPossible unless the action may start from the tenant's status."""
-    allowed, _ = TRANSITIONS[action]
-    if tenant.status not in allowed:
+    if tenant.purged_at is not None:
+        raise ActionNotPossible("The tenant was removed for good; only its record is left.")
+    if tenant.status not in TRANSITIONS[action].starts:
         raise ActionNotPossible(f"A tenant that is {tenant.status} cannot be put through {action}.")
 
 
-def _started(view: TenantView, author: Author) -> NewEvent:
+def _started(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
     operation = view.operation
     action = operation.action if operation else "unknown"
-    after = {"operation": operation.id if operation else None}
+    after = {"operation": operation.id if operation else None} | ({"reason": reason} if reason else {})
     return NewEvent(f"tenant.{action}", author, view.tenant.id, view.tenant.slug, None, after)

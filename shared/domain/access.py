@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import Forbidden, NotFound
 from shared.domain.event import Author
-from shared.domain.tenant import Tenant
+from shared.domain.tenant import Status, Tenant
 from shared.domain.user import NewUser, Role, User
 
 RULES = (Role.OWNER, Role.ADMIN)
@@ -48,10 +48,11 @@ class Actor:
         return self.user.partner_id is not None and self.user.role in RULES and given_by_platform
 
     def has_tenant(self, tenant: Tenant) -> bool:
-        return tenant.id in self.user.tenant_ids
+        """A deleted tenant's own people are strangers to it at once, whatever their records still say."""
+        return tenant.id in self.user.tenant_ids and tenant.status is not Status.DELETED
 
     def administers(self, tenant: Tenant) -> bool:
-        return self.user.role_in(tenant.id) in RULES
+        return self.has_tenant(tenant) and self.user.role_in(tenant.id) in RULES
 
     def resells(self, tenant: Tenant) -> bool:
         return self.is_partner_admin and tenant.partner_id == self.user.partner_id
@@ -115,6 +116,20 @@ def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
 
 def may_steer(actor: Actor, tenant: Tenant) -> bool:
     """Cancel the tenant's operations and retry their steps."""
+    return actor.is_platform_admin or actor.looks_after(tenant)
+
+
+def may_end_tenant(actor: Actor, tenant: Tenant) -> bool:
+    """Suspend, resume, delete and restore it."""
+    return actor.is_platform_admin or actor.resells(tenant)
+
+
+def may_purge_tenant(actor: Actor) -> bool:
+    """Remove for good what no one can give back."""
+    return actor.is_platform_admin
+
+
+def may_export_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.looks_after(tenant)
 
 

@@ -10,6 +10,11 @@ from enum import StrEnum
 class Action(StrEnum):
     PROVISION = "provision"
     RECONCILE = "reconcile"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    DELETE = "delete"
+    RESTORE = "restore"
+    PURGE = "purge"
 
 
 class Mode(StrEnum):

@@ -25,6 +25,11 @@ REASONS: dict[str, Reason] = {
         "None of the tenant's domains has been proven to be its own, so no mail was set up.",
         "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
     ),
+    "nothing_there": Reason("There is nothing of this tenant in the integration.", "Nothing needs to be done."),
+    "owner_has_account": Reason(
+        "An account with the owner's address exists in Authentik and is not of our making, so it was given nothing.",
+        "Make sure whose account it is, then add it to the tenant's group by hand.",
+    ),
     # the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True
@@ -75,6 +80,14 @@ REASONS: dict[str, Reason] = {
     "locked_out": Reason(
         "Our account was removed from this tenant's space, so it cannot be looked after.",
         "Make the provisioning account a manager of the space again, then reconcile the tenant.",
+    ),
+    "in_use": Reason(
+        "Something in the integration still refers to what is to be removed.",
+        "Remove or change what refers to it; the removal goes on by itself.",
+    ),
+    "guards_alone": Reason(
+        "Applications in Authentik are guarded by the tenant's group alone; without it they would be open to all.",
+        "Remove those applications, or bind another group to them; the removal goes on by itself.",
     ),
     "not_supported": Reason(
         "This version or configuration of the integration cannot do what the step needs.",

@@ -5,41 +5,99 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.operation import Action
-from shared.domain.tenant import Status
+from shared.domain.tenant import Status, Tenant
 
 AUTHENTIK, STALWART, OCIS = "authentik", "stalwart", "ocis"
+#: the step that gives people access and takes it back: membership of the tenant's group
+ACCESS = "access"
 
 #: integration: the tenant's fields that hold what it knows the tenant by
 INTEGRATIONS: dict[str, tuple[str, ...]] = {
-    AUTHENTIK: ("authentikGroupId",),
-    STALWART: ("stalwartDomainId", "stalwartDomains", "stalwartTenantId", "dnsRecords", "dnsRecordsAt"),
+    AUTHENTIK: ("authentikGroupId", "ownerSubject"),
+    STALWART: (
+        "stalwartDomainId",
+        "stalwartDomains",
+        "stalwartTenantId",
+        "stalwartLocked",
+        "dnsRecords",
+        "dnsRecordsAt",
+    ),
     OCIS: ("ocisSpaceId",),
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """One integration's part of an action; `name` is unique in a recipe and is what operations show."""
+    """One integration's part of an action; `name` is unique in a recipe and is what operations show.
+
+    `for_owner`: it has something to do only for a tenant that was given an owner.
+    """
 
     name: str
     integration: str
+    for_owner: bool = False
 
 
 Recipe = tuple[tuple[Step, ...], ...]
 
-_ALL_AT_ONCE: Recipe = ((Step(AUTHENTIK, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS)),)
+_OBJECTS = (Step(AUTHENTIK, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS))
+#: people come in last, when all they could reach is there
+_UP: Recipe = (_OBJECTS, (Step(ACCESS, AUTHENTIK, for_owner=True),))
+_UP_AGAIN: Recipe = (_OBJECTS, (Step(ACCESS, AUTHENTIK),))
+#: all doors at once: one system that is away must not keep the others open
+_SHUT: Recipe = ((Step(ACCESS, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS)),)
+#: the group goes last: while anything of the tenant is left, its name is still held
+_AWAY: Recipe = ((Step(STALWART, STALWART), Step(OCIS, OCIS)), (Step(AUTHENTIK, AUTHENTIK),))
 
 #: action: phases, each a row of steps that run in parallel
 RECIPES: dict[Action, Recipe] = {
-    Action.PROVISION: _ALL_AT_ONCE,
-    Action.RECONCILE: _ALL_AT_ONCE,
+    Action.PROVISION: _UP,
+    Action.RECONCILE: _UP,
+    Action.SUSPEND: _SHUT,
+    Action.RESUME: _UP_AGAIN,
+    Action.DELETE: _SHUT,
+    Action.RESTORE: _UP_AGAIN,
+    Action.PURGE: _AWAY,
 }
 
-#: action: (statuses it may start from, status a success leads to; None: the status stays)
-TRANSITIONS: dict[Action, tuple[frozenset[Status], Status | None]] = {
-    Action.PROVISION: (frozenset({Status.PENDING}), Status.ACTIVE),
-    Action.RECONCILE: (frozenset({Status.PENDING, Status.ACTIVE}), Status.ACTIVE),
+
+@dataclass(frozen=True)
+class Transition:
+    """`starts`: statuses the action may start from. `accepted`: the status at once, for what closes doors: our own
+    must not wait for others'. `ends`: the status a success leads to. None: the status stays.
+    """
+
+    starts: frozenset[Status]
+    ends: Status
+    accepted: Status | None = None
+
+
+_ALIVE = frozenset({Status.PENDING, Status.ACTIVE, Status.SUSPENDED})
+
+TRANSITIONS: dict[Action, Transition] = {
+    Action.PROVISION: Transition(frozenset({Status.PENDING}), Status.ACTIVE),
+    Action.RECONCILE: Transition(frozenset({Status.PENDING, Status.ACTIVE}), Status.ACTIVE),
+    Action.SUSPEND: Transition(_ALIVE, Status.SUSPENDED, accepted=Status.SUSPENDED),
+    Action.RESUME: Transition(frozenset({Status.SUSPENDED}), Status.ACTIVE),
+    Action.DELETE: Transition(_ALIVE | {Status.DELETED}, Status.DELETED, accepted=Status.DELETED),
+    Action.RESTORE: Transition(frozenset({Status.DELETED}), Status.ACTIVE),
+    Action.PURGE: Transition(frozenset({Status.DELETED}), Status.DELETED),
 }
+
+#: what closes or removes is taken up again for as long as it takes
+PERSISTENT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
+
+
+#: which integration a step of any action speaks to, by the step's name
+INTEGRATION_OF_STEP = {step.name: step.integration for recipe in RECIPES.values() for phase in recipe for step in phase}
+
+
+def recipe_for(action: Action, tenant: Tenant) -> Recipe:
+    """The action's phases, less what has nothing to do for this tenant."""
+    phases = (
+        tuple(step for step in phase if tenant.owner is not None or not step.for_owner) for phase in RECIPES[action]
+    )
+    return tuple(phase for phase in phases if phase)
 
 
 def integration_of(step_name: str, action: Action) -> str | None:

@@ -36,6 +36,14 @@ class BillingInfo:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The first person of a tenant, to be given an account and access once all is there."""
+
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
 class NewTenant:
     """What a caller asks for; already checked for form, not yet for whether it is free."""
 
@@ -45,6 +53,7 @@ class NewTenant:
     domains: tuple[str, ...] = ()
     billing_info: BillingInfo | None = None
     partner_id: str | None = None
+    owner: Owner | None = None
 
 
 class TenantChanges(TypedDict, total=False):
@@ -79,7 +88,8 @@ class Tenant:
     """A customer organisation.
 
     `remote`: what each integration knows the tenant by, under the record's field names (`authentikGroupId` ...).
-    `generation` is raised by each accepted change; `version` by every write.
+    `generation` is raised by each accepted change; `version` by every write. `purge_after`: when the sweep may remove a
+    deleted tenant for good; `purged_at`: when that was done.
     """
 
     id: str
@@ -98,6 +108,10 @@ class Tenant:
     version: int
     created_at: datetime
     updated_at: datetime
+    owner: Owner | None = None
+    suspend_reason: str | None = None
+    purge_after: datetime | None = None
+    purged_at: datetime | None = None
 
     @property
     def group_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from shared.domain.dns_records import Record
@@ -104,3 +105,37 @@ class Feed:
     items: tuple[Event, ...]
     older: int | None
     newer: int
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What one step of one purge removed. `verified`: how its absence was seen, None when it was not."""
+
+    operation: str
+    step: str
+    status: str
+    removed: tuple[str, ...]
+    verified: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is left to show of a tenant that was removed for good."""
+
+    slug: str
+    domains: tuple[str, ...]
+    purged_at: datetime
+    users_removed: int
+    removals: tuple[Removal, ...]
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is held about a tenant."""
+
+    tenant: Tenant
+    users: tuple[User, ...]
+    subscriptions: tuple[Subscription, ...]
+    operations: tuple[Operation, ...]
+    events: tuple[Event, ...]

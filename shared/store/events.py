@@ -54,7 +54,9 @@ class Events:
 
     def number(self, session: Transaction) -> int:
         """Number a batch of committed events; how many. Two at once conflict over the counter, so one waits."""
-        keys = [row["_id"] for row in self._rows.find({"unnumbered": True}, {"_id": 1}, session=session).limit(BATCH)]
+        rows = self._rows.find({"unnumbered": True}, {"_id": 1}, session=session)
+        # by time first: ids of different processes tell the second only, and an effect must not come before its cause
+        keys = [row["_id"] for row in rows.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]
         if not keys:
             return 0
         counter = self._counters.find_one_and_update(
@@ -68,7 +70,7 @@ class Events:
         self._rows.bulk_write(
             [
                 UpdateOne({"_id": key}, {"$set": {"number": first + offset}, "$unset": {"unnumbered": ""}})
-                for offset, key in enumerate(sorted(keys))
+                for offset, key in enumerate(keys)
             ],
             session=session,
         )

@@ -19,6 +19,7 @@ from shared.store.operations import Operations
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
+from shared.store.tombstones import Tombstones
 from shared.store.users import Users
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Store:
     subscriptions: Subscriptions
     partners: Partners
     events: Events
+    tombstones: Tombstones
     idempotency: Idempotency
     breakers: Breakers
 
@@ -83,6 +85,7 @@ def open_store(settings: Settings) -> Store:
         subscriptions=Subscriptions(database),
         partners=Partners(database),
         events=Events(database),
+        tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         breakers=Breakers(database),
     )

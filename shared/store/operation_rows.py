@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from shared.domain.event import Author
 from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
-from shared.domain.recipes import RECIPES
+from shared.domain.recipes import Recipe
 from shared.store.mongo import Document, seconds_from_now
 
 
@@ -23,6 +23,7 @@ class NewOperation:
     generation: int
     author: Author
     deadline_seconds: float
+    recipe: Recipe
     mode: Mode = Mode.APPLY
 
 
@@ -51,7 +52,7 @@ def new_operation(
     first_look = seconds_from_now(grace)
     steps = [
         _new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
-        for number, phase in enumerate(RECIPES[new.action])
+        for number, phase in enumerate(new.recipe)
         for step in phase
     ]
     times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}

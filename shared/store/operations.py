@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -13,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
 from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
 from shared.store.mongo import (
@@ -64,7 +66,7 @@ class Operations:
 
         Raises AlreadyOpen when the tenant has an open one.
         """
-        held = self._leases_of_older(new.tenant_id, session) if new.action is not Action.PROVISION else {}
+        held = self._held(new, session) if new.action is not Action.PROVISION else {}
         document, computed = new_operation(operation_id, new, held, self._grace)
         try:
             row = self._rows.find_one_and_update(
@@ -98,6 +100,11 @@ class Operations:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
+
+    def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
+        """Every operation of this kind the tenant had, oldest first."""
+        rows = self._rows.find({"tenantId": tenant_id, "action": action}, session=session).sort("_id", ASCENDING)
+        return list(map(operation_of, rows))
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
         """Take a step for one attempt. None: it is done, taken, not due, sent anew by a later dispatch, or unknown."""
@@ -206,7 +213,17 @@ class Operations:
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])
 
-    def _leases_of_older(self, tenant_id: str, session: Transaction) -> dict[str, object]:
+    def _held(self, new: NewOperation, session: Transaction) -> dict[str, object]:
+        """Step name: end of the longest lease an older step still has on the same integration."""
+        leases = self._leases_of_older(new.tenant_id, session)
+        by_integration: dict[str, Any] = {}
+        for name, until in leases.items():
+            integration = INTEGRATION_OF_STEP.get(name, name)
+            by_integration[integration] = max(until, by_integration.get(integration, until))
+        steps = [step for phase in new.recipe for step in phase]
+        return {s.name: by_integration[s.integration] for s in steps if s.integration in by_integration}
+
+    def _leases_of_older(self, tenant_id: str, session: Transaction) -> dict[str, Any]:
         """Step name: end of a lease still alive on an already closed operation. The new one's steps wait for it,
         else an old attempt's write could land upstream after the new one's."""
         pipeline: list[Document] = [

@@ -104,6 +104,11 @@ class Subscriptions:
             raise SubscriptionExists from None
         return _subscription(present(row))
 
+    def cancel_all(self, tenant_id: str, session: Transaction) -> None:
+        """End whatever the tenant still pays for."""
+        ended = written(literals({"status": SubscriptionStatus.CANCELED}))
+        self._rows.update_many({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, ended, session=session)
+
     def delete(self, subscription_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
 

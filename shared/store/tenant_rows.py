@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.recipes import INTEGRATIONS
-from shared.domain.tenant import Address, BillingInfo, Status, Tenant
+from shared.domain.tenant import Address, BillingInfo, Owner, Status, Tenant
 from shared.store.mongo import Document
 
 REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
@@ -47,6 +47,10 @@ def tenant_of(row: Document) -> Tenant:
         version=row["version"],
         created_at=row["createdAt"],
         updated_at=row["updatedAt"],
+        owner=Owner(row["owner"]["email"], row["owner"]["name"]) if row.get("owner") else None,
+        suspend_reason=row.get("suspendReason"),
+        purge_after=row.get("purgeAfter"),
+        purged_at=row.get("purgedAt"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
@@ -13,8 +14,8 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.domain.access import Scope
 from shared.domain.errors import DomainTaken, SlugTaken
-from shared.domain.operation import Operation, OperationStatus, StepRecord, StepStatus
-from shared.domain.recipes import INTEGRATIONS, TRANSITIONS
+from shared.domain.operation import Operation
+from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import NewTenant, Status, Tenant, TenantChanges
 from shared.domain.views import Page, TenantQuery
 from shared.store.mongo import (
@@ -28,6 +29,7 @@ from shared.store.mongo import (
     present,
     written,
 )
+from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
 
 INDEXES = [
@@ -41,12 +43,22 @@ INDEXES = [
     ),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+    IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
+    IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     *[
         IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
         for integration in INTEGRATIONS
     ],
 ]
+
+
+@dataclass(frozen=True)
+class Due:
+    """A tenant whose time has come. `is_over`: its grace has run out; else its last action is to be begun again."""
+
+    tenant: Tenant
+    is_over: bool
 
 
 class Tenants:
@@ -68,6 +80,7 @@ class Tenants:
             "domains": list(new.domains),
             "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
+            "owner": {"email": new.owner.email, "name": new.owner.name} if new.owner else None,
             "provisioningStatus": dict.fromkeys(INTEGRATIONS, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),
@@ -120,7 +133,9 @@ class Tenants:
         if scope.everything:
             return None
         resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
-        return tuple(dict.fromkeys((*scope.tenant_ids, *resold)))
+        with our_errors():
+            own = [str(row["_id"]) for row in self._rows.find(_own(scope), {"_id": 1})] if scope.tenant_ids else []
+        return tuple(dict.fromkeys((*own, *resold)))
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
@@ -145,6 +160,23 @@ class Tenants:
             raise _taken(problem, tenant.slug) from None
         return tenant_of(present(row))
 
+    def begin(self, tenant: Tenant, beginning: Beginning, operation_id: str, session: Transaction) -> Tenant:
+        """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
+        fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
+        row = self._rows.find_one_and_update(
+            {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+        )
+        return tenant_of(present(row))
+
+    def due(self, limit: int) -> list[Due]:
+        """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""
+        late = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}}
+        over = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
+        with our_errors():
+            again = list(self._rows.find(late).sort("retryAt", ASCENDING).limit(limit))
+            ended = list(self._rows.find(over).sort("purgeAfter", ASCENDING).limit(limit))
+        return [Due(tenant_of(row), False) for row in again] + [Due(tenant_of(row), True) for row in ended]
+
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
         """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
         stray = set(fields) - set(REMOTE_FIELDS)
@@ -152,21 +184,15 @@ class Tenants:
             raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
         return self._guarded(tenant_id, generation, {name: {"$literal": value} for name, value in fields.items()})
 
-    def record_step(self, operation: Operation, step: StepRecord) -> bool:
-        """Show how one step of a running operation stands, unless a newer change was accepted meanwhile."""
-        return self._guarded(operation.tenant_id, operation.generation, _step_fields(step))
+    def record_steps(self, operation: Operation) -> bool:
+        """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
+        return self._guarded(operation.tenant_id, operation.generation, shown(operation))
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""
-        fields: Document = {}
-        for step in operation.steps:
-            fields |= _step_fields(step)
-        allowed, end = TRANSITIONS[operation.action]
-        if operation.status is OperationStatus.SUCCEEDED and end is not None:
-            fields["status"] = {"$cond": [{"$in": ["$status", sorted(allowed)]}, end, "$status"]}
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            written(fields),
+            written(settled(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -183,12 +209,6 @@ def _raised(field: str) -> Document:
     return {field: {"$add": [f"${field}", 1]}}
 
 
-def _step_fields(step: StepRecord) -> Document:
-    shown = step.status if not step.is_open else StepStatus.PENDING
-    message = {"$literal": step.message} if step.message and step.status is not StepStatus.SKIPPED else "$$REMOVE"
-    return {f"provisioningStatus.{step.name}": shown, f"provisioningErrors.{step.name}": message}
-
-
 def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:
     pattern = (problem.details or {}).get("keyPattern", {})
     return DomainTaken() if "domains" in pattern else SlugTaken(slug)
@@ -197,10 +217,15 @@ def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:
 def _scope_filter(scope: Scope) -> Document:
     if scope.everything:
         return {}
-    mine: list[Document] = [{"_id": {"$in": [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]}}]
+    mine: list[Document] = [_own(scope)]
     if scope.partner_id is not None:
         mine.append({"partnerId": scope.partner_id})
     return {"$or": mine} if len(mine) > 1 else mine[0]
+
+
+def _own(scope: Scope) -> Document:
+    keys = [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]
+    return {"_id": {"$in": keys}, "status": {"$ne": Status.DELETED}}
 
 
 def _query_filters(query: TenantQuery) -> list[Document]:

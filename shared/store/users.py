@@ -104,6 +104,17 @@ class Users:
         )
         return _user(present(row))
 
+    def forget_tenant(self, tenant_id: str, session: Transaction) -> int:
+        """Take a tenant from everybody's record; who belonged to nothing else is forgotten. How many those are."""
+        nothing_else = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False}
+        forgotten = self._rows.delete_many(nothing_else, session=session).deleted_count
+        self._rows.update_many(
+            {"tenantIds": tenant_id},
+            [{"$set": {"tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]}, "updatedAt": "$$NOW"}}],
+            session=session,
+        )
+        return forgotten
+
     def delete(self, user_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from sandbox.processes import end, spawn
+from sandbox.processes import end, free_port, spawn
 from sandbox.services import Valkey
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from sandbox.stand_ins.ocis.server import OcisStandIn
@@ -77,6 +78,20 @@ class Platform:
             time.sleep(0.05)
         return process
 
+    def start_api(self) -> str:
+        """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
+        port = free_port()
+        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        log = self._folder / f"api-{len(self._running)}.log"
+        self._spawn([*granian, "--workers", "1", "--blocking-threads", "16", "api.main:app"], log)
+        return f"http://127.0.0.1:{port}"
+
+    def until_ready(self, api_url: str, seconds: float = 30) -> None:
+        give_up = time.monotonic() + seconds
+        while not _answers(f"{api_url}/health/ready"):
+            assert time.monotonic() < give_up, self.logs()
+            time.sleep(0.05)
+
     def start_sweep(self) -> subprocess.Popen[bytes]:
         return self._spawn([sys.executable, "-m", "worker.sweep"], self._folder / f"sweep-{len(self._running)}.log")
 
@@ -121,6 +136,13 @@ class Platform:
         process = spawn(command, log=log, env=self._environment)
         self._running.append(process)
         return process
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 @pytest.fixture

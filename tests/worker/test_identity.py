@@ -189,8 +189,10 @@ def test_members_come_and_go_and_may_be_added_twice(
     ensure_group(work("authentik"), identity)
     group_id = saved["authentikGroupId"]
     user = authentik.directory.add_user({"username": "member"}).pk
-    assert identity.find_user("member") == user
-    assert identity.find_user("Member") is None
+    found = identity.find_person("member")
+    assert found is not None
+    assert found.id == user
+    assert identity.find_person("Member") is None
     for _ in range(2):
         identity.add_member(group_id, user)
     assert identity.get_group(group_id).member_ids == {user}

@@ -16,6 +16,7 @@ from worker.integrations.json_api import Answer, BearerToken, JsonApi
 
 GROUPS = "/api/v3/core/groups/"
 USERS = "/api/v3/core/users/"
+BINDINGS = "/api/v3/policies/bindings/"
 #: the one key of a group's attributes that is ours
 OUR_KEY = "dezky"
 
@@ -34,6 +35,23 @@ class Group:
         """The tenant whose stamp the group carries, or None."""
         ours = self.attributes.get(OUR_KEY)
         found = ours.get("tenantId") if isinstance(ours, dict) else None
+        return found if isinstance(found, str) else None
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user. `subject`: the `sub` of their tokens, in the default mode."""
+
+    id: int
+    username: str
+    subject: str
+    attributes: Mapping[str, Any]
+
+    @property
+    def owned_tenant_id(self) -> str | None:
+        """The tenant as whose owner we made this account, or None for an account that is not our making."""
+        ours = self.attributes.get(OUR_KEY)
+        found = ours.get("ownerOf") if isinstance(ours, dict) else None
         return found if isinstance(found, str) else None
 
 
@@ -78,11 +96,42 @@ class Authentik:
         """May be repeated. Raises Missing as `add_member` does."""
         self._call("POST", f"{GROUPS}{group_id}/remove_user/", json={"pk": user_id}, repeatable=True)
 
-    def find_user(self, username: str) -> int | None:
-        """The number of the user of exactly this username."""
-        answer = self._call("GET", USERS, params={"username": username, "include_groups": "false"})
-        found = [user["pk"] for user in _results(answer) if user.get("username") == username]
-        return int(found[0]) if found else None
+    def last_bindings(self, group_id: str) -> list[str]:
+        """Targets (applications) that this group alone guards: without it they would be open to everybody."""
+        used = self._call("GET", f"{GROUPS}{group_id}/used_by/").json()
+        bindings = [one for one in used if isinstance(one, dict) and one.get("model_name") == "policybinding"]
+        targets = {str(self._call("GET", f"{BINDINGS}{one['pk']}/").json()["target"]) for one in bindings}
+        return sorted(target for target in targets if self._guards(target) <= {group_id})
+
+    def _guards(self, target: str) -> set[str]:
+        """Who or what lets people in there: the group's id, or the binding's own for anything else."""
+        answer = self._call("GET", BINDINGS, params={"target": target, "page_size": "100"})
+        found = [one for one in _results(answer) if str(one.get("target")) == target and one.get("enabled", True)]
+        return {str(one.get("group") or one["pk"]) for one in found}
+
+    def find_person(self, username: str) -> Person | None:
+        """The user of exactly this username. An e-mail address proves nobody: it is never looked up by."""
+        options = {"username": username, "include_groups": "false", "include_roles": "false"}
+        found = map(_person, _results(self._call("GET", USERS, params=options)))
+        return next((one for one in found if one.username == username), None)
+
+    def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:
+        """Without a password and in no group. Raises Refused("taken") when the username exists."""
+        body = {"username": username, "name": name, "email": email, "attributes": attributes, "type": "internal"}
+        return _person(self._call("POST", USERS, json=body).json())
+
+    def mark_person(self, person_id: int, attributes: Mapping[str, Any]) -> None:
+        """Replace all attributes: keep the foreign ones yourself."""
+        self._call("PATCH", f"{USERS}{person_id}/", json={"attributes": attributes}, repeatable=True)
+
+    def invite_person(self, person_id: int, email_stage: str) -> None:
+        """Have a recovery mail sent. Raises Refused("not_supported") when the brand has no recovery flow."""
+        path = f"{USERS}{person_id}/recovery_email/"
+        answer = self._api.call("POST", path, json={"email_stage": email_stage})
+        if answer.status == 400:
+            raise Refused("not_supported", "Authentik sends no recovery mail as it is set up.")
+        if answer.status >= 300:
+            raise self._meaning("POST", path, answer)
 
     def _call(self, method: str, path: str, **options: Any) -> Answer:
         answer = self._api.call(method, path, **options)
@@ -134,7 +183,14 @@ def _results(answer: Answer) -> list[dict[str, Any]]:
 
 def _complains_of_name(answer: Answer) -> bool:
     body = answer.json()
-    return isinstance(body, dict) and "name" in body
+    return isinstance(body, dict) and ("name" in body or "username" in body)
+
+
+def _person(body: Any) -> Person:
+    try:
+        return Person(int(body["pk"]), str(body["username"]), str(body["uid"]), dict(body["attributes"] or {}))
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable("unexpected_answer", "The answer is not a user.") from None
 
 
 def _group(body: Any) -> Group:

@@ -54,6 +54,18 @@ class Jmap:
         if id_ not in answer.get("updated", {}):
             raise _set_fault(answer.get("notUpdated", {}).get(id_))
 
+    def destroy(self, kind: str, id_: str) -> tuple[Object, ...]:
+        """Remove an object; one that is gone already is fine. What still refers to it, when that stops its removal."""
+        (answer,) = self._request([(f"x:{kind}/set", {"destroy": [id_]})], repeatable=True)
+        if id_ in answer.get("destroyed", []):
+            return ()
+        error = answer.get("notDestroyed", {}).get(id_)
+        if error is not None and error.get("type") == "objectIsLinked":
+            return tuple(error.get("linkedObjects") or ())
+        if error is not None and error.get("type") == "notFound":
+            return ()
+        raise _set_fault(error)
+
     def edition(self) -> str:
         """`oss`, `community` or `enterprise`: which the last means built with it and licensed."""
         answer = self._api.call("GET", "/api/account")

@@ -34,6 +34,10 @@ class Space:
     is_disabled: bool
 
 
+#: the roles Admin and Space Admin, whose ids are the same everywhere
+ROLES_THAT_SEE_ALL = frozenset({"71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"})
+
+
 class Ocis:
     """A phrasebook: methods in our words, small values back, no policy."""
 
@@ -51,6 +55,16 @@ class Ocis:
         answer = self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,))
         if answer.status == 404:
             raise Unavailable("storage_down")
+
+    def require_role(self) -> None:
+        """We still hold a role that shows all spaces: without it a list is short and says nothing of it.
+
+        Raises Refused("missing_permission").
+        """
+        body = self._call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).json()
+        held = {str(one.get("appRoleId")) for one in body.get("appRoleAssignments") or [] if isinstance(one, dict)}
+        if not held & ROLES_THAT_SEE_ALL:
+            raise Refused("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
 
     def list_spaces(self) -> list[Space]:
         """Every project space our account may see: with the role it needs, all tenants'."""

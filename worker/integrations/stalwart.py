@@ -17,6 +17,7 @@ from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.jmap import Jmap, Object
 from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.stalwart_objects import LARGEST_GET, DomainContents
 
 #: how long the server's edition is believed, in seconds
 EDITION_SECONDS = 300.0
@@ -63,6 +64,7 @@ class Stalwart:
         self._tenants = tenants
         self._lock = threading.Lock()
         self._edition: tuple[float, str] | None = None
+        self.contents = DomainContents(jmap)
 
     # -- tenants
 
@@ -81,6 +83,10 @@ class Stalwart:
         found = [MailTenant(one["id"], one["name"], one.get("quotas") or {}) for one in answer["list"]]
         return [tenant for tenant in found if token in tenant.name.split()]
 
+    def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
+        """What still refers to it, when that stops the removal; nothing once it is gone."""
+        return self._jmap.destroy("Tenant", tenant_id)
+
     def create_tenant(self, name: str, quotas: Mapping[str, int]) -> str:
         """Not unique: look before you call, and again after any unclear answer."""
         return self._jmap.create("Tenant", {"name": name, "quotas": dict(quotas)})
@@ -98,6 +104,16 @@ class Stalwart:
         )
         found = [one for one in map(_domain, answer["list"]) if one.name == name]
         return found[0] if found else None
+
+    def list_domains(self) -> list[MailDomain]:
+        """Every domain of the server, whoever's."""
+        (found,) = self._jmap.read(("x:Domain/query", {}))
+        domains: list[MailDomain] = []
+        for start in range(0, len(found["ids"]), LARGEST_GET):
+            some = {"ids": found["ids"][start : start + LARGEST_GET], "properties": _DOMAIN_PROPERTIES}
+            (page,) = self._jmap.read(("x:Domain/get", some))
+            domains += map(_domain, page["list"])
+        return domains
 
     def find_domain_by_id(self, domain_id: str) -> MailDomain | None:
         (answer,) = self._jmap.read(("x:Domain/get", {"ids": [domain_id], "properties": _DOMAIN_PROPERTIES}))

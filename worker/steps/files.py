@@ -7,8 +7,9 @@ storage was seen working before and after the look that found none.
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
+from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Tenant
 from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
 from worker.steps.work import Work
@@ -36,6 +37,38 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
     except Missing:
         _make_anew(work, found, files)
         return ok(members="pending")
+
+
+def close_files(work: Work, files: Ocis) -> Outcome:
+    """The space is disabled: its data and members are kept, nobody reaches them."""
+    space = _by_id(work, files) or _by_stamp(work, files)
+    if space is None:
+        return skipped("nothing_there")
+    if not space.is_disabled:
+        work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+    return ok()
+
+
+def remove_files(work: Work, files: Ocis) -> Outcome:
+    """The space is gone with its data. Its absence is believed only while the storage and our role can be seen."""
+    space = _by_id(work, files) or _by_stamp(work, files)
+    if space is not None:
+        if not space.is_disabled:
+            work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+        work.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
+    if work.is_plan:
+        return ok()
+    files.require_role()
+    if _by_stamp(work, files) is not None:
+        raise Unavailable("not_ready", "The space is still listed.")
+    return ok(verified="listed by nobody, with the storage answering and our role over all spaces in place")
+
+
+def _purge(space: Space, files: Ocis) -> None:
+    try:
+        files.purge_space(space.id)
+    except Missing:
+        return  # gone by another's hand, or not to be seen: the look afterwards decides
 
 
 # -- the space

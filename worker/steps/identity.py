@@ -9,11 +9,14 @@ from shared.domain.tenant import Tenant
 from worker.integrations.authentik import OUR_KEY, Authentik, Group
 from worker.steps.work import Work
 
+#: under our key of a closed group's attributes: numbers of the members that were taken out of it
+HELD = "heldMembers"
+
 
 def ensure_group(work: Work, identity: Authentik) -> Outcome:
     """The tenant's group exists under its name, carries our stamp, and is on record. Members are left as they are."""
     tenant = work.tenant
-    group = _by_id(work, identity) or _by_name(tenant, identity)
+    group = find_group(work, identity)
     if group is None:
         group = work.change(
             f"create the group {tenant.group_name}",
@@ -70,11 +73,40 @@ def _created(tenant: Tenant, identity: Authentik) -> Group:
         return group
 
 
+def remove_group(work: Work, identity: Authentik) -> Outcome:
+    """The group is gone, and seen to be: never one that is not provably ours, never one that alone guards something."""
+    group = find_group(work, identity)
+    if group is None:
+        return ok(verified="no group carries the tenant's stamp under its id or name")
+    alone = identity.last_bindings(group.id)
+    if alone:
+        raise Refused("guards_alone", f"These applications have no other binding: {', '.join(alone)}.")
+    work.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
+    return ok(verified="Authentik answers 404 for the group")
+
+
+def _removed(group: Group, identity: Authentik) -> None:
+    try:
+        identity.delete_group(group.id)
+        identity.get_group(group.id)
+    except Missing:
+        return
+    raise Unavailable("not_ready", "The group is still there.")
+
+
+def find_group(work: Work, identity: Authentik) -> Group | None:
+    """The tenant's group, if there is one. Raises Refused("taken") for somebody else's of its name."""
+    return _by_id(work, identity) or _by_name(work.tenant, identity)
+
+
 def _align(work: Work, group: Group, identity: Authentik) -> None:
     tenant = work.tenant
-    if group.attributes.get(OUR_KEY) != stamp(tenant):
+    known = group.attributes.get(OUR_KEY)
+    # who is to be let in again is kept until the step that lets them in has done so
+    held = {HELD: known[HELD]} if isinstance(known, dict) and HELD in known else {}
+    if known != stamp(tenant) | held:
         # PATCH replaces the whole object, so what others keep there is sent back with it
-        attributes = {**group.attributes, OUR_KEY: stamp(tenant)}
+        attributes = {**group.attributes, OUR_KEY: stamp(tenant) | held}
         work.change(
             f"write the tenant's data into the attributes of the group {group.name}",
             lambda: identity.update_group(group.id, attributes=attributes),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
 from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
+from worker.steps.mail_closing import unlock_mail
 from worker.steps.work import Work
 
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
@@ -25,8 +27,10 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     Where proofs are required, only the proven ones: the others wait, and those set up before stay as they are.
     """
     _release_removed(work, mail)
+    unlock_mail(work, mail)
     if not work.tenant.domains:
         return skipped("no_domains")
+    _keep_open(work, mail)
     notes = _waiting(work)
     if not work.ready_domains:
         return skipped("domains_unverified", **notes)
@@ -44,6 +48,16 @@ def _waiting(work: Work) -> dict[str, str]:
     waiting = [name for name in work.tenant.domains if name not in work.ready_domains]
     rest = [f"{len(waiting) - NAMED} more"] if len(waiting) > NAMED else []
     return {"waiting_for_proof": ", ".join(waiting[:NAMED] + rest)} if waiting else {}
+
+
+def _keep_open(work: Work, mail: Stalwart) -> None:
+    """Whatever became of its proof, a domain that was set up takes mail again after the tenant was suspended."""
+    for entry in _on_record(work):
+        if entry["domain"] in work.ready_domains:
+            continue
+        domain = mail.find_domain_by_id(entry["id"])
+        if domain is not None and _is_ours(work, domain) and not domain.is_enabled:
+            work.change(f"enable the mail domain {domain.name}", partial(mail.update_domain, domain.id, is_enabled=True), None)
 
 
 # -- the tenant object, whose names are not unique
@@ -149,9 +163,13 @@ def _created_domain(work: Work, mail: Stalwart, name: str, owner: str | None) ->
 
 def _ours(work: Work, domain: MailDomain | None) -> MailDomain | None:
     """The domain, if it is provably ours. Raises Refused("taken") for somebody else's."""
-    if domain is not None and work.stamper.tenant_id(domain.description) != work.tenant.id:
+    if domain is not None and not _is_ours(work, domain):
         raise Refused("taken", f"The domain {domain.name} exists in Stalwart without this tenant's stamp.")
     return domain
+
+
+def _is_ours(work: Work, domain: MailDomain) -> bool:
+    return work.stamper.tenant_id(domain.description) == work.tenant.id
 
 
 def _description(work: Work) -> str:
@@ -168,7 +186,7 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
     removed = [entry for entry in _on_record(work) if entry not in kept]
     for entry in removed:
         domain = mail.find_domain_by_id(entry["id"])
-        if domain is not None and work.stamper.tenant_id(domain.description) == work.tenant.id and domain.is_enabled:
+        if domain is not None and _is_ours(work, domain) and domain.is_enabled:
             _disable(work, mail, domain)
     if removed:
         work.save(stalwartDomains=kept)

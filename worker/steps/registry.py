@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.domain.operation import Action
-from shared.domain.recipes import AUTHENTIK, OCIS, STALWART
-from worker.steps.files import ensure_files
-from worker.steps.identity import ensure_group
+from shared.domain.recipes import ACCESS, AUTHENTIK, OCIS, STALWART
+from worker.steps.access import close_access, ensure_access
+from worker.steps.files import close_files, ensure_files, remove_files
+from worker.steps.identity import ensure_group, remove_group
 from worker.steps.mail import ensure_mail
+from worker.steps.mail_closing import close_mail, remove_mail
 from worker.steps.work import StepFunction
 
-_ENSURE: Mapping[str, StepFunction] = {AUTHENTIK: ensure_group, STALWART: ensure_mail, OCIS: ensure_files}
+Functions = Mapping[str, StepFunction]
 
-STEPS: Mapping[Action, Mapping[str, StepFunction]] = {Action.PROVISION: _ENSURE, Action.RECONCILE: _ENSURE}
+#: what was closed is opened by the same functions that set it up: they know how an active tenant has to be
+_ENSURE: Functions = {
+    AUTHENTIK: ensure_group,
+    STALWART: ensure_mail,
+    OCIS: ensure_files,
+    ACCESS: ensure_access,
+}
+_CLOSE: Functions = {ACCESS: close_access, STALWART: close_mail, OCIS: close_files}
+_REMOVE: Functions = {AUTHENTIK: remove_group, STALWART: remove_mail, OCIS: remove_files}
+
+STEPS: Mapping[Action, Functions] = {
+    Action.PROVISION: _ENSURE,
+    Action.RECONCILE: _ENSURE,
+    Action.SUSPEND: _CLOSE,
+    Action.RESUME: _ENSURE,
+    Action.DELETE: _CLOSE,
+    Action.RESTORE: _ENSURE,
+    Action.PURGE: _REMOVE,
+}

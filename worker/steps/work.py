@@ -19,8 +19,9 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space. `proven`: the domains that are known to be the tenant's, None when no proof is
-    required. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting. `proven`: the
+    domains that are known to be the tenant's, None when no proof is required.
+    `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
     tenant: Tenant
@@ -28,6 +29,8 @@ class Work:
     stamper: Stamper
     save: Callable[..., None]
     member_role: str = "editor"
+    email_stage: str | None = None
+    suspended_mail: str = "refuse"
     proven: frozenset[str] | None = None
     is_plan: bool = False
     changes: list[str] = field(default_factory=list)

@@ -1,0 +1,90 @@
+"""A tenant's life over HTTP: suspend, resume, delete, restore, purge; its export and the receipt of its removal."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.answers.life import ExportAnswer, ReceiptAnswer
+from api.answers.tenants import TenantAnswer
+from api.answers.writing import answer
+from api.auth.guard import actor
+from api.bodies import SuspensionBody
+from api.describing import OPERATOR, STAFF, STARTED, described
+from api.queries import WaitQuery
+from api.tenants import started
+from shared.control_plane.opening import ControlPlane
+from shared.domain import errors
+
+PROBLEMS = (errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible)
+
+
+def life_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("life", __name__, url_prefix="/tenants")
+    life = control_plane.life
+
+    @routes.post("/<slug>/suspend")
+    @described(
+        "Cut all access and keep everything; our own doors close at once",
+        {202: TenantAnswer},
+        surfaces=STAFF,
+        problems=PROBLEMS,
+        headers=STARTED,
+    )
+    def suspend_tenant(slug: str, body: SuspensionBody, query: WaitQuery) -> Response:
+        return started(control_plane, life.suspend(slug, body.reason, actor(control_plane)), query.wait, 202)
+
+    @routes.post("/<slug>/resume")
+    @described(
+        "Give a suspended tenant everything back",
+        {202: TenantAnswer},
+        surfaces=STAFF,
+        problems=PROBLEMS,
+        headers=STARTED,
+    )
+    def resume_tenant(slug: str, query: WaitQuery) -> Response:
+        return started(control_plane, life.resume(slug, actor(control_plane)), query.wait, 202)
+
+    @routes.delete("/<slug>")
+    @described(
+        "Cut all access; everything is kept until `purgeAfter`, and can be restored until then",
+        {202: TenantAnswer},
+        surfaces=STAFF,
+        problems=PROBLEMS,
+        headers=STARTED,
+    )
+    def delete_tenant(slug: str, query: WaitQuery) -> Response:
+        return started(control_plane, life.delete(slug, actor(control_plane)), query.wait, 202)
+
+    @routes.post("/<slug>/restore")
+    @described(
+        "Give a deleted tenant everything back",
+        {202: TenantAnswer},
+        surfaces=STAFF,
+        problems=PROBLEMS,
+        headers=STARTED,
+    )
+    def restore_tenant(slug: str, query: WaitQuery) -> Response:
+        return started(control_plane, life.restore(slug, actor(control_plane)), query.wait, 202)
+
+    @routes.post("/<slug>/purge")
+    @described(
+        "Remove for good all a deleted tenant has in the outside systems; nothing brings it back",
+        {202: TenantAnswer},
+        surfaces=OPERATOR,
+        problems=PROBLEMS,
+        headers=STARTED,
+    )
+    def purge_tenant(slug: str, query: WaitQuery) -> Response:
+        return started(control_plane, life.purge(slug, actor(control_plane)), query.wait, 202)
+
+    @routes.get("/<slug>/receipt")
+    @described("What was removed for good, when, and how its absence was seen", {200: ReceiptAnswer}, surfaces=STAFF)
+    def get_receipt(slug: str) -> Response:
+        return answer(ReceiptAnswer.of(life.receipt(slug, actor(control_plane))))
+
+    @routes.get("/<slug>/export")
+    @described("All that is held about a tenant", {200: ExportAnswer}, problems=(errors.Forbidden,))
+    def export_tenant(slug: str) -> Response:
+        return answer(ExportAnswer.of(life.export(slug, actor(control_plane))))
+
+    return routes

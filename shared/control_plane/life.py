@@ -1,0 +1,106 @@
+"""A tenant's life after its first day: suspend, resume, delete, restore, purge; what is held, and what was removed."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.control_plane.starting import Starter
+from shared.control_plane.tenants import TenantCases
+from shared.domain import access
+from shared.domain.access import Actor
+from shared.domain.errors import ActionNotPossible, NotFound, OperationInProgress
+from shared.domain.event import Author
+from shared.domain.operation import Action
+from shared.domain.tenant import Tenant
+from shared.domain.views import Export, Receipt, TenantView, UserQuery
+from shared.settings import Settings
+from shared.store.opening import Store
+from shared.store.tenant_life import Beginning
+from shared.store.tenants import Due
+
+log = structlog.get_logger(__name__)
+
+DAY = 86400.0
+ENDING = "This takes a platform administrator, or an administrator of the tenant's partner."
+PURGING = "Removing a tenant for good takes a platform administrator."
+#: how many records of a kind an export holds at most
+LARGEST_EXPORT = 100_000
+
+
+class LifeCases:
+    def __init__(self, store: Store, starter: Starter, tenants: TenantCases, settings: Settings) -> None:
+        self._store = store
+        self._starter = starter
+        self._tenants = tenants
+        self._grace = settings.delete_grace_days * DAY
+
+    def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
+        """Cut all access, keep everything. Our own doors close at once.
+
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, as all of these do.
+        """
+        return self._end(slug, Beginning(Action.SUSPEND, reason), actor)
+
+    def resume(self, slug: str, actor: Actor) -> TenantView:
+        """Give a suspended tenant everything back."""
+        return self._end(slug, Beginning(Action.RESUME), actor)
+
+    def delete(self, slug: str, actor: Actor) -> TenantView:
+        """Cut all access and set the day from which everything is removed."""
+        return self._end(slug, Beginning(Action.DELETE, grace=self._grace), actor)
+
+    def restore(self, slug: str, actor: Actor) -> TenantView:
+        """Give a deleted tenant everything back; whatever becomes of it, nothing is removed any more."""
+        return self._end(slug, Beginning(Action.RESTORE), actor)
+
+    def purge(self, slug: str, actor: Actor) -> TenantView:
+        """Remove for good what a deleted tenant has outside, without waiting for the day."""
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_purge_tenant(actor), PURGING)
+        return self._starter.begin(Beginning(Action.PURGE), tenant, actor.author)
+
+    def receipt(self, slug: str, actor: Actor) -> Receipt:
+        """What was removed, when, and how its absence was seen. Raises NotFound also before the purge has ended."""
+        tenant = self._tenants.visible(slug, actor)
+        found = self._store.tombstones.receipt(tenant.id)
+        if found is None:
+            raise NotFound("Nothing was removed for good yet; the receipt is written when a purge succeeds.")
+        return found
+
+    def export(self, slug: str, actor: Actor) -> Export:
+        """All that is held about the tenant here. Raises NotFound, Forbidden."""
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
+        query = UserQuery(limit=LARGEST_EXPORT, tenant_id=tenant.id)
+        return Export(
+            tenant=tenant,
+            users=self._store.users.page(None, query).items,
+            subscriptions=self._store.subscriptions.of_tenants((tenant.id,)),
+            operations=self._store.operations.page(tenant.id, LARGEST_EXPORT, None).items,
+            events=self._store.events.following((tenant.id,), 0, None, LARGEST_EXPORT).items,
+        )
+
+    def take_up(self, limit: int) -> int:
+        """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
+        return sum(self._take_up(due) for due in self._store.tenants.due(limit))
+
+    def _take_up(self, due: Due) -> bool:
+        tenant = due.tenant
+        action = Action.PURGE if due.is_over else self._latest_action(tenant)
+        if action is None:
+            return False
+        try:
+            self._starter.begin(Beginning(action, grace=self._grace), tenant, Author(None, f"due-{tenant.id}"))
+        except (OperationInProgress, ActionNotPossible):
+            return False  # something newer is under way; the next look sees what is left to do
+        log.info("tenant.taken_up", tenant=tenant.slug, action=action)
+        return True
+
+    def _latest_action(self, tenant: Tenant) -> Action | None:
+        latest = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
+        return latest.action if latest else None
+
+    def _end(self, slug: str, beginning: Beginning, actor: Actor) -> TenantView:
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_end_tenant(actor, tenant), ENDING)
+        return self._starter.begin(beginning, tenant, actor.author)

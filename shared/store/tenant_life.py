@@ -1,0 +1,78 @@
+"""What operations make of a tenant's document as they begin, go on and end, as update expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
+from shared.domain.recipes import PERSISTENT, TRANSITIONS, integration_of
+from shared.store.mongo import Document, seconds_from_now
+from shared.store.tenant_rows import REMOTE_FIELDS
+
+#: an action that must come through is begun again so long after it failed, in seconds
+PERSISTENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What begins. `reason`: why a tenant is suspended. `grace`: how long a deleted one can be restored, in seconds."""
+
+    action: Action
+    reason: str | None = None
+    grace: float = 0.0
+
+
+def begun(beginning: Beginning) -> Document:
+    """Fields as the action is accepted: what closes doors closes our own at once."""
+    action = beginning.action
+    fields: Document = {"retryAt": "$$REMOVE"}
+    accepted = TRANSITIONS[action].accepted
+    if accepted is not None:
+        fields["status"] = accepted
+    if action is Action.SUSPEND and beginning.reason is not None:
+        fields["suspendReason"] = {"$literal": beginning.reason}
+    if action is Action.DELETE:
+        fields["purgeAfter"] = {"$ifNull": ["$purgeAfter", seconds_from_now(beginning.grace)]}
+    if action in (Action.RESTORE, Action.PURGE):
+        # whatever becomes of it, nothing is removed later on the strength of the old date
+        fields["purgeAfter"] = "$$REMOVE"
+    return fields
+
+
+def shown(operation: Operation) -> Document:
+    """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
+    fields: Document = {}
+    worst: dict[str, StepStatus] = {}
+    for step in operation.steps:
+        integration = integration_of(step.name, operation.action) or step.name
+        status = StepStatus.PENDING if step.is_open else step.status
+        worst[integration] = min(worst.get(integration, status), status, key=_SEVERITY.index)
+        message = {"$literal": step.message} if step.message and step.status is not StepStatus.SKIPPED else "$$REMOVE"
+        fields[f"provisioningErrors.{step.name}"] = message
+    return fields | {f"provisioningStatus.{name}": status for name, status in worst.items()}
+
+
+def settled(operation: Operation) -> Document:
+    """Fields once the operation has closed."""
+    fields = shown(operation)
+    if operation.status is OperationStatus.SUCCEEDED:
+        return fields | _succeeded(operation.action)
+    if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:
+        fields["retryAt"] = seconds_from_now(PERSISTENCE)
+    return fields
+
+
+def _succeeded(action: Action) -> Document:
+    transition = TRANSITIONS[action]
+    started = transition.starts | {transition.accepted or transition.ends}
+    fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
+    if action in (Action.RESUME, Action.RESTORE):
+        fields["suspendReason"] = "$$REMOVE"
+    if action is Action.PURGE:
+        fields |= dict.fromkeys(REMOTE_FIELDS, "$$REMOVE")
+        # the name and the domains stay: they are reserved; about people nothing stays
+        fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None}
+    return fields
+
+
+_SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)

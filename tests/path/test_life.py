@@ -1,0 +1,216 @@
+"""A tenant's life after its first day, through real workers: suspended, resumed, deleted, restored, removed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from shared.domain.errors import ActionNotPossible
+from shared.domain.operation import OperationStatus
+from shared.domain.tenant import NewTenant, Owner, Status
+from shared.domain.views import TenantView
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+from tests.stand_ins import fault
+
+
+def grown(platform: Platform) -> TenantView:
+    """An active tenant with a person in its group and a mailbox in its domain."""
+    platform.start_worker()
+    platform.create("acme")
+    view = platform.settled("acme")
+    platform.authentik.ensure_person("ann", "password", "Ann", "ann@acme.test", ["tenant-acme"])
+    domain = view.tenant.remote["stalwartDomainId"]
+    mailbox = {"kind": "Account", "given": {"@type": "User", "name": "ann", "domainId": domain}}
+    requests.post(f"{platform.stalwart.url}/__sim/call/create", json=mailbox, timeout=5).raise_for_status()
+    return view
+
+
+def members(platform: Platform) -> list[str]:
+    directory = platform.authentik.directory
+    group = directory.groups_by_name["tenant-acme"]
+    return sorted(directory.users[pk].username for pk in group.users)
+
+
+def mailbox(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in platform.stalwart.snapshot()["Account"] if one["name"] == "ann")
+    return found
+
+
+def domain(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = platform.upstream("acme")["domains"][0]
+    return found
+
+
+def space(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = platform.upstream("acme")["spaces"][0]
+    return found
+
+
+def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
+    """Whether people are in the group, may sign in to mail, whether mail is taken, whether the space can be used."""
+    locked = (mailbox(platform).get("permissions") or {}).get("disabledPermissions") or {}
+    return (
+        members(platform) == ["ann"],
+        "authenticate" not in locked,
+        domain(platform)["isEnabled"],
+        not space(platform)["disabled"],
+    )
+
+
+def test_a_suspended_tenant_is_shut_everywhere_with_its_reason_and_resumed_as_it_was(platform: Platform) -> None:
+    grown(platform)
+    assert is_open(platform) == (True, True, True, True)
+    view = platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    # our own doors do not wait for others
+    assert (view.tenant.status, view.tenant.suspend_reason) == (Status.SUSPENDED, "unpaid")
+    assert platform.settled("acme").operation is not None
+    assert is_open(platform) == (False, False, False, False)
+    assert members(platform) == []
+    platform.plane.life.resume("acme", platform.admin)
+    view = platform.settled("acme")
+    assert (view.tenant.status, view.tenant.suspend_reason) == (Status.ACTIVE, None)
+    assert is_open(platform) == (True, True, True, True)
+    assert mailbox(platform).get("permissions", {"@type": "Inherit"}) == {"@type": "Inherit"}
+    group = platform.upstream("acme")["groups"][0]
+    assert "heldMembers" not in group["attributes"]["dezky"]
+
+
+def test_a_suspension_that_meets_an_outage_shuts_what_it_can_and_the_rest_when_it_can(platform: Platform) -> None:
+    grown(platform)
+    fault(platform.authentik, kind="status", status=503)
+    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    until(lambda: is_open(platform)[1:] == (False, False, False))
+    assert members(platform) == ["ann"]
+    platform.authentik.faults.clear()
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert view.operation.status is OperationStatus.SUCCEEDED
+    assert members(platform) == []
+
+
+def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: Platform) -> None:
+    grown(platform)
+    platform.start_sweep()
+    fault(platform.authentik, kind="latency", delay=0.7, method="POST", path="remove_user")
+    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    until(lambda: "heldMembers" in platform.upstream("acme")["groups"][0]["attributes"]["dezky"])
+    platform._running[0].send_signal(signal.SIGKILL)
+    platform.authentik.faults.clear()
+    platform.start_worker()
+    platform.settled("acme")
+    assert members(platform) == []
+    platform.plane.life.resume("acme", platform.admin)
+    platform.settled("acme")
+    assert members(platform) == ["ann"]
+
+
+def test_a_deleted_tenant_is_shut_kept_and_given_back(platform: Platform) -> None:
+    before = grown(platform)
+    view = platform.plane.life.delete("acme", platform.admin)
+    assert view.tenant.status is Status.DELETED
+    assert view.tenant.purge_after is not None
+    platform.settled("acme")
+    assert is_open(platform) == (False, False, False, False)
+    platform.plane.life.restore("acme", platform.admin)
+    view = platform.settled("acme")
+    assert (view.tenant.status, view.tenant.purge_after) == (Status.ACTIVE, None)
+    assert is_open(platform) == (True, True, True, True)
+    assert view.tenant.remote["ocisSpaceId"] == before.tenant.remote["ocisSpaceId"]
+
+
+def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_the_name(platform: Platform) -> None:
+    grown(platform)
+    platform.create("beta")
+    platform.settled("beta")
+    with pytest.raises(ActionNotPossible):
+        platform.plane.life.purge("acme", platform.admin)
+    platform.plane.life.delete("acme", platform.admin)
+    platform.settled("acme")
+    platform.plane.life.purge("acme", platform.admin)
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert view.operation.status is OperationStatus.SUCCEEDED, view.operation.steps
+    assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
+    assert platform.has_one_of_each("beta")
+    assert view.tenant.purged_at is not None
+    assert view.tenant.remote == {}
+    receipt = platform.plane.life.receipt("acme", platform.admin)
+    assert {removal.step: bool(removal.verified) for removal in receipt.removals} == {
+        "authentik": True,
+        "stalwart": True,
+        "ocis": True,
+    }
+    assert any("ann@acme.test" in line for removal in receipt.removals for line in removal.removed)
+    with pytest.raises(ActionNotPossible):
+        platform.plane.life.restore("acme", platform.admin)
+    events = platform.plane.events.newest(platform.admin, "acme", None, 50).items
+    assert {"tenant.created", "tenant.delete", "tenant.purge"} <= {event.action for event in events}
+
+
+def test_when_the_grace_has_run_out_the_sweep_removes_the_tenant(platform: Platform) -> None:
+    grown(platform)
+    platform.plane.life.delete("acme", platform.admin)
+    platform.settled("acme")
+    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
+    platform.start_sweep()
+    until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
+    assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
+
+
+def test_a_group_that_alone_guards_an_application_is_not_removed_until_something_else_guards_it(
+    platform: Platform,
+) -> None:
+    grown(platform)
+    access = platform.authentik.world.access
+    application = access.add_application({"name": "Wiki", "slug": "wiki"})
+    group = platform.authentik.directory.groups_by_name["tenant-acme"]
+    access.add_binding({"target": application.pk, "group": group.pk, "order": 0})
+    platform.plane.life.delete("acme", platform.admin)
+    platform.settled("acme")
+    platform.plane.life.purge("acme", platform.admin)
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert view.operation.step("authentik").reason == "guards_alone"
+    assert view.tenant.purged_at is None
+    other = platform.authentik.directory.add_group({"name": "staff"})
+    access.add_binding({"target": application.pk, "group": other.pk, "order": 1})
+    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    assert rows.find_one({"slug": "acme"})["retryAt"] is not None  # type: ignore[index]
+    rows.update_one({"slug": "acme"}, [{"$set": {"retryAt": "$$NOW"}}])
+    platform.start_sweep()
+    until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
+
+
+def test_an_owner_is_let_in_last_invited_once_and_is_the_owner_here(platform: Platform) -> None:
+    new = NewTenant("acme", "Acme GmbH", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
+    fault(platform.ocis, kind="status", status=503)
+    platform.start_worker()
+    platform.plane.tenants.create(new, platform.admin)
+    time.sleep(1.0)
+    assert "olga@home.test" not in platform.authentik.directory.users_by_name
+    platform.ocis.faults.clear()
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert [step.name for step in view.operation.steps] == ["authentik", "stalwart", "ocis", "access"]
+    assert view.operation.step("access").notes["invitation"].startswith("not sent")
+    assert members(platform) == ["olga@home.test"]
+    owner = platform.store.users.find_by_subject(view.tenant.remote["ownerSubject"])
+    assert owner is not None
+    assert (owner.role, owner.role_in(view.tenant.id)) == ("owner", "owner")
+
+
+def test_an_account_that_is_there_already_is_given_nothing(platform: Platform) -> None:
+    platform.authentik.ensure_person("olga@home.test", "password", "Somebody", "olga@home.test", [])
+    platform.start_worker()
+    new = NewTenant("acme", "Acme GmbH", "starter", (), owner=Owner("olga@home.test", "Olga"))
+    platform.plane.tenants.create(new, platform.admin)
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert (view.tenant.status, view.operation.step("access").reason) == (Status.ACTIVE, "owner_has_account")
+    assert members(platform) == []

@@ -1,0 +1,106 @@
+"""What lives in a mail domain, for closing and removing it: accounts, lists, keys. Compared here, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.integrations.jmap import Jmap, Object
+
+SIGN_IN = "authenticate"
+LARGEST_GET = 500
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mailbox (`User`) or a group address (`Group`)."""
+
+    id: str
+    kind: str
+    address: str
+    permissions: Mapping[str, Any]
+
+    @property
+    def may_sign_in(self) -> bool:
+        """As far as its own permissions say."""
+        kind = self.permissions.get("@type", "Inherit")
+        if kind == "Replace":
+            return bool((self.permissions.get("enabledPermissions") or {}).get(SIGN_IN))
+        return not (self.permissions.get("disabledPermissions") or {}).get(SIGN_IN)
+
+
+class DomainContents:
+    """The objects of one server's domains."""
+
+    def __init__(self, jmap: Jmap) -> None:
+        self._jmap = jmap
+
+    def accounts(self, domain_id: str) -> list[Account]:
+        """Users first, then groups: the order in which they can be removed."""
+        properties = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
+        found = [
+            Account(one["id"], str(one.get("@type")), str(one.get("emailAddress") or one["name"]), _permissions(one))
+            for one in self._found("Account", {"domainId": domain_id}, properties)
+            if one.get("domainId") == domain_id
+        ]
+        return sorted(found, key=lambda account: account.kind == "Group")
+
+    def lists(self, domain_id: str) -> list[tuple[str, str]]:
+        """(id, address) of the domain's mailing lists. The server cannot filter them by domain."""
+        properties = ["id", "name", "domainId", "emailAddress"]
+        every = self._found("MailingList", {}, properties)
+        return [(one["id"], str(one.get("emailAddress"))) for one in every if one.get("domainId") == domain_id]
+
+    def keys(self, domain_id: str) -> list[str]:
+        every = self._found("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
+        return [one["id"] for one in every if one.get("domainId") == domain_id]
+
+    def lock(self, account: Account) -> None:
+        """Take the permission to sign in, and leave every other as it is."""
+        self._jmap.update("Account", account.id, _locked(account.permissions))
+
+    def unlock(self, account: Account) -> None:
+        """Give it back."""
+        self._jmap.update("Account", account.id, _unlocked(account.permissions))
+
+    def remove(self, kind: str, id_: str) -> tuple[Object, ...]:
+        """What still refers to it, when that stops the removal; nothing once it is gone."""
+        return self._jmap.destroy(kind, id_)
+
+    def stop_keys(self, domain_id: str) -> None:
+        """No new keys are made, so that the domain can be emptied."""
+        manual = {"@type": "Manual"}
+        self._jmap.update("Domain", domain_id, {"isEnabled": False, "dkimManagement": manual, "dnsManagement": manual})
+
+    def _found(self, kind: str, condition: Object, properties: list[str]) -> list[Object]:
+        (answer,) = self._jmap.read((f"x:{kind}/query", {"filter": condition} if condition else {}))
+        ids: list[str] = answer["ids"]
+        found: list[Object] = []
+        for start in range(0, len(ids), LARGEST_GET):
+            some = {"ids": ids[start : start + LARGEST_GET], "properties": properties}
+            (page,) = self._jmap.read((f"x:{kind}/get", some))
+            found += page["list"]
+        return found
+
+
+def _permissions(one: Object) -> Mapping[str, Any]:
+    found = one.get("permissions")
+    return found if isinstance(found, dict) else {"@type": "Inherit"}
+
+
+def _locked(permissions: Mapping[str, Any]) -> Object:
+    if permissions.get("@type") == "Replace":
+        return {f"permissions/enabledPermissions/{SIGN_IN}": None}
+    if permissions.get("@type") == "Merge":
+        return {f"permissions/disabledPermissions/{SIGN_IN}": True}
+    return {"permissions": {"@type": "Merge", "disabledPermissions": {SIGN_IN: True}}}
+
+
+def _unlocked(permissions: Mapping[str, Any]) -> Object:
+    if permissions.get("@type") == "Replace":
+        return {f"permissions/enabledPermissions/{SIGN_IN}": True}
+    others = {name for name in permissions.get("disabledPermissions") or {} if name != SIGN_IN}
+    if not others and not permissions.get("enabledPermissions"):
+        return {"permissions": {"@type": "Inherit"}}
+    return {f"permissions/disabledPermissions/{SIGN_IN}": None}

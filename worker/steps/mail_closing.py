@@ -1,0 +1,109 @@
+"""Closing and removing a tenant's mail: who may sign in, what happens to mail, and the order in which things can go."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
+from worker.integrations.jmap import Object
+from worker.integrations.stalwart import MailDomain, Stalwart
+from worker.steps.work import Work
+
+#: how often what still stands in the way of a domain is looked at anew within one attempt
+ROUNDS = 3
+#: what may be removed because it stands in the way of a domain of ours
+OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
+
+
+def close_mail(work: Work, mail: Stalwart) -> Outcome:
+    """No account of the tenant's domains can sign in; mail to them is refused or taken in, as the setting says."""
+    domains = _ours(work, mail)
+    if not domains:
+        return skipped("nothing_there")
+    for domain in domains:
+        _lock_accounts(work, mail, domain)
+        if domain.is_enabled and work.suspended_mail == "refuse":
+            work.change(
+                f"disable the mail domain {domain.name}",
+                partial(mail.update_domain, domain.id, is_enabled=False),
+                None,
+            )
+    return ok(mail="refused" if work.suspended_mail == "refuse" else "taken in")
+
+
+def unlock_mail(work: Work, mail: Stalwart) -> None:
+    """Whom we locked out may sign in again; who was locked out by others stays so."""
+    locked = set(work.remote("stalwartLocked") or [])
+    if not locked:
+        return
+    for domain in _ours(work, mail):
+        for account in mail.contents.accounts(domain.id):
+            if account.id in locked and not account.may_sign_in:
+                work.change(f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
+    work.save(stalwartLocked=[])
+
+
+def remove_mail(work: Work, mail: Stalwart) -> Outcome:
+    """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
+    for domain in _ours(work, mail):
+        _empty(work, mail, domain)
+        work.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+    if mail.links_tenants():
+        for tenant in mail.list_tenants(work.tenant.id):
+            work.change(f"remove the mail tenant {tenant.name}", partial(_remove_tenant, mail, tenant.id), None)
+    if work.is_plan:
+        return ok()
+    if _ours(work, mail):
+        raise Unavailable("not_ready", "A domain of the tenant is still listed.")
+    return ok(verified="Stalwart lists no domain that carries the tenant's stamp")
+
+
+def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
+    """By the stamp, not by our record: a domain that left the tenant is still the tenant's."""
+    return [one for one in mail.list_domains() if work.stamper.tenant_id(one.description) == work.tenant.id]
+
+
+def _lock_accounts(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+    locked = list(work.remote("stalwartLocked") or [])
+    open_now = [one for one in mail.contents.accounts(domain.id) if one.kind == "User" and one.may_sign_in]
+    # on record before it is done, so that whoever is locked out can always be let in again
+    work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)}))
+    for account in open_now:
+        work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
+
+
+def _empty(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+    contents = mail.contents
+    work.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
+    accounts = contents.accounts(domain.id)
+    for account in [one for one in accounts if one.kind != "Group"]:
+        work.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
+    for list_id, address in contents.lists(domain.id):
+        work.change(f"remove the mailing list {address}", partial(contents.remove, "MailingList", list_id), None)
+    for account in [one for one in accounts if one.kind == "Group"]:
+        work.change(f"remove the group {account.address}", partial(contents.remove, "Account", account.id), None)
+    for key in contents.keys(domain.id):
+        work.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
+
+
+def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
+    for _ in range(ROUNDS):
+        in_the_way = mail.contents.remove("Domain", domain.id)
+        if not in_the_way:
+            return
+        foreign = [one for one in in_the_way if one.get("object") not in OURS_TO_REMOVE]
+        if foreign:
+            raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}.")
+        for one in in_the_way:
+            mail.contents.remove(str(one["object"]), str(one["id"]))
+    raise Unavailable("not_ready", f"Something new keeps referring to the domain {domain.name}.")
+
+
+def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
+    in_the_way = mail.remove_tenant(tenant_id)
+    if in_the_way:
+        raise Refused("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
+
+
+def _named(objects: tuple[Object, ...] | list[Object]) -> str:
+    return ", ".join(sorted({f"{one.get('object')} {one.get('id')}" for one in objects}))
