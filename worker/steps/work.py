@@ -40,6 +40,11 @@ class Work:
         """Those of the tenant's domains that may be acted on."""
         return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
 
+    @property
+    def waiting_domains(self) -> tuple[str, ...]:
+        """Those that may not be acted on, for want of a proof."""
+        return tuple(name for name in self.tenant.domains if name not in self.ready_domains)
+
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
         return self.tenant.remote.get(field)
