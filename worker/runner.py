@@ -158,9 +158,9 @@ class Runner:
             stamper=Stamper(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
+            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             email_stage=self._settings.authentik_email_stage,
             suspended_mail=self._settings.suspended_mail,
-            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             is_plan=operation.is_plan,
         )
 

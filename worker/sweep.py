@@ -98,13 +98,12 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
-    life = open_control_plane(store, dispatcher, settings).life
     watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
     looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+    life = open_control_plane(store, dispatcher, settings).life
+    duties = (partial(life.take_up, BATCH), looks.push)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(
-        stop, Sweep(store, dispatcher, [partial(life.take_up, BATCH), looks.push]), settings.sweep_interval_seconds
-    )
+    sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     looks.close()
     dispatcher.close()
     store.close()

@@ -56,6 +56,8 @@ class DomainCases:
         access.require(
             access.may_check_domains(actor, tenant), "Checking a domain takes an owner or administrator of the tenant."
         )
+        if tenant.purged_at is not None:
+            raise ActionNotPossible("The tenant was removed for good; its domains are only reserved.")
         if not self._maker.keys:
             raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
         known = self._required(tenant, name)

@@ -25,8 +25,8 @@ class ControlPlane:
     """One per process; safe to share between threads."""
 
     tenants: TenantCases
-    life: LifeCases
     domains: DomainCases
+    life: LifeCases
     operations: OperationCases
     callers: CallerCases
     users: UserCases
@@ -42,8 +42,8 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
     domains = DomainCases(store, tenants, settings)
     return ControlPlane(
         tenants=tenants,
-        life=LifeCases(store, starter, tenants, settings),
         domains=domains,
+        life=LifeCases(store, starter, tenants, settings),
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),

@@ -21,14 +21,14 @@ REASONS: dict[str, Reason] = {
         "Set its URL and credentials, restart the workers, then reconcile the tenant.",
     ),
     "no_domains": Reason("The tenant has no domains, so there is no mail to set up.", "Add a domain to the tenant."),
+    "domains_unverified": Reason(
+        "None of the tenant's domains has been proven to be its own, so no mail was set up.",
+        "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
+    ),
     "nothing_there": Reason("There is nothing of this tenant in the integration.", "Nothing needs to be done."),
     "owner_has_account": Reason(
         "An account with the owner's address exists in Authentik and is not of our making, so it was given nothing.",
         "Make sure whose account it is, then add it to the tenant's group by hand.",
-    ),
-    "domains_unverified": Reason(
-        "None of the tenant's domains has been proven to be its own, so no mail was set up.",
-        "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
     ),
     # the integration may work later
     "unreachable": Reason(

@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError
 
 from shared.domain.errors import DomainTaken
 from shared.domain.ownership import DomainState
-from shared.domain.tenant import Status, Tenant
+from shared.domain.tenant import Tenant
 from shared.domain.tenant_domain import TenantDomain
 from shared.store.domain_rows import domain_of, new_row, standing
 from shared.store.mongo import Document, Transaction, inserting, literals, our_errors, seconds_from_now
@@ -190,7 +190,7 @@ class Domains:
         """Ids of tenants recorded by a version that kept no rows for their domains."""
         found = {"from": "domains", "localField": "domains", "foreignField": "domain", "as": "rows"}
         pipeline: list[Document] = [
-            {"$match": {"domains.0": {"$exists": True}, "status": {"$ne": Status.DELETED}}},
+            {"$match": {"domains.0": {"$exists": True}, "purgedAt": {"$exists": False}}},
             {"$lookup": found},
             {"$match": {"$expr": {"$lt": [{"$size": "$rows"}, {"$size": "$domains"}]}}},
             {"$project": {"_id": 1}},
@@ -204,6 +204,13 @@ class Domains:
         with our_errors():
             fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
             return self._rows.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
+
+    # -- at the end
+
+    def leave_alone(self, tenant_id: str, session: Transaction) -> None:
+        """Look no more at the domains of a tenant that was removed for good; they stay reserved."""
+        fields = {"dueAt": None, "requestedAt": None, "reconcileDueAt": None, "leaseToken": None, "leaseUntil": None}
+        self._rows.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
 
     def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
         row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)

@@ -39,6 +39,8 @@ TABLE: dict[str, Row] = {
     "PATCH /tenants/<slug> partner": row(404, 403, 403, 403, 404, body={"partnerId": None}),
     "POST /tenants/<slug>/reconcile": row(404, 403, MAY, MAY, 404),
     "GET /tenants/<slug>/operations": row(404, MAY, MAY, MAY, 404),
+    "GET /tenants/<slug>/domains": row(404, MAY, MAY, MAY, 404),
+    "POST /tenants/<slug>/domains/<domain>/verify": row(404, 403, MAY, MAY, 404),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/cancel": row(404, 403, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/steps/<step>/retry": row(404, 403, MAY, MAY, 404),
@@ -102,6 +104,7 @@ def test_every_route_has_its_row_and_every_row_its_route(api_settings: Settings)
 def path_of(route: str, world: World) -> str:
     return (
         route.replace("<slug>", "acme")
+        .replace("<domain>", "acme.test")
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<id:user_id>", world.ids["colleague"])

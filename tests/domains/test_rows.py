@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.errors import DomainError, DomainTaken
+from shared.domain.errors import ActionNotPossible, DomainError, DomainTaken
 from shared.domain.ownership import DomainState
 from shared.domain.tenant import TenantPatch
 from tests.domains.conftest import World
@@ -116,6 +116,25 @@ def test_tenants_of_an_older_version_get_rows_at_the_start_and_are_looked_at_onc
     assert after.look().ownership.is_proven
     after.plane.service.prepare()
     assert after.domain().ownership.is_proven
+
+
+def test_domains_of_a_tenant_that_was_removed_for_good_stay_reserved_and_are_looked_at_no_more(world: World) -> None:
+    world.create()
+    world.publish_proof()
+    world.look()
+    world.finish()
+    world.plane.life.delete("acme", world.admin)
+    world.finish()
+    world.watch().start_reconciles()
+    world.plane.life.purge("acme", world.admin)
+    world.finish()
+    row = world.rows.find_one({"domain": "acme.test"})
+    assert row is not None
+    assert (row["dueAt"], row["reconcileDueAt"]) == (None, None)
+    with pytest.raises(ActionNotPossible):
+        world.plane.domains.request_check("acme", "acme.test", world.admin)
+    with pytest.raises(DomainTaken):
+        world.create("beta", "acme.test")
 
 
 def test_due_domains_are_found_by_an_index(world: World) -> None:

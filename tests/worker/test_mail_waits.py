@@ -12,6 +12,7 @@ from tests.stand_ins import Saved
 from tests.worker.test_mail import Errand, client, objects, sets
 from worker.integrations.stalwart import Stalwart
 from worker.steps.mail import ensure_mail
+from worker.steps.mail_closing import close_mail
 from worker.steps.work import Work
 
 
@@ -65,6 +66,16 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     }
     assert sorted(map(str, saved["dnsRecords"])) == records
     assert all(one["isEnabled"] for one in objects(stalwart, "Domain"))
+
+
+def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    assert [one["isEnabled"] for one in objects(stalwart, "Domain")] == [False]
+    ensure_mail(proven(work("stalwart")), mail)
+    assert [one["isEnabled"] for one in objects(stalwart, "Domain")] == [True]
 
 
 def test_a_plan_says_the_same_and_changes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:

@@ -11,13 +11,12 @@ from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, ski
 from worker.integrations.jmap import KeyTaken
 from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
 from worker.steps.mail_closing import unlock_mail
+from worker.steps.mail_waiting import keep_open, waiting_notes
 from worker.steps.work import Work
 
 #: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
 KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
-#: of the domains that wait for their proof, how many an operation's notes name
-NAMED = 10
 
 
 def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
@@ -29,7 +28,8 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     unlock_mail(work, mail)
     if not work.tenant.domains:
         return skipped("no_domains")
-    notes = _waiting(work)
+    keep_open(work, mail)
+    notes = waiting_notes(work)
     if not work.ready_domains:
         return skipped("domains_unverified", **notes)
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
@@ -40,12 +40,6 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
             _ensure_postmaster(work, mail, domain, owner)
     _save_records(work, furnished)
     return ok(**notes)
-
-
-def _waiting(work: Work) -> dict[str, str]:
-    waiting = [name for name in work.tenant.domains if name not in work.ready_domains]
-    rest = [f"{len(waiting) - NAMED} more"] if len(waiting) > NAMED else []
-    return {"waiting_for_proof": ", ".join(waiting[:NAMED] + rest)} if waiting else {}
 
 
 # -- the tenant object, whose names are not unique
@@ -151,9 +145,13 @@ def _created_domain(work: Work, mail: Stalwart, name: str, owner: str | None) ->
 
 def _ours(work: Work, domain: MailDomain | None) -> MailDomain | None:
     """The domain, if it is provably ours. Raises Refused("taken") for somebody else's."""
-    if domain is not None and work.stamper.tenant_id(domain.description) != work.tenant.id:
+    if domain is not None and not _is_ours(work, domain):
         raise Refused("taken", f"The domain {domain.name} exists in Stalwart without this tenant's stamp.")
     return domain
+
+
+def _is_ours(work: Work, domain: MailDomain) -> bool:
+    return work.stamper.tenant_id(domain.description) == work.tenant.id
 
 
 def _description(work: Work) -> str:
@@ -170,7 +168,7 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
     removed = [entry for entry in _on_record(work) if entry not in kept]
     for entry in removed:
         domain = mail.find_domain_by_id(entry["id"])
-        if domain is not None and work.stamper.tenant_id(domain.description) == work.tenant.id and domain.is_enabled:
+        if domain is not None and _is_ours(work, domain) and domain.is_enabled:
             _disable(work, mail, domain)
     if removed:
         work.save(stalwartDomains=kept)
@@ -235,8 +233,7 @@ def _looked_for(look: Callable[[], Furnishing]) -> Furnishing | None:
 
 def _save_records(work: Work, furnished: list[Furnishing]) -> None:
     fresh = [dict(record) for furnishing in furnished for record in furnishing.records]
-    waiting = set(work.tenant.domains) - set(work.ready_domains)
-    kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in waiting]
+    kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in work.waiting_domains]
     records = fresh + kept
     if records != work.remote("dnsRecords"):
         work.save(dnsRecords=records, dnsRecordsAt=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -19,9 +19,9 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting.
-    `proven`: the domains that are known to be the tenant's, None when no proof is
-    required. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting. `proven`: the
+    domains that are known to be the tenant's, None when no proof is required.
+    `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
     tenant: Tenant
@@ -39,6 +39,11 @@ class Work:
     def ready_domains(self) -> tuple[str, ...]:
         """Those of the tenant's domains that may be acted on."""
         return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
+
+    @property
+    def waiting_domains(self) -> tuple[str, ...]:
+        """Those that may not be acted on, for want of a proof."""
+        return tuple(name for name in self.tenant.domains if name not in self.ready_domains)
 
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
