@@ -66,6 +66,8 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
             "OCIS_PASSWORD": secret["ocis_password"],
         },
         {"STAMP_KEYS": secret["stamp"]},
+        # receivers under development listen on this machine
+        {"WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"},
         {"LOG_FORMAT": "console"},
     ]
     environment = dict(os.environ)

@@ -8,6 +8,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_valida
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.plans import DEFAULT_PLANS, Plan
+from shared.domain.webhook_addresses import AddressRule
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
@@ -54,6 +55,13 @@ class Settings(BaseSettings):
     stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
     extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
 
+    dns_servers: CommaSeparated = Field((), description="address or address:port; without any, the system's")
+    webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
+    webhook_call_seconds: float = Field(10, gt=0, le=60)
+    webhook_slots: int = Field(16, ge=1, le=256, description="how many events one sweep sends at a time")
+    webhook_keep_days: float = Field(14, ge=4, description="how long deliveries are kept; longer than they are tried")
+    webhook_disable_seconds: float = Field(3 * 24 * 3600, gt=0, description="failing for so long switches one off")
+
     default_tenant_slug: str = "dezky"
     plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
-    @field_validator("oidc_algorithms", "stamp_keys", mode="before")
+    @field_validator("oidc_algorithms", "stamp_keys", "dns_servers", "webhook_allowed_networks", mode="before")
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -98,6 +106,12 @@ class Settings(BaseSettings):
         bad = [surface for surface in given.values() if surface and surface not in SURFACES]
         if bad:
             raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
+        return given
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        AddressRule.of(given)  # raises ValueError
         return given
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from shared.settings import Settings
 from shared.store.breakers import Breakers
+from shared.store.deliveries import Deliveries
 from shared.store.events import Events
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
@@ -19,6 +20,7 @@ from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
 from shared.store.users import Users
+from shared.store.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -36,6 +38,8 @@ class Store:
     events: Events
     idempotency: Idempotency
     breakers: Breakers
+    webhooks: Webhooks
+    deliveries: Deliveries
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -51,6 +55,8 @@ class Store:
             self.partners,
             self.events,
             self.idempotency,
+            self.webhooks,
+            self.deliveries,
         ):
             collection.make_indexes()
 
@@ -81,4 +87,6 @@ def open_store(settings: Settings) -> Store:
         events=Events(database),
         idempotency=Idempotency(database),
         breakers=Breakers(database),
+        webhooks=Webhooks(database),
+        deliveries=Deliveries(database, settings.webhook_keep_days),
     )
