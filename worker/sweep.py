@@ -16,6 +16,7 @@ from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
 from shared.settings import SettingsError, read_settings
 from shared.store.opening import Store, open_store
+from worker.webhooks.courier import open_courier
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +89,15 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    courier = open_courier(store, settings)
+    deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
+    deliveries.start()
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher), settings.sweep_interval_seconds)
+    try:
+        sweep_until(stop, Sweep(store, dispatcher), settings.sweep_interval_seconds)
+    finally:
+        courier.stop()
+        deliveries.join()
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

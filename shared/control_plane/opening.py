@@ -13,6 +13,7 @@ from shared.control_plane.starting import Starter
 from shared.control_plane.subscriptions import SubscriptionCases
 from shared.control_plane.tenants import TenantCases
 from shared.control_plane.users import UserCases
+from shared.control_plane.webhooks import WebhookCases
 from shared.dispatch.sender import Dispatcher
 from shared.settings import Settings
 from shared.store.opening import Store
@@ -29,6 +30,7 @@ class ControlPlane:
     partners: PartnerCases
     subscriptions: SubscriptionCases
     events: EventCases
+    webhooks: WebhookCases
     service: ServiceCases
 
 
@@ -43,5 +45,6 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         partners=PartnerCases(store),
         subscriptions=SubscriptionCases(store, tenants, settings),
         events=EventCases(store, tenants),
+        webhooks=WebhookCases(store, tenants, settings),
         service=ServiceCases(store, dispatcher, tenants, settings),
     )

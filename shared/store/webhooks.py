@@ -83,17 +83,19 @@ class Webhooks:
         return Page(tuple(map(_webhook, rows)), following)
 
     def count(self, owner: Owner, session: Transaction) -> int:
-        return self._rows.count_documents(
-            {"tenantId": owner.tenant_id, "partnerId": owner.partner_id}, session=session
-        )
+        return self._rows.count_documents({"tenantId": owner.tenant_id, "partnerId": owner.partner_id}, session=session)
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def change(self, webhook: Webhook, changes: WebhookChanges, session: Transaction) -> Webhook:
-        """What was held against it is forgotten: whoever changes it has mended it."""
-        fields: dict[str, Any] = {**changes, **_WELL, "disabledReason": None, "disabledAt": None}
-        if isinstance(changes.get("actions"), tuple):
+        """With another URL, or switched on again, it begins anew: what was held against it is forgotten."""
+        fields: dict[str, Any] = dict(changes)
+        if "url" in changes or changes.get("enabled"):
+            fields |= _WELL
+        if changes.get("enabled"):
+            fields |= {"disabledReason": None, "disabledAt": None}
+        if "actions" in changes:
             fields["actions"] = list(changes["actions"])
         return self._written(webhook, literals(fields), session)
 
@@ -120,9 +122,7 @@ class Webhooks:
         """Enabled ones that have not been told of all events up to this one, those furthest behind first."""
         condition = {"enabled": True, "cursor": {"$lt": number}}
         with our_errors():
-            return list(
-                map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit))
-            )
+            return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit)))
 
     def advance(self, webhook: Webhook, number: int, session: Transaction | None = None) -> bool:
         """Move the cursor on. False when somebody else did, or the webhook was switched off or changed."""

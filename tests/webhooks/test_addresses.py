@@ -83,12 +83,16 @@ def test_a_url_with_anything_odd_is_refused(url: str) -> None:
         target_of(url)
 
 
-@pytest.mark.parametrize("url", ["https://hooks.acme.test/take?key=1", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/"])
+@pytest.mark.parametrize(
+    "url", ["https://hooks.acme.test/take?key=1", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/"]
+)
 def test_a_url_that_may_lead_to_the_internet_may_be_entered(url: str) -> None:
     assert AddressRule().entered(url) == url
 
 
-@pytest.mark.parametrize("url", ["http://hooks.acme.test/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/"])
+@pytest.mark.parametrize(
+    "url", ["http://hooks.acme.test/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/"]
+)
 def test_a_url_without_encryption_or_to_a_private_address_may_not(url: str) -> None:
     with pytest.raises(ValueError):
         AddressRule().entered(url)

@@ -17,9 +17,9 @@ import urllib3
 from urllib3.exceptions import NewConnectionError
 
 from shared.domain.faults import Fault
+from shared.domain.webhook_addresses import AddressRule, Target, literal_address, target_of
 from shared.transport import DeadlineAdapter, call_within, trust_of
 from worker.deadline import remaining, within
-from shared.domain.webhook_addresses import AddressRule, Target, literal_address, target_of
 
 CONNECT_SECONDS = 3.0
 #: what is read of an answer before the connection is closed; nobody looks at it, but a small one ends the call tidily
