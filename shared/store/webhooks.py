@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from bson import ObjectId
@@ -132,7 +133,8 @@ class Webhooks:
             "enabled": True,
             "version": webhook.version,
         }
-        with our_errors():
+        # in a transaction a conflict must reach whoever runs it, to be tried again
+        with our_errors() if session is None else nullcontext():
             moved = self._rows.update_one(condition, {"$set": {"cursor": number}}, session=session)
         return moved.matched_count == 1
 

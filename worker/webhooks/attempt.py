@@ -1,4 +1,4 @@
-"""One attempt: what was claimed is signed, sent, and its end put on record; a webhook that only fails is switched off."""
+"""One attempt: what was claimed is signed, sent, its end put on record; a webhook that only fails goes off."""
 
 from __future__ import annotations
 

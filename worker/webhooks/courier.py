@@ -1,6 +1,6 @@
 """The courier: a thread of the sweep that makes deliveries of new events, and hands those due to a few slots.
 
-A slow receiver holds its slots and nothing else: none of them is the sweep's own thread, and one webhook has two at most.
+A slow receiver holds its slots and nothing else: they are none of the sweep's own threads, and one webhook has but two.
 """
 
 from __future__ import annotations

@@ -19,9 +19,13 @@ WEBHOOKS, EVENTS = 200, 200
 
 
 class FanOut:
-    def __init__(self, store: Store, keep_days: float) -> None:
-        """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long."""
+    def __init__(self, store: Store, keep_days: float, *, events: int = EVENTS) -> None:
+        """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long.
+
+        `events`: how many of them one webhook is told of in one transaction.
+        """
         self._store = store
+        self._events = events
         self._oldest = keep_days * DAY
 
     def look(self) -> int:
@@ -32,9 +36,9 @@ class FanOut:
 
     def _tell(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
-        events = self._store.events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, EVENTS)
+        events = self._store.events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._events)
         # a full batch may not be all there is
-        cursor = events[-1].number if len(events) == EVENTS else last
+        cursor = events[-1].number if len(events) == self._events else last
         if not events:
             self._store.webhooks.advance(webhook, cursor)
             return 0
