@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -30,6 +31,10 @@ ETAG = ("ETag",)
 STARTED = ("ETag", "Location", "Operation-Location", "Retry-After")
 RUNNING = ("Retry-After",)
 PAGED = ("Link",)
+
+#: RFC 9110, 8.8.3 and 5.6.1; a number whose quotes were forgotten is taken for what it must mean
+_TAG = r'(?:(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|[0-9]+)'
+ENTITY_TAGS = re.compile(rf"\s*{_TAG}(?:\s*,\s*{_TAG})*\s*")
 
 View = Callable[..., Response]
 
@@ -109,11 +114,12 @@ def description_of(app: Flask, endpoint: str) -> Description | None:
 def expected_versions() -> frozenset[int] | None:
     """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None for any. What we never gave matches none.
 
-    Raises Problem (400) for a header without any tag: a condition that is not understood must not count as met.
+    Raises Problem (400) for what is no list of tags: a condition that is not understood must not count as met.
     """
-    if "If-Match" not in request.headers or request.if_match.star_tag:
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
         return None
-    if not request.if_match:
+    if not ENTITY_TAGS.fullmatch(given):
         raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
     return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isascii() and tag.isdigit())
 
