@@ -12,7 +12,8 @@ from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.mongo import Transaction, new_id
 from shared.store.opening import Store
-from shared.store.operations import AlreadyOpen, NewOperation
+from shared.store.operation_rows import NewOperation
+from shared.store.operations import AlreadyOpen
 
 
 class Starter:

@@ -11,10 +11,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.domain.event import Author
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
-from shared.domain.recipes import RECIPES
+from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.views import Page
 from shared.store import progress
 from shared.store.mongo import (
@@ -27,7 +25,7 @@ from shared.store.mongo import (
     present,
     seconds_from_now,
 )
-from shared.store.operation_rows import new_step, operation_of
+from shared.store.operation_rows import NewOperation, new_operation, operation_of
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -41,19 +39,6 @@ INDEXES = [
 
 class AlreadyOpen(Exception):
     """The tenant has an open operation; the index allows no second."""
-
-
-@dataclass(frozen=True)
-class NewOperation:
-    """What is known before the record: whose, what, on whose word, and how long it may take (seconds)."""
-
-    tenant_id: str
-    tenant_slug: str
-    action: Action
-    generation: int
-    author: Author
-    deadline_seconds: float
-    mode: Mode = Mode.APPLY
 
 
 @dataclass(frozen=True)
@@ -80,32 +65,11 @@ class Operations:
         Raises AlreadyOpen when the tenant has an open one.
         """
         held = self._leases_of_older(new.tenant_id, session) if new.action is not Action.PROVISION else {}
-        document: Document = {
-            "_id": ObjectId(operation_id),
-            "tenantId": new.tenant_id,
-            "tenantSlug": new.tenant_slug,
-            "action": new.action,
-            "status": OperationStatus.RUNNING,
-            "mode": new.mode,
-            "requestedBy": new.author.user_id,
-            "requestId": new.author.request_id,
-            "generation": new.generation,
-            "dispatch": 1,
-            "phase": 0,
-            "settled": False,
-            "finishedAt": None,
-        }
-        first_look = seconds_from_now(self._grace)
-        steps = [
-            new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
-            for number, phase in enumerate(RECIPES[new.action])
-            for step in phase
-        ]
-        times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
+        document, computed = new_operation(operation_id, new, held, self._grace)
         try:
             row = self._rows.find_one_and_update(
                 {"_id": document["_id"]},
-                inserting(document, steps=steps, **times),
+                inserting(document, **computed),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
                 session=session,

@@ -29,15 +29,13 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
     if found.is_disabled:
         work.change(f"enable the space {found.name}", lambda: files.restore_space(found.id), None)
     _align(work, found, files)
+    if work.is_plan and found.is_disabled:
+        return ok()  # who its members are is shown to nobody while it is disabled
     try:
         return ok(members=_ensure_members(work, found, files))
     except Missing:
-        work.change(
-            f"remove the space {found.name}, which was made without members",
-            lambda: _remove_memberless(work, found, files),
-            None,
-        )
-        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5) from None
+        _make_anew(work, found, files)
+        return ok(members="pending")
 
 
 # -- the space
@@ -82,6 +80,17 @@ def _align(work: Work, space: Space, files: Ocis) -> None:
     if changes:
         what = ", ".join(sorted(changes))
         work.change(f"set {what} of the space {space.name}", lambda: files.update_space(space.id, changes), None)
+
+
+def _make_anew(work: Work, space: Space, files: Ocis) -> None:
+    """A space without members goes, and the next attempt makes another."""
+    work.change(
+        f"remove the space {space.name}, which was made without members, and make it again",
+        lambda: _remove_memberless(work, space, files),
+        None,
+    )
+    if not work.is_plan:
+        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
 
 
 def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:

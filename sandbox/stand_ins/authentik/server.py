@@ -12,10 +12,13 @@ from sandbox.stand_ins.server import StandIn
 
 
 class AuthentikStandIn(StandIn):
-    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400."""
+    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400.
+
+    `slow_down`: the token endpoint tells a device to poll less often, the device endpoint that there were too many.
+    """
 
     product = "authentik"
-    own_faults = frozenset({"race_lost", "twin_first"})
+    own_faults = frozenset({"race_lost", "twin_first", "slow_down"})
 
     def __init__(
         self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = (), seed: int = 0
@@ -24,7 +27,7 @@ class AuthentikStandIn(StandIn):
         self._api_token = api_token
         self._admin_group = admin_group
         self.directory = Directory()
-        self.oidc = Oidc(self.directory, clients)
+        self.oidc = Oidc(self.directory, clients, self.faults)
         self.reset()
         Api(self.directory, self.faults).add_routes(self.app.router)
         self.oidc.add_routes(self.app.router)
@@ -35,6 +38,7 @@ class AuthentikStandIn(StandIn):
         for held in (directory.groups, directory.groups_by_name, directory.users, directory.users_by_name):
             held.clear()
         directory.tokens.clear()
+        self.oidc.grants.clear()
         admin = directory.add_user({"username": "akadmin", "name": "authentik Default Admin"})
         directory.add_group({"name": "authentik Admins", "is_superuser": True, "users": [admin.pk]})
         directory.add_group({"name": self._admin_group})
@@ -59,6 +63,7 @@ class AuthentikStandIn(StandIn):
             "limit_token": self.limit_token,
             "revoke_token": self.revoke_token,
             "rotate_key": self.oidc.rotate_key,
+            "decide_device": self.oidc.grants.decide_device,
         }
 
     def ensure_person(
