@@ -9,6 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
 from api.auth.token import TokenVerifier
+from api.deliveries import delivery_routes
 from api.domains import domain_routes
 from api.events import event_routes
 from api.health import health_routes
@@ -23,6 +24,7 @@ from api.subscriptions import subscription_routes
 from api.tenants import tenant_routes
 from api.tracing import trace
 from api.users import user_routes
+from api.webhooks import webhook_routes
 from shared.control_plane.opening import open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.logs import configure_logs
@@ -59,6 +61,8 @@ def create_app(settings: Settings) -> Flask:
         partner_routes(control_plane),
         subscription_routes(control_plane),
         event_routes(control_plane),
+        webhook_routes(control_plane),
+        delivery_routes(control_plane),
     ):
         app.register_blueprint(routes)
     guard(app, TokenVerifier(settings))

@@ -7,13 +7,28 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from api.fields import Country, DomainName, Email, Line, Moment, Name, ObjectIdText, Slug, StripeId, Subject
+from api.fields import (
+    Country,
+    DomainName,
+    Email,
+    EventActions,
+    Line,
+    Moment,
+    Name,
+    ObjectIdText,
+    Slug,
+    StripeId,
+    Subject,
+    WebhookUrl,
+)
 from shared.domain.subscription import NewSubscription, SubscriptionChanges, SubscriptionStatus
 from shared.domain.tenant import Address, BillingInfo, NewTenant, Owner, TenantPatch
 from shared.domain.user import NewUser, Role, UserChanges
+from shared.domain.webhook import NewWebhook, WebhookChanges
 
 PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"x-catalogue": "plans"})]
 Domains = Annotated[list[DomainName], Field(max_length=100)]
+ActionList = Annotated[list[EventActions], Field(min_length=1, max_length=50)]
 TenantIds = Annotated[list[ObjectIdText], Field(max_length=200)]
 #: enumerations come as text, which strict checking would refuse
 RoleText = Annotated[Role, Field(strict=False)]
@@ -211,3 +226,30 @@ class SubscriptionPatchBody(Patch):
 
     def to_domain(self) -> SubscriptionChanges:
         return cast(SubscriptionChanges, self.sent_fields())
+
+
+# -- webhooks
+
+
+class NewWebhookBody(Body):
+    """Where to send which events. With a tenant: that tenant's; with a partner: its tenants'; with neither: all."""
+
+    url: WebhookUrl
+    actions: ActionList = ["*"]
+    tenant_id: ObjectIdText | None = None
+    partner_id: ObjectIdText | None = None
+    enabled: bool = True
+
+    def to_domain(self) -> NewWebhook:
+        return NewWebhook(self.url, tuple(dict.fromkeys(self.actions)), self.enabled)
+
+
+class WebhookPatchBody(Patch):
+    """Changes to a webhook; whose it is stays."""
+
+    url: WebhookUrl = UNSENT
+    actions: ActionList = UNSENT
+    enabled: bool = UNSENT
+
+    def to_domain(self) -> WebhookChanges:
+        return cast(WebhookChanges, self.sent_fields())

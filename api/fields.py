@@ -111,3 +111,14 @@ Moment = Annotated[
     AfterValidator(_sensible),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "RFC 3339, from 2000 to 2200"}),
 ]
+#: its full rule needs the settings: see AddressRule.entered
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2048),
+    _text(2048, "https, a public host; path and query as the receiver likes", format="webhook-url"),
+]
+EventActions = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$"),
+    Field(examples=["tenant.*", "operation.failed", "*"]),
+]

@@ -55,7 +55,7 @@ def _hand_back(kept: Idempotency, turn: Turn, response: Response) -> None:
         kept.release(turn)
         return
     headers = {name: response.headers[name] for name in KEPT if name in response.headers}
-    kept.keep(turn, KeptAnswer(response.status_code, headers, response.get_data()))
+    kept.keep(turn, KeptAnswer(response.status_code, headers, g.get("kept_body") or response.get_data()))
 
 
 def _fingerprint() -> str:

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.SubjectTaken: 409,
     errors.SubscriptionExists: 409,
     errors.PartnerInUse: 409,
+    errors.TooManyWebhooks: 409,
     errors.UnknownReference: 409,
     errors.StaleVersion: 412,
     errors.KeyReused: 422,

@@ -16,10 +16,13 @@ from shared.domain.operation import Mode
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.subscription import SubscriptionStatus
 from shared.domain.tenant import Status
-from shared.domain.views import SubscriptionQuery, TenantQuery, UserQuery
+from shared.domain.views import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
+from shared.domain.webhook import DeliveryStatus
 
 LONGEST_WAIT = 30.0
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
+DAY = 24 * 3600
+LONGEST_GRACE = 7 * DAY
 
 
 def _digits(value: Any) -> Any:
@@ -31,6 +34,12 @@ def _digits(value: Any) -> Any:
 def _decimal(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
         raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
+        raise ValueError(f"must be a whole number of seconds from 0 to {LONGEST_GRACE}")
     return value
 
 
@@ -113,6 +122,31 @@ class EventListQuery(ListQuery):
     )
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="a tenant's slug"
+    )
+
+
+class WebhookListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+
+
+class DeliveryListQuery(ListQuery):
+    status: DeliveryStatus | None = None
+
+    def to_domain(self) -> DeliveryQuery:
+        return DeliveryQuery(self.limit, self.cursor, self.status)
+
+
+class TestQuery(Query):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the ping has ended, or after so many seconds"
+    )
+
+
+class RotateQuery(Query):
+    grace: Annotated[int, BeforeValidator(_seconds)] = Field(
+        DAY, ge=0, le=LONGEST_GRACE, description="for so many seconds the old secret signs beside the new one"
     )
 
 

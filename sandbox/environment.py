@@ -72,6 +72,8 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         },
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
+        # receivers under development listen on this machine
+        {"WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"},
         {"LOG_FORMAT": "console"},
     ]
     environment = dict(os.environ)

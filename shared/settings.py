@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.names import name_server
 from shared.domain.plans import DEFAULT_PLANS, Plan
+from shared.domain.webhook_addresses import AddressRule
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
@@ -56,11 +57,17 @@ class Settings(BaseSettings):
     stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
     extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
 
+    webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
+    webhook_call_seconds: float = Field(10, gt=0, le=60)
+    webhook_slots: int = Field(16, ge=1, le=256, description="how many events one sweep sends at a time")
+    webhook_keep_days: float = Field(14, ge=4, description="how long deliveries are kept; longer than they are tried")
+    webhook_disable_seconds: float = Field(3 * 24 * 3600, gt=0, description="failing for so long switches one off")
+
     default_tenant_slug: str = "dezky"
     plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
     domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
-    dns_servers: CommaSeparated = Field((), description="resolvers asked about domains; without any the system's")
+    dns_servers: CommaSeparated = Field((), description="resolvers asked about domains and receivers; else the system's")
     domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
     domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")
     domain_first_recheck_seconds: float = Field(60, gt=0, le=86400)
@@ -93,7 +100,7 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
-    @field_validator("oidc_algorithms", "stamp_keys", "dns_servers", mode="before")
+    @field_validator("oidc_algorithms", "stamp_keys", "dns_servers", "webhook_allowed_networks", mode="before")
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -119,6 +126,12 @@ class Settings(BaseSettings):
     def _name_servers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for text in given:
             name_server(text)
+        return given
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        AddressRule.of(given)  # raises ValueError
         return given
 
     @model_validator(mode="after")

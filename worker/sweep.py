@@ -6,7 +6,8 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -18,10 +19,11 @@ from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
-from shared.settings import SettingsError, read_settings
+from shared.settings import Settings, SettingsError, read_settings
 from shared.store.opening import Store, open_store
 from worker.domain_looks import DomainLooks
 from worker.integrations.dns_lookup import DnsLookup
+from worker.webhooks.courier import open_courier
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +88,30 @@ def _look_once(look: Callable[[], int]) -> None:
             log.info("sweep.pushed", operations=pushed)
 
 
+@contextmanager
+def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has domains looked at, on threads of its own."""
+    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
+def _delivering(store: Store, settings: Settings) -> Iterator[None]:
+    """Webhooks are delivered on a thread of its own meanwhile."""
+    courier = open_courier(store, settings)
+    deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
+    deliveries.start()
+    try:
+        yield
+    finally:
+        courier.stop()
+        deliveries.join()
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     try:
@@ -98,13 +124,11 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
-    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
-    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
-    life = open_control_plane(store, dispatcher, settings).life
-    duties = (partial(life.take_up, BATCH), looks.push)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
-    looks.close()
+    with _looking_at_domains(store, dispatcher, settings) as look, _delivering(store, settings):
+        life = open_control_plane(store, dispatcher, settings).life
+        duties = (partial(life.take_up, BATCH), look)
+        sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from flask import Response
+from flask import Response, g
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
@@ -25,6 +25,14 @@ def answer(model: AnswerModel, status: int = 200, headers: Mapping[str, str] | N
     """One record."""
     text = model.model_dump_json(by_alias=True, exclude_none=True)
     return Response(text, status, dict(headers or {}), content_type="application/json")
+
+
+def answer_once(
+    model: AnswerModel, again: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """One record with something that is shown once and kept nowhere: asked again with the same key, `again` is."""
+    g.kept_body = again.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return answer(model, status, headers)
 
 
 def answer_list(models: Sequence[AnswerModel], headers: Mapping[str, str] | None = None) -> Response:

@@ -20,13 +20,13 @@ class EventCases:
     def newest(self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int) -> Feed:
         """The newest events, or those older than the one numbered `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
-        self._number()
+        number_events(self._store)
         return self._store.events.newest(tenant_ids, before, limit)
 
     def following(self, actor: Actor, tenant_slug: str | None, after: int, before: int | None, limit: int) -> Feed:
         """The oldest events after the one numbered `after`, and before another. Raises NotFound for unknown tenants."""
         tenant_ids = self._scope(actor, tenant_slug)
-        self._number()
+        number_events(self._store)
         return self._store.events.following(tenant_ids, after, before, limit)
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
@@ -34,8 +34,10 @@ class EventCases:
             return (self._tenants.visible(tenant_slug, actor).id,)
         return self._store.tenants.ids_in(access.visible_tenants(actor))
 
-    def _number(self) -> None:
-        for _ in range(BATCHES):
-            if not self._store.events.any_unnumbered():
-                return
-            self._store.transaction(self._store.events.number)
+
+def number_events(store: Store) -> None:
+    """Give what was committed its place in the log. Many may ask at once."""
+    for _ in range(BATCHES):
+        if not store.events.any_unnumbered():
+            return
+        store.transaction(store.events.number)

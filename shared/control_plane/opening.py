@@ -15,6 +15,7 @@ from shared.control_plane.starting import Starter
 from shared.control_plane.subscriptions import SubscriptionCases
 from shared.control_plane.tenants import TenantCases
 from shared.control_plane.users import UserCases
+from shared.control_plane.webhooks import WebhookCases
 from shared.dispatch.sender import Dispatcher
 from shared.settings import Settings
 from shared.store.opening import Store
@@ -33,6 +34,7 @@ class ControlPlane:
     partners: PartnerCases
     subscriptions: SubscriptionCases
     events: EventCases
+    webhooks: WebhookCases
     service: ServiceCases
 
 
@@ -51,4 +53,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         subscriptions=SubscriptionCases(store, tenants, settings),
         events=EventCases(store, tenants),
         service=ServiceCases(store, dispatcher, tenants, domains, settings),
+        webhooks=WebhookCases(store, tenants, settings),
     )

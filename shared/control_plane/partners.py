@@ -61,10 +61,8 @@ class PartnerCases:
 
         def work(session: Transaction) -> None:
             partner = self._manageable(partner_id, actor, expected, session)
-            in_use = self._store.tenants.any_of_partner(partner.id, session) or self._store.users.any_of_partner(
-                partner.id, session
-            )
-            if in_use:
+            users = (self._store.tenants, self._store.users, self._store.webhooks)
+            if any(collection.any_of_partner(partner.id, session) for collection in users):
                 raise PartnerInUse
             self._store.partners.delete(partner.id, session)
             before = {"_id": partner.id} | facts(partner, SHOWN)

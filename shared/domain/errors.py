@@ -98,12 +98,21 @@ class SubscriptionExists(DomainError):
 
 
 class PartnerInUse(DomainError):
-    """Tenants or users belong to the partner."""
+    """Tenants, users or webhooks belong to the partner."""
 
     code = "partner_in_use"
 
     def __init__(self) -> None:
-        super().__init__("Tenants or users belong to this partner; move or remove them first.")
+        super().__init__("Tenants, users or webhooks belong to this partner; move or remove them first.")
+
+
+class TooManyWebhooks(DomainError):
+    """The owner has as many webhooks as one may have."""
+
+    code = "too_many_webhooks"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} webhooks here already, and no more are allowed; remove or change one.")
 
 
 class UnknownReference(DomainError):

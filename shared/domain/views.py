@@ -90,6 +90,15 @@ class SubscriptionQuery:
 
 
 @dataclass(frozen=True)
+class DeliveryQuery:
+    """A list request; the filter is exact."""
+
+    limit: int = 50
+    after: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
     """A caller with what is theirs: what a portal's first page needs."""
 

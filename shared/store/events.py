@@ -6,13 +6,16 @@ number after it was committed, by whoever looks first, one at a time. Writers pa
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
 from shared.domain.event import Event, NewEvent
 from shared.domain.views import Feed
-from shared.store.mongo import Document, Transaction, inserting, our_errors
+from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, seconds_from_now
 
 INDEXES = [
     IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
@@ -76,6 +79,41 @@ class Events:
         )
         return len(keys)
 
+    def last_number(self, session: Transaction | None = None) -> int:
+        """The highest number given; every event up to it can be read by whoever read this first."""
+        with our_errors():
+            counter = self._counters.find_one({"_id": "events"}, session=session)
+        return int((counter or {"last": 0})["last"])
+
+    def find(self, event_id: str) -> Event | None:
+        key = object_id(event_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
+        return _event(row) if row else None
+
+    def wanted(
+        self,
+        tenant_ids: tuple[str, ...] | None,
+        actions: Sequence[str],
+        span: tuple[int, int],
+        age_seconds: float,
+        limit: int,
+    ) -> list[Event]:
+        """Events numbered above `span`'s first up to its second, oldest first, none older than `age_seconds`.
+
+        `actions`: exact, `word.*`, or `*`.
+        """
+        condition: Document = {
+            "number": {"$gt": span[0], "$lte": span[1]},
+            "$expr": {"$gte": ["$time", seconds_from_now(-age_seconds)]},
+        }
+        if "*" not in actions:
+            condition["action"] = {"$in": [_action_pattern(one) for one in actions]}
+        if tenant_ids is not None:
+            condition["tenantId"] = {"$in": list(tenant_ids)}
+        with our_errors():
+            return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
+
     def newest(self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int) -> Feed:
         """The newest events of these tenants (None: all events), or those older than the one numbered `before`."""
         span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
@@ -96,6 +134,10 @@ class Events:
             condition["tenantId"] = {"$in": list(tenant_ids)}
         with our_errors():
             return list(self._rows.find(condition).sort("number", direction).limit(limit))
+
+
+def _action_pattern(action: str) -> str | re.Pattern[str]:
+    return re.compile(f"^{re.escape(action[:-1])}") if action.endswith(".*") else action
 
 
 def _event(row: Document) -> Event:

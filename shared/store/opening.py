@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from shared.settings import Settings
 from shared.store.breakers import Breakers
+from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
 from shared.store.events import Events
 from shared.store.idempotency import Idempotency
@@ -21,6 +22,7 @@ from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
+from shared.store.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -40,6 +42,8 @@ class Store:
     tombstones: Tombstones
     idempotency: Idempotency
     breakers: Breakers
+    webhooks: Webhooks
+    deliveries: Deliveries
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -56,6 +60,8 @@ class Store:
             self.partners,
             self.events,
             self.idempotency,
+            self.webhooks,
+            self.deliveries,
         ):
             collection.make_indexes()
 
@@ -88,4 +94,6 @@ def open_store(settings: Settings) -> Store:
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         breakers=Breakers(database),
+        webhooks=Webhooks(database),
+        deliveries=Deliveries(database, settings.webhook_keep_days),
     )

@@ -70,6 +70,7 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer) -> Sett
     return make_settings(
         oidc_issuers=",".join(f"{issuer.url(slug)}={issuer.url(slug)}jwks/" for slug in slugs),
         oidc_audiences=",".join(f"{slug}={slug}" for slug in slugs),
+        webhook_allowed_networks="127.0.0.0/8",
     )
 
 

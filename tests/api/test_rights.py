@@ -24,6 +24,7 @@ def row(*expected: str | int, body: dict[str, Any] | None = None) -> Row:
 
 
 EVERYBODY = (MAY,) * 5
+URL = "https://hooks.acme.test/"
 #: method and route, with a further case after a space: its row. The order matters: what destroys comes last.
 TABLE: dict[str, Row] = {
     "GET /me": row(*EVERYBODY),
@@ -81,6 +82,18 @@ TABLE: dict[str, Row] = {
     "DELETE /tenants/<slug>": row(403, 403, 403, MAY, 403),
     "POST /tenants/<slug>/restore": row(403, 403, 403, MAY, 403),
     "POST /tenants/<slug>/purge": row(403, 403, 403, 403, 403),
+    "GET /webhooks": row(*EVERYBODY),
+    # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
+    "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),
+    "POST /webhooks tenant": row(409, 403, MAY, MAY, 409, body={"url": URL, "tenantId": "acme"}),
+    "POST /webhooks partner": row(403, 403, 403, 403, 403, body={"url": URL, "partnerId": "0" * 24}),
+    "GET /webhooks/<id:webhook_id>": row(404, 404, MAY, 404, 404),
+    "PATCH /webhooks/<id:webhook_id>": row(404, 404, MAY, 404, 404, body={"actions": ["tenant.*"]}),
+    "POST /webhooks/<id:webhook_id>/rotate-secret": row(404, 404, MAY, 404, 404),
+    "POST /webhooks/<id:webhook_id>/test": row(404, 404, MAY, 404, 404),
+    "GET /webhooks/<id:webhook_id>/deliveries": row(404, 404, MAY, 404, 404),
+    "POST /webhooks/<id:webhook_id>/deliveries/<id:delivery_id>/replay": row(404, 404, MAY, 404, 404),
+    "DELETE /webhooks/<id:webhook_id>": row(404, 404, MAY, 404, 404),
     "DELETE /users/<id:user_id>": row(404, 404, MAY, MAY, 404),
     "DELETE /subscriptions/<id:subscription_id>": row(403, 403, 403, 403, 403),
     "DELETE /partners/<id:partner_id>": row(403, 403, 403, 403, 403),
@@ -110,6 +123,8 @@ def path_of(route: str, world: World) -> str:
         .replace("<id:user_id>", world.ids["colleague"])
         .replace("<id:subscription_id>", world.ids["acme_subscription"])
         .replace("<id:partner_id>", world.ids["partner"])
+        .replace("<id:webhook_id>", world.ids["webhook"])
+        .replace("<id:delivery_id>", world.ids["delivery"])
     )
 
 
@@ -122,6 +137,8 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World, caller: 
         sent = {"json": body} if body is not None else {}
         if body is not None and body.get("tenantIds"):
             sent = {"json": body | {"tenantIds": [world.ids["acme"]]}}
+        if body is not None and body.get("tenantId") == "acme":
+            sent = {"json": body | {"tenantId": world.ids["acme"]}}
         answer = world.people[caller](method, path_of(route, world), **sent)
         assert answer.status_code < 500, answer.text
         # the admin's requests meet rules beyond rights too (a partner in use, nothing to cancel): those are conflicts

@@ -66,4 +66,6 @@ def world(root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str
     found.made(
         "colleague", "/users", authentikSubjectId="c1", email="c1@acme.test", name="C", tenantIds=[found.ids["acme"]]
     )
+    found.made("webhook", "/webhooks", url="https://hooks.acme.test/", tenantId=found.ids["acme"])
+    found.ids["delivery"] = store.deliveries.insert_ping(found.ids["webhook"], "request-1").id
     return found

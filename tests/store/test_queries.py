@@ -12,7 +12,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.domain.access import Scope
 from shared.domain.recipes import INTEGRATIONS
-from shared.domain.views import SubscriptionQuery, TenantQuery, UserQuery
+from shared.domain.views import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
 
@@ -97,6 +97,18 @@ QUERIES: dict[str, Callable[[Store], object]] = {
     "events own": lambda store: store.events.newest((ID,), 9, 50),
     "events since": lambda store: store.events.following(None, 0, None, 50),
     "events unnumbered": lambda store: store.events.any_unnumbered(),
+    "events wanted": lambda store: store.events.wanted(None, ("*",), (0, 9), 60, 10),
+    "events wanted by some": lambda store: store.events.wanted((ID,), ("tenant.*", "user.created"), (0, 9), 60, 10),
+    **{
+        f"webhooks {name} {who}": (
+            lambda store, scope=scope, tenant=tenant: store.webhooks.page(scope, tenant, 50, None)
+        )
+        for who, scope in (("all", ALL), ("own", OWN))
+        for name, tenant in (("plain", None), ("tenant", ID))
+    },
+    "webhooks behind": lambda store: store.webhooks.behind(9, 10),
+    "deliveries": lambda store: store.deliveries.page(ID, DeliveryQuery()),
+    "deliveries failed": lambda store: store.deliveries.page(ID, DeliveryQuery(status="failed")),
     "due operations": lambda store: list(store.operations.due(10)),
     "overdue operations": lambda store: list(store.operations.overdue(10)),
     "unsettled operations": lambda store: list(store.operations.unsettled(10)),
@@ -117,3 +129,15 @@ def test_no_list_scans_a_collection(store: Store, settings: Settings, name: str)
             asked.pop("readConcern", None)
             plan = database.command("explain", asked, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
             assert "COLLSCAN" not in set(stages(plan)), plan
+
+
+@pytest.mark.parametrize("busy", [(), (ID,)])
+def test_what_is_due_to_webhooks_is_found_by_its_time(store: Store, settings: Settings, busy: tuple[str, ...]) -> None:
+    store.deliveries.claim(1, busy)
+    query = {"status": "pending", "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+    if busy:
+        query["webhookId"] = {"$nin": list(busy)}
+    command = {"findAndModify": "deliveries", "query": query, "sort": {"dueAt": 1}, "update": {"$set": {"a": 1}}}
+    database = store.client[settings.mongodb_database]
+    plan = database.command("explain", command, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
+    assert {"COLLSCAN", "SORT"}.isdisjoint(stages(plan)), plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.webhooks.addresses import AddressRule, Target, is_public, target_of
+from shared.domain.webhook_addresses import AddressRule, Target, is_public, target_of
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::1"])
@@ -81,3 +81,26 @@ def test_a_url_is_taken_apart_and_put_together_at_its_address() -> None:
 def test_a_url_with_anything_odd_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
         target_of(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.acme.test/take?key=1", "https://8.8.8.8/", "https://[2606:4700::1111]:8443/"]
+)
+def test_a_url_that_may_lead_to_the_internet_may_be_entered(url: str) -> None:
+    assert AddressRule().entered(url) == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.acme.test/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/"]
+)
+def test_a_url_without_encryption_or_to_a_private_address_may_not(url: str) -> None:
+    with pytest.raises(ValueError):
+        AddressRule().entered(url)
+
+
+def test_in_networks_that_the_operator_allows_both_may() -> None:
+    rule = AddressRule.of(["127.0.0.0/8"])
+    for url in ("http://127.0.0.1:8000/", "https://127.0.0.1/", "http://hooks.acme.test/"):
+        assert rule.entered(url) == url
+    with pytest.raises(ValueError):
+        rule.entered("http://8.8.8.8/")

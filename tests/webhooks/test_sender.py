@@ -11,10 +11,11 @@ import pytest
 from sandbox.stand_ins.dns.server import DnsStandIn
 from shared.domain.faults import Unavailable
 from shared.domain.signature import new_secret, signed_headers, verify
+from shared.domain.webhook import REASONS
 from tests.stand_ins import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
 from worker.integrations.dns_lookup import DnsLookup
-from worker.webhooks.sender import REASONS, Delivered, Delivery, WebhookSender
+from worker.webhooks.sender import Delivered, Delivery, WebhookSender
 
 LOOPBACK = ("127.0.0.0/8",)
 BODY = b'{"type":"tenant.active"}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MINUTE, HOUR = 60.0, 3600.0
 #: seconds between attempts, as Standard Webhooks recommends: a short fault costs little, a weekend's is outlasted
 WAITS = (
@@ -14,13 +16,15 @@ SPREAD = 0.2
 LONGEST_ASKED = 24 * HOUR
 
 
-def wait_after(attempts: int, chance: float, asked: float | None = None) -> float | None:
+def wait_after(
+    attempts: int, chance: float, asked: float | None = None, waits: Sequence[float] = WAITS
+) -> float | None:
     """Seconds to wait after so many failed attempts (1 or more); None when it is time to give up.
 
     `chance`: a random number in [0, 1). `asked`: the seconds a receiver asked for (Retry-After); it can lengthen a
     wait, to a day at most, and never shorten it.
     """
-    if attempts >= MAX_ATTEMPTS:
+    if attempts > len(waits):
         return None
-    wait = WAITS[attempts - 1] * (1 + SPREAD * chance)
+    wait = waits[attempts - 1] * (1 + SPREAD * chance)
     return max(wait, min(asked or 0.0, LONGEST_ASKED))

@@ -17,9 +17,9 @@ import urllib3
 from urllib3.exceptions import NewConnectionError
 
 from shared.domain.faults import Fault
+from shared.domain.webhook_addresses import AddressRule, Target, literal_address, target_of
 from shared.transport import DeadlineAdapter, call_within, trust_of
 from worker.deadline import remaining, within
-from worker.webhooks.addresses import AddressRule, Target, literal_address, target_of
 
 CONNECT_SECONDS = 3.0
 #: what is read of an answer before the connection is closed; nobody looks at it, but a small one ends the call tidily
@@ -35,21 +35,6 @@ class Delivered(StrEnum):
     YES = "delivered"
     LATER = "unavailable"
     NEVER = "refused"
-
-
-#: why an event was not delivered, in a sentence for whoever looks after the receiver
-REASONS = {
-    "bad_url": "The URL is not one that events can be sent to.",
-    "forbidden_address": "The URL leads to an address that events are not sent to.",
-    "not_encrypted": "The URL must start with https://.",
-    "unresolved": "The URL's host has no address in DNS.",
-    "unreachable": "The receiver could not be reached.",
-    "timeout": "The receiver did not answer in time.",
-    "tls": "The receiver's certificate was not accepted.",
-    "redirected": "The receiver answered with a redirect; give the URL that it points at.",
-    "gone": "The receiver says it takes no more events (410).",
-    "not_taken": "The receiver did not answer with a status of 200 to 299.",
-}
 
 
 @dataclass(frozen=True)

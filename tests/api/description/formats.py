@@ -14,6 +14,7 @@ _TIMES = st.datetimes(min_value=datetime(2001, 1, 1), max_value=datetime(2199, 1
 
 schemathesis.openapi.format("idn-domain", st.builds("{}.{}".format, _LABEL, _TOP))
 schemathesis.openapi.format("email", st.builds("{}@{}.com".format, _LABEL, _LABEL))
+schemathesis.openapi.format("webhook-url", st.builds("https://{}.com/{}?k={}".format, _LABEL, _LABEL, _LABEL))
 schemathesis.openapi.format("date-time", _TIMES.map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")))
 
 

@@ -76,6 +76,20 @@ class AddressRule:
     def admits(self, address: str) -> bool:
         return self.is_allowed(address) or is_public(address)
 
+    def entered(self, url: str) -> str:
+        """The URL itself, when events might be sent to it. Raises ValueError with the rule it breaks.
+
+        What a name leads to can change any day, so that is looked at before each event and not here.
+        """
+        target = target_of(url)
+        literal = literal_address(target.host)
+        if literal is not None and not self.admits(literal):
+            raise ValueError("must not name an address that events are not sent to, such as a private one")
+        may_be_plain = self.is_allowed(literal) if literal is not None else bool(self.allowed)
+        if target.scheme != "https" and not may_be_plain:
+            raise ValueError("must start with https://")
+        return url
+
     def is_allowed(self, address: str) -> bool:
         """Whether the operator allowed it; only such an address may be spoken to without TLS."""
         found = _plain(ip_address(address))

@@ -1,0 +1,108 @@
+"""Webhooks over the real database: couriers in this process, and a receiver that answers as it is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from shared.control_plane.opening import ControlPlane, open_control_plane
+from shared.control_plane.webhooks import webhook_sealer
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.views import DeliveryQuery
+from shared.domain.webhook import DeliveryRecord, NewWebhook, Webhook
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from tests.webhooks.receiver import Receiver
+from worker.webhooks.attempt import Attempts
+from worker.webhooks.courier import Courier
+from worker.webhooks.fan_out import FanOut
+from worker.webhooks.sender import WebhookSender
+
+LOOPBACK = "127.0.0.0/8"
+QUICK = (0.05, 0.1, 0.1)
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class Post:
+    """The control plane, its administrator and a receiver, with what a test of deliveries asks again and again."""
+
+    plane: ControlPlane
+    store: Store
+    admin: Actor
+    receiver: Receiver
+
+    def subscribe(self, *actions: str, path: str = "/take", tenant_id: str | None = None) -> tuple[Webhook, str]:
+        """A webhook to the receiver, and its secret."""
+        new = NewWebhook(f"{self.receiver.url}{path}", actions or ("*",))
+        return self.plane.webhooks.create(new, tenant_id, None, self.admin)
+
+    def happen(self, *slugs: str) -> None:
+        """Cause one event `partner.created` for each."""
+        for slug in slugs:
+            self.plane.partners.create(slug, slug.title(), self.admin)
+
+    def deliveries(self, webhook: Webhook, status: str | None = None) -> list[DeliveryRecord]:
+        return list(self.plane.webhooks.deliveries(webhook.id, self.admin, DeliveryQuery(status=status)).items)
+
+    def now(self, webhook: Webhook) -> Webhook:
+        return self.plane.webhooks.get(webhook.id, self.admin)
+
+    def ended(self, webhook: Webhook, count: int, status: str = "delivered") -> Callable[[], bool]:
+        return lambda: len(self.deliveries(webhook, status)) == count
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(webhook_allowed_networks=LOOPBACK, webhook_call_seconds=2)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def post(store: Store, dispatcher: Dispatcher, settings: Settings, receiver: Receiver, admin: Actor) -> Post:
+    return Post(open_control_plane(store, dispatcher, settings), store, admin, receiver)
+
+
+Run = Callable[..., AbstractContextManager[Courier]]
+
+
+@pytest.fixture
+def courier(settings: Settings, store: Store) -> Run:
+    """`with courier(): ...`: one at work, with connections of its own and short waits."""
+
+    @contextmanager
+    def run(
+        *, waits: Sequence[float] = QUICK, slots: int = 8, lease: float = 10.0, call: float = 2.0, disable: float = 3600
+    ) -> Iterator[Courier]:
+        own = open_store(settings)
+        sender = WebhookSender(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
+        attempts = Attempts(own, sender, webhook_sealer(settings), disable, waits)
+        made = Courier(own, FanOut(own, 14), attempts, slots=slots, lease_seconds=lease)
+        thread = threading.Thread(target=made.run, args=(0.05,))
+        thread.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+            thread.join(20)
+            own.close()
+
+    return run

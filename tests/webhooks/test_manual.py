@@ -1,0 +1,50 @@
+"""What docs/webhooks.md tells receivers is true: its example is run, its numbers are the code's."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.domain.signature import HEADER, REPLAY_WINDOW, new_secret, signed_headers
+from worker.webhooks.schedule import HOUR, MAX_ATTEMPTS, MINUTE, WAITS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+BODY = b'{"id":"1","action":"tenant.created"}'
+
+
+@pytest.fixture
+def is_from_dezky() -> Callable[[str, str, bytes], bool]:
+    """The manual's example, as a receiver would copy it."""
+    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    names: dict[str, Callable[[str, str, bytes], bool]] = {}
+    exec(example, names)  # noqa: S102 - our own manual
+    return names["is_from_dezky"]
+
+
+def header(*secrets: str, ago: float = 0) -> str:
+    return signed_headers(secrets, "id", int(time.time() - ago), BODY)[HEADER]
+
+
+def test_the_example_believes_what_is_ours_and_of_now_and_nothing_else(
+    is_from_dezky: Callable[[str, str, bytes], bool],
+) -> None:
+    old, new = new_secret(), new_secret()
+    assert is_from_dezky(old, header(old), BODY)
+    assert is_from_dezky(old, header(new, old), BODY)
+    assert is_from_dezky(new, header(new, old), BODY)
+    assert not is_from_dezky(new, header(old), BODY)
+    assert not is_from_dezky(old, header(old), BODY + b" ")
+    assert not is_from_dezky(old, header(old, ago=REPLAY_WINDOW + 5), BODY)
+
+
+def test_the_times_it_names_are_the_schedules() -> None:
+    told = re.search(r"tried ten times.*: after (.*?), a little later", TEXT, re.DOTALL)
+    assert told is not None
+    units = {"s": 1.0, "min": MINUTE, "h": HOUR}
+    named = [float(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)", told[1])]
+    assert named == list(WAITS)
+    assert MAX_ATTEMPTS == 10

@@ -1,0 +1,77 @@
+"""Real sweeps as processes: two at once, and one that is killed in the middle of a delivery."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.processes import end, spawn
+from shared.settings import Settings
+from tests.stand_ins import fault
+from tests.webhooks.conftest import LOOPBACK, Post, until
+
+StartSweep = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
+    running: list[subprocess.Popen[bytes]] = []
+    variables = {
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DATABASE": settings.mongodb_database,
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "STAMP_KEYS": ",".join(settings.stamp_key_texts),
+        "WEBHOOK_ALLOWED_NETWORKS": LOOPBACK,
+        "WEBHOOK_CALL_SECONDS": "1",
+        "SWEEP_INTERVAL_SECONDS": "0.2",
+        "LOG_LEVEL": "DEBUG",
+    }
+
+    def start() -> subprocess.Popen[bytes]:
+        log = tmp_path / f"sweep-{len(running)}.log"
+        command = [sys.executable, "-m", "worker.sweep"]
+        running.append(spawn(command, log=log, env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"}))
+        return running[-1]
+
+    yield start
+    for process in running:
+        end(process, 10)
+
+
+def test_two_sweeps_share_the_work_say_nothing_of_secrets_and_end_when_told_to(
+    post: Post, start_sweep: StartSweep, tmp_path: Path
+) -> None:
+    webhook, secret = post.subscribe("partner.*", path="/take/path-secret?key=query-secret")
+    sweeps = [start_sweep(), start_sweep()]
+    post.happen(*(f"partner-{number}" for number in range(20)))
+    until(post.ended(webhook, 20), 40)
+    assert len(post.receiver.seen) == len({headers["webhook-id"] for headers, _ in post.receiver.seen}) == 20
+    for sweep in sweeps:
+        sweep.terminate()
+        assert sweep.wait(15) == 0
+    logged = "".join(path.read_text() for path in tmp_path.glob("*.log"))
+    assert logged.count("webhook.attempted") == 20
+    for word in (secret, secret.removeprefix("whsec_"), "path-secret", "query-secret"):
+        assert word not in logged
+
+
+def test_a_sweep_killed_while_the_receiver_answers_is_made_good_by_another(post: Post, start_sweep: StartSweep) -> None:
+    webhook, _ = post.subscribe("partner.*")
+    fault(post.receiver, kind="hang", count=1, delay=30)
+    sweep = start_sweep()
+    post.happen("first")
+    until(lambda: post.receiver.journal, 40)
+    sweep.send_signal(signal.SIGKILL)
+    sweep.wait(5)
+    assert post.deliveries(webhook)[0].status == "pending"
+    start_sweep()
+    until(post.ended(webhook, 1), 40)
+    first, second = (entry["body"] for entry in post.receiver.journal)
+    assert first == second
+    assert post.deliveries(webhook)[0].attempts == 2

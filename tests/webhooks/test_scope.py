@@ -1,0 +1,177 @@
+"""A webhook is told of what its owner may see, as things stand when it is told; and nobody sees another's webhooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.access import Actor
+from shared.domain.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
+from shared.domain.tenant import NewTenant, Tenant
+from shared.domain.user import NewUser, Role
+from shared.domain.webhook import MOST_PER_OWNER, NewWebhook, Owner, Webhook
+from tests.records import EVERY_SURFACE
+from tests.webhooks.conftest import Post, Run, until
+
+ANYWHERE = NewWebhook("https://hooks.acme.test/take", ("tenant.*", "user.*"))
+
+
+@pytest.fixture
+def tenant(post: Post) -> Callable[..., Tenant]:
+    def make(slug: str, partner_id: str | None = None) -> Tenant:
+        new = NewTenant(slug, slug.title(), "starter", (), None, partner_id)
+        return post.plane.tenants.create(new, post.admin).tenant
+
+    return make
+
+
+@pytest.fixture
+def person(post: Post) -> Callable[..., Actor]:
+    def make(name: str, role: Role, *tenants: Tenant, partner_id: str | None = None) -> Actor:
+        new = NewUser(
+            name, f"{name}@people.test", name.title(), role, tuple(one.id for one in tenants), partner_id=partner_id
+        )
+        return Actor(post.plane.users.create(new, post.admin), EVERY_SURFACE, "request-2")
+
+    return make
+
+
+def slugs_told(post: Post, path: str) -> list[str | None]:
+    """Tenants of the events received at a path, None for one without a tenant."""
+    return [json.loads(entry["body"]).get("tenant") for entry in post.receiver.journal if entry["path"] == path]
+
+
+def told_of_everything(post: Post) -> bool:
+    last = post.store.events.last_number()
+    open_ones = [one for hook in webhooks_of(post) for one in post.deliveries(hook, "pending")]
+    return not post.store.events.any_unnumbered() and not post.store.webhooks.behind(last, 99) and not open_ones
+
+
+def webhooks_of(post: Post) -> tuple[Webhook, ...]:
+    return post.plane.webhooks.page(post.admin, None, 100, None).items
+
+
+def test_each_owner_is_told_of_their_own_only(
+    post: Post, courier: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+) -> None:
+    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    acme, beta, gamma = tenant("acme"), tenant("beta", partner.id), tenant("gamma", partner.id)
+    owner = person("olga", Role.OWNER, acme)
+    reseller = person("rita", Role.ADMIN, partner_id=partner.id)
+
+    def subscribe(path: str, actor: Actor, tenant_id: str | None = None) -> Owner:
+        new = NewWebhook(f"{post.receiver.url}/{path}", ("tenant.changed", "partner.*"))
+        return post.plane.webhooks.create(new, tenant_id, None, actor)[0].owner
+
+    assert subscribe("platform", post.admin) == Owner()
+    assert subscribe("acme", owner, acme.id) == Owner(acme.id)
+    assert subscribe("partner", reseller) == Owner(None, partner.id)
+    assert subscribe("narrow", reseller, beta.id) == Owner(beta.id, partner.id)
+    for slug in ("acme", "beta", "gamma"):
+        post.plane.tenants.change(slug, {"billing_info": {"company": slug}}, post.admin, None)
+    post.happen("another")
+    with courier():
+        until(lambda: told_of_everything(post))
+        assert sorted(slugs_told(post, "/platform"), key=str) == [None, "acme", "beta", "gamma"]
+        assert slugs_told(post, "/acme") == ["acme"]
+        assert sorted(slugs_told(post, "/partner"), key=str) == ["beta", "gamma"]
+        assert slugs_told(post, "/narrow") == ["beta"]
+        # a tenant that leaves its partner is the partner's affair no more, from the very event on
+        post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
+        until(lambda: len(slugs_told(post, "/platform")) == 5)
+        until(lambda: told_of_everything(post))
+    assert sorted(slugs_told(post, "/partner"), key=str) == ["beta", "gamma"]
+    assert slugs_told(post, "/narrow") == ["beta"]
+    assert gamma.partner_id == partner.id
+
+
+def test_webhooks_are_made_by_whoever_looks_after_their_owner_and_by_nobody_else(
+    post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+) -> None:
+    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    acme, beta = tenant("acme"), tenant("beta", partner.id)
+    member, owner = person("mia", Role.MEMBER, acme), person("olga", Role.OWNER, acme)
+    reseller, clerk = (
+        person("rita", Role.ADMIN, partner_id=partner.id),
+        person("carl", Role.MEMBER, partner_id=partner.id),
+    )
+    create = post.plane.webhooks.create
+    refused: list[tuple[Actor, str | None, str | None, type[Exception]]] = [
+        (member, acme.id, None, Forbidden),
+        (owner, None, None, Forbidden),
+        (owner, beta.id, None, UnknownReference),
+        (owner, acme.id, partner.id, Forbidden),
+        (owner, None, partner.id, Forbidden),
+        (reseller, acme.id, None, UnknownReference),
+        (clerk, None, None, Forbidden),
+        (clerk, None, partner.id, Forbidden),
+        (post.admin, acme.id, partner.id, UnknownReference),
+        (post.admin, None, "0" * 24, UnknownReference),
+        (post.admin, "0" * 24, None, UnknownReference),
+    ]
+    for actor, tenant_id, partner_id, error in refused:
+        with pytest.raises(error):
+            create(ANYWHERE, tenant_id, partner_id, actor)
+    assert create(ANYWHERE, acme.id, None, owner)[0].owner == Owner(acme.id)
+    assert create(ANYWHERE, acme.id, None, post.admin)[0].owner == Owner(acme.id)
+    assert create(ANYWHERE, None, None, reseller)[0].owner == Owner(None, partner.id)
+
+
+def test_webhooks_are_seen_by_whoever_looks_after_their_owner_and_by_nobody_else(
+    post: Post, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+) -> None:
+    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    acme, beta = tenant("acme"), tenant("beta", partner.id)
+    member, owner = person("mia", Role.MEMBER, acme), person("olga", Role.OWNER, acme)
+    reseller = person("rita", Role.ADMIN, partner_id=partner.id)
+    beta_owner = person("bert", Role.OWNER, beta)
+    cases = post.plane.webhooks
+    made = {
+        name: cases.create(ANYWHERE, tenant_id, None, actor)[0].id
+        for name, tenant_id, actor in (
+            ("platform", None, post.admin),
+            ("acme", acme.id, owner),
+            ("partner", None, reseller),
+            ("narrow", beta.id, reseller),
+            ("beta", beta.id, beta_owner),
+        )
+    }
+    sees = {
+        post.admin: set(made),
+        owner: {"acme"},
+        member: set[str](),
+        reseller: {"partner", "narrow"},
+        beta_owner: {"beta"},
+    }
+    for actor, names in sees.items():
+        assert {one.id for one in cases.page(actor, None, 50, None).items} == {made[name] for name in names}
+        for name, webhook_id in made.items():
+            if name in names:
+                assert cases.get(webhook_id, actor).id == webhook_id
+            else:
+                with pytest.raises(NotFound):
+                    cases.get(webhook_id, actor)
+                with pytest.raises(NotFound):
+                    cases.rotate(webhook_id, 0, actor)
+                with pytest.raises(NotFound):
+                    cases.delete(webhook_id, actor, None)
+    assert [one.id for one in cases.page(post.admin, "acme", 50, None).items] == [made["acme"]]
+
+
+def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[..., Tenant]) -> None:
+    acme = tenant("acme")
+    for _ in range(MOST_PER_OWNER):
+        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+    with pytest.raises(TooManyWebhooks):
+        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+    post.plane.webhooks.create(ANYWHERE, None, None, post.admin)
+
+
+def test_a_webhook_that_is_switched_off_sends_nothing_on_demand(post: Post) -> None:
+    webhook, _ = post.plane.webhooks.create(
+        NewWebhook("https://hooks.acme.test/", enabled=False), None, None, post.admin
+    )
+    with pytest.raises(ActionNotPossible):
+        post.plane.webhooks.test(webhook.id, post.admin, 0)

@@ -1,0 +1,61 @@
+"""A webhook's secret is shown when it is made and nowhere else: no record, answer, event or log line has it."""
+
+from __future__ import annotations
+
+import json
+
+import bson
+import pymongo
+import pytest
+
+from shared.control_plane.opening import open_control_plane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.errors import ActionNotPossible
+from shared.domain.sealing import Sealer, Unsealable
+from shared.domain.webhook import NewWebhook
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.webhooks.conftest import Post, Run, until
+
+KEYS = ("an old key of some length", "another key of some length")
+
+
+def test_neither_the_database_nor_what_is_sent_has_it(post: Post, courier: Run, settings: Settings) -> None:
+    webhook, secret = post.subscribe("*", path="/take/path-secret?key=query-secret")
+    _, second = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
+    post.happen("first")
+    with courier():
+        until(post.ended(webhook, 3))
+        post.receiver.status = 500
+        post.plane.webhooks.test(webhook.id, post.admin, 10)
+    with pymongo.MongoClient[dict[str, object]](settings.mongodb_uri.get_secret_value()) as client:
+        database = client[settings.mongodb_database]
+        everything = b"".join(
+            bson.encode(row) for name in database.list_collection_names() for row in database[name].find()
+        )
+        events = b"".join(bson.encode(row) for row in database["events"].find())
+    sent = json.dumps([[headers, body.decode()] for headers, body in post.receiver.seen]).encode()
+    for word in (secret, second, secret.removeprefix("whsec_"), second.removeprefix("whsec_")):
+        assert word.encode() not in everything + sent
+    for word in (b"path-secret", b"query-secret"):
+        assert word not in events + sent
+    assert b"webhook.secret_rotated" in events
+
+
+def test_what_is_sealed_opens_with_any_of_the_keys_and_for_its_purpose_only() -> None:
+    sealed = Sealer(KEYS[:1], "webhooks").seal("text")
+    assert "text" not in sealed
+    assert Sealer((KEYS[1], KEYS[0]), "webhooks").open(sealed) == "text"
+    for other in (Sealer(KEYS[1:], "webhooks"), Sealer(KEYS, "something else"), Sealer((), "webhooks")):
+        with pytest.raises(Unsealable):
+            other.open(sealed)
+    with pytest.raises(Unsealable):
+        Sealer(KEYS, "webhooks").open("no seal")
+
+
+def test_without_a_key_to_seal_with_no_webhook_can_be_made(
+    post: Post, store: Store, dispatcher: Dispatcher, settings: Settings
+) -> None:
+    plane = open_control_plane(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))
+    with pytest.raises(ActionNotPossible, match="STAMP_KEYS"):
+        plane.webhooks.create(NewWebhook("https://hooks.acme.test/"), None, None, post.admin)
