@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,6 +26,14 @@ CROWD, WAITING = 20_000, 5_000
 PACED, PAUSE = 24, 0.25
 
 
+_numbers = itertools.count()
+
+
+def _tag() -> str:
+    """The start of slugs nobody used before: one of the products remembers every name."""
+    return f"b{next(_numbers)}x"
+
+
 @dataclass(frozen=True)
 class Paced:
     """Milliseconds from asking for a tenant to its being active."""
@@ -40,27 +49,27 @@ BURST_COLUMNS, LOAD_COLUMNS = contest.COLUMNS, load.COLUMNS
 def bursts(servers: Servers, runs: int, tenants: int, latency: int) -> Rows:
     """The platform, with and without events for Flower, beside a plain chord."""
     sides = (PLATFORM, PLAIN) if latency else (PLATFORM, WITH_EVENTS, PLAIN)
-    return _each(runs, sides, lambda side, run: _burst(servers, side, tenants, latency, f"r{run}x"))
+    return _each(runs, sides, lambda side: _burst(servers, side, tenants, latency))
 
 
 def crowded(servers: Servers, runs: int, tenants: int) -> Rows:
     """The platform with a database full of others, beside itself with an empty one."""
-    return _each(runs, (CROWDED, PLATFORM), lambda side, run: _burst(servers, side, tenants, 0, f"r{run}x"))
+    return _each(runs, (CROWDED, PLATFORM), lambda side: _burst(servers, side, tenants, 0))
 
 
 def paced(servers: Servers, runs: int, latency: int) -> Rows:
     """A tenant every quarter of a second: the platform, a plain chord, and a script with no queue at all."""
     rows: Rows = {PLATFORM.name: [], PLAIN.name: [], "script": []}
-    for run in range(runs):
+    for _ in range(runs):
         for side in (PLATFORM, PLAIN):
             servers.refresh(latency)
             with Contestant(side, servers) as contestant:
-                contestant.burst(WARM, f"warm{run}x")
-                rows[side.name].append(_paced(contestant.paced(f"p{run}x", PACED, PAUSE)))
+                contestant.burst(WARM, _tag())
+                rows[side.name].append(_paced(contestant.paced(_tag(), PACED, PAUSE)))
         servers.refresh(latency)
         script = Script(servers.environment)
-        script.paced(f"warm{run}x", WARM, 0.0)
-        rows["script"].append(_paced(script.paced(f"p{run}x", PACED, PAUSE)))
+        script.paced(_tag(), WARM, 0.0)
+        rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
     return rows
 
 
@@ -98,21 +107,22 @@ def _page(run: int) -> Request:
     return Request("GET", "/tenants?limit=50")
 
 
-def _each(runs: int, sides: Sequence[Side], measure: Callable[[Side, int], Any]) -> Rows:
+def _each(runs: int, sides: Sequence[Side], measure: Callable[[Side], Any]) -> Rows:
     rows: Rows = {side.name: [] for side in sides}
-    for run in range(runs):
+    for _ in range(runs):
         for side in sides:
-            rows[side.name].append(measure(side, run))
+            rows[side.name].append(measure(side))
     return rows
 
 
-def _burst(servers: Servers, side: Side, tenants: int, latency: int, tag: str) -> Figures:
+def _burst(servers: Servers, side: Side, tenants: int, latency: int) -> Figures:
     servers.refresh(latency)
     with Contestant(side, servers) as contestant:
-        contestant.burst(WARM, f"warm{tag}")
+        warm = _tag()
+        contestant.burst(WARM, warm)
         if side is CROWDED:
-            fill(contestant.database, f"warm{tag}0", CROWD, WAITING)
-        return contestant.burst(tenants, tag)
+            fill(contestant.database, f"{warm}0", CROWD, WAITING)
+        return contestant.burst(tenants, _tag())
 
 
 def _paced(waits: list[float]) -> Paced:
