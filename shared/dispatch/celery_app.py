@@ -22,7 +22,7 @@ def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
     """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
     install_redis_guard()
     install_lean_redis()
-    app = Celery("dezky", set_as_current=role == "worker")
+    app = Celery("dezky", set_as_current=role == "worker", events="shared.dispatch.patient_events:PatientEvents")
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
         broker_url=redis_url,
