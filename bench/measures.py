@@ -6,7 +6,7 @@ import itertools
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import contest, load
@@ -85,10 +85,18 @@ def doors(servers: Servers, runs: int, seconds: float, others: int = 200) -> dic
         for run in range(-1, runs):
             for name, make in asked.items():
                 for contestant in (door, bare):
-                    figures = drive(contestant.url, contestant.headers, make(run), seconds if run >= 0 else 1.0)
+                    # run -1 only warms up
+                    figures = _driven(contestant, make(run), seconds if run >= 0 else 1.0)
                     if run >= 0:
                         tables[name][contestant.side.name].append(figures)
     return tables
+
+
+def _driven(contestant: Contestant, request: Request, seconds: float) -> Load:
+    before, _, _ = contestant.meters()
+    figures = drive(contestant.url, contestant.headers, request, seconds)
+    after, _, _ = contestant.meters()
+    return replace(figures, cpu_ms=(after - before) / (figures.per_second * seconds) * 1000)
 
 
 def _post(run: int) -> Request:
@@ -128,6 +136,3 @@ def _burst(servers: Servers, side: Side, tenants: int, latency: int) -> Figures:
 def _paced(waits: list[float]) -> Paced:
     cuts = statistics.quantiles(waits, n=100, method="inclusive")
     return Paced(cuts[49], cuts[94])
-
-
-__all__ = ["BURST_COLUMNS", "LOAD_COLUMNS", "PACED_COLUMNS", "Load", "bursts", "crowded", "doors", "paced"]
