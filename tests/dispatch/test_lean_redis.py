@@ -118,6 +118,60 @@ def test_a_note_cut_in_the_middle_is_cleared(connection: Connection, broker: red
     assert broker.keys("unacked*") == []
 
 
+def test_a_queueing_message_brings_a_handful_along_and_none_is_worked_on_unnoted(
+    connection: Connection, broker: redis.Redis
+) -> None:
+    sent(connection, 12)
+    noted: list[Any] = []
+
+    def look(message: Any) -> None:
+        noted.append(broker.hexists("unacked", message.delivery_tag))
+
+    consumer = connection.Consumer([Queue("authentik")], prefetch_count=12, on_message=look)
+    broker.config_resetstat()
+    with consumer:
+        while len(noted) < 12:
+            connection.drain_events(timeout=5)
+    assert noted == [True] * 12
+    assert broker.info("commandstats")["cmdstat_brpop"]["calls"] <= 4
+    assert broker.hlen("unacked") == 12
+
+
+def test_no_more_messages_are_taken_than_there_is_room_for(connection: Connection, broker: redis.Redis) -> None:
+    sent(connection, 12)
+    taken: list[Any] = []
+    with connection.Consumer([Queue("authentik")], prefetch_count=3, callbacks=[lambda _, m: taken.append(m)]):
+        connection.drain_events(timeout=5)
+        assert len(taken) == 3
+        assert broker.llen("authentik") == 9
+        taken[0].ack()
+        connection.drain_events(timeout=5)
+    assert len(taken) == 4
+
+
+def test_messages_come_in_the_order_they_were_sent(connection: Connection) -> None:
+    sent(connection, 11)
+    taken: list[int] = []
+    with connection.Consumer([Queue("authentik")], prefetch_count=32, callbacks=[lambda body, _: taken.append(body)]):
+        while len(taken) < 11:
+            connection.drain_events(timeout=5)
+    assert [one["number"] for one in taken] == list(range(11))  # type: ignore[index]
+
+
+def test_junk_that_came_along_is_dropped_and_the_messages_around_it_are_not(
+    connection: Connection, broker: redis.Redis
+) -> None:
+    sent(connection, 1)
+    for junk in ("no json", "[]", '{"properties": {"delivery_tag": "x"}}'):
+        broker.lpush("authentik", junk)
+    sent(connection, 1)
+    taken: list[Any] = []
+    with connection.Consumer([Queue("authentik")], prefetch_count=32, callbacks=[lambda body, _: taken.append(body)]):
+        connection.drain_events(timeout=5)
+    assert taken == [{"number": 0}, {"number": 0}]
+    assert broker.llen("authentik") == 0
+
+
 def test_taking_and_acknowledging_messages_takes_no_transactions(connection: Connection, broker: redis.Redis) -> None:
     sent(connection, 20)
     broker.config_resetstat()
