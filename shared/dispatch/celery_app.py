@@ -29,7 +29,6 @@ def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
         # named without its address, which may hold a password and is shown by dashboards
         result_backend="shared.dispatch.counting_join:CountingJoin",
         result_expires=JOIN_EXPIRES,
-        result_chord_expires=JOIN_EXPIRES,
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",

@@ -15,6 +15,7 @@ import structlog
 from celery import Celery, states
 from celery.backends.base import BaseBackend
 
+from shared.dispatch.celery_app import JOIN_EXPIRES
 from shared.dispatch.envelope import body_letter
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,8 @@ class CountingJoin(BaseBackend):
             conf.broker_url,
             socket_timeout=conf.redis_socket_timeout,
             socket_connect_timeout=conf.redis_socket_connect_timeout,
-            health_check_interval=conf.redis_backend_health_check_interval,
+            # Celery itself has no default for it
+            health_check_interval=conf.get("redis_backend_health_check_interval") or 0,
         )
 
     @cached_property
@@ -67,7 +69,7 @@ class CountingJoin(BaseBackend):
             body = body_letter(self.app, chord, parent=request.id, root=request.root_id)
             self._count_part(
                 keys=(f"join:{request.group}", body.queue),
-                args=(self.app.conf.result_chord_expires, chord["chord_size"], body.text),
+                args=(JOIN_EXPIRES, chord["chord_size"], body.text),
             )
         except (redis.RedisError, OSError) as problem:
             log.warning("join.uncounted", problem=type(problem).__name__, group=request.group)
