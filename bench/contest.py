@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -18,11 +15,11 @@ import pymongo
 import redis
 import requests
 
+from bench.servers import Servers, wait_until
+from bench.sides import Side
 from sandbox.processes import end, free_port, spawn
-from shared.dispatch.names import QUEUES
 
 CLIENTS = 8
-PATIENCE = 180.0
 
 
 @dataclass(frozen=True)
@@ -38,69 +35,37 @@ class Figures:
     mongodb_operations: float
 
 
-@dataclass(frozen=True)
-class Sides:
-    """How the two contestants differ: commands to start, and where their tenants are."""
-
-    name: str
-    commands: Callable[[int], dict[str, list[str]]]
-    database: str
-    spans: Callable[[Any], list[tuple[datetime, datetime]]]
-
-
-def platform_commands(port: int) -> dict[str, list[str]]:
-    celery = [sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", "threads"]
-    options = ["--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"]
-    return {
-        "api": _granian(port, "api.main:app"),
-        "worker": [*celery, *options],
-        "sweep": [sys.executable, "-m", "worker.sweep"],
-    }
-
-
-def plain_commands(port: int) -> dict[str, list[str]]:
-    return {
-        "api": _granian(port, "bench.plain:app"),
-        "worker": [sys.executable, "-m", "celery", "-A", "bench.plain:celery", "worker"],
-    }
-
-
-def platform_spans(database: Any) -> list[tuple[datetime, datetime]]:
-    done = database["operations"].find({"status": "succeeded", "settled": True, "tenantSlug": {"$ne": "dezky"}})
-    return [(row["createdAt"], row["finishedAt"]) for row in done]
-
-
-def plain_spans(database: Any) -> list[tuple[datetime, datetime]]:
-    return [(row["createdAt"], row["finishedAt"]) for row in database["tenants"].find({"status": "active"})]
-
-
-PLATFORM = Sides("platform", platform_commands, "bench", platform_spans)
-PLAIN = Sides("plain chord", plain_commands, "plain", plain_spans)
+COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoDB")
 
 
 class Contestant:
     """One side, running. Use as a context manager."""
 
-    def __init__(self, side: Sides, environment: dict[str, str], logs: Path, token: str) -> None:
-        self._side = side
+    def __init__(self, side: Side, servers: Servers, *, keep_data: bool = False) -> None:
+        self.side = side
+        self.headers = {"Authorization": f"Bearer {servers.token}"}
         self._port = free_port()
-        self._environment = environment
-        self._logs = logs
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._environment = {**servers.environment, **side.environment}
+        self._logs = servers.folder
+        self._keep_data = keep_data
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._mongo: Any = pymongo.MongoClient(environment["MONGODB_URI"], tz_aware=True)
-        self._redis = redis.Redis.from_url(environment["REDIS_URL"])
+        self._mongo: Any = pymongo.MongoClient(servers.environment["MONGODB_URI"], tz_aware=True)
+        self._redis = redis.Redis.from_url(servers.environment["REDIS_URL"])
+        self.database = self._mongo[side.database]
 
     def __enter__(self) -> Contestant:
         self._redis.flushall()
-        self._mongo.drop_database(self._side.database)
-        for name, command in self._side.commands(self._port).items():
-            log = self._logs / f"{self._side.name.replace(' ', '-')}-{name}.log"
+        if not self._keep_data:
+            self._mongo.drop_database(self.side.database)
+        commands = self.side.commands(self._port)
+        for name, command in commands.items():
+            log = self._logs / f"{self.side.name.replace(' ', '-')}-{name}.log"
             log.write_bytes(b"")
             self._processes.append(spawn(command, log=log, env=self._environment))
-        wait_until(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
+        if "worker" in commands:
+            wait_until(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
         wait_until(lambda: _status(f"{self.url}/health/ready") == 200)
-        requests.get(f"{self.url}/users/me", headers=self._headers, timeout=10)
+        requests.get(f"{self.url}/users/me", headers=self.headers, timeout=10)
         time.sleep(1.0)
         return self
 
@@ -116,27 +81,43 @@ class Contestant:
 
     def burst(self, count: int, tag: str) -> Figures:
         """Create tenants over HTTP as fast as they are taken, and wait until all are active."""
-        database = self._mongo[self._side.database]
-        already = len(self._side.spans(database))
-        before = self._meters()
+        before = self.meters()
         began = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(self._create, [f"{tag}{number}" for number in range(count)]))
-        wait_until(lambda: len(self._side.spans(database)) - already >= count)
+            list(pool.map(self.create, [f"{tag}{number}" for number in range(count)]))
+        wait_until(lambda: self.finished(tag) >= count)
         seconds = time.monotonic() - began
-        after = self._meters()
-        spans = sorted(self._side.spans(database))[already:]
-        waits = sorted((finished - created).total_seconds() * 1000 for created, finished in spans)
+        after = self.meters()
+        spans = self.side.spans(self.database, tag).values()
+        waits = [(finished - created).total_seconds() * 1000 for created, finished in spans]
         cpu, commands, operations = ((b - a) / count for a, b in zip(before, after, strict=True))
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
         return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations)
 
-    def _create(self, slug: str) -> None:
+    def paced(self, tag: str, count: int, pause: float) -> list[float]:
+        """Milliseconds from a request's first byte to its tenant being active; one request every `pause` seconds."""
+        asked: dict[str, datetime] = {}
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            for number in range(count):
+                slug = f"{tag}{number}"
+                asked[slug] = datetime.now(UTC)
+                pool.submit(self.create, slug)
+                time.sleep(pause)
+        wait_until(lambda: self.finished(tag) >= count)
+        spans = self.side.spans(self.database, tag)
+        return [(spans[slug][1] - begun).total_seconds() * 1000 for slug, begun in asked.items()]
+
+    def finished(self, tag: str) -> int:
+        """How many tenants whose slugs start with `tag` are active."""
+        mine = {"slug": {"$gte": tag, "$lt": f"{tag}~"}, "status": "active"}
+        return int(self.database["tenants"].count_documents(mine))
+
+    def create(self, slug: str) -> None:
         body = {"slug": slug, "name": "Bench", "domains": [f"{slug}.test"]}
-        answer = requests.post(f"{self.url}/tenants", json=body, headers=self._headers, timeout=60)
+        answer = requests.post(f"{self.url}/tenants", json=body, headers=self.headers, timeout=60)
         answer.raise_for_status()
 
-    def _meters(self) -> tuple[float, float, float]:
+    def meters(self) -> tuple[float, float, float]:
         """CPU seconds of our processes, Redis commands, MongoDB operations, since their starts."""
         cpu = 0.0
         for process in self._processes:
@@ -145,13 +126,9 @@ class Contestant:
                 times = one.cpu_times()
                 cpu += times.user + times.system
         commands = self._redis.info("stats")["total_commands_processed"]
-        counters = self._mongo.admin.command("serverStatus")["opcounters"]
-        return cpu, float(commands), float(sum(counters[name] for name in ("insert", "query", "update", "delete")))
-
-
-def _granian(port: int, app: str) -> list[str]:
-    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "16"]
-    return [sys.executable, "-m", "granian", *options, app]
+        counted = self._mongo.admin.command("serverStatus")["metrics"]["commands"]
+        names = ("insert", "find", "update", "delete", "findAndModify", "aggregate", "commitTransaction")
+        return cpu, float(commands), float(sum(counted[name]["total"] for name in names))
 
 
 def _status(url: str) -> int:
@@ -159,12 +136,3 @@ def _status(url: str) -> int:
         return requests.get(url, timeout=2).status_code
     except requests.RequestException:
         return 0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Raises TimeoutError when it does not come true in time."""
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > give_up:
-            raise TimeoutError("the measurement did not come to its end in time")
-        time.sleep(0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -13,17 +12,12 @@ from bson import ObjectId
 from celery import Celery, chord
 from flask import Flask, Response, jsonify, request
 
+from bench.calls import STEPS, tenant_of
 from shared.domain.plans import DEFAULT_PLANS
 from shared.domain.stamp import Stamper
-from shared.domain.tenant import Status, Tenant
 from shared.settings import read_settings
 from worker.desk import connect_integrations
-from worker.steps.files import ensure_files
-from worker.steps.identity import ensure_group
-from worker.steps.mail import ensure_mail
-from worker.steps.work import StepFunction, Work
-
-STEPS: Mapping[str, StepFunction] = {"authentik": ensure_group, "stalwart": ensure_mail, "ocis": ensure_files}
+from worker.steps.work import Work
 
 celery = Celery("plain", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app = Flask("plain")
@@ -46,7 +40,7 @@ def step(tenant_id: str, name: str) -> str:
     def save(**fields: Any) -> None:
         tenants().update_one({"_id": row["_id"]}, {"$set": fields})
 
-    work = Work(_tenant(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save)
+    work = Work(tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save)
     outcome = STEPS[name](work, clients()[name])
     tenants().update_one({"_id": row["_id"]}, {"$set": {f"provisioningStatus.{name}": str(outcome.result)}})
     return str(outcome.result)
@@ -69,24 +63,3 @@ def create() -> tuple[Response, int]:
 @app.get("/health/ready")
 def ready() -> str:
     return "ok"
-
-
-def _tenant(row: dict[str, Any]) -> Tenant:
-    return Tenant(
-        id=str(row["_id"]),
-        slug=row["slug"],
-        name=row["name"],
-        status=Status.PENDING,
-        plan="starter",
-        domains=tuple(row["domains"]),
-        billing_info=None,
-        partner_id=None,
-        provisioning_status={},
-        provisioning_errors={},
-        remote={},
-        operation_id=None,
-        generation=1,
-        version=1,
-        created_at=row["createdAt"],
-        updated_at=row["createdAt"],
-    )

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
     domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
-    dns_servers: CommaSeparated = Field((), description="resolvers asked about domains and receivers; else the system's")
+    dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
     domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
     domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")
     domain_first_recheck_seconds: float = Field(60, gt=0, le=86400)

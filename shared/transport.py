@@ -99,6 +99,13 @@ def trust_of(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
+def deadline_pools(trust: ssl.SSLContext, pool_size: int, **options: Any) -> PoolManager:
+    """urllib3's pools, safe to share between threads, for requests sent inside `call_within`."""
+    pools = PoolManager(maxsize=pool_size, ssl_context=trust, **options)
+    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return pools
+
+
 class DeadlineAdapter(HTTPAdapter):
     """Mount on a session and send inside `call_within`. `trust`: whom TLS connections believe."""
 
@@ -107,10 +114,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(pool_connections=2, pool_maxsize=pool_size, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        self.poolmanager = PoolManager(
-            num_pools=connections, maxsize=maxsize, block=block, ssl_context=self._context, **options
-        )
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager = deadline_pools(self._context, maxsize, num_pools=connections, block=block, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """The context says whom to trust; requests' own bundle would replace it."""

@@ -27,4 +27,9 @@ def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
     @app.task(name=FINALIZE, shared=False)
     def finalize(operation_id: str) -> str:
         """A chord's body: settle the operation, if whoever closed it has not."""
-        return "settled" if settle(desk().store, operation_id) else "nothing to do"
+        store = desk().store
+        operation = store.operations.find(operation_id)
+        if operation is None or operation.is_open or operation.settled:
+            # as nearly always: one read then, instead of a transaction that finds nothing
+            return "nothing to do"
+        return "settled" if settle(store, operation_id) else "nothing to do"

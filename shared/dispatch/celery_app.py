@@ -7,6 +7,7 @@ from typing import Literal
 from celery import Celery
 from kombu import Exchange, Queue
 
+from shared.dispatch.lean_redis import install_lean_redis
 from shared.dispatch.names import QUEUES
 from shared.dispatch.redis_guard import install_redis_guard
 
@@ -20,14 +21,14 @@ _TIMEOUTS = {"sender": (1.0, 0.7), "worker": (5.0, 2.0)}
 def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
     """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
     install_redis_guard()
-    app = Celery("dezky", set_as_current=role == "worker")
+    install_lean_redis()
+    app = Celery("dezky", set_as_current=role == "worker", events="shared.dispatch.patient_events:PatientEvents")
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
         broker_url=redis_url,
         # named without its address, which may hold a password and is shown by dashboards
         result_backend="shared.dispatch.counting_join:CountingJoin",
         result_expires=JOIN_EXPIRES,
-        result_chord_expires=JOIN_EXPIRES,
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
@@ -47,6 +48,8 @@ def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None if role == "worker" else 0,
         broker_transport_options={
+            # no message of ours has a priority: a queue is one list, not four
+            "priority_steps": [0],
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,

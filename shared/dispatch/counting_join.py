@@ -1,8 +1,8 @@
 """A chord's join as one counter: no results are stored, since outcomes are on record in MongoDB.
 
-Parts of a chord count up a key; the part that reaches the chord's size sends the body. A part counted twice (a message
-delivered twice) or a counter lost with Redis can send the body early or never: the body only looks at the record, and
-the sweep looks too.
+Parts of a chord count up a key; the part that reaches the chord's size sends the body, in the same step inside Redis. A
+part counted twice (a message delivered twice) or a counter lost with Redis can send the body early or never: the body
+only looks at the record, and the sweep looks too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,23 @@ import redis
 import structlog
 from celery import Celery, states
 from celery.backends.base import BaseBackend
-from kombu.exceptions import KombuError
+
+from shared.dispatch.celery_app import JOIN_EXPIRES
+from shared.dispatch.envelope import body_letter
 
 log = structlog.get_logger(__name__)
+
+#: KEYS: counter, the body's queue. ARGV: seconds the counter is kept, the chord's size, the body's message
+COUNT_PART = """
+local count = redis.call('INCR', KEYS[1])
+if count == tonumber(ARGV[2]) then
+    redis.call('DEL', KEYS[1])
+    redis.call('LPUSH', KEYS[2], ARGV[3])
+elseif count == 1 then
+    redis.call('EXPIRE', KEYS[1], ARGV[1])
+end
+return count
+"""
 
 
 class CountingJoin(BaseBackend):
@@ -33,8 +47,13 @@ class CountingJoin(BaseBackend):
             conf.broker_url,
             socket_timeout=conf.redis_socket_timeout,
             socket_connect_timeout=conf.redis_socket_connect_timeout,
-            health_check_interval=conf.redis_backend_health_check_interval,
+            # Celery itself has no default for it
+            health_check_interval=conf.get("redis_backend_health_check_interval") or 0,
         )
+
+    @cached_property
+    def _count_part(self) -> Any:
+        return self.client.register_script(COUNT_PART)
 
     def apply_chord(self, header_result_args: tuple[str, list[Any]], body: Any, **_: Any) -> None:
         """Called before the header is sent; the body's dict travels with every part, and so does the size in it."""
@@ -45,15 +64,14 @@ class CountingJoin(BaseBackend):
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **_: Any) -> None:
         """Count one part; the last one sends the body. With Redis away the body is lost; the sweep settles."""
-        key = f"join:{request.group}"
+        chord = request.chord
         try:
-            count = self.client.incr(key)
-            if count == 1:
-                self.client.expire(key, self.app.conf.result_chord_expires)
-            if count == request.chord["chord_size"]:
-                self.client.delete(key)
-                self.app.signature(request.chord).apply_async(retry=False)
-        except (redis.RedisError, KombuError, OSError) as problem:
+            body = body_letter(self.app, chord, parent=request.id, root=request.root_id)
+            self._count_part(
+                keys=(f"join:{request.group}", body.queue),
+                args=(JOIN_EXPIRES, chord["chord_size"], body.text),
+            )
+        except (redis.RedisError, OSError) as problem:
             log.warning("join.uncounted", problem=type(problem).__name__, group=request.group)
 
     def store_result(self, task_id: str, result: Any, state: str, *_: Any, **__: Any) -> Any:

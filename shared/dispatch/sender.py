@@ -7,24 +7,29 @@ from collections.abc import Sequence
 
 import redis
 import structlog
-from celery import Celery, chord
-from kombu.exceptions import KombuError
+from celery import Celery
 
 from shared.dispatch.celery_app import make_celery
+from shared.dispatch.envelope import Errand, Letter, chord_letters
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import integration_of
 
 log = structlog.get_logger(__name__)
 
+#: (socket, connect) timeouts of a sender, who stands in a request, in seconds
+SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
+
 
 class Dispatcher:
-    """One per process; safe to share between threads."""
+    """One per process; safe to share between threads. Its connections are the only thing sending keeps."""
 
     def __init__(self, redis_url: str, app: Celery | None = None) -> None:
-        """`app`: send through this one (a worker's own) instead of a bare sender."""
+        """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
         self._app = app or make_celery(redis_url, "sender")
-        self._redis = redis.Redis.from_url(redis_url, socket_timeout=1.0, socket_connect_timeout=0.7)
+        self._redis = redis.Redis.from_url(
+            redis_url, socket_timeout=SOCKET_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT, health_check_interval=10
+        )
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""
@@ -34,8 +39,8 @@ class Dispatcher:
         started = time.monotonic()
         facts = {"operation": operation.id, "dispatch": operation.dispatch, "steps": [step.name for step in steps]}
         try:
-            self._chord(operation, steps).apply_async(retry=False)
-        except (redis.RedisError, KombuError, OSError) as problem:
+            self._post(self._chord(operation, steps))
+        except (redis.RedisError, OSError) as problem:
             log.warning("dispatch.failed", **facts, problem=type(problem).__name__)
             return False
         log.info("dispatch.sent", **facts, ms=round((time.monotonic() - started) * 1000, 1))
@@ -52,15 +57,20 @@ class Dispatcher:
         self._redis.close()
         self._app.close()
 
-    def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> chord:
+    def _post(self, letters: Sequence[Letter]) -> None:
+        """All letters in one round trip. Should only some arrive, those run; the sweep sends the others again."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for letter in letters:
+                pipe.lpush(letter.queue, letter.text)
+            pipe.execute()
+
+    def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[Letter]:
         header = [
-            self._app.signature(
+            Errand(
                 RUN_STEP,
-                args=(operation.id, step.name, operation.dispatch),
-                queue=integration_of(step.name, operation.action) or CONTROL_QUEUE,
-                immutable=True,
+                (operation.id, step.name, operation.dispatch),
+                integration_of(step.name, operation.action) or CONTROL_QUEUE,
             )
             for step in steps
         ]
-        body = self._app.signature(FINALIZE, args=(operation.id,), queue=CONTROL_QUEUE, immutable=True)
-        return chord(header, body, app=self._app)
+        return chord_letters(self._app, header, Errand(FINALIZE, (operation.id,), CONTROL_QUEUE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from pymongo.database import Database
@@ -19,6 +20,8 @@ class Breaker:
 
 
 CLOSED = Breaker()
+#: a breaker seen closed is not looked at again for this long by the same process, in seconds
+TRUST_CLOSED = 1.0
 
 
 class Breakers:
@@ -26,6 +29,7 @@ class Breakers:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["breakers"]
+        self._closed_until: dict[str, float] = {}
 
     def open(self, integration: str, reason: str, detail: str, seconds: float) -> None:
         """Stop all steps of the integration for `seconds`; one of them then probes whether the cause is gone."""
@@ -37,6 +41,7 @@ class Breakers:
         }
         with our_errors():
             self._rows.update_one({"_id": integration}, [{"$set": fields}], upsert=True)
+        self._closed_until.pop(integration, None)
 
     def look(self, integration: str, probe_seconds: float) -> Breaker:
         """Whether a step may run now.
@@ -44,9 +49,13 @@ class Breakers:
         When an open breaker's time is up, the first to look may probe; the others are told to keep away for
         `probe_seconds` more, until the probe closes the breaker or opens it again.
         """
+        now = time.monotonic()
+        if now < self._closed_until.get(integration, now):
+            return CLOSED
         with our_errors():
             row = self._rows.find_one({"_id": integration, "openUntil": {"$ne": None}})
             if row is None:
+                self._closed_until[integration] = now + TRUST_CLOSED
                 return CLOSED
             probe = self._rows.update_one(
                 {"_id": integration, "$expr": {"$lte": ["$openUntil", "$$NOW"]}},

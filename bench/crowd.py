@@ -1,0 +1,44 @@
+"""A database full of other tenants: copies of one that the platform made, and some whose operations wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+BATCH = 5000
+
+
+def fill(database: Any, slug: str, settled: int, waiting: int) -> None:
+    """Copy the tenant `slug` and its operation: `settled` times as it is, `waiting` times with steps yet to be due."""
+    tenant = database["tenants"].find_one({"slug": slug})
+    operation = database["operations"].find_one({"tenantSlug": slug})
+    for first in range(0, settled + waiting, BATCH):
+        numbers = range(first, min(first + BATCH, settled + waiting))
+        pairs = [_pair(tenant, operation, number, number >= settled) for number in numbers]
+        database["tenants"].insert_many([one for one, _ in pairs], ordered=False)
+        database["operations"].insert_many([one for _, one in pairs], ordered=False)
+
+
+def _pair(tenant: Any, operation: Any, number: int, is_waiting: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    tenant_id, operation_id, slug = ObjectId(), ObjectId(), f"crowd{number}"
+    ours = {"_id": tenant_id, "slug": slug, "domains": [f"{slug}.test"], "operationId": operation_id}
+    theirs = {"_id": operation_id, "tenantId": str(tenant_id), "tenantSlug": slug}
+    if is_waiting:
+        ours |= {"status": "pending"}
+        theirs |= _waiting(operation)
+    return {**tenant, **ours}, {**operation, **theirs}
+
+
+def _waiting(operation: Any) -> dict[str, Any]:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    due = {"status": "pending", "dueAt": later, "lookAt": later, "finishedAt": None}
+    return {
+        "status": "running",
+        "settled": False,
+        "finishedAt": None,
+        "dueAt": later,
+        "deadlineAt": later + timedelta(hours=1),
+        "steps": [{**step, **due} for step in operation["steps"]],
+    }

@@ -1,0 +1,28 @@
+"""Runs of several sides as one table: medians, their spread, and each side's ratio to the last, the rival."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
+    """`rows`: side to its runs, dataclasses of figures in the order of `columns`."""
+    table = Table(title=f"{title}: medians (spread)", title_justify="left")
+    for column in ("", *columns):
+        table.add_column(column, justify="right")
+    medians = {}
+    for name, runs in rows.items():
+        figures = list(zip(*(tuple(vars(one).values()) for one in runs), strict=True))
+        medians[name] = [statistics.median(figure) for figure in figures]
+        cells = [f"{m:.1f} ({min(f):.1f}-{max(f):.1f})" for m, f in zip(medians[name], figures, strict=True)]
+        table.add_row(name, *cells)
+    *others, rival = medians
+    for name in others:
+        ratios = [ours / theirs if theirs else 0.0 for ours, theirs in zip(medians[name], medians[rival], strict=True)]
+        table.add_row(f"{name} / {rival}", *(f"{ratio:.2f}" for ratio in ratios))
+    console.print(table)

@@ -1,0 +1,94 @@
+"""A chord's messages as Celery itself would send them, ready for the broker's queues in one piece.
+
+Celery's canvas costs a sender 2 to 3 ms of processor time a chord, eight round trips, and channels of results that it
+never leaves. Here Celery's own protocol makes the messages (`as_task_v2`) and nothing else of it takes part.
+A test holds them, field by field, to those that the canvas sends.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in."""
+
+    task: str
+    args: tuple[str | int, ...]
+    queue: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message for the end of a queue."""
+
+    queue: str
+    text: str
+
+
+def chord_letters(app: Celery, header: Sequence[Errand], body: Errand) -> list[Letter]:
+    """The header's messages, each with the body's signature inside, as a chord that CountingJoin joins."""
+    group = _new_id()
+    signature = {
+        "task": body.task,
+        "args": list(body.args),
+        "kwargs": {},
+        "options": {"queue": body.queue, "task_id": _new_id(), "group_id": group},
+        "subtask_type": None,
+        "immutable": True,
+        "chord_size": len(header),
+    }
+    return [
+        _letter(app, errand, _new_id(), group_id=group, group_index=index, chord=signature)
+        for index, errand in enumerate(header)
+    ]
+
+
+def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> Letter:
+    """The message of a chord's body, from the signature that its parts carried. `parent`, `root`: task ids."""
+    options = chord["options"]
+    errand = Errand(chord["task"], tuple(chord["args"]), options["queue"])
+    return _letter(app, errand, options["task_id"], group_id=options.get("group_id"), parent_id=parent, root_id=root)
+
+
+def _letter(app: Celery, errand: Errand, task_id: str, **of_task: Any) -> Letter:
+    message = app.amqp.as_task_v2(
+        task_id,
+        errand.task,
+        errand.args,
+        {},
+        # given, because Celery's own way of writing them is most of what a message costs
+        argsrepr=repr(errand.args),
+        kwargsrepr="{}",
+        **of_task,
+    )
+    properties = {
+        **message.properties,
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": errand.queue},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": task_id,
+    }
+    text = json.dumps(
+        {
+            "body": base64.b64encode(json.dumps(message.body).encode()).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": message.headers,
+            "properties": properties,
+        }
+    )
+    return Letter(errand.queue, text)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,198 @@
+"""kombu's Redis transport with fewer commands and round trips a message. Messages and keys are kombu's own.
+
+kombu makes a client object for every command that it sends beside BRPOP, and takes and acknowledges each message in a
+transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, pairs of
+commands go without MULTI and EXEC, in an order that may be cut in the middle, and the acknowledgements of one turn of
+the loop go together, along with the next message taken. While messages are queueing, noting one as taken takes a few
+more from its queue in the same round trip, never more than the worker has room for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from time import time
+from typing import Any
+
+import redis
+import structlog
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import redis as kombu_redis
+from kombu.transport.virtual import QoS as LocalQoS
+
+log = structlog.get_logger(__name__)
+
+#: at most this many acknowledgements wait for the end of the loop's turn
+LARGEST_FLUSH = 64
+#: at most this many messages come along with one, before the other queues have their turn
+LARGEST_HANDFUL = 4
+
+
+class LeanQoS(kombu_redis.QoS):
+    """The messages a worker has taken and not acknowledged, noted in Redis as kombu notes them."""
+
+    channel: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._acked: list[str] = []
+        self._noted: set[str] = set()
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note a taken message, unless it is noted already, and take a handful more of its queue along."""
+        if delivery_tag in self._noted:
+            self._noted.discard(delivery_tag)
+        else:
+            delivery = message.delivery_info
+            room = (self.can_consume_max_estimate() or 0) - 1
+            with self._pipeline() as pipe:
+                self._note_with(pipe, [(message._raw, delivery["exchange"], delivery["routing_key"])])
+                self._forget_with(pipe)
+                self.channel.take_along(pipe, delivery["routing_key"], min(room, LARGEST_HANDFUL))
+        LocalQoS.append(self, message, delivery_tag)
+
+    def note(self, messages: Sequence[Any]) -> None:
+        """Note messages that came along, all in one round trip, before any of them is worked on."""
+        routes = [message["properties"]["delivery_info"] for message in messages]
+        with self._pipeline() as pipe:
+            rows = zip(messages, routes, strict=True)
+            self._note_with(pipe, [(raw, route["exchange"], route["routing_key"]) for raw, route in rows])
+            pipe.execute()
+        self._noted.update(message["properties"]["delivery_tag"] for message in messages)
+
+    def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
+        """The index goes first: should its message not follow, the next restore drops it."""
+        texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
+        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
+        pipe.hset(self.unacked_key, mapping=texts)
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
+        and finds nothing to do."""
+        LocalQoS.ack(self, delivery_tag)
+        self._acked.append(delivery_tag)
+        if len(self._acked) >= LARGEST_FLUSH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell the broker of the acknowledgements it has not heard of."""
+        if self._acked:
+            with self._pipeline() as pipe:
+                self._forget_with(pipe)
+                pipe.execute()
+
+    def flush_at_end(self) -> None:
+        """The last flush. Raises nothing: the connection may be the reason for the end."""
+        try:
+            self.flush()
+        except (redis.RedisError, OSError) as problem:
+            log.warning("broker.acknowledgements_lost", problem=type(problem).__name__)
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Also called at the interpreter's exit: what is done is not given back."""
+        self.flush_at_end()
+        super().restore_unacked_once(stderr)
+
+    def _forget_with(self, pipe: Any) -> None:
+        tags, self._acked = self._acked, []
+        if tags:
+            pipe.hdel(self.unacked_key, *tags)
+            pipe.zrem(self.unacked_index_key, *tags)
+
+    def _pipeline(self) -> Any:
+        return self.channel._create_client().pipeline(transaction=False)
+
+
+class LeanChannel(kombu_redis.Channel):
+    """A channel that keeps its client as long as the connections under it."""
+
+    QoS = LeanQoS
+    _qos: LeanQoS | None
+    _closing: bool
+    _kept: tuple[Any, Any] = (None, None)
+    #: a queue, and messages of it that were taken and not yet delivered
+    _handful: tuple[str, Sequence[bytes]] = ("", ())
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        stock: Any = super()
+        if asynchronous:
+            return stock._create_client(asynchronous=True)
+        pool, client = self._kept
+        if client is None or pool is not self.pool:
+            client = stock._create_client()
+            self._kept = (self.pool, client)
+        return client
+
+    def take_along(self, pipe: Any, queue: str, count: int) -> None:
+        """Execute the pipeline, and with it take up to `count` messages of the queue, which follow the one at hand."""
+        if count < 1 or queue not in self._active_queues or self._closing:
+            pipe.execute()
+            return
+        pipe.rpop(queue, count)
+        self._handful = (queue, pipe.execute()[-1] or ())
+
+    def _brpop_read(self, **options: Any) -> Any:
+        stock: Any = super()
+        try:
+            return stock._brpop_read(**options)
+        finally:
+            self._deliver_handful()
+
+    def _deliver_handful(self) -> None:
+        (queue, texts), self._handful = self._handful, ("", ())
+        if not texts:
+            return
+        qos: Any = self.qos
+        messages = [message for message in map(_readable, texts) if message is not None]
+        if messages:
+            qos.note(messages)
+        for message in messages:
+            self.connection._deliver(message, queue)
+
+    def close(self) -> None:
+        if not self.closed and self._qos is not None:
+            # while there are connections, which are what the parent closes first
+            self._qos.flush_at_end()
+        super().close()
+
+
+def _readable(text: bytes) -> Any:
+    """A message, or None for junk, of which nothing can be told that was not made up by whoever put it there."""
+    try:
+        message = json.loads(text)
+        properties = message["properties"]
+        is_whole = isinstance(properties["delivery_tag"], str) and {"exchange", "routing_key"} <= set(
+            properties["delivery_info"]
+        )
+    except (ValueError, TypeError, KeyError):
+        is_whole = False
+    if not is_whole:
+        log.warning("broker.junk_dropped", size=len(text))
+        return None
+    return message
+
+
+class LeanPoller(kombu_redis.MultiChannelPoller):
+    """Before each wait for messages, acknowledgements are sent."""
+
+    _channels: set[LeanChannel]
+
+    def on_poll_start(self) -> None:
+        for channel in list(self._channels):
+            if channel._qos is not None:
+                channel._qos.flush()
+        super().on_poll_start()
+
+
+class LeanTransport(kombu_redis.Transport):
+    Channel = LeanChannel
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cycle = LeanPoller()
+
+
+def install_lean_redis() -> None:
+    """Have `redis://` and `rediss://` mean this transport in this process. Before the first connection is made."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:LeanTransport"

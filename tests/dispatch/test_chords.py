@@ -1,0 +1,135 @@
+"""What the sender puts into the broker: real chords, as Celery's canvas would send them, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery, chord
+
+from shared.dispatch.celery_app import make_celery
+from shared.dispatch.envelope import Errand, body_letter, chord_letters
+from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
+from shared.dispatch.sender import Dispatcher
+from shared.domain.views import TenantView
+
+ID = "6b058a725d1747cfeba27b12"
+STEPS = ("authentik", "stalwart", "ocis")
+HEADER = [Errand(RUN_STEP, (ID, step, 1), step) for step in STEPS]
+BODY = Errand(FINALIZE, (ID,), CONTROL_QUEUE)
+
+PARTS = ("headers", "properties")
+Message = dict[str, Any]
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[Celery]:
+    made = make_celery(redis_url, "sender")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def waiting(broker: redis.Redis, queue: str) -> list[Message]:
+    """The messages of a queue, the oldest first, with readable bodies."""
+    return [readable(text) for text in reversed(broker.lrange(queue, 0, -1))]
+
+
+def readable(text: str | bytes) -> Message:
+    message: Message = json.loads(text)
+    message["body"] = json.loads(base64.b64decode(message["body"]))
+    return message
+
+
+def without_ids(message: Message) -> Message:
+    """What is left to compare when every id, which is new each time, has a name instead."""
+    named = {name: name for name in ("id", "root_id", "group", "correlation_id", "reply_to", "delivery_tag")}
+    headers, properties = ({key: named.get(key, value) for key, value in message[part].items()} for part in PARTS)
+    arguments, keywords, embedded = message["body"]
+    body = dict(embedded["chord"])
+    body["options"] = {"queue": body["options"]["queue"]}
+    # the canvas leaves unsaid that results are to be ignored or not; there are none
+    headers["ignore_result"] = bool(headers["ignore_result"])
+    embedded = {**embedded, "chord": body}
+    return {**message, "headers": headers, "properties": properties, "body": [arguments, keywords, embedded]}
+
+
+def test_the_messages_are_those_that_the_canvas_sends(app: Celery, broker: redis.Redis) -> None:
+    header = [app.signature(RUN_STEP, args=one.args, queue=one.queue, immutable=True) for one in HEADER]
+    body = app.signature(FINALIZE, args=BODY.args, queue=BODY.queue, immutable=True)
+    chord(header, body, app=app).apply_async(retry=False)
+    for letter in chord_letters(app, HEADER, BODY):
+        (sent,) = waiting(broker, letter.queue)
+        assert without_ids(readable(letter.text)) == without_ids(sent)
+
+
+def test_the_parts_of_a_chord_share_a_group_and_one_body_that_knows_their_number(app: Celery) -> None:
+    messages = [readable(letter.text) for letter in chord_letters(app, HEADER, BODY)]
+    assert len({message["headers"]["id"] for message in messages}) == 3
+    assert len({message["properties"]["delivery_tag"] for message in messages}) == 3
+    assert len({message["headers"]["group"] for message in messages}) == 1
+    bodies = [message["body"][2]["chord"] for message in messages]
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["chord_size"] == 3
+
+
+def test_the_body_runs_under_the_id_that_its_chord_gave_it(app: Celery) -> None:
+    part = readable(chord_letters(app, HEADER, BODY)[0].text)
+    signature = part["body"][2]["chord"]
+    letter = body_letter(app, signature, parent="parent", root="root")
+    message = readable(letter.text)
+    assert letter.queue == CONTROL_QUEUE
+    assert message["headers"]["id"] == signature["options"]["task_id"]
+    assert message["headers"]["task"] == FINALIZE
+    assert message["body"][0] == [ID]
+    assert (message["headers"]["parent_id"], message["headers"]["root_id"]) == ("parent", "root")
+
+
+def test_sending_is_one_message_for_each_step_and_leaves_nothing_else_in_the_broker(
+    create: Callable[..., TenantView], broker: redis.Redis
+) -> None:
+    create("acme")
+    for number in range(20):
+        create(f"acme{number}")
+    assert set(broker.keys()) == {step.encode() for step in STEPS}
+    assert [broker.llen(step) for step in STEPS] == [21, 21, 21]
+    assert broker.pubsub_channels() == []
+    assert broker.llen(CONTROL_QUEUE) == 0
+
+
+def test_sending_costs_three_commands_and_keeps_one_connection(
+    create: Callable[..., TenantView], dispatcher: Dispatcher, broker: redis.Redis
+) -> None:
+    view = create("acme")
+    assert view.operation is not None
+    before = broker.info("stats")["total_commands_processed"]
+    connections = len(broker.client_list())
+    for _ in range(50):
+        assert dispatcher.send(view.operation)
+    # those of looking are counted too
+    assert broker.info("stats")["total_commands_processed"] - before <= 50 * 3 + 3
+    assert len(broker.client_list()) == connections
+
+
+def test_without_a_broker_sending_says_no_and_raises_nothing(create: Callable[..., TenantView]) -> None:
+    view = create("acme")
+    assert view.operation is not None
+    nobody = Dispatcher("redis://127.0.0.1:1/0")
+    assert nobody.send(view.operation) is False
+    assert nobody.is_up() is False
+    nobody.close()
+
+
+def test_each_queue_of_the_contract_is_one_list(app: Celery, broker: redis.Redis) -> None:
+    assert app.conf.broker_transport_options["priority_steps"] == [0]
+    for letter in chord_letters(app, HEADER, BODY):
+        assert letter.queue in QUEUES

@@ -1,0 +1,99 @@
+"""A chord's parts are counted in Redis, and the last of them sends the body."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from sandbox.services import Valkey
+from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
+from shared.dispatch.counting_join import CountingJoin
+from shared.dispatch.envelope import Errand, chord_letters
+from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
+
+ID = "6b058a725d1747cfeba27b12"
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+@pytest.fixture
+def app(redis_url: str) -> Iterator[Celery]:
+    made = make_celery(redis_url, "sender")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+def requests_of(app: Celery) -> list[Any]:
+    """What a worker hands to the backend for each part of one chord."""
+    letters = chord_letters(
+        app, [Errand(RUN_STEP, (ID, step, 1), step) for step in STEPS], Errand(FINALIZE, (ID,), CONTROL_QUEUE)
+    )
+    return [_request(json.loads(letter.text)) for letter in letters]
+
+
+def _request(message: dict[str, Any]) -> Any:
+    headers, embedded = message["headers"], json.loads(base64.b64decode(message["body"]))[2]
+    return SimpleNamespace(
+        id=headers["id"], root_id=headers["root_id"], group=headers["group"], chord=embedded["chord"]
+    )
+
+
+def test_only_the_last_part_sends_the_body_and_the_counter_goes_with_it(app: Celery, broker: redis.Redis) -> None:
+    join = CountingJoin(app)
+    first, second, third = requests_of(app)
+    for part in (first, second):
+        join.on_chord_part_return(part, "SUCCESS", "ok")
+    assert broker.llen(CONTROL_QUEUE) == 0
+    assert 0 < broker.ttl(f"join:{first.group}") <= JOIN_EXPIRES
+    join.on_chord_part_return(third, "SUCCESS", "ok")
+    assert broker.llen(CONTROL_QUEUE) == 1
+    assert broker.keys("join:*") == []
+
+
+def test_a_part_that_failed_counts_like_any_other(app: Celery, broker: redis.Redis) -> None:
+    join = CountingJoin(app)
+    for part in requests_of(app):
+        join.on_chord_part_return(part, "FAILURE", RuntimeError("bug"))
+    assert broker.llen(CONTROL_QUEUE) == 1
+
+
+def test_a_broker_that_forgot_its_scripts_and_counters_costs_the_body_and_no_error(
+    app: Celery, broker: redis.Redis
+) -> None:
+    join = CountingJoin(app)
+    first, second, third = requests_of(app)
+    join.on_chord_part_return(first, "SUCCESS", "ok")
+    broker.flushall()
+    broker.script_flush()
+    for part in (second, third):
+        join.on_chord_part_return(part, "SUCCESS", "ok")
+    assert broker.llen(CONTROL_QUEUE) == 0
+    assert broker.ttl(f"join:{first.group}") > 0
+
+
+def test_with_the_broker_away_a_part_returns_all_the_same(own_valkey: Valkey) -> None:
+    app = make_celery(own_valkey.url, "sender")
+    parts = requests_of(app)
+    own_valkey.kill()
+    CountingJoin(app).on_chord_part_return(parts[0], "SUCCESS", "ok")
+    app.close()
+
+
+def test_results_are_neither_stored_nor_shown(app: Celery, broker: redis.Redis) -> None:
+    join = CountingJoin(app)
+    join.mark_as_done("some-task", "secret", request=None)
+    assert broker.keys() == []
+    assert join.get_task_meta("some-task")["result"] is None
+    assert "redis" not in join.as_uri(include_password=True)
