@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class Platform:
 
     def create(self, slug: str) -> TenantView:
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
-        return self.plane.tenants.create(new, self.admin)
+        return self.plane.tenants.create(new, replace(self.admin, request_id=f"request-{slug}"))
 
     def tenant(self, slug: str) -> TenantView:
         return self.plane.tenants.get(slug, self.admin)
