@@ -1,51 +1,45 @@
-"""Authentik's OIDC providers: discovery, keys, the token endpoint, userinfo. One provider for each application."""
+"""Authentik's OIDC providers on the wire: discovery, keys, the token endpoint, userinfo, introspection."""
 
 from __future__ import annotations
 
 import base64
 import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from joserfc import jwt
-from joserfc.jwk import RSAKey
 
-from sandbox.stand_ins.authentik.directory import Directory, User
+from sandbox.stand_ins.authentik.access import Access
+from sandbox.stand_ins.authentik.directory import Directory
+from sandbox.stand_ins.authentik.oidc_claims import Claims, OidcClient
+from sandbox.stand_ins.authentik.records import User
+from sandbox.stand_ins.authentik.sessions import Sessions
+from sandbox.stand_ins.authentik.tokens import Tokens
 
-TOKEN_LIFE = 3600
-
-
-@dataclass(frozen=True)
-class OidcClient:
-    """An application with its provider. `slug` stands in the issuer; the audience is the client id."""
-
-    slug: str
-    client_id: str
-    client_secret: str
+__all__ = ["Oidc", "OidcClient"]
 
 
-class Oidc:
-    """Routes over a directory. The issuer is derived from the Host of each request, as in the real one."""
+class Oidc(Claims):
+    """Routes over the claims. The issuer is derived from the Host of each request, as in the real one."""
 
-    def __init__(self, directory: Directory, clients: tuple[OidcClient, ...]) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Directory,
+        access: Access,
+        tokens: Tokens,
+        clients: tuple[OidcClient, ...],
+    ) -> None:
+        super().__init__(directory, [client.slug for client in clients])
+        self._tokens = tokens
         self._clients = {client.client_id: client for client in clients}
-        self._keys: dict[str, RSAKey] = {client.slug: _new_key() for client in clients}
-        self.app_passwords: dict[str, str] = {}
+        self.sessions = Sessions(directory, access, self)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/application/o/{slug}/.well-known/openid-configuration", self.discovery)
         router.add_get("/application/o/{slug}/jwks/", self.jwks)
         router.add_post("/application/o/token/", self.token)
         router.add_get("/application/o/userinfo/", self.userinfo)
-
-    def rotate_key(self, slug: str) -> str:
-        """A new signing key; the old one leaves the key set at once."""
-        self._keys[slug] = _new_key()
-        return str(self._keys[slug].kid)
+        router.add_post("/application/o/introspect/", self.introspect)
 
     async def discovery(self, request: web.Request) -> web.Response:
         slug = self._slug(request)
@@ -56,6 +50,7 @@ class Oidc:
                 "jwks_uri": f"{base}{slug}/jwks/",
                 "token_endpoint": f"{base}token/",
                 "userinfo_endpoint": f"{base}userinfo/",
+                "introspection_endpoint": f"{base}introspect/",
                 "authorization_endpoint": f"{base}authorize/",
                 "id_token_signing_alg_values_supported": ["RS256"],
             }
@@ -66,76 +61,47 @@ class Oidc:
         return web.json_response({"keys": [{**key, "alg": "RS256", "use": "sig"}]})
 
     async def token(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        given = {name: str(value) for name, value in form.items()}
-        if "Authorization" in request.headers:
-            given |= _basic(request.headers["Authorization"])
+        given = await _form(request)
         client = self._clients.get(given.get("client_id", ""))
         if client is None:
             return _refused("invalid_client")
-        if given.get("grant_type") != "client_credentials":
-            return _refused("unsupported_grant_type")
-        user = self._credentials_user(client, given)
-        if user is None:
-            return _refused("invalid_grant")
         issuer = f"{request.scheme}://{request.host}/application/o/{client.slug}/"
+        if given.get("grant_type") == "refresh_token":
+            if not _is_secret_of(client, given):
+                return _refused("invalid_client")
+            answer = self.sessions.refresh(client, given.get("refresh_token", ""), issuer)
+            return _refused("invalid_grant") if answer is None else web.json_response(answer)
+        # a grant type that the provider does not allow is refused as a bad grant too
+        known = given.get("grant_type") == "client_credentials"
+        user = self._credentials_user(client, given) if known else None
+        if user is None or not self.sessions.may_use(user, client):
+            return _refused("invalid_grant")
         return web.json_response(self.tokens(client, user, given.get("scope", "").split(), issuer))
 
     async def userinfo(self, request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        for key in self._keys.values():
-            try:
-                claims = jwt.decode(token, key, algorithms=["RS256"]).claims
-            except ValueError:
-                continue
-            if claims["exp"] > time.time():
-                return web.json_response(claims)
-        return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
+        """Computed anew: a change of groups shows here at once, a switched-off user gets nothing."""
+        found = self.read(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if found is None:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
+        user, claims = found
+        return web.json_response({"sub": user.uid, **self.about(user, claims.get("scope", "").split())})
 
-    def tokens(self, client: OidcClient, user: User, scopes: list[str], issuer: str) -> dict[str, Any]:
-        """The token endpoint's answer: the id_token is the access token less azp, uid and scope."""
-        claims = self.claims(client, user, scopes, issuer)
-        identity = {name: value for name, value in claims.items() if name not in ("azp", "uid", "scope")}
-        return {
-            "access_token": self.sign(client.slug, claims),
-            "id_token": self.sign(client.slug, identity),
-            "token_type": "Bearer",
-            "expires_in": TOKEN_LIFE,
-            "scope": " ".join(scopes),
-        }
+    async def introspect(self, request: web.Request) -> web.Response:
+        given = await _form(request)
+        client = self._clients.get(given.get("client_id", ""))
+        if client is None or not _is_secret_of(client, given):
+            return _refused("invalid_client")
+        found = self.read(given.get("token", ""))
+        if found is None:
+            return web.json_response({"active": False})
+        user, claims = found
+        seen = {**claims, **self.about(user, claims.get("scope", "").split())}
+        return web.json_response({"active": True, "client_id": claims["aud"], **seen})
 
-    def claims(self, client: OidcClient, user: User, scopes: list[str], issuer: str) -> dict[str, Any]:
-        now = int(time.time())
-        claims: dict[str, Any] = {
-            "iss": issuer,
-            "sub": user.uid,
-            "aud": client.client_id,
-            "exp": now + TOKEN_LIFE,
-            "iat": now,
-            "auth_time": now,
-            "acr": "goauthentik.io/providers/oauth2/default",
-            "jti": secrets.token_hex(16),
-            "azp": client.client_id,
-            "uid": secrets.token_hex(20),
-            "scope": " ".join(scopes),
-        }
-        if "email" in scopes:
-            claims |= {"email": user.email, "email_verified": False}
-        if "profile" in scopes:
-            groups = [group.name for group in self._directory.groups_of(user)]
-            claims |= {
-                "name": user.name,
-                "preferred_username": user.username,
-                "nickname": user.username,
-                "groups": groups,
-            }
-        if "entitlements" in scopes:
-            claims |= {"entitlements": user.entitlements, "roles": user.entitlements}
-        return claims
-
-    def sign(self, slug: str, claims: Mapping[str, Any], headers: Mapping[str, Any] | None = None) -> str:
-        key = self._keys[slug]
-        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT", **(headers or {})}, dict(claims), key)
+    def sign_in(self, username: str, client_id: str, scopes: str, origin: str) -> dict[str, Any] | None:
+        """What an application gets when this person signs in to it in a browser; None when access is denied."""
+        client, user = self._clients[client_id], self._directory.users_by_name[username]
+        return self.sessions.sign_in(client, user, scopes.split(), f"{origin}/application/o/{client.slug}/")
 
     def _slug(self, request: web.Request) -> str:
         slug = request.match_info["slug"]
@@ -145,16 +111,12 @@ class Oidc:
 
     def _credentials_user(self, client: OidcClient, given: Mapping[str, str]) -> User | None:
         """Whose token the credentials buy: a named account by app password, or the provider's own account."""
-        username, password = given.get("username"), given.get("password")
-        if username is None:
-            pair = _decoded(given.get("client_secret", ""))
-            if pair is not None:
-                username, password = pair
-        if username is not None:
-            known = self.app_passwords.get(username)
-            good = known is not None and secrets.compare_digest(known, password or "")
-            return self._directory.users_by_name.get(username) if good else None
-        if not secrets.compare_digest(client.client_secret, given.get("client_secret", "")):
+        pair = (given["username"], given.get("password", "")) if "username" in given else None
+        pair = pair or _decoded(given.get("client_secret", ""))
+        if pair is not None:
+            user = self._directory.users_by_name.get(pair[0])
+            return user if user is not None and self._tokens.opens(user, pair[1]) else None
+        if not _is_secret_of(client, given):
             return None
         name = f"ak-{client.slug}-client_credentials"
         return self._directory.users_by_name.get(name) or self._directory.add_user(
@@ -162,13 +124,15 @@ class Oidc:
         )
 
 
-def _new_key() -> RSAKey:
-    return RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(16)}, private=True)
+async def _form(request: web.Request) -> dict[str, Any]:
+    """The form's fields; credentials sent by HTTP Basic among them."""
+    given = {name: str(value) for name, value in (await request.post()).items()}
+    pair = _decoded(request.headers.get("Authorization", "").partition(" ")[2])
+    return given | ({"client_id": pair[0], "client_secret": pair[1]} if pair else {})
 
 
-def _basic(header: str) -> dict[str, str]:
-    pair = _decoded(header.partition(" ")[2])
-    return {"client_id": pair[0], "client_secret": pair[1]} if pair else {}
+def _is_secret_of(client: OidcClient, given: Mapping[str, str]) -> bool:
+    return secrets.compare_digest(client.client_secret.encode(), given.get("client_secret", "").encode())
 
 
 def _decoded(text: str) -> tuple[str, str] | None:
