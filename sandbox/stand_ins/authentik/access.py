@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from typing import Any
 
 from sandbox.stand_ins.authentik.directory import Directory
 from sandbox.stand_ins.authentik.records import Application, Binding, Invalid, User
-from sandbox.stand_ins.authentik.user_fields import REQUIRED
+from sandbox.stand_ins.authentik.user_fields import REQUIRED, SLUG
 
 RESERVED_SLUGS = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
 EXISTS = "Application with this {} already exists."
@@ -98,7 +97,7 @@ class Access:
     def _checked(self, body: dict[str, Any], own: Application | None) -> dict[str, Any]:
         given = {name: value for name, value in body.items() if name in _APPLICATION_FIELDS}
         slug, provider = given.get("slug"), given.get("provider")
-        if slug is not None and (slug in RESERVED_SLUGS or not re.fullmatch(r"[-\w]+", str(slug))):
+        if slug is not None and (slug in RESERVED_SLUGS or not SLUG.fullmatch(str(slug))):
             raise Invalid(slug=["Enter a valid slug."])
         if slug is not None and self.applications.get(slug) not in (None, own):
             raise Invalid(slug=[EXISTS.format("slug")])

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.stand_ins.authentik.directory import Directory
 from sandbox.stand_ins.authentik.records import Invalid, Invitation, Mail, RecoveryToken, ServerFault, User, new_id
-from sandbox.stand_ins.authentik.user_fields import REQUIRED
+from sandbox.stand_ins.authentik.user_fields import REQUIRED, SLUG
 from sandbox.stand_ins.clock import Clock
 
 #: of recovery links and of invitations, until the installation's settings say otherwise
@@ -86,7 +86,7 @@ class Invitations:
         name, flow, data = str(body.get("name") or ""), body.get("flow"), body.get("fixed_data") or {}
         if not name:
             raise Invalid(name=REQUIRED)
-        if not re.fullmatch(r"[-\w]+", name):
+        if not SLUG.fullmatch(name):
             raise Invalid(name=["Enter a valid slug."])
         if flow is not None and flow not in self.flows:
             raise Invalid(flow=[f'Invalid pk "{flow}" - object does not exist.'])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.stand_ins.authentik.records import Invalid, Token, User
-from sandbox.stand_ins.authentik.user_fields import REQUIRED
+from sandbox.stand_ins.authentik.user_fields import REQUIRED, SLUG
 from sandbox.stand_ins.clock import Clock
 
 #: how long an expiring token lives, whatever was asked for, until the installation's settings say otherwise
@@ -62,7 +61,7 @@ class Tokens:
         identifier, intent = str(body.get("identifier") or ""), body.get("intent", "api")
         if not identifier:
             raise Invalid(identifier=REQUIRED)
-        if not re.fullmatch(r"[-\w]+", identifier):
+        if not SLUG.fullmatch(identifier):
             raise Invalid(identifier=["Enter a valid slug."])
         if identifier in self.by_identifier:
             raise Invalid(identifier=["Token with this identifier already exists."])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sandbox.stand_ins.authentik.records import Invalid, ServerFault
 
 REQUIRED = ["This field is required."]
+SLUG = re.compile(r"[-\w]+", re.ASCII)
 NOT_UNIQUE = ["This field must be unique."]
 TYPES = ("internal", "external", "service_account")
 #: fields stored as they are given

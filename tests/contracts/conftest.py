@@ -1,0 +1,72 @@
+"""Fixtures of the contract tests: each product as a fresh install, or as an operator has prepared it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.authentik.oidc import OidcClient
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
+from tests.contracts.real_or_stand_in import Server, real_server, unique
+
+TOKEN = "contract"
+
+
+@pytest.fixture(scope="module")
+def authentik_api() -> Iterator[Server]:
+    """A superuser's way in."""
+    real = real_server("AUTHENTIK")
+    if real is not None:
+        yield real
+        return
+    clients = (OidcClient("portal", "portal", "portal-secret"),)
+    with AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients).running() as stand_in:
+        yield Server(stand_in.url, token=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Prepared]:
+    """A real server is prepared when AUTHENTIK_TEST_FLOW, _FLOW_SLUG and _EMAIL_STAGE say how; else skipped."""
+    real = real_server("AUTHENTIK")
+    if real is not None:
+        given = [os.environ.get(f"AUTHENTIK_TEST_{name}") for name in ("FLOW", "FLOW_SLUG", "EMAIL_STAGE")]
+        if None in given:
+            pytest.skip("this server is not prepared for invitations")
+        yield Prepared(real, *(str(one) for one in given))
+        return
+    stand_in = AuthentikStandIn(api_token=TOKEN, admin_group="admins")
+    invitations = stand_in.world.invitations
+    invitations.set_recovery_flow("recovery")
+    flow, stage = invitations.add_flow("enrolment"), invitations.add_email_stage()
+    with stand_in.running():
+        yield Prepared(Server(stand_in.url, token=TOKEN), flow, "enrolment", stage)
+
+
+@pytest.fixture
+def made(authentik_api: Server) -> Iterator[Made]:
+    maker = Made(authentik_api)
+    yield maker
+    maker.clean()
+
+
+@pytest.fixture
+def new_user(made: Made) -> Make:
+    return lambda **fields: made(USERS, **{"username": unique("person"), "name": "Person", **fields})
+
+
+@pytest.fixture
+def new_group(made: Made) -> Make:
+    return lambda **fields: made(GROUPS, **{"name": unique("contract"), **fields})
+
+
+@pytest.fixture
+def new_application(made: Made) -> Make:
+    def make(**fields: Any) -> Any:
+        slug = unique("contract")
+        return made(APPLICATIONS, key="slug", **{"name": slug, "slug": slug, **fields})
+
+    return make
