@@ -10,7 +10,9 @@ import pytest
 
 from sandbox.stand_ins.authentik.oidc import OidcClient
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
+from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_stand_in import Server, real_server, unique
 
 TOKEN = "contract"
@@ -70,3 +72,21 @@ def new_application(made: Made) -> Make:
         return made(APPLICATIONS, key="slug", **{"name": slug, "slug": slug, **fields})
 
     return make
+
+
+@pytest.fixture(scope="module")
+def stalwart_api() -> Iterator[Server]:
+    """A system administrator's way in."""
+    real = real_server("STALWART")
+    if real is not None:
+        yield real
+        return
+    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as stand_in:
+        yield Server(stand_in.url, token="API_contract")
+
+
+@pytest.fixture
+def jmap(stalwart_api: Server) -> Iterator[Jmap]:
+    calls = Jmap(stalwart_api)
+    yield calls
+    calls.clean()
