@@ -82,7 +82,6 @@ def test_the_local_part_is_tidied_and_looked_up_only_so(jmap: Jmap) -> None:
         {"@type": "Group", "credentials": {}},
         {"emailAddress": "x@acme.test"},
         {"isEnabled": False},
-        {"quotas": {"maxNothing": 1}},
         {"quotas": {"maxDiskQuota": "many"}},
         {"memberGroupIds": ["b"]},
         {"roles": {"@type": "Emperor"}},
@@ -193,10 +192,11 @@ def test_a_tenants_account_may_not_use_a_group_or_a_role_from_outside(jmap: Jmap
     stray = jmap.create("Account", **{"@type": "Group"}, name="stray", domainId=domain)
     role = jmap.create("Role", description="outside")
     body: dict[str, Any] = {"@type": "User", "name": "anna", "domainId": domain, "memberTenantId": tenant}
-    for kind, id_, fields in [
+    uses: list[tuple[str, str, dict[str, Any]]] = [
         ("Account", stray, {"memberGroupIds": {stray: True}}),
         ("Role", role, {"roles": {"@type": "Custom", "roleIds": {role: True}}}),
-    ]:
+    ]
+    for kind, id_, fields in uses:
         error = jmap.refusal("Account", **body, **fields)
         assert (error["type"], error["objectId"]) == ("invalidForeignKey", {"object": kind, "id": id_})
 

@@ -96,6 +96,13 @@ def test_aliases_are_given_and_taken_by_their_place(jmap: Jmap) -> None:
     assert jmap.create("Domain", name=first, dkimManagement={"@type": "Manual"})
 
 
+def test_a_text_may_be_taken_back_to_null(jmap: Jmap) -> None:
+    _, domain = jmap.domain(description="ours", catchAllAddress="anna@acme.test")
+    for name in ("description", "catchAllAddress", "reportAddressUri"):
+        assert jmap.change("Domain", domain, **{name: None}) is None
+        assert jmap.get("Domain", domain, name).get(name) is None
+
+
 def test_a_new_name_changes_every_address(jmap: Jmap) -> None:
     _, domain = jmap.domain()
     account = jmap.create("Account", **{"@type": "Group"}, name="team", domainId=domain)

@@ -49,7 +49,6 @@ _TENANT_QUOTAS = (
     "maxAccounts maxGroups maxDomains maxMailingLists maxRoles maxOauthClients maxDkimKeys maxDnsServers "
     "maxDirectories maxAcmeProviders maxDiskQuota"
 )
-_ACCOUNT_QUOTAS = "maxDiskQuota maxEmails maxMailboxes maxAppPasswords maxApiKeys"
 
 TENANT: Table = {
     "name": text(required=True),
@@ -89,7 +88,7 @@ DOMAIN: Table = {
     "catchAllAddress": text(),
     "subAddressing": one_of("Enabled", Enabled="", Disabled="", Custom=""),
     "allowRelaying": flag(False),
-    "reportAddressUri": Property("text", "mailto:postmaster"),
+    "reportAddressUri": Property("text", "mailto:postmaster", nullable=True),
     "createdAt": server_set(),
     "dnsZoneFile": server_set(),
 }
@@ -100,7 +99,7 @@ _ANY_ACCOUNT: Table = {
     "memberTenantId": id_of(),
     "aliases": list_of(),
     "description": text(),
-    "quotas": numbers(_ACCOUNT_QUOTAS),
+    "quotas": numbers(),
     "permissions": _permissions(),
     "locale": text("en_US"),
     "timeZone": text(),

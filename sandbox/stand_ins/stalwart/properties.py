@@ -29,6 +29,7 @@ class Property:
     required: bool = False
     server_set: bool = False
     fixed: bool = False
+    nullable: bool = False
     choices: tuple[str, ...] = ()
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -56,7 +57,8 @@ def list_of() -> Property:
     return Property("list", {})
 
 
-def numbers(choices: str) -> Property:
+def numbers(choices: str = "") -> Property:
+    """A map to counts; without choices its keys are free."""
     return Property("numbers", {}, choices=tuple(choices.split()))
 
 
@@ -90,9 +92,9 @@ def check_writable(name: str, rule: Property | None, *, creating: bool) -> Prope
 
 
 def check_value(name: str, rule: Property, value: Any) -> None:
-    """Raises SetError. Null is for properties that are null by default; what is required is asked for later."""
+    """Raises SetError. What is null by default may be null; what is required is asked for later."""
     if value is None:
-        if rule.default is not None:
+        if rule.default is not None and not rule.nullable:
             raise invalid_patch("Invalid value for object property", name)
         return
     if value == "":
@@ -124,7 +126,7 @@ def _is_right(rule: Property, value: Any) -> bool:
     if rule.holds == "list":
         return all(key.isdecimal() and isinstance(inner, dict) for key, inner in value.items())
     if rule.holds == "numbers":
-        return all(key in rule.choices and _is_count(inner) for key, inner in value.items())
+        return all(_is_count(inner) and (not rule.choices or key in rule.choices) for key, inner in value.items())
     return True
 
 
