@@ -10,9 +10,11 @@ import pytest
 
 from sandbox.stand_ins.authentik.oidc import OidcClient
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.jmap_calls import Jmap
+from tests.contracts.ocis_objects import Spaces
 from tests.contracts.real_or_stand_in import Server, real_server, unique
 
 TOKEN = "contract"
@@ -90,3 +92,43 @@ def jmap(stalwart_api: Server) -> Iterator[Jmap]:
     calls = Jmap(stalwart_api)
     yield calls
     calls.clean()
+
+
+OCIS_ROLES = {"OCIS": "Admin", "OCIS_SPACES": "Space Admin", "OCIS_PLAIN": "User"}
+
+
+@pytest.fixture(scope="module")
+def ocis_accounts() -> Iterator[dict[str, Server | None]]:
+    """By the name their variables begin with; on a real server those that are set."""
+    if real_server("OCIS") is not None:
+        yield {name: real_server(name) for name in OCIS_ROLES}
+        return
+    users = {name: ("contract", role) for name, role in OCIS_ROLES.items()}
+    with OcisStandIn(basic_users=users).running() as stand_in:
+        yield {name: Server(stand_in.url, basic=(name, "contract")) for name in OCIS_ROLES}
+
+
+@pytest.fixture
+def spaces(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """An administrator of everything."""
+    yield from _spaces(ocis_accounts["OCIS"])
+
+
+@pytest.fixture
+def space_admin(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """An administrator of spaces only."""
+    yield from _spaces(ocis_accounts["OCIS_SPACES"])
+
+
+@pytest.fixture
+def plain_user(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """Somebody without any power."""
+    yield from _spaces(ocis_accounts["OCIS_PLAIN"])
+
+
+def _spaces(server: Server | None) -> Iterator[Spaces]:
+    if server is None:
+        pytest.skip("this server has no such account")
+    account = Spaces(server)
+    yield account
+    account.clean()
