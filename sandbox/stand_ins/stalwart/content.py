@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -73,17 +74,23 @@ def _public_key(signature: Object) -> str | None:
     """The public half of a key given as text."""
     if signature["privateKey"]["@type"] != "Text":
         return None
+    public = public_half(signature["@type"], str(signature["privateKey"].get("secret")))
+    if public is None:
+        reason = "Failed to validate DKIM signature: the key cannot be read."
+        raise SetError("invalidProperties", description=reason, properties=["privateKey"])
+    return public
+
+
+@lru_cache(maxsize=64)
+def public_half(algorithm: str, pem: str) -> str | None:
+    """In base 64; None when the text is no key of this algorithm. Checking an RSA key is slow, so it is remembered."""
     try:
-        key = load_pem_private_key(str(signature["privateKey"].get("secret")).encode(), None)
+        key = load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError):
-        key = None
-    if "Ed25519" in signature["@type"] and isinstance(key, ed25519.Ed25519PrivateKey):
-        return _text(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-    if "Rsa" in signature["@type"] and isinstance(key, rsa.RSAPrivateKey):
-        return _text(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    reason = "Failed to validate DKIM signature: the key cannot be read."
-    raise SetError("invalidProperties", description=reason, properties=["privateKey"])
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
+        return None
+    if "Ed25519" in algorithm and isinstance(key, ed25519.Ed25519PrivateKey):
+        return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    if "Rsa" in algorithm and isinstance(key, rsa.RSAPrivateKey):
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(public).decode()
+    return None

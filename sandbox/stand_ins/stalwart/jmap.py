@@ -60,14 +60,15 @@ class Jmap:
     def _get(self, kind: str, arguments: Object, created: dict[str, str], scope: Scope) -> Object:
         # an action is done once it is made: there is none to be read
         held = {} if kind == "Action" else self._registry.objects[kind]
-        seen = {id_: one for id_, one in held.items() if scope.sees(one)}
         ids = arguments.get("ids")
-        wanted = list(seen)[:MAX_OBJECTS] if ids is None else plain_ids(ids, created)
+        wanted = plain_ids(list(held)[:MAX_OBJECTS] if ids is None else ids, created)
         if len(wanted) > MAX_OBJECTS:
             raise MethodError("requestTooLarge")
         wanted = [one for one in wanted if parses(one)]
+        seen = {one: held[one] for one in wanted if one in held and scope.sees(held[one])}
         shown = [self._shown(kind, seen[one], arguments.get("properties"), scope) for one in wanted if one in seen]
-        return {"list": shown, "notFound": [one for one in wanted if one not in seen]}
+        missing = [] if ids is None else [one for one in wanted if one not in seen]
+        return {"list": shown, "notFound": missing}
 
     def _shown(self, kind: str, one: Object, properties: list[str] | None, scope: Scope) -> Object:
         everything = scope.shown(kind, one)

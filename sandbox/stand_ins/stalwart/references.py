@@ -20,6 +20,9 @@ SINGLE = {
 #: kind: (property with a set of ids, kind they point at)
 SETS = {"Account": (("memberGroupIds", "Account"),), "Role": (("roleIds", "Role"),)}
 
+#: what can be pointed at
+TARGETS = frozenset({"Tenant", "Domain", "Account", "Role", "Directory"})
+
 
 def references(kind: str, one: Object) -> Iterator[tuple[str, str]]:
     """Every (kind, id) that this object points at, its tenant first."""
@@ -50,6 +53,8 @@ def check_references(objects: Objects, kind: str, one: Object) -> None:
 
 def links_to(objects: Objects, kind: str, id_: str) -> list[Object]:
     """All objects, of any type, that point at this one now."""
+    if kind not in TARGETS:
+        return []
     return [
         {"object": holder, "id": one["id"]}
         for holder, held in objects.items()
