@@ -115,13 +115,14 @@ def test_passwords_are_refused_once_an_outside_directory_is_loaded(stand_in: Sta
     directory = jmap.create("Directory", **{"@type": "Oidc"}, description="ours", issuerUrl="https://login.test/")
     domain = jmap.create("Domain", name=ACME, directoryId=directory)
     secret: dict[str, Any] = {"credentials": {"0": {"@type": "Password", "secret": "correct-Horse7-battery"}}}
-    assert jmap.create("Account", **user(domain, **secret))
-    jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})
-    # a directory of one domain counts for nothing without a licence
-    assert jmap.create("Account", **user(domain, "bert", **secret))
     assert jmap.change("Authentication", "singleton", directoryId=directory) is None
-    assert jmap.refusal("Account", **user(domain, "carl", **secret))["type"] == "forbidden"
-    assert jmap.create("Account", **user(domain, "carl"))
+    assert jmap.create("Account", **user(domain, **secret))  # it is stored, but not loaded yet
+    jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})
+    assert jmap.refusal("Account", **user(domain, "bert", **secret))["type"] == "forbidden"
+    assert jmap.create("Account", **user(domain, "bert"))
+    # the directory of one domain counts only with a licence
+    assert jmap.change("Authentication", "singleton", directoryId=None) is None
+    assert jmap.create("Account", **user(domain, "carl", **secret))
 
 
 def test_keys_can_appear_between_our_look_and_the_destroy(stand_in: StalwartStandIn, jmap: Jmap) -> None:

@@ -61,7 +61,9 @@ class Jmap:
         # an action is done once it is made: there is none to be read
         held = {} if kind == "Action" else self._registry.objects[kind]
         ids = arguments.get("ids")
-        wanted = plain_ids(list(held)[:MAX_OBJECTS] if ids is None else ids, created)
+        wanted = plain_ids(
+            [id_ for id_, one in held.items() if scope.sees(one)][:MAX_OBJECTS] if ids is None else ids, created
+        )
         if len(wanted) > MAX_OBJECTS:
             raise MethodError("requestTooLarge")
         wanted = [one for one in wanted if parses(one)]
