@@ -177,6 +177,12 @@ def test_a_role_gives_what_it_enables_less_what_it_disables(jmap: Jmap) -> None:
     assert jmap.refusal("Role", enabledPermissions={})["type"] == "validationFailed"
 
 
+def test_a_server_has_four_roles_of_its_own_that_belong_to_nobody(jmap: Jmap) -> None:
+    roles = jmap(["x:Role/get", {"properties": ["description", "memberTenantId"]}])["list"]
+    ours = {one["description"] for one in roles if one.get("memberTenantId") is None}
+    assert ours >= {"User", "Group", "Tenant Administrator", "System Administrator"}
+
+
 def test_a_user_sees_nothing_of_the_management(jmap: Jmap) -> None:
     name, domain = jmap.domain()
     user(jmap, domain, credentials=password(STRONG))

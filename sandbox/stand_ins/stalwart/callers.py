@@ -22,6 +22,15 @@ ALL_PERMISSIONS = frozenset(
     | {f"sys{kind}{verb}" for kind in KINDS for verb in _VERBS}
 )
 REVOKED_SECONDS = 300.0
+#: roles that a server has from its first start, which belong to no tenant
+DEFAULT_ROLES = {
+    "User": USER_PERMISSIONS,
+    "Group": frozenset({"emailReceive"}),
+    "Tenant Administrator": frozenset(
+        name for name in ALL_PERMISSIONS if name.startswith("sys") and "Tenant" not in name
+    ),
+    "System Administrator": ALL_PERMISSIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,13 @@ class Callers:
         if account is None or password not in held:
             return None
         return Caller(account["id"], permissions_of(self.registry, account), account["memberTenantId"])
+
+
+def add_default_roles(registry: Registry) -> None:
+    for description, permissions in DEFAULT_ROLES.items():
+        registry.create(
+            "Role", {"description": description, "enabledPermissions": dict.fromkeys(sorted(permissions), True)}
+        )
 
 
 def permissions_of(registry: Registry, account: Object) -> frozenset[str]:

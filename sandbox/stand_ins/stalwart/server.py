@@ -12,7 +12,7 @@ from aiohttp import web
 from sandbox.stand_ins.clock import Clock
 from sandbox.stand_ins.server import StandIn
 from sandbox.stand_ins.stalwart.background import Background
-from sandbox.stand_ins.stalwart.callers import Caller, Callers, Refusal
+from sandbox.stand_ins.stalwart.callers import Caller, Callers, Refusal, add_default_roles
 from sandbox.stand_ins.stalwart.envelope import CORE, MAX_CALLS, MAX_REQUEST, OURS, limit, problem, read, unauthorized
 from sandbox.stand_ins.stalwart.jmap import Jmap
 from sandbox.stand_ins.stalwart.keys import zone_file
@@ -82,6 +82,7 @@ class StalwartStandIn(StandIn):
         self.background = Background(self.registry, self._fresh_edition, self._licensed_accounts)
         self.callers = Callers(self._clock, self.registry, self._failures_until_ban, self._recovery_admin)
         self.callers.add_key(self._api_key)
+        add_default_roles(self.registry)
         self._jmap = Jmap(self.registry, self._zone, self._strike, self.run_tasks)
         self._in_flight = 0
         self._body = ""
