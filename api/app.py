@@ -5,36 +5,62 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Flask
+from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
 from api.auth.token import TokenVerifier
+from api.events import event_routes
 from api.health import health_routes
+from api.idempotency import heed_idempotency_keys
+from api.manual import Manual, manual_routes
+from api.openapi import describe
 from api.operations import operation_routes
+from api.partners import partner_routes
 from api.problems import answer_problems
+from api.subscriptions import subscription_routes
 from api.tenants import tenant_routes
 from api.tracing import trace
 from api.users import user_routes
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.logs import configure_logs
 from shared.settings import Settings
 from shared.store.opening import open_store
 
 
+class IdConverter(BaseConverter):
+    """Ids in addresses: what cannot be one is no address of ours."""
+
+    regex = "[0-9a-f]{24}"
+
+
 def create_app(settings: Settings) -> Flask:
     """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
     configure_logs(settings.log_level, settings.log_format)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
-    control_plane = ControlPlane(open_store(settings), dispatcher, settings)
+    store = open_store(settings)
+    control_plane = open_control_plane(store, dispatcher, settings)
+    manual = Manual()
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
+    app.url_map.converters["id"] = IdConverter
     trace(app)
     answer_problems(app)
-    app.register_blueprint(health_routes(control_plane, _version()))
-    app.register_blueprint(tenant_routes(control_plane, next(iter(settings.plans))))
-    app.register_blueprint(operation_routes(control_plane))
-    app.register_blueprint(user_routes(control_plane))
-    guard(app, TokenVerifier(settings), control_plane)
+    for routes in (
+        health_routes(control_plane, _version()),
+        manual_routes(manual),
+        tenant_routes(control_plane, next(iter(settings.plans))),
+        operation_routes(control_plane),
+        user_routes(control_plane),
+        partner_routes(control_plane),
+        subscription_routes(control_plane),
+        event_routes(control_plane),
+    ):
+        app.register_blueprint(routes)
+    guard(app, TokenVerifier(settings))
+    heed_idempotency_keys(app, store.idempotency)
+    manual.write(describe(app, _version(), settings.plans))
+    app.extensions["control_plane"] = control_plane
     return app
 
 

@@ -1,58 +1,43 @@
-"""What may be sent: JSON read strictly, then checked as a whole, so that all faults are told at once."""
+"""What may be sent: one model for each body. Their schemas are the service's description as well."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, cast
 
-import idna
-import pycountry
-from email_validator import EmailNotValidError, validate_email
-from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from api.problems import Problem
-from shared.domain import names
-from shared.domain.errors import Flaw, InvalidInput
-from shared.domain.tenant import Address, BillingInfo, NewTenant
+from api.fields import Country, DomainName, Email, Line, Moment, Name, ObjectIdText, Slug, StripeId, Subject
+from shared.domain.subscription import NewSubscription, SubscriptionChanges, SubscriptionStatus
+from shared.domain.tenant import Address, BillingInfo, NewTenant, TenantPatch
+from shared.domain.user import NewUser, Role, UserChanges
 
-LARGEST_BODY = 64 * 1024
-DEEPEST = 20
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def _email(text: str) -> str:
-    try:
-        return validate_email(text, check_deliverability=False).normalized
-    except (EmailNotValidError, idna.IDNAError) as problem:
-        raise ValueError(f"is not an e-mail address: {problem}") from None
-
-
-def _plain(text: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
-def _country(text: str) -> str:
-    if pycountry.countries.get(alpha_2=text) is None:
-        raise ValueError("is not an ISO 3166-1 alpha-2 country code in capitals")
-    return text
-
-
-Country = Annotated[str, AfterValidator(_country)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_plain)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_plain)]
-ObjectIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"x-catalogue": "plans"})]
+Domains = Annotated[list[DomainName], Field(max_length=100)]
+TenantIds = Annotated[list[ObjectIdText], Field(max_length=200)]
+#: enumerations come as text, which strict checking would refuse
+RoleText = Annotated[Role, Field(strict=False)]
+StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
+#: the default of a field that may be left out but not be null; only what was sent is ever looked at
+UNSENT: Any = Field(default_factory=lambda: None)
 
 
 class Body(BaseModel):
     """Field names are camel case outside; unknown ones are refused; nothing is coerced from another type."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+
+class Patch(Body):
+    """Merged into the record (RFC 7396): what is absent stays, null removes what may be absent."""
+
+    def sent_fields(self) -> dict[str, Any]:
+        """Just what was sent, lists as tuples."""
+        found = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: tuple(dict.fromkeys(v)) if isinstance(v, list) else v for name, v in found.items()}
+
+
+# -- tenants
 
 
 class AddressBody(Body):
@@ -78,10 +63,10 @@ class BillingInfoBody(Body):
 class NewTenantBody(Body):
     """A tenant to be set up. Without a plan it gets the catalogue's first."""
 
-    slug: Annotated[str, AfterValidator(names.slug)]
+    slug: Slug
     name: Name
-    plan: Annotated[str, StringConstraints(max_length=64)] | None = None
-    domains: Annotated[list[Annotated[str, AfterValidator(names.domain_name)]], Field(max_length=100)] = []
+    plan: PlanName | None = None
+    domains: Domains = []
     billing_info: BillingInfoBody | None = None
     partner_id: ObjectIdText | None = None
 
@@ -96,74 +81,118 @@ class NewTenantBody(Body):
         )
 
 
-def sent(model: type[Model]) -> Model:
-    """The request's body as this model. Raises Problem (400, 413, 415) for what is not JSON, else InvalidInput."""
-    given = _parsed(_raw())
-    try:
-        return model.model_validate(given)
-    except ValidationError as problem:
-        raise InvalidInput([_flaw(dict(error)) for error in problem.errors(include_url=False)]) from None
+class AddressPatch(Patch):
+    line1: Line | None = None
+    line2: Line | None = None
+    city: Line | None = None
+    postal_code: Line | None = None
+    country: Country | None = None
 
 
-def _raw() -> bytes:
-    if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise Problem(413, "body_too_large", "The body is larger than 64 KiB.")
-    raw = request.stream.read(LARGEST_BODY + 1)
-    if len(raw) > LARGEST_BODY:
-        raise Problem(413, "body_too_large", "The body is larger than 64 KiB.")
-    return raw
+class BillingInfoPatch(Patch):
+    company: Line | None = None
+    vat_id: Line | None = None
+    email: Email | None = None
+    address: AddressPatch | None = None
+
+    def sent_fields(self) -> dict[str, Any]:
+        fields = super().sent_fields()
+        return fields | ({"address": self.address.sent_fields()} if self.address else {})
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        given = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as problem:
-        known = str(problem) if isinstance(problem, _Unacceptable) else "it cannot be parsed"
-        raise Problem(400, "malformed_json", f"The body is not JSON as RFC 8259 has it: {known}.") from None
-    _check_texts(given, 0)
-    return given
+class TenantPatchBody(Patch):
+    """Changes to a tenant. A new name, plan or set of domains starts the reconcile that carries it outside."""
+
+    name: Name = UNSENT
+    plan: PlanName = UNSENT
+    domains: Domains = UNSENT
+    billing_info: BillingInfoPatch | None = None
+    partner_id: ObjectIdText | None = None
+
+    def to_domain(self) -> TenantPatch:
+        fields = self.sent_fields()
+        billing = {"billing_info": self.billing_info.sent_fields()} if self.billing_info else {}
+        return cast(TenantPatch, fields | billing)
 
 
-class _Unacceptable(ValueError):
-    pass
+# -- users
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Unacceptable("a name is used twice in one object")
-    return found
+class NewUserBody(Body):
+    """Somebody's record, made before they first sign in."""
+
+    authentik_subject_id: Subject
+    email: Email
+    name: Name
+    role: RoleText = Role.MEMBER
+    tenant_ids: TenantIds = []
+    partner_id: ObjectIdText | None = None
+    platform_admin: bool = False
+
+    def to_domain(self) -> NewUser:
+        return NewUser(
+            subject=self.authentik_subject_id,
+            email=self.email,
+            name=self.name,
+            role=self.role,
+            tenant_ids=tuple(dict.fromkeys(self.tenant_ids)),
+            partner_id=self.partner_id,
+            platform_admin=self.platform_admin,
+        )
 
 
-def _no_constant(name: str) -> Any:
-    raise _Unacceptable(f"{name} is not a JSON value")
+class UserPatchBody(Patch):
+    """Changes to somebody's record; nobody gives a right above their own."""
+
+    email: Email = UNSENT
+    name: Name = UNSENT
+    role: RoleText = UNSENT
+    tenant_ids: TenantIds = UNSENT
+    partner_id: ObjectIdText | None = None
+    platform_admin: bool = UNSENT
+
+    def to_domain(self) -> UserChanges:
+        return cast(UserChanges, self.sent_fields())
 
 
-def _check_texts(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise Problem(400, "malformed_json", f"The body is nested deeper than {DEEPEST} levels.")
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _check_text(key)
-            _check_texts(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_texts(inner, depth + 1)
+# -- partners and subscriptions
 
 
-def _check_text(text: str) -> None:
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise Problem(400, "malformed_json", "The body has a text with a NUL or half a surrogate pair.")
+class NewPartnerBody(Body):
+    """A reseller."""
+
+    slug: Slug
+    name: Name
 
 
-def _flaw(error: dict[str, Any]) -> Flaw:
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return Flaw(pointer, "is not a field of this record")
-    if error["type"] == "missing":
-        return Flaw(pointer, "is required")
-    return Flaw(pointer, str(error["msg"]).removeprefix("Value error, "))
+class PartnerPatchBody(Patch):
+    """Changes to a reseller; its slug stays."""
+
+    name: Name = UNSENT
+
+
+class NewSubscriptionBody(Body):
+    """What a tenant pays for; a tenant has one live subscription at most."""
+
+    tenant_id: ObjectIdText
+    plan: PlanName
+    status: StatusText = SubscriptionStatus.ACTIVE
+    stripe_customer_id: StripeId | None = None
+    stripe_subscription_id: StripeId | None = None
+    current_period_end: Moment | None = None
+
+    def to_domain(self) -> NewSubscription:
+        return NewSubscription(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class SubscriptionPatchBody(Patch):
+    """Changes to a subscription."""
+
+    plan: PlanName = UNSENT
+    status: StatusText = UNSENT
+    stripe_customer_id: StripeId | None = None
+    stripe_subscription_id: StripeId | None = None
+    current_period_end: Moment | None = None
+
+    def to_domain(self) -> SubscriptionChanges:
+        return cast(SubscriptionChanges, self.sent_fields())

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, Response
 
-from shared.control_plane import ControlPlane
+from api.answers.service import HealthAnswer, ReadinessAnswer
+from api.answers.writing import answer
+from api.describing import NOBODY_ASKED, described
+from shared.control_plane.opening import ControlPlane
 
 
 def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")
+    @described("The service and its version", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
     def health() -> Response:
-        return jsonify(status="ok", service="dezky-platform-api", version=version)
+        return answer(HealthAnswer(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
+    @described("Whether the process lives", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
     def live() -> Response:
-        return jsonify(status="ok")
+        return answer(HealthAnswer())
 
     @routes.get("/ready")
-    def ready() -> ResponseReturnValue:
-        parts = control_plane.readiness()
+    @described(
+        "Whether the database and the broker answer",
+        {200: ReadinessAnswer, 503: ReadinessAnswer},
+        surfaces=NOBODY_ASKED,
+    )
+    def ready() -> Response:
+        parts = control_plane.service.readiness()
         all_up = all(parts.values())
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
-        return jsonify(status="ok" if all_up else "unavailable", checks=checks), 200 if all_up else 503
+        found = ReadinessAnswer(status="ok" if all_up else "unavailable", checks=checks)  # type: ignore[arg-type]
+        return answer(found, 200 if all_up else 503)
 
     return routes

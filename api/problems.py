@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from api.answers.service import ProblemAnswer
 from shared.domain import errors
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,13 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.InvalidInput: 400,
     errors.SlugTaken: 409,
     errors.DomainTaken: 409,
+    errors.SubjectTaken: 409,
+    errors.SubscriptionExists: 409,
+    errors.PartnerInUse: 409,
+    errors.UnknownReference: 409,
+    errors.StaleVersion: 412,
+    errors.KeyReused: 422,
+    errors.KeyInProgress: 409,
     errors.OperationInProgress: 409,
     errors.ActionNotPossible: 409,
     errors.StoreUnavailable: 503,
@@ -74,6 +81,8 @@ def _of_domain_error(error: errors.DomainError) -> Response:
         extra["errors"] = [{"pointer": flaw.pointer, "detail": flaw.detail} for flaw in error.flaws]
     if isinstance(error, errors.OperationInProgress):
         extra["operation"] = error.operation_id
+    if isinstance(error, errors.UnknownReference):
+        extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
     headers = {"Retry-After": "2"} if error.retryable else {}
     return _answer(STATUS[type(error)], error.code, str(error), error.retryable, extra, headers)
 
@@ -98,15 +107,17 @@ def _answer(
     extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = {
-        "type": f"/problems/{code.replace('_', '-')}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "instance": request.path,
-        "code": code,
-        "retryable": retryable,
-        "requestId": g.get("request_id", ""),
+    g.is_retryable = retryable
+    body = ProblemAnswer(
+        type=f"/problems/{code.replace('_', '-')}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        instance=request.path,
+        code=code,
+        retryable=retryable,
+        request_id=g.get("request_id", ""),
         **(extra or {}),
-    }
-    return Response(json.dumps(body), status, dict(headers or {}), content_type="application/problem+json")
+    )
+    text = body.model_dump_json(by_alias=True, exclude_none=True)
+    return Response(text, status, dict(headers or {}), content_type="application/problem+json")

@@ -1,54 +1,132 @@
-"""Query parameters: read strictly, an unknown or malformed one is told with its name. Cursors and Link headers."""
+"""Query parameters: one model for each set, an unknown or malformed one is told with its name. Cursors and links."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from flask import request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
+from api.fields import ObjectIdText
+from api.json_body import checked
 from shared.domain.errors import Flaw, InvalidInput
+from shared.domain.operation import Mode
+from shared.domain.recipes import INTEGRATIONS
+from shared.domain.subscription import SubscriptionStatus
+from shared.domain.tenant import Status
+from shared.domain.views import SubscriptionQuery, TenantQuery, UserQuery
 
 LONGEST_WAIT = 30.0
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
-CURSOR = re.compile(r"[0-9a-f]{24}")
 
 
-def require_known(allowed: Collection[str]) -> None:
-    """Raises InvalidInput for a parameter this route does not know: a misspelt filter must not list everything."""
-    flaws = [Flaw(f"?{name}", "is not a parameter of this route") for name in request.args if name not in allowed]
-    if flaws:
-        raise InvalidInput(flaws)
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
+        raise ValueError(f"must be a whole number from 1 to {LARGEST_LIMIT}")
+    return value
 
 
-def wait_seconds() -> float:
-    """`?wait=`: 0 to 30, 0 without it."""
-    text = request.args.get("wait", "0")
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,3})?", text) or float(text) > LONGEST_WAIT:
-        raise InvalidInput([Flaw("?wait", f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")])
-    return float(text)
+def _decimal(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
+        raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+    return value
 
 
-def limit() -> int:
-    """`?limit=`: 1 to 200, 50 without it."""
-    text = request.args.get("limit", str(DEFAULT_LIMIT))
-    if not re.fullmatch(r"\d{1,4}", text) or not 1 <= int(text) <= LARGEST_LIMIT:
-        raise InvalidInput([Flaw("?limit", f"must be a number from 1 to {LARGEST_LIMIT}")])
-    return int(text)
+class Query(BaseModel):
+    """A misspelt parameter must not count as none: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-def cursor() -> str | None:
-    """`?cursor=`: as given by a Link header, never made up."""
-    text = request.args.get("cursor")
-    if text is not None and not CURSOR.fullmatch(text):
-        raise InvalidInput([Flaw("?cursor", "is not a cursor; follow the Link header instead of making one")])
-    return text
+class WaitQuery(Query):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the operation ends, or after so many seconds"
+    )
+
+
+class ReconcileQuery(WaitQuery):
+    mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
+
+
+class ListQuery(Query):
+    limit: Annotated[int, BeforeValidator(_digits)] = Field(
+        DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="how many at most"
+    )
+    cursor: ObjectIdText | None = Field(None, description="as a Link header gives it, never made up")
+
+
+_FAILED: dict[str, Any] = {
+    f"step_{name}": (Literal["error"] | None, Field(None, alias=f"step.{name}", description=f"{name} failed"))
+    for name in INTEGRATIONS
+}
+
+
+class _TenantFilters(ListQuery):
+    status: Status | None = None
+    plan: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,64}$")] | None = None
+    partner: ObjectIdText | None = None
+    q: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="how the slug begins"
+    )
+
+
+class TenantListQuery(create_model("_FailedSteps", __base__=_TenantFilters, **_FAILED)):  # type: ignore[misc]
+    def to_domain(self) -> TenantQuery:
+        failed = [name for name in INTEGRATIONS if getattr(self, f"step_{name}")]
+        return TenantQuery(self.limit, self.cursor, self.status, self.plan, self.partner, tuple(failed), self.q)
+
+
+class UserListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+    partner: ObjectIdText | None = None
+    q: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,254}$")] | None = Field(
+        None, description="how the e-mail address begins"
+    )
+
+    def to_domain(self) -> UserQuery:
+        return UserQuery(self.limit, self.cursor, None, self.partner, self.q)
+
+
+class SubscriptionListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+    status: SubscriptionStatus | None = None
+
+    def to_domain(self) -> SubscriptionQuery:
+        return SubscriptionQuery(self.limit, self.cursor, None, self.status)
+
+
+class EventListQuery(ListQuery):
+    after: ObjectIdText | None = Field(
+        None, description="oldest first, what came after this place; as a Link header gives it"
+    )
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+
+
+Asked = TypeVar("Asked", bound=Query)
+
+
+def asked(model: type[Asked]) -> Asked:
+    """The request's parameters as this model. Raises InvalidInput."""
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise InvalidInput([Flaw(f"?{name}", "is given more than once") for name in twice])
+    return checked(model, request.args.to_dict(), "?")
+
+
+def link(relation: str, **changes: str | None) -> str:
+    """This request's address with other parameters, as RFC 8288 writes a link. None takes one away."""
+    arguments = {key: value for key, value in {**request.args.to_dict(), **changes}.items() if value is not None}
+    return f'<{request.path}?{urlencode(arguments)}>; rel="{relation}"'
 
 
 def next_link(following: str | None) -> dict[str, str]:
-    """The RFC 8288 Link header to the following page, or none at the end."""
-    if following is None:
-        return {}
-    arguments = {**request.args.to_dict(), "cursor": following}
-    return {"Link": f'<{request.path}?{urlencode(arguments)}>; rel="next"'}
+    """The header that leads to the following page, or none at the end."""
+    return {} if following is None else {"Link": link("next", cursor=following)}

@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane
 from shared.domain.errors import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ def prepare_in_background(control_plane: ControlPlane) -> threading.Thread:
 def _prepare(control_plane: ControlPlane) -> None:
     while True:
         try:
-            control_plane.prepare()
+            control_plane.service.prepare()
         except StoreUnavailable:
             log.warning("prepare.waiting_for_database")
             time.sleep(PAUSE)

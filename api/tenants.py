@@ -1,79 +1,99 @@
-"""Tenants over HTTP: create, read, reconcile, and each one's history."""
+"""Tenants over HTTP: create, read, change, reconcile, and each one's history."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
-from api.answers import OperationAnswer, TenantAnswer, answer, answer_list
+from api.answers.operations import OperationAnswer, pace
+from api.answers.tenants import TenantAnswer
+from api.answers.writing import answer, answer_list, etag
 from api.auth.guard import actor
-from api.bodies import NewTenantBody, sent
-from api.queries import cursor, limit, next_link, require_known, wait_seconds
-from shared.control_plane import ControlPlane
-from shared.domain.recipes import INTEGRATIONS
-from shared.domain.views import TenantQuery, TenantView
-
-FILTERS = ("status", "plan", "partner", "q", *(f"step.{name}" for name in INTEGRATIONS))
+from api.bodies import NewTenantBody, TenantPatchBody
+from api.describing import ETAG, PAGED, STAFF, STARTED, described, expected_versions
+from api.queries import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
+from shared.control_plane.opening import ControlPlane
+from shared.domain import errors
+from shared.domain.views import TenantView
 
 
 def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
     routes = Blueprint("tenants", __name__, url_prefix="/tenants")
+    tenants = control_plane.tenants
 
     @routes.post("")
-    def create_tenant() -> Response:
-        require_known(("wait",))
-        seconds = wait_seconds()
-        new = sent(NewTenantBody).to_domain(default_plan)
-        view = control_plane.create_tenant(new, actor(control_plane), g.request_id)
-        return started(control_plane, view, seconds, 201)
+    @described(
+        "Record a tenant and start setting it up",
+        {201: TenantAnswer},
+        surfaces=STAFF,
+        problems=(errors.Forbidden, errors.SlugTaken, errors.DomainTaken, errors.UnknownReference),
+        headers=STARTED,
+    )
+    def create_tenant(body: NewTenantBody, query: WaitQuery) -> Response:
+        view = tenants.create(body.to_domain(default_plan), actor(control_plane))
+        return started(control_plane, view, query.wait, 201)
 
     @routes.get("")
-    def list_tenants() -> Response:
-        require_known(("limit", "cursor", *FILTERS))
-        page = control_plane.tenants(actor(control_plane), _query())
+    @described("Tenants you may see, newest first", {200: [TenantAnswer]}, headers=PAGED)
+    def list_tenants(query: TenantListQuery) -> Response:
+        page = tenants.page(actor(control_plane), query.to_domain())
         return answer_list([TenantAnswer.of(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
+    @described("One tenant with its latest operation", {200: TenantAnswer}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
-        require_known(())
-        view = control_plane.tenant(slug, actor(control_plane))
-        return answer(TenantAnswer.of(view), headers={"ETag": f'"{view.tenant.version}"'})
+        view = tenants.get(slug, actor(control_plane))
+        return _answer(view)
+
+    @routes.patch("/<slug>")
+    @described(
+        "Change a tenant; a new name, plan or set of domains starts a reconcile",
+        {200: TenantAnswer, 202: TenantAnswer},
+        problems=(
+            errors.Forbidden,
+            errors.DomainTaken,
+            errors.UnknownReference,
+            errors.OperationInProgress,
+            errors.ActionNotPossible,
+        ),
+        headers=STARTED,
+        takes_version=True,
+    )
+    def change_tenant(slug: str, body: TenantPatchBody, query: WaitQuery) -> Response:
+        view = tenants.change(slug, body.to_domain(), actor(control_plane), expected_versions())
+        if view.operation is not None:
+            return started(control_plane, view, query.wait, 202)
+        return _answer(tenants.get(slug, actor(control_plane)))
 
     @routes.post("/<slug>/reconcile")
-    def reconcile_tenant(slug: str) -> Response:
-        require_known(("wait",))
-        seconds = wait_seconds()
-        view = control_plane.reconcile_tenant(slug, actor(control_plane), g.request_id)
-        return started(control_plane, view, seconds, 202)
+    @described(
+        "Run every step again, or find out what that would change",
+        {202: TenantAnswer},
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=STARTED,
+    )
+    def reconcile_tenant(slug: str, query: ReconcileQuery) -> Response:
+        view = tenants.reconcile(slug, actor(control_plane), query.mode)
+        return started(control_plane, view, query.wait, 202)
 
     @routes.get("/<slug>/operations")
-    def list_operations(slug: str) -> Response:
-        require_known(("limit", "cursor"))
-        page = control_plane.operations(slug, actor(control_plane), limit(), cursor())
+    @described("A tenant's operations, newest first", {200: [OperationAnswer]}, headers=PAGED)
+    def list_operations(slug: str, query: ListQuery) -> Response:
+        page = control_plane.operations.page(slug, actor(control_plane), query.limit, query.cursor)
         return answer_list([OperationAnswer.of(operation) for operation in page.items], next_link(page.next))
 
     return routes
 
 
+def _answer(view: TenantView) -> Response:
+    return answer(TenantAnswer.of(view), headers=etag(view.tenant.version))
+
+
 def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:
     """The answer to a request that started an operation, given when it has ended or the caller's patience has."""
     if seconds and view.operation is not None:
-        control_plane.wait_for(view.operation.id, actor(control_plane), seconds)
-        view = control_plane.tenant(view.tenant.slug, actor(control_plane))
-    headers = {"ETag": f'"{view.tenant.version}"', "Location": f"/tenants/{view.tenant.slug}"}
+        operation = control_plane.operations.wait_for(view.operation.id, actor(control_plane), seconds)
+        view = TenantView(control_plane.tenants.get(view.tenant.slug, actor(control_plane)).tenant, operation)
+    headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"
-        headers |= {"Retry-After": "1"} if view.operation.is_open else {}
     return answer(TenantAnswer.of(view), status, headers)
-
-
-def _query() -> TenantQuery:
-    failed = [name for name in INTEGRATIONS if request.args.get(f"step.{name}") == "error"]
-    return TenantQuery(
-        limit=limit(),
-        after=cursor(),
-        status=request.args.get("status"),
-        plan=request.args.get("plan"),
-        partner_id=request.args.get("partner"),
-        failed_step=failed[0] if failed else None,
-        prefix=request.args.get("q"),
-    )

@@ -1,21 +1,75 @@
-"""People over HTTP: who am I."""
+"""Users over HTTP, and who the caller is."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from api.answers import UserAnswer, answer
-from api.auth.guard import caller
-from api.queries import require_known
-from shared.control_plane import ControlPlane
+from api.answers.people import ProfileAnswer, UserAnswer
+from api.answers.writing import answer, answer_list, etag
+from api.auth.guard import actor, caller
+from api.bodies import NewUserBody, UserPatchBody
+from api.describing import ETAG, PAGED, described, expected_versions, request_id
+from api.queries import UserListQuery, next_link
+from shared.control_plane.opening import ControlPlane
+from shared.domain import errors
+from shared.domain.user import User
 
 
 def user_routes(control_plane: ControlPlane) -> Blueprint:
-    routes = Blueprint("users", __name__, url_prefix="/users")
+    routes = Blueprint("users", __name__)
+    users = control_plane.users
 
     @routes.get("/me")
+    @described("You, your tenants and their subscriptions", {200: ProfileAnswer})
+    def profile() -> Response:
+        return answer(ProfileAnswer.of(control_plane.callers.profile(actor(control_plane))))
+
+    @routes.get("/users/me")
+    @described("Your record, brought in line with your token", {200: UserAnswer}, headers=ETAG)
     def me() -> Response:
-        require_known(())
-        return answer(UserAnswer.of(control_plane.record_caller(caller())))
+        return _answer(control_plane.callers.record(caller(), request_id()))
+
+    @routes.get("/users")
+    @described("Users you may see, newest first", {200: [UserAnswer]}, headers=PAGED)
+    def list_users(query: UserListQuery) -> Response:
+        page = users.page(actor(control_plane), query.to_domain(), query.tenant)
+        return answer_list([UserAnswer.of(user) for user in page.items], next_link(page.next))
+
+    @routes.post("/users")
+    @described(
+        "Make somebody's record before they first sign in",
+        {201: UserAnswer},
+        problems=(errors.Forbidden, errors.SubjectTaken, errors.UnknownReference),
+        headers=("ETag", "Location"),
+    )
+    def create_user(body: NewUserBody) -> Response:
+        user = users.create(body.to_domain(), actor(control_plane))
+        return _answer(user, 201, {"Location": f"/users/{user.id}"})
+
+    @routes.get("/users/<id:user_id>")
+    @described("One user", {200: UserAnswer}, headers=ETAG)
+    def get_user(user_id: str) -> Response:
+        return _answer(users.get(user_id, actor(control_plane)))
+
+    @routes.patch("/users/<id:user_id>")
+    @described(
+        "Change a user; nobody gives a right above their own",
+        {200: UserAnswer},
+        problems=(errors.Forbidden, errors.UnknownReference),
+        headers=ETAG,
+        takes_version=True,
+    )
+    def change_user(user_id: str, body: UserPatchBody) -> Response:
+        return _answer(users.change(user_id, body.to_domain(), actor(control_plane), expected_versions()))
+
+    @routes.delete("/users/<id:user_id>")
+    @described("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
+    def delete_user(user_id: str) -> Response:
+        users.delete(user_id, actor(control_plane), expected_versions())
+        return Response(status=204)
 
     return routes
+
+
+def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(UserAnswer.of(user), status, etag(user.version) | (headers or {}))

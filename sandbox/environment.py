@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from sandbox.layout import Layout
 
 SURFACES = ("portal", "partner", "operator")
+#: the command line client's application: public, and for every surface, as an operator's own machine is
+CLI_CLIENT = "dezky-cli"
 OCIS_ACCOUNT = "ocis-provisioner"
 FLOWER_USER = "operator"
 
@@ -50,12 +52,13 @@ def issuer(layout: Layout, slug: str) -> str:
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
     """The whole environment of api, worker, sweep and Flower."""
     secret = layout.secrets()
-    slugs = [client_slug(surface) for surface in SURFACES]
+    slugs = [*(client_slug(surface) for surface in SURFACES), CLI_CLIENT]
+    audiences = [*(f"{client_slug(surface)}={surface}" for surface in SURFACES), CLI_CLIENT]
     groups = [
         {"MONGODB_URI": mongodb_uri},
         {"REDIS_URL": redis_url},
         {"OIDC_ISSUERS": ",".join(f"{issuer(layout, slug)}={issuer(layout, slug)}jwks/" for slug in slugs)},
-        {"OIDC_AUDIENCES": ",".join(f"{client_slug(surface)}={surface}" for surface in SURFACES)},
+        {"OIDC_AUDIENCES": ",".join(audiences)},
         {"AUTHENTIK_API_URL": layout.url("authentik"), "AUTHENTIK_API_TOKEN": secret["authentik_api_token"]},
         {"STALWART_API_URL": layout.url("stalwart"), "STALWART_API_TOKEN": secret["stalwart_token"]},
         {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import requests
 
-from sandbox.environment import SURFACES, client_slug, flower_environment, issuer
+from sandbox.environment import CLI_CLIENT, SURFACES, client_slug, flower_environment, issuer
 from sandbox.layout import Layout
 from shared.dispatch.names import QUEUES
 
@@ -34,7 +34,7 @@ def stand_ins(layout: Layout) -> list[Part]:
     """The three products, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
     clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
-    clients.append(f"ocis:ocis:{secret['ocis_client_secret']}")
+    clients += [f"ocis:ocis:{secret['ocis_client_secret']}", f"{CLI_CLIENT}:{CLI_CLIENT}:"]
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
         "authentik": (

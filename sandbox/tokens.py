@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pymongo
 import requests
-from bson import ObjectId
 
 from sandbox.environment import client_slug
 from sandbox.state import State
@@ -27,8 +25,9 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     groups = ["dezky-platform-admins"] if role == "admin" else [f"tenant-{tenant}"] if tenant else []
     _ensure_person(state, username, groups)
     token = _fetched(state, username, client_slug(ROLES[role]))
-    me = _call(f"{state['api']}/users/me", token)
-    _write_rights(state, me["_id"], role, partner)
+    me = _call(state, token, "GET", "/users/me")
+    if role != "admin":
+        _give_rights(state, me["_id"], role, partner)
     return token
 
 
@@ -58,21 +57,25 @@ def _fetched(state: State, username: str, client_id: str) -> str:
     return str(answer.json()["access_token"])
 
 
-def _call(url: str, token: str) -> Any:
-    answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-    if answer.status_code != 200:
-        raise TokenError(f"{url} answered {answer.status_code}: {answer.text}")
+def _call(state: State, token: str, method: str, path: str, **options: Any) -> Any:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.request(method, f"{state['api']}{path}", headers=headers, timeout=10, **options)
+    if not answer.ok:
+        raise TokenError(f"{method} {path} answered {answer.status_code}: {answer.text}")
     return answer.json()
 
 
-def _write_rights(state: State, user_id: str, role: str, partner: str | None) -> None:
-    """What a token cannot say: the role, and the partner. Straight into the database, as an operator of old would."""
-    rights: dict[str, Any] = {"role": {"partner": "admin"}.get(role, role if role != "admin" else "admin")}
-    with pymongo.MongoClient[dict[str, Any]](state["mongodb"], tz_aware=True) as client:
-        database = client[state["mongodb_database"]]
-        if role == "partner":
-            slug = partner or "partner"
-            database["partners"].update_one({"slug": slug}, {"$setOnInsert": {"name": slug.title()}}, upsert=True)
-            found = database["partners"].find_one({"slug": slug})
-            rights["partnerId"] = str(found["_id"]) if found else None
-        database["users"].update_one({"_id": ObjectId(user_id)}, {"$set": rights})
+def _give_rights(state: State, user_id: str, role: str, partner: str | None) -> None:
+    """What a token cannot say, the role and the partner, is given by an administrator over the API."""
+    administrator = token_for(state, "admin", None, None)
+    rights: dict[str, Any] = {"role": "admin" if role == "partner" else role}
+    if role == "partner":
+        rights["partnerId"] = _partner_id(state, administrator, partner or "reseller")
+    _call(state, administrator, "PATCH", f"/users/{user_id}", json=rights)
+
+
+def _partner_id(state: State, administrator: str, slug: str) -> str:
+    known = _call(state, administrator, "GET", "/partners", params={"limit": 200})
+    found = next((one for one in known if one["slug"] == slug), None)
+    made = found or _call(state, administrator, "POST", "/partners", json={"slug": slug, "name": slug.title()})
+    return str(made["_id"])

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
+    plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
     step_max_attempts: int = Field(40, ge=1)
     attempt_seconds: float = Field(45, gt=0)
     call_seconds: float = Field(10, gt=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor, Caller
 from shared.domain.tenant import NewTenant
@@ -55,13 +55,13 @@ def dispatcher(settings: Settings) -> Iterator[Dispatcher]:
 
 @pytest.fixture
 def control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
-    return ControlPlane(store, dispatcher, settings)
+    return open_control_plane(store, dispatcher, settings)
 
 
 @pytest.fixture
 def admin(control_plane: ControlPlane) -> Actor:
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-    return Actor(control_plane.record_caller(caller), EVERY_SURFACE)
+    return Actor(control_plane.callers.record(caller, "request-1"), EVERY_SURFACE)
 
 
 @pytest.fixture
@@ -69,6 +69,6 @@ def create(control_plane: ControlPlane, admin: Actor) -> Callable[..., TenantVie
     """Create a tenant as a platform administrator: `create("acme", "acme.test")`."""
 
     def make(slug: str = "acme", *domains: str) -> TenantView:
-        return control_plane.create_tenant(NewTenant(slug, slug.title(), "starter", domains), admin, "request-1")
+        return control_plane.tenants.create(NewTenant(slug, slug.title(), "starter", domains), admin)
 
     return make

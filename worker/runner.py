@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.domain.faults import BREAKER_REASON, Fault, Outcome, Result, failed, sentence, skipped
@@ -22,7 +23,6 @@ from shared.store.breakers import Breaker
 from shared.store.opening import Store
 from shared.store.operations import Claim
 from worker.deadline import within
-from worker.settlement import settle
 from worker.steps.work import StepFunction, Work
 
 log = structlog.get_logger(__name__)
@@ -99,7 +99,8 @@ class Runner:
         if not operation.is_open:
             settle(self._store, operation.id)
             return
-        self._store.tenants.record_step(operation, operation.step(claim.step.name))
+        if not operation.is_plan:
+            self._store.tenants.record_step(operation, operation.step(claim.step.name))
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
@@ -124,9 +125,15 @@ class Runner:
         tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
+        work = self._work(tenant, claim.operation, integration)
+        outcome = self._run(function, work, client)
+        # what earlier attempts did counts as well, once
+        return replace(outcome, changes=tuple(dict.fromkeys((*claim.step.changes, *work.changes))))
+
+    def _run(self, function: StepFunction, work: Work, client: Any) -> Outcome:
         try:
             with within(self._settings.attempt_seconds):
-                return function(self._work(tenant, claim.operation.generation, integration), client)
+                return function(work, client)
         except Fault as fault:
             return failed(fault)
         except StoreUnavailable:
@@ -135,18 +142,23 @@ class Runner:
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", sentence("bug"))
 
-    def _work(self, tenant: Tenant, generation: int, integration: str) -> Work:
+    def _work(self, tenant: Tenant, operation: Operation, integration: str) -> Work:
         on_record = dict(tenant.remote)
 
         def save(**fields: Any) -> None:
             changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
-            if changed:
-                self._store.tenants.save_remote(tenant.id, generation, changed)
+            if changed and not operation.is_plan:
+                self._store.tenants.save_remote(tenant.id, operation.generation, changed)
                 on_record.update(changed)
 
-        plan = self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values()))
-        stamper = Stamper(integration, self._settings.stamp_key_texts)
-        return Work(tenant, plan, stamper, save, self._settings.ocis_member_role)
+        return Work(
+            tenant=tenant,
+            plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
+            stamper=Stamper(integration, self._settings.stamp_key_texts),
+            save=save,
+            member_role=self._settings.ocis_member_role,
+            is_plan=operation.is_plan,
+        )
 
     def _mind_breaker(self, integration: str, breaker: Breaker, outcome: Outcome) -> None:
         if outcome.reason == BREAKER_REASON:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import structlog
 
+from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
 from shared.settings import SettingsError, read_settings
 from shared.store.opening import Store, open_store
-from worker.settlement import settle
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from celery import Celery, Task
 
+from shared.control_plane.settlement import settle
 from shared.dispatch.names import FINALIZE, RUN_STEP
 from worker.desk import Desk
-from worker.settlement import settle
 
 
 def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:

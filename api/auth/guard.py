@@ -1,48 +1,32 @@
-"""The door's guard: no route is reached without a good token, unless it is public by this table."""
+"""The door's guard: no route is reached without a good token, unless its own description lets anybody in."""
 
 from __future__ import annotations
 
 from flask import Flask, g, request
 
 from api.auth.token import TokenVerifier, refused
-from shared.control_plane import ControlPlane
+from api.describing import description_of
+from shared.control_plane.opening import ControlPlane
 from shared.domain.access import Actor, Caller
 from shared.domain.errors import WrongSurface
 
-ALL = frozenset({"portal", "partner", "operator"})
-STAFF = frozenset({"partner", "operator"})
 
-#: endpoints that anybody may call
-PUBLIC = frozenset({"health.health", "health.live", "health.ready"})
-
-#: endpoint to the surfaces it admits; a route in neither table stops the start
-ADMITS: dict[str, frozenset[str]] = {
-    "tenants.create_tenant": STAFF,
-    "tenants.list_tenants": ALL,
-    "tenants.get_tenant": ALL,
-    "tenants.reconcile_tenant": ALL,
-    "tenants.list_operations": ALL,
-    "operations.get_operation": ALL,
-    "users.me": ALL,
-}
-
-
-def guard(app: Flask, verifier: TokenVerifier, control_plane: ControlPlane) -> None:
-    """Put the guard before every request. Raises LookupError for a route in neither table."""
-    unknown = {rule.endpoint for rule in app.url_map.iter_rules()} - set(ADMITS) - PUBLIC
+def guard(app: Flask, verifier: TokenVerifier) -> None:
+    """Put the guard before every request. Raises LookupError for a route whose view does not describe itself."""
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    unknown = sorted(endpoint for endpoint in endpoints if description_of(app, endpoint) is None)
     if unknown:
-        raise LookupError(f"no admission is given for {', '.join(sorted(unknown))}")
+        raise LookupError(f"no description, and so no admission, is given for {', '.join(unknown)}")
 
     @app.before_request
     def admit() -> None:
-        # an address nobody answers is refused to strangers first, so that they cannot map the routes
-        if request.endpoint in PUBLIC:
+        description = description_of(app, request.endpoint) if request.endpoint else None
+        if description is not None and description.is_public:
             return
+        # an address nobody answers is refused to strangers first, so that they cannot map the routes
         g.caller = verifier.verify(_bearer())
-        if request.endpoint is not None and not ADMITS[request.endpoint] & g.caller.surfaces:
-            raise WrongSurface(f"This takes a token made for {' or '.join(sorted(ADMITS[request.endpoint]))}.")
-
-    app.extensions["control_plane"] = control_plane
+        if description is not None and not description.surfaces & g.caller.surfaces:
+            raise WrongSurface(f"This takes a token made for {' or '.join(sorted(description.surfaces))}.")
 
 
 def caller() -> Caller:
@@ -53,7 +37,7 @@ def caller() -> Caller:
 
 def actor(control_plane: ControlPlane) -> Actor:
     """The user behind this request, with the rights their record gives now. Raises UnknownUser."""
-    return control_plane.actor_for(caller())
+    return control_plane.callers.actor_for(caller(), g.request_id)
 
 
 def _bearer() -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.domain.errors import Forbidden, NotFound
+from shared.domain.event import Author
 from shared.domain.tenant import Tenant
-from shared.domain.user import Role, User
+from shared.domain.user import NewUser, Role, User
+
+RULES = (Role.OWNER, Role.ADMIN)
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,15 @@ class Caller:
 
 @dataclass(frozen=True)
 class Actor:
-    """The user behind a request, and the front doors their token was made for."""
+    """The user behind a request, the front doors their token was made for, and the request's id."""
 
     user: User
     surfaces: frozenset[str]
+    request_id: str = ""
+
+    @property
+    def author(self) -> Author:
+        return Author(self.user.id, self.request_id)
 
     @property
     def is_platform_admin(self) -> bool:
@@ -34,16 +43,22 @@ class Actor:
 
     @property
     def is_partner_admin(self) -> bool:
-        return self.user.partner_id is not None and self.user.role in (Role.OWNER, Role.ADMIN)
+        # a role that only a tenant's people gave says nothing about the partner
+        given_by_platform = self.user.role_tenant_ids is None
+        return self.user.partner_id is not None and self.user.role in RULES and given_by_platform
 
     def has_tenant(self, tenant: Tenant) -> bool:
         return tenant.id in self.user.tenant_ids
 
     def administers(self, tenant: Tenant) -> bool:
-        return self.has_tenant(tenant) and self.user.role in (Role.OWNER, Role.ADMIN)
+        return self.user.role_in(tenant.id) in RULES
 
     def resells(self, tenant: Tenant) -> bool:
         return self.is_partner_admin and tenant.partner_id == self.user.partner_id
+
+    def looks_after(self, tenant: Tenant) -> bool:
+        """As its partner's administrator or its own."""
+        return self.resells(tenant) or self.administers(tenant)
 
 
 @dataclass(frozen=True)
@@ -52,11 +67,14 @@ class Scope:
 
     everything: bool = False
     tenant_ids: tuple[str, ...] = ()
-    partner_id: str | None = field(default=None)
+    partner_id: str | None = None
+
+
+# -- tenants
 
 
 def visible_tenants(actor: Actor) -> Scope:
-    """The scope of every tenant query this actor makes."""
+    """The scope of every query for tenants, operations, events and subscriptions this actor makes."""
     if actor.is_platform_admin:
         return Scope(everything=True)
     return Scope(tenant_ids=actor.user.tenant_ids, partner_id=actor.user.partner_id if actor.is_partner_admin else None)
@@ -76,8 +94,81 @@ def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
     return actor.is_platform_admin or (actor.is_partner_admin and partner_id == actor.user.partner_id)
 
 
+def may_change_tenant(actor: Actor, tenant: Tenant) -> bool:
+    """Its name, billing information and domains."""
+    return actor.is_platform_admin or actor.looks_after(tenant)
+
+
+def may_change_terms(actor: Actor) -> bool:
+    """A tenant's plan and partner; subscriptions."""
+    return actor.is_platform_admin
+
+
 def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.is_platform_admin or actor.resells(tenant) or actor.administers(tenant)
+    return actor.is_platform_admin or actor.looks_after(tenant)
+
+
+def may_steer(actor: Actor, tenant: Tenant) -> bool:
+    """Cancel the tenant's operations and retry their steps."""
+    return actor.is_platform_admin or actor.looks_after(tenant)
+
+
+# -- partners
+
+
+def may_manage_partners(actor: Actor) -> bool:
+    return actor.is_platform_admin
+
+
+def visible_partners(actor: Actor) -> Scope:
+    """The scope of every query for partners: all, or one's own."""
+    return Scope(everything=True) if actor.is_platform_admin else Scope(partner_id=actor.user.partner_id)
+
+
+# -- users
+
+
+@dataclass(frozen=True)
+class UserScope:
+    """Which users an actor may know of: all; else themselves and the people of the tenants they look after."""
+
+    everything: bool
+    user_id: str
+    tenants: Scope
+
+
+def visible_users(actor: Actor) -> UserScope:
+    user = actor.user
+    ruled = tuple(tenant_id for tenant_id in user.tenant_ids if user.role_in(tenant_id) in RULES)
+    resold = user.partner_id if actor.is_partner_admin else None
+    return UserScope(actor.is_platform_admin, user.id, Scope(tenant_ids=ruled, partner_id=resold))
+
+
+def may_see_user(actor: Actor, user: User, tenants: Sequence[Tenant]) -> bool:
+    """`tenants`: those the user belongs to."""
+    return actor.is_platform_admin or user.id == actor.user.id or any(map(actor.looks_after, tenants))
+
+
+def may_change_user(actor: Actor, user: User | NewUser, tenants: Sequence[Tenant]) -> bool:
+    """Only of somebody who is wholly within the actor's reach: a record counts in all of its tenants at once."""
+    return actor.is_platform_admin or (bool(tenants) and _reaches(actor, user, tenants))
+
+
+def may_give_rights(actor: Actor, given: User, tenants: Sequence[Tenant]) -> bool:
+    """Whether a changed record may say this, by this actor: nobody raises a right above their own.
+
+    One who could change it may also take its last tenant away.
+    """
+    return actor.is_platform_admin or _reaches(actor, given, tenants)
+
+
+def _reaches(actor: Actor, user: User | NewUser, tenants: Sequence[Tenant]) -> bool:
+    if user.platform_admin or user.partner_id is not None or not all(map(actor.looks_after, tenants)):
+        return False
+    return all(map(actor.resells, tenants)) or user.role.rank <= actor.user.role.rank
+
+
+# -- answers to "may I"
 
 
 def require(allowed: bool, sentence: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -59,7 +59,7 @@ class InvalidInput(DomainError):
 
 
 class SlugTaken(DomainError):
-    """A tenant, living or deleted, has this slug."""
+    """A tenant, living or deleted, or a partner has this slug."""
 
     code = "slug_taken"
 
@@ -74,6 +74,77 @@ class DomainTaken(DomainError):
 
     def __init__(self) -> None:
         super().__init__("One of the domains belongs to another tenant; a domain can serve one tenant only.")
+
+
+class SubjectTaken(DomainError):
+    """Another user record has this subject."""
+
+    code = "subject_taken"
+
+    def __init__(self) -> None:
+        super().__init__("There is a user with this authentikSubjectId already; change that record instead.")
+
+
+class SubscriptionExists(DomainError):
+    """The tenant has a live subscription."""
+
+    code = "subscription_exists"
+
+    def __init__(self) -> None:
+        super().__init__("The tenant has a live subscription already; change that one, or cancel it first.")
+
+
+class PartnerInUse(DomainError):
+    """Tenants or users belong to the partner."""
+
+    code = "partner_in_use"
+
+    def __init__(self) -> None:
+        super().__init__("Tenants or users belong to this partner; move or remove them first.")
+
+
+class UnknownReference(DomainError):
+    """The request points at an object that does not exist; `pointer` says by which field."""
+
+    code = "unknown_reference"
+
+    def __init__(self, pointer: str, what: str) -> None:
+        super().__init__(f"{pointer} names a {what} that does not exist.")
+        self.pointer = pointer
+
+
+class StaleVersion(DomainError):
+    """The record is no longer as the caller last saw it."""
+
+    code = "stale_version"
+
+    def __init__(self) -> None:
+        super().__init__("The record has changed since you read it; read it again and repeat your change.")
+
+
+def require_version(version: int, expected: Collection[int] | None) -> None:
+    """Raises StaleVersion unless the record's version is one the caller expects; None expects nothing."""
+    if expected is not None and version not in expected:
+        raise StaleVersion
+
+
+class KeyReused(DomainError):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for a different request; use a new key for a new request.")
+
+
+class KeyInProgress(DomainError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+    code = "idempotency_key_in_progress"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still running; try again in a moment.")
 
 
 class OperationInProgress(DomainError):

@@ -55,13 +55,17 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An attempt's end. `notes`: small facts worth showing on the operation (such as `members: pending`)."""
+    """An attempt's end. `notes`: small facts worth showing on the operation (such as `members: pending`).
+
+    `changes`: sentences on what was done outside, or in a plan would be.
+    """
 
     result: Result
     reason: str | None = None
     message: str | None = None
     wait: float | None = None
     notes: dict[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str | None:

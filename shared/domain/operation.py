@@ -12,6 +12,13 @@ class Action(StrEnum):
     RECONCILE = "reconcile"
 
 
+class Mode(StrEnum):
+    """`plan` changes nothing anywhere: its steps say what `apply` would do."""
+
+    APPLY = "apply"
+    PLAN = "plan"
+
+
 class OperationStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -34,7 +41,10 @@ OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's."""
+    """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
+
+    `changes`: sentences on what the step did outside, or in a plan would do.
+    """
 
     name: str
     phase: int
@@ -50,6 +60,7 @@ class StepRecord:
     remedy: str | None = None
     retryable: bool = False
     notes: dict[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -75,10 +86,15 @@ class Operation:
     created_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None
+    mode: Mode = Mode.APPLY
 
     @property
     def is_open(self) -> bool:
         return self.status is OperationStatus.RUNNING
+
+    @property
+    def is_plan(self) -> bool:
+        return self.mode is Mode.PLAN
 
     def step(self, name: str) -> StepRecord:
         """Raises KeyError for a step this operation does not have."""

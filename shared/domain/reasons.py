@@ -92,6 +92,10 @@ REASONS: dict[str, Reason] = {
         "The operation's time ran out before this step came through.",
         "Clear the cause named before, then reconcile the tenant.",
     ),
+    "cancelled": Reason(
+        "Somebody cancelled the operation before this step came through.",
+        "Nothing is wrong with the step; reconcile the tenant when it should go on.",
+    ),
     "blocked": Reason(
         "An earlier phase failed, so this step never ran.", "Clear the failed steps, then reconcile the tenant."
     ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict, cast
 
 
 class Status(StrEnum):
@@ -47,6 +47,33 @@ class NewTenant:
     partner_id: str | None = None
 
 
+class TenantChanges(TypedDict, total=False):
+    """Fields to write; what is absent stays."""
+
+    name: str
+    plan: str
+    domains: tuple[str, ...]
+    billing_info: BillingInfo | None
+    partner_id: str | None
+
+
+class TenantPatch(TypedDict, total=False):
+    """What a caller asks to change, to be merged (RFC 7396): what is absent stays, None removes.
+
+    `billing_info`: field name to text, with `address` one such mapping more.
+    """
+
+    name: str
+    plan: str
+    domains: tuple[str, ...]
+    billing_info: Mapping[str, Any] | None
+    partner_id: str | None
+
+
+#: changes of these are carried to the outside systems
+CARRIED = frozenset({"name", "plan", "domains"})
+
+
 @dataclass(frozen=True)
 class Tenant:
     """A customer organisation.
@@ -80,3 +107,25 @@ class Tenant:
     @property
     def is_degraded(self) -> bool:
         return "error" in self.provisioning_status.values()
+
+
+def resolved(tenant: Tenant, patch: TenantPatch) -> TenantChanges:
+    """What the patch makes of this tenant: the fields that really change."""
+    wanted: dict[str, Any] = dict(patch)
+    if "billing_info" in patch:
+        wanted["billing_info"] = _merged_billing(tenant.billing_info, patch["billing_info"])
+    changes = {name: value for name, value in wanted.items() if getattr(tenant, name) != value}
+    return cast(TenantChanges, changes)
+
+
+def _merged_billing(known: BillingInfo | None, patch: Mapping[str, Any] | None) -> BillingInfo | None:
+    if patch is None:
+        return None
+    known = known or BillingInfo()
+    plain = {name: value or "" for name, value in patch.items() if name != "address"}
+    address = known.address
+    if "address" in patch:
+        sent: Mapping[str, Any] | None = patch["address"]
+        merged = {name: value or "" for name, value in (sent or {}).items()}
+        address = Address() if sent is None else replace(address, **merged)
+    return replace(known, **plain, address=address)

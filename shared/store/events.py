@@ -1,48 +1,110 @@
-"""The `events` collection: what was accepted and how it ended. Rows are only added, in the change's transaction."""
+"""The `events` collection: what was accepted and how it ended. Rows are only added, in the change's transaction.
+
+A feed must not skip what was committed late, so its order is the order in which events became visible: a row gets its
+number after it was committed, by whoever looks first, one at a time. Writers pay nothing for that and never wait.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
+from shared.domain.event import Event, NewEvent
+from shared.domain.views import Feed
 from shared.store.mongo import Document, Transaction, inserting, our_errors
 
-INDEXES = [IndexModel([("tenant", ASCENDING), ("_id", DESCENDING)], name="tenant")]
+INDEXES = [
+    IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
+    IndexModel([("tenantId", ASCENDING), ("number", DESCENDING)], name="tenant"),
+    IndexModel([("unnumbered", ASCENDING)], name="unnumbered", sparse=True),
+]
 
-
-@dataclass(frozen=True)
-class NewEvent:
-    """`action` in the form `tenant.created`, `operation.succeeded`; `tenant` is its id."""
-
-    action: str
-    tenant: str | None
-    actor: str | None
-    request_id: str
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
+#: how many events are numbered in one transaction
+BATCH = 500
 
 
 class Events:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["events"]
+        self._counters = database["counters"]
 
     def make_indexes(self) -> None:
         with our_errors():
             self._rows.create_indexes(INDEXES)
+            self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction) -> None:
         document = {
             "_id": ObjectId(),
             "action": event.action,
-            "tenant": event.tenant,
-            "actor": event.actor,
-            "requestId": event.request_id,
+            "tenantId": event.tenant_id,
+            "tenant": event.tenant_slug,
+            "actor": event.author.user_id,
+            "requestId": event.author.request_id,
             "before": event.before,
             "after": event.after,
+            "unnumbered": True,
         }
         self._rows.update_one({"_id": document["_id"]}, inserting(document, time="$$NOW"), upsert=True, session=session)
+
+    def any_unnumbered(self) -> bool:
+        with our_errors():
+            return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
+
+    def number(self, session: Transaction) -> int:
+        """Number a batch of committed events; how many. Two at once conflict over the counter, so one waits."""
+        keys = [row["_id"] for row in self._rows.find({"unnumbered": True}, {"_id": 1}, session=session).limit(BATCH)]
+        if not keys:
+            return 0
+        counter = self._counters.find_one_and_update(
+            {"_id": "events"},
+            {"$inc": {"last": len(keys)}},
+            upsert=True,
+            return_document=ReturnDocument.BEFORE,
+            session=session,
+        )
+        first = (counter or {"last": 0})["last"] + 1
+        self._rows.bulk_write(
+            [
+                UpdateOne({"_id": key}, {"$set": {"number": first + offset}, "$unset": {"unnumbered": ""}})
+                for offset, key in enumerate(sorted(keys))
+            ],
+            session=session,
+        )
+        return len(keys)
+
+    def newest(self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int) -> Feed:
+        """The newest events of these tenants (None: all events), or those older than the one numbered `before`."""
+        span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
+        rows = self._found(tenant_ids, span, DESCENDING, limit + 1)
+        items = tuple(map(_event, rows[:limit]))
+        newest = items[0].number if items else (before or 1) - 1
+        return Feed(items, items[-1].number if len(rows) > limit else None, newest)
+
+    def following(self, tenant_ids: tuple[str, ...] | None, after: int, before: int | None, limit: int) -> Feed:
+        """The oldest events after the one numbered `after`: ask again with `newer`, now or later, to miss none."""
+        span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
+        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit)))
+        return Feed(items, None, items[-1].number if items else after)
+
+    def _found(self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int) -> list[Document]:
+        condition: Document = {"number": span}
+        if tenant_ids is not None:
+            condition["tenantId"] = {"$in": list(tenant_ids)}
+        with our_errors():
+            return list(self._rows.find(condition).sort("number", direction).limit(limit))
+
+
+def _event(row: Document) -> Event:
+    return Event(
+        id=str(row["_id"]),
+        number=row["number"],
+        time=row["time"],
+        action=row["action"],
+        actor=row["actor"],
+        tenant_slug=row["tenant"],
+        request_id=row["requestId"],
+        before=row["before"],
+        after=row["after"],
+    )

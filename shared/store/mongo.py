@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
-from pymongo import MongoClient
+from pymongo import DESCENDING, MongoClient
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     ConnectionFailure,
@@ -119,3 +120,24 @@ def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
 def seconds_from_now(seconds: float) -> Document:
     """Now on the database's clock plus seconds. `$add` takes whole milliseconds; `$dateAdd` refuses fractions."""
     return {"$add": ["$$NOW", round(seconds * 1000)]}
+
+
+def written(fields: Document) -> list[Document]:
+    """An update pipeline that sets fields (expressions; give literals as such) and raises the record's version."""
+    return [{"$set": {**fields, "version": {"$add": [{"$ifNull": ["$version", 1]}, 1]}, "updatedAt": "$$NOW"}}]
+
+
+def literals(fields: Mapping[str, Any]) -> Document:
+    """Values as they are, for a pipeline: `$` in them means nothing."""
+    return {name: {"$literal": value} for name, value in fields.items()}
+
+
+def newest_first(
+    rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
+) -> tuple[list[Document], str | None]:
+    """A page of rows, and the id the next one follows. Pages stay stable while rows are added: they go by the id."""
+    key = object_id(after) if after else None
+    wanted = [one for one in conditions if one] + ([{"_id": {"$lt": key}}] if key else [])
+    with our_errors():
+        found = list(rows.find({"$and": wanted} if wanted else {}).sort("_id", DESCENDING).limit(limit + 1))
+    return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None

@@ -12,8 +12,10 @@ from pymongo import MongoClient
 from shared.settings import Settings
 from shared.store.breakers import Breakers
 from shared.store.events import Events
+from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
+from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
 from shared.store.users import Users
@@ -30,7 +32,9 @@ class Store:
     operations: Operations
     users: Users
     subscriptions: Subscriptions
+    partners: Partners
     events: Events
+    idempotency: Idempotency
     breakers: Breakers
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
@@ -39,7 +43,15 @@ class Store:
 
     def make_indexes(self) -> None:
         """Idempotent, and safe when several processes start at once."""
-        for collection in (self.tenants, self.operations, self.users, self.subscriptions, self.events):
+        for collection in (
+            self.tenants,
+            self.operations,
+            self.users,
+            self.subscriptions,
+            self.partners,
+            self.events,
+            self.idempotency,
+        ):
             collection.make_indexes()
 
     def is_up(self, seconds: float) -> bool:
@@ -65,6 +77,8 @@ def open_store(settings: Settings) -> Store:
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),
         subscriptions=Subscriptions(database),
+        partners=Partners(database),
         events=Events(database),
+        idempotency=Idempotency(database),
         breakers=Breakers(database),
     )

@@ -2,11 +2,63 @@
 
 from __future__ import annotations
 
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
-from shared.store.mongo import Document
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bson import ObjectId
+
+from shared.domain.event import Author
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.recipes import RECIPES
+from shared.store.mongo import Document, seconds_from_now
 
 
-def new_step(name: str, phase: int, look_at: Document | None, held_until: object | None) -> Document:
+@dataclass(frozen=True)
+class NewOperation:
+    """What is known before the record: whose, what, on whose word, and how long it may take (seconds)."""
+
+    tenant_id: str
+    tenant_slug: str
+    action: Action
+    generation: int
+    author: Author
+    deadline_seconds: float
+    mode: Mode = Mode.APPLY
+
+
+def new_operation(
+    operation_id: str, new: NewOperation, held: Mapping[str, object], grace: float
+) -> tuple[Document, Document]:
+    """The document of a running operation, sent once: its plain fields, and those the database computes on its clock.
+
+    `held`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, seconds.
+    """
+    plain: Document = {
+        "_id": ObjectId(operation_id),
+        "tenantId": new.tenant_id,
+        "tenantSlug": new.tenant_slug,
+        "action": new.action,
+        "status": OperationStatus.RUNNING,
+        "mode": new.mode,
+        "requestedBy": new.author.user_id,
+        "requestId": new.author.request_id,
+        "generation": new.generation,
+        "dispatch": 1,
+        "phase": 0,
+        "settled": False,
+        "finishedAt": None,
+    }
+    first_look = seconds_from_now(grace)
+    steps = [
+        _new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
+        for number, phase in enumerate(RECIPES[new.action])
+        for step in phase
+    ]
+    times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
+    return plain, times | {"steps": steps}
+
+
+def _new_step(name: str, phase: int, look_at: Document | None, held_until: object | None) -> Document:
     """A pending step; the first phase's count as sent. `held_until`: end of an older lease it has to wait for."""
     return {
         "name": name,
@@ -39,6 +91,7 @@ def _step_of(row: Document) -> StepRecord:
         remedy=row.get("remedy"),
         retryable=row.get("retryable", False),
         notes=row.get("notes") or {},
+        changes=tuple(row.get("changes") or ()),
     )
 
 
@@ -60,4 +113,5 @@ def operation_of(row: Document) -> Operation:
         created_at=row["createdAt"],
         deadline_at=row["deadlineAt"],
         finished_at=row.get("finishedAt"),
+        mode=Mode(row.get("mode", Mode.APPLY)),
     )

@@ -12,12 +12,20 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord
-from shared.domain.recipes import RECIPES
+from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.views import Page
 from shared.store import progress
-from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, present, seconds_from_now
-from shared.store.operation_rows import new_step, operation_of
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    inserting,
+    newest_first,
+    object_id,
+    our_errors,
+    present,
+    seconds_from_now,
+)
+from shared.store.operation_rows import NewOperation, new_operation, operation_of
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -31,19 +39,6 @@ INDEXES = [
 
 class AlreadyOpen(Exception):
     """The tenant has an open operation; the index allows no second."""
-
-
-@dataclass(frozen=True)
-class NewOperation:
-    """What is known before the record: whose, what, on whose word, and how long it may take (seconds)."""
-
-    tenant_id: str
-    tenant_slug: str
-    action: Action
-    generation: int
-    requested_by: str | None
-    request_id: str
-    deadline_seconds: float
 
 
 @dataclass(frozen=True)
@@ -70,31 +65,11 @@ class Operations:
         Raises AlreadyOpen when the tenant has an open one.
         """
         held = self._leases_of_older(new.tenant_id, session) if new.action is not Action.PROVISION else {}
-        document: Document = {
-            "_id": ObjectId(operation_id),
-            "tenantId": new.tenant_id,
-            "tenantSlug": new.tenant_slug,
-            "action": new.action,
-            "status": OperationStatus.RUNNING,
-            "requestedBy": new.requested_by,
-            "requestId": new.request_id,
-            "generation": new.generation,
-            "dispatch": 1,
-            "phase": 0,
-            "settled": False,
-            "finishedAt": None,
-        }
-        first_look = seconds_from_now(self._grace)
-        steps = [
-            new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
-            for number, phase in enumerate(RECIPES[new.action])
-            for step in phase
-        ]
-        times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
+        document, computed = new_operation(operation_id, new, held, self._grace)
         try:
             row = self._rows.find_one_and_update(
                 {"_id": document["_id"]},
-                inserting(document, steps=steps, **times),
+                inserting(document, **computed),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
                 session=session,
@@ -109,9 +84,9 @@ class Operations:
             row = self._rows.find_one({"_id": key}) if key else None
         return operation_of(row) if row else None
 
-    def find_open(self, tenant_id: str) -> Operation | None:
+    def find_open(self, tenant_id: str, session: Transaction | None = None) -> Operation | None:
         with our_errors():
-            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING})
+            row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
     def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
@@ -121,14 +96,8 @@ class Operations:
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
-        condition: Document = {"tenantId": tenant_id}
-        key = object_id(after) if after else None
-        if key is not None:
-            condition["_id"] = {"$lt": key}
-        with our_errors():
-            rows = list(self._rows.find(condition).sort("_id", DESCENDING).limit(limit + 1))
-        found = tuple(operation_of(row) for row in rows[:limit])
-        return Page(found, found[-1].id if len(rows) > limit else None)
+        rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
+        return Page(tuple(map(operation_of, rows)), following)
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
         """Take a step for one attempt. None: it is done, taken, not due, sent anew by a later dispatch, or unknown."""
@@ -179,6 +148,36 @@ class Operations:
             },
             progress.expired(),
         )
+
+    def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
+        """Stop an operation. None when it has ended."""
+        row = self._rows.find_one_and_update(
+            {"_id": ObjectId(operation_id), "status": OperationStatus.RUNNING},
+            progress.cancelled(),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return operation_of(row) if row else None
+
+    def reopen(self, operation_id: str, step: str, deadline_seconds: float, session: Transaction) -> Operation | None:
+        """Run one failed step again, and the operation with it. None when the step has not failed.
+
+        Raises AlreadyOpen when the tenant has another open one.
+        """
+        condition = {
+            "_id": ObjectId(operation_id),
+            "steps": {"$elemMatch": {"name": step, "status": StepStatus.ERROR}},
+        }
+        try:
+            row = self._rows.find_one_and_update(
+                condition,
+                progress.reopened(step, deadline_seconds, self._grace),
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise AlreadyOpen from None
+        return operation_of(row) if row else None
 
     def unsettled(self, limit: int) -> Iterator[str]:
         """Ids of operations closed a while ago whose end the tenant's record still does not show."""

@@ -2,7 +2,7 @@
 
 A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
-finishedAt, reason, message, remedy, retryable, notes.
+finishedAt, reason, message, remedy, retryable, notes, changes.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.domain.faults import Outcome, Result
 from shared.domain.operation import OPEN_STEP, OperationStatus, StepStatus
-from shared.domain.reasons import REASONS
+from shared.domain.reasons import REASONS, Reason
 from shared.store.mongo import Document, seconds_from_now
 
 Pipeline = list[Document]
@@ -49,6 +49,7 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         "remedy": {"$literal": outcome.remedy},
         "retryable": outcome.retryable,
         "notes": {"$literal": outcome.notes},
+        "changes": {"$literal": list(outcome.changes)},
     }
     if outcome.result is Result.RETRY:
         changes |= {
@@ -87,12 +88,59 @@ def resent(grace: float) -> Pipeline:
 
 
 def expired() -> Pipeline:
-    """The deadline has passed: open steps end as errors, keeping what was last said, and the operation fails."""
-    reason = REASONS["deadline"]
+    """The deadline has passed: the operation fails."""
+    return _stopped("deadline", REASONS["deadline"], OperationStatus.FAILED)
+
+
+def cancelled() -> Pipeline:
+    """Somebody stopped the operation."""
+    return _stopped("cancelled", REASONS["cancelled"], OperationStatus.CANCELLED)
+
+
+def reopened(step: str, deadline_seconds: float, grace: float) -> Pipeline:
+    """An operation runs (again), from the phase of one failed step: that step and what was blocked are pending.
+
+    Messages of earlier dispatches no longer count for them; other failed steps stay failed.
+    """
+    named = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": _named(step)}}}
+    fresh: Document = {
+        "status": StepStatus.PENDING,
+        "attempts": 0,
+        "reason": None,
+        "message": None,
+        "remedy": None,
+        "retryable": False,
+        "startedAt": None,
+        "finishedAt": None,
+        "dueAt": "$$NOW",
+        "validFrom": "$dispatch",
+        "sends": 0,
+    }
+    sent = {"dispatch": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
+    was_blocked = {"$eq": ["$$step.reason", "blocked"]}
+    return [
+        {
+            "$set": {
+                "status": OperationStatus.RUNNING,
+                "settled": False,
+                "finishedAt": None,
+                "deadlineAt": seconds_from_now(deadline_seconds),
+                "dispatch": {"$add": ["$dispatch", 1]},
+                "phase": {"$let": {"vars": {"named": named}, "in": "$$named.phase"}},
+            }
+        },
+        _steps_where({"$or": [_named(step), was_blocked]}, fresh),
+        _steps_where({"$and": [_IS_OPEN, _IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
+        _next_look(),
+    ]
+
+
+def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
+    """Open steps end as errors, keeping what was last said; a lease stays until its holder gives it back."""
     changes = {
         "status": StepStatus.ERROR,
         "finishedAt": "$$NOW",
-        "reason": "deadline",
+        "reason": code,
         "message": {"$concat": [reason.message, " ", {"$ifNull": ["$$step.message", ""]}]},
         "remedy": {"$ifNull": ["$$step.remedy", reason.remedy]},
         "retryable": True,
@@ -101,7 +149,7 @@ def expired() -> Pipeline:
     }
     return [
         _steps_where(_IS_OPEN, changes),
-        {"$set": {"status": OperationStatus.FAILED, "finishedAt": "$$NOW", "dueAt": None}},
+        {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None}},
     ]
 
 

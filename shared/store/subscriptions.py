@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
-from shared.store.mongo import Document, Transaction, inserting, our_errors
-
-LIVE = ("trialing", "active", "past_due")
+from shared.domain.errors import SubscriptionExists
+from shared.domain.subscription import LIVE, NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
+from shared.domain.views import Page, SubscriptionQuery
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    inserting,
+    literals,
+    newest_first,
+    object_id,
+    our_errors,
+    present,
+    written,
+)
 
 INDEXES = [
     IndexModel(
         [("tenantId", ASCENDING)], name="live", unique=True, partialFilterExpression={"status": {"$in": list(LIVE)}}
-    )
+    ),
+    IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="tenant"),
+    IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
 ]
+
+_FIELDS = {
+    "plan": "plan",
+    "status": "status",
+    "stripe_customer_id": "stripeCustomerId",
+    "stripe_subscription_id": "stripeSubscriptionId",
+    "current_period_end": "currentPeriodEnd",
+}
 
 
 class Subscriptions:
@@ -25,11 +47,77 @@ class Subscriptions:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, tenant_id: str, plan: str, status: str, session: Transaction) -> None:
-        document = {"_id": ObjectId(), "tenantId": tenant_id, "plan": plan, "status": status}
-        self._rows.update_one(
-            {"_id": document["_id"]},
-            inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-            upsert=True,
-            session=session,
-        )
+    def insert(self, new: NewSubscription, session: Transaction) -> Subscription:
+        """Raises SubscriptionExists when the tenant has a live one."""
+        document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
+        document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": document["_id"]},
+                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise SubscriptionExists from None
+        return _subscription(present(row))
+
+    def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
+        key = object_id(subscription_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        return _subscription(row) if row else None
+
+    def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:
+        with our_errors():
+            row = self._rows.find_one({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session)
+        return _subscription(row) if row else None
+
+    def of_tenants(self, tenant_ids: tuple[str, ...]) -> tuple[Subscription, ...]:
+        """All subscriptions of these tenants, newest first."""
+        with our_errors():
+            rows = self._rows.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
+            return tuple(map(_subscription, rows))
+
+    def page(self, tenant_ids: tuple[str, ...] | None, query: SubscriptionQuery) -> Page[Subscription]:
+        """Newest first, of these tenants, or of all when None."""
+        conditions: list[Document] = [
+            {} if tenant_ids is None else {"tenantId": {"$in": list(tenant_ids)}},
+            {"tenantId": query.tenant_id} if query.tenant_id else {},
+            {"status": query.status} if query.status else {},
+        ]
+        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        return Page(tuple(map(_subscription, rows)), following)
+
+    def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
+        """Raises SubscriptionExists when it would become the tenant's second live one."""
+        fields = literals({_FIELDS[name]: value for name, value in changes.items()})
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": ObjectId(subscription.id)},
+                written(fields),
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise SubscriptionExists from None
+        return _subscription(present(row))
+
+    def delete(self, subscription_id: str, session: Transaction) -> None:
+        self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
+
+
+def _subscription(row: Document) -> Subscription:
+    return Subscription(
+        id=str(row["_id"]),
+        tenant_id=row["tenantId"],
+        plan=row["plan"],
+        status=SubscriptionStatus(row["status"]),
+        stripe_customer_id=row.get("stripeCustomerId"),
+        stripe_subscription_id=row.get("stripeSubscriptionId"),
+        current_period_end=row.get("currentPeriodEnd"),
+        version=row.get("version", 1),
+        created_at=row["createdAt"],
+        updated_at=row["updatedAt"],
+    )

@@ -15,9 +15,20 @@ from shared.domain.access import Scope
 from shared.domain.errors import DomainTaken, SlugTaken
 from shared.domain.operation import Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import INTEGRATIONS, TRANSITIONS
-from shared.domain.tenant import Address, BillingInfo, NewTenant, Status, Tenant
+from shared.domain.tenant import NewTenant, Status, Tenant, TenantChanges
 from shared.domain.views import Page, TenantQuery
-from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, present
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    inserting,
+    literals,
+    newest_first,
+    object_id,
+    our_errors,
+    present,
+    written,
+)
+from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -37,8 +48,6 @@ INDEXES = [
     ],
 ]
 
-_REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
-
 
 class Tenants:
     def __init__(self, database: Database[Document]) -> None:
@@ -57,7 +66,7 @@ class Tenants:
             "status": Status.PENDING,
             "plan": new.plan,
             "domains": list(new.domains),
-            "billingInfo": _billing_document(new.billing_info),
+            "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
             "provisioningStatus": dict.fromkeys(INTEGRATIONS, "pending"),
             "provisioningErrors": {},
@@ -75,17 +84,24 @@ class Tenants:
             )
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return _tenant(present(row))
+        return tenant_of(present(row))
 
-    def find(self, slug: str) -> Tenant | None:
+    def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
         with our_errors():
-            row = self._rows.find_one({"slug": slug})
-        return _tenant(row) if row else None
+            row = self._rows.find_one({"slug": slug}, session=session)
+        return tenant_of(row) if row else None
 
-    def find_by_id(self, tenant_id: str) -> Tenant | None:
+    def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
+        key = object_id(tenant_id)
         with our_errors():
-            row = self._rows.find_one({"_id": ObjectId(tenant_id)})
-        return _tenant(row) if row else None
+            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        return tenant_of(row) if row else None
+
+    def by_ids(self, tenant_ids: tuple[str, ...], session: Transaction | None = None) -> list[Tenant]:
+        """Those that exist, in no particular order."""
+        keys = [key for key in map(object_id, tenant_ids) if key]
+        with our_errors():
+            return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
 
     def ids_of_slugs(self, slugs: tuple[str, ...]) -> tuple[str, ...]:
         """Ids of the living tenants with these slugs."""
@@ -93,31 +109,45 @@ class Tenants:
             rows = self._rows.find({"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}, {"_id": 1})
             return tuple(str(row["_id"]) for row in rows)
 
-    def page(self, scope: Scope, query: TenantQuery) -> Page[Tenant]:
-        """Newest first; pages stay stable while tenants are added, because they follow the id."""
-        conditions = [_scope_filter(scope), *_query_filters(query)]
+    def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
+        """All of a partner's tenants, from the index alone."""
         with our_errors():
-            rows = list(
-                self._rows.find({"$and": [c for c in conditions if c] or [{}]})
-                .sort("_id", DESCENDING)
-                .limit(query.limit + 1)
-            )
-        found = tuple(_tenant(row) for row in rows[: query.limit])
-        return Page(found, found[-1].id if len(rows) > query.limit else None)
+            rows = self._rows.find({"partnerId": partner_id}, {"_id": 1}).hint("partner")
+            return tuple(str(row["_id"]) for row in rows)
 
-    def accept_change(self, tenant_id: str, operation_id: str, session: Transaction) -> Tenant:
-        """Raise the generation for a newly accepted operation, and point at it."""
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(tenant_id)},
-            _written({"operationId": ObjectId(operation_id), **_raised("generation")}),
-            return_document=ReturnDocument.AFTER,
-            session=session,
+    def ids_in(self, scope: Scope) -> tuple[str, ...] | None:
+        """Ids of all tenants of a scope; None for everything."""
+        if scope.everything:
+            return None
+        resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
+        return tuple(dict.fromkeys((*scope.tenant_ids, *resold)))
+
+    def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
+        return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
+
+    def page(self, scope: Scope, query: TenantQuery) -> Page[Tenant]:
+        """Newest first."""
+        rows, following = newest_first(
+            self._rows, [_scope_filter(scope), *_query_filters(query)], query.limit, query.after
         )
-        return _tenant(present(row))
+        return Page(tuple(map(tenant_of, rows)), following)
+
+    def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
+        """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
+        fields = literals(_change_document(changes))
+        if operation_id is not None:
+            fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+            )
+        except DuplicateKeyError as problem:
+            raise _taken(problem, tenant.slug) from None
+        return tenant_of(present(row))
 
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
         """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
-        stray = set(fields) - set(_REMOTE_FIELDS)
+        stray = set(fields) - set(REMOTE_FIELDS)
         if stray:
             raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
         return self._guarded(tenant_id, generation, {name: {"$literal": value} for name, value in fields.items()})
@@ -136,21 +166,17 @@ class Tenants:
             fields["status"] = {"$cond": [{"$in": ["$status", sorted(allowed)]}, end, "$status"]}
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            _written(fields),
+            written(fields),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _tenant(row) if row else None
+        return tenant_of(row) if row else None
 
     def _guarded(self, tenant_id: str, generation: int, fields: Document) -> bool:
         condition = {"_id": ObjectId(tenant_id), "generation": generation}
         with our_errors():
-            done = self._rows.update_one(condition, _written(fields))
+            done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
-
-
-def _written(fields: Document) -> list[Document]:
-    return [{"$set": {**fields, **_raised("version"), "updatedAt": "$$NOW"}}]
 
 
 def _raised(field: str) -> Document:
@@ -174,74 +200,27 @@ def _scope_filter(scope: Scope) -> Document:
     mine: list[Document] = [{"_id": {"$in": [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]}}]
     if scope.partner_id is not None:
         mine.append({"partnerId": scope.partner_id})
-    return {"$or": mine}
+    return {"$or": mine} if len(mine) > 1 else mine[0]
 
 
 def _query_filters(query: TenantQuery) -> list[Document]:
     exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner_id}
     filters: list[Document] = [{field: value} for field, value in exact.items() if value is not None]
-    if query.failed_step is not None:
-        filters.append({f"provisioningStatus.{query.failed_step}": "error"})
+    filters += [{f"provisioningStatus.{step}": "error"} for step in query.failed_steps]
     if query.prefix is not None:
         filters.append({"slug": {"$regex": f"^{re.escape(query.prefix)}"}})
-    after = object_id(query.after) if query.after else None
-    if after is not None:
-        filters.append({"_id": {"$lt": after}})
     return filters
 
 
-def _billing_document(billing: BillingInfo | None) -> Document | None:
-    if billing is None:
-        return None
-    address = billing.address
-    return {
-        "company": billing.company,
-        "vatId": billing.vat_id,
-        "email": billing.email,
-        "address": {
-            "line1": address.line1,
-            "line2": address.line2,
-            "city": address.city,
-            "postalCode": address.postal_code,
-            "country": address.country,
-        },
-    }
-
-
-def _billing(document: Document | None) -> BillingInfo | None:
-    if document is None:
-        return None
-    address = document.get("address", {})
-    return BillingInfo(
-        company=document.get("company", ""),
-        vat_id=document.get("vatId", ""),
-        email=document.get("email", ""),
-        address=Address(
-            line1=address.get("line1", ""),
-            line2=address.get("line2", ""),
-            city=address.get("city", ""),
-            postal_code=address.get("postalCode", ""),
-            country=address.get("country", ""),
-        ),
-    )
-
-
-def _tenant(row: Document) -> Tenant:
-    return Tenant(
-        id=str(row["_id"]),
-        slug=row["slug"],
-        name=row["name"],
-        status=Status(row["status"]),
-        plan=row["plan"],
-        domains=tuple(row["domains"]),
-        billing_info=_billing(row.get("billingInfo")),
-        partner_id=row.get("partnerId"),
-        provisioning_status=row["provisioningStatus"],
-        provisioning_errors=row["provisioningErrors"],
-        remote={field: row[field] for field in _REMOTE_FIELDS if row.get(field) is not None},
-        operation_id=str(row["operationId"]) if row.get("operationId") else None,
-        generation=row["generation"],
-        version=row["version"],
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-    )
+def _change_document(changes: TenantChanges) -> Document:
+    fields: Document = {}
+    for name in ("name", "plan"):
+        if name in changes:
+            fields[name] = changes[name]
+    if "domains" in changes:
+        fields["domains"] = list(changes["domains"])
+    if "billing_info" in changes:
+        fields["billingInfo"] = billing_document(changes["billing_info"])
+    if "partner_id" in changes:
+        fields["partnerId"] = changes["partner_id"]
+    return fields

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.domain.access import Caller
-from shared.domain.user import Role, User
-from shared.store.mongo import Document, our_errors, present
+from shared.domain.errors import SubjectTaken
+from shared.domain.user import NewUser, Role, User, UserChanges
+from shared.domain.views import Page, UserQuery
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    inserting,
+    literals,
+    newest_first,
+    object_id,
+    our_errors,
+    present,
+    written,
+)
 
 INDEXES = [
     IndexModel([("authentikSubjectId", ASCENDING)], name="subject", unique=True),
-    IndexModel([("tenantIds", ASCENDING)], name="tenant"),
-    IndexModel([("partnerId", ASCENDING)], name="partner"),
+    IndexModel([("tenantIds", ASCENDING), ("_id", DESCENDING)], name="tenant"),
+    IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
+    IndexModel([("email", ASCENDING)], name="email"),
 ]
+
+_FIELDS = {
+    "email": "email",
+    "name": "name",
+    "role": "role",
+    "tenant_ids": "tenantIds",
+    "partner_id": "partnerId",
+    "platform_admin": "platformAdmin",
+}
 
 
 class Users:
@@ -26,43 +49,72 @@ class Users:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def find_by_subject(self, subject: str) -> User | None:
+    def insert(self, new: NewUser, role_tenant_ids: tuple[str, ...] | None, session: Transaction) -> User:
+        """Raises SubjectTaken. `role_tenant_ids`: see User."""
+        document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
+        document |= _document({name: getattr(new, name) for name in _FIELDS}, role_tenant_ids)
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": document["_id"]},
+                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise SubjectTaken from None
+        return _user(present(row))
+
+    def find(self, user_id: str, session: Transaction | None = None) -> User | None:
+        key = object_id(user_id)
         with our_errors():
-            row = self._rows.find_one({"authentikSubjectId": subject})
+            row = self._rows.find_one({"_id": key}, session=session) if key else None
         return _user(row) if row else None
 
-    def record_caller(self, caller: Caller, tenant_ids: tuple[str, ...], platform_admin: bool) -> User:
-        """Bring the caller's record in line with their token; a newcomer starts as a member."""
-        says: Document = {
-            "email": caller.email,
-            "name": caller.name,
-            "tenantIds": sorted(tenant_ids),
-            "platformAdmin": platform_admin,
-        }
+    def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:
         with our_errors():
-            row = self._rows.find_one({"authentikSubjectId": caller.subject})
-            if row is None or any(row[field] != value for field, value in says.items()):
-                row = self._upsert(caller.subject, says)
-        return _user(row)
+            row = self._rows.find_one({"authentikSubjectId": subject}, session=session)
+        return _user(row) if row else None
 
-    def _upsert(self, subject: str, says: Document) -> Document:
-        newcomer = {
-            "_id": {"$ifNull": ["$_id", ObjectId()]},
-            "role": {"$ifNull": ["$role", Role.MEMBER]},
-            "partnerId": {"$ifNull": ["$partnerId", None]},
-            "createdAt": {"$ifNull": ["$createdAt", "$$NOW"]},
-            "updatedAt": "$$NOW",
-        }
-        pipeline = [{"$set": {**{field: {"$literal": value} for field, value in says.items()}, **newcomer}}]
-        key = {"authentikSubjectId": subject}
-        try:
-            row = self._rows.find_one_and_update(key, pipeline, upsert=True, return_document=ReturnDocument.AFTER)
-        except DuplicateKeyError:  # two first calls at once: the other one made the record
-            row = self._rows.find_one_and_update(key, pipeline, return_document=ReturnDocument.AFTER)
-        return present(row)
+    def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
+        return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
+
+    def page(self, scope: tuple[str, tuple[str, ...]] | None, query: UserQuery) -> Page[User]:
+        """Newest first. `scope`: one user's own id and the tenants whose people are meant; None for everybody."""
+        conditions: list[Document] = [
+            {"tenantIds": query.tenant_id} if query.tenant_id else {},
+            {"partnerId": query.partner_id} if query.partner_id else {},
+            {"email": {"$regex": f"^{re.escape(query.prefix)}"}} if query.prefix else {},
+        ]
+        if scope is not None:
+            user_id, tenant_ids = scope
+            conditions.append({"$or": [{"_id": ObjectId(user_id)}, {"tenantIds": {"$in": list(tenant_ids)}}]})
+        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        return Page(tuple(map(_user, rows)), following)
+
+    def change(
+        self, user: User, changes: UserChanges, role_tenant_ids: tuple[str, ...] | None, session: Transaction
+    ) -> User:
+        """Write accepted changes. `role_tenant_ids`: see User."""
+        row = self._rows.find_one_and_update(
+            {"_id": ObjectId(user.id)},
+            written(literals(_document(dict(changes), role_tenant_ids))),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return _user(present(row))
+
+    def delete(self, user_id: str, session: Transaction) -> None:
+        self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
+
+
+def _document(fields: dict[str, object], role_tenant_ids: tuple[str, ...] | None) -> Document:
+    document = {_FIELDS[name]: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return document | {"roleTenantIds": None if role_tenant_ids is None else list(role_tenant_ids)}
 
 
 def _user(row: Document) -> User:
+    reach = row.get("roleTenantIds")
     return User(
         id=str(row["_id"]),
         subject=row["authentikSubjectId"],
@@ -74,4 +126,6 @@ def _user(row: Document) -> User:
         platform_admin=row["platformAdmin"],
         created_at=row["createdAt"],
         updated_at=row["updatedAt"],
+        role_tenant_ids=None if reach is None else tuple(reach),
+        version=row.get("version", 1),
     )

@@ -17,7 +17,7 @@ from sandbox.services import Valkey
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import open_control_plane
 from shared.dispatch.names import QUEUES
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor, Caller
@@ -54,10 +54,10 @@ class Platform:
         self.authentik, self.stalwart, self.ocis = products
         self.store = open_store(settings)
         self.dispatcher = Dispatcher(settings.redis_url.get_secret_value())
-        self.plane = ControlPlane(self.store, self.dispatcher, settings)
+        self.plane = open_control_plane(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-        self.admin = Actor(self.plane.record_caller(caller), EVERY_SURFACE)
+        self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
@@ -85,16 +85,16 @@ class Platform:
 
     def create(self, slug: str) -> TenantView:
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
-        return self.plane.create_tenant(new, self.admin, f"request-{slug}")
+        return self.plane.tenants.create(new, self.admin)
 
     def tenant(self, slug: str) -> TenantView:
-        return self.plane.tenant(slug, self.admin)
+        return self.plane.tenants.get(slug, self.admin)
 
     def settled(self, slug: str, seconds: float = 60) -> TenantView:
         """The tenant once its latest operation has ended."""
         operation = self.tenant(slug).operation
         assert operation is not None
-        end_state = self.plane.wait_for(operation.id, self.admin, seconds)
+        end_state = self.plane.operations.wait_for(operation.id, self.admin, seconds)
         assert end_state.settled, f"{slug} is still {end_state}\n{self.logs()[-6000:]}"
         return self.tenant(slug)
 

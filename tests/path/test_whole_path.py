@@ -9,7 +9,7 @@ import redis
 import requests
 
 from sandbox.services import Valkey
-from shared.domain.operation import OperationStatus
+from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
 from tests.stand_ins import API_TOKEN, fault
@@ -56,7 +56,7 @@ def test_reconcile_heals_what_has_drifted(platform: Platform) -> None:
     platform.ocis.storage.spaces[before.remote["ocisSpaceId"]].disabled = True
     patch = {"kind": "Domain", "id_": before.remote["stalwartDomainId"], "patch": {"isEnabled": False}}
     requests.post(f"{platform.stalwart.url}/__sim/call/update", json=patch, timeout=5).raise_for_status()
-    platform.plane.reconcile_tenant("acme", platform.admin, "request-again")
+    platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     view = platform.settled("acme")
     assert view.tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -46,6 +47,15 @@ class Caller:
     def userinfo(self, token: str) -> requests.Response:
         url = f"{self.stand_in.url}/application/o/userinfo/"
         return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    def device(self, username: str) -> str:
+        """The code of a device that this person has approved. Raises ValueError when access is denied."""
+        started = self.oidc("device", scope="openid offline_access").json()
+        self.stand_in.oidc.grants.decide_device(started["user_code"], username)
+        return str(started["device_code"])
+
+    def poll(self, device_code: str) -> requests.Response:
+        return self.oidc("token", grant_type="urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
 
 
 @pytest.fixture
@@ -175,3 +185,44 @@ def test_a_lost_race_for_a_username_looks_like_a_wrong_method(call: Caller) -> N
     answer = call("POST", USERS, json={"username": "anna", "name": ""})
     assert (answer.status_code, answer.content) == (405, b"")
     assert len(call("GET", USERS, params={"username": "anna"}).json()["results"]) == 1
+
+
+def test_tokens_end_by_the_clock_of_the_stand_in_and_new_ones_are_not_from_the_future(call: Caller) -> None:
+    call.person("anna")
+    tokens = call.sign_in("anna")
+    call.control("advance", seconds=3601)
+    assert call.userinfo(tokens["access_token"]).status_code == 401
+    fresh = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
+    said = call.oidc("introspect", token=fresh["access_token"]).json()
+    assert (said["active"], said["iat"] <= time.time()) == (True, True)
+    call.control("advance", seconds=30 * 86400)
+    late = call.oidc("token", grant_type="refresh_token", refresh_token=fresh["refresh_token"])
+    assert late.json()["error"] == "invalid_grant"
+
+
+def test_a_device_is_a_session_like_any_other_and_ends_with_the_person(call: Caller) -> None:
+    pk = call.person("anna")
+    approved, redeemed = call.device("anna"), call.device("anna")
+    tokens = call.poll(redeemed).json()
+    assert call.stand_in.snapshot()["sessions"] == {"anna": 2}
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": False})
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": True})
+    refused = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert [answer.json()["error"] for answer in (refused, call.poll(approved))] == ["invalid_grant"] * 2
+
+
+def test_nobody_approves_a_device_for_an_application_that_is_closed_to_them(call: Caller) -> None:
+    call.person("bert")
+    application = call("GET", f"{APPLICATIONS}portal/").json()["pk"]
+    group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]
+    call("POST", BINDINGS, json={"target": application, "order": 0, "group": group})
+    with pytest.raises(ValueError, match="denied access"):
+        call.device("bert")
+    assert call.stand_in.snapshot()["sessions"] == {}
+
+
+def test_a_device_code_ends_by_the_clock_of_the_stand_in(call: Caller) -> None:
+    call.person("anna")
+    started = call.device("anna")
+    call.control("advance", seconds=61)
+    assert call.poll(started).json()["error"] == "expired_token"

@@ -12,11 +12,11 @@ import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane
 from shared.domain.access import Actor
 from shared.domain.errors import OperationInProgress
 from shared.domain.faults import Outcome, Refused, Result, failed, ok, skipped
-from shared.domain.operation import Operation, OperationStatus, StepStatus
+from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
@@ -265,7 +265,7 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
     held = take(store, operation, "authentik", lease=30)
     raw(store, settings).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"deadlineAt": "$$NOW"}}])
     store.operations.expire(operation.id)
-    newer = control_plane.reconcile_tenant(view.tenant.slug, admin, "request-2").operation
+    newer = control_plane.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
     assert newer is not None
     assert store.operations.claim(newer.id, "authentik", 1, 60) is None
     assert store.operations.claim(newer.id, "ocis", 1, 60) is not None
@@ -302,7 +302,7 @@ def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_
     operation = create().operation
     assert operation is not None
     with pytest.raises(OperationInProgress) as refusal:
-        control_plane.reconcile_tenant("acme", admin, "request-2")
+        control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
     assert refusal.value.operation_id == operation.id
 
 

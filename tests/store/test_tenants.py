@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor, Caller
 from shared.domain.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
+from shared.domain.operation import Mode
 from shared.domain.tenant import NewTenant
 from shared.domain.user import Role
 from shared.domain.views import TenantQuery, TenantView
@@ -29,7 +30,7 @@ def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_toge
     assert view.operation is not None
     assert view.tenant.operation_id == view.operation.id
     assert database["subscriptions"].count_documents({"tenantId": view.tenant.id}) == 1
-    event = database["events"].find_one({"tenant": view.tenant.id})
+    event = database["events"].find_one({"tenantId": view.tenant.id})
     assert event is not None
     assert (event["action"], event["after"]["domains"]) == ("tenant.created", ["acme.test"])
 
@@ -66,19 +67,19 @@ def test_many_tenants_may_have_no_domain_at_all(create: Create) -> None:
 
 def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: ControlPlane, admin: Actor) -> None:
     new = NewTenant("acme", "$$NOW", "starter")
-    assert control_plane.create_tenant(new, admin, "$slug").tenant.name == "$$NOW"
+    assert control_plane.tenants.create(new, admin).tenant.name == "$$NOW"
 
 
 def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: ControlPlane, admin: Actor) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        control_plane.create_tenant(NewTenant("acme", "Acme", "gold"), admin, "request-1")
+        control_plane.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
     assert "starter" in refusal.value.flaws[0].detail
 
 
 def test_ten_services_starting_at_once_make_one_default_tenant(settings: Settings, dispatcher: Dispatcher) -> None:
     stores = [open_store(settings) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda s: ControlPlane(s, dispatcher, settings).prepare(), stores))
+        list(pool.map(lambda s: open_control_plane(s, dispatcher, settings).service.prepare(), stores))
     database = stores[0].client[settings.mongodb_database]
     assert database["tenants"].count_documents({"slug": "dezky"}) == 1
     assert database["subscriptions"].count_documents({}) == 1
@@ -95,7 +96,7 @@ def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
     seen: list[str] = []
     after = None
     while True:
-        page = control_plane.tenants(admin, TenantQuery(limit=3, after=after))
+        page = control_plane.tenants.page(admin, TenantQuery(limit=3, after=after))
         seen += [view.tenant.slug for view in page.items]
         create(f"late{len(seen)}")
         after = page.next
@@ -108,42 +109,42 @@ def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: ControlPla
     create("acme")
     create("beta")
     portal = frozenset({"portal"})
-    user = control_plane.record_caller(
-        Caller("s1", "member@acme.test", "Member", ("tenant-acme", "tenant-none"), portal)
+    user = control_plane.callers.record(
+        Caller("s1", "member@acme.test", "Member", ("tenant-acme", "tenant-none"), portal), "request-1"
     )
     member = Actor(user, portal)
-    assert [v.tenant.slug for v in control_plane.tenants(member, TenantQuery()).items] == ["acme"]
-    assert control_plane.tenant("acme", member).tenant.slug == "acme"
+    assert [v.tenant.slug for v in control_plane.tenants.page(member, TenantQuery()).items] == ["acme"]
+    assert control_plane.tenants.get("acme", member).tenant.slug == "acme"
     with pytest.raises(NotFound):
-        control_plane.tenant("beta", member)
+        control_plane.tenants.get("beta", member)
     with pytest.raises(Forbidden):
-        control_plane.reconcile_tenant("acme", member, "request-1")
+        control_plane.tenants.reconcile("acme", member, Mode.APPLY)
     with pytest.raises(Forbidden):
-        control_plane.create_tenant(NewTenant("mine", "Mine", "starter"), member, "request-1")
+        control_plane.tenants.create(NewTenant("mine", "Mine", "starter"), member)
 
 
 def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: ControlPlane, create: Create) -> None:
     create("acme")
     with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
-    first = control_plane.record_caller(with_groups)
+    first = control_plane.callers.record(with_groups, "request-1")
     assert (first.platform_admin, len(first.tenant_ids)) == (True, 1)
-    second = control_plane.record_caller(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})))
+    second = control_plane.callers.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 
 def test_first_calls_of_one_person_at_once_make_one_record(control_plane: ControlPlane) -> None:
     caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
     with ThreadPoolExecutor(8) as pool:
-        users = list(pool.map(lambda _: control_plane.record_caller(caller), range(8)))
+        users = list(pool.map(lambda _: control_plane.callers.record(caller, "request-1"), range(8)))
     assert len({user.id for user in users}) == 1
 
 
 def test_platform_powers_need_the_operators_front_door(control_plane: ControlPlane, create: Create) -> None:
     create("acme")
     caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
-    user = control_plane.record_caller(caller)
+    user = control_plane.callers.record(caller, "request-1")
     with pytest.raises(NotFound):
-        control_plane.tenant("acme", Actor(user, frozenset({"portal"})))
+        control_plane.tenants.get("acme", Actor(user, frozenset({"portal"})))
 
 
 def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable[..., Settings]) -> None:
@@ -155,20 +156,20 @@ def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable
 
 
 def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
-    control_plane: ControlPlane, create: Create
+    control_plane: ControlPlane, store: Store, create: Create
 ) -> None:
     create("other")
     surfaces = frozenset({"partner"})
-    user = control_plane.record_caller(Caller("s1", "admin@partner.test", "Admin", (), surfaces))
-    partner = "6b058a725d1747cfeba27b99"
+    user = control_plane.callers.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
+    partner = store.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
     reseller = Actor(replace(user, partner_id=partner, role=Role.ADMIN), surfaces)
-    assert control_plane.create_tenant(NewTenant("acme", "Acme", "starter"), reseller, "r").tenant.partner_id == partner
-    assert [v.tenant.slug for v in control_plane.tenants(reseller, TenantQuery()).items] == ["acme"]
+    assert control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner
+    assert [v.tenant.slug for v in control_plane.tenants.page(reseller, TenantQuery()).items] == ["acme"]
     with pytest.raises(NotFound):
-        control_plane.tenant("other", reseller)
+        control_plane.tenants.get("other", reseller)
     foreign = NewTenant("beta", "Beta", "starter", partner_id="6b058a725d1747cfeba27b98")
     with pytest.raises(Forbidden):
-        control_plane.create_tenant(foreign, reseller, "r")
+        control_plane.tenants.create(foreign, reseller)
     member = Actor(replace(user, partner_id=partner), surfaces)
     with pytest.raises(Forbidden):
-        control_plane.create_tenant(NewTenant("beta", "Beta", "starter"), member, "r")
+        control_plane.tenants.create(NewTenant("beta", "Beta", "starter"), member)

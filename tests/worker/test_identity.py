@@ -18,7 +18,14 @@ from worker.steps.identity import ensure_group
 from worker.steps.work import Work
 
 Errand = Callable[..., Work]
-STAMP = {"tenantId": TENANT_ID, "slug": "acme", "managedBy": "dezky-platform-api"}
+STAMP = {
+    "tenantId": TENANT_ID,
+    "slug": "acme",
+    "name": "Acme GmbH",
+    "plan": "starter",
+    "domains": ["acme.test"],
+    "managedBy": "dezky-platform-api",
+}
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
-from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepStatus
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
@@ -82,7 +82,7 @@ def test_when_all_steps_are_ok_the_tenant_turns_active(
     bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     run_all(bench.runner(), operation)
-    tenant = control_plane.tenant("acme", admin).tenant
+    tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
     assert bench.seen(operation).settled
@@ -92,7 +92,7 @@ def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_do
     bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     run_all(bench.runner(clients={"authentik": "client", "stalwart": None}), operation)
-    tenant = control_plane.tenant("acme", admin).tenant
+    tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == {"authentik": "ok", "stalwart": "skipped", "ocis": "skipped"}
     assert bench.seen(operation).step("ocis").reason == "not_configured"
@@ -102,7 +102,7 @@ def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with
     bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     run_all(bench.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
-    view = control_plane.tenant("acme", admin)
+    view = control_plane.tenants.get("acme", admin)
     assert view.tenant.status is Status.PENDING
     assert view.tenant.is_degraded
     assert "another tenant's" in view.tenant.provisioning_errors["ocis"]
@@ -114,15 +114,15 @@ def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded
     bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     run_all(bench.runner(), operation)
-    again = control_plane.reconcile_tenant("acme", admin, "request-2").operation
+    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     run_all(bench.runner(stalwart=raising(Refused("quota"))), again)
-    tenant = control_plane.tenant("acme", admin).tenant
+    tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
-    healed = control_plane.reconcile_tenant("acme", admin, "request-3").operation
+    healed = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert healed is not None
     run_all(bench.runner(), healed)
-    tenant = control_plane.tenant("acme", admin).tenant
+    tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.is_degraded, dict(tenant.provisioning_errors)) == (False, {})
 
 
@@ -130,10 +130,10 @@ def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
     bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     run_all(bench.runner(ocis=raising(Refused("taken"))), operation)
-    again = control_plane.reconcile_tenant("acme", admin, "request-2").operation
+    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     run_all(bench.runner(), again)
-    assert control_plane.tenant("acme", admin).tenant.status is Status.ACTIVE
+    assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
 def test_an_unavailable_integration_is_tried_again_after_a_pause(bench: Bench, operation: Operation) -> None:
@@ -223,7 +223,7 @@ def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
         raise Unavailable("timeout")
 
     bench.runner(ocis=interrupted).run(operation.id, "ocis", 1)
-    assert control_plane.tenant("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
+    assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
@@ -232,13 +232,13 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
     saved = []
 
     def overtaken(work: Work, client: Any) -> Outcome:
-        run_all(bench.runner(), control_plane.tenant("acme", admin).operation or operation)
+        run_all(bench.runner(), control_plane.tenants.get("acme", admin).operation or operation)
         saved.append(bench.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"}))
         return ok()
 
     bench.runner(ocis=overtaken).run(operation.id, "ocis", 1)
     assert saved == [False]
-    assert control_plane.tenant("acme", admin).tenant.remote == {}
+    assert control_plane.tenants.get("acme", admin).tenant.remote == {}
 
 
 def test_a_step_knows_how_much_time_it_has_left(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from shared.control_plane import ControlPlane
+from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.faults import ok
@@ -42,8 +42,8 @@ def quick_store(quick: Settings, store: Store) -> Store:
 @pytest.fixture
 def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
-    plane = ControlPlane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
-    operation = plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1").operation
+    plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
@@ -69,7 +69,7 @@ def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Store, disp
 def test_what_was_just_sent_is_left_alone(
     control_plane: ControlPlane, admin: Actor, store: Store, dispatcher: Dispatcher
 ) -> None:
-    control_plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1")
+    control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     assert Sweep(store, dispatcher).look() == 0
 
 
@@ -85,21 +85,21 @@ def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled
         claim = quick_store.operations.claim(lost, step, 1, 60)
         assert claim is not None
         quick_store.operations.record(claim, ok())
-    assert control_plane.tenant("acme", admin).tenant.status is Status.PENDING
+    assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
     assert Sweep(quick_store, dispatcher).look() == 1
-    assert control_plane.tenant("acme", admin).tenant.status is Status.ACTIVE
+    assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
 def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     make_settings: Callable[..., Settings], store: Store, admin: Actor, dispatcher: Dispatcher
 ) -> None:
     settings = make_settings(operation_deadline_seconds=0.05)
-    plane = ControlPlane(store, dispatcher, settings)
-    view = plane.create_tenant(NewTenant("acme", "Acme", "starter"), admin, "request-1")
+    plane = open_control_plane(store, dispatcher, settings)
+    view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
     assert Sweep(store, dispatcher).look() == 1
-    tenant = plane.tenant("acme", admin)
+    tenant = plane.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
     assert set(tenant.tenant.provisioning_errors) == set(STEPS)

@@ -19,16 +19,23 @@ LONGEST_NAME = 255
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
     """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
-    space = _by_id(work, files) or _by_stamp(work, files) or _created(work, files)
+    space = _by_id(work, files) or _by_stamp(work, files)
+    if space is None:
+        name = space_name(work.tenant.name)
+        planned = Space("", name, _description(work), work.plan.space_bytes, 0, False)
+        space = work.change(f"create the space {name}", lambda: _created(work, files), planned)
     work.save(ocisSpaceId=space.id)
-    if space.is_disabled:
-        files.restore_space(space.id)
-    _align(work, space, files)
+    found = space
+    if found.is_disabled:
+        work.change(f"enable the space {found.name}", lambda: files.restore_space(found.id), None)
+    _align(work, found, files)
+    if work.is_plan and found.is_disabled:
+        return ok()  # who its members are is shown to nobody while it is disabled
     try:
-        return ok(members=_ensure_members(work, space, files))
+        return ok(members=_ensure_members(work, found, files))
     except Missing:
-        _remove_memberless(work, space, files)
-        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5) from None
+        _make_anew(work, found, files)
+        return ok(members="pending")
 
 
 # -- the space
@@ -71,7 +78,19 @@ def _align(work: Work, space: Space, files: Ocis) -> None:
     if space.quota != work.plan.space_bytes:
         changes["quota"] = {"total": work.plan.space_bytes}
     if changes:
-        files.update_space(space.id, changes)
+        what = ", ".join(sorted(changes))
+        work.change(f"set {what} of the space {space.name}", lambda: files.update_space(space.id, changes), None)
+
+
+def _make_anew(work: Work, space: Space, files: Ocis) -> None:
+    """A space without members goes, and the next attempt makes another."""
+    work.change(
+        f"remove the space {space.name}, which was made without members, and make it again",
+        lambda: _remove_memberless(work, space, files),
+        None,
+    )
+    if not work.is_plan:
+        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
 
 
 def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
@@ -95,21 +114,36 @@ def _ensure_members(work: Work, space: Space, files: Ocis) -> str:
     Raises Missing when our own account is no member of the space.
     """
     name = work.tenant.group_name
-    group_id = files.find_group(name) or _made_group(name, files)
+    if work.is_plan and not space.id:
+        work.change(f"invite the group {name} as {work.member_role}", lambda: None, None)
+        return "invited"
+    group_id = files.find_group(name) or (None if work.is_plan else _made_group(name, files))
     if group_id is None:
         files.find_member_role(space.id, "")  # still tells whether we are a member
         return "pending"
     role = files.find_member_role(space.id, group_id)
     if role is None:
-        try:
-            files.invite_group(space.id, group_id, work.member_role)
-        except Refused as refusal:
-            if refusal.reason != "taken":
-                raise
-            files.change_member_role(space.id, group_id, work.member_role)
+        work.change(
+            f"invite the group {name} as {work.member_role}",
+            lambda: _invite(space.id, group_id, work.member_role, files),
+            None,
+        )
     elif role != SPACE_ROLES[work.member_role]:
-        files.change_member_role(space.id, group_id, work.member_role)
+        work.change(
+            f"make the group {name} {work.member_role}",
+            lambda: files.change_member_role(space.id, group_id, work.member_role),
+            None,
+        )
     return "invited"
+
+
+def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
+    try:
+        files.invite_group(space_id, group_id, role)
+    except Refused as refusal:
+        if refusal.reason != "taken":
+            raise
+        files.change_member_role(space_id, group_id, role)
 
 
 def _made_group(name: str, files: Ocis) -> str | None:

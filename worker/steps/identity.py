@@ -13,15 +13,28 @@ from worker.steps.work import Work
 def ensure_group(work: Work, identity: Authentik) -> Outcome:
     """The tenant's group exists under its name, carries our stamp, and is on record. Members are left as they are."""
     tenant = work.tenant
-    group = _by_id(work, identity) or _by_name(tenant, identity) or _created(tenant, identity)
+    group = _by_id(work, identity) or _by_name(tenant, identity)
+    if group is None:
+        group = work.change(
+            f"create the group {tenant.group_name}",
+            lambda: _created(tenant, identity),
+            Group("", tenant.group_name, {OUR_KEY: stamp(tenant)}, frozenset()),
+        )
     work.save(authentikGroupId=group.id)
-    _align(tenant, group, identity)
+    _align(work, group, identity)
     return ok()
 
 
 def stamp(tenant: Tenant) -> dict[str, Any]:
     """What stands under our key of the group's attributes."""
-    return {"tenantId": tenant.id, "slug": tenant.slug, "managedBy": "dezky-platform-api"}
+    return {
+        "tenantId": tenant.id,
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "plan": tenant.plan,
+        "domains": list(tenant.domains),
+        "managedBy": "dezky-platform-api",
+    }
 
 
 def _by_id(work: Work, identity: Authentik) -> Group | None:
@@ -57,9 +70,19 @@ def _created(tenant: Tenant, identity: Authentik) -> Group:
         return group
 
 
-def _align(tenant: Tenant, group: Group, identity: Authentik) -> None:
+def _align(work: Work, group: Group, identity: Authentik) -> None:
+    tenant = work.tenant
     if group.attributes.get(OUR_KEY) != stamp(tenant):
         # PATCH replaces the whole object, so what others keep there is sent back with it
-        identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: stamp(tenant)})
+        attributes = {**group.attributes, OUR_KEY: stamp(tenant)}
+        work.change(
+            f"write the tenant's data into the attributes of the group {group.name}",
+            lambda: identity.update_group(group.id, attributes=attributes),
+            None,
+        )
     if group.name != tenant.group_name:
-        identity.update_group(group.id, name=tenant.group_name)
+        work.change(
+            f"rename the group {group.name} to {tenant.group_name}",
+            lambda: identity.update_group(group.id, name=tenant.group_name),
+            None,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
@@ -23,10 +24,10 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
         return skipped("no_domains")
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
     domains = _ensure_domains(work, mail, owner)
-    furnished = [_furnished(mail, domain) for domain in domains]
+    furnished = [_furnished(work, mail, domain) for domain in domains]
     for domain, furnishing in zip(domains, furnished, strict=True):
         if not furnishing.has_postmaster:
-            _make_postmaster(mail, domain, owner)
+            _ensure_postmaster(work, mail, domain, owner)
     _save_records(work, furnished)
     return ok()
 
@@ -38,10 +39,18 @@ def _ensure_tenant(work: Work, mail: Stalwart) -> str:
     name = f"{work.tenant.name} {work.tenant.id}"
     quotas = {"maxAccounts": work.plan.mailboxes, "maxDiskQuota": work.plan.mail_bytes}
     quotas = {key: limit for key, limit in quotas.items() if limit}
-    found = _our_tenant(work, mail) or _created_tenant(work, mail, name, quotas)
+    found = _our_tenant(work, mail) or work.change(
+        f"create the mail tenant {name}",
+        lambda: _created_tenant(work, mail, name, quotas),
+        MailTenant("", name, quotas),
+    )
     work.save(stalwartTenantId=found.id)
     if found.name != name or any(found.quotas.get(key) != limit for key, limit in quotas.items()):
-        mail.update_tenant(found.id, name, quotas)
+        work.change(
+            f"set name and quotas of the mail tenant {name}",
+            lambda: mail.update_tenant(found.id, name, quotas),
+            None,
+        )
     return found.id
 
 
@@ -80,18 +89,32 @@ def _ensure_domains(work: Work, mail: Stalwart, owner: str | None) -> list[MailD
 
 
 def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
-    domain = _ours(work, mail.find_domain(name)) or _created_domain(work, mail, name, owner)
+    domain = _ours(work, mail.find_domain(name)) or work.change(
+        f"create the mail domain {name}",
+        lambda: _created_domain(work, mail, name, owner),
+        MailDomain("", name, True, _description(work), owner, True),
+    )
     if owner is not None and domain.tenant_id not in (None, owner):
         raise Refused("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
+    _align(work, mail, domain, owner)
+    return domain
+
+
+def _align(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
     wanted = _description(work)
-    differs = {
+    differs: dict[str, Any] = {
         "description": wanted if domain.description != wanted else None,
         "tenant_id": owner if owner and domain.tenant_id != owner else None,
         "is_enabled": None if domain.is_enabled else True,
     }
-    if any(value is not None for value in differs.values()) or not domain.makes_keys:
-        mail.update_domain(domain.id, make_keys=not domain.makes_keys, **differs)  # type: ignore[arg-type]
-    return domain
+    what = [name.removesuffix("_id").replace("is_", "") for name, value in differs.items() if value is not None]
+    what += [] if domain.makes_keys else ["key management"]
+    if what:
+        work.change(
+            f"set {', '.join(what)} of the mail domain {domain.name}",
+            lambda: mail.update_domain(domain.id, make_keys=not domain.makes_keys, **differs),
+            None,
+        )
 
 
 def _created_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
@@ -130,12 +153,21 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
     for entry in removed:
         domain = mail.find_domain_by_id(entry["id"])
         if domain is not None and work.stamper.tenant_id(domain.description) == work.tenant.id and domain.is_enabled:
-            mail.update_domain(domain.id, is_enabled=False)
+            _disable(work, mail, domain)
     if removed:
         work.save(stalwartDomains=kept)
 
 
+def _disable(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+    work.change(f"disable the mail domain {domain.name}", lambda: mail.update_domain(domain.id, is_enabled=False), None)
+
+
 # -- addresses, keys, records
+
+
+def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
+    address = f"postmaster@{domain.name}"
+    work.change(f"create the address {address}", lambda: _make_postmaster(mail, domain, owner), None)
 
 
 def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
@@ -150,8 +182,10 @@ def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> N
             raise
 
 
-def _furnished(mail: Stalwart, domain: MailDomain) -> Furnishing:
+def _furnished(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
     """What the domain has, once its keys are there: the server makes them in the background within seconds."""
+    if work.is_plan:
+        return _foreseen(work, mail, domain)
     found = _looked_for(lambda: mail.furnishing(domain.name, domain.id))
     if found is None:
         try:
@@ -160,6 +194,14 @@ def _furnished(mail: Stalwart, domain: MailDomain) -> Furnishing:
             raise Unavailable("upstream_error", "The domain vanished.") from None
         raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.", wait=1.0)
     return found
+
+
+def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
+    """What a plan can know: nothing of a domain that is not there, and of missing keys only that they come."""
+    seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, False, ())
+    if domain.id and not seen.has_keys:
+        work.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
+    return seen
 
 
 def _looked_for(look: Callable[[], Furnishing]) -> Furnishing | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from shared.domain.faults import Outcome
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space.
+    tenant's group may do in its space. `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
     tenant: Tenant
@@ -25,10 +27,21 @@ class Work:
     stamper: Stamper
     save: Callable[..., None]
     member_role: str = "editor"
+    is_plan: bool = False
+    changes: list[str] = field(default_factory=list)
 
     def remote(self, field: str) -> Any:
         """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
         return self.tenant.remote.get(field)
+
+    def change(self, sentence: str, act: Callable[[], T], planned: T) -> T:
+        """Every change outside goes through here. Does it and says so; in a plan says so, and what would be there.
+
+        `sentence`: what is done, as an order ("create the group tenant-acme").
+        """
+        done = planned if self.is_plan else act()
+        self.changes.append(sentence)
+        return done
 
 
 #: takes the step's work and its integration's client

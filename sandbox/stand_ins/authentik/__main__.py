@@ -14,7 +14,10 @@ from sandbox.stand_ins.server import serve_until_told
 @click.option("--api-token", envvar="AUTHENTIK_STAND_IN_TOKEN", required=True, help="Key of the superuser's API token.")
 @click.option("--admin-group", default="dezky-platform-admins", show_default=True)
 @click.option(
-    "--clients", envvar="AUTHENTIK_STAND_IN_CLIENTS", default="", help="SLUG:CLIENT_ID:SECRET, comma-separated."
+    "--clients",
+    envvar="AUTHENTIK_STAND_IN_CLIENTS",
+    default="",
+    help="SLUG:CLIENT_ID:SECRET, comma-separated; a public client has no secret.",
 )
 def main(port: int, api_token: str, admin_group: str, clients: str) -> None:
     """A loopback server that behaves as Authentik does."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from joserfc import jwt
@@ -14,6 +15,7 @@ from joserfc.jwk import RSAKey
 
 from sandbox.stand_ins.authentik.directory import Directory
 from sandbox.stand_ins.authentik.records import User
+from sandbox.stand_ins.clock import Clock
 
 TOKEN_LIFE = 3600
 #: in access tokens only: without them the same claims are an id_token
@@ -22,19 +24,40 @@ ACCESS_ONLY = ("azp", "uid", "scope")
 
 @dataclass(frozen=True)
 class OidcClient:
-    """An application with its provider. `slug` stands in the issuer; the audience is the client id."""
+    """An application with its provider. `slug` stands in the issuer; the audience is the client id.
+
+    Without a secret it is a public client: a program on people's own machines.
+    """
 
     slug: str
     client_id: str
     client_secret: str
 
+    def knows(self, secret: str) -> bool:
+        """Whether somebody with this secret may speak for the client; for a public one everybody may."""
+        return not self.client_secret or secrets.compare_digest(self.client_secret.encode(), secret.encode())
+
+    def proves(self, given: Mapping[str, str]) -> bool:
+        """Whether a form comes from the client itself, which a public one cannot show."""
+        return bool(self.client_secret) and self.knows(given.get("client_secret", ""))
+
 
 class Claims:
-    """One signing key for each application."""
+    """One signing key for each application.
 
-    def __init__(self, directory: Directory, slugs: Sequence[str]) -> None:
+    Inside a token stands the true time, since nobody moves the clocks of those who verify it; asked here, a token
+    ends by the stand-in's clock.
+    """
+
+    def __init__(self, directory: Directory, clock: Clock, slugs: Sequence[str]) -> None:
         self._directory = directory
+        self._clock = clock
+        self._ends: dict[str, datetime] = {}
         self._keys: dict[str, RSAKey] = {slug: _new_key() for slug in slugs}
+
+    def clear(self) -> None:
+        """No token is known any more."""
+        self._ends.clear()
 
     def rotate_key(self, slug: str) -> str:
         """A new signing key; the old one leaves the key set at once."""
@@ -54,7 +77,8 @@ class Claims:
         }
 
     def claims(self, client: OidcClient, user: User, scopes: list[str], issuer: str) -> dict[str, Any]:
-        now = int(time.time())
+        now, token_id = int(time.time()), secrets.token_hex(16)
+        self._ends[token_id] = self._clock.now() + timedelta(seconds=TOKEN_LIFE)
         return {
             "iss": issuer,
             "sub": user.uid,
@@ -63,7 +87,7 @@ class Claims:
             "iat": now,
             "auth_time": now,
             "acr": "goauthentik.io/providers/oauth2/default",
-            "jti": secrets.token_hex(16),
+            "jti": token_id,
             "azp": client.client_id,
             "uid": secrets.token_hex(20),
             "scope": " ".join(scopes),
@@ -100,8 +124,12 @@ class Claims:
                 continue
             users = self._directory.users.values()
             user = next((user for user in users if user.uid == claims["sub"] and user.is_active), None)
-            return (user, claims) if user is not None and claims["exp"] > time.time() else None
+            return (user, claims) if user is not None and self._lives(claims) else None
         return None
+
+    def _lives(self, claims: Mapping[str, Any]) -> bool:
+        end = self._ends.get(claims["jti"])
+        return end is not None and end > self._clock.now() and claims["exp"] > time.time()
 
 
 def _new_key() -> RSAKey:

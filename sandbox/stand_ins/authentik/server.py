@@ -15,10 +15,13 @@ OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
 
 class AuthentikStandIn(StandIn):
-    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400."""
+    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400.
+
+    `slow_down`: the token endpoint tells a device to poll less often, the device endpoint that there were too many.
+    """
 
     product = "authentik"
-    own_faults = frozenset({"race_lost", "twin_first"})
+    own_faults = frozenset({"race_lost", "twin_first", "slow_down"})
 
     def __init__(
         self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = (), seed: int = 0
@@ -29,7 +32,7 @@ class AuthentikStandIn(StandIn):
         self._clients = clients
         self.world = World()
         self.directory = self.world.directory
-        self.oidc = Oidc(self.directory, self.world.access, self.world.tokens, clients)
+        self.oidc = Oidc(self.world, clients, self.faults)
         self.reset()
         add_routes(self.app.router, self.world, self.faults)
         self.oidc.add_routes(self.app.router)
@@ -37,7 +40,7 @@ class AuthentikStandIn(StandIn):
     def reset(self) -> None:
         """A fresh install with one superuser, whose API token is the one given, and an application for each client."""
         self.world.clear()
-        self.oidc.sessions.clear()
+        self.oidc.clear()
         directory, access = self.directory, self.world.access
         admin = directory.add_user({"username": "akadmin", "name": "authentik Default Admin"})
         directory.add_group({"name": "authentik Admins", "is_superuser": True, "users": [admin.pk]})
@@ -65,6 +68,7 @@ class AuthentikStandIn(StandIn):
             "add_flow": invitations.add_flow,
             "add_email_stage": invitations.add_email_stage,
             "accept_invitation": invitations.accept,
+            "decide_device": self.oidc.grants.decide_device,
         }
 
     def ensure_person(

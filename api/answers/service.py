@@ -1,0 +1,42 @@
+"""What the service says of itself, and how it says no."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.answers.writing import AnswerModel
+
+
+class HealthAnswer(AnswerModel):
+    status: Literal["ok"] = "ok"
+    service: str | None = None
+    version: str | None = None
+
+
+class ReadinessAnswer(AnswerModel):
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, Literal["up", "down"]]
+
+
+class FlawAnswer(AnswerModel):
+    """One fault of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemAnswer(AnswerModel):
+    """Every error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="what is wrong and what to do")
+    instance: str
+    code: str = Field(description="stable, snake case: what programs should look at")
+    retryable: bool = Field(description="whether the same request may succeed later")
+    request_id: str
+    operation: str | None = Field(None, description="the id of the operation in the way")
+    errors: list[FlawAnswer] | None = Field(None, description="all faults of the request at once")

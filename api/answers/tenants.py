@@ -1,0 +1,92 @@
+"""Tenants, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+
+from api.answers.operations import OperationAnswer
+from api.answers.writing import AnswerModel, ObjectIdText
+from shared.domain.recipes import INTEGRATIONS
+from shared.domain.tenant import Address, BillingInfo, Status
+from shared.domain.views import TenantView
+
+StepState = Literal["pending", "ok", "skipped", "error"]
+
+
+class AddressAnswer(AnswerModel):
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    postal_code: str | None = None
+    country: str | None = Field(None, description="ISO 3166-1 alpha-2")
+
+    @classmethod
+    def of(cls, address: Address) -> AddressAnswer:
+        return cls(**{name: value or None for name, value in vars(address).items()})
+
+
+class BillingInfoAnswer(AnswerModel):
+    company: str | None = None
+    vat_id: str | None = None
+    email: str | None = None
+    address: AddressAnswer
+
+    @classmethod
+    def of(cls, billing: BillingInfo) -> BillingInfoAnswer:
+        plain = {name: getattr(billing, name) or None for name in ("company", "vat_id", "email")}
+        return cls(**plain, address=AddressAnswer.of(billing.address))
+
+
+class _TenantFields(AnswerModel):
+    id: ObjectIdText = Field(serialization_alias="_id")
+    slug: str
+    name: str
+    status: Status
+    plan: str
+    domains: list[str]
+    billing_info: BillingInfoAnswer | None = None
+    partner_id: str | None = None
+    provisioning_status: dict[str, StepState]
+    provisioning_errors: dict[str, str]
+    health: Literal["ok", "degraded"] = Field(description="degraded: the latest outcome of some step is an error")
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    operation: OperationAnswer | None = None
+
+
+#: what each integration knows the tenant by, named by the integrations' own table
+_REMOTE: dict[str, Any] = {
+    name: (list[dict[str, str]] | None if name in ("stalwartDomains", "dnsRecords") else str | None, None)
+    for fields in INTEGRATIONS.values()
+    for name in fields
+}
+
+
+class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMOTE)):  # type: ignore[misc]
+    """A customer organisation with its latest operation, and what each integration knows it by."""
+
+    @classmethod
+    def of(cls, view: TenantView) -> TenantAnswer:
+        tenant = view.tenant
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            status=tenant.status,
+            plan=tenant.plan,
+            domains=list(tenant.domains),
+            billing_info=BillingInfoAnswer.of(tenant.billing_info) if tenant.billing_info else None,
+            partner_id=tenant.partner_id,
+            provisioning_status=dict(tenant.provisioning_status),
+            provisioning_errors=dict(tenant.provisioning_errors),
+            health="degraded" if tenant.is_degraded else "ok",
+            version=tenant.version,
+            created_at=tenant.created_at,
+            updated_at=tenant.updated_at,
+            operation=OperationAnswer.of(view.operation) if view.operation else None,
+            **tenant.remote,
+        )

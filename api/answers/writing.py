@@ -1,0 +1,38 @@
+"""How answers are written: camel case, times in UTC with Z, what is empty left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from flask import Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+ObjectIdText = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0ffee65f0c0ffee65f0"])]
+
+
+class AnswerModel(BaseModel):
+    """A field that may be None is left out of the answer when it is."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+_LIST = TypeAdapter(list[Any])
+
+
+def answer(model: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """One record."""
+    text = model.model_dump_json(by_alias=True, exclude_none=True)
+    return Response(text, status, dict(headers or {}), content_type="application/json")
+
+
+def answer_list(models: Sequence[AnswerModel], headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON array of records."""
+    text = _LIST.dump_json(list(models), by_alias=True, exclude_none=True)
+    return Response(text, 200, dict(headers or {}), content_type="application/json")
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that a later If-Match repeats."""
+    return {"ETag": f'"{version}"'}

@@ -1,0 +1,96 @@
+"""Sign-ins on disk: one file for each API and issuer, readable by their owner only, or not read at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from filelock import FileLock
+
+from platformctl.failures import NotSignedIn
+
+OTHERS = 0o077
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """`expires_at`: seconds since the epoch, of the access token. `grant`: how it was got, and may be got again."""
+
+    api_url: str
+    issuer: str
+    client_id: str
+    grant: str
+    scope: str
+    expires_at: float
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+class Store:
+    """A folder of sign-ins. Reading raises NotSignedIn for files that others may read, or that are no sign-ins."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def all(self) -> list[SignIn]:
+        return [self._read(path) for path in sorted(self._folder.glob("*.json"))] if self._folder.is_dir() else []
+
+    def find(self, api_url: str, issuer: str) -> SignIn | None:
+        path = self._path(api_url, issuer)
+        return self._read(path) if path.exists() else None
+
+    def save(self, sign_in: SignIn) -> None:
+        """Whole or not at all, whatever happens meanwhile."""
+        self._make_folder()
+        handle, name = tempfile.mkstemp(dir=self._folder)  # made for its owner only
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(asdict(sign_in), file)
+            os.replace(name, self._path(sign_in.api_url, sign_in.issuer))
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    def remove(self, sign_in: SignIn) -> None:
+        self._path(sign_in.api_url, sign_in.issuer).unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, sign_in: SignIn) -> Iterator[None]:
+        """One process at a time: a refresh token is good for one use, so two at once would sign each other out."""
+        self._make_folder()
+        lock = self._path(sign_in.api_url, sign_in.issuer).with_suffix(".lock")
+        with FileLock(lock, mode=0o600):
+            yield
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and self._folder.stat().st_mode & OTHERS:
+            self._folder.chmod(0o700)
+
+    def _path(self, api_url: str, issuer: str) -> Path:
+        name = hashlib.sha256(f"{api_url}\n{issuer}".encode()).hexdigest()[:32]
+        return self._folder / f"{name}.json"
+
+    def _read(self, path: Path) -> SignIn:
+        with path.open() as file:
+            _require_private(os.fstat(file.fileno()), path)
+            try:
+                return SignIn(**json.load(file))
+            except (ValueError, TypeError):
+                raise NotSignedIn(f"{path} is not a sign-in of this program.", "remove it, and sign in again") from None
+
+
+def _require_private(status: os.stat_result, path: Path) -> None:
+    """Whoever could read the file has the token; whoever owns it could have put theirs there."""
+    if os.name != "posix":
+        return
+    if status.st_mode & OTHERS or not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        advice = "remove it, sign in again, and end that session at the identity provider"
+        raise NotSignedIn(f"{path} may be read or written by others, so it is not used.", advice)

@@ -1,0 +1,85 @@
+"""The records the DNS stand-in holds, and the right answer to a question about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
+
+DEFAULT_TTL = 60
+#: the longest string inside a TXT record, in bytes (RFC 1035 section 3.3)
+LONGEST_STRING = 255
+#: aliases of aliases are followed this far, as resolvers do
+LONGEST_CHAIN = 8
+
+
+@dataclass
+class Zone:
+    """Every name it is asked for is its own: what it does not hold does not exist."""
+
+    records: dict[Key, dns.rrset.RRset] = field(default_factory=dict)
+
+    def publish(self, name: str, type_: str, value: str, ttl: int = DEFAULT_TTL) -> None:
+        """Add one record; a TXT's value is its text. Raises DNSException for data that is not of its type."""
+        key = _key(name, type_)
+        rrset = self.records.setdefault(key, dns.rrset.RRset(key[0], dns.rdataclass.IN, key[1]))
+        rrset.add(data_of(type_, value), ttl)
+
+    def withdraw(self, name: str, type_: str | None = None) -> None:
+        """Take away all records of a name, or those of one type."""
+        owner = dns.name.from_text(name)
+        for key in [key for key in self.records if key[0] == owner]:
+            if type_ is None or key == _key(name, type_):
+                del self.records[key]
+
+    def shown(self) -> list[dict[str, Any]]:
+        return [
+            {"name": str(owner), "type": dns.rdatatype.to_text(kind), "value": data.to_text(), "ttl": rrset.ttl}
+            for (owner, kind), rrset in self.records.items()
+            for data in rrset
+        ]
+
+    def answer(self, query: dns.message.Message) -> dns.message.Message:
+        """A recursive server's answer: aliases followed, NXDOMAIN for what is neither held nor above something held."""
+        response = dns.message.make_response(query, recursion_available=True)
+        question = query.question[0]
+        name = question.name
+        for _ in range(LONGEST_CHAIN):
+            found = self.records.get((name, question.rdtype))
+            alias = self.records.get((name, dns.rdatatype.CNAME))
+            if found is not None or alias is None:
+                break
+            response.answer.append(alias)
+            name = alias[0].target
+        if found is not None:
+            response.answer.append(found)
+        elif not self._exists(name):
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
+
+    def _exists(self, name: dns.name.Name) -> bool:
+        return any(owner.is_subdomain(name) for owner, _ in self.records)
+
+
+def data_of(type_: str, value: str) -> dns.rdata.Rdata:
+    """Record data from text; long TXT values are cut into strings as zone files do."""
+    if type_ != "TXT":
+        return dns.rdata.from_text(dns.rdataclass.IN, type_, value)
+    raw = value.encode()
+    chunks = [raw[start : start + LONGEST_STRING] for start in range(0, len(raw), LONGEST_STRING)] or [b""]
+    wire = b"".join(bytes([len(chunk)]) + chunk for chunk in chunks)
+    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.TXT, wire, 0, len(wire))
+
+
+def _key(name: str, type_: str) -> Key:
+    return dns.name.from_text(name), dns.rdatatype.from_text(type_)

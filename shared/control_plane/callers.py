@@ -1,0 +1,85 @@
+"""Callers: whose record a token stands for, and what a first page needs to know of them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from shared.domain import access
+from shared.domain.access import Actor, Caller
+from shared.domain.errors import SubjectTaken, UnknownUser
+from shared.domain.event import Author, NewEvent, difference, facts
+from shared.domain.user import NewUser, User, UserChanges
+from shared.domain.views import Profile, TenantView
+from shared.settings import Settings
+from shared.store.mongo import Transaction
+from shared.store.opening import Store
+
+#: a user's fields, as events show them
+SHOWN = ("email", "name", "role", "tenant_ids", "partner_id", "platform_admin")
+
+
+class CallerCases:
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def record(self, caller: Caller, request_id: str) -> User:
+        """Make or refresh the caller's record from their token: the only place where its groups count.
+
+        A token without the claim counts as one without groups: what it does not prove is not given.
+        """
+        says = self._said_by(caller)
+        known = self._store.users.find_by_subject(caller.subject)
+        if known is not None and not _differing(known, says):
+            return known
+
+        def work(session: Transaction) -> User:
+            return self._refreshed(caller, says, request_id, session)
+
+        try:
+            return self._store.transaction(work)
+        except SubjectTaken:  # two first calls at once: the other one made the record
+            return self._store.transaction(work)
+
+    def actor_for(self, caller: Caller, request_id: str) -> Actor:
+        """The caller with the rights their record gives them now. Raises UnknownUser."""
+        user = self._store.users.find_by_subject(caller.subject)
+        if user is None:
+            raise UnknownUser
+        return Actor(user, caller.surfaces, request_id)
+
+    def profile(self, actor: Actor) -> Profile:
+        """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""
+        tenants = sorted(self._store.tenants.by_ids(actor.user.tenant_ids), key=lambda tenant: tenant.id, reverse=True)
+        tenants = [tenant for tenant in tenants if access.may_see_tenant(actor, tenant)]
+        latest = self._store.operations.by_ids([one.operation_id for one in tenants if one.operation_id])
+        views = tuple(TenantView(tenant, latest.get(tenant.operation_id or "")) for tenant in tenants)
+        subscriptions = self._store.subscriptions.of_tenants(tuple(tenant.id for tenant in tenants))
+        return Profile(actor.user, views, subscriptions)
+
+    def _said_by(self, caller: Caller) -> UserChanges:
+        groups = caller.groups or ()
+        prefix = self._settings.oidc_tenant_group_prefix
+        slugs = tuple(name.removeprefix(prefix) for name in groups if name.startswith(prefix))
+        return {
+            "email": caller.email,
+            "name": caller.name,
+            "tenant_ids": tuple(sorted(self._store.tenants.ids_of_slugs(slugs))) if slugs else (),
+            "platform_admin": self._settings.oidc_admin_group in groups,
+        }
+
+    def _refreshed(self, caller: Caller, says: UserChanges, request_id: str, session: Transaction) -> User:
+        known = self._store.users.find_by_subject(caller.subject, session)
+        if known is None:
+            user = self._store.users.insert(NewUser(subject=caller.subject, **says), None, session)
+            event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
+        else:
+            user = self._store.users.change(known, _differing(known, says), known.role_tenant_ids, session)
+            before, after = difference(known, user, SHOWN)
+            event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
+        self._store.events.append(event, session)
+        return user
+
+
+def _differing(user: User, says: UserChanges) -> UserChanges:
+    return cast(UserChanges, {name: value for name, value in says.items() if getattr(user, name) != value})

@@ -1,0 +1,47 @@
+"""All use cases over one store and one dispatcher, opened once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.control_plane.callers import CallerCases
+from shared.control_plane.events import EventCases
+from shared.control_plane.operations import OperationCases
+from shared.control_plane.partners import PartnerCases
+from shared.control_plane.service import ServiceCases
+from shared.control_plane.starting import Starter
+from shared.control_plane.subscriptions import SubscriptionCases
+from shared.control_plane.tenants import TenantCases
+from shared.control_plane.users import UserCases
+from shared.dispatch.sender import Dispatcher
+from shared.settings import Settings
+from shared.store.opening import Store
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """One per process; safe to share between threads."""
+
+    tenants: TenantCases
+    operations: OperationCases
+    callers: CallerCases
+    users: UserCases
+    partners: PartnerCases
+    subscriptions: SubscriptionCases
+    events: EventCases
+    service: ServiceCases
+
+
+def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
+    starter = Starter(store, dispatcher, settings)
+    tenants = TenantCases(store, starter, settings)
+    return ControlPlane(
+        tenants=tenants,
+        operations=OperationCases(store, starter, tenants),
+        callers=CallerCases(store, settings),
+        users=UserCases(store, tenants),
+        partners=PartnerCases(store),
+        subscriptions=SubscriptionCases(store, tenants, settings),
+        events=EventCases(store, tenants),
+        service=ServiceCases(store, dispatcher, tenants, settings),
+    )

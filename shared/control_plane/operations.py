@@ -1,0 +1,114 @@
+"""Operations: look at one, wait for its end, stop it, try a failed step again."""
+
+from __future__ import annotations
+
+import time
+
+from shared.control_plane.settlement import settle_within
+from shared.control_plane.starting import Starter
+from shared.control_plane.tenants import TenantCases
+from shared.domain import access
+from shared.domain.access import Actor
+from shared.domain.errors import ActionNotPossible, NotFound
+from shared.domain.event import NewEvent
+from shared.domain.operation import Operation, StepStatus
+from shared.domain.tenant import Tenant
+from shared.domain.views import Page, TenantView
+from shared.store.mongo import Transaction
+from shared.store.opening import Store
+from shared.store.operations import AlreadyOpen
+
+#: pauses between two looks while waiting for an operation, in seconds
+WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
+
+
+class OperationCases:
+    def __init__(self, store: Store, starter: Starter, tenants: TenantCases) -> None:
+        self._store = store
+        self._starter = starter
+        self._tenants = tenants
+
+    def get(self, operation_id: str, actor: Actor) -> Operation:
+        """Raises NotFound, also when the actor may not know of its tenant."""
+        return self._visible(operation_id, actor)[0]
+
+    def page(self, slug: str, actor: Actor, limit: int, after: str | None) -> Page[Operation]:
+        """One tenant's history, newest first. Raises NotFound."""
+        return self._store.operations.page(self._tenants.visible(slug, actor).id, limit, after)
+
+    def wait_for(self, operation_id: str, actor: Actor, seconds: float) -> Operation:
+        """The operation once it has ended and the tenant shows it, or as it stands after `seconds`. Raises NotFound."""
+        give_up = time.monotonic() + seconds
+        pauses = iter(WAIT_PAUSES)
+        operation = self.get(operation_id, actor)
+        while not operation.settled and (left := give_up - time.monotonic()) > 0:
+            time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
+            operation = self._store.operations.find(operation_id) or operation
+        return operation
+
+    def cancel(self, operation_id: str, actor: Actor) -> Operation:
+        """Stop what has not run. An attempt under way finishes outside, and counts for nothing here.
+
+        Raises NotFound, Forbidden, ActionNotPossible for one that has ended otherwise.
+        """
+        operation, tenant = self._visible(operation_id, actor)
+        access.require(access.may_steer(actor, tenant), "Cancelling takes an owner or administrator of the tenant.")
+
+        def work(session: Transaction) -> Operation | None:
+            if self._store.operations.cancel(operation_id, session) is None:
+                return None
+            self._record("operation.cancel", operation, actor, session)
+            return settle_within(self._store, operation_id, session)
+
+        cancelled = self._store.transaction(work) or self.get(operation_id, actor)
+        if cancelled.status != "cancelled":
+            raise ActionNotPossible(f"The operation has already ended: it {cancelled.status}.")
+        return cancelled
+
+    def retry(self, operation_id: str, step_name: str, actor: Actor) -> Operation:
+        """Run one failed step of the tenant's latest operation again, and what it had blocked.
+
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
+        """
+        operation, tenant = self._visible(operation_id, actor)
+        step = next((one for one in operation.steps if one.name == step_name), None)
+        if step is None:
+            raise NotFound(f"Operation {operation_id} has no step {step_name!r}.")
+        access.require(access.may_steer(actor, tenant), "Retrying takes an owner or administrator of the tenant.")
+        if step.status is not StepStatus.ERROR:
+            raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
+
+        def work(session: Transaction) -> Operation | None:
+            if not self._is_latest(operation, session):
+                return None
+            self._record("operation.retry", operation, actor, session, step=step_name)
+            seconds = self._starter.deadline_of(operation.mode)
+            return self._store.operations.reopen(operation_id, step_name, seconds, session)
+
+        try:
+            reopened = self._store.transaction(work)
+        except AlreadyOpen:
+            raise self._starter.in_the_way(tenant) from None
+        if reopened is None:
+            raise ActionNotPossible(
+                "Only a failed step of the tenant's latest operation can be retried; reconcile the tenant instead."
+            )
+        self._starter.ring(TenantView(tenant, reopened))
+        return reopened
+
+    def _is_latest(self, operation: Operation, session: Transaction) -> bool:
+        """An older wish must never be carried out over a newer one."""
+        tenant = self._store.tenants.find_by_id(operation.tenant_id, session)
+        return tenant is not None and (tenant.operation_id, tenant.generation) == (operation.id, operation.generation)
+
+    def _record(self, action: str, operation: Operation, actor: Actor, session: Transaction, **more: str) -> None:
+        after = {"operation": operation.id, "action": operation.action, **more}
+        event = NewEvent(action, actor.author, operation.tenant_id, operation.tenant_slug, None, after)
+        self._store.events.append(event, session)
+
+    def _visible(self, operation_id: str, actor: Actor) -> tuple[Operation, Tenant]:
+        operation = self._store.operations.find(operation_id)
+        tenant = self._store.tenants.find_by_id(operation.tenant_id) if operation else None
+        if operation is None or tenant is None or not access.may_see_tenant(actor, tenant):
+            raise NotFound(f"There is no operation {operation_id!r}.")
+        return operation, tenant

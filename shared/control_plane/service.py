@@ -1,0 +1,39 @@
+"""The service itself: getting ready, and saying whether it is."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.control_plane.tenants import TenantCases
+from shared.dispatch.sender import Dispatcher
+from shared.domain.errors import DomainTaken, SlugTaken
+from shared.domain.event import Author
+from shared.domain.tenant import NewTenant
+from shared.settings import Settings
+from shared.store.opening import Store
+
+log = structlog.get_logger(__name__)
+
+
+class ServiceCases:
+    def __init__(self, store: Store, dispatcher: Dispatcher, tenants: TenantCases, settings: Settings) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._tenants = tenants
+        self._settings = settings
+
+    def prepare(self) -> None:
+        """Make the indexes and the default tenant. Idempotent, and safe when many processes start at once."""
+        self._store.make_indexes()
+        slug = self._settings.default_tenant_slug
+        if self._store.tenants.find(slug) is not None:
+            return
+        new = NewTenant(slug=slug, name=slug.capitalize(), plan=next(reversed(self._settings.plans)))
+        try:
+            self._tenants.record(new, Author(None, "seed"))
+        except (SlugTaken, DomainTaken):
+            log.info("seed.raced", slug=slug)
+
+    def readiness(self) -> dict[str, bool]:
+        """Each part this service cannot work without, and whether it answers."""
+        return {"mongodb": self._store.is_up(1.0), "broker": self._dispatcher.is_up()}

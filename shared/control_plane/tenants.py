@@ -1,0 +1,143 @@
+"""Tenants: record, read, change, reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from shared.control_plane.starting import Starter, require_status
+from shared.domain import access
+from shared.domain.access import Actor
+from shared.domain.errors import Flaw, InvalidInput, UnknownReference, require_version
+from shared.domain.event import Author, NewEvent, difference, facts
+from shared.domain.operation import Action, Mode
+from shared.domain.subscription import NewSubscription
+from shared.domain.tenant import CARRIED, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
+from shared.domain.views import Page, TenantQuery, TenantView
+from shared.settings import Settings
+from shared.store.mongo import Transaction, new_id
+from shared.store.opening import Store
+from shared.store.operations import AlreadyOpen
+
+#: a tenant's own fields, as events show them
+SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
+
+
+class TenantCases:
+    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+        self._store = store
+        self._starter = starter
+        self._plans = settings.plans
+
+    def create(self, new: NewTenant, actor: Actor) -> TenantView:
+        """Record the tenant and start `provision`.
+
+        Raises Forbidden, InvalidInput, SlugTaken, DomainTaken, UnknownReference.
+        """
+        if new.partner_id is None:
+            # what a partner's administrator creates is their partner's, said or not
+            new = replace(new, partner_id=access.own_partner(actor))
+        access.require(
+            access.may_create_tenant(actor, new.partner_id),
+            "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
+        )
+        self._require_plan(new.plan)
+        return self.record(new, actor.author)
+
+    def record(self, new: NewTenant, author: Author) -> TenantView:
+        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference."""
+
+        def work(session: Transaction) -> TenantView:
+            self._require_partner(new.partner_id, session)
+            operation_id = new_id()
+            tenant = self._store.tenants.insert(new, operation_id, session)
+            operation = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
+            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session)
+            event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
+            self._store.events.append(event, session)
+            return TenantView(tenant, operation)
+
+        return self._starter.ring(self._store.transaction(work))
+
+    def get(self, slug: str, actor: Actor) -> TenantView:
+        """Raises NotFound, also when the actor may not know of it."""
+        tenant = self.visible(slug, actor)
+        operation = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
+        return TenantView(tenant, operation)
+
+    def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
+        """What the actor may know of, newest first."""
+        page = self._store.tenants.page(access.visible_tenants(actor), query)
+        latest = self._store.operations.by_ids([t.operation_id for t in page.items if t.operation_id])
+        return page.map(lambda tenant: TenantView(tenant, latest.get(tenant.operation_id or "")))
+
+    def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
+        """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.
+
+        `expected`: versions the caller has seen, None for any. The view's operation is open only when one was started.
+        Raises NotFound, Forbidden, InvalidInput, StaleVersion, DomainTaken, UnknownReference, OperationInProgress,
+        ActionNotPossible.
+        """
+        tenant = self.visible(slug, actor)
+        self._require_right(tenant, patch, actor)
+        self._require_plan(patch.get("plan"))
+
+        def work(session: Transaction) -> TenantView | None:
+            current = access.require_sight(actor, self._store.tenants.find(slug, session), slug)
+            require_version(current.version, expected)
+            changes = resolved(current, patch)
+            return self._changed(current, changes, actor.author, session) if changes else None
+
+        try:
+            view = self._store.transaction(work)
+        except AlreadyOpen:
+            raise self._starter.in_the_way(tenant) from None
+        if view is None or view.operation is None:
+            return TenantView(view.tenant if view else self.visible(slug, actor), None)
+        return self._starter.ring(view)
+
+    def reconcile(self, slug: str, actor: Actor, mode: Mode) -> TenantView:
+        """Run every step again, or answer the reconcile that runs; as a plan, find out what that would change.
+
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
+        """
+        tenant = self.visible(slug, actor)
+        access.require(
+            access.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
+        )
+        return self._starter.start(Action.RECONCILE, mode, tenant, actor.author)
+
+    def visible(self, slug: str, actor: Actor) -> Tenant:
+        """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
+        return access.require_sight(actor, self._store.tenants.find(slug), slug)
+
+    def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
+        self._require_partner(changes.get("partner_id"), session)
+        if CARRIED & set(changes):
+            require_status(Action.RECONCILE, tenant)
+            view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
+        else:
+            view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
+        before, after = difference(tenant, view.tenant, SHOWN)
+        if view.operation is not None:
+            after["operation"] = view.operation.id
+        event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)
+        self._store.events.append(event, session)
+        return view
+
+    def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
+        access.require(
+            access.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it."
+        )
+        if {"plan", "partner_id"} & set(patch):
+            access.require(
+                access.may_change_terms(actor), "Only a platform administrator changes a tenant's plan or partner."
+            )
+
+    def _require_plan(self, plan: str | None) -> None:
+        if plan is not None and plan not in self._plans:
+            raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
+
+    def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
+        if partner_id is not None and not self._store.partners.hold(partner_id, session):
+            raise UnknownReference("/partnerId", "partner")

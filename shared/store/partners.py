@@ -1,0 +1,94 @@
+"""The `partners` collection."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from shared.domain.access import Scope
+from shared.domain.errors import SlugTaken
+from shared.domain.partner import Partner
+from shared.domain.views import Page
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    inserting,
+    literals,
+    newest_first,
+    object_id,
+    our_errors,
+    present,
+    written,
+)
+
+INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
+
+
+class Partners:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["partners"]
+
+    def make_indexes(self) -> None:
+        with our_errors():
+            self._rows.create_indexes(INDEXES)
+
+    def insert(self, slug: str, name: str, session: Transaction) -> Partner:
+        """Raises SlugTaken."""
+        document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
+        try:
+            row = self._rows.find_one_and_update(
+                {"_id": document["_id"]},
+                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+        except DuplicateKeyError:
+            raise SlugTaken(slug) from None
+        return _partner(present(row))
+
+    def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
+        key = object_id(partner_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        return _partner(row) if row else None
+
+    def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
+        """Newest first."""
+        own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
+        rows, following = newest_first(self._rows, [own], limit, after)
+        return Page(tuple(map(_partner, rows)), following)
+
+    def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
+        row = self._rows.find_one_and_update(
+            {"_id": ObjectId(partner.id)},
+            written(literals({"name": name})),
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        return _partner(present(row))
+
+    def hold(self, partner_id: str, session: Transaction) -> bool:
+        """Whether the partner exists and stays until this transaction ends: a delete at the same time conflicts."""
+        key = object_id(partner_id)
+        return key is not None and bool(
+            self._rows.update_one({"_id": key}, {"$inc": {"holds": 1}}, session=session).matched_count
+        )
+
+    def delete(self, partner_id: str, session: Transaction) -> None:
+        self._rows.delete_one({"_id": ObjectId(partner_id)}, session=session)
+
+
+def _partner(row: Document) -> Partner:
+    # the sandbox and older tools wrote rows with nothing but slug and name
+    made = row["_id"].generation_time
+    return Partner(
+        id=str(row["_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        version=row.get("version", 1),
+        created_at=row.get("createdAt", made),
+        updated_at=row.get("updatedAt", made),
+    )

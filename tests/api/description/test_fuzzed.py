@@ -1,0 +1,35 @@
+"""The description holds: a fuzzer reads it and tries to catch the service breaking it, signed in with a real token."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import Client, Issuer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+
+
+@pytest.mark.timeout(300)
+def test_a_fuzzer_that_reads_the_description_finds_no_answer_it_does_not_describe(
+    api_url: str, as_: Callable[..., Client], issuer: Issuer, tmp_path: Path
+) -> None:
+    root = as_("admin")
+    assert root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).status_code == 201
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
+        *("run", f"{api_url}/openapi.json", "--no-color", "--seed", "1"),
+    ]
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": "tests.api.description.formats",
+        "PYTHONPATH": str(ROOT),
+        "FUZZ_TOKEN": issuer.token("admin"),
+    }
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
+    assert run.returncode == 0, run.stdout[-12000:] + run.stderr[-2000:]

@@ -1,0 +1,317 @@
+"""What holds for every route: idempotency keys, versions, cursors, problems, request ids, plans, cancel and retry."""
+
+from __future__ import annotations
+
+import html
+import re
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from shared.domain.faults import Refused, failed, ok
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.api.conftest import Client, Issuer, Serve
+from tests.api.world import STEPS, World, finish
+
+ACME = {"slug": "acme", "name": "Acme"}
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": uuid.uuid4().hex}
+
+
+# -- Idempotency-Key
+
+
+def test_the_same_key_and_body_get_the_first_answer_again(root: Client) -> None:
+    headers = key()
+    first = root("POST", "/tenants", json=ACME, headers=headers)
+    again = root("POST", "/tenants", json=ACME, headers=headers)
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert {again.headers[name] == first.headers[name] for name in ("Location", "Operation-Location", "ETag")} == {True}
+    assert again.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+    assert len(root("GET", "/tenants").json()) == 1
+
+
+def test_the_same_key_with_another_body_or_route_is_refused(root: Client) -> None:
+    headers = key()
+    root("POST", "/tenants", json=ACME, headers=headers)
+    for path, body in (("/tenants", ACME | {"name": "Other"}), ("/partners", {"slug": "other", "name": "P"})):
+        answer = root("POST", path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_a_key_is_its_callers_own(world: World) -> None:
+    headers = key()
+    body = {"slug": "gamma", "name": "G"}
+    assert world.people["admin"]("POST", "/tenants", json=body, headers=headers).status_code == 201
+    other = world.people["reseller"]("POST", "/tenants", json=body, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "slug_taken")
+
+
+def test_of_ten_at_once_with_one_key_one_is_carried_out_and_none_sees_another_outcome(root: Client) -> None:
+    headers = key()
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: root("POST", "/tenants", json=ACME, headers=headers), range(10)))
+    done = [answer for answer in answers if answer.status_code == 201]
+    waiting = [answer for answer in answers if answer.status_code != 201]
+    assert len({answer.content for answer in done}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in done) == 1
+    assert {answer.json()["code"] for answer in waiting} <= {"idempotency_key_in_progress"}
+    assert all(answer.status_code == 409 and answer.json()["retryable"] for answer in waiting)
+
+
+def test_a_refusal_is_kept_and_not_now_is_not(world: World, store: Store) -> None:
+    root, headers = world.people["admin"], key()
+    running = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    body = {"name": "New"}
+    assert root("PATCH", "/tenants/acme", json=body, headers=headers).status_code == 409
+    plan = root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers)
+    assert (plan.status_code, plan.json()["retryable"]) == (409, True)
+    finish(store, running)
+    assert root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers).status_code == 202
+    refused, refusal = key(), {"slug": "acme", "name": "Again"}
+    assert root("POST", "/tenants", json=refusal, headers=refused).status_code == 409
+    assert root("POST", "/tenants", json=refusal, headers=refused).headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_first_request_that_died_with_its_process_frees_its_key(
+    root: Client, store: Store, settings: Settings
+) -> None:
+    headers = key()
+    root("POST", "/tenants", json=ACME, headers=headers)
+    rows = store.client[settings.mongodb_database]["idempotency"]
+    row = rows.find_one({})
+    assert row is not None
+    unset = {"status": "", "body": "", "headers": ""}
+    rows.update_one({"_id": row["_id"]}, {"$unset": unset, "$set": {"leaseUntil": row["expiresAt"]}})
+    assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "idempotency_key_in_progress"
+    rows.update_one({"_id": row["_id"]}, [{"$set": {"leaseUntil": "$$NOW"}}])
+    # what the dead process had committed is not done twice: its own unique names say so
+    assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "slug_taken"
+
+
+@pytest.mark.parametrize("value", ["", "x" * 256, "sp ace"])
+def test_a_key_that_is_none_is_refused(root: Client, value: str) -> None:
+    answer = root("POST", "/tenants", json=ACME, headers={"Idempotency-Key": value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
+
+
+# -- ETag and If-Match
+
+
+def test_a_change_to_what_has_changed_since_it_was_read_is_refused(world: World) -> None:
+    root = world.people["admin"]
+    for address, body in (
+        ("/tenants/acme", {"billingInfo": {"company": "New"}}),
+        (f"/users/{world.ids['colleague']}", {"name": "New"}),
+        (f"/partners/{world.ids['partner']}", {"name": "New"}),
+        (f"/subscriptions/{world.ids['acme_subscription']}", {"status": "past_due"}),
+    ):
+        seen = root("GET", address).headers["ETag"]
+        first = root("PATCH", address, json=body, headers={"If-Match": seen})
+        assert (first.status_code, first.headers["ETag"] != seen) == (200, True), address
+        late = root("PATCH", address, json=body, headers={"If-Match": seen})
+        assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+        for header in ("*", f'"1", {first.headers["ETag"]}'):
+            assert root("PATCH", address, json=body, headers={"If-Match": header}).status_code == 200
+        for header in ('"none"', f"W/{first.headers['ETag']}"):
+            assert root("PATCH", address, json=body, headers={"If-Match": header}).status_code == 412
+    stale = root("DELETE", f"/users/{world.ids['colleague']}", headers={"If-Match": '"1"'})
+    assert stale.status_code == 412
+
+
+def test_of_two_changes_to_the_same_version_at_once_one_is_made(world: World) -> None:
+    root = world.people["admin"]
+    seen = {"If-Match": root("GET", "/tenants/acme").headers["ETag"]}
+
+    def change(company: str) -> int:
+        body = {"billingInfo": {"company": company}}
+        return root("PATCH", "/tenants/acme", json=body, headers=seen).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(change, "abcdef")) == [200, 412, 412, 412, 412, 412]
+
+
+# -- lists
+
+
+def followed(client: Client, path: str, relation: str = "next") -> list[Any]:
+    found: list[Any] = []
+    address: str | None = path
+    while address:
+        answer = client("GET", address)
+        assert answer.status_code == 200, answer.text
+        found += answer.json()
+        links = requests.utils.parse_header_links(answer.headers.get("Link", ""))
+        address = next((link["url"] for link in links if link.get("rel") == relation), None)
+    return found
+
+
+@pytest.mark.parametrize("path", ["/partners", "/users", "/tenants", "/subscriptions", "/events"])
+def test_pages_neither_skip_nor_repeat_while_records_are_added(world: World, path: str) -> None:
+    root = world.people["admin"]
+    for number in range(4):
+        root("POST", "/partners", json={"slug": f"more{number}", "name": "M"})
+    before = [one.get("_id") or one["id"] for one in followed(root, f"{path}?limit=200")]
+    seen: list[str] = []
+    address: str | None = f"{path}?limit=1"
+    while address:
+        answer = root("GET", address)
+        seen += [one.get("_id") or one["id"] for one in answer.json()]
+        number += 1
+        root("POST", "/partners", json={"slug": f"more{number}", "name": "M"})
+        found = re.search(r'<([^>]+)>; rel="next"', answer.headers.get("Link", ""))
+        address = found.group(1) if found else None
+    assert seen == before
+
+
+def test_a_filter_stays_through_all_pages(world: World) -> None:
+    found = followed(world.people["admin"], "/tenants?status=active&limit=1")
+    assert [tenant["slug"] for tenant in found] == ["beta", "acme"]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=1", "nonsense=1", "q="]
+)
+def test_a_bad_parameter_is_named(root: Client, query: str) -> None:
+    answer = root("GET", f"/tenants?{query}")
+    name = query.partition("=")[0]
+    assert (answer.status_code, [flaw["pointer"] for flaw in answer.json()["errors"]]) == (400, [f"?{name}"])
+
+
+# -- problems
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "code"),
+    [
+        ("GET", "/nothing", {}, 404, "not_found"),
+        ("GET", "/users/not-an-id", {}, 404, "not_found"),
+        ("PUT", "/tenants", {}, 405, "method_not_allowed"),
+        ("PATCH", "/users/me", {}, 405, "method_not_allowed"),
+        ("POST", "/partners", {"data": "x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
+        (
+            "POST",
+            "/partners",
+            {"data": b"x" * 70_000, "headers": {"Content-Type": "application/json"}},
+            413,
+            "body_too_large",
+        ),
+        ("POST", "/tenants/acme/reconcile", {"json": {"mode": "plan"}}, 400, "unexpected_body"),
+        ("PATCH", "/tenants/acme", {"json": {}, "headers": {"If-Match": ""}}, 400, "bad_if_match"),
+    ],
+)
+def test_every_refusal_is_a_problem(
+    root: Client, method: str, path: str, options: dict[str, Any], status: int, code: str
+) -> None:
+    answer = root(method, path, **options)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert set(answer.json()) >= {"type", "title", "status", "detail", "instance", "code", "retryable", "requestId"}
+    assert answer.json()["requestId"] == answer.headers["X-Request-Id"]
+
+
+# -- plans, cancel, retry
+
+
+def claim_all(store: Store, operation_id: str, **outcomes: Any) -> None:
+    for step in STEPS:
+        claim = store.operations.claim(operation_id, step, 99, 60)
+        assert claim is not None
+        store.operations.record(claim, outcomes.get(step, ok()))
+
+
+def test_a_plan_is_an_operation_beside_the_tenant_and_asking_again_answers_the_same(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    before = root("GET", "/tenants/acme").json()
+    asked = root("POST", "/tenants/acme/reconcile?mode=plan")
+    plan = asked.json()["operation"]
+    assert (asked.status_code, plan["mode"], plan["status"]) == (202, "plan", "running")
+    assert asked.headers["Operation-Location"] == f"/operations/{plan['id']}"
+    assert root("POST", "/tenants/acme/reconcile?mode=plan").json()["operation"]["id"] == plan["id"]
+    blocked = root("POST", "/tenants/acme/reconcile")
+    assert (blocked.status_code, blocked.json()["operation"]) == (409, plan["id"])
+    claim_all(store, plan["id"], ocis=failed(Refused("taken")))
+    assert root("GET", f"/operations/{plan['id']}").json()["status"] == "failed"
+    assert root("GET", "/tenants/acme").json() == before
+
+
+def test_a_cancelled_operation_stops_is_on_record_and_makes_way(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    claim = store.operations.claim(operation, "ocis", 1, 60)
+    assert claim is not None
+    cancelled = root("POST", f"/operations/{operation}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert {(step["status"], step["reason"]) for step in cancelled.json()["steps"]} == {("error", "cancelled")}
+    assert root("POST", f"/operations/{operation}/cancel").json()["status"] == "cancelled"
+    assert store.operations.claim(operation, "stalwart", 99, 60) is None
+    # the attempt under way ends after all, and changes nothing
+    late = store.operations.record(claim, ok())
+    assert late is not None
+    assert late.step("ocis").status == "error"
+    tenant = root("GET", "/tenants/acme").json()
+    assert (tenant["status"], tenant["health"]) == ("active", "degraded")
+    assert root("POST", "/tenants/acme/reconcile").status_code == 202
+    ended = root("POST", f"/operations/{world.ids['acme_operation']}/cancel")
+    assert (ended.status_code, ended.json()["code"]) == (409, "action_not_possible")
+
+
+def test_one_failed_step_is_run_again_and_the_others_are_left(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    claim_all(store, operation, ocis=failed(Refused("taken")))
+    address = f"/operations/{operation}/steps"
+    assert root("POST", f"{address}/stalwart/retry").json()["code"] == "action_not_possible"
+    assert root("POST", f"{address}/nothing/retry").status_code == 404
+    again = root("POST", f"{address}/ocis/retry")
+    assert (again.status_code, again.json()["status"], again.headers["Retry-After"]) == (202, "running", "1")
+    steps = {step["name"]: (step["status"], step["attempts"]) for step in again.json()["steps"]}
+    assert steps == {"authentik": ("ok", 1), "stalwart": ("ok", 1), "ocis": ("pending", 0)}
+    claim = store.operations.claim(operation, "ocis", 2, 60)
+    assert claim is not None
+    store.operations.record(claim, ok())
+    assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
+
+
+def test_a_step_of_an_operation_that_a_newer_one_followed_is_not_run_again(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    older = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    claim_all(store, older, ocis=failed(Refused("taken")))
+    newer = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    refused = root("POST", f"/operations/{older}/steps/ocis/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
+    claim_all(store, newer)
+    assert root("POST", f"/operations/{older}/steps/ocis/retry").status_code == 409
+
+
+# -- the service's description
+
+
+def test_the_page_for_people_loads_nothing_from_elsewhere_and_says_all(anonymous: Client) -> None:
+    page = anonymous("GET", "/docs")
+    text = html.unescape(page.text)
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//|<script|@import|url\(", page.text)
+    description = anonymous("GET", "/openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+    for path, methods in description["paths"].items():
+        assert path in text
+        assert all(route["summary"] in text for route in methods.values())
+    assert all(f'id="{name}"' in page.text for name in description["components"]["schemas"])
+
+
+def test_the_description_names_the_catalogue_of_this_service(
+    make_settings: Callable[..., Settings], issuer: Issuer, serve: Serve
+) -> None:
+    url = serve(make_settings(plans={"solo": {}, "team": {}}))
+    body = Client(url, None)("GET", "/openapi.json").json()["components"]["schemas"]["NewTenantBody"]
+    assert body["properties"]["plan"]["anyOf"][0]["enum"] == ["solo", "team"]

@@ -1,0 +1,138 @@
+"""The event log over HTTP: complete, in order, scoped, outliving what it tells of, and without secrets."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shared.domain.errors import SlugTaken
+from shared.domain.event import Author, NewEvent
+from shared.store.mongo import Transaction
+from shared.store.opening import Store
+from tests.api.conftest import Client
+from tests.api.world import World, finish
+
+
+def link(answer_link: str, relation: str) -> str | None:
+    found = re.search(rf'<([^>]+)>; rel="{relation}"', answer_link)
+    return found.group(1) if found else None
+
+
+def test_each_accepted_change_is_an_event_with_who_what_before_and_after(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    headers = {"X-Request-Id": "the-change"}
+    root("PATCH", "/tenants/acme", json={"name": "Acme AG", "billingInfo": {"company": "C"}}, headers=headers)
+    newest = root("GET", "/events?tenant=acme&limit=1").json()[0]
+    operation = root("GET", "/tenants/acme").json()["operation"]["id"]
+    assert newest == {
+        "id": newest["id"],
+        "time": newest["time"],
+        "actor": root("GET", "/users/me").json()["_id"],
+        "tenant": "acme",
+        "action": "tenant.changed",
+        "before": {"name": "Acme"},
+        "after": {
+            "name": "Acme AG",
+            "billingInfo": {
+                "company": "C",
+                "vatId": "",
+                "email": "",
+                "address": newest["after"]["billingInfo"]["address"],
+            },
+            "operation": operation,
+        },
+        "requestId": "the-change",
+    }
+    finish(store, operation)
+    outcome = root("GET", "/events?tenant=acme&limit=1").json()[0]
+    assert (outcome["action"], outcome["requestId"]) == ("operation.succeeded", "the-change")
+    assert outcome["after"]["operation"] == operation
+
+
+def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    user, partner = f"/users/{world.ids['colleague']}", f"/partners/{world.ids['partner']}"
+    subscription = f"/subscriptions/{world.ids['acme_subscription']}"
+    start = link(root("GET", "/events?limit=200").headers["Link"], "prev")
+    assert start is not None
+    root("PATCH", user, json={"name": "N"})
+    root("PATCH", user, json={"name": "N"})  # changes nothing
+    root("PATCH", partner, json={"name": "N"})
+    root("DELETE", partner)  # is in use
+    root("PATCH", subscription, json={"status": "canceled"})
+    root("POST", "/partners", json={"slug": "second", "name": "S"})
+    root("POST", "/partners", json={"slug": "second", "name": "S"})  # is taken
+    operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
+    root("POST", f"/operations/{operation}/cancel")
+    root("POST", f"/operations/{operation}/steps/ocis/retry")
+    root("DELETE", subscription)
+    root("DELETE", user)
+    assert [event["action"] for event in root("GET", start).json()] == [
+        "user.changed",
+        "partner.changed",
+        "subscription.changed",
+        "partner.created",
+        "tenant.reconcile",
+        "operation.cancel",
+        "operation.cancelled",
+        "operation.retry",
+        "subscription.deleted",
+        "user.deleted",
+    ]
+
+
+def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Store) -> None:
+    def work(session: Transaction) -> None:
+        store.partners.insert("acme", "A", session)
+        store.events.append(NewEvent("partner.created", Author(None, "r")), session)
+        raise SlugTaken("acme")
+
+    with pytest.raises(SlugTaken):
+        store.transaction(work)
+    assert store.transaction(lambda session: store.partners.insert("acme", "A", session)).slug == "acme"
+    assert not store.events.any_unnumbered()
+
+
+def test_the_log_is_scoped_by_what_the_caller_may_see(world: World) -> None:
+    def tenants(caller: str) -> set[str | None]:
+        return {event.get("tenant") for event in world.people[caller]("GET", "/events?limit=200").json()}
+
+    assert tenants("admin") == {"acme", "beta", None}
+    assert tenants("owner") == tenants("member") == tenants("reseller") == {"acme"}
+    assert tenants("stranger") == {"beta"}
+    assert tenants("misplaced") == set()
+    assert world.people["owner"]("GET", "/events?tenant=beta").status_code == 404
+
+
+def test_a_follower_misses_nothing_and_sees_nothing_twice_while_many_write(root: Client) -> None:
+    followed: list[str] = []
+    address = link(root("GET", "/events?limit=200").headers["Link"], "prev")
+
+    def look() -> None:
+        nonlocal address
+        assert address is not None
+        answer = root("GET", address)
+        followed.extend(event["after"]["slug"] for event in answer.json())
+        address = link(answer.headers["Link"], "next")
+
+    with ThreadPoolExecutor(6) as pool:
+        made = [pool.submit(root, "POST", "/partners", json={"slug": f"p{n}x", "name": "P"}) for n in range(40)]
+        while not all(one.done() for one in made):
+            look()
+    look()
+    assert sorted(followed) == sorted(f"p{n}x" for n in range(40))
+
+
+def test_going_back_reaches_the_first_event_in_order(world: World) -> None:
+    root = world.people["admin"]
+    seen: list[str] = []
+    address: str | None = "/events?limit=3"
+    while address:
+        answer = root("GET", address)
+        seen += [event["id"] for event in answer.json()]
+        address = link(answer.headers["Link"], "next")
+    forward = root("GET", f"/events?after={'0' * 24}&limit=200").json()
+    assert seen == [event["id"] for event in reversed(forward)]
+    assert len(set(seen)) == len(seen)

@@ -1,0 +1,164 @@
+"""Users, partners and subscriptions over HTTP, and what a patch does to a tenant."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from shared.store.opening import Store
+from tests.api.conftest import Client
+from tests.api.world import World, finish
+
+
+def new_user(**more: Any) -> dict[str, Any]:
+    return {"authentikSubjectId": "s1", "email": "A@acme.test", "name": "A", **more}
+
+
+def test_a_user_is_made_read_changed_and_forgotten(root: Client) -> None:
+    made = root("POST", "/users", json=new_user())
+    assert made.status_code == 201
+    user, address = made.json(), made.headers["Location"]
+    assert address == f"/users/{user['_id']}"
+    assert (user["role"], user["platformAdmin"], user["tenantIds"], user["email"]) == (
+        "member",
+        False,
+        [],
+        "A@acme.test",
+    )
+    assert root("GET", address).json() == user
+    changed = root("PATCH", address, json={"name": "B", "role": "admin"})
+    assert (changed.json()["name"], changed.json()["role"], changed.json()["email"]) == ("B", "admin", "A@acme.test")
+    gone = root("DELETE", address)
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert root("GET", address).status_code == 404
+
+
+def test_one_subject_has_one_record_also_when_two_make_it_at_once(root: Client) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: root("POST", "/users", json=new_user()).status_code, range(4)))
+    assert sorted(answers) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointers"),
+    [
+        (
+            "/users",
+            {"role": "king", "tenantIds": ["x"], "extra": 1},
+            {"/authentikSubjectId", "/email", "/name", "/role", "/tenantIds/0", "/extra"},
+        ),
+        ("/partners", {"slug": "api", "name": " "}, {"/slug", "/name"}),
+        (
+            "/subscriptions",
+            {"tenantId": "x", "plan": 1, "currentPeriodEnd": "soon"},
+            {"/tenantId", "/plan", "/currentPeriodEnd"},
+        ),
+        ("/subscriptions", {"tenantId": "0" * 24, "plan": "gold"}, {"/plan"}),
+    ],
+)
+def test_every_fault_of_a_new_record_is_told_at_once(
+    root: Client, path: str, body: dict[str, Any], pointers: set[str]
+) -> None:
+    answer = root("POST", path, json=body)
+    assert (answer.status_code, {flaw["pointer"] for flaw in answer.json()["errors"]}) == (400, pointers)
+
+
+def test_what_must_be_there_cannot_be_removed_by_null(root: Client) -> None:
+    address = root("POST", "/users", json=new_user()).headers["Location"]
+    answer = root("PATCH", address, json={"name": None, "email": None, "partnerId": None})
+    assert {flaw["pointer"] for flaw in answer.json()["errors"]} == {"/name", "/email"}
+
+
+def test_a_reference_to_what_is_not_there_is_a_conflict_that_names_the_field(root: Client) -> None:
+    for path, body, pointer in (
+        ("/users", new_user(tenantIds=["0" * 24]), "/tenantIds/0"),
+        ("/users", new_user(partnerId="0" * 24), "/partnerId"),
+        ("/tenants", {"slug": "acme", "name": "A", "partnerId": "0" * 24}, "/partnerId"),
+        ("/subscriptions", {"tenantId": "0" * 24, "plan": "starter"}, "/tenantId"),
+    ):
+        answer = root("POST", path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "unknown_reference"), path
+        assert answer.json()["errors"][0]["pointer"] == pointer
+    assert root("GET", "/tenants/acme").status_code == 404
+
+
+def test_a_partner_is_renamed_keeps_its_slug_and_goes_only_when_nobody_belongs_to_it(world: World) -> None:
+    root, address = world.people["admin"], f"/partners/{world.ids['partner']}"
+    assert root("PATCH", address, json={"name": "Second"}).json()["name"] == "Second"
+    assert root("PATCH", address, json={"slug": "other"}).status_code == 400
+    in_use = root("DELETE", address)
+    assert (in_use.status_code, in_use.json()["code"]) == (409, "partner_in_use")
+    root("PATCH", "/tenants/acme", json={"partnerId": None})
+    root("PATCH", f"/users/{world.ids['reseller']}", json={"partnerId": None})
+    assert root("DELETE", address).status_code == 204
+
+
+def test_a_partner_is_not_removed_while_a_tenant_is_being_made_for_it(root: Client) -> None:
+    for attempt in range(6):
+        slug = f"reseller{attempt}"
+        partner = root("POST", "/partners", json={"slug": slug, "name": "R"}).json()["_id"]
+        with ThreadPoolExecutor(2) as pool:
+            body = {"slug": f"acme{attempt}", "name": "A", "partnerId": partner}
+            made = pool.submit(root, "POST", "/tenants", json=body)
+            gone = pool.submit(root, "DELETE", f"/partners/{partner}")
+        assert {made.result().status_code, gone.result().status_code} in ({201, 409}, {409, 204}), attempt
+
+
+def test_a_tenant_has_one_live_subscription(world: World) -> None:
+    root, tenant = world.people["admin"], world.ids["acme"]
+    body = {"tenantId": tenant, "plan": "business", "status": "trialing"}
+    second = root("POST", "/subscriptions", json=body)
+    assert (second.status_code, second.json()["code"]) == (409, "subscription_exists")
+    first = f"/subscriptions/{world.ids['acme_subscription']}"
+    assert root("PATCH", first, json={"status": "canceled"}).json()["status"] == "canceled"
+    assert root("POST", "/subscriptions", json=body).status_code == 201
+    revived = root("PATCH", first, json={"status": "active"})
+    assert (revived.status_code, revived.json()["code"]) == (409, "subscription_exists")
+    listed = root("GET", "/subscriptions?tenant=acme&status=canceled").json()
+    assert [one["_id"] for one in listed] == [world.ids["acme_subscription"]]
+
+
+def test_a_subscriptions_times_and_stripe_ids_are_kept_and_removed(world: World) -> None:
+    root, address = world.people["admin"], f"/subscriptions/{world.ids['acme_subscription']}"
+    sent = {"stripeCustomerId": "cus_1", "currentPeriodEnd": "2030-01-31T12:00:00+02:00"}
+    changed = root("PATCH", address, json=sent).json()
+    assert (changed["stripeCustomerId"], changed["currentPeriodEnd"]) == ("cus_1", "2030-01-31T10:00:00Z")
+    assert "stripeCustomerId" not in root("PATCH", address, json={"stripeCustomerId": None}).json()
+
+
+def test_the_portals_first_page_has_profile_tenants_and_subscriptions(world: World) -> None:
+    page = world.people["owner"]("GET", "/me").json()
+    assert page["profile"]["_id"] == world.ids["owner"]
+    assert [tenant["slug"] for tenant in page["tenants"]] == ["acme"]
+    assert [one["_id"] for one in page["subscriptions"]] == [world.ids["acme_subscription"]]
+
+
+def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(world: World, store: Store) -> None:
+    root = world.people["admin"]
+    billing = {"company": "Acme", "vatId": "DE1", "address": {"city": "Berlin", "country": "DE"}}
+    quiet = root("PATCH", "/tenants/acme", json={"billingInfo": billing})
+    assert (quiet.status_code, "Operation-Location" in quiet.headers) == (200, False)
+    merged = root("PATCH", "/tenants/acme", json={"billingInfo": {"vatId": None, "address": {"city": "Bonn"}}}).json()
+    assert merged["billingInfo"] == {"company": "Acme", "address": {"city": "Bonn", "country": "DE"}}
+    assert "billingInfo" not in root("PATCH", "/tenants/acme", json={"billingInfo": None}).json()
+    loud = root("PATCH", "/tenants/acme", json={"name": "Acme AG", "plan": "business", "domains": ["new.test"]})
+    assert (loud.status_code, loud.json()["operation"]["action"]) == (202, "reconcile")
+    assert (loud.json()["name"], loud.json()["plan"], loud.json()["domains"]) == ("Acme AG", "business", ["new.test"])
+    blocked = root("PATCH", "/tenants/acme", json={"name": "Later"})
+    assert (blocked.status_code, blocked.json()["operation"]) == (409, loud.json()["operation"]["id"])
+    assert root("GET", "/tenants/acme").json()["name"] == "Acme AG"
+    finish(store, loud.json()["operation"]["id"])
+    same = root("PATCH", "/tenants/acme", json={"name": "Acme AG"})
+    assert (same.status_code, same.json()["version"]) == (200, root("GET", "/tenants/acme").json()["version"])
+
+
+def test_of_two_tenants_that_take_one_domain_at_once_one_gets_it(world: World) -> None:
+    root = world.people["admin"]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(lambda s: root("PATCH", f"/tenants/{s}", json={"domains": ["x.test"]}), ("acme", "beta"))
+        )
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    assert {answer.json().get("code") for answer in answers} == {None, "domain_taken"}

@@ -1,0 +1,69 @@
+"""A small world with somebody of every kind, for tests of who may what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shared.control_plane.settlement import settle
+from shared.domain.faults import ok
+from shared.store.opening import Store
+from tests.api.conftest import Client, Issuer
+
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+def finish(store: Store, operation_id: str) -> None:
+    """Do the workers' part."""
+    for step in STEPS:
+        claim = store.operations.claim(operation_id, step, 99, 60)
+        assert claim is not None
+        store.operations.record(claim, ok())
+    settle(store, operation_id)
+
+
+@dataclass(frozen=True)
+class World:
+    """Tenant acme belongs to the partner reseller, tenant beta to nobody. `people`: kind of caller to their client."""
+
+    people: dict[str, Client]
+    ids: dict[str, str]
+
+    def made(self, known_as: str, path: str, **body: Any) -> str:
+        answer = self.people["admin"]("POST", path, json=body)
+        assert answer.status_code == 201, answer.text
+        self.ids[known_as] = answer.json()["_id"]
+        return self.ids[known_as]
+
+
+@pytest.fixture
+def world(root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Store) -> World:
+    found = World({"admin": root}, {})
+    found.made("partner", "/partners", slug="reseller", name="Reseller")
+    for slug, more in (("acme", {"partnerId": found.ids["partner"], "domains": ["acme.test"]}), ("beta", {})):
+        answer = root("POST", "/tenants", json={"slug": slug, "name": slug.title(), **more})
+        found.ids[slug] = answer.json()["_id"]
+        found.ids[f"{slug}_operation"] = answer.json()["operation"]["id"]
+        finish(store, answer.json()["operation"]["id"])
+        found.ids[f"{slug}_subscription"] = root("GET", f"/subscriptions?tenant={slug}").json()[0]["_id"]
+    found.people["nobody"] = Client(api_url, None)
+    for name, surface, group, rights in (
+        ("stranger", "portal", "tenant-beta", {"role": "owner"}),
+        ("member", "portal", "tenant-acme", {}),
+        ("owner", "portal", "tenant-acme", {"role": "owner"}),
+        ("reseller", "partner", "", {"role": "admin", "partnerId": found.ids["partner"]}),
+    ):
+        client = as_(name, surface, *([group] if group else ["nothing"]))
+        found.ids[name] = client("GET", "/users/me").json()["_id"]
+        if rights:
+            assert root("PATCH", f"/users/{found.ids[name]}", json=rights).status_code == 200
+        found.people[name] = client
+    issuer.person("misplaced", "dezky-platform-admins")
+    found.people["misplaced"] = as_("misplaced", "portal", "dezky-platform-admins")
+    found.made(
+        "colleague", "/users", authentikSubjectId="c1", email="c1@acme.test", name="C", tenantIds=[found.ids["acme"]]
+    )
+    return found

@@ -1,0 +1,24 @@
+"""What the tests of billing share: the key, and how they subscribe and control the stand-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from tests.stand_ins import TENANT_ID
+from worker.integrations.stripe_billing import BilledSubscription, StripeBilling
+
+KEY = "sk_test_that_must_never_be_logged"
+
+
+def subscribe(stripe: StripeBilling, customer: str, key: str = "first", **options: Any) -> BilledSubscription:
+    options = {"days_until_due": 30, **options}
+    return stripe.create_subscription(customer, TENANT_ID, "price_starter", key=key, **options)
+
+
+def control(server: StripeStandIn, name: str, **arguments: Any) -> Any:
+    answer = requests.post(f"{server.url}/__sim/call/{name}", json=arguments, timeout=5)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -1,0 +1,189 @@
+"""Events of Stripe's: believed only with its signature, and read for no more than whom and what they concern."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import stripe
+
+from sandbox.stand_ins.stripe.outbox import signature
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from shared.domain.billing import SIGNATURE_HEADER, STATUSES, SubscriptionStatus, our_status, read_event
+from shared.domain.signature import BadSignature, signed_headers
+from tests.stand_ins import TENANT_ID, fault
+from tests.webhooks.receiver import Receiver
+from worker.integrations.stripe_billing import StripeBilling, connect
+
+KEY = "sk_test_that_must_never_be_logged"
+SECRET = "whsec_c2VjcmV0LW9mLXRoZS1lbmRwb2ludC1vZi1vdXJz"
+NOW = 1_800_000_000
+EVENT: dict[str, Any] = {
+    "id": "evt_1",
+    "type": "customer.subscription.updated",
+    "created": NOW,
+    "data": {
+        "object": {"object": "subscription", "id": "sub_1", "customer": "cus_1", "metadata": {"dezky_tenant": "t"}}
+    },
+}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def server(receiver: Receiver) -> Iterator[StripeStandIn]:
+    stand_in = StripeStandIn(api_key=KEY)
+    stand_in.outbox.add_endpoint(f"{receiver.url}/stripe", SECRET)
+    with stand_in.running():
+        yield stand_in
+
+
+@pytest.fixture
+def billing(server: StripeStandIn) -> StripeBilling:
+    return connect(KEY, url=server.url, call_seconds=3.0)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 10
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert condition()
+
+
+def signed(body: bytes, at: int = NOW, secret: str = SECRET) -> dict[str, str]:
+    return {SIGNATURE_HEADER: signature(secret, at, body)}
+
+
+def about(**fields: Any) -> bytes:
+    return json.dumps({**EVENT, "data": {"object": fields}}).encode()
+
+
+def test_every_status_of_stripes_has_one_of_ours() -> None:
+    assert set(STATUSES.values()) == set(SubscriptionStatus)
+    assert our_status("unpaid") is SubscriptionStatus.PAST_DUE
+    with pytest.raises(ValueError):
+        our_status("enchanted")
+
+
+def test_an_event_says_whom_and_what_it_concerns() -> None:
+    body = json.dumps(EVENT).encode()
+    event = read_event(body, signed(body), [SECRET], NOW)
+    assert (event.id, event.type, event.created_at.timestamp()) == ("evt_1", "customer.subscription.updated", NOW)
+    assert (event.customer_id, event.subscription_id, event.tenant_id) == ("cus_1", "sub_1", "t")
+
+
+@pytest.mark.parametrize(
+    ("fields", "customer", "subscription"),
+    [
+        ({"object": "customer", "id": "cus_1"}, "cus_1", None),
+        ({"object": "invoice", "customer": "cus_1", "subscription": "sub_1"}, "cus_1", "sub_1"),
+        ({"object": "invoice", "parent": {"subscription_details": {"subscription": "sub_1"}}}, None, "sub_1"),
+        ({"object": "invoice", "parent": None, "customer": {"id": "cus_1"}, "subscription": None}, "cus_1", None),
+        ({"object": "subscription", "id": "sub_1", "customer": {"id": "cus_1"}, "metadata": None}, "cus_1", "sub_1"),
+        ({"object": "balance"}, None, None),
+    ],
+)
+def test_ids_are_found_wherever_the_object_and_the_version_have_them(
+    fields: dict[str, Any], customer: str | None, subscription: str | None
+) -> None:
+    body = about(**fields)
+    event = read_event(body, signed(body), [SECRET], NOW)
+    assert (event.customer_id, event.subscription_id) == (customer, subscription)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {SIGNATURE_HEADER: ""},
+        {SIGNATURE_HEADER: "t=1,v0=ab"},
+        signed(b"another body"),
+        signed(about(), secret="whsec_other"),
+        signed(about(), at=NOW - 301),
+        signed(about(), at=NOW + 301),
+    ],
+)
+def test_what_is_not_signed_or_not_of_now_is_not_read(headers: dict[str, str]) -> None:
+    with pytest.raises(BadSignature):
+        read_event(about(), headers, [SECRET], NOW)
+
+
+def test_while_the_endpoints_secret_is_rolled_either_will_do() -> None:
+    body = about(object="balance")
+    assert read_event(body, signed(body), ["whsec_new", SECRET], NOW)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"data": {"object": 1}}', b"\xff", b'{"data": []}'])
+def test_a_signed_body_that_is_no_event_is_said_to_be_none(body: bytes) -> None:
+    with pytest.raises(ValueError, match="not an event"):
+        read_event(body, signed(body), [SECRET], NOW)
+
+
+def test_stripes_own_library_signs_and_checks_as_we_do() -> None:
+    body = json.dumps(EVENT)
+    theirs = stripe.WebhookSignature.generate_signature_header(body, SECRET, NOW)
+    assert read_event(body.encode(), {"stripe-signature": theirs}, [SECRET], NOW).id == "evt_1"
+    ours = signed_headers([SECRET], "evt_1", int(time.time()), body.encode())["Dezky-Signature"]
+    assert stripe.WebhookSignature.verify_header(body, ours, SECRET, tolerance=300)
+
+
+def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeStandIn, billing: StripeBilling) -> None:
+    customer = billing.create_customer(TENANT_ID, key="one").id
+    made = billing.create_subscription(customer, TENANT_ID, "price_starter", key="two", days_until_due=30)
+    server_side = billing.cancel(made.id)
+    until(lambda: len(receiver.seen) == 3)
+    events = [read_event(body, headers, [SECRET], time.time()) for headers, body in receiver.seen]
+    assert {event.type for event in events} == {
+        "customer.created",
+        "customer.subscription.created",
+        "customer.subscription.deleted",
+    }
+    assert {event.tenant_id for event in events} == {TENANT_ID}
+    assert {event.subscription_id for event in events} == {None, made.id}
+    assert server_side.status is SubscriptionStatus.CANCELED
+
+
+def test_a_repeat_with_its_key_tells_nothing_again(
+    receiver: Receiver, server: StripeStandIn, billing: StripeBilling
+) -> None:
+    for _ in range(3):
+        billing.create_customer(TENANT_ID, key="one")
+    assert len(server.outbox.events) == 1
+
+
+def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
+    receiver: Receiver, server: StripeStandIn, billing: StripeBilling
+) -> None:
+    receiver.status = 500
+    billing.create_customer(TENANT_ID, key="one")
+    until(lambda: len(receiver.seen) == 1)
+    receiver.status = 200
+    until(lambda: len(receiver.seen) >= 2)
+    assert len({json.loads(body)["id"] for _, body in receiver.seen}) == 1
+
+
+@pytest.mark.parametrize(("kind", "arrive"), [("event_doubled", 2), ("event_lost", 0)])
+def test_events_can_be_doubled_or_lost_and_sent_again(
+    receiver: Receiver, server: StripeStandIn, billing: StripeBilling, kind: str, arrive: int
+) -> None:
+    fault(server, kind=kind, path="customer.created", count=1)
+    billing.create_customer(TENANT_ID, key="one")
+    billing.create_customer("another", key="two")
+    until(lambda: len(receiver.seen) == arrive + 1)
+
+
+def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeStandIn, billing: StripeBilling) -> None:
+    fault(server, kind="event_forged", count=1)
+    billing.create_customer(TENANT_ID, key="one")
+    until(lambda: bool(receiver.seen))
+    headers, body = receiver.seen[0]
+    with pytest.raises(BadSignature):
+        read_event(body, headers, [SECRET], time.time())

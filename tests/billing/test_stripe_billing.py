@@ -1,0 +1,143 @@
+"""The client for Stripe: nothing of a stranger's is touched, and what is asked for is what there is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from shared.domain.billing import SubscriptionStatus
+from shared.domain.faults import Missing, Refused, Unavailable
+from shared.domain.tenant import Address, BillingInfo
+from tests.billing.asking import control, subscribe
+from tests.stand_ins import OTHER_ID, TENANT_ID
+from worker.integrations.stripe_billing import StripeBilling
+
+BILLING = BillingInfo("Acme Holding", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
+
+
+# -- customers
+
+
+def test_a_customer_is_found_at_once_though_search_lags(stripe: StripeBilling) -> None:
+    assert stripe.find_customer(TENANT_ID) is None
+    made = stripe.create_customer(TENANT_ID, key="one")
+    assert stripe.find_customer(TENANT_ID) == made
+    assert stripe.find_customer(OTHER_ID) is None
+
+
+def test_a_customer_that_left_the_recent_list_is_found_by_search(server: StripeStandIn, stripe: StripeBilling) -> None:
+    made = stripe.create_customer(TENANT_ID, key="one")
+    server.objects.customers[made.id]["created"] -= 3 * 3600
+    assert stripe.find_customer(TENANT_ID) is None
+    control(server, "set_search_lag", seconds=0)
+    assert stripe.find_customer(TENANT_ID) == made
+
+
+def test_a_busy_hour_of_other_customers_hides_none(stripe: StripeBilling) -> None:
+    made = stripe.create_customer(TENANT_ID, key="ours")
+    for number in range(105):
+        stripe.create_customer(OTHER_ID, key=f"other-{number}")
+    assert stripe.find_customer(TENANT_ID) == made
+    with pytest.raises(Refused, match="ambiguous"):
+        stripe.find_customer(OTHER_ID)
+
+
+def test_the_details_on_its_invoices_follow_the_tenant(server: StripeStandIn, stripe: StripeBilling) -> None:
+    made = stripe.create_customer(TENANT_ID, key="one")
+    assert (made.name, made.email) == ("", "")
+    changed = stripe.update_customer(made.id, "Acme GmbH", BILLING)
+    assert (changed.name, changed.email, changed.tenant_id) == ("Acme Holding", "bills@acme.test", TENANT_ID)
+    shown = server.objects.customers[made.id]
+    assert shown["address"]["city"] == "Berlin"
+    assert shown["address"]["line2"] is None
+    assert stripe.update_customer(made.id, "Acme AG", None).name == "Acme AG"
+
+
+def test_a_deleted_customer_is_missing(server: StripeStandIn, stripe: StripeBilling, customer: str) -> None:
+    server.objects.delete_customer(customer)
+    assert stripe.find_customer(TENANT_ID) is None
+    with pytest.raises(Missing):
+        stripe.get_customer(customer)
+    with pytest.raises(Missing):
+        stripe.update_customer(customer, "Acme", None)
+
+
+# -- subscriptions
+
+
+@pytest.mark.parametrize(
+    ("options", "card", "expected"),
+    [
+        ({"days_until_due": 30}, False, "active"),
+        ({"trial_days": 14}, False, "trialing"),
+        ({"days_until_due": None}, False, "past_due"),
+        ({"days_until_due": None}, True, "active"),
+    ],
+)
+def test_a_subscription_starts_as_its_payment_allows(
+    server: StripeStandIn, stripe: StripeBilling, customer: str, options: dict[str, Any], card: bool, expected: str
+) -> None:
+    if card:
+        server.objects.with_card.add(customer)
+    made = subscribe(stripe, customer, **options)
+    assert (made.status, made.price_id, made.customer_id) == (expected, "price_starter", customer)
+    assert made.period_ends_at is not None
+    assert made.period_ends_at.timestamp() > time.time() + 13 * 86400
+    assert stripe.find_subscription(customer, TENANT_ID) == made == stripe.get_subscription(made.id)
+    assert stripe.find_subscription(customer, OTHER_ID) is None
+
+
+def test_another_plan_changes_the_price_of_the_same_subscription(stripe: StripeBilling, customer: str) -> None:
+    made = subscribe(stripe, customer)
+    changed = stripe.change_price(made, "price_business", key="change")
+    assert (changed.id, changed.item_id, changed.price_id) == (made.id, made.item_id, "price_business")
+
+
+def test_it_can_run_out_and_that_can_be_taken_back(stripe: StripeBilling, customer: str) -> None:
+    made = subscribe(stripe, customer)
+    assert stripe.end_with_period(made.id, True).ends_with_period
+    assert not stripe.end_with_period(made.id, False).ends_with_period
+
+
+def test_cancelling_ends_it_and_may_be_repeated(stripe: StripeBilling, customer: str) -> None:
+    made = subscribe(stripe, customer)
+    assert stripe.cancel(made.id).status is SubscriptionStatus.CANCELED
+    assert stripe.cancel(made.id).status is SubscriptionStatus.CANCELED
+    assert stripe.find_subscription(customer, TENANT_ID) is None
+    assert subscribe(stripe, customer, key="second").id != made.id
+
+
+def test_two_live_subscriptions_of_one_tenant_are_ambiguous(stripe: StripeBilling, customer: str) -> None:
+    subscribe(stripe, customer, key="one")
+    subscribe(stripe, customer, key="two")
+    with pytest.raises(Refused, match="ambiguous"):
+        stripe.find_subscription(customer, TENANT_ID)
+
+
+def test_an_unknown_price_or_customer_is_refused_and_an_unknown_subscription_is_missing(
+    stripe: StripeBilling, customer: str
+) -> None:
+    with pytest.raises(Refused, match="invalid"):
+        stripe.create_subscription(customer, TENANT_ID, "price_none", key="one", days_until_due=1)
+    with pytest.raises(Refused, match="invalid"):
+        subscribe(stripe, "cus_none")
+    with pytest.raises(Missing):
+        stripe.cancel("sub_none")
+
+
+@pytest.mark.parametrize("status", ["unpaid", "paused", "incomplete_expired", "canceled"])
+def test_what_time_does_to_it_is_seen(server: StripeStandIn, stripe: StripeBilling, customer: str, status: str) -> None:
+    made = subscribe(stripe, customer)
+    control(server, "set_status", subscription=made.id, status=status)
+    expected = SubscriptionStatus.PAST_DUE if status in ("unpaid", "paused") else SubscriptionStatus.CANCELED
+    assert stripe.get_subscription(made.id).status is expected
+
+
+def test_a_status_nobody_knew_is_no_guess(server: StripeStandIn, stripe: StripeBilling, customer: str) -> None:
+    made = subscribe(stripe, customer)
+    control(server, "set_status", subscription=made.id, status="enchanted")
+    with pytest.raises(Unavailable, match="unexpected_answer"):
+        stripe.get_subscription(made.id)

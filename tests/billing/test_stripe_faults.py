@@ -1,0 +1,144 @@
+"""The client for Stripe in trouble: nothing is made twice, every fault has a meaning, no secret gets out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from structlog.contextvars import bound_contextvars
+
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from shared.domain.faults import Fault, Refused, Unavailable
+from tests.billing.asking import KEY, control, subscribe
+from tests.stand_ins import OTHER_ID, TENANT_ID, fault, writes
+from worker.integrations.stripe_billing import StripeBilling, connect
+
+CALLS: dict[str, Callable[[StripeBilling], Any]] = {
+    "find": lambda stripe: stripe.find_customer(TENANT_ID),
+    "get": lambda stripe: stripe.get_subscription("sub_none"),
+    "create": lambda stripe: stripe.create_customer(TENANT_ID, key="one"),
+    "cancel": lambda stripe: stripe.cancel("sub_none"),
+}
+
+
+# -- repeats
+
+
+@pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 502}])
+def test_a_lost_answer_makes_nothing_twice(server: StripeStandIn, stripe: StripeBilling, rule: dict[str, Any]) -> None:
+    fault(server, method="POST", count=1, **rule)
+    made = stripe.create_customer(TENANT_ID, key="one")
+    assert list(server.objects.customers) == [made.id]
+    assert len(writes(server)) == 2
+    assert stripe.create_customer(TENANT_ID, key="one") == made
+
+
+def test_a_key_used_for_something_else_is_refused(stripe: StripeBilling) -> None:
+    stripe.create_customer(TENANT_ID, key="one")
+    with pytest.raises(Refused, match="idempotency key"):
+        stripe.create_customer(OTHER_ID, key="one")
+
+
+@pytest.mark.parametrize(("kind", "made"), [("saved_500", 0), ("made_500", 1)])
+def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_another_key(
+    server: StripeStandIn, stripe: StripeBilling, kind: str, made: int
+) -> None:
+    fault(server, kind=kind, count=1)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="upstream_error"):
+            stripe.create_customer(TENANT_ID, key="one")
+    found = stripe.find_customer(TENANT_ID)
+    assert (found is not None) == bool(made)
+    assert found or stripe.create_customer(TENANT_ID, key="another")
+    assert len(server.objects.customers) == 1
+
+
+def test_a_request_that_is_still_under_way_is_waited_for(server: StripeStandIn) -> None:
+    impatient = connect(KEY, url=server.url, call_seconds=0.3)
+    fault(server, kind="slow", delay=1.0, count=1)
+    with pytest.raises(Unavailable, match="timeout"):
+        impatient.create_customer(TENANT_ID, key="one")
+    with pytest.raises(Unavailable, match="not_ready") as caught:
+        impatient.create_customer(TENANT_ID, key="one")
+    assert caught.value.wait == 1.0
+
+
+def test_a_request_refused_for_its_values_leaves_its_key_free(
+    server: StripeStandIn, stripe: StripeBilling, customer: str
+) -> None:
+    with pytest.raises(Refused):
+        stripe.create_subscription(customer, TENANT_ID, "price_new", key="one", days_until_due=1)
+    control(server, "add_price", price="price_new")
+    assert stripe.create_subscription(customer, TENANT_ID, "price_new", key="one", days_until_due=1)
+
+
+# -- faults
+
+
+@pytest.mark.parametrize("call", list(CALLS))
+@pytest.mark.parametrize(
+    ("rule", "kind", "reason"),
+    [
+        ({"kind": "no_permission"}, Refused, "missing_permission"),
+        ({"kind": "key_in_use"}, Unavailable, "not_ready"),
+        ({"kind": "lock_timeout"}, Unavailable, "throttled"),
+        ({"kind": "rate_limited", "retry_after": 7}, Unavailable, "throttled"),
+        ({"kind": "card_declined"}, Refused, "invalid"),
+        ({"kind": "status", "status": 500}, Unavailable, "upstream_error"),
+        ({"kind": "status", "status": 503}, Unavailable, "upstream_error"),
+        ({"kind": "status", "status": 404}, Unavailable, "unexpected_answer"),
+        ({"kind": "status", "status": 302}, Unavailable, "unexpected_answer"),
+        ({"kind": "status", "status": 200, "body": "[]"}, Unavailable, "unexpected_answer"),
+        ({"kind": "status", "status": 200, "body": "{}"}, Unavailable, "unexpected_answer"),
+        ({"kind": "wrong_body"}, Unavailable, "unexpected_answer"),
+        ({"kind": "empty_body"}, Unavailable, "unexpected_answer"),
+        ({"kind": "reset"}, Unavailable, "unreachable"),
+    ],
+)
+def test_every_fault_of_stripes_has_one_of_our_meanings(
+    server: StripeStandIn, stripe: StripeBilling, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
+) -> None:
+    fault(server, **rule)
+    with pytest.raises(kind) as caught:
+        CALLS[call](stripe)
+    assert caught.value.reason == reason
+    assert getattr(caught.value, "wait", None) == (
+        7.0 if "retry_after" in rule else getattr(caught.value, "wait", None)
+    )
+
+
+def test_a_call_ends_in_time(server: StripeStandIn) -> None:
+    fault(server, kind="hang")
+    with pytest.raises(Unavailable, match="timeout"):
+        connect(KEY, url=server.url, call_seconds=0.3).find_customer(TENANT_ID)
+
+
+def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeStandIn, stripe: StripeBilling) -> None:
+    with pytest.raises(Refused, match="bad_credentials"):
+        connect("sk_test_wrong", url=server.url).find_customer(TENANT_ID)
+    control(server, "revoke_key")
+    with pytest.raises(Refused, match="bad_credentials"):
+        stripe.find_customer(TENANT_ID)
+
+
+def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
+    server: StripeStandIn, stripe: StripeBilling, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(Refused) as caught:
+        subscribe(stripe, "cus_secret_of_another")
+    told = caplog.text + str(caught.value) + repr(caught.value.__cause__)
+    assert "cus_secret_of_another" not in told
+    assert KEY not in told
+    assert "price_" not in told
+
+
+def test_the_operations_request_id_goes_along_and_no_ambient_proxy_is_used(
+    server: StripeStandIn, stripe: StripeBilling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with bound_contextvars(request_id="request-1"):
+        stripe.find_customer(TENANT_ID)
+    assert [entry["request_id"] for entry in server.journal] == ["request-1", "request-1"]

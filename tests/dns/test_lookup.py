@@ -1,0 +1,176 @@
+"""The look-up against a name server that behaves, and one that does not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stand_ins.dns.server import DnsStandIn
+from shared.domain.dns_records import Presence, compare, records_of_zone
+from shared.domain.faults import Fault, Refused, Unavailable
+from shared.domain.ownership import ProofMaker
+from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault
+from worker.deadline import within
+from worker.integrations.dns_lookup import DnsLookup
+
+LONG = "v=DKIM1; k=rsa; p=" + "A" * 2000
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsStandIn]:
+    stand_in = DnsStandIn()
+    with stand_in.running():
+        yield stand_in
+
+
+@pytest.fixture
+def lookup(dns: DnsStandIn) -> DnsLookup:
+    return DnsLookup([dns.address], look_seconds=5.0)
+
+
+def publish(dns: DnsStandIn, *records: tuple[str, str, str], **options: Any) -> None:
+    body = {"records": [{"name": name, "type": type_, "value": value} for name, type_, value in records], **options}
+    assert requests.post(f"{dns.url}/__sim/call/publish", json=body, timeout=5).status_code == 200
+
+
+def asked(dns: DnsStandIn) -> list[str]:
+    return [entry["method"] for entry in dns.journal]
+
+
+def test_values_come_as_they_were_published(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("acme.test", "MX", "10 mail.platform.test."), ("acme.test", "TXT", "v=spf1 mx -all"))
+    publish(dns, ("acme.test", "TXT", 'odd "quotes"; and ümlauts'))
+    assert lookup.values("acme.test", "MX") == ("10 mail.platform.test.",)
+    assert set(lookup.values("ACME.test", "TXT")) == {"v=spf1 mx -all", 'odd "quotes"; and ümlauts'}
+
+
+def test_a_name_that_is_not_there_and_one_without_such_records_have_no_values(
+    dns: DnsStandIn, lookup: DnsLookup
+) -> None:
+    publish(dns, ("_dmarc.acme.test", "TXT", "v=DMARC1; p=none"))
+    assert lookup.values("nowhere.test", "TXT") == ()
+    assert lookup.values("acme.test", "MX") == ()
+    assert [entry["status"] for entry in dns.journal] == ["NXDOMAIN", "NOERROR"]
+
+
+def test_an_alias_is_followed(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("_dmarc.acme.test", "CNAME", "policies.acme.org."), ("policies.acme.org", "TXT", "v=DMARC1; p=none"))
+    assert lookup.values("_dmarc.acme.test", "TXT") == ("v=DMARC1; p=none",)
+    assert lookup.values("_dmarc.acme.test", "CNAME") == ("policies.acme.org.",)
+
+
+def test_an_answer_too_long_for_a_datagram_comes_over_tcp(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("k._domainkey.acme.test", "TXT", LONG))
+    assert lookup.values("k._domainkey.acme.test", "TXT") == (LONG,)
+    assert asked(dns) == ["UDP", "TCP"]
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("acme.test", "TXT", "v=spf1 mx -all"))
+    fault(dns, kind="truncated")
+    assert lookup.values("acme.test", "TXT") == ("v=spf1 mx -all",)
+    assert asked(dns) == ["UDP", "TCP"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("servfail", "upstream_error"), ("refused", "upstream_error"), ("timeout", "timeout"), ("wrong_id", "timeout")],
+)
+def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absence(
+    dns: DnsStandIn, kind: str, reason: str
+) -> None:
+    fault(dns, kind=kind)
+    with pytest.raises(Unavailable) as caught:
+        DnsLookup([dns.address], look_seconds=0.5).values("acme.test", "TXT")
+    assert caught.value.reason == reason
+
+
+def test_a_lost_datagram_is_sent_again(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("acme.test", "TXT", "here"))
+    fault(dns, kind="timeout", count=1)
+    assert lookup.values("acme.test", "TXT") == ("here",)
+
+
+@pytest.mark.parametrize("kind", ["servfail", "timeout", "garbage"])
+def test_the_next_server_is_asked_when_the_first_is_no_good(dns: DnsStandIn, kind: str) -> None:
+    publish(dns, ("acme.test", "TXT", "here"))
+    bad = DnsStandIn()
+    with bad.running():
+        fault(bad, kind=kind)
+        assert DnsLookup([bad.address, dns.address]).values("acme.test", "TXT") == ("here",)
+
+
+def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("acme.test", "TXT", "one"))
+    found = lookup.answers([("acme.test", "TXT"), ("acme.test", "MX"), ("acme.test", "TXT")])
+    assert found == {("acme.test", "TXT"): ("one",), ("acme.test", "MX"): ()}
+    assert len(dns.journal) == 2
+
+
+def test_the_attempts_time_bounds_the_whole_look(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    fault(dns, kind="latency", delay=0.3)
+    with within(0.5), pytest.raises(Unavailable, match="timeout"):
+        lookup.answers((f"{number}.acme.test", "TXT") for number in range(10))
+    assert len(dns.journal) < 10
+    with within(0.0), pytest.raises(Unavailable, match="timeout"):
+        lookup.values("acme.test", "TXT")
+
+
+def test_a_server_that_does_not_listen_is_unavailable() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(Unavailable):
+        DnsLookup([address], look_seconds=0.5).values("acme.test", "TXT")
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"), [("a..test", "TXT"), ("x" * 64 + ".test", "TXT"), ("x." * 130, "TXT"), ("acme.test", "NOSUCH")]
+)
+def test_a_question_that_dns_cannot_have_is_refused(lookup: DnsLookup, name: str, type_: str) -> None:
+    with pytest.raises(Refused, match="invalid"):
+        lookup.values(name, type_)
+
+
+@pytest.mark.parametrize("text", ["dns.example", "127.0.0.1:x", "127.0.0.1:70000", "", "[::1", "1.2.3"])
+def test_a_server_that_is_no_address_stops_the_start(text: str) -> None:
+    with pytest.raises(ValueError, match="not a name server"):
+        DnsLookup([text])
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353", "[2001:db8::1]"])
+def test_servers_are_given_with_or_without_a_port(text: str) -> None:
+    DnsLookup([text])
+
+
+def test_what_was_faulted_never_reaches_the_message(dns: DnsStandIn) -> None:
+    fault(dns, kind="servfail")
+    with pytest.raises(Fault) as caught:
+        DnsLookup([dns.address]).values("secret-name.test", "TXT")
+    assert "secret-name" not in str(caught.value)
+    assert dns.address not in str(caught.value)
+
+
+def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    maker = ProofMaker(STAMP_KEYS)
+    proof = maker.record(TENANT_ID, "acme.test")
+    wanted = records_of_zone("acme.test", 'acme.test. IN MX 10 mail.platform.test.\nacme.test. IN TXT "v=spf1 mx -all"')
+    publish(dns, (proof.name, proof.type, proof.value), ("acme.test", "MX", "10 mail.platform.test."))
+    fault(dns, kind="wrong_answer", path="acme.test TXT$", body="v=spf1 -all", after=1)
+    answers = lookup.answers([proof.question, *(record.question for record in wanted)])
+    assert maker.is_proven(TENANT_ID, "acme.test", answers[proof.question])
+    assert [check.presence for check in compare(wanted, answers)] == [Presence.OK, Presence.DIFFERENT]
+
+
+def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsStandIn, lookup: DnsLookup) -> None:
+    publish(dns, ("acme.test", "TXT", "one"), ("acme.test", "MX", "10 mail.test."))
+    publish(dns, ("acme.test", "TXT", "two"), replace=True)
+    assert lookup.values("acme.test", "TXT") == ("two",)
+    requests.post(f"{dns.url}/__sim/call/withdraw", json={"name": "acme.test", "type_": "TXT"}, timeout=5)
+    assert (lookup.values("acme.test", "TXT"), lookup.values("acme.test", "MX")) == ((), ("10 mail.test.",))
+    bad = {"records": [{"name": "acme.test", "type": "MX", "value": "nonsense"}]}
+    assert requests.post(f"{dns.url}/__sim/call/publish", json=bad, timeout=5).status_code == 400

@@ -1,0 +1,115 @@
+"""Records: read from a zone's text, and held against DNS with an eye for what makes no difference and what does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.stand_ins.dns.zone import data_of
+from sandbox.stand_ins.stalwart.keys import zone_file
+from shared.domain.dns_records import Presence, Record, canonical, compare, records_of_zone, value_of
+
+ZONE = """\
+v1-rsa._domainkey.acme.test. IN TXT (
+    "v=DKIM1; k=rsa; h=sha256; p=AAAA"
+    "BBBB"
+)
+acme.test. IN TXT "v=spf1 mx -all"
+acme.test. IN MX 10 Mail.platform.test.
+_imaps._tcp.acme.test. IN SRV 0 1 993 mail.platform.test.
+autoconfig.acme.test. 300 IN CNAME mail.platform.test.
+"""
+SPF = Record("acme.test", "TXT", "v=spf1 mx -all")
+MX = Record("acme.test", "MX", "10 mail.platform.test.")
+CNAME = Record("autoconfig.acme.test", "CNAME", "mail.platform.test.")
+DKIM = Record("k._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAABBBB")
+
+
+def presence(record: Record, *answers: str) -> tuple[str, tuple[str, ...]]:
+    (check,) = compare([record], {record.question: answers})
+    return check.presence, check.seen
+
+
+def test_the_zone_text_of_the_mail_server_becomes_records_with_joined_texts() -> None:
+    found = records_of_zone("acme.test", ZONE)
+    assert found[0] == Record("v1-rsa._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAABBBB", 3600)
+    assert [record.type for record in found] == ["TXT", "TXT", "MX", "SRV", "CNAME"]
+    assert found[-1].ttl == 300
+
+
+def test_the_stand_ins_zone_text_is_read_whole() -> None:
+    text = zone_file({"name": "acme.test"}, [], "mail.platform.test")
+    found = records_of_zone("acme.test", text)
+    assert len(found) == len(text.splitlines())
+    assert all(check.presence is Presence.MISSING for check in compare(found, {}))
+
+
+@pytest.mark.parametrize("text", ["acme.test. IN NOSUCH x", "$INCLUDE other", 'acme.test. IN TXT "open', "((("])
+def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        records_of_zone("acme.test", text)
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (MX, "10 MAIL.platform.test."),
+        (CNAME, "Mail.Platform.Test."),
+        (SPF, "V=SPF1  mx   -ALL"),
+        (DKIM, "v=DKIM1;k=rsa;h=sha256;p=AAAA BBBB;"),
+        (Record("_dmarc.acme.test", "TXT", "v=DMARC1; p=reject"), "v=DMARC1;p=reject ;"),
+        (Record("_imaps._tcp.acme.test", "SRV", "0 1 993 mail.platform.test."), "0 1 993 mail.PLATFORM.test."),
+    ],
+)
+def test_case_and_spaces_that_readers_ignore_make_no_difference(record: Record, answer: str) -> None:
+    assert presence(record, answer) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (MX, "10 mail.elsewhere.test."),
+        (MX, "20 mail.platform.test."),
+        (CNAME, "mail.elsewhere.test."),
+        (SPF, "v=spf1 include:other.test -all"),
+        (DKIM, "v=DKIM1; k=rsa; h=sha256; p=aaaaBBBB"),
+    ],
+)
+def test_other_data_in_the_place_of_ours_is_shown(record: Record, answer: str) -> None:
+    assert presence(record, answer) == ("different", (answer,))
+
+
+def test_a_text_of_another_kind_is_neither_ours_nor_in_its_place() -> None:
+    assert presence(SPF, "other-site-verification=abc") == ("missing", ())
+    assert presence(SPF, "other-site-verification=abc", "v=spf1 mx -all") == ("ok", ())
+
+
+def test_a_second_policy_beside_ours_undoes_it() -> None:
+    assert presence(SPF, "v=spf1 mx -all", "v=spf1 ~all") == ("different", ("v=spf1 ~all",))
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [("5 old.test.", "different"), ("10 old.test.", "different"), ("50 backup.test.", "ok"), ("0 .", "different")],
+)
+def test_a_foreign_mail_host_matters_only_when_it_is_asked_as_early_as_ours(beside: str, expected: str) -> None:
+    assert presence(MX, "10 mail.platform.test.", beside)[0] == expected
+
+
+def test_several_records_of_one_name_and_type_are_no_rivals_of_each_other() -> None:
+    second = Record("acme.test", "MX", "10 mail2.platform.test.")
+    answers = {MX.question: ("10 mail.platform.test.", "10 mail2.platform.test.")}
+    assert [check.presence for check in compare([MX, second], answers)] == ["ok", "ok"]
+    assert [check.presence for check in compare([MX, second], {MX.question: (MX.value,)})] == ["ok", "missing"]
+
+
+def test_data_that_is_not_of_its_type_is_refused_when_wanted_and_shown_when_seen() -> None:
+    with pytest.raises(ValueError, match="MX"):
+        canonical("MX", "mail.platform.test.")
+    assert presence(MX, "nonsense") == ("different", ("nonsense",))
+
+
+@given(st.text(max_size=700))
+def test_any_text_survives_being_cut_into_strings_and_joined(text: str) -> None:
+    assert value_of(data_of("TXT", text)) == text

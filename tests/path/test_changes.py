@@ -1,0 +1,106 @@
+"""Changes carried to all three systems, and plans that change none of them, through real workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.domain.operation import Mode, Operation, OperationStatus
+from shared.domain.tenant import Status, TenantPatch
+from tests.path.conftest import Platform
+from tests.stand_ins import fault, writes
+
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+def changed(platform: Platform, patch: TenantPatch) -> Operation:
+    view = platform.plane.tenants.change("acme", patch, platform.admin, None)
+    assert view.operation is not None
+    return platform.plane.operations.wait_for(view.operation.id, platform.admin, 60)
+
+
+def planned(platform: Platform) -> Operation:
+    view = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN)
+    assert view.operation is not None
+    return platform.plane.operations.wait_for(view.operation.id, platform.admin, 60)
+
+
+def domains(platform: Platform) -> dict[str, bool]:
+    return {one["name"]: one["isEnabled"] for one in platform.stalwart.snapshot()["Domain"]}
+
+
+def space(platform: Platform) -> dict[str, Any]:
+    found: dict[str, Any] = platform.upstream("acme")["spaces"][0]
+    return found
+
+
+def test_a_new_name_plan_and_set_of_domains_reach_group_mail_and_space(platform: Platform) -> None:
+    platform.start_worker()
+    platform.create("acme")
+    platform.settled("acme")
+    before = space(platform)
+    operation = changed(platform, {"name": "Acme AG", "plan": "business", "domains": ("acme.test", "new.test")})
+    assert operation.status is OperationStatus.SUCCEEDED
+    ours = platform.upstream("acme")["groups"][0]["attributes"]["dezky"]
+    assert (ours["name"], ours["plan"], ours["domains"]) == ("Acme AG", "business", ["acme.test", "new.test"])
+    assert domains(platform) == {"acme.test": True, "new.test": True}
+    after = space(platform)
+    assert (after["id"], after["name"]) == (before["id"], "Acme AG")
+    assert after["quota"] == platform.settings.plans["business"].space_bytes != before["quota"]
+    changed(platform, {"domains": ("new.test",)})
+    assert domains(platform) == {"acme.test": False, "new.test": True}
+    tenant = platform.tenant("acme").tenant
+    assert [entry["domain"] for entry in tenant.remote["stalwartDomains"]] == ["new.test"]
+    assert {step.name: bool(step.changes) for step in operation.steps} == dict.fromkeys(STEPS, True)
+
+
+def test_a_plan_says_what_apply_then_does_and_writes_nothing(platform: Platform) -> None:
+    platform.start_worker()
+    platform.create("acme")
+    platform.settled("acme")
+    assert {step.changes for step in planned(platform).steps} == {()}
+    platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
+    platform.ocis.storage.spaces[space(platform)["id"]].disabled = True
+    before = platform.tenant("acme").tenant
+    for product in (platform.authentik, platform.stalwart, platform.ocis):
+        product.journal.clear()
+    plan = planned(platform)
+    assert plan.status is OperationStatus.SUCCEEDED, plan.steps
+    assert [writes(product) for product in (platform.authentik, platform.ocis)] == [[], []]
+    assert not any(entry["writes"] for entry in platform.stalwart.journal if "writes" in entry)
+    assert platform.tenant("acme").tenant == before
+    assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
+    assert plan.step("ocis").changes[0].startswith("enable the space")
+    platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
+    applied = platform.settled("acme").operation
+    assert applied is not None
+    said = {step.name: step.changes for step in plan.steps}
+    assert {step.name: step.changes for step in applied.steps} == said
+
+
+def test_a_plan_for_a_tenant_that_has_nothing_yet_names_everything(platform: Platform) -> None:
+    operation = platform.create("acme").operation
+    assert operation is not None
+    platform.plane.operations.cancel(operation.id, platform.admin)
+    platform.start_worker()
+    plan = planned(platform)
+    assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
+    assert "create the mail domain acme.test" in plan.step("stalwart").changes
+    assert "create the address postmaster@acme.test" in plan.step("stalwart").changes
+    assert plan.step("ocis").changes[-1] == "invite the group tenant-acme as editor"
+    assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
+    assert platform.tenant("acme").tenant.status is Status.PENDING
+
+
+def test_a_retried_step_runs_again_and_ends_its_operation(platform: Platform) -> None:
+    platform.start_worker()
+    fault(platform.ocis, kind="status", status=403, body="{}")
+    platform.create("acme")
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert view.operation.status is OperationStatus.FAILED
+    platform.ocis.faults.clear()
+    platform.plane.operations.retry(view.operation.id, "ocis", platform.admin)
+    again = platform.settled("acme")
+    assert again.operation is not None
+    assert (again.operation.id, again.operation.status) == (view.operation.id, OperationStatus.SUCCEEDED)
+    assert again.tenant.status is Status.ACTIVE

@@ -1,0 +1,188 @@
+"""The command line client against the real API, signed in by the stand-in identity provider."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from platformctl.__main__ import cli as program
+from platformctl.commands.completion import PROGRAM
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from shared.control_plane.settlement import settle
+from shared.domain.faults import Refused, failed, ok
+from shared.store.opening import Store
+from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
+
+ROOT = Path(__file__).parents[2]
+VARIABLES = (
+    "PLATFORM_API_URL",
+    "PLATFORM_ISSUER",
+    "PLATFORM_CLIENT_ID",
+    "PLATFORM_CLIENT_SECRET",
+    "PLATFORM_CLIENT_SECRET_FILE",
+    "PLATFORM_TOKEN",
+    "PLATFORM_CA_CERTS",
+)
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+class Cli:
+    """The program with an environment and a folder of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.environment: dict[str, str | None] = {
+            **dict.fromkeys(VARIABLES),
+            "PLATFORM_CONFIG_DIR": str(folder),
+            **environment,
+        }
+
+    def __call__(self, *arguments: str, **options: Any) -> Result:
+        environment = {**self.environment, **options.pop("env", {})}
+        return CliRunner().invoke(program, list(arguments), env=environment, prog_name=PROGRAM, **options)
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        """The parsed output of a command that must do well."""
+        done = self(*arguments, "--output", "json", **options)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A process of its own, which ends with the block."""
+        given = {name: value for name, value in self.environment.items() if value is not None}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "platformctl", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **given},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.json"))
+
+    def saved(self) -> dict[str, Any]:
+        """The one sign-in on disk."""
+        [path] = self.files()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+
+    def rewrite(self, **changes: Any) -> None:
+        [path] = self.files()
+        path.write_text(json.dumps(self.saved() | changes))
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, api_url: str, issuer: Issuer) -> Cli:  # noqa: F811
+    """Somebody who has the settings, and is not signed in."""
+    return Cli(
+        tmp_path / "config" / "platformctl",
+        PLATFORM_API_URL=api_url,
+        PLATFORM_ISSUER=issuer.url(),
+        PLATFORM_CLIENT_ID="operator",
+    )
+
+
+@pytest.fixture
+def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
+    """A platform administrator with a ready token."""
+    visitor.environment["PLATFORM_TOKEN"] = issuer.token("admin")
+    assert visitor("whoami").exit_code == 0
+    return visitor
+
+
+@contextmanager
+def person(authentik: AuthentikStandIn, username: str = "admin", *, approve: bool = True) -> Iterator[None]:
+    """Somebody at a browser, who decides as soon as a device shows its code."""
+    done = threading.Event()
+
+    def decide() -> None:
+        grants = authentik.oidc.grants
+        while not done.wait(0.02):
+            for code in list(grants._devices.values()):
+                if code.user is None and not code.denied:
+                    grants.decide_device(code.user_code, username, approve=approve)
+
+    browser = threading.Thread(target=decide)
+    browser.start()
+    try:
+        yield
+    finally:
+        done.set()
+        browser.join()
+
+
+class Workers:
+    """Do the workers' part, at once or while a command waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._threads: list[threading.Thread] = []
+
+    def finish(
+        self,
+        operation_id: str,
+        *,
+        failing: str | None = None,
+        steps: Sequence[str] = STEPS,
+        changes: Sequence[str] = (),
+    ) -> None:
+        outcome = failed(Refused("unexpected_answer"))
+        for step in steps:
+            claim = self._store.operations.claim(operation_id, step, 99, 60)
+            assert claim is not None
+            self._store.operations.record(claim, outcome if step == failing else replace(ok(), changes=tuple(changes)))
+        settle(self._store, operation_id)
+
+    def soon(self, slug: str, **options: Any) -> None:
+        """In the background, once the tenant's latest operation is open."""
+
+        def work() -> None:
+            give_up = time.monotonic() + 20
+            while time.monotonic() < give_up:
+                operation_id = self._open(slug)
+                if operation_id is not None:
+                    self.finish(operation_id, **options)
+                    return
+                time.sleep(0.02)
+
+        self._threads.append(threading.Thread(target=work))
+        self._threads[-1].start()
+
+    def _open(self, slug: str) -> str | None:
+        tenant = self._store.tenants.find(slug)
+        operation = self._store.operations.find_open(tenant.id) if tenant is not None else None
+        return operation.id if operation is not None else None
+
+    def join(self) -> None:
+        while self._threads:
+            self._threads.pop().join()
+
+
+@pytest.fixture
+def workers(store: Store) -> Iterator[Workers]:
+    made = Workers(store)
+    yield made
+    made.join()

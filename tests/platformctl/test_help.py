@@ -1,0 +1,79 @@
+"""The program explains itself: help with examples, version, completion; and stands alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from platformctl.__main__ import cli as program
+from platformctl.failures import ExitCode
+
+ROOT = Path(__file__).parents[2]
+
+
+def leaves(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("command", [(), *leaves(program)], ids=" ".join)
+def test_every_command_has_help_with_an_example_of_itself(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(program, [*command, "--help"], prog_name="platformctl")
+    assert shown.exit_code == 0
+    examples = shown.stdout.partition("Examples:")[2]
+    assert f"platformctl {' '.join(command)}" in examples
+
+
+def test_every_command_takes_the_settings_at_its_end() -> None:
+    for command in leaves(program):
+        if command != ("completion",):
+            shown = CliRunner().invoke(program, [*command, "--help"])
+            assert "--output" in shown.stdout, command
+
+
+def test_the_exit_codes_are_those_of_the_help() -> None:
+    text = CliRunner().invoke(program, ["--help"]).stdout
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130]
+    for code in range(7):
+        assert f"  {code} " in text
+
+
+def test_the_version_is_told() -> None:
+    shown = CliRunner().invoke(program, ["--version"], prog_name="platformctl")
+    assert shown.stdout.startswith("platformctl, version ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(shell: str) -> None:
+    shown = CliRunner().invoke(program, ["completion", shell])
+    assert shown.exit_code == 0
+    assert "_PLATFORMCTL_COMPLETE" in shown.stdout
+
+
+def test_a_shell_is_given_the_commands_to_complete() -> None:
+    environment = {"_PLATFORMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "platformctl ten", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "platformctl"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.split() == ["plain,tenants"]
+
+
+def test_nothing_of_the_service_is_imported() -> None:
+    allowed = {"platformctl", "click", "rich", "requests", "urllib3", "platformdirs", "filelock"}
+    for path in (ROOT / "platformctl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                first = name.partition(".")[0]
+                assert first in allowed or first in sys.stdlib_module_names, f"{path}: {name}"

@@ -1,0 +1,249 @@
+"""Signing in, staying signed in, and signing out, against the stand-in identity provider and the real API."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platformctl.sign_in.device import sign_device_in
+from platformctl.sign_in.issuer import Client, Issuer
+from platformctl.sign_in.store import SignIn, Store
+from platformctl.sign_in.tokens import SignedIn
+from platformctl.transport import open_http
+from sandbox.stand_ins.authentik.oidc import OidcClient
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from tests.api.conftest import Issuer as People
+from tests.platformctl.conftest import Cli, person
+from tests.stand_ins import fault
+
+SECRET = {"PLATFORM_CLIENT_SECRET": "operator-secret"}
+
+
+@pytest.fixture(autouse=True)
+def quick(authentik: AuthentikStandIn) -> None:
+    authentik.oidc.devices.interval = 1
+
+
+@pytest.fixture
+def public(authentik: AuthentikStandIn) -> None:
+    """The program's own application, as on people's machines: a client without a secret."""
+    authentik.oidc._clients["operator"] = OidcClient("operator", "operator", "")
+
+
+@pytest.fixture
+def signed_in(visitor: Cli, authentik: AuthentikStandIn, public: None) -> Cli:
+    with person(authentik):
+        assert visitor("login").exit_code == 0
+    return visitor
+
+
+def refreshes(authentik: AuthentikStandIn) -> int:
+    return sum("grant_type=refresh_token" in entry["body"] for entry in authentik.journal)
+
+
+def test_a_person_signs_in_by_approving_a_code(visitor: Cli, authentik: AuthentikStandIn, public: None) -> None:
+    with person(authentik):
+        done = visitor("login")
+    assert done.exit_code == 0, done.output
+    assert f"Open {authentik.url}/device?code=" in done.stderr
+    assert "Signed in to" in done.stderr
+    assert done.stdout == ""
+    saved = visitor.saved()
+    assert saved["refresh_token"]
+    assert saved["access_token"] not in done.output
+    assert visitor.json("whoami")["email"] == "admin@people.test"
+
+
+def test_a_script_signs_in_by_its_client_secret_from_the_environment_or_a_file(visitor: Cli, tmp_path: Path) -> None:
+    assert visitor("login", env=SECRET).exit_code == 0
+    assert visitor.saved()["grant"] == "client_credentials"
+    assert visitor.json("whoami")["name"] == "ak-operator-client_credentials"
+    secret = tmp_path / "secret"
+    secret.write_text("operator-secret\n")
+    done = visitor("login", "--client-secret-file", str(secret), "-o", "json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["name"] == "ak-operator-client_credentials"
+    assert "operator-secret" not in visitor.files()[0].read_text()
+
+
+def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
+    visitor: Cli, authentik: AuthentikStandIn
+) -> None:
+    wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
+    with person(authentik, approve=False):
+        denied = visitor("login")
+    authentik.oidc.grants.device_life = 0.5
+    late = visitor("login")
+    assert [done.exit_code for done in (wrong, denied, late)] == [5, 5, 5]
+    assert "invalid_grant" in wrong.stderr
+    assert "wrong-secret" not in wrong.output
+    assert "denied" in denied.stderr
+    assert "in time" in late.stderr
+    assert visitor.files() == []
+
+
+def test_asked_for_patience_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People) -> None:
+    fault(authentik, kind="slow_down", path="/token/", count=1)
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            [code] = authentik.oidc.grants._devices.values()
+            authentik.oidc.grants.decide_device(code.user_code, "admin")
+
+    found = Issuer(issuer.url(), open_http(None))
+    granted = sign_device_in(found, Client("operator"), "openid", lambda shown: None, sleep)
+    assert granted.access_token
+    assert waits == [1, 6, 6]
+
+
+def test_a_token_near_its_end_is_refreshed_and_the_new_refresh_token_kept(
+    signed_in: Cli, authentik: AuthentikStandIn
+) -> None:
+    before = signed_in.saved()
+    signed_in.rewrite(expires_at=time.time() + 5)
+    assert signed_in("whoami").exit_code == 0
+    after = signed_in.saved()
+    assert after["refresh_token"] != before["refresh_token"]
+    assert after["expires_at"] > time.time() + 60
+    assert signed_in("whoami").exit_code == 0
+    assert refreshes(authentik) == 1
+
+
+def test_a_token_that_the_api_refuses_is_refreshed_once_and_the_request_repeated(
+    signed_in: Cli, authentik: AuthentikStandIn
+) -> None:
+    signed_in.rewrite(access_token="no-longer-good")
+    assert signed_in.json("whoami")["email"] == "admin@people.test"
+    assert refreshes(authentik) == 1
+
+
+def test_many_at_once_with_an_expired_token_refresh_it_once(
+    signed_in: Cli, authentik: AuthentikStandIn, issuer: People
+) -> None:
+    signed_in.rewrite(expires_at=0)
+    stale = SignIn(**signed_in.saved())
+
+    def bearer(_: int) -> str:
+        http = open_http(None)
+        source = SignedIn(stale, Store(signed_in.folder), lambda: Issuer(issuer.url(), http), lambda: None)
+        return source.bearer()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(bearer, range(6)))) == 1
+    assert refreshes(authentik) == 1
+
+
+def test_a_refresh_token_that_is_dead_means_not_signed_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
+    authentik.oidc.grants.clear()
+    signed_in.rewrite(expires_at=0)
+    done = signed_in("whoami")
+    assert done.exit_code == 5
+    assert "platformctl login" in done.stderr
+
+
+def test_a_client_without_refresh_token_signs_in_anew_if_its_secret_is_at_hand(visitor: Cli) -> None:
+    visitor("login", env=SECRET)
+    visitor.rewrite(expires_at=0)
+    assert visitor("whoami").exit_code == 5
+    assert visitor("whoami", env=SECRET).exit_code == 0
+    assert visitor.saved()["expires_at"] > time.time()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_sign_in_that_others_may_read_is_refused(signed_in: Cli, mode: int) -> None:
+    [path] = signed_in.files()
+    path.chmod(mode)
+    done = signed_in("whoami")
+    assert done.exit_code == 5
+    assert "others" in done.stderr
+    assert str(path) in done.stderr
+
+
+def test_a_sign_in_that_is_damaged_is_told_by_its_file(signed_in: Cli) -> None:
+    [path] = signed_in.files()
+    path.write_text("{")
+    done = signed_in("whoami")
+    assert (done.exit_code, str(path) in done.stderr) == (5, True)
+
+
+def test_a_folder_that_others_may_read_is_closed_when_something_is_saved(visitor: Cli) -> None:
+    visitor.folder.mkdir(parents=True)
+    visitor.folder.chmod(0o755)
+    assert visitor("login", env=SECRET).exit_code == 0
+    visitor.saved()
+
+
+def test_signing_out_forgets_the_tokens_and_takes_the_refresh_token_back(
+    signed_in: Cli, authentik: AuthentikStandIn
+) -> None:
+    assert signed_in("logout").exit_code == 0
+    assert signed_in.files() == []
+    assert authentik.oidc.grants._refresh == {}
+    assert signed_in("whoami").exit_code == 5
+    assert signed_in("logout").exit_code == 5
+
+
+def test_the_only_sign_in_is_meant_when_no_api_is_named_and_of_several_one_must_be(
+    visitor: Cli, issuer: People
+) -> None:
+    assert visitor("login", env=SECRET).exit_code == 0
+    nothing: dict[str, Any] = {"PLATFORM_API_URL": None, "PLATFORM_ISSUER": None}
+    assert visitor("whoami", env=nothing).exit_code == 0
+    portal = {"PLATFORM_ISSUER": issuer.url("portal"), "PLATFORM_CLIENT_ID": "portal"}
+    assert visitor("login", env={**portal, "PLATFORM_CLIENT_SECRET": "portal-secret"}).exit_code == 0
+    unclear = visitor("whoami", env=nothing)
+    assert unclear.exit_code == 2
+    assert "--issuer" in unclear.stderr
+    assert visitor("whoami", env=portal).exit_code == 0
+
+
+def test_a_document_of_another_issuer_is_refused(visitor: Cli, issuer: People, authentik: AuthentikStandIn) -> None:
+    body = json.dumps({"issuer": "https://elsewhere.test/", "token_endpoint": "https://elsewhere.test/token"})
+    fault(authentik, kind="status", path="openid-configuration", status=200, body=body, content_type="application/json")
+    done = visitor("login", env=SECRET)
+    assert done.exit_code == 3
+    assert "https://elsewhere.test/" in done.stderr
+    assert not any(entry["method"] == "POST" for entry in authentik.journal)
+
+
+def test_an_issuer_that_is_away_is_unreachable(visitor: Cli) -> None:
+    done = visitor("login", "--issuer", "http://127.0.0.1:9/o/x/", env=SECRET)
+    assert done.exit_code == 4
+
+
+def test_settings_that_are_missing_or_no_urls_are_a_wrong_command_line(visitor: Cli, tmp_path: Path) -> None:
+    assert visitor("login", env={"PLATFORM_CLIENT_ID": None}).exit_code == 2
+    assert visitor("whoami", "--api-url", "ftp://x").exit_code == 2
+    assert visitor("whoami", "--api-url", "http://ann:pw@127.0.0.1").exit_code == 2
+    empty = tmp_path / "ca.pem"
+    empty.write_text("")
+    assert visitor("login", "--ca-certs", str(empty), env=SECRET).exit_code == 2
+
+
+def test_a_given_token_is_used_as_it_is(visitor: Cli, issuer: People) -> None:
+    token = issuer.token("admin")
+    assert visitor("whoami", env={"PLATFORM_TOKEN": token}).exit_code == 0
+    done = visitor("whoami", env={"PLATFORM_TOKEN": token + "x"})
+    assert done.exit_code == 5
+    assert token not in done.output
+    assert visitor.files() == []
+
+
+def test_secrets_are_not_shown_by_the_values_that_hold_them(signed_in: Cli) -> None:
+    saved = signed_in.saved()
+    assert saved["access_token"] not in repr(SignIn(**saved))
+    assert saved["refresh_token"] not in repr(SignIn(**saved))
+
+
+def test_a_netrc_of_the_callers_replaces_no_token(cli: Cli, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password secret\n")
+    netrc.chmod(0o600)
+    assert cli("whoami", env={"NETRC": str(netrc)}).exit_code == 0

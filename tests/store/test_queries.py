@@ -1,0 +1,119 @@
+"""No list reads a whole collection: the database itself is asked how it would run each query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from shared.domain.access import Scope
+from shared.domain.recipes import INTEGRATIONS
+from shared.domain.views import SubscriptionQuery, TenantQuery, UserQuery
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+
+ID = "65f0c0ffee65f0c0ffee65f0"
+OWN = Scope(tenant_ids=(ID,), partner_id=ID)
+ALL = Scope(everything=True)
+
+
+class Recorder(CommandListener):
+    def __init__(self) -> None:
+        self.finds: list[dict[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in ("find", "aggregate"):
+            self.finds.append(dict(event.command))
+
+    def succeeded(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+
+def stages(plan: Any) -> Iterator[str]:
+    if isinstance(plan, dict):
+        if "stage" in plan:
+            yield plan["stage"]
+        for inner in plan.values():
+            yield from stages(inner)
+    elif isinstance(plan, list):
+        for inner in plan:
+            yield from stages(inner)
+
+
+@contextmanager
+def recorded(settings: Settings) -> Iterator[tuple[Store, Recorder]]:
+    """A store whose every query is noted down."""
+    recorder = Recorder()
+    pymongo.monitoring.register(recorder)
+    try:
+        opened = open_store(settings)
+    finally:
+        pymongo.monitoring._LISTENERS.command_listeners.remove(recorder)
+    yield opened, recorder
+    opened.close()
+
+
+QUERIES: dict[str, Callable[[Store], object]] = {
+    **{
+        f"tenants {name} {who}": (lambda store, query=query, scope=scope: store.tenants.page(scope, query))
+        for who, scope in (("all", ALL), ("own", OWN))
+        for name, query in {
+            "plain": TenantQuery(),
+            "later": TenantQuery(after=ID),
+            "status": TenantQuery(status="active"),
+            "plan": TenantQuery(plan="starter"),
+            "partner": TenantQuery(partner_id=ID),
+            "prefix": TenantQuery(prefix="ac"),
+            **{f"failed {step}": TenantQuery(failed_steps=(step,)) for step in INTEGRATIONS},
+        }.items()
+    },
+    **{
+        f"users {name} {who}": (lambda store, query=query, scope=scope: store.users.page(scope, query))
+        for who, scope in (("all", None), ("own", (ID, (ID,))))
+        for name, query in {
+            "plain": UserQuery(),
+            "tenant": UserQuery(tenant_id=ID),
+            "partner": UserQuery(partner_id=ID),
+            "prefix": UserQuery(prefix="a"),
+        }.items()
+    },
+    **{
+        f"subscriptions {name} {who}": (lambda store, query=query, ids=ids: store.subscriptions.page(ids, query))
+        for who, ids in (("all", None), ("own", (ID,)))
+        for name, query in {
+            "plain": SubscriptionQuery(),
+            "tenant": SubscriptionQuery(tenant_id=ID),
+            "status": SubscriptionQuery(status="active"),
+        }.items()
+    },
+    "partners": lambda store: store.partners.page(ALL, 50, None),
+    "operations": lambda store: store.operations.page(ID, 50, None),
+    "events": lambda store: store.events.newest(None, None, 50),
+    "events own": lambda store: store.events.newest((ID,), 9, 50),
+    "events since": lambda store: store.events.following(None, 0, None, 50),
+    "events unnumbered": lambda store: store.events.any_unnumbered(),
+    "due operations": lambda store: list(store.operations.due(10)),
+    "overdue operations": lambda store: list(store.operations.overdue(10)),
+    "unsettled operations": lambda store: list(store.operations.unsettled(10)),
+    "tenants of a partner": lambda store: store.tenants.ids_of_partner(ID),
+    "tenants by slug": lambda store: store.tenants.ids_of_slugs(("acme",)),
+    "subscriptions of tenants": lambda store: store.subscriptions.of_tenants((ID,)),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_list_scans_a_collection(store: Store, settings: Settings, name: str) -> None:
+    with recorded(settings) as (watched, recorder):
+        QUERIES[name](watched)
+        assert recorder.finds
+        database = watched.client[settings.mongodb_database]
+        for command in recorder.finds:
+            asked = {key: value for key, value in command.items() if not key.startswith(("$", "lsid", "txn"))}
+            asked.pop("readConcern", None)
+            plan = database.command("explain", asked, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
+            assert "COLLSCAN" not in set(stages(plan)), plan

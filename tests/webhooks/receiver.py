@@ -1,0 +1,139 @@
+"""A webhook receiver for tests: keeps what it was sent, answers as it is told, over TLS as any host when asked to."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sandbox.stand_ins.server import StandIn
+
+
+class Receiver(StandIn):
+    """Answers `status` with `headers` and `text`; `seen` holds the headers and the body of each event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status, self.text = 204, ""
+        self.headers: dict[str, str] = {}
+        self.seen: list[tuple[dict[str, str], bytes]] = []
+        self.app.router.add_get("/elsewhere", self._take)
+        self.app.router.add_post("/endless", self._endless)
+        self.app.router.add_post("/{rest:.*}", self._take)
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append((dict(request.headers), await request.read()))
+        return web.Response(status=self.status, headers=self.headers, text=self.text)
+
+    async def _endless(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while True:
+            await answer.write(b"x" * 65536)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@dataclass
+class TlsHost:
+    """A raw TLS server. `asked_for`: the names that clients asked for by SNI; `requests`: the first bytes of each."""
+
+    port: int
+    asked_for: list[str | None] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
+
+
+def certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """A self-signed certificate for a host and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / f"{host}.pem", folder / f"{host}.key"
+    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return cert_file, key_file
+
+
+@contextmanager
+def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
+    """Answers 200 to each request, one a connection, until the block ends."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert_file, key_file)
+    listener = socket.create_server(("127.0.0.1", 0))
+    host = TlsHost(listener.getsockname()[1])
+    context.sni_callback = lambda _, name, __: host.asked_for.append(name)
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(peer, server_side=True) as tls:
+                    host.requests.append(tls.recv(65536))
+                    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield host
+    finally:
+        # a plain close would leave the thread waiting in accept
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+@contextmanager
+def slow_host() -> Iterator[int]:
+    """The port of a server that sends a byte of a header that never ends, again and again."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        with listener.accept()[0] as peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not stop.wait(0.05):
+                peer.sendall(b"x")
+
+    def serve_until_dropped() -> None:
+        with suppress(OSError):
+            serve()
+
+    thread = threading.Thread(target=serve_until_dropped, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        stop.set()
+        listener.close()
+        thread.join(10)

@@ -1,0 +1,226 @@
+"""The sender: to the checked address only, with the host's certificate, in bounded time, and never anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.stand_ins.dns.server import DnsStandIn
+from shared.domain.faults import Unavailable
+from shared.domain.signature import new_secret, signed_headers, verify
+from tests.stand_ins import fault
+from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
+from worker.integrations.dns_lookup import DnsLookup
+from worker.webhooks.sender import REASONS, Delivered, Delivery, WebhookSender
+
+LOOPBACK = ("127.0.0.0/8",)
+BODY = b'{"type":"tenant.active"}'
+
+
+class Names(dict[str, list[str]]):
+    """A resolver out of a table; `asked` counts its questions."""
+
+    asked = 0
+
+    def __call__(self, host: str) -> list[str]:
+        self.asked += 1
+        return self.get(host, [])
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def names() -> Names:
+    return Names({"hooks.acme.test": ["127.0.0.1"]})
+
+
+@pytest.fixture
+def sender(names: Names) -> WebhookSender:
+    return WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+
+
+def test_an_event_arrives_with_its_body_its_host_and_a_signature_that_holds(
+    receiver: Receiver, sender: WebhookSender
+) -> None:
+    secret = new_secret()
+    headers = signed_headers([secret], "evt_1", int(time.time()), BODY)
+    url = f"http://hooks.acme.test:{receiver.port}/take?it=now"
+    assert sender.send(url, BODY, headers) == Delivery(Delivered.YES, 204)
+    ((seen, body),) = receiver.seen
+    verify([secret], seen, body, now=time.time())
+    assert (body, seen["Host"]) == (BODY, f"hooks.acme.test:{receiver.port}")
+    assert (seen["Content-Type"], seen["User-Agent"]) == ("application/json", "dezky-webhooks/1")
+    assert receiver.journal[0]["path"] == "/take?it=now"
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "reason"),
+    [
+        (200, Delivered.YES, None),
+        (202, Delivered.YES, None),
+        (302, Delivered.NEVER, "redirected"),
+        (308, Delivered.NEVER, "redirected"),
+        (400, Delivered.LATER, "not_taken"),
+        (404, Delivered.LATER, "not_taken"),
+        (410, Delivered.NEVER, "gone"),
+        (429, Delivered.LATER, "not_taken"),
+        (500, Delivered.LATER, "not_taken"),
+    ],
+)
+def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
+    receiver: Receiver, sender: WebhookSender, status: int, result: Delivered, reason: str | None
+) -> None:
+    receiver.status, receiver.headers = status, {"Location": "/elsewhere", "Retry-After": "7"}
+    ended = sender.send(f"{receiver.url}/", BODY, {})
+    assert (ended.result, ended.status, ended.reason) == (result, status, reason)
+    assert ended.wait == (7.0 if reason == "not_taken" else None)
+    assert len(receiver.seen) == 1
+    assert reason is None or reason in REASONS
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "reason"),
+    [
+        ("https://127.0.0.1/", [], "forbidden_address"),
+        ("https://[::1]/", [], "forbidden_address"),
+        ("https://[::ffff:169.254.169.254]/latest", [], "forbidden_address"),
+        ("https://hooks.acme.test/", ["10.0.0.5"], "forbidden_address"),
+        ("https://hooks.acme.test/", ["8.8.8.8", "127.0.0.1"], "forbidden_address"),
+        ("https://hooks.acme.test/", ["::ffff:10.0.0.1"], "forbidden_address"),
+        ("http://hooks.acme.test/", ["8.8.8.8"], "not_encrypted"),
+        ("ftp://hooks.acme.test/", ["8.8.8.8"], "bad_url"),
+    ],
+)
+def test_what_may_not_be_spoken_to_is_refused_before_anything_is_sent(
+    url: str, addresses: list[str], reason: str
+) -> None:
+    ended = WebhookSender(Names({"hooks.acme.test": addresses})).send(url, BODY, {})
+    assert ended == Delivery(Delivered.NEVER, reason=reason)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0177.0.0.1", "localhost"])
+def test_other_ways_to_write_loopback_are_names_that_dns_does_not_know(host: str) -> None:
+    names = Names()
+    assert WebhookSender(names).send(f"https://{host}/", BODY, {}) == Delivery(Delivered.LATER, reason="unresolved")
+    assert names.asked == 1
+
+
+def test_a_name_that_changes_its_mind_gains_nothing(receiver: Receiver) -> None:
+    answers = iter([["127.0.0.1"], ["127.0.0.2"]])
+    sender = WebhookSender(lambda host: next(answers), allowed_networks=["127.0.0.1/32"], call_seconds=5.0)
+    url = f"http://hooks.acme.test:{receiver.port}/"
+    assert sender.send(url, BODY, {}).result is Delivered.YES
+    assert sender.send(url, BODY, {}).reason == "forbidden_address"
+    assert len(receiver.seen) == 1
+
+
+def test_a_name_server_that_fails_is_a_reason_to_try_again() -> None:
+    def broken(host: str) -> list[str]:
+        raise Unavailable("upstream_error")
+
+    assert WebhookSender(broken).send("https://hooks.acme.test/", BODY, {}).reason == "unresolved"
+
+
+def test_names_are_looked_up_in_dns(receiver: Receiver) -> None:
+    dns = DnsStandIn()
+    with dns.running():
+        dns.publish([{"name": "hooks.acme.test", "type": "A", "value": "127.0.0.1"}])
+        sender = WebhookSender(DnsLookup([dns.address]).addresses, allowed_networks=LOOPBACK, call_seconds=1.0)
+        url = f"http://hooks.acme.test:{receiver.port}/"
+        assert sender.send(url, BODY, {}).result is Delivered.YES
+        fault(dns, kind="timeout")
+        assert sender.send(url, BODY, {}) == Delivery(Delivered.LATER, reason="timeout")
+
+
+def test_the_proxies_and_passwords_of_the_environment_are_not_used(
+    receiver: Receiver, sender: WebhookSender, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert sender.send(f"{receiver.url}/", BODY, {}).result is Delivered.YES
+    assert "Authorization" not in receiver.seen[0][0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"kind": "hang"}, "timeout"),
+        ({"kind": "reset"}, "unreachable"),
+        ({"kind": "lost"}, "unreachable"),
+        ({"kind": "status", "status": 503}, "not_taken"),
+    ],
+)
+def test_a_receiver_in_trouble_is_tried_again_later(
+    receiver: Receiver, names: Names, rule: dict[str, object], reason: str
+) -> None:
+    fault(receiver, **rule)
+    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    ended = sender.send(f"{receiver.url}/", BODY, {})
+    assert (ended.result, ended.reason) == (Delivered.LATER, reason)
+
+
+def test_headers_that_drip_end_with_the_calls_time(names: Names) -> None:
+    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    with slow_host() as port:
+        ended = sender.send(f"http://hooks.acme.test:{port}/", BODY, {})
+    assert ended == Delivery(Delivered.LATER, reason="timeout")
+
+
+def test_once_the_status_is_there_a_body_that_drips_or_breaks_off_changes_nothing(
+    receiver: Receiver, names: Names
+) -> None:
+    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    receiver.status, receiver.text = 200, "thank you"
+    fault(receiver, kind="drip", delay=60)
+    assert sender.send(f"{receiver.url}/", BODY, {}) == Delivery(Delivered.YES, 200)
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(receiver: Receiver, sender: WebhookSender) -> None:
+    assert sender.send(f"{receiver.url}/endless", BODY, {}) == Delivery(Delivered.YES, 200)
+
+
+def test_the_next_address_is_tried_when_nobody_listens_at_the_first(receiver: Receiver, names: Names) -> None:
+    names["hooks.acme.test"] = ["127.0.0.9", "127.0.0.1"]
+    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is Delivered.YES
+    names["hooks.acme.test"] = ["127.0.0.9", "127.0.0.8"]
+    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).reason == "unreachable"
+
+
+def test_an_event_whose_answer_was_lost_goes_to_no_second_address(receiver: Receiver, names: Names) -> None:
+    names["hooks.acme.test"] = ["127.0.0.1", "127.0.0.1"]
+    fault(receiver, kind="lost")
+    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is Delivered.LATER
+    assert len(receiver.journal) == 1
+
+
+def test_tls_asks_for_the_name_and_insists_on_its_certificate(tmp_path: Path, names: Names) -> None:
+    cert_file, key_file = certificate(tmp_path, "hooks.acme.test")
+    names["other.acme.test"] = ["127.0.0.1"]
+    trusting = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0, ca_file=str(cert_file))
+    with tls_host(cert_file, key_file) as host:
+        assert trusting.send(f"https://hooks.acme.test:{host.port}/x", BODY, {}).result is Delivered.YES
+        assert host.requests[0].startswith(b"POST /x HTTP/1.1\r\n")
+        assert f"Host: hooks.acme.test:{host.port}\r\n".encode() in host.requests[0]
+        assert trusting.send(f"https://other.acme.test:{host.port}/x", BODY, {}).reason == "tls"
+        assert trusting.send(f"https://127.0.0.1:{host.port}/x", BODY, {}).reason == "tls"
+        assert host.asked_for == ["hooks.acme.test", "other.acme.test", None]
+        assert len(host.requests) == 1
+
+
+def test_a_certificate_of_an_unknown_authority_is_not_accepted(tmp_path: Path, sender: WebhookSender) -> None:
+    with tls_host(*certificate(tmp_path, "hooks.acme.test")) as host:
+        ended = sender.send(f"https://hooks.acme.test:{host.port}/", BODY, {})
+    assert ended == Delivery(Delivered.LATER, reason="tls")
+    assert host.requests == []
