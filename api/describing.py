@@ -121,7 +121,8 @@ def expected_versions() -> frozenset[int] | None:
         return None
     if not ENTITY_TAGS.fullmatch(header.strip()):
         raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
-    return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isascii() and tag.isdigit())
+    tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as none at all
+    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit())
 
 
 def request_id() -> str:
