@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
@@ -127,7 +128,8 @@ def main() -> None:
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
     with _looking_at_domains(store, dispatcher, settings) as look, _delivering(store, settings):
         life = open_control_plane(store, dispatcher, settings).life
-        duties = (partial(life.take_up, BATCH), look)
+        drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
+        duties = (partial(life.take_up, BATCH), look, drift.push)
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

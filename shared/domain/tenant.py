@@ -84,6 +84,14 @@ CARRIED = frozenset({"name", "plan", "domains"})
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What the latest plan found: step name to what a reconcile would do there; nothing when all is as wanted."""
+
+    looked_at: datetime
+    changes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Tenant:
     """A customer organisation.
 
@@ -112,6 +120,7 @@ class Tenant:
     suspend_reason: str | None = None
     purge_after: datetime | None = None
     purged_at: datetime | None = None
+    drift: Drift | None = None
 
     @property
     def group_name(self) -> str:

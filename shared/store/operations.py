@@ -13,7 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
@@ -100,6 +100,12 @@ class Operations:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
+
+    def count_running(self, mode: Mode, most: int) -> int:
+        """How many operations of this mode are open, counted up to `most`."""
+        with our_errors():
+            condition = {"status": OperationStatus.RUNNING, "mode": mode}
+            return self._rows.count_documents(condition, limit=most, hint="due")
 
     def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
         """Every operation of this kind the tenant had, oldest first."""

@@ -53,8 +53,8 @@ def shown(operation: Operation) -> Document:
 
 
 def settled(operation: Operation) -> Document:
-    """Fields once the operation has closed."""
-    fields = shown(operation)
+    """Fields once the operation has closed. What had drifted before it is no longer news."""
+    fields = shown(operation) | {"drift": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:

@@ -26,6 +26,7 @@ from shared.store.mongo import (
     object_id,
     our_errors,
     present,
+    seconds_from_now,
     written,
 )
 from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
@@ -43,6 +44,7 @@ INDEXES = [
     ),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+    IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
     IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
@@ -169,6 +171,28 @@ class Tenants:
             {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
         )
         return tenant_of(present(row))
+
+    def take_drift_turn(self, interval: float) -> Tenant | None:
+        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""
+        # one that was never looked at has no time yet, which sorts and compares before every other
+        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", "$$NOW"]}}
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                late,
+                [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
+                sort=[("driftDueAt", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+        return tenant_of(row) if row else None
+
+    def note_drift(self, operation: Operation, session: Transaction) -> None:
+        """Show what a plan found, unless a newer change was accepted meanwhile."""
+        found = {step.name: list(step.changes) for step in operation.steps if step.changes}
+        self._rows.update_one(
+            {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
+            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}}}],
+            session=session,
+        )
 
     def due(self, limit: int) -> list[Due]:
         """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""
