@@ -118,6 +118,8 @@ def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platf
         platform.create(slug)
         platform.settled(slug)
     platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
+    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows.update_many({}, [{"$set": {"driftDueAt": "$$NOW"}}])
     platform.start_sweep()
     until(lambda: all(platform.tenant(slug).tenant.drift for slug in ("acme", "beta")))
     drift = {slug: platform.tenant(slug).tenant.drift for slug in ("acme", "beta")}
