@@ -26,7 +26,7 @@ EXPORT_PATIENCE = 120.0
 @waited
 @with_session
 def suspend(session: Session, /, slug: str, reason: str, key: str, wait: bool, timeout: float) -> None:
-    """Cut all access and keep everything. Its own people may still sign in here and see why.
+    """Cut all access and keep everything.
 
     \b
     Examples:
