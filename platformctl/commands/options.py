@@ -143,7 +143,7 @@ class Domain(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not re.fullmatch(r"[\w-]+(\.[\w-]+)+\.?", value):
             self.fail(f"{value!r} is not a domain name", param, ctx)
-        return quote(value)
+        return quote(value.removesuffix("."))
 
 
 class JsonFile(click.ParamType[Record]):
