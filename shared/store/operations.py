@@ -20,11 +20,10 @@ from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    inserted,
     newest_first,
     object_id,
     our_errors,
-    present,
     seconds_from_now,
 )
 from shared.store.operation_rows import NewOperation, new_operation, operation_of
@@ -69,16 +68,10 @@ class Operations:
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
         document, computed = new_operation(operation_id, new, held, self._grace)
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, **computed),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, **computed)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
-        return operation_of(present(row))
+        return operation_of(row)
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)

@@ -20,12 +20,12 @@ from shared.domain.views import Page, TenantQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
     seconds_from_now,
     written,
 )
@@ -90,16 +90,10 @@ class Tenants:
             "version": 1,
         }
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
         with our_errors():
@@ -157,20 +151,16 @@ class Tenants:
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
-            )
+            row = changed(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def begin(self, tenant: Tenant, beginning: Beginning, operation_id: str, session: Transaction) -> Tenant:
         """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
         fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
-        )
-        return tenant_of(present(row))
+        row = changed(self._rows, tenant.id, fields, session)
+        return tenant_of(row)
 
     def take_drift_turn(self, interval: float) -> Tenant | None:
         """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""
