@@ -21,7 +21,7 @@ from worker.slots import Slots
 from worker.steps.registry import STEPS, Functions
 from worker.watchdog import Watchdog
 
-
+#: what a worker is started with unless somebody chose otherwise
 USUAL_CONCURRENCY = 32
 
 

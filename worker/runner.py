@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +46,8 @@ class Verdict:
 class Runner:
     """One per process; safe to share between threads.
 
-    `clients`: integration name to its client, None when it is not configured. `slots`: without them there is no bound.
+    `clients`: integration name to its client, None when it is not configured. `slots` and
+    `watchdog`: what bounds the steps of this process; without them nothing does.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Runner:
         self._needs_proof = settings.domain_proof == "required"
         self._gate = Gate(store, settings)
         self._slots = slots
-        self._watchdog = watchdog or Watchdog(settings.lease_seconds)
+        self._watchdog = watchdog
 
     def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
         """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
@@ -120,7 +122,7 @@ class Runner:
         facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
         with (
             bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
-            self._watchdog.watching(facts),
+            self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
         ):
             return self._claimed(claim, passage)
 

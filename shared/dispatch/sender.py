@@ -47,7 +47,7 @@ class Dispatcher:
         return True
 
     def put_back(self, operation_id: str, step: str, dispatch: int) -> bool:
-        """Send one step's message again as it was. False when the broker did not take it: the sweep will send another."""
+        """Send one step's message again as it was. False when the broker did not take it: the sweep sends another."""
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
             self._post([lone_letter(self._app, Errand(RUN_STEP, (operation_id, step, dispatch), queue))])

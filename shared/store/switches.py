@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+import pymongo
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
@@ -32,9 +33,9 @@ class Switches:
             known = self._seen = (time.monotonic(), self.all())
         return known[1]
 
-    def all(self) -> dict[str, Switch]:
-        """The same as it is now."""
-        with our_errors():
+    def all(self, within: float | None = None) -> dict[str, Switch]:
+        """The same as it is now. `within`: seconds this may take, if less than usual."""
+        with our_errors(), pymongo.timeout(within):
             return {row["_id"]: _switch(row) for row in self._rows.find()}
 
     def stopped(self) -> list[str]:
