@@ -21,6 +21,7 @@ from api.operations import operation_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
 from api.subscriptions import subscription_routes
+from api.switches import switch_routes
 from api.tenants import tenant_routes
 from api.tracing import trace
 from api.users import user_routes
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Flask:
         partner_routes(control_plane),
         subscription_routes(control_plane),
         event_routes(control_plane),
+        switch_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
     ):

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(90, gt=0)
     retry_base_seconds: float = Field(1, gt=0)
     retry_cap_seconds: float = Field(60, gt=0)
+    breaker_failures: int = Field(10, ge=1, description="so many in a row, of all workers, open a breaker")
+    breaker_seconds: float = Field(30, gt=0, le=600, description="how long at first; each failed probe doubles it")
+    integration_slots: int | None = Field(
+        None, ge=1, description="a worker's slots for one integration; half of all without it"
+    )
     sweep_interval_seconds: float = Field(2, gt=0)
     dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
 

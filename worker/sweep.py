@@ -45,7 +45,12 @@ class Sweep:
 
     def look(self) -> int:
         """One look; the number of operations that were pushed on."""
-        return self._expire() + self._settle() + self._resend() + sum(duty() for duty in self._duties)
+        pushed = self._release() + self._expire() + self._settle() + self._resend()
+        return pushed + sum(duty() for duty in self._duties)
+
+    def _release(self) -> int:
+        """Steps held by a switch that is off again are due at once."""
+        return self._store.holds.release(self._store.switches.stopped()) if self._store.holds.any() else 0
 
     def _expire(self) -> int:
         return sum(self._expire_one(one) for one in self._store.operations.overdue(BATCH))

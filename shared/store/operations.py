@@ -27,6 +27,7 @@ from shared.store.mongo import (
     seconds_from_now,
 )
 from shared.store.operation_rows import NewOperation, new_operation, operation_of
+from shared.store.step_expressions import Pipeline
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -34,8 +35,16 @@ INDEXES = [
     IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
+    IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
 ]
+
+#: while an operator has paused it, an operation's deadline stands still
+_OVERDUE: Document = {
+    "status": OperationStatus.RUNNING,
+    "pausedAt": None,
+    "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
+}
 
 
 class AlreadyOpen(Exception):
@@ -141,19 +150,11 @@ class Operations:
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Ids of running operations whose deadline has passed."""
-        condition = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$deadlineAt", "$$NOW"]}}
-        return self._ids(condition, "deadlineAt", limit)
+        return self._ids(_OVERDUE, "deadlineAt", limit)
 
     def expire(self, operation_id: str) -> Operation | None:
         """Fail an operation whose deadline has passed. None when it ended otherwise meanwhile."""
-        return self._advance(
-            {
-                "_id": ObjectId(operation_id),
-                "status": OperationStatus.RUNNING,
-                "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
-            },
-            progress.expired(),
-        )
+        return self._advance({"_id": ObjectId(operation_id), **_OVERDUE}, progress.expired())
 
     def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
         """Stop an operation. None when it has ended."""
@@ -202,7 +203,7 @@ class Operations:
         )
         return operation_of(row) if row else None
 
-    def _advance(self, condition: Document, pipeline: progress.Pipeline) -> Operation | None:
+    def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():
             row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)
         return operation_of(row) if row else None
