@@ -43,11 +43,16 @@ class Starter:
             return self._running(action, mode, tenant)
         return self.ring(view)
 
-    def start_within(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
-        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible."""
+    def start_within(
+        self, action: Action, tenant: Tenant, author: Author, session: Transaction, reason: str | None = None
+    ) -> TenantView:
+        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible.
+
+        `reason`: why, for the event.
+        """
         require_status(action, tenant)
         view = self.accept(action, tenant, {}, author, session)
-        self._store.events.append(_started(view, author), session)
+        self._store.events.append(_started(view, author, reason), session)
         return view
 
     def accept(
@@ -97,7 +102,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            recipe=recipe_for(action, tenant),
+            recipe=recipe_for(action, tenant, self._settings.absent),
             mode=mode,
         )
         return self._store.operations.insert(operation_id, new, session)

@@ -84,7 +84,7 @@ def open_store(settings: Settings) -> Store:
     database = open_database(client, settings.mongodb_database)
     return Store(
         client=client,
-        tenants=Tenants(database),
+        tenants=Tenants(database, settings.absent),
         domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),
