@@ -23,6 +23,7 @@ from shared.store.breakers import Breaker
 from shared.store.opening import Store
 from shared.store.operations import Claim
 from worker.deadline import within
+from worker.steps.account import account_of
 from worker.steps.work import StepFunction, Work
 
 log = structlog.get_logger(__name__)
@@ -126,7 +127,7 @@ class Runner:
         tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
-        work = self._work(tenant, claim.operation, integration)
+        work = self._work(tenant, claim, integration)
         outcome = self._run(function, work, client)
         # what earlier attempts did counts as well, once
         return replace(outcome, changes=tuple(dict.fromkeys((*claim.step.changes, *work.changes))))
@@ -143,7 +144,8 @@ class Runner:
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", sentence("bug"))
 
-    def _work(self, tenant: Tenant, operation: Operation, integration: str) -> Work:
+    def _work(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
+        operation = claim.operation
         on_record = dict(tenant.remote)
 
         def save(**fields: Any) -> None:
@@ -161,6 +163,7 @@ class Runner:
             proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             email_stage=self._settings.authentik_email_stage,
             suspended_mail=self._settings.suspended_mail,
+            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_plan=operation.is_plan,
         )
 

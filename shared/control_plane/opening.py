@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.control_plane.billing import BillingCases
 from shared.control_plane.callers import CallerCases
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
@@ -36,6 +37,7 @@ class ControlPlane:
     events: EventCases
     webhooks: WebhookCases
     service: ServiceCases
+    billing: BillingCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -54,4 +56,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         events=EventCases(store, tenants),
         service=ServiceCases(store, dispatcher, tenants, domains, settings),
         webhooks=WebhookCases(store, tenants, settings),
+        billing=BillingCases(store),
     )

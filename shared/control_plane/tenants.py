@@ -11,8 +11,8 @@ from shared.domain.access import Actor
 from shared.domain.errors import Flaw, InvalidInput, UnknownReference, require_version
 from shared.domain.event import Author, NewEvent, difference, facts
 from shared.domain.operation import Action, Mode
-from shared.domain.subscription import NewSubscription
 from shared.domain.recipes import BILLING
+from shared.domain.subscription import NewSubscription
 from shared.domain.tenant import CARRIED, CARRIED_WITH_BILLING, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
 from shared.domain.views import Page, TenantQuery, TenantView
 from shared.settings import Settings

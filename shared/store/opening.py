@@ -10,6 +10,7 @@ import pymongo
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from shared.store.billing_looks import BillingLooks
 from shared.store.breakers import Breakers
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
@@ -17,6 +18,7 @@ from shared.store.events import Events
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
+from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.tenants import Tenants
@@ -44,6 +46,8 @@ class Store:
     breakers: Breakers
     webhooks: Webhooks
     deliveries: Deliveries
+    billing_looks: BillingLooks
+    paces: Paces
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -62,6 +66,7 @@ class Store:
             self.idempotency,
             self.webhooks,
             self.deliveries,
+            self.billing_looks,
         ):
             collection.make_indexes()
 
@@ -96,4 +101,6 @@ def open_store(settings: Settings) -> Store:
         breakers=Breakers(database),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
+        billing_looks=BillingLooks(database),
+        paces=Paces(database),
     )
