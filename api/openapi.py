@@ -141,6 +141,9 @@ def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:
     if description.body is not None:
         content = {"application/json": {"schema": schemas.ref(description.body, "validation")}}
         found["requestBody"] = {"required": True, "content": content}
+    if description.signed_by is not None:
+        content = {"application/json": {"schema": {"type": "object"}}}
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 
@@ -150,6 +153,8 @@ def _parameters(rule: Rule, description: Description, is_post: bool) -> Iterator
     yield from _query_parameters(description.query)
     if is_post and not description.is_public:
         yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
+    if description.signed_by is not None:
+        yield _header(description.signed_by, "proves the body; requests without a good one are refused", "^[!-~]+$")
     if description.takes_version:
         yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
 

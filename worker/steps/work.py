@@ -20,9 +20,9 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting; `account` is what
-    billing needs. `proven`: the
-    domains that are known to be the tenant's, None when no proof is required.
+    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
+    `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
+    required.
     `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
