@@ -222,6 +222,8 @@ def _problems(rule: Rule, description: Description, is_post: bool) -> dict[int, 
     if not description.is_public:
         found |= {401: set(), 403: set(), 503: set()}
         kinds += [KeyReused, KeyInProgress] if is_post else []
+    if description.signed_by is not None:
+        found[403] = {"bad_signature"}
     if rule.arguments:
         found[404] = set()
     if "tenant" in description.query.model_fields:

@@ -43,11 +43,11 @@ def stripe_routes(control_plane: ControlPlane, settings: Settings) -> Blueprint:
 
 
 def _verified(secrets: list[str]) -> BillingEvent:
-    """The event of this request. Raises Problem (400, 413)."""
+    """The event of this request. Raises Problem (400, 403, 413)."""
     try:
-        return read_event(raw_body(LARGEST_EVENT), request.headers, secrets, time.time())
+        return read_event(raw_body(LARGEST_EVENT), dict(request.headers), secrets, time.time())
     except BadSignature as problem:
         log.warning("stripe.event_refused", why=str(problem))
-        raise Problem(400, "bad_signature", "The event is not proven to be Stripe's and of now.") from None
+        raise Problem(403, "bad_signature", "The event is not proven to be Stripe's and of now.") from None
     except ValueError:
         raise Problem(400, "malformed_json", "The body is not an event of Stripe's.") from None
