@@ -224,9 +224,7 @@ def _problems(rule: Rule, description: Description, is_post: bool) -> dict[int, 
         kinds += [KeyReused, KeyInProgress] if is_post else []
     if description.signed_by is not None:
         found[403] = {"bad_signature"}
-    if rule.arguments:
-        found[404] = set()
-    if "tenant" in description.query.model_fields:
+    if rule.arguments or "tenant" in description.query.model_fields:
         found[404] = set()
     if description.takes_version:
         kinds.append(StaleVersion)
