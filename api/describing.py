@@ -44,6 +44,7 @@ class Description:
     """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
 
     `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
+    `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
     """
 
     summary: str
@@ -54,6 +55,7 @@ class Description:
     takes_version: bool
     body: type[BaseModel] | None
     query: type[Query]
+    signed_by: str | None = None
 
     @property
     def is_public(self) -> bool:
@@ -68,6 +70,7 @@ def described(
     problems: tuple[type[DomainError], ...] = (),
     headers: tuple[str, ...] = (),
     takes_version: bool = False,
+    signed_by: str | None = None,
 ) -> Callable[[View], View]:
     """Describe a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
 
@@ -85,6 +88,7 @@ def described(
             takes_version=takes_version,
             body=hints.get("body"),
             query=hints.get("query", Query),
+            signed_by=signed_by,
         )
         takes_query = "query" in inspect.signature(view).parameters
 
@@ -95,7 +99,7 @@ def described(
                 parts["query"] = query
             if description.body is not None:
                 parts["body"] = sent(description.body)
-            elif request.method not in ("GET", "HEAD", "OPTIONS"):
+            elif signed_by is None and request.method not in ("GET", "HEAD", "OPTIONS"):
                 refuse_body()
             return view(**parts)
 

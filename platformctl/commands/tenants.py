@@ -36,7 +36,7 @@ COLUMNS = (
     ("domains", "domains"),
     ("created", "createdAt"),
 )
-STEPS = ("authentik", "stalwart", "ocis")
+STEPS = ("authentik", "stalwart", "ocis", "billing")
 
 
 @click.group(cls=Group)

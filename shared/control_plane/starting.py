@@ -64,11 +64,16 @@ class Starter:
         if self._store.operations.cancel(operation_id, session) is not None:
             settle_within(self._store, operation_id, session)
 
-    def start_within(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
-        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible."""
+    def start_within(
+        self, action: Action, tenant: Tenant, author: Author, session: Transaction, reason: str | None = None
+    ) -> TenantView:
+        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible.
+
+        `reason`: why, for the event.
+        """
         require_status(action, tenant)
         view = self.accept(action, tenant, {}, author, session)
-        self._store.events.append(_started(view, author), session)
+        self._store.events.append(_started(view, author, reason), session)
         return view
 
     def accept(
@@ -118,7 +123,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            recipe=recipe_for(action, tenant),
+            recipe=recipe_for(action, tenant, self._settings.absent),
             mode=mode,
         )
         return self._store.operations.insert(operation_id, new, session)

@@ -79,8 +79,9 @@ class TenantPatch(TypedDict, total=False):
     partner_id: str | None
 
 
-#: changes of these are carried to the outside systems
+#: changes of these are carried to the outside systems; with billing, what stands on invoices as well
 CARRIED = frozenset({"name", "plan", "domains"})
+CARRIED_WITH_BILLING = CARRIED | {"billing_info"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
 from shared.domain.recipes import PERSISTENT, TRANSITIONS, integration_of
 from shared.store.mongo import Document, seconds_from_now
+from shared.store.tenant_filling import left_out
 from shared.store.tenant_rows import REMOTE_FIELDS
 
 #: an action that must come through is begun again so long after it failed, in seconds
@@ -45,13 +46,18 @@ def shown(operation: Operation) -> Document:
     """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
     fields: Document = {}
     worst: dict[str, StepStatus] = {}
+    touched: set[str] = set()
+    unconfigured: set[str] = set()
     for step in operation.steps:
         integration = integration_of(step.name, operation.action) or step.name
         status = StepStatus.PENDING if step.is_open else step.status
+        if not step.is_open:
+            (unconfigured if step.reason == "not_configured" else touched).add(integration)
         worst[integration] = min(worst.get(integration, status), status, key=_SEVERITY.index)
         message = {"$literal": step.message} if step.message and step.status is not StepStatus.SKIPPED else "$$REMOVE"
         fields[f"provisioningErrors.{step.name}"] = message
-    return fields | {f"provisioningStatus.{name}": status for name, status in worst.items()}
+    fields |= {f"provisioningStatus.{name}": status for name, status in worst.items()}
+    return fields | left_out(unconfigured, touched - unconfigured)
 
 
 def settled(operation: Operation) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from shared.store.mongo import (
     seconds_from_now,
     written,
 )
+from shared.store.tenant_filling import filling, unfilled_conditions
 from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
 from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
@@ -48,6 +49,7 @@ INDEXES = [
     IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
+    IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
     *[
         IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
         for integration in INTEGRATIONS
@@ -64,8 +66,10 @@ class Due:
 
 
 class Tenants:
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], absent: Collection[str] = ()) -> None:
+        """`absent`: integrations that new tenants show nothing of."""
         self._rows = database["tenants"]
+        self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
 
     def make_indexes(self) -> None:
         with our_errors():
@@ -83,7 +87,7 @@ class Tenants:
             "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
             "owner": {"email": new.owner.email, "name": new.owner.name} if new.owner else None,
-            "provisioningStatus": dict.fromkeys(INTEGRATIONS, "pending"),
+            "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),
             "generation": 1,
@@ -203,6 +207,25 @@ class Tenants:
     def record_steps(self, operation: Operation) -> bool:
         """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
         return self._guarded(operation.tenant_id, operation.generation, shown(operation))
+
+    def is_current(self, tenant_id: str, generation: int, session: Transaction) -> bool:
+        """Whether no newer change was accepted; none can be until the transaction has ended, as this is a write."""
+        condition = {"_id": ObjectId(tenant_id), "generation": generation}
+        done = self._rows.update_one(condition, [{"$set": {"fencedAt": "$$NOW"}}], session=session)
+        return done.matched_count == 1
+
+    def unfilled(self, integration: str, limit: int) -> list[Tenant]:
+        """Tenants that might be reconciled and were never brought to the integration, as it was not configured."""
+        with our_errors():
+            found = [
+                row for condition in unfilled_conditions(integration) for row in self._rows.find(condition).limit(limit)
+            ]
+        return [tenant_of(row) for row in found[:limit]]
+
+    def fill(self, tenant: Tenant, integration: str, again_after: float, session: Transaction) -> None:
+        """Show that the integration is waited for. Should it not be reached, look again after so many seconds."""
+        fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
+        self._rows.update_one({"_id": ObjectId(tenant.id)}, written(fields), session=session)
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""
