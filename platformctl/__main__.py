@@ -8,6 +8,7 @@ from platformctl.commands.account import login, logout, whoami
 from platformctl.commands.completion import PROGRAM, VARIABLE, completion
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
+from platformctl.commands.integrations import integrations
 from platformctl.commands.operations import operations
 from platformctl.commands.partners import partners
 from platformctl.commands.subscriptions import subscriptions
@@ -15,7 +16,11 @@ from platformctl.commands.tenants import tenants
 from platformctl.commands.users import users
 from platformctl.transport import program_version
 
-COMMANDS = (login, logout, whoami, tenants, operations, users, partners, subscriptions, events, completion)
+COMMANDS = (
+    *(login, logout, whoami),
+    *(tenants, operations, integrations, users, partners, subscriptions, events),
+    completion,
+)
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})

@@ -181,3 +181,32 @@ def _finish(session: Session, answer: Answer, wait: bool, timeout: float) -> Non
     operation = wait_for(session.api, started, timeout)
     show_tenant(session, session.api.get(f"/tenants/{answer.body['slug']}"))
     end_with(operation)
+
+
+@tenants.command()
+@click.argument("slug", type=Word())
+@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
+@repeatable
+@with_session
+def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
+    """Let no step of a tenant's operations begin; the tenant's people notice nothing.
+
+    \b
+    Examples:
+      platformctl tenants pause acme --reason "moved by hand this week"
+    """
+    session.out.answer(session.api.post(f"/tenants/{slug}/pause", {"reason": reason}, key=key))
+
+
+@tenants.command()
+@click.argument("slug", type=Word())
+@repeatable
+@with_session
+def unpause(session: Session, /, slug: str, key: str) -> None:
+    """Let a tenant's steps go on.
+
+    \b
+    Examples:
+      platformctl tenants unpause acme
+    """
+    session.out.answer(session.api.post(f"/tenants/{slug}/unpause", key=key))
