@@ -22,6 +22,7 @@ from api.partners import partner_routes
 from api.problems import answer_problems
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
+from api.switches import switch_routes
 from api.tenants import tenant_routes
 from api.tracing import trace
 from api.users import user_routes
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> Flask:
         partner_routes(control_plane),
         subscription_routes(control_plane),
         event_routes(control_plane),
+        switch_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

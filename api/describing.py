@@ -32,8 +32,8 @@ STARTED = ("ETag", "Location", "Operation-Location", "Retry-After")
 RUNNING = ("Retry-After",)
 PAGED = ("Link",)
 
-#: RFC 9110, 8.8.3 and 13.1.1
-ENTITY_TAG = r'(W/)?"[\x21\x23-\x7e]*"'
+#: RFC 9110, 8.8.3 and 13.1.1; a number whose quotes were lost on the way is taken for what it must mean
+ENTITY_TAG = r'((W/)?"[\x21\x23-\x7e]*"|[0-9]+)'
 ENTITY_TAGS = re.compile(rf"{ENTITY_TAG}(\s*,\s*{ENTITY_TAG})*")
 
 View = Callable[..., Response]

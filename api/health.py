@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Blueprint, Response
 
 from api.answers.service import HealthAnswer, ReadinessAnswer
@@ -33,7 +35,16 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
         parts = control_plane.service.readiness()
         all_up = all(parts.values())
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
-        found = ReadinessAnswer(status="ok" if all_up else "unavailable", checks=checks)  # type: ignore[arg-type]
+        found = ReadinessAnswer(
+            status="ok" if all_up else "unavailable",
+            checks=checks,  # type: ignore[arg-type]
+            integrations=_switches(control_plane) if parts["mongodb"] else {},
+        )
         return answer(found, 200 if all_up else 503)
 
     return routes
+
+
+def _switches(control_plane: ControlPlane) -> dict[str, Literal["ok", "failing", "paused"]]:
+    found = control_plane.service.switches()
+    return {name: "paused" if one.pause else "failing" if one.is_open else "ok" for name, one in found.items()}

@@ -17,6 +17,7 @@ from api.describing import ENTITY_TAG, Description, description_of
 from api.problems import STATUS
 from api.queries import Query
 from shared.domain.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
+from shared.domain.switch import SWITCHES
 
 Schema = dict[str, Any]
 
@@ -26,6 +27,7 @@ ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 PATH_PARAMETERS: dict[str, Schema] = {
     "slug": {"type": "string", "pattern": "^[a-z](-?[a-z0-9])+$", "minLength": 3, "maxLength": 32},
     "domain": {"type": "string", "pattern": r"^[a-z0-9-]{1,60}(\.[a-z0-9-]{1,60}){1,3}$"},
+    "integration": {"enum": list(SWITCHES)},
     "step": {"type": "string", "pattern": "^[a-z][a-z_]{0,31}$"},
 }
 HEADERS: dict[str, str] = {

@@ -6,6 +6,7 @@ import click
 
 from platformctl.commands.account import login, logout, whoami
 from platformctl.commands.completion import PROGRAM, VARIABLE, completion
+from platformctl.commands.domains import domains
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
 from platformctl.commands.operations import operations
@@ -13,9 +14,14 @@ from platformctl.commands.partners import partners
 from platformctl.commands.subscriptions import subscriptions
 from platformctl.commands.tenants import tenants
 from platformctl.commands.users import users
+from platformctl.commands.webhooks import webhooks
 from platformctl.transport import program_version
 
-COMMANDS = (login, logout, whoami, tenants, operations, users, partners, subscriptions, events, completion)
+COMMANDS = (
+    *(login, logout, whoami),
+    *(tenants, operations, domains, users, partners, subscriptions, events, webhooks),
+    completion,
+)
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})

@@ -88,6 +88,8 @@ class Settings(BaseSettings):
 
     operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
+    drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
+    drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
     delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
     suspended_mail: Literal["refuse", "receive"] = Field(
         "refuse", description="what becomes of mail to a suspended tenant's domains"
@@ -98,6 +100,11 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(90, gt=0)
     retry_base_seconds: float = Field(1, gt=0)
     retry_cap_seconds: float = Field(60, gt=0)
+    breaker_failures: int = Field(10, ge=1, description="so many in a row, of all workers, open a breaker")
+    breaker_seconds: float = Field(30, gt=0, le=600, description="how long at first; each failed probe doubles it")
+    integration_slots: int | None = Field(
+        None, ge=1, description="a worker's slots for one integration; half of all without it"
+    )
     sweep_interval_seconds: float = Field(2, gt=0)
     dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
 

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_after_setup, setup_logging, worker_shutting_down
 
 from shared.dispatch.celery_app import make_celery
+from shared.domain.operation import Action
 from shared.logs import configure_logs
 from shared.settings import Settings
 from worker.desk import DeskOfProcess
+from worker.steps.registry import STEPS, Functions
 from worker.tasks import register_tasks
 
 
-def create_worker(settings: Settings) -> Celery:
+def create_worker(settings: Settings, steps: Mapping[Action, Functions] = STEPS) -> Celery:
     """A Celery app that answers every task of the contract."""
     configure_logs(settings.log_level, settings.log_format)
     app = make_celery(settings.redis_url.get_secret_value(), "worker")
-    register_tasks(app, DeskOfProcess(settings, app))
+    desk = DeskOfProcess(settings, app, steps)
+    register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)
+    _follow_worker(desk)
     return app
+
+
+def _follow_worker(desk: DeskOfProcess) -> None:
+    """Celery tells how wide it works, and when it is to stop."""
+
+    def started(instance: Any, **_: Any) -> None:
+        desk.concurrency = instance.concurrency
+
+    def stopping(**_: Any) -> None:
+        # in a thread: this is called from a signal's handler, and whatever that interrupted may hold the locks
+        threading.Thread(target=desk.stop, name="putting-back").start()
+
+    celeryd_after_setup.connect(started, weak=False)
+    worker_shutting_down.connect(stopping, weak=False)
 
 
 def _keep_our_logs(**_: Any) -> None:

@@ -11,12 +11,18 @@ from typing import Any
 from celery import Celery
 
 from shared.dispatch.sender import Dispatcher
+from shared.domain.operation import Action
 from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, STALWART
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
 from worker.integrations import authentik, ocis, stalwart, stripe_billing
 from worker.runner import Runner
-from worker.steps.registry import STEPS
+from worker.slots import Slots
+from worker.steps.registry import STEPS, Functions
+from worker.watchdog import Watchdog
+
+#: what a worker is started with unless somebody chose otherwise
+USUAL_CONCURRENCY = 32
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,13 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
 class DeskOfProcess:
     """Gives the calling process its own desk: a forked child makes a new one, with sockets of its own."""
 
-    def __init__(self, settings: Settings, app: Celery) -> None:
+    #: how many tasks the worker runs at once; Celery says it when it starts
+    concurrency = USUAL_CONCURRENCY
+
+    def __init__(self, settings: Settings, app: Celery, steps: Mapping[Action, Functions] = STEPS) -> None:
         self._settings = settings
         self._app = app
+        self._steps = steps
         self._lock = threading.Lock()
         self._desk: tuple[int, Desk] | None = None
 
@@ -52,8 +62,23 @@ class DeskOfProcess:
                 self._desk = (os.getpid(), self._make())
             return self._desk[1]
 
+    def stop(self) -> None:
+        """The worker is told to stop: it takes on nothing more."""
+        with self._lock:
+            desk = self._desk[1] if self._desk is not None and self._desk[0] == os.getpid() else None
+        if desk is not None:
+            desk.runner.stop()
+
     def _make(self) -> Desk:
         store = open_store(self._settings)
         dispatcher = Dispatcher(self._settings.redis_url.get_secret_value(), self._app)
-        runner = Runner(store, dispatcher, STEPS, connect_integrations(self._settings), self._settings)
+        runner = Runner(
+            store,
+            dispatcher,
+            self._steps,
+            connect_integrations(self._settings),
+            self._settings,
+            Slots(self._settings.integration_slots or max(1, self.concurrency // 2)),
+            Watchdog(self._settings.lease_seconds),
+        )
         return Desk(store, runner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,26 +14,26 @@ from structlog.contextvars import bound_contextvars
 from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
-from shared.domain.faults import BREAKER_REASON, Fault, Outcome, Result, failed, sentence, skipped
+from shared.domain.faults import Fault, Outcome, Result, failed, sentence, skipped
 from shared.domain.operation import Action, Operation
-from shared.domain.recipes import integration_of
+from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
 from shared.domain.stamp import Stamper
+from shared.domain.switch import Hold
 from shared.domain.tenant import Tenant
 from shared.settings import Settings
-from shared.store.breakers import Breaker
 from shared.store.opening import Store
 from shared.store.operations import Claim
 from worker.deadline import within
+from worker.gate import Gate, Passage
+from worker.slots import Slots
 from worker.steps.account import account_of
 from worker.steps.work import StepFunction, Work
+from worker.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
 #: a retry due within this many seconds is the task's own; a later one is left to the sweep
 LONGEST_OWN_RETRY = 60.0
-#: how long an integration that refuses our credentials is left alone, and how long one probe of it may take, in seconds
-BREAKER_OPEN = 60.0
-BREAKER_PROBE = 20.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Verdict:
 class Runner:
     """One per process; safe to share between threads.
 
-    `clients`: integration name to its client, None when it is not configured.
+    `clients`: integration name to its client, None when it is not configured. `slots` and
+    `watchdog`: what bounds the steps of this process; without them nothing does.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class Runner:
         steps: Mapping[Action, Mapping[str, StepFunction]],
         clients: Mapping[str, Any],
         settings: Settings,
+        slots: Slots | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
@@ -63,29 +67,68 @@ class Runner:
         self._clients = clients
         self._settings = settings
         self._needs_proof = settings.domain_proof == "required"
+        self._gate = Gate(store, settings)
+        self._slots = slots
+        self._watchdog = watchdog
 
     def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
         """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
+        # a step this build does not know belongs to no integration here, and passes: its operation says so
+        integration = INTEGRATION_OF_STEP.get(step)
+        if integration is None or self._slots is None:
+            return self._gated(operation_id, step, dispatch, integration)
+        if not self._slots.take(integration, (operation_id, step, dispatch)):
+            return Verdict("no slot")
         try:
+            return self._gated(operation_id, step, dispatch, integration)
+        finally:
+            waiting = self._slots.give_back(integration)
+            if waiting is not None:
+                self._dispatcher.put_back(*waiting)
+
+    def stop(self) -> None:
+        """Put back what was set aside: other workers take it."""
+        for message in self._slots.empty() if self._slots is not None else ():
+            self._dispatcher.put_back(*message)
+
+    def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> Verdict:
+        try:
+            passage = self._gate.ask(operation_id, integration) if integration else Passage()
+            if passage.hold is not None:
+                return self._hold(operation_id, step, dispatch, passage.hold)
             claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
-            if claim is None:
-                return Verdict("nothing to do")
-            operation = claim.operation
-            with bound_contextvars(
-                request_id=operation.request_id,
-                operation=operation.id,
-                tenant=operation.tenant_slug,
-                step=step,
-                attempt=claim.step.attempts,
-            ):
-                return self._claimed(claim)
+            if claim is not None:
+                return self._logged(claim, passage)
+            if integration:
+                self._gate.unused(integration, passage)
+            return Verdict("nothing to do")
         except StoreUnavailable:
             # whatever was claimed is under a lease; the sweep sends it again when that runs out
             log.warning("step.store_unavailable", operation=operation_id, step=step)
             return Verdict("store unavailable")
 
-    def _claimed(self, claim: Claim) -> Verdict:
-        outcome = self._bounded(claim, self._attempt(claim))
+    def _hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Verdict:
+        """The step is left to the sweep, as due when the hold may be over."""
+        operation = self._store.holds.hold(operation_id, step, dispatch, hold)
+        if operation is None:
+            return Verdict("nothing to do")
+        if operation.step(step).holds == 1:
+            log.info("step.held", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=hold.switch)
+            if not operation.is_plan:
+                self._store.tenants.record_steps(operation)
+        return Verdict("held")
+
+    def _logged(self, claim: Claim, passage: Passage) -> Verdict:
+        operation = claim.operation
+        facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
+        with (
+            bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
+            self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
+        ):
+            return self._claimed(claim, passage)
+
+    def _claimed(self, claim: Claim, passage: Passage) -> Verdict:
+        outcome = self._bounded(claim, self._attempt(claim, passage))
         retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
         operation = self._store.operations.record(claim, outcome, retry_in)
         if operation is None:
@@ -106,21 +149,24 @@ class Runner:
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
-    def _attempt(self, claim: Claim) -> Outcome:
-        if claim.step.attempts > self._settings.step_max_attempts:
-            return _exhausted(claim.step.message)
+    def _attempt(self, claim: Claim, passage: Passage) -> Outcome:
         integration = integration_of(claim.step.name, claim.operation.action)
         function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
-        if integration is None or function is None:
-            return Outcome(Result.RETRY, "not_ready", "These workers are older than the operation; newer ones run it.")
-        client = self._clients.get(integration)
-        if client is None:
-            return skipped("not_configured")
-        breaker = self._store.breakers.look(integration, BREAKER_PROBE)
-        if breaker.reason is not None and not breaker.may_probe:
-            return Outcome(Result.ERROR, breaker.reason, sentence(breaker.reason, breaker.detail))
-        outcome = self._guarded(claim, function, client, integration)
-        self._mind_breaker(integration, breaker, outcome)
+        client = self._clients.get(integration) if integration else None
+        if claim.step.attempts > self._settings.step_max_attempts:
+            outcome = _exhausted(claim.step.message)
+        elif integration is None or function is None:
+            outcome = Outcome(
+                Result.RETRY, "not_ready", "These workers are older than the operation; newer ones run it."
+            )
+        elif client is None:
+            outcome = skipped("not_configured")
+        else:
+            outcome = self._guarded(claim, function, client, integration)
+            self._gate.mind(integration, passage, outcome)
+            return outcome
+        if integration is not None:
+            self._gate.unused(integration, passage)
         return outcome
 
     def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
@@ -166,15 +212,6 @@ class Runner:
             account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_plan=operation.is_plan,
         )
-
-    def _mind_breaker(self, integration: str, breaker: Breaker, outcome: Outcome) -> None:
-        if outcome.reason == BREAKER_REASON:
-            detail = (outcome.message or "").removeprefix(sentence(BREAKER_REASON)).strip()
-            log.error("integration.credentials_refused", integration=integration)
-            self._store.breakers.open(integration, BREAKER_REASON, detail, BREAKER_OPEN)
-        elif breaker.may_probe and outcome.result is Result.OK:
-            self._store.breakers.close(integration)
-            log.info("integration.credentials_accepted", integration=integration)
 
     def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
         """No further attempt after the last allowed one."""

@@ -14,6 +14,7 @@ import structlog
 
 from shared.control_plane.backfill import Backfill
 from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
@@ -47,7 +48,12 @@ class Sweep:
 
     def look(self) -> int:
         """One look; the number of operations that were pushed on."""
-        return self._expire() + self._settle() + self._resend() + sum(duty() for duty in self._duties)
+        pushed = self._release() + self._expire() + self._settle() + self._resend()
+        return pushed + sum(duty() for duty in self._duties)
+
+    def _release(self) -> int:
+        """Steps held by a switch that is off again are due at once."""
+        return self._store.holds.release(self._store.switches.stopped()) if self._store.holds.any() else 0
 
     def _expire(self) -> int:
         return sum(self._expire_one(one) for one in self._store.operations.overdue(BATCH))
@@ -144,8 +150,9 @@ def main() -> None:
         _delivering(store, settings),
     ):
         life = open_control_plane(store, dispatcher, settings).life
+        drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
-        duties = (partial(life.take_up, BATCH), look_at_domains, look_at_billing, backfill.push)
+        duties = (partial(life.take_up, BATCH), look_at_domains, look_at_billing, backfill.push, drift.push)
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

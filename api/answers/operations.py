@@ -34,7 +34,7 @@ class StepAnswer(AnswerModel):
             attempts=step.attempts,
             started_at=step.started_at,
             finished_at=step.finished_at,
-            next_attempt_at=step.due_at if step.is_open and step.attempts else None,
+            next_attempt_at=step.due_at if step.is_open and (step.attempts or step.held_by) else None,
             reason=step.reason,
             message=step.message,
             remedy=step.remedy,
@@ -58,6 +58,9 @@ class OperationAnswer(AnswerModel):
     steps: list[StepAnswer]
     created_at: datetime
     deadline_at: datetime
+    paused_at: datetime | None = Field(
+        None, description="since when the deadline stands still; it is moved on by as long as it stood"
+    )
     finished_at: datetime | None = None
 
     @classmethod
@@ -74,6 +77,7 @@ class OperationAnswer(AnswerModel):
             steps=[StepAnswer.of(step) for step in operation.steps],
             created_at=operation.created_at,
             deadline_at=operation.deadline_at,
+            paused_at=operation.paused_at,
             finished_at=operation.finished_at,
         )
 

@@ -18,6 +18,9 @@ class HealthAnswer(AnswerModel):
 class ReadinessAnswer(AnswerModel):
     status: Literal["ok", "unavailable"]
     checks: dict[str, Literal["up", "down"]]
+    integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
+        {}, description="whether steps are held back, by integration; never a reason not to be ready"
+    )
 
 
 class FlawAnswer(AnswerModel):

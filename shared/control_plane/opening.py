@@ -14,6 +14,7 @@ from shared.control_plane.partners import PartnerCases
 from shared.control_plane.service import ServiceCases
 from shared.control_plane.starting import Starter
 from shared.control_plane.subscriptions import SubscriptionCases
+from shared.control_plane.switches import SwitchCases
 from shared.control_plane.tenants import TenantCases
 from shared.control_plane.users import UserCases
 from shared.control_plane.webhooks import WebhookCases
@@ -36,6 +37,7 @@ class ControlPlane:
     subscriptions: SubscriptionCases
     events: EventCases
     webhooks: WebhookCases
+    switches: SwitchCases
     service: ServiceCases
     billing: BillingCases
 
@@ -56,5 +58,6 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         events=EventCases(store, tenants),
         service=ServiceCases(store, dispatcher, tenants, domains, settings),
         webhooks=WebhookCases(store, tenants, settings),
+        switches=SwitchCases(store, tenants),
         billing=BillingCases(store),
     )

@@ -7,8 +7,9 @@ import structlog
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.tenants import TenantCases
 from shared.dispatch.sender import Dispatcher
-from shared.domain.errors import DomainTaken, SlugTaken
+from shared.domain.errors import DomainTaken, SlugTaken, StoreUnavailable
 from shared.domain.event import Author
+from shared.domain.switch import SWITCHES, Switch
 from shared.domain.tenant import NewTenant
 from shared.settings import Settings
 from shared.store.opening import Store
@@ -43,6 +44,15 @@ class ServiceCases:
             self._tenants.record(new, Author(None, "seed"))
         except (SlugTaken, DomainTaken):
             log.info("seed.raced", slug=slug)
+
+    def switches(self) -> dict[str, Switch]:
+        """What holds steps back, by integration; none while the database does not answer. Never a reason not to be
+        ready: what has to wait is accepted all the same."""
+        try:
+            found = self._store.switches.all(within=1.0)
+        except StoreUnavailable:
+            return {}
+        return {name: found.get(name, Switch(name)) for name in SWITCHES}
 
     def readiness(self) -> dict[str, bool]:
         """Each part this service cannot work without, and whether it answers."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.control_plane.settlement import settle_within
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import ActionNotPossible, OperationInProgress
 from shared.domain.event import Author, NewEvent
@@ -15,6 +19,8 @@ from shared.store.opening import Store
 from shared.store.operation_rows import NewOperation
 from shared.store.operations import AlreadyOpen
 from shared.store.tenant_life import Beginning
+
+T = TypeVar("T")
 
 
 class Starter:
@@ -38,10 +44,25 @@ class Starter:
             return self.start_within(action, tenant, author, session)
 
         try:
-            view = self._store.transaction(record)
+            view = self.recorded(record, tenant)
         except AlreadyOpen:
             return self._running(action, mode, tenant)
         return self.ring(view)
+
+    def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
+        """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
+        try:
+            return self._store.transaction(record)
+        except AlreadyOpen:
+            running = self._store.operations.find_open(tenant.id)
+            if running is None or not running.is_plan or running.requested_by is not None:
+                raise
+            self._store.transaction(lambda session: self._end(running.id, session))
+            return self._store.transaction(record)
+
+    def _end(self, operation_id: str, session: Transaction) -> None:
+        if self._store.operations.cancel(operation_id, session) is not None:
+            settle_within(self._store, operation_id, session)
 
     def start_within(
         self, action: Action, tenant: Tenant, author: Author, session: Transaction, reason: str | None = None
@@ -80,7 +101,7 @@ class Starter:
             return view
 
         try:
-            view = self._store.transaction(record)
+            view = self.recorded(record, tenant)
         except AlreadyOpen:
             return self._running(beginning.action, Mode.APPLY, tenant)
         return self.ring(view)

@@ -93,7 +93,7 @@ class TenantCases:
             return self._changed(current, changes, actor.author, session) if changes else None
 
         try:
-            view = self._store.transaction(work)
+            view = self._starter.recorded(work, tenant)
         except AlreadyOpen:
             raise self._starter.in_the_way(tenant) from None
         if view is None or view.operation is None:

@@ -52,6 +52,11 @@ def chord_letters(app: Celery, header: Sequence[Errand], body: Errand) -> list[L
     ]
 
 
+def lone_letter(app: Celery, errand: Errand) -> Letter:
+    """A message that no chord waits for."""
+    return _letter(app, errand, _new_id())
+
+
 def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> Letter:
     """The message of a chord's body, from the signature that its parts carried. `parent`, `root`: task ids."""
     options = chord["options"]

@@ -10,10 +10,10 @@ import structlog
 from celery import Celery
 
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import Errand, Letter, chord_letters
+from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
 from shared.domain.operation import Operation, StepRecord
-from shared.domain.recipes import integration_of
+from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,16 @@ class Dispatcher:
             log.warning("dispatch.failed", **facts, problem=type(problem).__name__)
             return False
         log.info("dispatch.sent", **facts, ms=round((time.monotonic() - started) * 1000, 1))
+        return True
+
+    def put_back(self, operation_id: str, step: str, dispatch: int) -> bool:
+        """Send one step's message again as it was. False when the broker did not take it: the sweep sends another."""
+        queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
+        try:
+            self._post([lone_letter(self._app, Errand(RUN_STEP, (operation_id, step, dispatch), queue))])
+        except (redis.RedisError, OSError) as problem:
+            log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
+            return False
         return True
 
     def is_up(self) -> bool:

@@ -134,6 +134,19 @@ def may_export_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.looks_after(tenant)
 
 
+# -- the machine
+
+
+def may_see_switches(actor: Actor) -> bool:
+    """How each integration is for the platform: nobody's business but its operators'."""
+    return actor.is_platform_admin
+
+
+def may_pause(actor: Actor) -> bool:
+    """Stop and resume the steps of an integration, a tenant, or all."""
+    return actor.is_platform_admin
+
+
 # -- partners
 
 

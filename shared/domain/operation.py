@@ -48,7 +48,8 @@ OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
 class StepRecord:
     """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
 
-    `changes`: sentences on what the step did outside, or in a plan would do.
+    `changes`: sentences on what the step did outside, or in a plan would do. `held_by`: the switch that holds it back,
+    `holds`: how often in a row it was.
     """
 
     name: str
@@ -66,6 +67,8 @@ class StepRecord:
     retryable: bool = False
     notes: dict[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    held_by: str | None = None
+    holds: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -74,7 +77,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Operation:
-    """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations."""
+    """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations.
+
+    `paused_at`: since when the deadline stands still.
+    """
 
     id: str
     tenant_id: str
@@ -92,6 +98,7 @@ class Operation:
     deadline_at: datetime
     finished_at: datetime | None = None
     mode: Mode = Mode.APPLY
+    paused_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

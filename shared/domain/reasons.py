@@ -68,6 +68,11 @@ REASONS: dict[str, Reason] = {
         "The integration's certificate was not accepted.",
         "Correct the certificate or add its authority to EXTRA_CA_CERTS, then reconcile the tenant.",
     ),
+    "paused": Reason(
+        "An operator has paused this; the step waits, and the operation's time stands still meanwhile.",
+        "Resume what is paused; the step goes on by itself.",
+        True,
+    ),
     # the integration will not, as things stand
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",
@@ -79,7 +84,7 @@ REASONS: dict[str, Reason] = {
     ),
     "bad_credentials": Reason(
         "The integration refuses our credentials.",
-        "Renew the credentials in the settings, restart the workers, then reconcile the tenant.",
+        "Renew the credentials in the settings and restart the workers, then reconcile the tenants whose step failed.",
     ),
     "missing_permission": Reason(
         "Our account lacks a permission that this step needs.",

@@ -85,6 +85,14 @@ CARRIED_WITH_BILLING = CARRIED | {"billing_info"}
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What the latest plan found: step name to what a reconcile would do there; nothing when all is as wanted."""
+
+    looked_at: datetime
+    changes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Tenant:
     """A customer organisation.
 
@@ -113,6 +121,7 @@ class Tenant:
     suspend_reason: str | None = None
     purge_after: datetime | None = None
     purged_at: datetime | None = None
+    drift: Drift | None = None
 
     @property
     def group_name(self) -> str:

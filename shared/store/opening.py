@@ -11,16 +11,17 @@ from pymongo import MongoClient
 
 from shared.settings import Settings
 from shared.store.billing_looks import BillingLooks
-from shared.store.breakers import Breakers
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
 from shared.store.events import Events
+from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
 from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
+from shared.store.switches import Switches
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -43,7 +44,8 @@ class Store:
     events: Events
     tombstones: Tombstones
     idempotency: Idempotency
-    breakers: Breakers
+    switches: Switches
+    holds: Holds
     webhooks: Webhooks
     deliveries: Deliveries
     billing_looks: BillingLooks
@@ -98,7 +100,8 @@ def open_store(settings: Settings) -> Store:
         events=Events(database),
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
-        breakers=Breakers(database),
+        switches=Switches(database),
+        holds=Holds(database),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),

@@ -93,6 +93,8 @@ def _step_of(row: Document) -> StepRecord:
         retryable=row.get("retryable", False),
         notes=row.get("notes") or {},
         changes=tuple(row.get("changes") or ()),
+        held_by=row.get("heldBy"),
+        holds=row.get("holds", 0),
     )
 
 
@@ -115,4 +117,5 @@ def operation_of(row: Document) -> Operation:
         deadline_at=row["deadlineAt"],
         finished_at=row.get("finishedAt"),
         mode=Mode(row.get("mode", Mode.APPLY)),
+        paused_at=row.get("pausedAt"),
     )

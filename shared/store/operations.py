@@ -13,21 +13,21 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    inserted,
     newest_first,
     object_id,
     our_errors,
-    present,
     seconds_from_now,
 )
 from shared.store.operation_rows import NewOperation, new_operation, operation_of
+from shared.store.step_expressions import Pipeline
 
 INDEXES = [
     # the rule "one open operation for each tenant" is this index
@@ -35,8 +35,16 @@ INDEXES = [
     IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
+    IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
 ]
+
+#: while an operator has paused it, an operation's deadline stands still
+_OVERDUE: Document = {
+    "status": OperationStatus.RUNNING,
+    "pausedAt": None,
+    "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
+}
 
 
 class AlreadyOpen(Exception):
@@ -69,16 +77,10 @@ class Operations:
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
         document, computed = new_operation(operation_id, new, held, self._grace)
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, **computed),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, **computed)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
-        return operation_of(present(row))
+        return operation_of(row)
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)
@@ -100,6 +102,12 @@ class Operations:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
+
+    def count_running(self, mode: Mode, most: int) -> int:
+        """How many operations of this mode are open, counted up to `most`."""
+        with our_errors():
+            condition = {"status": OperationStatus.RUNNING, "mode": mode}
+            return self._rows.count_documents(condition, limit=most, hint="due")
 
     def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
         """Every operation of this kind the tenant had, oldest first."""
@@ -142,19 +150,11 @@ class Operations:
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Ids of running operations whose deadline has passed."""
-        condition = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$deadlineAt", "$$NOW"]}}
-        return self._ids(condition, "deadlineAt", limit)
+        return self._ids(_OVERDUE, "deadlineAt", limit)
 
     def expire(self, operation_id: str) -> Operation | None:
         """Fail an operation whose deadline has passed. None when it ended otherwise meanwhile."""
-        return self._advance(
-            {
-                "_id": ObjectId(operation_id),
-                "status": OperationStatus.RUNNING,
-                "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
-            },
-            progress.expired(),
-        )
+        return self._advance({"_id": ObjectId(operation_id), **_OVERDUE}, progress.expired())
 
     def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
         """Stop an operation. None when it has ended."""
@@ -203,7 +203,7 @@ class Operations:
         )
         return operation_of(row) if row else None
 
-    def _advance(self, condition: Document, pipeline: progress.Pipeline) -> Operation | None:
+    def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():
             row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)
         return operation_of(row) if row else None

@@ -2,33 +2,37 @@
 
 A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
-finishedAt, reason, message, remedy, retryable, notes, changes.
+finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.domain.faults import Outcome, Result
-from shared.domain.operation import OPEN_STEP, OperationStatus, StepStatus
+from shared.domain.operation import OperationStatus, StepStatus
 from shared.domain.reasons import REASONS, Reason
+from shared.store.holding import LET_GO, held_up
 from shared.store.mongo import Document, seconds_from_now
-
-Pipeline = list[Document]
+from shared.store.step_expressions import (
+    IN_PHASE,
+    IS_OPEN,
+    IS_RUNNING,
+    Pipeline,
+    any_step,
+    named,
+    next_look,
+    steps_where,
+)
 
 #: the longest a sent step may stay unclaimed before it is sent again, in seconds
 LONGEST_LOOK = 60
-
-_IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
-_IN_PHASE: Document = {"$eq": ["$$step.phase", "$phase"]}
-_IS_RUNNING: Document = {"$eq": ["$status", OperationStatus.RUNNING]}
 
 
 def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
     """The step is taken: attempt counted and lease set before any work is done."""
     lease_end = seconds_from_now(lease_seconds)
     changes = {
+        **LET_GO,
         "status": StepStatus.RUNNING,
         "attempts": {"$add": ["$$step.attempts", 1]},
         "leaseToken": token,
@@ -36,7 +40,7 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
         "lookAt": lease_end,
         "startedAt": {"$ifNull": ["$$step.startedAt", "$$NOW"]},
     }
-    return [_steps_where(_named(step), changes), _next_look()]
+    return [steps_where(named(step), changes), held_up(), next_look()]
 
 
 def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipeline:
@@ -62,10 +66,10 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
     # a step that its operation's deadline ended stays ended; only its lease is given back
     released = {"leaseToken": None, "leaseUntil": None}
     stages = [
-        _steps_where({"$and": [_named(step), {"$not": _IS_OPEN}]}, released),
-        _steps_where({"$and": [_named(step), _IS_OPEN]}, changes),
+        steps_where({"$and": [named(step), {"$not": IS_OPEN}]}, released),
+        steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
-    return [*stages, *_derived(grace)]
+    return [*stages, held_up(), *_derived(grace)]
 
 
 def resent(grace: float) -> Pipeline:
@@ -82,8 +86,8 @@ def resent(grace: float) -> Pipeline:
     }
     return [
         {"$set": {"dispatch": {"$add": ["$dispatch", 1]}}},
-        _steps_where({"$and": [_IS_OPEN, _IN_PHASE, overdue]}, changes),
-        _next_look(),
+        steps_where({"$and": [IS_OPEN, IN_PHASE, overdue]}, changes),
+        next_look(),
     ]
 
 
@@ -102,7 +106,7 @@ def reopened(step: str, deadline_seconds: float, grace: float) -> Pipeline:
 
     Messages of earlier dispatches no longer count for them; other failed steps stay failed.
     """
-    named = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": _named(step)}}}
+    the_step = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": named(step)}}}
     fresh: Document = {
         "status": StepStatus.PENDING,
         "attempts": 0,
@@ -126,12 +130,12 @@ def reopened(step: str, deadline_seconds: float, grace: float) -> Pipeline:
                 "finishedAt": None,
                 "deadlineAt": seconds_from_now(deadline_seconds),
                 "dispatch": {"$add": ["$dispatch", 1]},
-                "phase": {"$let": {"vars": {"named": named}, "in": "$$named.phase"}},
+                "phase": {"$let": {"vars": {"named": the_step}, "in": "$$named.phase"}},
             }
         },
-        _steps_where({"$or": [_named(step), was_blocked]}, fresh),
-        _steps_where({"$and": [_IS_OPEN, _IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
-        _next_look(),
+        steps_where({"$or": [named(step), was_blocked]}, fresh),
+        steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
+        next_look(),
     ]
 
 
@@ -148,8 +152,9 @@ def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
         "lookAt": None,
     }
     return [
-        _steps_where(_IS_OPEN, changes),
+        steps_where(IS_OPEN, changes),
         {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None}},
+        held_up(),
     ]
 
 
@@ -163,9 +168,9 @@ def claimable(step: str, dispatch: int) -> Document:
                     "as": "step",
                     "in": {
                         "$and": [
-                            _named(step),
-                            _IS_OPEN,
-                            _IN_PHASE,
+                            named(step),
+                            IS_OPEN,
+                            IN_PHASE,
                             {"$lte": ["$$step.validFrom", dispatch]},
                             {"$lte": ["$$step.dueAt", "$$NOW"]},
                             {"$lte": ["$$step.leaseUntil", "$$NOW"]},
@@ -179,13 +184,13 @@ def claimable(step: str, dispatch: int) -> Document:
 
 def _derived(grace: float) -> Pipeline:
     """Close the operation, open its next phase, or leave it running: whatever its steps now say."""
-    open_now = _any_step({"$and": [_IS_OPEN, _IN_PHASE]})
-    failed = _any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
-    later = _any_step({"$gt": ["$$step.phase", "$phase"]})
+    open_now = any_step({"$and": [IS_OPEN, IN_PHASE]})
+    failed = any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
+    later = any_step({"$gt": ["$$step.phase", "$phase"]})
     verdict = {
         "$switch": {
             "branches": [
-                {"case": {"$not": _IS_RUNNING}, "then": "closed"},
+                {"case": {"$not": IS_RUNNING}, "then": "closed"},
                 {"case": open_now, "then": "open"},
                 {"case": failed, "then": "failed"},
                 {"case": later, "then": "next"},
@@ -215,33 +220,8 @@ def _derived(grace: float) -> Pipeline:
                 "finishedAt": {"$cond": [ended, "$$NOW", "$finishedAt"]},
             }
         },
-        _steps_where({"$and": [is_next, _IN_PHASE]}, begin),
-        _steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, _IS_OPEN]}, block),
-        _next_look(),
+        steps_where({"$and": [is_next, IN_PHASE]}, begin),
+        steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
+        next_look(),
         {"$unset": "verdict"},
     ]
-
-
-def _named(step: str) -> Document:
-    return {"$eq": ["$$step.name", {"$literal": step}]}
-
-
-def _any_step(condition: Document) -> Document:
-    return {"$anyElementTrue": [{"$map": {"input": "$steps", "as": "step", "in": condition}}]}
-
-
-def _steps_where(condition: Document, changes: dict[str, Any]) -> Document:
-    merged = {"$mergeObjects": ["$$step", changes]}
-    return {
-        "$set": {
-            "steps": {
-                "$map": {"input": "$steps", "as": "step", "in": {"$cond": [condition, merged, "$$step"]}},
-            }
-        }
-    }
-
-
-def _next_look() -> Document:
-    open_in_phase = {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [_IS_OPEN, _IN_PHASE]}}}
-    looks = {"$map": {"input": open_in_phase, "as": "step", "in": "$$step.lookAt"}}
-    return {"$set": {"dueAt": {"$cond": [_IS_RUNNING, {"$min": looks}, None]}}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -13,12 +13,12 @@ from shared.domain.views import Page, SubscriptionQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
     written,
 )
 
@@ -52,16 +52,10 @@ class Subscriptions:
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return subscription_of(present(row))
+        return subscription_of(row)
 
     def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
         key = object_id(subscription_id)
@@ -100,15 +94,10 @@ class Subscriptions:
         """Raises SubscriptionExists when it would become the tenant's second live one."""
         fields = literals({_FIELDS[name]: value for name, value in changes.items()})
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": ObjectId(subscription.id)},
-                written(fields),
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = changed(self._rows, subscription.id, fields, session)
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return subscription_of(present(row))
+        return subscription_of(row)
 
     def cancel_all(self, tenant_id: str, session: Transaction) -> None:
         """End whatever the tenant still pays for."""

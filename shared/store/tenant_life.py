@@ -12,6 +12,8 @@ from shared.store.tenant_rows import REMOTE_FIELDS
 
 #: an action that must come through is begun again so long after it failed, in seconds
 PERSISTENCE = 300.0
+#: a tenant that was just brought in line is not looked at for drift for so long, in seconds
+DRIFT_REST = 3600.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def shown(operation: Operation) -> Document:
 
 
 def settled(operation: Operation) -> Document:
-    """Fields once the operation has closed."""
-    fields = shown(operation)
+    """Fields once the operation has closed. What had drifted before it is no longer news."""
+    fields = shown(operation) | {"drift": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:
@@ -72,6 +74,7 @@ def _succeeded(action: Action) -> Document:
     transition = TRANSITIONS[action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
+    fields["driftDueAt"] = seconds_from_now(DRIFT_REST)
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:

@@ -20,12 +20,12 @@ from shared.domain.views import Page, TenantQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
     seconds_from_now,
     written,
 )
@@ -45,6 +45,7 @@ INDEXES = [
     ),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+    IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
     IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
@@ -93,16 +94,10 @@ class Tenants:
             "version": 1,
         }
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
         with our_errors():
@@ -160,20 +155,38 @@ class Tenants:
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
-            )
+            row = changed(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def begin(self, tenant: Tenant, beginning: Beginning, operation_id: str, session: Transaction) -> Tenant:
         """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
         fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+        row = changed(self._rows, tenant.id, fields, session)
+        return tenant_of(row)
+
+    def take_drift_turn(self, interval: float) -> Tenant | None:
+        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""
+        # one that was never looked at has no time yet, which sorts and compares before every other
+        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", "$$NOW"]}}
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                late,
+                [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
+                sort=[("driftDueAt", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+        return tenant_of(row) if row else None
+
+    def note_drift(self, operation: Operation, session: Transaction) -> None:
+        """Show what a plan found, unless a newer change was accepted meanwhile."""
+        found = {step.name: list(step.changes) for step in operation.steps if step.changes}
+        self._rows.update_one(
+            {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
+            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}}}],
+            session=session,
         )
-        return tenant_of(present(row))
 
     def due(self, limit: int) -> list[Due]:
         """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""

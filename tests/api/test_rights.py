@@ -82,6 +82,11 @@ TABLE: dict[str, Row] = {
     "DELETE /tenants/<slug>": row(403, 403, 403, MAY, 403),
     "POST /tenants/<slug>/restore": row(403, 403, 403, MAY, 403),
     "POST /tenants/<slug>/purge": row(403, 403, 403, 403, 403),
+    "GET /integrations": row(403, 403, 403, 403, 403),
+    "POST /integrations/<integration>/pause": row(403, 403, 403, 403, 403, body={"reason": "maintenance"}),
+    "POST /integrations/<integration>/resume": row(403, 403, 403, 403, 403),
+    "POST /tenants/<slug>/pause": row(403, 403, 403, 403, 403, body={"reason": "legal hold"}),
+    "POST /tenants/<slug>/unpause": row(403, 403, 403, 403, 403),
     "GET /webhooks": row(*EVERYBODY),
     # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
     "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),
@@ -120,6 +125,7 @@ def path_of(route: str, world: World) -> str:
         .replace("<domain>", "acme.test")
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
+        .replace("<integration>", "ocis")
         .replace("<id:user_id>", world.ids["colleague"])
         .replace("<id:subscription_id>", world.ids["acme_subscription"])
         .replace("<id:partner_id>", world.ids["partner"])

@@ -39,6 +39,7 @@ QUICK = {
     "ATTEMPT_SECONDS": "3.5",
     "CALL_SECONDS": "2",
     "OPERATION_DEADLINE_SECONDS": "100",
+    "BREAKER_SECONDS": "0.5",
 }
 
 
@@ -64,14 +65,17 @@ class Platform:
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start_worker(self, pool: str = "threads", concurrency: int = 12) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, pool: str = "threads", concurrency: int = 12, app: str = "worker.main:app", **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """`app`: which Celery application; `variables`: what its environment has besides."""
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
-            *(sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", pool),
+            *(sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool),
             *("--concurrency", str(concurrency), "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
             *("-n", f"w{len(self._running)}@test"),
         ]
-        process = self._spawn(command, log)
+        process = self._spawn(command, log, variables)
         give_up = time.monotonic() + 30
         while b" ready" not in log.read_bytes():
             assert process.poll() is None, log.read_text()
@@ -132,9 +136,9 @@ class Platform:
         self.dispatcher.close()
         self.store.close()
 
-    def _spawn(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, command: list[str], log: Path, variables: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         log.touch()
-        process = spawn(command, log=log, env=self._environment)
+        process = spawn(command, log=log, env=self._environment | (variables or {}))
         self._running.append(process)
         return process
 

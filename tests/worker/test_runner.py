@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,70 +12,14 @@ from shared.control_plane.opening import ControlPlane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
-from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepStatus
+from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
-from shared.store.breakers import CLOSED, Breaker
 from shared.store.opening import Store
+from tests.worker.conftest import STEPS, Bench, raising, run_all
 from worker.deadline import remaining
-from worker.runner import Runner
 from worker.steps.work import Work
-
-Function = Callable[[Work, Any], Outcome]
-STEPS = ("authentik", "stalwart", "ocis")
-
-
-def fine(work: Work, client: Any) -> Outcome:
-    return ok()
-
-
-class Bench:
-    """A runner over the real database whose step functions and clients the test chooses."""
-
-    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
-        self.store = store
-        self._dispatcher = dispatcher
-        self._settings = settings
-
-    def runner(self, clients: Mapping[str, Any] | None = None, **functions: Function) -> Runner:
-        table = {name: functions.get(name, fine) for name in STEPS}
-        steps = {Action.PROVISION: table, Action.RECONCILE: table}
-        chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
-        return Runner(self.store, self._dispatcher, steps, chosen, self._settings)
-
-    def seen(self, operation: Operation) -> Operation:
-        found = self.store.operations.find(operation.id)
-        assert found is not None
-        return found
-
-
-@pytest.fixture
-def bench(store: Store, dispatcher: Dispatcher, settings: Settings) -> Bench:
-    return Bench(store, dispatcher, settings)
-
-
-@pytest.fixture
-def view(create: Callable[..., TenantView]) -> TenantView:
-    return create("acme", "acme.test")
-
-
-@pytest.fixture
-def operation(view: TenantView) -> Operation:
-    assert view.operation is not None
-    return view.operation
-
-
-def run_all(runner: Runner, operation: Operation) -> None:
-    for step in STEPS:
-        runner.run(operation.id, step, operation.dispatch)
-
-
-def raising(problem: Exception) -> Function:
-    def step(work: Work, client: Any) -> Outcome:
-        raise problem
-
-    return step
 
 
 def test_when_all_steps_are_ok_the_tenant_turns_active(
@@ -250,26 +194,6 @@ def test_a_step_knows_how_much_time_it_has_left(
     assert 0 < left[0] <= 7
 
 
-def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
-    bench: Bench, create: Callable[..., TenantView], operation: Operation
-) -> None:
-    calls = []
-
-    def refusing(work: Work, client: Any) -> Outcome:
-        calls.append(work.tenant.slug)
-        raise Refused("bad_credentials")
-
-    other = create("beta").operation
-    assert other is not None
-    runner = bench.runner(ocis=refusing)
-    runner.run(operation.id, "ocis", 1)
-    runner.run(other.id, "ocis", 1)
-    runner.run(other.id, "authentik", 1)
-    assert calls == ["acme"]
-    assert bench.seen(other).step("ocis").reason == "bad_credentials"
-    assert bench.seen(other).step("authentik").status is StepStatus.OK
-
-
 def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
     bench: Bench, create: Callable[..., TenantView], operation: Operation
 ) -> None:
@@ -277,18 +201,6 @@ def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
     assert other is not None
     bench.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
     assert bench.runner().run(other.id, "ocis", 1).said == "ok"
-
-
-def test_after_its_time_one_probe_closes_the_breaker(bench: Bench, operation: Operation) -> None:
-    bench.store.breakers.open("ocis", "bad_credentials", "", 0)
-    assert bench.runner().run(operation.id, "ocis", 1).said == "ok"
-    assert bench.store.breakers.look("ocis", 5) == CLOSED
-
-
-def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
-    store.breakers.open("ocis", "bad_credentials", "It was the token.", 0)
-    assert store.breakers.look("ocis", 30).may_probe
-    assert store.breakers.look("ocis", 30) == Breaker("bad_credentials", "It was the token.")
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(

@@ -1,0 +1,43 @@
+"""Operations whose steps are held back by a switch: held, and let go once it is off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from shared.domain.operation import Operation, OperationStatus
+from shared.domain.switch import Hold
+from shared.store import holding, progress
+from shared.store.mongo import Document, object_id, our_errors
+from shared.store.operation_rows import operation_of
+
+
+class Holds:
+    def __init__(self, database: Database[Document]) -> None:
+        self._operations = database["operations"]
+
+    def hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Operation | None:
+        """Hold back a step that could be claimed now; no attempt is spent. None when it could not be claimed."""
+        condition = {
+            "_id": object_id(operation_id),
+            "status": OperationStatus.RUNNING,
+            "$expr": progress.claimable(step, dispatch),
+        }
+        with our_errors():
+            row = self._operations.find_one_and_update(
+                condition, holding.held(step, hold), return_document=ReturnDocument.AFTER
+            )
+        return operation_of(row) if row else None
+
+    def any(self) -> bool:
+        """Whether any step is held back."""
+        with our_errors():
+            return self._operations.find_one({"heldBy": {"$exists": True}}, {"_id": 1}) is not None
+
+    def release(self, stopped: Sequence[str]) -> int:
+        """Make due what is held by any switch but these; how many operations that were."""
+        condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
+        with our_errors():
+            return self._operations.update_many(condition, holding.released(stopped)).modified_count

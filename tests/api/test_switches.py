@@ -1,0 +1,96 @@
+"""Pausing and resuming over HTTP, and how each integration stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.switch import SWITCHES, Span
+from shared.store.opening import Store
+from tests.api.conftest import Client
+from tests.api.world import World
+
+NAMES = list(SWITCHES)
+
+
+@pytest.fixture
+def admin(world: World) -> Client:
+    return world.people["admin"]
+
+
+def events(admin: Client, *actions: str) -> list[dict[str, object]]:
+    found = admin("GET", "/events").json()
+    return [one for one in reversed(found) if one["action"] in actions]
+
+
+def test_every_integration_and_the_switch_of_all_is_listed_as_at_work(admin: Client) -> None:
+    found = admin("GET", "/integrations").json()
+    assert [one["name"] for one in found] == NAMES
+    assert all(one["paused"] is False and one["breaker"] == {"state": "closed", "failures": 0} for one in found)
+
+
+def test_a_pause_is_shown_with_its_reason_since_when_and_by_whom_until_it_is_resumed(
+    admin: Client, world: World
+) -> None:
+    paused = admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"}).json()
+    me = admin("GET", "/users/me").json()["_id"]
+    assert (paused["name"], paused["paused"], paused["pause"]["reason"], paused["pause"]["by"]) == (
+        "ocis",
+        True,
+        "upgrade",
+        me,
+    )
+    listed = {one["name"]: one for one in admin("GET", "/integrations").json()}
+    assert listed["ocis"] == paused
+    assert not listed["stalwart"]["paused"]
+    assert admin("POST", "/integrations/ocis/resume").json()["paused"] is False
+    found = events(admin, "integration.paused", "integration.resumed")
+    assert [(one["action"], one["actor"]) for one in found] == [("integration.paused", me), ("integration.resumed", me)]
+    assert found[0]["after"] == {"integration": "ocis", "reason": "upgrade"}
+
+
+def test_paused_again_it_has_the_new_reason_and_is_paused_since_the_first_time(admin: Client) -> None:
+    first = admin("POST", "/integrations/all/pause", json={"reason": "upgrade"}).json()["pause"]
+    again = admin("POST", "/integrations/all/pause", json={"reason": "longer upgrade"}).json()["pause"]
+    assert again == first | {"reason": "longer upgrade"}
+
+
+def test_what_was_never_paused_can_be_resumed_and_that_is_no_event(admin: Client) -> None:
+    assert admin("POST", "/integrations/ocis/resume").json()["paused"] is False
+    assert admin("POST", "/tenants/acme/unpause").json() == {"tenant": "acme", "paused": False}
+    assert events(admin, "integration.resumed", "tenant.unpaused") == []
+
+
+def test_an_integration_nobody_knows_and_a_missing_reason_are_refused(admin: Client) -> None:
+    answer = admin("POST", "/integrations/jitsi/pause", json={"reason": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert admin("POST", "/integrations/ocis/pause", json={}).status_code == 400
+    assert admin("POST", "/integrations/ocis/pause", json={"reason": " "}).status_code == 400
+
+
+def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(admin: Client) -> None:
+    paused = admin("POST", "/tenants/acme/pause", json={"reason": "legal hold"}).json()
+    assert (paused["tenant"], paused["pause"]["reason"]) == ("acme", "legal hold")
+    assert [one["name"] for one in admin("GET", "/integrations").json()] == NAMES
+    assert admin("POST", "/tenants/acme/unpause").json() == {"tenant": "acme", "paused": False}
+    found = events(admin, "tenant.paused", "tenant.unpaused")
+    assert [(one["action"], one["tenant"]) for one in found] == [("tenant.paused", "acme"), ("tenant.unpaused", "acme")]
+
+
+def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(admin: Client, store: Store) -> None:
+    store.switches.fail("ocis", "timeout", "It hangs.", 1, Span(300, 3000))
+    breaker = {one["name"]: one["breaker"] for one in admin("GET", "/integrations").json()}["ocis"]
+    assert (breaker["state"], breaker["failures"], breaker["reason"]) == ("open", 1, "timeout")
+    assert breaker["message"].endswith("It hangs.")
+    assert breaker["since"] < breaker["openUntil"]
+    assert not store.switches.probe("ocis", 5)
+    admin("POST", "/integrations/ocis/resume")
+    assert store.switches.probe("ocis", 5)
+
+
+def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Store) -> None:
+    admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
+    store.switches.fail("stalwart", "timeout", "", 1, Span(300, 3000))
+    answer = admin("GET", "/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["integrations"] == {"authentik": "ok", "stalwart": "failing", "ocis": "paused", "all": "ok"}
+    assert "upgrade" not in answer.text

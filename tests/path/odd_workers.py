@@ -1,0 +1,30 @@
+"""Workers that are not as they should be: one whose step hangs for ever, one that is older than the operations."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from shared.domain.faults import Outcome
+from shared.domain.operation import Action
+from shared.domain.recipes import OCIS
+from shared.settings import read_settings
+from worker.app import create_worker
+from worker.steps.registry import STEPS, Functions
+from worker.steps.work import Work
+
+
+def _hang(work: Work, client: Any) -> Outcome:
+    time.sleep(3600)
+    raise AssertionError
+
+
+def _steps(kind: str) -> Mapping[Action, Functions]:
+    if kind == "hanging":
+        return {action: {**functions, OCIS: _hang} for action, functions in STEPS.items()}
+    return {action: {name: one for name, one in known.items() if name != OCIS} for action, known in STEPS.items()}
+
+
+app = create_worker(read_settings(), _steps(os.environ["ODD_WORKER"]))

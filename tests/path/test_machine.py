@@ -1,0 +1,142 @@
+"""The workers under real trouble: an upstream that hangs or fails for all, pauses, hung slots, deploys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import requests
+
+from shared.domain.operation import StepStatus
+from shared.domain.tenant import Status
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+from tests.stand_ins import fault
+from worker.watchdog import EXIT_CODE
+
+MANY = 12
+SLOTS = 3
+
+
+def slugs() -> list[str]:
+    return [f"acme{number}" for number in range(MANY)]
+
+
+def step_of(platform: Platform, slug: str, name: str) -> tuple[StepStatus, int]:
+    operation = platform.tenant(slug).operation
+    assert operation is not None
+    step = operation.step(name)
+    return step.status, step.attempts
+
+
+def count(platform: Platform, name: str, is_so: Callable[[StepStatus, int], bool]) -> int:
+    return sum(is_so(*step_of(platform, slug, name)) for slug in slugs())
+
+
+def clear(product: object) -> None:
+    requests.delete(f"{product.url}/__sim/faults", timeout=5).raise_for_status()  # type: ignore[attr-defined]
+
+
+def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    # as many tenants as the worker has slots; what hangs does so for longer than this test lasts
+    patient = {"CALL_SECONDS": "80", "ATTEMPT_SECONDS": "90", "LEASE_SECONDS": "100", "INTEGRATION_SLOTS": str(SLOTS)}
+    platform = make_platform(redis_url, **patient)
+    fault(platform.ocis, kind="hang", delay=3600)
+    platform.start_worker(concurrency=MANY)
+    platform.start_sweep()
+    for slug in slugs():
+        platform.create(slug)
+    for name in ("authentik", "stalwart"):
+        until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)  # type: ignore[misc]
+    assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
+    assert count(platform, "ocis", lambda status, _: status == "ok") == 0
+
+
+def test_what_found_no_slot_is_done_once_there_is_one(make_platform: Callable[..., Platform], redis_url: str) -> None:
+    platform = make_platform(redis_url, INTEGRATION_SLOTS="1")
+    fault(platform.ocis, kind="latency", delay=0.05)
+    platform.start_worker(concurrency=MANY)
+    for slug in slugs():
+        platform.create(slug)
+    for slug in slugs():
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+        assert step_of(platform, slug, "ocis") == (StepStatus.OK, 1)
+
+
+def test_an_upstream_that_fails_for_all_is_left_alone_and_taken_up_again_by_a_probe(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, BREAKER_FAILURES="3", BREAKER_SECONDS="2")
+    fault(platform.ocis, kind="status", status=500)
+    platform.start_worker()
+    platform.start_sweep()
+    for slug in slugs():
+        platform.create(slug)
+    until(lambda: platform.store.switches.all().get("ocis") and platform.store.switches.all()["ocis"].is_open)
+    until(lambda: platform.store.holds.any())
+    clear(platform.ocis)
+    for slug in slugs():
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+    assert not platform.store.switches.all()["ocis"].is_open
+
+
+def test_a_paused_integration_is_not_asked_by_anyone_until_it_is_resumed(platform: Platform) -> None:
+    platform.plane.switches.pause("ocis", "upgrade", platform.admin)
+    platform.start_worker()
+    platform.start_sweep()
+    for slug in slugs()[:4]:
+        platform.create(slug)
+    for slug in slugs()[:4]:
+        until(lambda slug=slug: step_of(platform, slug, "stalwart")[0] == "ok")  # type: ignore[misc]
+        until(lambda slug=slug: platform.tenant(slug).operation.paused_at)  # type: ignore[misc, union-attr]
+        assert step_of(platform, slug, "ocis") == (StepStatus.PENDING, 0)
+    assert not platform.ocis.journal
+    platform.plane.switches.resume("ocis", platform.admin)
+    for slug in slugs()[:4]:
+        view = platform.settled(slug)
+        assert view.tenant.status is Status.ACTIVE
+        assert step_of(platform, slug, "ocis") == (StepStatus.OK, 1)
+
+
+def test_a_worker_with_a_hung_slot_ends_itself_and_the_next_one_does_the_work(platform: Platform) -> None:
+    hung = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="hanging")
+    platform.create("acme")
+    assert hung.wait(30) == EXIT_CODE
+    assert "worker.slot_overstays" in platform.logs()
+    assert step_of(platform, "acme", "ocis") == (StepStatus.RUNNING, 1)
+    platform.start_worker()
+    platform.start_sweep()
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")
+    assert step_of(platform, "acme", "ocis") == (StepStatus.OK, 2)
+
+
+def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: Platform) -> None:
+    fault(platform.ocis, kind="latency", delay=0.3)
+    old = platform.start_worker(REMAP_SIGTERM="SIGQUIT")
+    for slug in slugs():
+        platform.create(slug)
+    until(lambda: count(platform, "ocis", lambda _, attempts: attempts > 0))
+    old.terminate()
+    # the new one is there before the old one has ended, as in a deploy
+    platform.start_worker()
+    platform.start_sweep()
+    assert old.wait(60) is not None
+    for slug in slugs():
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+
+
+def test_a_step_that_an_old_worker_does_not_know_is_left_for_a_new_one(platform: Platform) -> None:
+    platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="old")
+    platform.start_sweep()
+    platform.create("acme")
+    until(lambda: step_of(platform, "acme", "ocis")[1] > 0)
+    until(lambda: step_of(platform, "acme", "stalwart")[0] == "ok")
+    assert step_of(platform, "acme", "ocis")[0] in (StepStatus.PENDING, StepStatus.RUNNING)
+    platform.start_worker()
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")

@@ -1,0 +1,75 @@
+"""A runner over the real database whose step functions and clients the test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from shared.dispatch.sender import Dispatcher
+from shared.domain.faults import Outcome, ok
+from shared.domain.operation import Action, Operation
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store
+from worker.runner import Runner
+from worker.slots import Slots
+from worker.steps.work import Work
+
+Function = Callable[[Work, Any], Outcome]
+STEPS = ("authentik", "stalwart", "ocis")
+
+
+def fine(work: Work, client: Any) -> Outcome:
+    return ok()
+
+
+class Bench:
+    """A runner over the real database whose step functions and clients the test chooses."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
+        self.store = store
+        self._dispatcher = dispatcher
+        self._settings = settings
+
+    def runner(
+        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function
+    ) -> Runner:
+        table = {name: functions.get(name, fine) for name in STEPS}
+        steps = {Action.PROVISION: table, Action.RECONCILE: table}
+        chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
+        return Runner(self.store, self._dispatcher, steps, chosen, self._settings, slots)
+
+    def seen(self, operation: Operation) -> Operation:
+        found = self.store.operations.find(operation.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def bench(store: Store, dispatcher: Dispatcher, settings: Settings) -> Bench:
+    return Bench(store, dispatcher, settings)
+
+
+@pytest.fixture
+def view(create: Callable[..., TenantView]) -> TenantView:
+    return create("acme", "acme.test")
+
+
+@pytest.fixture
+def operation(view: TenantView) -> Operation:
+    assert view.operation is not None
+    return view.operation
+
+
+def run_all(runner: Runner, operation: Operation) -> None:
+    for step in STEPS:
+        runner.run(operation.id, step, operation.dispatch)
+
+
+def raising(problem: Exception) -> Function:
+    def step(work: Work, client: Any) -> Outcome:
+        raise problem
+
+    return step

@@ -1,0 +1,154 @@
+"""What an operator has paused waits: no attempt is spent on it, and its operation's time stands still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from shared.control_plane.opening import ControlPlane, open_control_plane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
+from shared.domain.tenant import NewTenant, Status
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.worker.conftest import STEPS, Bench, raising, run_all
+from worker.sweep import Sweep
+
+
+@pytest.fixture
+def other(create: Callable[..., TenantView]) -> Operation:
+    made = create("beta").operation
+    assert made is not None
+    return made
+
+
+def said(bench: Bench, operation: Operation) -> list[str]:
+    """What a worker says to each step's message."""
+    return [bench.runner().run(operation.id, step, 1).said for step in STEPS]
+
+
+def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
+    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
+    assert said(bench, operation) == said(bench, other) == ["ok", "held", "ok"]
+    step = bench.seen(operation).step("stalwart")
+    assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
+    assert "upgrade to 0.17" in (step.message or "")
+    shown = control_plane.tenants.get("acme", admin).tenant
+    assert "upgrade to 0.17" in shown.provisioning_errors["stalwart"]
+
+
+def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
+    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.switches.pause_tenant("acme", "legal hold", admin)
+    assert said(bench, operation) == ["held"] * 3
+    assert said(bench, other) == ["ok"] * 3
+    control_plane.switches.unpause_tenant("acme", admin)
+    assert Sweep(bench.store, Dispatcher("redis://127.0.0.1:9/0")).look() == 1
+    assert said(bench, operation) == ["ok"] * 3
+    assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
+
+
+def test_all_can_be_paused_at_once(
+    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.switches.pause("all", "the cellar is under water", admin)
+    assert said(bench, operation) == said(bench, other) == ["held"] * 3
+    control_plane.switches.resume("all", admin)
+    assert bench.store.holds.release(bench.store.switches.stopped()) == 2
+    assert said(bench, operation) == ["ok"] * 3
+
+
+def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
+    store: Store, dispatcher: Dispatcher, settings: Settings, operation: Operation
+) -> None:
+    bench = Bench(store, dispatcher, settings)
+    store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
+    rows = store.client[settings.mongodb_database]["operations"]
+    for _ in range(5):
+        assert bench.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "held"
+        assert bench.runner().run(operation.id, "ocis", 1).said == "nothing to do"
+        # its time comes, and it is still paused
+        rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
+    step = bench.seen(operation).step("ocis")
+    assert (step.attempts, step.holds) == (0, 5)
+
+
+def _all_due() -> dict[str, object]:
+    due = {"$mergeObjects": ["$$step", {"dueAt": "$$NOW"}]}
+    return {"$map": {"input": "$steps", "as": "step", "in": due}}
+
+
+class Hurried:
+    """An operation of half a second, paused before its first step."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
+        self.store, self.admin = store, admin
+        self.plane = open_control_plane(store, dispatcher, settings)
+        self.bench = Bench(store, dispatcher, settings)
+        self.sweep = Sweep(store, Dispatcher("redis://127.0.0.1:9/0"))
+        self.plane.switches.pause("ocis", "upgrade", admin)
+        begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
+        assert begun is not None
+        self.begun = begun
+
+    def now(self) -> Operation:
+        return self.bench.seen(self.begun)
+
+
+@pytest.fixture
+def hurried(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings], admin: Actor) -> Hurried:
+    settings = make_settings(operation_deadline_seconds=0.8, plan_deadline_seconds=0.8)
+    return Hurried(store, dispatcher, settings, admin)
+
+
+def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_as_long(hurried: Hurried) -> None:
+    run_all(hurried.bench.runner(), hurried.begun)
+    assert hurried.now().paused_at is not None
+    time.sleep(1)
+    hurried.sweep.look()
+    assert hurried.now().status is OperationStatus.RUNNING
+    hurried.plane.switches.resume("ocis", hurried.admin)
+    assert hurried.sweep.look() == 1
+    after = hurried.now()
+    assert after.paused_at is None
+    assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
+    assert hurried.bench.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
+    assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
+
+
+def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
+    run_all(hurried.bench.runner(), hurried.begun)
+    hurried.plane.switches.resume("ocis", hurried.admin)
+    hurried.sweep.look()
+    time.sleep(1)
+    hurried.sweep.look()
+    assert hurried.now().status is OperationStatus.FAILED
+    assert hurried.now().step("ocis").reason == "deadline"
+
+
+def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
+    hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
+    plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
+    assert plan is not None
+    run_all(hurried.bench.runner(), plan)
+    assert hurried.bench.seen(plan).step("ocis").reason == "paused"
+    time.sleep(1)
+    hurried.sweep.look()
+    ended = hurried.bench.seen(plan)
+    assert ended.status is OperationStatus.FAILED
+    assert "upgrade" in (ended.step("ocis").message or "")
+
+
+def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
+    run_all(hurried.bench.runner(), hurried.begun)
+    cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
+    assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
+    assert not hurried.store.holds.any()

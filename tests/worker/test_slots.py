@@ -1,0 +1,96 @@
+"""One integration gets so many of a worker's slots; what finds none goes back. A slot that hangs ends the worker."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from shared.domain.faults import Outcome, ok
+from shared.domain.operation import Operation
+from tests.worker.conftest import Bench
+from worker.slots import Slots
+from worker.steps.work import Work
+from worker.watchdog import Watchdog
+
+
+class Slow:
+    """A step that runs until it is told to end."""
+
+    def __init__(self) -> None:
+        self.entered, self.leave = threading.Event(), threading.Event()
+
+    def __call__(self, work: Work, client: Any) -> Outcome:
+        self.entered.set()
+        assert self.leave.wait(20)
+        return ok()
+
+
+@pytest.fixture
+def broker(redis_url: str) -> redis.Redis:
+    return redis.Redis.from_url(redis_url)
+
+
+def test_a_message_that_finds_no_slot_spends_no_attempt_and_goes_back_when_one_is_free(
+    bench: Bench, operation: Operation, create: Any, broker: redis.Redis
+) -> None:
+    slow = Slow()
+    other = create("beta").operation
+    runner = bench.runner(slots=Slots(1), ocis=slow)
+    busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
+    busy.start()
+    assert slow.entered.wait(10)
+    broker.flushall()
+    assert [runner.run(other.id, "ocis", 1).said for _ in range(3)] == ["no slot"] * 3
+    assert runner.run(other.id, "stalwart", 1).said == "ok"
+    assert bench.seen(other).step("ocis").attempts == 0
+    assert broker.llen("ocis") == 0
+    slow.leave.set()
+    busy.join(20)
+    assert broker.llen("ocis") == 1
+    assert bench.seen(other).step("ocis").attempts == 0
+    assert runner.run(other.id, "ocis", 1).said == "ok"
+
+
+def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
+    bench: Bench, operation: Operation, create: Any, broker: redis.Redis
+) -> None:
+    slow = Slow()
+    others = [create(slug).operation for slug in ("beta", "gamma")]
+    runner = bench.runner(slots=Slots(1), ocis=slow)
+    busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
+    busy.start()
+    assert slow.entered.wait(10)
+    broker.flushall()
+    for other in others:
+        assert runner.run(other.id, "ocis", 1).said == "no slot"
+    runner.stop()
+    assert broker.llen("ocis") == 2
+    slow.leave.set()
+    busy.join(20)
+    assert broker.llen("ocis") == 2
+
+
+def test_set_aside_twice_a_message_goes_back_once_with_its_newest_dispatch() -> None:
+    slots = Slots(1)
+    assert slots.take("ocis", ("first", "ocis", 1))
+    for dispatch in (1, 3, 2):
+        assert not slots.take("ocis", ("second", "ocis", dispatch))
+    assert slots.give_back("ocis") == ("second", "ocis", 3)
+    assert slots.take("ocis", ("second", "ocis", 3))
+    assert slots.give_back("ocis") is None
+
+
+def test_a_slot_that_overstays_its_lease_ends_the_process_and_one_that_ends_in_time_does_not() -> None:
+    left = threading.Event()
+    patient = Watchdog(60, left.set)
+    with patient.watching({"step": "ocis"}):
+        pass
+    watchdog = Watchdog(0.05, left.set)
+    with watchdog.watching({"step": "ocis"}):
+        pass
+    assert not left.wait(0.2)
+    with watchdog.watching({"step": "ocis"}):
+        assert left.wait(10)

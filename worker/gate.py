@@ -1,0 +1,142 @@
+"""The gate that a step passes before it is claimed: closed by a pause or an open breaker, minded after each attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from shared.domain.faults import Outcome, sentence
+from shared.domain.switch import (
+    ALL,
+    CREDENTIALS_SPAN,
+    LONGEST_PATIENCE,
+    Evidence,
+    Hold,
+    Span,
+    Switch,
+    breaker_hold,
+    evidence,
+    pause_hold,
+    tenant_switch,
+)
+from shared.settings import Settings
+from shared.store.opening import Store
+
+log = structlog.get_logger(__name__)
+
+#: how long a paused step is let be before it is looked at again; the sweep lets it go as soon as it is resumed, seconds
+PAUSE_LOOK = 60.0
+#: a breaker that keeps failing its probes stays open for so many times its first span
+LONGEST_SPANS = 10
+
+
+@dataclass(frozen=True)
+class Passage:
+    """`hold`: why the step must not run now. `is_probe`: it may, to find out how the integration is."""
+
+    hold: Hold | None = None
+    is_probe: bool = False
+
+
+class Gate:
+    """One per process; safe to share between threads."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._switches = store.switches
+        self._limit = settings.breaker_failures
+        self._span = Span(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
+        self._probe_seconds = settings.attempt_seconds
+        #: integrations that failed here since they last answered
+        self._failed: set[str] = set()
+
+    def ask(self, operation_id: str, integration: str) -> Passage:
+        """Whether a step of this operation may run."""
+        seen = self._switches.seen()
+        paused = self._paused(seen, operation_id, integration)
+        if paused is not None:
+            return Passage(paused)
+        switch = seen.get(integration)
+        if switch is None or not switch.is_open:
+            return Passage()
+        if self._switches.probe(integration, self._probe_seconds):
+            log.info("integration.probed", integration=integration)
+            return Passage(is_probe=True)
+        return Passage(breaker_hold(switch, self._span.first / 3))
+
+    def unused(self, integration: str, passage: Passage) -> None:
+        """The step was not run after all."""
+        if passage.is_probe:
+            self._switches.give_back(integration)
+
+    def mind(self, integration: str, passage: Passage, outcome: Outcome) -> None:
+        """What an attempt's outcome means for the integration's breaker."""
+        found = evidence(outcome)
+        if found is Evidence.ANSWERS:
+            self._answered(integration, passage)
+        elif found is Evidence.NOTHING:
+            self.unused(integration, passage)
+        else:
+            self._failed.add(integration)
+            self._say(_MINDED[found](self, integration, passage, outcome), outcome)
+
+    def _paused(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> Hold | None:
+        for name in (ALL, integration, self._tenant_switch(seen, operation_id)):
+            switch = seen.get(name) if name else None
+            if switch is not None and switch.pause is not None:
+                return pause_hold(switch, switch.pause, PAUSE_LOOK)
+        return None
+
+    def _tenant_switch(self, seen: Mapping[str, Switch], operation_id: str) -> str | None:
+        """Messages do not say whose they are; that is only looked up while some tenant is paused."""
+        if not any(switch.is_tenants for switch in seen.values()):
+            return None
+        operation = self._store.operations.find(operation_id)
+        return tenant_switch(operation.tenant_id) if operation else None
+
+    def _answered(self, integration: str, passage: Passage) -> None:
+        switch = self._switches.seen().get(integration)
+        if switch is None or not (passage.is_probe or switch.failures or integration in self._failed):
+            return
+        self._failed.discard(integration)
+        # what began before the breaker opened may end well after it: the probe decides
+        if (passage.is_probe or not switch.is_open) and self._switches.close(integration) and passage.is_probe:
+            log.info("integration.breaker_closed", integration=integration)
+
+    def _on_failure(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
+        return self._switches.fail(
+            integration, _cause(outcome), _detail(outcome), self._limit, self._span, is_probe=passage.is_probe
+        )
+
+    def _on_refusal(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
+        log.error("integration.credentials_refused", integration=integration)
+        return self._switches.fail(
+            integration, _cause(outcome), _detail(outcome), 1, CREDENTIALS_SPAN, is_probe=passage.is_probe
+        )
+
+    def _on_request(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
+        seconds = min(outcome.wait or 0.0, LONGEST_PATIENCE)
+        return self._switches.open(integration, _cause(outcome), _detail(outcome), seconds)
+
+    def _say(self, switch: Switch, outcome: Outcome) -> None:
+        if switch.is_open:
+            log.warning(
+                "integration.breaker_open", integration=switch.name, reason=outcome.reason, failures=switch.failures
+            )
+
+
+_MINDED: Mapping[Evidence, Callable[[Gate, str, Passage, Outcome], Switch]] = {
+    Evidence.FAILS: Gate._on_failure,
+    Evidence.REFUSES: Gate._on_refusal,
+    Evidence.ASKS: Gate._on_request,
+}
+
+
+def _cause(outcome: Outcome) -> str:
+    return outcome.reason or "unreachable"
+
+
+def _detail(outcome: Outcome) -> str:
+    return (outcome.message or "").removeprefix(sentence(_cause(outcome))).strip()

@@ -1,0 +1,53 @@
+"""How many of a worker's slots one integration may have, so that one that hangs leaves the others room."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+
+#: (operation id, step, dispatch): what a message says
+Message = tuple[str, str, int]
+
+
+class Slots:
+    """One per process; safe to share between threads. It bounds threads: a forked child has one slot anyway.
+
+    A message that finds no slot is set aside here and its task ends, so that it keeps no thread. It goes back to its
+    queue when a slot is free, or when the worker stops. Nothing is lost with it: the sweep sends again what is due.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most`: slots for each integration."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+        self._aside: dict[str, OrderedDict[tuple[str, str], int]] = {}
+
+    def take(self, integration: str, message: Message) -> bool:
+        """Whether the message may be worked on; else it is set aside."""
+        with self._lock:
+            if self._taken[integration] < self._most:
+                self._taken[integration] += 1
+                return True
+            operation_id, step, dispatch = message
+            aside = self._aside.setdefault(integration, OrderedDict())
+            # sent twice, it is set aside once
+            aside[(operation_id, step)] = max(dispatch, aside.get((operation_id, step), 0))
+            return False
+
+    def give_back(self, integration: str) -> Message | None:
+        """A slot is free again; the message that should go back to its queue for it, if one was set aside."""
+        with self._lock:
+            self._taken[integration] -= 1
+            aside = self._aside.get(integration)
+            if not aside:
+                return None
+            (operation_id, step), dispatch = aside.popitem(last=False)
+            return operation_id, step, dispatch
+
+    def empty(self) -> list[Message]:
+        """All that was set aside, for the worker's end."""
+        with self._lock:
+            found = [(*key, dispatch) for aside in self._aside.values() for key, dispatch in aside.items()]
+            self._aside.clear()
+            return found
