@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import click
-from platformctl.api import Record
-from platformctl.commands.groups import Group
-from platformctl.commands.life import LIFE
-from platformctl.commands.options import (
-from platformctl.commands.results import finish_operation, finish_tenant, show_tenant
-from platformctl.output import say
+
+from platformctl.commands.options import Word, repeatable
 from platformctl.session import Session, with_session
 
 
