@@ -20,6 +20,7 @@ from api.openapi import describe
 from api.operations import operation_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
+from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
 from api.switches import switch_routes
 from api.tenants import tenant_routes
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
         switch_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
+        stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
     guard(app, TokenVerifier(settings))

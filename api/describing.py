@@ -32,8 +32,8 @@ STARTED = ("ETag", "Location", "Operation-Location", "Retry-After")
 RUNNING = ("Retry-After",)
 PAGED = ("Link",)
 
-#: RFC 9110, 8.8.3 and 13.1.1
-ENTITY_TAG = r'(W/)?"[\x21\x23-\x7e]*"'
+#: RFC 9110, 8.8.3 and 13.1.1; a number whose quotes were lost on the way is taken for what it must mean
+ENTITY_TAG = r'((W/)?"[\x21\x23-\x7e]*"|[0-9]+)'
 ENTITY_TAGS = re.compile(rf"{ENTITY_TAG}(\s*,\s*{ENTITY_TAG})*")
 
 View = Callable[..., Response]
@@ -44,6 +44,7 @@ class Description:
     """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
 
     `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
+    `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
     """
 
     summary: str
@@ -54,6 +55,7 @@ class Description:
     takes_version: bool
     body: type[BaseModel] | None
     query: type[Query]
+    signed_by: str | None = None
 
     @property
     def is_public(self) -> bool:
@@ -68,6 +70,7 @@ def described(
     problems: tuple[type[DomainError], ...] = (),
     headers: tuple[str, ...] = (),
     takes_version: bool = False,
+    signed_by: str | None = None,
 ) -> Callable[[View], View]:
     """Describe a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
 
@@ -85,6 +88,7 @@ def described(
             takes_version=takes_version,
             body=hints.get("body"),
             query=hints.get("query", Query),
+            signed_by=signed_by,
         )
         takes_query = "query" in inspect.signature(view).parameters
 
@@ -95,7 +99,7 @@ def described(
                 parts["query"] = query
             if description.body is not None:
                 parts["body"] = sent(description.body)
-            elif request.method not in ("GET", "HEAD", "OPTIONS"):
+            elif signed_by is None and request.method not in ("GET", "HEAD", "OPTIONS"):
                 refuse_body()
             return view(**parts)
 
@@ -121,7 +125,8 @@ def expected_versions() -> frozenset[int] | None:
         return None
     if not ENTITY_TAGS.fullmatch(header.strip()):
         raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
-    return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isascii() and tag.isdigit())
+    tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as none at all
+    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit())
 
 
 def request_id() -> str:

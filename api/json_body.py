@@ -30,14 +30,13 @@ def refuse_body() -> None:
         raise Problem(400, "unexpected_body", "This takes no body; send none.")
 
 
-def raw_body() -> bytes:
-    """The bytes of the body, read once. Raises Problem (413)."""
+def raw_body(largest: int = LARGEST_BODY) -> bytes:
+    """The bytes of the body, read once; `largest`: how many are taken. Raises Problem (413)."""
     if "raw_body" not in g:
-        if (request.content_length or 0) > LARGEST_BODY:
-            raise Problem(413, "body_too_large", "The body is larger than 64 KiB.")
-        raw = request.stream.read(LARGEST_BODY + 1)
-        if len(raw) > LARGEST_BODY:
-            raise Problem(413, "body_too_large", "The body is larger than 64 KiB.")
+        told = (request.content_length or 0) > largest
+        raw = b"" if told else request.stream.read(largest + 1)
+        if told or len(raw) > largest:
+            raise Problem(413, "body_too_large", f"The body is larger than {largest // 1024} KiB.")
         g.raw_body = raw
     found: bytes = g.raw_body
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response
 
 from api.answers.life import ExportAnswer, ReceiptAnswer
@@ -9,13 +11,17 @@ from api.answers.tenants import TenantAnswer
 from api.answers.writing import answer
 from api.auth.guard import actor
 from api.bodies import SuspensionBody
-from api.describing import OPERATOR, STAFF, STARTED, described
+from api.describing import OPERATOR, STAFF, STARTED, View, described
 from api.queries import WaitQuery
 from api.tenants import started
 from shared.control_plane.opening import ControlPlane
 from shared.domain import errors
 
-PROBLEMS = (errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible)
+
+def _begins(summary: str, surfaces: frozenset[str] = STAFF) -> Callable[[View], View]:
+    """Describe a view that begins an operation of the tenant's life."""
+    problems = (errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible)
+    return described(summary, {202: TenantAnswer}, surfaces=surfaces, problems=problems, headers=STARTED)
 
 
 def life_routes(control_plane: ControlPlane) -> Blueprint:
@@ -23,56 +29,28 @@ def life_routes(control_plane: ControlPlane) -> Blueprint:
     life = control_plane.life
 
     @routes.post("/<slug>/suspend")
-    @described(
-        "Cut all access and keep everything; our own doors close at once",
-        {202: TenantAnswer},
-        surfaces=STAFF,
-        problems=PROBLEMS,
-        headers=STARTED,
-    )
+    @_begins("Cut all access and keep everything; our own doors close at once")
     def suspend_tenant(slug: str, body: SuspensionBody, query: WaitQuery) -> Response:
         return started(control_plane, life.suspend(slug, body.reason, actor(control_plane)), query.wait, 202)
 
     @routes.post("/<slug>/resume")
-    @described(
-        "Give a suspended tenant everything back",
-        {202: TenantAnswer},
-        surfaces=STAFF,
-        problems=PROBLEMS,
-        headers=STARTED,
-    )
+    @_begins("Give a suspended tenant everything back")
     def resume_tenant(slug: str, query: WaitQuery) -> Response:
         return started(control_plane, life.resume(slug, actor(control_plane)), query.wait, 202)
 
     @routes.delete("/<slug>")
-    @described(
-        "Cut all access; everything is kept until `purgeAfter`, and can be restored until then",
-        {202: TenantAnswer},
-        surfaces=STAFF,
-        problems=PROBLEMS,
-        headers=STARTED,
-    )
+    @_begins("Cut all access; everything is kept until `purgeAfter`, and can be restored until then")
     def delete_tenant(slug: str, query: WaitQuery) -> Response:
         return started(control_plane, life.delete(slug, actor(control_plane)), query.wait, 202)
 
     @routes.post("/<slug>/restore")
-    @described(
-        "Give a deleted tenant everything back",
-        {202: TenantAnswer},
-        surfaces=STAFF,
-        problems=PROBLEMS,
-        headers=STARTED,
-    )
+    @_begins("Give a deleted tenant everything back")
     def restore_tenant(slug: str, query: WaitQuery) -> Response:
         return started(control_plane, life.restore(slug, actor(control_plane)), query.wait, 202)
 
     @routes.post("/<slug>/purge")
-    @described(
-        "Remove for good all a deleted tenant has in the outside systems; nothing brings it back",
-        {202: TenantAnswer},
-        surfaces=OPERATOR,
-        problems=PROBLEMS,
-        headers=STARTED,
+    @_begins(
+        "Remove for good all a deleted tenant has in the outside systems; nothing brings it back", surfaces=OPERATOR
     )
     def purge_tenant(slug: str, query: WaitQuery) -> Response:
         return started(control_plane, life.purge(slug, actor(control_plane)), query.wait, 202)

@@ -143,6 +143,9 @@ def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:
     if description.body is not None:
         content = {"application/json": {"schema": schemas.ref(description.body, "validation")}}
         found["requestBody"] = {"required": True, "content": content}
+    if description.signed_by is not None:
+        content = {"application/json": {"schema": {"type": "object"}}}
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 
@@ -152,6 +155,8 @@ def _parameters(rule: Rule, description: Description, is_post: bool) -> Iterator
     yield from _query_parameters(description.query)
     if is_post and not description.is_public:
         yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
+    if description.signed_by is not None:
+        yield _header(description.signed_by, "proves the body; requests without a good one are refused", "^[!-~]+$")
     if description.takes_version:
         yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
 
@@ -219,9 +224,9 @@ def _problems(rule: Rule, description: Description, is_post: bool) -> dict[int, 
     if not description.is_public:
         found |= {401: set(), 403: set(), 503: set()}
         kinds += [KeyReused, KeyInProgress] if is_post else []
-    if rule.arguments:
-        found[404] = set()
-    if "tenant" in description.query.model_fields:
+    if description.signed_by is not None:
+        found[403] = {"bad_signature"}
+    if rule.arguments or "tenant" in description.query.model_fields:
         found[404] = set()
     if description.takes_version:
         kinds.append(StaleVersion)

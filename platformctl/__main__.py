@@ -6,6 +6,7 @@ import click
 
 from platformctl.commands.account import login, logout, whoami
 from platformctl.commands.completion import PROGRAM, VARIABLE, completion
+from platformctl.commands.domains import domains
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
 from platformctl.commands.integrations import integrations
@@ -14,11 +15,12 @@ from platformctl.commands.partners import partners
 from platformctl.commands.subscriptions import subscriptions
 from platformctl.commands.tenants import tenants
 from platformctl.commands.users import users
+from platformctl.commands.webhooks import webhooks
 from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, integrations, users, partners, subscriptions, events),
+    *(tenants, operations, domains, integrations, users, partners, subscriptions, events, webhooks),
     completion,
 )
 

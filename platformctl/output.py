@@ -22,11 +22,13 @@ Columns = Sequence[tuple[str, str]]
 GOOD, BAD, BUSY = "green", "red", "yellow"
 STYLES = {
     "status": {
-        "ok": GOOD, "active": GOOD, "succeeded": GOOD,
+        "ok": GOOD, "active": GOOD, "succeeded": GOOD, "delivered": GOOD,
         "error": BAD, "failed": BAD, "deleted": BAD, "past_due": BAD, "canceled": BAD,
         "pending": BUSY, "running": BUSY, "suspended": BUSY, "cancelled": BUSY,
     },
     "health": {"ok": GOOD, "degraded": BAD},
+    "state": {"verified": GOOD, "degraded": BAD, "failed": BAD, "unverified": BUSY},
+    "presence": {"ok": GOOD, "missing": BAD, "different": BAD},
 }  # fmt: skip
 #: so wide that a table for a file or a pipe is never cut
 UNLIMITED = 10_000

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.names import name_server
 from shared.domain.plans import DEFAULT_PLANS, Plan
+from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 from shared.domain.webhook_addresses import AddressRule
 
 Surface = Literal["portal", "partner", "operator"]
@@ -54,6 +55,14 @@ class Settings(BaseSettings):
     ocis_scope: str = "openid profile entitlements"
     ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
 
+    stripe_api_key: SecretStr | None = None
+    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a stand-in")
+    stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
+    stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
+    backfill_per_minute: float = Field(
+        30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
+    )
+
     stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
     extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
 
@@ -79,6 +88,8 @@ class Settings(BaseSettings):
 
     operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
+    drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
+    drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
     delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
     suspended_mail: Literal["refuse", "receive"] = Field(
         "refuse", description="what becomes of mail to a suspended tenant's domains"
@@ -97,7 +108,7 @@ class Settings(BaseSettings):
     sweep_interval_seconds: float = Field(2, gt=0)
     dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
 
-    @field_validator("oidc_issuers", "oidc_audiences", mode="before")
+    @field_validator("oidc_issuers", "oidc_audiences", "stripe_prices", mode="before")
     @classmethod
     def _pairs(cls, given: Any) -> Any:
         if not isinstance(given, str):
@@ -105,7 +116,14 @@ class Settings(BaseSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
-    @field_validator("oidc_algorithms", "stamp_keys", "dns_servers", "webhook_allowed_networks", mode="before")
+    @field_validator(
+        "oidc_algorithms",
+        "stamp_keys",
+        "stripe_webhook_secrets",
+        "dns_servers",
+        "webhook_allowed_networks",
+        mode="before",
+    )
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -146,6 +164,7 @@ class Settings(BaseSettings):
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        problems += _price_problems(self)
         if self.domain_proof == "required" and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when DOMAIN_PROOF is required: proofs are made with it")
         if problems:
@@ -158,8 +177,31 @@ class Settings(BaseSettings):
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
     @property
+    def configured(self) -> frozenset[str]:
+        """Names of the integrations there is an address or a key for."""
+        given: dict[str, object] = {
+            AUTHENTIK: self.authentik_api_url,
+            STALWART: self.stalwart_api_url,
+            OCIS: self.ocis_api_url,
+            BILLING: self.stripe_api_key,
+        }
+        return frozenset(name for name, value in given.items() if value is not None)
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Optional integrations that are not configured."""
+        return OPTIONAL - self.configured
+
+    @property
     def stamp_key_texts(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.stamp_keys)
+
+
+def _price_problems(given: Settings) -> list[str]:
+    unknown = sorted(set(given.stripe_prices) - set(given.plans))
+    problems = [f"STRIPE_PRICES names a plan {name} that PLANS does not have" for name in unknown]
+    priceless = sorted(plan for plan, price in given.stripe_prices.items() if not price)
+    return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
 
 
 def _credential_problems(given: Settings) -> list[str]:

@@ -12,10 +12,10 @@ from celery import Celery
 
 from shared.dispatch.sender import Dispatcher
 from shared.domain.operation import Action
-from shared.domain.recipes import AUTHENTIK, OCIS, STALWART
+from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, STALWART
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
-from worker.integrations import authentik, ocis, stalwart
+from worker.integrations import authentik, ocis, stalwart, stripe_billing
 from worker.runner import Runner
 from worker.slots import Slots
 from worker.steps.registry import STEPS, Functions
@@ -39,6 +39,7 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
         AUTHENTIK: authentik.connect(settings),
         STALWART: stalwart.connect(settings),
         OCIS: ocis.connect(settings),
+        BILLING: stripe_billing.connect_configured(settings),
     }
 
 

@@ -26,6 +26,7 @@ from shared.store.operations import Claim
 from worker.deadline import within
 from worker.gate import Gate, Passage
 from worker.slots import Slots
+from worker.steps.account import account_of
 from worker.steps.work import StepFunction, Work
 from worker.watchdog import Watchdog
 
@@ -172,7 +173,7 @@ class Runner:
         tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
-        work = self._work(tenant, claim.operation, integration)
+        work = self._work(tenant, claim, integration)
         outcome = self._run(function, work, client)
         # what earlier attempts did counts as well, once
         return replace(outcome, changes=tuple(dict.fromkeys((*claim.step.changes, *work.changes))))
@@ -189,7 +190,8 @@ class Runner:
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", sentence("bug"))
 
-    def _work(self, tenant: Tenant, operation: Operation, integration: str) -> Work:
+    def _work(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
+        operation = claim.operation
         on_record = dict(tenant.remote)
 
         def save(**fields: Any) -> None:
@@ -207,6 +209,7 @@ class Runner:
             proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             email_stage=self._settings.authentik_email_stage,
             suspended_mail=self._settings.suspended_mail,
+            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_plan=operation.is_plan,
         )
 

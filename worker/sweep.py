@@ -12,7 +12,9 @@ from functools import partial
 
 import structlog
 
+from shared.control_plane.backfill import Backfill
 from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
@@ -21,7 +23,9 @@ from shared.domain.errors import StoreUnavailable
 from shared.logs import configure_logs
 from shared.settings import Settings, SettingsError, read_settings
 from shared.store.opening import Store, open_store
+from worker.billing_looks import BillingLooks
 from worker.domain_looks import DomainLooks
+from worker.integrations import stripe_billing
 from worker.integrations.dns_lookup import DnsLookup
 from worker.webhooks.courier import open_courier
 
@@ -105,6 +109,16 @@ def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings
 
 
 @contextmanager
+def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has subscriptions looked at in Stripe, on threads of its own."""
+    looks = BillingLooks(store, stripe_billing.connect_configured(settings), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
 def _delivering(store: Store, settings: Settings) -> Iterator[None]:
     """Webhooks are delivered on a thread of its own meanwhile."""
     courier = open_courier(store, settings)
@@ -130,9 +144,15 @@ def main() -> None:
     store = open_store(settings)
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
-    with _looking_at_domains(store, dispatcher, settings) as look, _delivering(store, settings):
+    with (
+        _looking_at_domains(store, dispatcher, settings) as look_at_domains,
+        _looking_at_billing(store, settings) as look_at_billing,
+        _delivering(store, settings),
+    ):
         life = open_control_plane(store, dispatcher, settings).life
-        duties = (partial(life.take_up, BATCH), look)
+        drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
+        backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
+        duties = (partial(life.take_up, BATCH), look_at_domains, look_at_billing, backfill.push, drift.push)
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from api.answers.operations import OperationAnswer
 from api.answers.writing import AnswerModel, ObjectIdText
 from shared.domain.recipes import INTEGRATIONS
-from shared.domain.tenant import Address, BillingInfo, Status
+from shared.domain.tenant import Address, BillingInfo, Drift, Status
 from shared.domain.views import TenantView
 
 StepState = Literal["pending", "ok", "skipped", "error"]
@@ -45,6 +45,13 @@ class OwnerAnswer(AnswerModel):
     name: str
 
 
+class DriftAnswer(AnswerModel):
+    """What the latest plan found: step to what a reconcile would do there. Empty: all was as wanted."""
+
+    looked_at: datetime
+    changes: dict[str, list[str]]
+
+
 class _TenantFields(AnswerModel):
     id: ObjectIdText = Field(serialization_alias="_id")
     slug: str
@@ -61,6 +68,7 @@ class _TenantFields(AnswerModel):
     suspend_reason: str | None = None
     purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
     purged_at: datetime | None = None
+    drift: DriftAnswer | None = Field(None, description="what the latest plan found since the last change")
     version: int
     created_at: datetime
     updated_at: datetime
@@ -100,9 +108,14 @@ class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMO
             suspend_reason=tenant.suspend_reason,
             purge_after=tenant.purge_after,
             purged_at=tenant.purged_at,
+            drift=_drift(tenant.drift) if tenant.drift else None,
             version=tenant.version,
             created_at=tenant.created_at,
             updated_at=tenant.updated_at,
             operation=OperationAnswer.of(view.operation) if view.operation else None,
             **tenant.remote,
         )
+
+
+def _drift(drift: Drift) -> DriftAnswer:
+    return DriftAnswer(looked_at=drift.looked_at, changes={name: list(said) for name, said in drift.changes.items()})

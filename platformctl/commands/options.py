@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -79,6 +80,23 @@ def require_yes(yes: bool, what: str) -> None:
         raise click.UsageError("Nothing was done.")
 
 
+def require_slug(yes: bool, slug: str, what: str) -> None:
+    """Have a person type the slug of what they are about to lose; a script must have said yes.
+
+    Raises click.UsageError otherwise.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"Add --yes to {what} without being asked.")
+    try:
+        typed = click.prompt(f"To {what}, type {slug} again", default="", show_default=False, err=True)
+    except click.Abort:
+        typed = ""
+    if typed.strip() != slug:
+        raise click.UsageError("That is not the slug; nothing was done.")
+
+
 def limit_of(limit: int, everything: bool) -> int | None:
     return None if everything else limit
 
@@ -115,6 +133,17 @@ class Word(click.ParamType[str]):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
             self.fail(f"{value!r} is neither a slug nor an id", param, ctx)
         return value
+
+
+class Domain(click.ParamType[str]):
+    """A domain name, in letters or A-labels, ready to be a part of an address."""
+
+    name = "domain"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[\w-]+(\.[\w-]+)+\.?", value):
+            self.fail(f"{value!r} is not a domain name", param, ctx)
+        return quote(value.removesuffix("."))
 
 
 class JsonFile(click.ParamType[Record]):

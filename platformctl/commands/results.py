@@ -34,3 +34,14 @@ def finish_operation(session: Session, operation: Mapping[str, Any], wait: bool,
     ended = wait_for(session.api, str(operation["id"]), timeout)
     show_operation(session, ended)
     end_with(ended)
+
+
+def finish_tenant(session: Session, answer: Answer, wait: bool, timeout: float) -> None:
+    """Print the tenant; after the end of the operation that was started, if there is one to wait for."""
+    started = answer.headers.get("Operation-Location", "").rpartition("/")[2]
+    if not wait or not started:
+        show_tenant(session, answer)
+        return
+    operation = wait_for(session.api, started, timeout)
+    show_tenant(session, session.api.get(f"/tenants/{answer.body['slug']}"))
+    end_with(operation)

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from platformctl.api import Answer
+from platformctl.api import Record
 from platformctl.commands.groups import Group
+from platformctl.commands.life import LIFE
 from platformctl.commands.options import (
     Cleared,
     JsonFile,
@@ -22,10 +23,10 @@ from platformctl.commands.options import (
     timeout,
     waited,
 )
-from platformctl.commands.results import finish_operation, show_tenant
+from platformctl.commands.pauses import PAUSES
+from platformctl.commands.results import finish_operation, finish_tenant, show_tenant
 from platformctl.output import say
 from platformctl.session import Session, with_session
-from platformctl.waiting import end_with, wait_for
 
 COLUMNS = (
     ("slug", "slug"),
@@ -36,7 +37,7 @@ COLUMNS = (
     ("domains", "domains"),
     ("created", "createdAt"),
 )
-STEPS = ("authentik", "stalwart", "ocis")
+STEPS = ("authentik", "stalwart", "ocis", "billing")
 
 
 @click.group(cls=Group)
@@ -86,6 +87,8 @@ def show(session: Session, /, slug: str) -> None:
 @click.option("--domain", "domains", multiple=True, help="Mail domain; may be repeated.")
 @click.option("--partner", "partner_id", metavar="ID", help="The partner it belongs to.")
 @click.option("--billing", type=JsonFile(), help="File with the billing information as JSON; - for standard input.")
+@click.option("--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name.")
+@click.option("--owner-name", metavar="NAME", help="That person's name.")
 @repeatable
 @waited
 @with_session
@@ -95,12 +98,14 @@ def create(session: Session, /, slug: str, key: str, wait: bool, timeout: float,
     \b
     Examples:
       platformctl tenants create acme --name "Acme GmbH" --domain acme.example --wait
+      platformctl tenants create acme --name Acme --owner-email ann@acme.example --owner-name "Ann Example" --wait
       platformctl tenants create acme --name Acme --idempotency-key order-4711 -o json
     """
-    fields = {"partnerId": options["partner_id"], "billingInfo": options["billing"]}
+    owner = _owner(options["owner_email"], options["owner_name"])
+    fields = {"partnerId": options["partner_id"], "billingInfo": options["billing"], "owner": owner}
     body = given(slug=slug, name=options["name"], plan=options["plan"], domains=options["domains"], **fields)
     answer = session.api.post("/tenants", body, key=key)
-    _finish(session, answer, wait, timeout)
+    finish_tenant(session, answer, wait, timeout)
 
 
 @tenants.command()
@@ -131,7 +136,7 @@ def update(session: Session, /, slug: str, if_match: str | None, wait: bool, tim
     }
     fields = {"partnerId": options["partner_id"], "billingInfo": options["billing"]}
     body = changes(cleared, name=options["name"], plan=options["plan"], domains=options["domains"], **fields)
-    _finish(session, session.api.patch(f"/tenants/{slug}", body, if_match), wait, timeout)
+    finish_tenant(session, session.api.patch(f"/tenants/{slug}", body, if_match), wait, timeout)
 
 
 @tenants.command()
@@ -172,41 +177,12 @@ def reconcile(session: Session, /, slug: str, plan: bool, key: str, wait: bool, 
     finish_operation(session, tenant["operation"], wait or plan, timeout)
 
 
-def _finish(session: Session, answer: Answer, wait: bool, timeout: float) -> None:
-    """Print the tenant; after the end of the operation that was started, if there is one to wait for."""
-    started = answer.headers.get("Operation-Location", "").rpartition("/")[2]
-    if not wait or not started:
-        show_tenant(session, answer)
-        return
-    operation = wait_for(session.api, started, timeout)
-    show_tenant(session, session.api.get(f"/tenants/{answer.body['slug']}"))
-    end_with(operation)
+def _owner(email: str | None, name: str | None) -> Record | None:
+    """Raises click.UsageError when only half of the owner was given."""
+    if (email is None) != (name is None):
+        raise click.UsageError("An owner has both: --owner-email and --owner-name.")
+    return None if email is None else {"email": email, "name": name}
 
 
-@tenants.command()
-@click.argument("slug", type=Word())
-@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
-@repeatable
-@with_session
-def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
-    """Let no step of a tenant's operations begin; the tenant's people notice nothing.
-
-    \b
-    Examples:
-      platformctl tenants pause acme --reason "moved by hand this week"
-    """
-    session.out.answer(session.api.post(f"/tenants/{slug}/pause", {"reason": reason}, key=key))
-
-
-@tenants.command()
-@click.argument("slug", type=Word())
-@repeatable
-@with_session
-def unpause(session: Session, /, slug: str, key: str) -> None:
-    """Let a tenant's steps go on.
-
-    \b
-    Examples:
-      platformctl tenants unpause acme
-    """
-    session.out.answer(session.api.post(f"/tenants/{slug}/unpause", key=key))
+for command in (*LIFE, *PAUSES):
+    tenants.add_command(command)

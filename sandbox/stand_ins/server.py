@@ -164,7 +164,7 @@ async def _handled(handler: Handler, request: web.Request) -> web.StreamResponse
     try:
         return await handler(request)
     except web.HTTPException as answer:
-        return answer
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

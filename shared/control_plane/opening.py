@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.control_plane.billing import BillingCases
 from shared.control_plane.callers import CallerCases
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
@@ -38,6 +39,7 @@ class ControlPlane:
     webhooks: WebhookCases
     switches: SwitchCases
     service: ServiceCases
+    billing: BillingCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -57,4 +59,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         service=ServiceCases(store, dispatcher, tenants, domains, settings),
         webhooks=WebhookCases(store, tenants, settings),
         switches=SwitchCases(store, tenants),
+        billing=BillingCases(store),
     )

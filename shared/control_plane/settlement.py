@@ -29,11 +29,16 @@ def settle(store: Store, operation_id: str) -> Operation | None:
 
 
 def settle_within(store: Store, operation_id: str, session: Transaction) -> Operation | None:
-    """The same as a part of a transaction. A plan changed nothing, so its tenant shows nothing of it."""
+    """The same as a part of a transaction. A plan changed nothing: its tenant shows what it found, and no more."""
     operation = store.operations.settle(operation_id, session)
     if operation is None:
         return None
-    tenant = None if operation.is_plan else store.tenants.settle(operation, session)
+    if operation.is_plan:
+        if operation.status is OperationStatus.SUCCEEDED:
+            store.tenants.note_drift(operation, session)
+        tenant = None
+    else:
+        tenant = store.tenants.settle(operation, session)
     store.events.append(_outcome_event(operation, tenant.status if tenant else None), session)
     if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
         _complete(store, tenant, operation, session)

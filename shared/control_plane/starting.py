@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.control_plane.settlement import settle_within
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import ActionNotPossible, OperationInProgress
 from shared.domain.event import Author, NewEvent
@@ -15,6 +19,8 @@ from shared.store.opening import Store
 from shared.store.operation_rows import NewOperation
 from shared.store.operations import AlreadyOpen
 from shared.store.tenant_life import Beginning
+
+T = TypeVar("T")
 
 
 class Starter:
@@ -38,16 +44,36 @@ class Starter:
             return self.start_within(action, tenant, author, session)
 
         try:
-            view = self._store.transaction(record)
+            view = self.recorded(record, tenant)
         except AlreadyOpen:
             return self._running(action, mode, tenant)
         return self.ring(view)
 
-    def start_within(self, action: Action, tenant: Tenant, author: Author, session: Transaction) -> TenantView:
-        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible."""
+    def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
+        """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
+        try:
+            return self._store.transaction(record)
+        except AlreadyOpen:
+            running = self._store.operations.find_open(tenant.id)
+            if running is None or not running.is_plan or running.requested_by is not None:
+                raise
+            self._store.transaction(lambda session: self._end(running.id, session))
+            return self._store.transaction(record)
+
+    def _end(self, operation_id: str, session: Transaction) -> None:
+        if self._store.operations.cancel(operation_id, session) is not None:
+            settle_within(self._store, operation_id, session)
+
+    def start_within(
+        self, action: Action, tenant: Tenant, author: Author, session: Transaction, reason: str | None = None
+    ) -> TenantView:
+        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible.
+
+        `reason`: why, for the event.
+        """
         require_status(action, tenant)
         view = self.accept(action, tenant, {}, author, session)
-        self._store.events.append(_started(view, author), session)
+        self._store.events.append(_started(view, author, reason), session)
         return view
 
     def accept(
@@ -75,7 +101,7 @@ class Starter:
             return view
 
         try:
-            view = self._store.transaction(record)
+            view = self.recorded(record, tenant)
         except AlreadyOpen:
             return self._running(beginning.action, Mode.APPLY, tenant)
         return self.ring(view)
@@ -97,7 +123,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            recipe=recipe_for(action, tenant),
+            recipe=recipe_for(action, tenant, self._settings.absent),
             mode=mode,
         )
         return self._store.operations.insert(operation_id, new, session)

@@ -11,8 +11,9 @@ from shared.domain.access import Actor
 from shared.domain.errors import Flaw, InvalidInput, UnknownReference, require_version
 from shared.domain.event import Author, NewEvent, difference, facts
 from shared.domain.operation import Action, Mode
+from shared.domain.recipes import BILLING
 from shared.domain.subscription import NewSubscription
-from shared.domain.tenant import CARRIED, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
+from shared.domain.tenant import CARRIED, CARRIED_WITH_BILLING, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
 from shared.domain.views import Page, TenantQuery, TenantView
 from shared.settings import Settings
 from shared.store.mongo import Transaction, new_id
@@ -29,6 +30,7 @@ class TenantCases:
         self._starter = starter
         self._plans = settings.plans
         self._first_look = settings.first_look_seconds
+        self._carried = CARRIED_WITH_BILLING if BILLING in settings.configured else CARRIED
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -91,7 +93,7 @@ class TenantCases:
             return self._changed(current, changes, actor.author, session) if changes else None
 
         try:
-            view = self._store.transaction(work)
+            view = self._starter.recorded(work, tenant)
         except AlreadyOpen:
             raise self._starter.in_the_way(tenant) from None
         if view is None or view.operation is None:
@@ -115,7 +117,7 @@ class TenantCases:
 
     def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
         self._require_partner(changes.get("partner_id"), session)
-        if CARRIED & set(changes):
+        if self._carried & set(changes):
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:

@@ -10,22 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from shared.domain.signature import verify
+from shared.domain.subscription import SubscriptionStatus
 
 #: the key of a Stripe object's metadata that says whose it is
 TENANT_KEY = "dezky_tenant"
 SIGNATURE_HEADER = "Stripe-Signature"
-
-
-class SubscriptionStatus(StrEnum):
-    TRIALING = "trialing"
-    ACTIVE = "active"
-    PAST_DUE = "past_due"
-    CANCELED = "canceled"
-
 
 #: Stripe's status to ours. PAST_DUE is whatever a payment or a payment method would mend.
 STATUSES: Mapping[str, SubscriptionStatus] = {

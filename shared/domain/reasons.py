@@ -30,6 +30,14 @@ REASONS: dict[str, Reason] = {
         "An account with the owner's address exists in Authentik and is not of our making, so it was given nothing.",
         "Make sure whose account it is, then add it to the tenant's group by hand.",
     ),
+    "no_price": Reason(
+        "The tenant's plan has no price, so nothing was changed in billing.",
+        "Name its price in STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
+    ),
+    "subscription_ended": Reason(
+        "The tenant's subscription has ended in Stripe, and a new one is not begun by itself.",
+        "To begin a new one, remove the ended subscription's record here, then reconcile the tenant.",
+    ),
     # the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from shared.domain.operation import Action
 from shared.domain.tenant import Status, Tenant
 
-AUTHENTIK, STALWART, OCIS = "authentik", "stalwart", "ocis"
+AUTHENTIK, STALWART, OCIS, BILLING = "authentik", "stalwart", "ocis", "billing"
 #: the step that gives people access and takes it back: membership of the tenant's group
 ACCESS = "access"
 
@@ -23,7 +24,12 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "dnsRecordsAt",
     ),
     OCIS: ("ocisSpaceId",),
+    # what Stripe knows a tenant by is on its subscription's record
+    BILLING: (),
 }
+
+#: integrations of which nothing is seen, no step and no status, until they are configured
+OPTIONAL = frozenset({BILLING})
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,18 @@ class Step:
 
 Recipe = tuple[tuple[Step, ...], ...]
 
+_BILL = Step(BILLING, BILLING)
+
 _OBJECTS = (Step(AUTHENTIK, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS))
 #: people come in last, when all they could reach is there
-_UP: Recipe = (_OBJECTS, (Step(ACCESS, AUTHENTIK, for_owner=True),))
-_UP_AGAIN: Recipe = (_OBJECTS, (Step(ACCESS, AUTHENTIK),))
+_UP: Recipe = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK, for_owner=True),))
+_UP_AGAIN: Recipe = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK),))
 #: all doors at once: one system that is away must not keep the others open
 _SHUT: Recipe = ((Step(ACCESS, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS)),)
+#: a suspended tenant pays on, a deleted one does not
+_CLOSED: Recipe = ((*_SHUT[0], _BILL),)
 #: the group goes last: while anything of the tenant is left, its name is still held
-_AWAY: Recipe = ((Step(STALWART, STALWART), Step(OCIS, OCIS)), (Step(AUTHENTIK, AUTHENTIK),))
+_AWAY: Recipe = ((Step(STALWART, STALWART), Step(OCIS, OCIS), _BILL), (Step(AUTHENTIK, AUTHENTIK),))
 
 #: action: phases, each a row of steps that run in parallel
 RECIPES: dict[Action, Recipe] = {
@@ -55,7 +65,7 @@ RECIPES: dict[Action, Recipe] = {
     Action.RECONCILE: _UP,
     Action.SUSPEND: _SHUT,
     Action.RESUME: _UP_AGAIN,
-    Action.DELETE: _SHUT,
+    Action.DELETE: _CLOSED,
     Action.RESTORE: _UP_AGAIN,
     Action.PURGE: _AWAY,
 }
@@ -92,12 +102,21 @@ PERSISTENT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
 INTEGRATION_OF_STEP = {step.name: step.integration for recipe in RECIPES.values() for phase in recipe for step in phase}
 
 
-def recipe_for(action: Action, tenant: Tenant) -> Recipe:
-    """The action's phases, less what has nothing to do for this tenant."""
+def recipe_for(action: Action, tenant: Tenant, absent: Collection[str]) -> Recipe:
+    """The action's phases, less what has nothing to do for this tenant.
+
+    `absent`: optional integrations that are not configured; they stay out unless they had to do with this tenant once.
+    """
+    unseen = {name for name in absent if name not in tenant.provisioning_status}
     phases = (
-        tuple(step for step in phase if tenant.owner is not None or not step.for_owner) for phase in RECIPES[action]
+        tuple(step for step in phase if _concerns(step, tenant) and step.integration not in unseen)
+        for phase in RECIPES[action]
     )
     return tuple(phase for phase in phases if phase)
+
+
+def _concerns(step: Step, tenant: Tenant) -> bool:
+    return tenant.owner is not None or not step.for_owner
 
 
 def integration_of(step_name: str, action: Action) -> str | None:

@@ -79,8 +79,17 @@ class TenantPatch(TypedDict, total=False):
     partner_id: str | None
 
 
-#: changes of these are carried to the outside systems
+#: changes of these are carried to the outside systems; with billing, what stands on invoices as well
 CARRIED = frozenset({"name", "plan", "domains"})
+CARRIED_WITH_BILLING = CARRIED | {"billing_info"}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What the latest plan found: step name to what a reconcile would do there; nothing when all is as wanted."""
+
+    looked_at: datetime
+    changes: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ class Tenant:
     suspend_reason: str | None = None
     purge_after: datetime | None = None
     purged_at: datetime | None = None
+    drift: Drift | None = None
 
     @property
     def group_name(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
-from pymongo import DESCENDING, MongoClient
+from pymongo import DESCENDING, MongoClient, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -115,6 +115,26 @@ def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
     `times`: field = aggregation expression, such as `createdAt="$$NOW"`. `$literal` keeps `$` in values harmless.
     """
     return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
+
+
+def inserted(rows: Collection[Document], document: Document, session: Transaction, **computed: Any) -> Document:
+    """The row of a new document, with fields computed on the database's clock. Raises DuplicateKeyError."""
+    row = rows.find_one_and_update(
+        {"_id": document["_id"]},
+        inserting(document, **computed),
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+        session=session,
+    )
+    return present(row)
+
+
+def changed(rows: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
+    """The row after an accepted change (see `written`). Raises DuplicateKeyError."""
+    row = rows.find_one_and_update(
+        {"_id": ObjectId(id_)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+    )
+    return present(row)
 
 
 def seconds_from_now(seconds: float) -> Document:

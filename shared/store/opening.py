@@ -10,6 +10,7 @@ import pymongo
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from shared.store.billing_looks import BillingLooks
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
 from shared.store.events import Events
@@ -17,6 +18,7 @@ from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
+from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
@@ -46,6 +48,8 @@ class Store:
     holds: Holds
     webhooks: Webhooks
     deliveries: Deliveries
+    billing_looks: BillingLooks
+    paces: Paces
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -64,6 +68,7 @@ class Store:
             self.idempotency,
             self.webhooks,
             self.deliveries,
+            self.billing_looks,
         ):
             collection.make_indexes()
 
@@ -86,7 +91,7 @@ def open_store(settings: Settings) -> Store:
     database = open_database(client, settings.mongodb_database)
     return Store(
         client=client,
-        tenants=Tenants(database),
+        tenants=Tenants(database, settings.absent),
         domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),
@@ -99,4 +104,6 @@ def open_store(settings: Settings) -> Store:
         holds=Holds(database),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
+        billing_looks=BillingLooks(database),
+        paces=Paces(database),
     )

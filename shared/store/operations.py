@@ -13,18 +13,17 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
-from shared.domain.operation import Action, Operation, OperationStatus, StepRecord, StepStatus
+from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    inserted,
     newest_first,
     object_id,
     our_errors,
-    present,
     seconds_from_now,
 )
 from shared.store.operation_rows import NewOperation, new_operation, operation_of
@@ -78,16 +77,10 @@ class Operations:
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
         document, computed = new_operation(operation_id, new, held, self._grace)
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, **computed),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, **computed)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
-        return operation_of(present(row))
+        return operation_of(row)
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)
@@ -109,6 +102,12 @@ class Operations:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
+
+    def count_running(self, mode: Mode, most: int) -> int:
+        """How many operations of this mode are open, counted up to `most`."""
+        with our_errors():
+            condition = {"status": OperationStatus.RUNNING, "mode": mode}
+            return self._rows.count_documents(condition, limit=most, hint="due")
 
     def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
         """Every operation of this kind the tenant had, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -14,13 +14,12 @@ from shared.domain.views import Page
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
-    written,
 )
 
 INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
@@ -38,16 +37,10 @@ class Partners:
         """Raises SlugTaken."""
         document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError:
             raise SlugTaken(slug) from None
-        return _partner(present(row))
+        return _partner(row)
 
     def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
         key = object_id(partner_id)
@@ -62,13 +55,8 @@ class Partners:
         return Page(tuple(map(_partner, rows)), following)
 
     def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(partner.id)},
-            written(literals({"name": name})),
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _partner(present(row))
+        row = changed(self._rows, partner.id, literals({"name": name}), session)
+        return _partner(row)
 
     def hold(self, partner_id: str, session: Transaction) -> bool:
         """Whether the partner exists and stays until this transaction ends: a delete at the same time conflicts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -13,12 +13,12 @@ from shared.domain.views import Page, SubscriptionQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
     written,
 )
 
@@ -52,33 +52,33 @@ class Subscriptions:
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return _subscription(present(row))
+        return subscription_of(row)
 
     def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
         key = object_id(subscription_id)
         with our_errors():
             row = self._rows.find_one({"_id": key}, session=session) if key else None
-        return _subscription(row) if row else None
+        return subscription_of(row) if row else None
 
     def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:
         with our_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, session=session)
-        return _subscription(row) if row else None
+        return subscription_of(row) if row else None
+
+    def find_billed(self, tenant_id: str, stripe_subscription_id: str, session: Transaction) -> Subscription | None:
+        """The tenant's record of this subscription at Stripe, else its live one, which is not known there yet."""
+        billed = {"tenantId": tenant_id, "stripeSubscriptionId": stripe_subscription_id}
+        row = self._rows.find_one(billed, session=session)
+        return subscription_of(row) if row else self.find_live(tenant_id, session)
 
     def of_tenants(self, tenant_ids: tuple[str, ...]) -> tuple[Subscription, ...]:
         """All subscriptions of these tenants, newest first."""
         with our_errors():
             rows = self._rows.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
-            return tuple(map(_subscription, rows))
+            return tuple(map(subscription_of, rows))
 
     def page(self, tenant_ids: tuple[str, ...] | None, query: SubscriptionQuery) -> Page[Subscription]:
         """Newest first, of these tenants, or of all when None."""
@@ -88,21 +88,16 @@ class Subscriptions:
             {"status": query.status} if query.status else {},
         ]
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(_subscription, rows)), following)
+        return Page(tuple(map(subscription_of, rows)), following)
 
     def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
         """Raises SubscriptionExists when it would become the tenant's second live one."""
         fields = literals({_FIELDS[name]: value for name, value in changes.items()})
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": ObjectId(subscription.id)},
-                written(fields),
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = changed(self._rows, subscription.id, fields, session)
         except DuplicateKeyError:
             raise SubscriptionExists from None
-        return _subscription(present(row))
+        return subscription_of(row)
 
     def cancel_all(self, tenant_id: str, session: Transaction) -> None:
         """End whatever the tenant still pays for."""
@@ -113,7 +108,8 @@ class Subscriptions:
         self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
 
 
-def _subscription(row: Document) -> Subscription:
+def subscription_of(row: Document) -> Subscription:
+    """The subscription a row of the collection stands for."""
     return Subscription(
         id=str(row["_id"]),
         tenant_id=row["tenantId"],

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
 from shared.domain.recipes import PERSISTENT, TRANSITIONS, integration_of
 from shared.store.mongo import Document, seconds_from_now
+from shared.store.tenant_filling import left_out
 from shared.store.tenant_rows import REMOTE_FIELDS
 
 #: an action that must come through is begun again so long after it failed, in seconds
 PERSISTENCE = 300.0
+#: a tenant that was just brought in line is not looked at for drift for so long, in seconds
+DRIFT_REST = 3600.0
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,23 @@ def shown(operation: Operation) -> Document:
     """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
     fields: Document = {}
     worst: dict[str, StepStatus] = {}
+    touched: set[str] = set()
+    unconfigured: set[str] = set()
     for step in operation.steps:
         integration = integration_of(step.name, operation.action) or step.name
         status = StepStatus.PENDING if step.is_open else step.status
+        if not step.is_open:
+            (unconfigured if step.reason == "not_configured" else touched).add(integration)
         worst[integration] = min(worst.get(integration, status), status, key=_SEVERITY.index)
         message = {"$literal": step.message} if step.message and step.status is not StepStatus.SKIPPED else "$$REMOVE"
         fields[f"provisioningErrors.{step.name}"] = message
-    return fields | {f"provisioningStatus.{name}": status for name, status in worst.items()}
+    fields |= {f"provisioningStatus.{name}": status for name, status in worst.items()}
+    return fields | left_out(unconfigured, touched - unconfigured)
 
 
 def settled(operation: Operation) -> Document:
-    """Fields once the operation has closed."""
-    fields = shown(operation)
+    """Fields once the operation has closed. What had drifted before it is no longer news."""
+    fields = shown(operation) | {"drift": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:
@@ -66,6 +74,7 @@ def _succeeded(action: Action) -> Document:
     transition = TRANSITIONS[action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
+    fields["driftDueAt"] = seconds_from_now(DRIFT_REST)
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:

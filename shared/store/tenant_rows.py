@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.recipes import INTEGRATIONS
-from shared.domain.tenant import Address, BillingInfo, Owner, Status, Tenant
+from shared.domain.tenant import Address, BillingInfo, Drift, Owner, Status, Tenant
 from shared.store.mongo import Document
 
 REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
@@ -51,7 +51,15 @@ def tenant_of(row: Document) -> Tenant:
         suspend_reason=row.get("suspendReason"),
         purge_after=row.get("purgeAfter"),
         purged_at=row.get("purgedAt"),
+        drift=_drift(row.get("drift")),
     )
+
+
+def _drift(document: Document | None) -> Drift | None:
+    if document is None:
+        return None
+    changes = {step: tuple(sentences) for step, sentences in document["changes"].items()}
+    return Drift(document["lookedAt"], changes)
 
 
 def _billing(document: Document | None) -> BillingInfo | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +20,16 @@ from shared.domain.views import Page, TenantQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
+    seconds_from_now,
     written,
 )
+from shared.store.tenant_filling import filling, unfilled_conditions
 from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
 from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
@@ -43,9 +45,11 @@ INDEXES = [
     ),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+    IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
     IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
+    IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
     *[
         IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
         for integration in INTEGRATIONS
@@ -62,8 +66,10 @@ class Due:
 
 
 class Tenants:
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], absent: Collection[str] = ()) -> None:
+        """`absent`: integrations that new tenants show nothing of."""
         self._rows = database["tenants"]
+        self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
 
     def make_indexes(self) -> None:
         with our_errors():
@@ -81,23 +87,17 @@ class Tenants:
             "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
             "owner": {"email": new.owner.email, "name": new.owner.name} if new.owner else None,
-            "provisioningStatus": dict.fromkeys(INTEGRATIONS, "pending"),
+            "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),
             "generation": 1,
             "version": 1,
         }
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def find(self, slug: str, session: Transaction | None = None) -> Tenant | None:
         with our_errors():
@@ -155,20 +155,38 @@ class Tenants:
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
-            )
+            row = changed(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
-        return tenant_of(present(row))
+        return tenant_of(row)
 
     def begin(self, tenant: Tenant, beginning: Beginning, operation_id: str, session: Transaction) -> Tenant:
         """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
         fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(tenant.id)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+        row = changed(self._rows, tenant.id, fields, session)
+        return tenant_of(row)
+
+    def take_drift_turn(self, interval: float) -> Tenant | None:
+        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""
+        # one that was never looked at has no time yet, which sorts and compares before every other
+        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", "$$NOW"]}}
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                late,
+                [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
+                sort=[("driftDueAt", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+        return tenant_of(row) if row else None
+
+    def note_drift(self, operation: Operation, session: Transaction) -> None:
+        """Show what a plan found, unless a newer change was accepted meanwhile."""
+        found = {step.name: list(step.changes) for step in operation.steps if step.changes}
+        self._rows.update_one(
+            {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
+            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}}}],
+            session=session,
         )
-        return tenant_of(present(row))
 
     def due(self, limit: int) -> list[Due]:
         """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""
@@ -189,6 +207,25 @@ class Tenants:
     def record_steps(self, operation: Operation) -> bool:
         """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
         return self._guarded(operation.tenant_id, operation.generation, shown(operation))
+
+    def is_current(self, tenant_id: str, generation: int, session: Transaction) -> bool:
+        """Whether no newer change was accepted; none can be until the transaction has ended, as this is a write."""
+        condition = {"_id": ObjectId(tenant_id), "generation": generation}
+        done = self._rows.update_one(condition, [{"$set": {"fencedAt": "$$NOW"}}], session=session)
+        return done.matched_count == 1
+
+    def unfilled(self, integration: str, limit: int) -> list[Tenant]:
+        """Tenants that might be reconciled and were never brought to the integration, as it was not configured."""
+        with our_errors():
+            found = [
+                row for condition in unfilled_conditions(integration) for row in self._rows.find(condition).limit(limit)
+            ]
+        return [tenant_of(row) for row in found[:limit]]
+
+    def fill(self, tenant: Tenant, integration: str, again_after: float, session: Transaction) -> None:
+        """Show that the integration is waited for. Should it not be reached, look again after so many seconds."""
+        fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
+        self._rows.update_one({"_id": ObjectId(tenant.id)}, written(fields), session=session)
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -15,13 +15,12 @@ from shared.domain.views import Page, UserQuery
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
+    changed,
+    inserted,
     literals,
     newest_first,
     object_id,
     our_errors,
-    present,
-    written,
 )
 
 INDEXES = [
@@ -54,16 +53,10 @@ class Users:
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
         document |= _document({name: getattr(new, name) for name in _FIELDS}, role_tenant_ids)
         try:
-            row = self._rows.find_one_and_update(
-                {"_id": document["_id"]},
-                inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
         except DuplicateKeyError:
             raise SubjectTaken from None
-        return _user(present(row))
+        return _user(row)
 
     def find(self, user_id: str, session: Transaction | None = None) -> User | None:
         key = object_id(user_id)
@@ -96,13 +89,8 @@ class Users:
         self, user: User, changes: UserChanges, role_tenant_ids: tuple[str, ...] | None, session: Transaction
     ) -> User:
         """Write accepted changes. `role_tenant_ids`: see User."""
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(user.id)},
-            written(literals(_document(dict(changes), role_tenant_ids))),
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _user(present(row))
+        row = changed(self._rows, user.id, literals(_document(dict(changes), role_tenant_ids)), session)
+        return _user(row)
 
     def forget_tenant(self, tenant_id: str, session: Transaction) -> int:
         """Take a tenant from everybody's record; who belonged to nothing else is forgotten. How many those are."""

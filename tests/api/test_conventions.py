@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 import requests
 
+from shared.control_plane.starting import Starter
+from shared.dispatch.sender import Dispatcher
+from shared.domain.event import Author
 from shared.domain.faults import Refused, failed, ok
+from shared.domain.operation import Action, Mode
 from shared.settings import Settings
 from shared.store.opening import Store
 from tests.api.conftest import Client, Issuer, Serve
@@ -122,7 +126,7 @@ def test_a_change_to_what_has_changed_since_it_was_read_is_refused(world: World)
         assert (late.status_code, late.json()["code"]) == (412, "stale_version")
         for header in ("*", f'"1", {first.headers["ETag"]}'):
             assert root("PATCH", address, json=body, headers={"If-Match": header}).status_code == 200
-        for header in ('"none"', f"W/{first.headers['ETag']}"):
+        for header in ('"none"', '""', f"W/{first.headers['ETag']}"):
             assert root("PATCH", address, json=body, headers={"If-Match": header}).status_code == 412
     stale = root("DELETE", f"/users/{world.ids['colleague']}", headers={"If-Match": '"1"'})
     assert stale.status_code == 412
@@ -242,6 +246,18 @@ def test_a_plan_is_an_operation_beside_the_tenant_and_asking_again_answers_the_s
     claim_all(store, plan["id"], ocis=failed(Refused("taken")))
     assert root("GET", f"/operations/{plan['id']}").json()["status"] == "failed"
     assert root("GET", "/tenants/acme").json() == before
+
+
+def test_a_plan_that_nobody_asked_for_gives_way_to_a_wish(world: World, store: Store, settings: Settings) -> None:
+    root = world.people["admin"]
+    tenant = store.tenants.find("acme")
+    assert tenant is not None
+    starter = Starter(store, Dispatcher(settings.redis_url.get_secret_value()), settings)
+    plan = starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, "drift")).operation
+    assert plan is not None
+    wish = root("POST", "/tenants/acme/reconcile")
+    assert (wish.status_code, wish.json()["operation"]["mode"]) == (202, "apply")
+    assert root("GET", f"/operations/{plan.id}").json()["status"] == "cancelled"
 
 
 def test_a_cancelled_operation_stops_is_on_record_and_makes_way(world: World, store: Store) -> None:

@@ -11,6 +11,7 @@ from tests.stand_ins import TENANT_ID
 from worker.integrations.stripe_billing import BilledSubscription, StripeBilling
 
 KEY = "sk_test_that_must_never_be_logged"
+SECRET = "whsec_of_the_tests_endpoint"
 
 
 def subscribe(stripe: StripeBilling, customer: str, key: str = "first", **options: Any) -> BilledSubscription:

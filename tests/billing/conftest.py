@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from sandbox.stand_ins.stripe.server import StripeStandIn
-from tests.billing.asking import KEY
+from shared.control_plane.opening import open_control_plane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from tests.billing.asking import KEY, SECRET
+from tests.billing.tenancy import Tenancy
+from tests.records import EVERY_SURFACE
 from tests.stand_ins import TENANT_ID
 from worker.integrations.stripe_billing import StripeBilling, connect
+from worker.runner import Runner
+from worker.steps.registry import STEPS
 
 
 @pytest.fixture
@@ -27,3 +37,32 @@ def stripe(server: StripeStandIn) -> StripeBilling:
 @pytest.fixture
 def customer(stripe: StripeBilling) -> str:
     return stripe.create_customer(TENANT_ID, key="customer").id
+
+
+@pytest.fixture
+def billing_settings(make_settings: Callable[..., Settings], server: StripeStandIn) -> Settings:
+    return make_settings(
+        stripe_api_key=KEY,
+        stripe_api_url=server.url,
+        stripe_prices="starter=price_starter,business=price_business",
+        stripe_webhook_secrets=SECRET,
+        retry_base_seconds=0.001,
+        retry_cap_seconds=0.001,
+        call_seconds=3.0,
+    )
+
+
+@pytest.fixture
+def tenancy(
+    billing_settings: Settings, store: Store, dispatcher: Dispatcher, server: StripeStandIn, stripe: StripeBilling
+) -> Iterator[Tenancy]:
+    opened = open_store(billing_settings)
+    plane = open_control_plane(opened, dispatcher, billing_settings)
+    caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
+    admin = Actor(plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+
+    def make(clients: Mapping[str, Any]) -> Runner:
+        return Runner(opened, dispatcher, STEPS, clients, billing_settings)
+
+    yield Tenancy(opened, plane, admin, billing_settings, server, stripe, make)
+    opened.close()

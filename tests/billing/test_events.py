@@ -12,8 +12,9 @@ import stripe
 
 from sandbox.stand_ins.stripe.outbox import signature
 from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.domain.billing import SIGNATURE_HEADER, STATUSES, SubscriptionStatus, our_status, read_event
+from shared.domain.billing import SIGNATURE_HEADER, STATUSES, our_status, read_event
 from shared.domain.signature import BadSignature, signed_headers
+from shared.domain.subscription import SubscriptionStatus
 from tests.stand_ins import TENANT_ID, fault
 from tests.webhooks.receiver import Receiver
 from worker.integrations.stripe_billing import StripeBilling, connect

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.domain.billing import SubscriptionStatus
 from shared.domain.faults import Missing, Refused, Unavailable
+from shared.domain.subscription import SubscriptionStatus
 from shared.domain.tenant import Address, BillingInfo
 from tests.billing.asking import control, subscribe
 from tests.stand_ins import OTHER_ID, TENANT_ID

@@ -1,4 +1,4 @@
-"""What our client relies on in Stalwart's management, and its traps.
+"""What our client relies on in how Stalwart's management speaks, and its traps.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
@@ -6,100 +6,34 @@ STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import dns.zone
 import pytest
 import requests
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from tests.contracts.real_or_stand_in import Server, real_server, unique
-
-USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
+from tests.contracts.jmap_calls import USING, Jmap
+from tests.contracts.real_or_stand_in import Server, unique
 
 
-class Jmap:
-    """Calls, and what they made, so that it can be taken away again."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self._made: list[tuple[str, str]] = []
-
-    def send(self, *calls: list[Any], using: list[str] | None = None) -> requests.Response:
-        body = {"using": using or USING, "methodCalls": [[*call, str(n)] for n, call in enumerate(calls)]}
-        return self.server("POST", "/jmap/", json=body)
-
-    def __call__(self, *calls: list[Any]) -> Any:
-        """The arguments of the last method's answer."""
-        answer = self.send(*calls)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["methodResponses"][-1][1]
-
-    def set(self, kind: str, **arguments: Any) -> Any:
-        return self([f"x:{kind}/set", arguments])
-
-    def create(self, kind: str, **fields: Any) -> str:
-        answer = self.set(kind, create={"k": fields})
-        assert "created" in answer, answer
-        self._made.append((kind, answer["created"]["k"]["id"]))
-        return self._made[-1][1]
-
-    def domain(self, **fields: Any) -> tuple[str, str]:
-        name = f"{unique('contract')}.test"
-        return name, self.create("Domain", name=name, **{"dkimManagement": {"@type": "Manual"}, **fields})
-
-    def ids(self, kind: str, **conditions: Any) -> list[str]:
-        found: list[str] = self([f"x:{kind}/query", {"filter": conditions}])["ids"]
-        return found
-
-    def clean(self) -> None:
-        for _ in range(3):
-            for kind, id_ in reversed(self._made):
-                if kind == "Domain":
-                    for signature in self.ids("DkimSignature", domainId=id_):
-                        self.set("DkimSignature", destroy=[signature])
-                self.set(kind, destroy=[id_])
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    real = real_server("STALWART")
-    if real is not None:
-        yield real
-        return
-    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as stand_in:
-        yield Server(stand_in.url, token="API_contract")
-
-
-@pytest.fixture
-def jmap(server: Server) -> Iterator[Jmap]:
-    made = Jmap(server)
-    yield made
-    made.clean()
-
-
-def test_a_session_without_credentials_is_a_200_for_nobody(server: Server) -> None:
-    answer = requests.get(f"{server.url}/jmap/session", timeout=30)
+def test_a_session_without_credentials_is_a_200_for_nobody(stalwart_api: Server) -> None:
+    answer = requests.get(f"{stalwart_api.url}/jmap/session", timeout=30)
     assert (answer.status_code, answer.json()["accounts"], answer.json()["username"]) == (200, {}, "")
 
 
-def test_the_well_known_address_redirects_relatively(server: Server) -> None:
-    answer = server("GET", "/.well-known/jmap")
+def test_the_well_known_address_redirects_relatively(stalwart_api: Server) -> None:
+    answer = stalwart_api("GET", "/.well-known/jmap")
     assert (answer.status_code, answer.headers["Location"], answer.content) == (307, "/jmap/session", b"")
 
 
-def test_the_management_capability_stands_in_the_account_only(server: Server) -> None:
-    session = server("GET", "/jmap/session").json()
+def test_the_management_capability_stands_in_the_account_only(stalwart_api: Server) -> None:
+    session = stalwart_api("GET", "/jmap/session").json()
     assert "urn:stalwart:jmap" not in session["capabilities"]
     (account,) = session["accounts"].values()
     assert "urn:stalwart:jmap" in account["accountCapabilities"]
 
 
-def test_the_account_tells_its_edition_and_permissions(server: Server) -> None:
-    body = server("GET", "/api/account").json()
+def test_the_account_tells_its_edition_and_permissions(stalwart_api: Server) -> None:
+    body = stalwart_api("GET", "/api/account").json()
     assert body["edition"] in ("oss", "community", "enterprise")
     assert body["permissions"]
 
@@ -114,9 +48,9 @@ def test_what_is_not_jmap_is_refused_by_http(jmap: Jmap) -> None:
     assert jmap.server("GET", "/api/principal").status_code == 404
 
 
-def test_bad_credentials_are_a_401_with_two_challenges(server: Server) -> None:
+def test_bad_credentials_are_a_401_with_two_challenges(stalwart_api: Server) -> None:
     body, headers = {"using": USING, "methodCalls": []}, {"Authorization": "Bearer no"}
-    answer = requests.post(f"{server.url}/jmap/", json=body, headers=headers, timeout=30)
+    answer = requests.post(f"{stalwart_api.url}/jmap/", json=body, headers=headers, timeout=30)
     assert answer.status_code == 401
     assert "Basic" in answer.headers["WWW-Authenticate"]
     assert "Bearer" in answer.headers["WWW-Authenticate"]
@@ -152,42 +86,6 @@ def test_a_tenant_is_found_by_a_word_of_its_name(jmap: Jmap) -> None:
     token = unique("w").replace("-", "")
     tenant = jmap.create("Tenant", name=f"Acme {token}")
     assert tenant in jmap.ids("Tenant", text=token)
-
-
-def test_a_domain_is_stored_in_its_canonical_form_and_asked_for_in_that_only(jmap: Jmap) -> None:
-    name = f"{unique('Mixed')}.test"
-    jmap.create("Domain", name=name, dkimManagement={"@type": "Manual"})
-    assert len(jmap.ids("Domain", name=name.lower())) == 1
-    assert jmap.ids("Domain", name=name) == []
-
-
-def test_a_domain_outside_the_suffix_list_is_refused(jmap: Jmap) -> None:
-    answer = jmap.set("Domain", create={"k": {"name": f"{unique('x')}.example"}})
-    assert answer["notCreated"]["k"]["type"] == "invalidPatch"
-
-
-def test_a_second_domain_of_a_name_or_alias_names_the_holder(jmap: Jmap) -> None:
-    alias = f"{unique('alias')}.test"
-    name, holder = jmap.domain(aliases={alias: True})
-    for taken in (name, alias):
-        error = jmap.set("Domain", create={"k": {"name": taken}})["notCreated"]["k"]
-        assert (error["type"], error["objectId"]) == ("primaryKeyViolation", {"object": "Domain", "id": holder})
-
-
-def test_of_two_creates_at_once_one_domain_comes_out(jmap: Jmap) -> None:
-    name = f"{unique('race')}.test"
-    body = {"using": USING, "methodCalls": [["x:Domain/set", {"create": {"k": {"name": name}}}, "0"]]}
-    headers, auth = dict(jmap.server.session.headers), jmap.server.session.auth
-
-    def create(_: int) -> Any:
-        url = f"{jmap.server.url}/jmap/"
-        return requests.post(url, json=body, headers=headers, auth=auth, timeout=30).json()["methodResponses"][0]
-
-    with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(create, range(3)))
-    assert sum("created" in answer[1] for answer in answers) == 1
-    (id_,) = jmap.ids("Domain", name=name)
-    jmap._made.append(("Domain", id_))
 
 
 def test_sets_are_objects_and_arrays_are_refused(jmap: Jmap) -> None:
@@ -238,51 +136,64 @@ def test_back_references_join_a_query_and_a_get(jmap: Jmap) -> None:
     assert found["list"] == [{"id": domain, "name": name, "description": "mine"}]
 
 
-def test_a_tenants_object_may_not_use_a_foreign_domain_but_a_stray_account_is_let_in(jmap: Jmap) -> None:
+def test_objects_made_in_a_request_are_referred_to_by_their_creation_id(jmap: Jmap) -> None:
+    name = f"{unique('contract')}.test"
+    group = {"@type": "Group", "name": "team", "domainId": "#d", "aliases": {"0": {"name": "crew", "domainId": "#d"}}}
+    read = jmap(
+        ["x:Domain/set", {"create": {"d": {"name": name, "dkimManagement": {"@type": "Manual"}}}}],
+        ["x:Account/set", {"create": {"g": group}}],
+        ["x:Account/get", {"ids": ["#g"], "properties": ["id", "domainId", "emailAddress"]}],
+    )
+    (team,) = read["list"]
+    jmap.made("Domain", team["domainId"]), jmap.made("Account", team["id"])
+    assert team["emailAddress"] == f"team@{name}"
+
+
+def test_one_reference_to_nothing_fails_the_whole_method(jmap: Jmap) -> None:
+    name = f"{unique('contract')}.test"
+    answer = jmap.set("Domain", create={"a": {"name": name}, "b": {"name": f"b.{name}", "memberTenantId": "#none"}})
+    assert answer["type"] == "invalidResultReference"
+    assert jmap.ids("Domain", name=name) == []
+
+
+def test_an_object_cannot_be_changed_and_destroyed_at_once(jmap: Jmap) -> None:
+    _, domain = jmap.domain()
+    answer = jmap.set("Domain", update={domain: {"description": "x"}}, destroy=[domain])
+    assert answer["notUpdated"][domain]["type"] == "willDestroy"
+    assert answer["destroyed"] == [domain]
+
+
+def test_an_unknown_property_gives_all_of_them_and_a_known_one_only_itself(jmap: Jmap) -> None:
+    _, domain = jmap.domain()
+    assert {"name", "dnsZoneFile", "createdAt"} <= set(jmap.get("Domain", domain, "nothing"))
+    assert set(jmap.get("Domain", domain, "nothing", "name")) == {"id", "name"}
+
+
+def test_a_query_gives_the_newest_first_and_counts_when_asked(jmap: Jmap) -> None:
     tenant = jmap.create("Tenant", name=unique("tenant"))
-    _, free = jmap.domain()
-    _, owned = jmap.domain(memberTenantId=tenant)
-    group = {"@type": "Group", "name": "team"}
-    refused = jmap.set("Account", create={"k": {**group, "domainId": free, "memberTenantId": tenant}})
-    assert refused["notCreated"]["k"]["type"] == "invalidForeignKey"
-    assert jmap.create("Account", **group, domainId=owned)
+    domains = [jmap.domain(memberTenantId=tenant)[1] for _ in range(3)]
+    found = jmap(["x:Domain/query", {"filter": {"memberTenantId": tenant}, "calculateTotal": True}])
+    assert (found["ids"], found["total"]) == (domains[::-1], 3)
+    both = {"operator": "AND", "conditions": [{"memberTenantId": tenant}]}
+    assert jmap(["x:Domain/query", {"filter": both}])["ids"] == domains[::-1]
+    either = {"operator": "OR", "conditions": [{"memberTenantId": tenant}]}
+    assert jmap(["x:Domain/query", {"filter": either}])["type"] == "unsupportedFilter"
 
 
-def test_an_address_is_one_for_accounts_lists_and_aliases(jmap: Jmap) -> None:
-    _, domain = jmap.domain()
-    aliases = {"0": {"name": "abuse", "domainId": domain}}
-    account = jmap.create("Account", **{"@type": "Group"}, name="postmaster", domainId=domain, aliases=aliases)
-    assert jmap.ids("Account", name="postmaster", domainId=domain) == [account]
-    assert jmap.ids("Account", name="abuse", domainId=domain) == []
-    for name in ("postmaster", "abuse"):
-        error = jmap.set("MailingList", create={"k": {"name": name, "domainId": domain}})["notCreated"]["k"]
-        assert (error["type"], error["objectId"]) == ("primaryKeyViolation", {"object": "Account", "id": account})
+def test_one_id_may_be_a_tenant_a_domain_and_an_account_at_once(jmap: Jmap) -> None:
+    unknown = "2222222"
+    for kind in ("Tenant", "Domain", "Account", "MailingList", "Role", "DkimSignature"):
+        assert jmap([f"x:{kind}/get", {"ids": [unknown]}])["notFound"] == [unknown]
 
 
-def test_keys_of_both_kinds_come_later_and_stand_in_the_zone(jmap: Jmap) -> None:
-    algorithms = {"Dkim1Ed25519Sha256": True, "Dkim1RsaSha256": True}
-    name, domain = jmap.domain(dkimManagement={"@type": "Automatic", "algorithms": algorithms})
-    give_up = time.monotonic() + 20
-    while len(jmap.ids("DkimSignature", domainId=domain)) < 2:
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    signatures = jmap(
-        ["x:DkimSignature/get", {"ids": jmap.ids("DkimSignature", domainId=domain), "properties": ["stage"]}]
-    )["list"]
-    assert {(one["@type"], one["stage"]) for one in signatures} == {(kind, "active") for kind in algorithms}
-    text = jmap(["x:Domain/get", {"ids": [domain], "properties": ["dnsZoneFile"]}])["list"][0]["dnsZoneFile"]
-    zone = dns.zone.from_text(f"$TTL 3600\n{text}", origin=f"{name}.", relativize=False, check_origin=False)
-    owners = [owner.to_text() for owner in zone]
-    assert sum("._domainkey." in owner for owner in owners) == 2
-    assert f"_dmarc.{name}." in owners
+def test_more_than_five_hundred_objects_are_too_many(jmap: Jmap) -> None:
+    assert jmap(["x:Domain/get", {"ids": ["b"] * 501}])["type"] == "requestTooLarge"
+    assert jmap.set("Domain", destroy=["2222222"] * 501)["type"] == "requestTooLarge"
 
 
-def test_a_domain_goes_only_when_nothing_refers_to_it_and_goes_once(jmap: Jmap) -> None:
-    _, domain = jmap.domain()
-    account = jmap.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
-    error = jmap.set("Domain", destroy=[domain])["notDestroyed"][domain]
-    assert error["type"] == "objectIsLinked"
-    assert {"object": "Account", "id": account} in error["linkedObjects"]
-    assert jmap.set("Account", destroy=[account])["destroyed"] == [account]
-    assert jmap.set("Domain", destroy=[domain])["destroyed"] == [domain]
-    assert jmap.set("Domain", destroy=[domain])["notDestroyed"][domain]["type"] == "notFound"
+def test_settings_are_one_object_and_an_action_is_never_found(jmap: Jmap) -> None:
+    assert jmap.get("SystemSettings", "singleton", "defaultHostname")["defaultHostname"]
+    assert jmap.destroy("SystemSettings", "singleton")["type"] == "singleton"
+    assert jmap(["x:SystemSettings/query", {}])["type"] == "unknownMethod"
+    done = jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})["created"]["k"]["id"]
+    assert jmap(["x:Action/get", {"ids": [done]}])["list"] == []

@@ -26,6 +26,7 @@ CASES = {
     "for-nobody": "for another partner",
     "plan": "`plan`",
     "partner": "`partnerId`",
+    "tenant": "`tenantId`",
     "power": "`platformAdmin`",
     "with-power": "`platformAdmin`",
 }

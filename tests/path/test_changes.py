@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.domain.operation import Mode, Operation, OperationStatus
 from shared.domain.tenant import Status, TenantPatch
 from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
 from tests.stand_ins import fault, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
@@ -67,7 +69,10 @@ def test_a_plan_says_what_apply_then_does_and_writes_nothing(platform: Platform)
     assert plan.status is OperationStatus.SUCCEEDED, plan.steps
     assert [writes(product) for product in (platform.authentik, platform.ocis)] == [[], []]
     assert not any(entry["writes"] for entry in platform.stalwart.journal if "writes" in entry)
-    assert platform.tenant("acme").tenant == before
+    after = platform.tenant("acme").tenant
+    assert replace(after, drift=None) == replace(before, drift=None)
+    assert after.drift is not None
+    assert after.drift.changes["authentik"] == ("create the group tenant-acme",)
     assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
     assert plan.step("ocis").changes[0].startswith("enable the space")
     platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
@@ -75,6 +80,7 @@ def test_a_plan_says_what_apply_then_does_and_writes_nothing(platform: Platform)
     assert applied is not None
     said = {step.name: step.changes for step in plan.steps}
     assert {step.name: step.changes for step in applied.steps} == said
+    assert platform.tenant("acme").tenant.drift is None
 
 
 def test_a_plan_for_a_tenant_that_has_nothing_yet_names_everything(platform: Platform) -> None:
@@ -104,3 +110,21 @@ def test_a_retried_step_runs_again_and_ends_its_operation(platform: Platform) ->
     assert again.operation is not None
     assert (again.operation.id, again.operation.status) == (view.operation.id, OperationStatus.SUCCEEDED)
     assert again.tenant.status is Status.ACTIVE
+
+
+def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platform: Platform) -> None:
+    platform.start_worker()
+    for slug in ("acme", "beta"):
+        platform.create(slug)
+        platform.settled(slug)
+    platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
+    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows.update_many({}, [{"$set": {"driftDueAt": "$$NOW"}}])
+    platform.start_sweep()
+    until(lambda: all(platform.tenant(slug).tenant.drift for slug in ("acme", "beta")))
+    drift = {slug: platform.tenant(slug).tenant.drift for slug in ("acme", "beta")}
+    assert drift["acme"] is not None
+    assert drift["beta"] is not None
+    assert drift["acme"].changes == {"authentik": ("create the group tenant-acme",)}
+    assert drift["beta"].changes == {}
+    assert "tenant-acme" not in platform.authentik.directory.groups_by_name

@@ -36,7 +36,6 @@ VARIABLES = (
     "PLATFORM_TOKEN",
     "PLATFORM_CA_CERTS",
 )
-STEPS = ("authentik", "stalwart", "ocis")
 
 
 class Cli:
@@ -146,11 +145,13 @@ class Workers:
         operation_id: str,
         *,
         failing: str | None = None,
-        steps: Sequence[str] = STEPS,
+        steps: Sequence[str] | None = None,
         changes: Sequence[str] = (),
     ) -> None:
         outcome = failed(Refused("unexpected_answer"))
-        for step in steps:
+        operation = self._store.operations.find(operation_id)
+        assert operation is not None
+        for step in steps or [step.name for step in operation.steps]:
             claim = self._store.operations.claim(operation_id, step, 99, 60)
             assert claim is not None
             self._store.operations.record(claim, outcome if step == failing else replace(ok(), changes=tuple(changes)))

@@ -94,13 +94,13 @@ class JsonApi:
         path: str,
         *,
         json: object = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | str | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         hand_back: Collection[int] = (),
     ) -> Answer:
-        """One request with its whole answer.
+        """One request with its whole answer. `form`: fields, or their text as it is to be sent.
 
         Gives back any 2xx to 4xx answer except 408, 425 and 429, and any status in `hand_back`. Raises Unavailable
         (`unreachable`, `timeout`, `upstream_error`, `throttled` with the wait asked for) or Refused("tls"). Requests
@@ -169,12 +169,13 @@ class JsonApi:
         return prepared.headers
 
 
-def _encoded(json: object, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:
+def _encoded(json: object, form: Mapping[str, str] | str | None) -> tuple[bytes | None, dict[str, str]]:
     """A body, and the header that says what it is."""
     if json is not None:
         return json_text.dumps(json, allow_nan=False).encode(), {"Content-Type": "application/json"}
     if form is not None:
-        return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+        text = form if isinstance(form, str) else urlencode(form)
+        return text.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
     return None, {}
 
 

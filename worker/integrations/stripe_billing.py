@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import stripe
 
-from shared.domain.billing import TENANT_KEY, SubscriptionStatus, our_status
+from shared.domain.billing import TENANT_KEY, our_status
 from shared.domain.faults import Missing, Refused, Unavailable
-from shared.domain.tenant import BillingInfo
+from shared.domain.subscription import SubscriptionStatus
+from shared.domain.tenant import Address, BillingInfo
+from shared.settings import Settings
 from worker.integrations.stripe_transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
@@ -27,6 +29,13 @@ class Customer:
     tenant_id: str | None
     name: str
     email: str
+    address: Address = field(default_factory=Address)
+
+    def is_invoiced_as(self, name: str, billing: BillingInfo | None) -> bool:
+        """Whether `update_customer` with these would change nothing."""
+        if billing is None:
+            return self.name == name
+        return (self.name, self.email, self.address) == (billing.company or name, billing.email, billing.address)
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,18 @@ def connect(
     return StripeBilling(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
 
 
+def connect_configured(settings: Settings) -> StripeBilling | None:
+    """A client, or None when Stripe is not configured."""
+    if settings.stripe_api_key is None:
+        return None
+    return connect(
+        settings.stripe_api_key.get_secret_value(),
+        url=str(settings.stripe_api_url),
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
+    )
+
+
 # -- values
 
 
@@ -168,7 +189,14 @@ def _customer(found: stripe.Customer) -> Customer:
     body = found.to_dict()
     if body.get("deleted"):
         raise Missing("The customer was deleted in Stripe.")
-    return Customer(body["id"], _tenant_id(body), body.get("name") or "", body.get("email") or "")
+    return Customer(
+        body["id"], _tenant_id(body), body.get("name") or "", body.get("email") or "", _address(body.get("address"))
+    )
+
+
+def _address(found: Mapping[str, Any] | None) -> Address:
+    known = {field: (found or {}).get(field) or "" for field in ("line1", "line2", "city", "postal_code", "country")}
+    return Address(**known)
 
 
 def _subscription(found: stripe.Subscription) -> BilledSubscription:

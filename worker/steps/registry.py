@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.domain.operation import Action
-from shared.domain.recipes import ACCESS, AUTHENTIK, OCIS, STALWART
+from shared.domain.recipes import ACCESS, AUTHENTIK, BILLING, OCIS, STALWART
 from worker.steps.access import close_access, ensure_access
+from worker.steps.billing import close_billing, ensure_billing, remove_billing, renew_billing
 from worker.steps.files import close_files, ensure_files, remove_files
 from worker.steps.identity import ensure_group, remove_group
 from worker.steps.mail import ensure_mail
@@ -20,17 +21,18 @@ _ENSURE: Functions = {
     AUTHENTIK: ensure_group,
     STALWART: ensure_mail,
     OCIS: ensure_files,
+    BILLING: ensure_billing,
     ACCESS: ensure_access,
 }
 _CLOSE: Functions = {ACCESS: close_access, STALWART: close_mail, OCIS: close_files}
-_REMOVE: Functions = {AUTHENTIK: remove_group, STALWART: remove_mail, OCIS: remove_files}
+_REMOVE: Functions = {AUTHENTIK: remove_group, STALWART: remove_mail, OCIS: remove_files, BILLING: remove_billing}
 
 STEPS: Mapping[Action, Functions] = {
     Action.PROVISION: _ENSURE,
     Action.RECONCILE: _ENSURE,
     Action.SUSPEND: _CLOSE,
     Action.RESUME: _ENSURE,
-    Action.DELETE: _CLOSE,
-    Action.RESTORE: _ENSURE,
+    Action.DELETE: {**_CLOSE, BILLING: close_billing},
+    Action.RESTORE: {**_ENSURE, BILLING: renew_billing},
     Action.PURGE: _REMOVE,
 }

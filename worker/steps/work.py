@@ -10,6 +10,7 @@ from shared.domain.faults import Outcome
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
+from worker.steps.account import Account
 
 T = TypeVar("T")
 
@@ -19,8 +20,9 @@ class Work:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
-    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting. `proven`: the
-    domains that are known to be the tenant's, None when no proof is required.
+    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
+    `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
+    required.
     `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     """
 
@@ -31,6 +33,7 @@ class Work:
     member_role: str = "editor"
     email_stage: str | None = None
     suspended_mail: str = "refuse"
+    account: Account | None = None
     proven: frozenset[str] | None = None
     is_plan: bool = False
     changes: list[str] = field(default_factory=list)

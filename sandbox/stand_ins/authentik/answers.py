@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.stand_ins.authentik.directory import User
+from sandbox.stand_ins.authentik.records import User
 
 HTML_404 = "<!doctype html><html><title>Not found</title></html>"
 
@@ -56,6 +56,16 @@ def page(request: web.Request, items: list[dict[str, Any]]) -> web.Response:
         "end_index": min(start + size, len(items)),
     }
     return web.json_response({"pagination": pagination, "results": items[start : start + size], "autocomplete": {}})
+
+
+def asked(request: web.Request, option: str, *, default: bool = False) -> bool:
+    """Whether a true-or-false option of the query is on."""
+    return request.query.get(option, str(default)).lower() == "true"
+
+
+def origin(request: web.Request) -> str:
+    """The origin that links get: as the caller named this server, not as it names itself."""
+    return f"{request.scheme}://{request.host}"
 
 
 def language(request: web.Request) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import html
 import secrets
-from collections.abc import Collection
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from sandbox.stand_ins.authentik.directory import Directory
 from sandbox.stand_ins.authentik.grants import Grants
+from sandbox.stand_ins.authentik.oidc_claims import OidcClient
 from sandbox.stand_ins.faults import FaultPlan
 
 INTERVAL = 5
@@ -33,7 +34,9 @@ PAGE = """<!doctype html>
 class DevicePages:
     """Routes over the grants."""
 
-    def __init__(self, grants: Grants, directory: Directory, clients: Collection[str], faults: FaultPlan) -> None:
+    def __init__(
+        self, grants: Grants, directory: Directory, clients: Mapping[str, OidcClient], faults: FaultPlan
+    ) -> None:
         self._grants = grants
         self._directory = directory
         self._clients = clients
@@ -49,10 +52,10 @@ class DevicePages:
         if self._faults.strike(["slow_down"], "POST", request.path_qs) is not None:
             return refused("slow_down", 429)
         form = await request.post()
-        client_id = str(form.get("client_id", ""))
-        if client_id not in self._clients:
+        client = self._clients.get(str(form.get("client_id", "")))
+        if client is None:
             return refused("invalid_client")
-        code = self._grants.start_device(client_id, str(form.get("scope", "")).split())
+        code = self._grants.start_device(client, str(form.get("scope", "")).split())
         page = f"{request.scheme}://{request.host}/device"
         return web.json_response(
             {

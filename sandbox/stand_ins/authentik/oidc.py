@@ -1,55 +1,43 @@
-"""Authentik's OIDC providers: discovery, keys, token endpoint, revocation, userinfo. One for each application."""
+"""Authentik's OIDC providers on the wire: discovery, keys, token endpoint, revocation, userinfo, introspection."""
 
 from __future__ import annotations
 
-import base64
-import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
+from sandbox.stand_ins.authentik.credentials import Machines, sent_form
 from sandbox.stand_ins.authentik.device import DevicePages, refused
-from sandbox.stand_ins.authentik.directory import Directory, User
 from sandbox.stand_ins.authentik.grants import OFFLINE, GrantRefused, Grants
+from sandbox.stand_ins.authentik.oidc_claims import Claims, OidcClient
+from sandbox.stand_ins.authentik.records import User
+from sandbox.stand_ins.authentik.sessions import Sessions
+from sandbox.stand_ins.authentik.world import World
 from sandbox.stand_ins.faults import FaultPlan
 
-TOKEN_LIFE = 3600
+__all__ = ["Oidc", "OidcClient"]
+
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-@dataclass(frozen=True)
-class OidcClient:
-    """An application with its provider. `slug` stands in the issuer; the audience is the client id.
+class Oidc(Claims):
+    """Routes over the claims. The issuer is derived from the Host of each request, as in the real one."""
 
-    Without a secret it is a public client: a program on people's own machines.
-    """
-
-    slug: str
-    client_id: str
-    client_secret: str
-
-    def knows(self, secret: str) -> bool:
-        return not self.client_secret or secrets.compare_digest(self.client_secret, secret)
-
-
-class Oidc:
-    """Routes over a directory. The issuer is derived from the Host of each request, as in the real one."""
-
-    def __init__(self, directory: Directory, clients: tuple[OidcClient, ...], faults: FaultPlan) -> None:
-        self._directory = directory
+    def __init__(self, world: World, clients: tuple[OidcClient, ...], faults: FaultPlan) -> None:
+        super().__init__(world.directory, world.clock, [client.slug for client in clients])
         self._faults = faults
-        self.grants = Grants(directory)
         self._clients = {client.client_id: client for client in clients}
-        self._keys: dict[str, RSAKey] = {client.slug: _new_key() for client in clients}
-        self.app_passwords: dict[str, str] = {}
-        self.token_life = TOKEN_LIFE
-        self.devices = DevicePages(self.grants, directory, self._clients, faults)
+        self._machines = Machines(world.directory, world.tokens)
+        self.sessions = Sessions(world.directory, world.access)
+        self.grants = Grants(world.directory, self.sessions, world.clock)
+        self.devices = DevicePages(self.grants, world.directory, self._clients, faults)
+
+    def clear(self) -> None:
+        """Nobody is signed in, no token is known. The keys stay: who has fetched them may go on."""
+        super().clear()
+        self.sessions.clear()
+        self.grants.clear()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/application/o/{slug}/.well-known/openid-configuration", self.discovery)
@@ -57,12 +45,8 @@ class Oidc:
         router.add_post("/application/o/token/", self.token)
         router.add_post("/application/o/revoke/", self.revoke)
         router.add_get("/application/o/userinfo/", self.userinfo)
+        router.add_post("/application/o/introspect/", self.introspect)
         self.devices.add_routes(router)
-
-    def rotate_key(self, slug: str) -> str:
-        """A new signing key; the old one leaves the key set at once."""
-        self._keys[slug] = _new_key()
-        return str(self._keys[slug].kid)
 
     async def discovery(self, request: web.Request) -> web.Response:
         slug = self._slug(request)
@@ -73,6 +57,7 @@ class Oidc:
                 "jwks_uri": f"{base}{slug}/jwks/",
                 "token_endpoint": f"{base}token/",
                 "userinfo_endpoint": f"{base}userinfo/",
+                "introspection_endpoint": f"{base}introspect/",
                 "authorization_endpoint": f"{base}authorize/",
                 "device_authorization_endpoint": f"{base}device/",
                 "revocation_endpoint": f"{base}revoke/",
@@ -86,7 +71,7 @@ class Oidc:
         return web.json_response({"keys": [{**key, "alg": "RS256", "use": "sig"}]})
 
     async def token(self, request: web.Request) -> web.Response:
-        given = await _given(request)
+        given = await sent_form(request)
         client = self._clients.get(given.get("client_id", ""))
         if client is None:
             return refused("invalid_client")
@@ -95,137 +80,76 @@ class Oidc:
             user, scopes = self._granted(client, grant, given)
         except GrantRefused as refusal:
             return refused(refusal.error)
-        issuer = f"{request.scheme}://{request.host}/application/o/{client.slug}/"
-        answer = self.tokens(client, user, scopes, issuer)
-        if OFFLINE in scopes and grant != "client_credentials":
-            answer["refresh_token"] = self.grants.new_refresh_token(client.client_id, user, scopes)
-        return web.json_response(answer)
+        origin = f"{request.scheme}://{request.host}"
+        return web.json_response(self._issued(client, user, scopes, origin, lasting=grant != "client_credentials"))
 
     async def revoke(self, request: web.Request) -> web.Response:
-        given = await _given(request)
+        given = await sent_form(request)
         client = self._clients.get(given.get("client_id", ""))
         if client is None or not client.knows(given.get("client_secret", "")):
             return refused("invalid_client")
-        self.grants.revoke_refresh_token(client.client_id, given.get("token", ""))
+        self.grants.revoke_refresh_token(client, given.get("token", ""))
         return web.json_response({})
+
+    async def userinfo(self, request: web.Request) -> web.Response:
+        """Computed anew: a change of groups shows here at once, a switched-off user gets nothing."""
+        found = self.read(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if found is None:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
+        user, claims = found
+        return web.json_response({"sub": user.uid, **self.about(user, claims.get("scope", "").split())})
+
+    async def introspect(self, request: web.Request) -> web.Response:
+        given = await sent_form(request)
+        client = self._clients.get(given.get("client_id", ""))
+        if client is None or not client.proves(given):
+            return refused("invalid_client")
+        found = self.read(given.get("token", ""))
+        if found is None:
+            return web.json_response({"active": False})
+        user, claims = found
+        seen = {**claims, **self.about(user, claims.get("scope", "").split())}
+        return web.json_response({"active": True, "client_id": claims["aud"], **seen})
+
+    def sign_in(self, username: str, client_id: str, scopes: str, origin: str) -> dict[str, Any] | None:
+        """What an application gets when this person signs in to it in a browser; None when access is denied."""
+        client, user = self._clients[client_id], self._directory.users_by_name[username]
+        if not self.sessions.sign_in(user, client):
+            return None
+        return self._issued(client, user, scopes.split(), origin, lasting=True)
 
     def _granted(self, client: OidcClient, grant: str, given: Mapping[str, str]) -> tuple[User, list[str]]:
         """Whose token, with which scopes. A device needs no secret, though its client has one: so the real one."""
         scopes = given.get("scope", "").split()
-        if grant == "client_credentials":
-            return self._credentials_user(client, given), scopes
         if grant == "refresh_token":
             if not client.knows(given.get("client_secret", "")):
                 raise GrantRefused("invalid_client")
-            return self.grants.redeem_refresh_token(client.client_id, given.get("refresh_token", ""), scopes)
+            return self.grants.redeem_refresh_token(client, given.get("refresh_token", ""), scopes)
         if grant == DEVICE_GRANT:
             # the real one never asks for patience here, other products do: only on order
             if self._faults.strike(["slow_down"], "POST", "/application/o/token/") is not None:
                 raise GrantRefused("slow_down")
-            return self.grants.redeem_device(client.client_id, given.get("device_code", ""))
-        raise GrantRefused("unsupported_grant_type")
+            user, scopes = self.grants.redeem_device(client, given.get("device_code", ""))
+        elif grant == "client_credentials":
+            user = self._machines.account(client, given)
+        else:
+            # a grant type that the provider does not allow is a bad grant, not an unsupported one
+            raise GrantRefused("invalid_grant")
+        if not self.sessions.may_use(user, client):
+            raise GrantRefused("invalid_grant")
+        return user, scopes
 
-    async def userinfo(self, request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        for key in self._keys.values():
-            try:
-                claims = jwt.decode(token, key, algorithms=["RS256"]).claims
-            except (JoseError, ValueError):
-                continue
-            if claims["exp"] > time.time():
-                return web.json_response(claims)
-        return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
-
-    def tokens(self, client: OidcClient, user: User, scopes: list[str], issuer: str) -> dict[str, Any]:
-        """The token endpoint's answer: the id_token is the access token less azp, uid and scope."""
-        claims = self.claims(client, user, scopes, issuer)
-        identity = {name: value for name, value in claims.items() if name not in ("azp", "uid", "scope")}
-        return {
-            "access_token": self.sign(client.slug, claims),
-            "id_token": self.sign(client.slug, identity),
-            "token_type": "Bearer",
-            "expires_in": self.token_life,
-            "scope": " ".join(scopes),
-        }
-
-    def claims(self, client: OidcClient, user: User, scopes: list[str], issuer: str) -> dict[str, Any]:
-        now = int(time.time())
-        claims: dict[str, Any] = {
-            "iss": issuer,
-            "sub": user.uid,
-            "aud": client.client_id,
-            "exp": now + self.token_life,
-            "iat": now,
-            "auth_time": now,
-            "acr": "goauthentik.io/providers/oauth2/default",
-            "jti": secrets.token_hex(16),
-            "azp": client.client_id,
-            "uid": secrets.token_hex(20),
-            "scope": " ".join(scopes),
-        }
-        if "email" in scopes:
-            claims |= {"email": user.email, "email_verified": False}
-        if "profile" in scopes:
-            groups = [group.name for group in self._directory.groups_of(user)]
-            claims |= {
-                "name": user.name,
-                "preferred_username": user.username,
-                "nickname": user.username,
-                "groups": groups,
-            }
-        if "entitlements" in scopes:
-            claims |= {"entitlements": user.entitlements, "roles": user.entitlements}
-        return claims
-
-    def sign(self, slug: str, claims: Mapping[str, Any], headers: Mapping[str, Any] | None = None) -> str:
-        key = self._keys[slug]
-        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT", **(headers or {})}, dict(claims), key)
+    def _issued(
+        self, client: OidcClient, user: User, scopes: list[str], origin: str, *, lasting: bool
+    ) -> dict[str, Any]:
+        """`lasting`: with a refresh token, if the scopes ask for one."""
+        answer = self.tokens(client, user, scopes, f"{origin}/application/o/{client.slug}/")
+        if lasting and OFFLINE in scopes:
+            answer["refresh_token"] = self.grants.new_refresh_token(client, user, scopes)
+        return answer
 
     def _slug(self, request: web.Request) -> str:
         slug = request.match_info["slug"]
         if slug not in self._keys:
             raise web.HTTPNotFound(text="<html>Not Found</html>", content_type="text/html")
         return slug
-
-    def _credentials_user(self, client: OidcClient, given: Mapping[str, str]) -> User:
-        """Whose token the credentials buy: a named account by app password, or the provider's own account."""
-        username, password = given.get("username"), given.get("password")
-        if username is None:
-            pair = _decoded(given.get("client_secret", ""))
-            if pair is not None:
-                username, password = pair
-        if username is not None:
-            known = self.app_passwords.get(username)
-            user = self._directory.users_by_name.get(username)
-            if user is None or known is None or not secrets.compare_digest(known, password or ""):
-                raise GrantRefused("invalid_grant")
-            return user
-        if not client.client_secret or not client.knows(given.get("client_secret", "")):
-            raise GrantRefused("invalid_grant")
-        name = f"ak-{client.slug}-client_credentials"
-        return self._directory.users_by_name.get(name) or self._directory.add_user(
-            {"username": name, "name": name, "type": "service_account"}
-        )
-
-
-def _new_key() -> RSAKey:
-    return RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(16)}, private=True)
-
-
-async def _given(request: web.Request) -> dict[str, str]:
-    """The form, and the client's id and secret from wherever they were sent."""
-    given = {name: str(value) for name, value in (await request.post()).items()}
-    return given | _basic(request.headers.get("Authorization", ""))
-
-
-def _basic(header: str) -> dict[str, str]:
-    pair = _decoded(header.partition(" ")[2])
-    return {"client_id": pair[0], "client_secret": pair[1]} if pair else {}
-
-
-def _decoded(text: str) -> tuple[str, str] | None:
-    try:
-        user, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
-    except ValueError:
-        return None
-    return (user, password) if colon else None

@@ -1,14 +1,17 @@
-"""Authentik's stand-in, put together: one directory behind its API and its OIDC providers."""
+"""Authentik's stand-in, put together: one world behind its API and its OIDC providers, and what operators may do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sandbox.stand_ins.authentik.api import Api
-from sandbox.stand_ins.authentik.directory import Directory, Token
+from sandbox.stand_ins.authentik.api import add_routes
 from sandbox.stand_ins.authentik.oidc import Oidc, OidcClient
+from sandbox.stand_ins.authentik.records import Token
+from sandbox.stand_ins.authentik.world import World
 from sandbox.stand_ins.server import StandIn
+
+OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
 
 class AuthentikStandIn(StandIn):
@@ -26,43 +29,45 @@ class AuthentikStandIn(StandIn):
         super().__init__(seed=seed)
         self._api_token = api_token
         self._admin_group = admin_group
-        self.directory = Directory()
-        self.oidc = Oidc(self.directory, clients, self.faults)
+        self._clients = clients
+        self.world = World()
+        self.directory = self.world.directory
+        self.oidc = Oidc(self.world, clients, self.faults)
         self.reset()
-        Api(self.directory, self.faults).add_routes(self.app.router)
+        add_routes(self.app.router, self.world, self.faults)
         self.oidc.add_routes(self.app.router)
 
     def reset(self) -> None:
-        """A fresh install with one superuser, whose API token is the one given."""
-        directory = self.directory
-        for held in (directory.groups, directory.groups_by_name, directory.users, directory.users_by_name):
-            held.clear()
-        directory.tokens.clear()
-        self.oidc.grants.clear()
+        """A fresh install with one superuser, whose API token is the one given, and an application for each client."""
+        self.world.clear()
+        self.oidc.clear()
+        directory, access = self.directory, self.world.access
         admin = directory.add_user({"username": "akadmin", "name": "authentik Default Admin"})
         directory.add_group({"name": "authentik Admins", "is_superuser": True, "users": [admin.pk]})
         directory.add_group({"name": self._admin_group})
-        directory.tokens[self._api_token] = Token(self._api_token, admin.pk)
+        self.world.tokens.add(Token(OUR_TOKEN, admin.pk, key=self._api_token))
+        for provider, client in enumerate(self._clients, 1):
+            access.providers.add(provider)
+            access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
 
     def snapshot(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}
-        groups = [
-            {
-                "pk": group.pk,
-                "name": group.name,
-                "attributes": group.attributes,
-                "members": sorted(names[pk] for pk in group.users),
-            }
-            for group in self.directory.groups.values()
-        ]
-        return {"groups": groups, "users": sorted(names.values())}
+        return self.world.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.signed_in.items()}}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
+        invitations = self.world.invitations
         return {
             "ensure_person": self.ensure_person,
             "limit_token": self.limit_token,
             "revoke_token": self.revoke_token,
             "rotate_key": self.oidc.rotate_key,
+            "sign_in": self.sign_in,
+            "advance": self.world.clock.advance,
+            "sweep_tokens": self.world.tokens.sweep,
+            "set_recovery_flow": invitations.set_recovery_flow,
+            "add_flow": invitations.add_flow,
+            "add_email_stage": invitations.add_email_stage,
+            "accept_invitation": invitations.accept,
             "decide_device": self.oidc.grants.decide_device,
         }
 
@@ -78,7 +83,7 @@ class AuthentikStandIn(StandIn):
         """A user with an app password, in just these groups (made when absent). Gives the user's pk."""
         user = self.directory.users_by_name.get(username) or self.directory.add_user({"username": username})
         user.name, user.email, user.entitlements = name or username, email, list(entitlements)
-        self.oidc.app_passwords[username] = app_password
+        self.world.tokens.add(Token(f"app-password-{user.pk}", user.pk, "app_password", key=app_password))
         for group in self.directory.groups.values():
             group.users.discard(user.pk)
         for wanted in groups:
@@ -86,11 +91,14 @@ class AuthentikStandIn(StandIn):
             group.users.add(user.pk)
         return user.pk
 
-    def limit_token(self, permissions: Sequence[str], key: str | None = None) -> None:
-        """Leave a token only these permissions."""
-        token = self.directory.tokens[key or self._api_token]
-        self.directory.tokens[token.key] = Token(token.key, token.user, token.intent, frozenset(permissions))
+    def sign_in(self, username: str, client_id: str, scopes: str = "openid profile email offline_access") -> Any:
+        """What the application gets when this person signs in to it in a browser; None when access is denied."""
+        return self.oidc.sign_in(username, client_id, scopes, self.url)
 
-    def revoke_token(self, key: str | None = None) -> None:
+    def limit_token(self, permissions: Sequence[str]) -> None:
+        """Leave our token only these permissions."""
+        self.world.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
+
+    def revoke_token(self) -> None:
         """As after the silent rotation of an expired token: the key is unknown."""
-        del self.directory.tokens[key or self._api_token]
+        self.world.tokens.remove(self.world.tokens.by_identifier[OUR_TOKEN])

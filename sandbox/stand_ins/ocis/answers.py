@@ -8,19 +8,21 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.stand_ins.ocis.spaces import ROLE_IDS, UNLIMITED, GraphError, Space
+from sandbox.stand_ins.ocis.people import GraphError
+from sandbox.stand_ins.ocis.spaces import ROLE_IDS, UNLIMITED, Space
 
 
-def drive(space: Space, *, with_members: bool) -> dict[str, Any]:
+def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """`permissions`: what stands in its root, or None to leave that out."""
     quota: dict[str, Any] = {"total": space.quota}
-    root: dict[str, Any] = {"id": space.id, "eTag": '"1"'}
+    root: dict[str, Any] = {"id": space.id, "eTag": '"1"', "webDavUrl": f"{origin}/dav/spaces/{space.id}"}
     if space.disabled:
         root["deleted"] = {"state": "trashed"}
     else:
         left = space.quota - space.used if space.quota else UNLIMITED
         quota |= {"used": space.used, "remaining": left, "state": "normal"}
-    if with_members:
-        root["permissions"] = [{"roles": [role], "grantedToV2": {}} for role in space.grants.values()]
+    if permissions is not None:
+        root["permissions"] = permissions
     return {
         "id": space.id,
         "driveType": "project",
@@ -31,12 +33,17 @@ def drive(space: Space, *, with_members: bool) -> dict[str, Any]:
         "owner": {"user": {"id": space.id.split("$")[1], "displayName": ""}},
         "quota": quota,
         "root": root,
+        "webUrl": f"{origin}/f/{space.id}",
     }
 
 
+def grants_by_name(space: Space) -> list[dict[str, Any]]:
+    """A space's members as version 1 shows them: roles by name, no ids of permissions."""
+    return [{"roles": [role], "grantedToV2": _identity(id_)} for id_, role in space.grants.items()]
+
+
 def permission(id_: str, role: str) -> dict[str, Any]:
-    kind = "group" if id_.startswith("g:") else "user"
-    return {"id": id_, "roles": [ROLE_IDS[role]], "grantedToV2": {kind: {"id": id_[2:]}}}
+    return {"id": id_, "roles": [ROLE_IDS[role]], "grantedToV2": _identity(id_)}
 
 
 def plain(space: Space) -> dict[str, Any]:
@@ -55,13 +62,24 @@ async def sent_object(request: web.Request) -> dict[str, Any]:
 
 
 def error_answer(error: GraphError, request_id: str) -> web.Response:
+    """The proxy's own errors have no body."""
     if error.code is None:
-        headers = {"WWW-Authenticate": 'Bearer realm="ocis"'} if error.status == 401 else {}
-        return web.Response(status=error.status, headers=headers)
+        answer = web.Response(status=error.status)
+        for scheme in ("Bearer", "Basic") if error.status == 401 else ():
+            answer.headers.add("WWW-Authenticate", f'{scheme} realm="ocis"')
+        return answer
     inner = {"date": datetime.now(UTC).isoformat(), "request-id": request_id}
     body = {"error": {"code": error.code, "message": error.message, "innererror": inner}}
-    return web.json_response(body, status=error.status, headers={"X-Request-Id": request_id})
+    return web.json_response(body, status=error.status)
 
 
 async def no_such_page(request: web.Request) -> web.Response:
     return web.Response(status=404, text="404 page not found")
+
+
+async def status(request: web.Request) -> web.Response:
+    return web.json_response({"installed": True, "productversion": "7.1.0", "product": "Infinite Scale"})
+
+
+def _identity(id_: str) -> dict[str, Any]:
+    return {"group" if id_.startswith("g:") else "user": {"id": id_[2:]}}

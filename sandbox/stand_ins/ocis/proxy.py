@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from sandbox.stand_ins.ocis.spaces import GraphError, Person, Storage
+from sandbox.stand_ins.ocis.people import GraphError, People, Person
 
 ROLE_MAP = {"ocisAdmin": "Admin", "ocisSpaceAdmin": "Space Admin", "ocisUser": "User", "ocisGuest": "User Light"}
 
@@ -22,20 +22,21 @@ class Proxy:
 
     def __init__(
         self,
-        storage: Storage,
+        people: People,
         issuer: str,
         jwks_url: str | None,
         basic_users: Mapping[str, tuple[str, str]],
     ) -> None:
-        self._storage = storage
+        self._people = people
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._basic_users = basic_users
-        self._known: dict[str, tuple[str, str, float]] = {}
+        self._known: dict[str, tuple[str, float]] = {}
 
     def allow_token(self, token: str, username: str, role: str, seconds: float = 3600) -> None:
         """Put a token into the cache, as if it had been verified."""
-        self._known[token] = (username, role, time.time() + seconds)
+        self._people.person(username, role).role = role
+        self._known[token] = (username, time.time() + seconds)
 
     def forget_tokens(self) -> None:
         self._known.clear()
@@ -48,10 +49,10 @@ class Proxy:
         if scheme.lower() != "bearer":
             raise GraphError(401)
         known = self._known.get(value)
-        if known is None or known[2] < time.time():
+        if known is None or known[1] < time.time():
             known = self._account(await self._claims(value))
             self._known[value] = known
-        return self._storage.person(known[0], known[1])
+        return self._people.people[known[0]]
 
     def _by_password(self, value: str) -> Person:
         try:
@@ -61,7 +62,7 @@ class Proxy:
         expected = self._basic_users.get(username)
         if expected is None or expected[0] != password:
             raise GraphError(401)
-        return self._storage.person(username, expected[1])
+        return self._people.person(username, expected[1])
 
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
@@ -81,12 +82,13 @@ class Proxy:
             async with session.get(url) as answer:
                 return KeySet.import_key_set(await answer.json())
 
-    def _account(self, claims: dict[str, Any]) -> tuple[str, str, float]:
+    def _account(self, claims: dict[str, Any]) -> tuple[str, float]:
+        """What a new token does: the account is made, its role set, its groups read. Gives its name and the end."""
         username, email = claims.get("preferred_username"), claims.get("email")
         roles = [ROLE_MAP[role] for role in claims.get("roles", []) if role in ROLE_MAP]
         if not username or email == "" or not roles:
             raise GraphError(500)
-        for name in claims.get("groups", []):
-            if name.lower() not in self._storage.group_ids:
-                self._storage.add_group(name)
-        return str(username), roles[0], float(claims["exp"])
+        person = self._people.person(str(username), roles[0])
+        person.role = roles[0]
+        self._people.read_groups(person, claims.get("groups", []))
+        return person.username, float(claims["exp"])

@@ -1,11 +1,14 @@
-"""Spaces, grants and groups as OCIS keeps them. Nothing about a space is unique but its id."""
+"""Spaces and grants as OCIS keeps them. Nothing about a space is unique but its id."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from sandbox.stand_ins.ocis.people import GraphError, People, Person
 
 STORAGE = str(uuid.UUID(int=1))
 FORBIDDEN = set('/\\.:?*"><|')
@@ -15,32 +18,7 @@ ROLE_NAMES = {
     "312c0871-5ef7-4b3a-85b6-0e4074c64049": "manager",
 }
 ROLE_IDS = {name: id_ for id_, name in ROLE_NAMES.items()}
-ADMIN_ROLES = {
-    "Admin": "71881883-1768-46bd-a24d-a356a2afdf7f",
-    "Space Admin": "2aadd357-682c-406b-8874-293091995fdd",
-    "User": "d7beeea8-8ff4-406b-8fb6-ab2dd81e6b11",
-    "User Light": "38071a68-456a-4553-846a-fa67bf5596cc",
-}
 UNLIMITED = 2**63 - 1
-
-
-class GraphError(Exception):
-    """A LibreGraph error body with its status; `code` None: an empty body, as the proxy answers."""
-
-    def __init__(self, status: int, code: str | None = None, message: str = "") -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
-@dataclass
-class Person:
-    username: str
-    role: str
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    @property
-    def lists_everything(self) -> bool:
-        return self.role in ("Admin", "Space Admin")
 
 
 @dataclass
@@ -57,53 +35,56 @@ class Space:
 
 
 class Storage:
-    """All of it, in memory. Every method is one transaction and raises GraphError."""
+    """All spaces, in memory. Every method is one transaction and raises GraphError."""
 
-    def __init__(self, max_quota: int = 0) -> None:
+    def __init__(self, people: People, max_quota: int = 0) -> None:
+        self._people = people
         self.max_quota = max_quota
         self.spaces: dict[str, Space] = {}
-        self.groups: dict[str, str] = {}
-        self.group_ids: dict[str, str] = {}
-        self.people: dict[str, Person] = {}
 
-    def person(self, username: str, role: str) -> Person:
-        found = self.people.setdefault(username, Person(username, role))
-        found.role = role
-        return found
+    @property
+    def groups(self) -> dict[str, str]:
+        """Groups that can be invited: id to name."""
+        return self._people.groups
 
     def add_group(self, name: str) -> str:
-        """Names are unique without regard to case, unlike spaces'."""
-        if name.lower() in self.group_ids:
-            raise GraphError(409, "nameAlreadyExists", "group already exists")
-        id_ = str(uuid.uuid4())
-        self.groups[id_] = name
-        self.group_ids[name.lower()] = id_
-        return id_
+        return self._people.add_group(name)
 
-    def group(self, name_or_id: str) -> tuple[str, str]:
-        id_ = name_or_id if name_or_id in self.groups else self.group_ids.get(name_or_id.lower())
-        if id_ is None:
-            raise GraphError(404, "itemNotFound", "not found")
-        return id_, self.groups[id_]
+    # -- who may see what
+
+    def roles(self, space: Space, person: Person) -> set[str]:
+        """The roles a person has in a space, by themselves and by their groups."""
+        return {space.grants[id_] for id_ in self._people.grantees(person) if id_ in space.grants}
+
+    def mine(self, person: Person) -> list[Space]:
+        """Where a person is a member; a disabled space is shown to its managers only."""
+        return [space for space in self.spaces.values() if self._shows(space, self.roles(space, person))]
 
     def visible(self, person: Person) -> list[Space]:
-        if person.lists_everything:
-            return list(self.spaces.values())
-        return [space for space in self.spaces.values() if self.is_member(space, person)]
-
-    def is_member(self, space: Space, person: Person) -> bool:
-        return f"u:{person.id}" in space.grants
+        """All there are, for those whose role lists everything."""
+        return list(self.spaces.values()) if person.lists_everything else self.mine(person)
 
     def space(self, id_: str, person: Person) -> Space:
         space = self.spaces.get(id_) or self.spaces.get(f"{STORAGE}${id_}")
-        if space is None or not (person.lists_everything or self.is_member(space, person)):
+        if space is None or not (person.lists_everything or self._shows(space, self.roles(space, person))):
             raise GraphError(404, "itemNotFound", "no drive returned from storage")
         return space
+
+    def open_for_members(self, id_: str, person: Person) -> Space:
+        """The space, for what only members may do: an administrator's role does not help."""
+        space = self.spaces.get(id_)
+        if space is None or space.disabled or not self.roles(space, person):
+            raise GraphError(404, "itemNotFound", "stat: error: not found")
+        return space
+
+    # -- one space
 
     def create(self, person: Person, body: dict[str, Any]) -> Space:
         if not person.lists_everything:
             raise GraphError(403, "notAllowed", "insufficient permissions to create a space.")
         allow(body, {"name", "driveType", "driveAlias", "description", "quota", "id"})
+        if body.get("driveType", "project") not in ("", "project"):
+            raise GraphError(400, "invalidRequest", "drives of this type cannot be created via this api")
         name = checked_name(body.get("name"))
         quota = self._quota(body.get("quota"), negative=10**9, maximum_on_zero=False)
         alias = body.get("driveAlias") or f"project/{name.lower().replace(' ', '-')}"
@@ -112,22 +93,21 @@ class Storage:
         return space
 
     def change(self, space: Space, person: Person, body: dict[str, Any], *, restore: bool) -> None:
-        if not (person.lists_everything or space.grants.get(f"u:{person.id}") == "manager"):
-            raise GraphError(404, "itemNotFound", "drive not found")
-        if not body and not restore and not self.is_member(space, person):
-            raise GraphError(404, "itemNotFound", "drive not found")
+        """A manager may all but the quota; an editor only the alias; an administrator's role all but nothing at all."""
         allow(body, {"name", "description", "driveAlias", "quota"})
+        self._require_change(space, self.roles(space, person), person, body, restore=restore)
         if "name" in body:
-            space.name = checked_name(body["name"])
-        space.description = body.get("description", space.description)
-        space.alias = body.get("driveAlias") or space.alias
+            space.name = checked_name(body["name"], code="generalException")
         quota = self._quota(body.get("quota"), negative=0, maximum_on_zero=True)
         space.quota = space.quota if quota is None else quota
+        space.description = body.get("description", space.description)
+        space.alias = body.get("driveAlias") or space.alias
         if restore:
             space.disabled = False
 
     def remove(self, space: Space, person: Person, *, purge: bool) -> None:
-        if not (person.lists_everything or space.grants.get(f"u:{person.id}") == "manager"):
+        """Disable, or purge what is disabled. A space's managers may both, whatever their role."""
+        if not (person.lists_everything or "manager" in self.roles(space, person)):
             raise GraphError(404, "itemNotFound", "drive not found")
         if not purge:
             space.disabled = True
@@ -136,27 +116,61 @@ class Storage:
         else:
             del self.spaces[space.id]
 
-    def open_for_members(self, id_: str, person: Person) -> Space:
-        """The space, for what only members may do: an administrator's role does not help."""
-        space = self.spaces.get(id_)
-        if space is None or space.disabled or not self.is_member(space, person):
-            raise GraphError(404, "itemNotFound", "stat: error: not found")
-        return space
+    def _require_change(
+        self, space: Space, roles: set[str], person: Person, body: dict[str, Any], *, restore: bool
+    ) -> None:
+        may_all = person.lists_everything and (bool(body) or restore)
+        needed = {"name", "description"} & set(body) or restore
+        if not may_all and (not roles or (needed and "manager" not in roles) or roles == {"viewer"}):
+            raise GraphError(404, "itemNotFound", "drive not found")
+        if "quota" in body and not person.lists_everything:
+            raise GraphError(403, "notAllowed", "user has no permission to set the quota")
 
-    def invite(self, space: Space, body: dict[str, Any]) -> str:
+    @staticmethod
+    def _shows(space: Space, roles: set[str]) -> bool:
+        return "manager" in roles if space.disabled else bool(roles)
+
+    # -- members
+
+    def invite(self, space: Space, person: Person, body: dict[str, Any]) -> str:
+        """The id of the new permission."""
+        self._require_manager(space, person)
         recipients, roles = body.get("recipients") or [], body.get("roles") or []
         kind = recipients[0].get("@libre.graph.recipient.type") if recipients else None
         if len(recipients) != 1 or kind not in ("user", "group") or len(roles) != 1:
             raise GraphError(400, "invalidRequest", "invalid body schema definition")
         target = recipients[0].get("objectId")
-        known = target in self.groups if kind == "group" else any(p.id == target for p in self.people.values())
-        if not known or roles[0] not in ROLE_NAMES:
+        if not self._people.knows(kind, target) or roles[0] not in ROLE_NAMES:
             raise GraphError(400, "invalidRequest", "itemNotFound: not found")
         permission = f"{kind[0]}:{target}"
         if permission in space.grants:
             raise GraphError(409, "nameAlreadyExists", "add grant: error: already exists")
         space.grants[permission] = ROLE_NAMES[roles[0]]
         return permission
+
+    def change_member(self, space: Space, person: Person, id_: str, body: dict[str, Any]) -> None:
+        self._require_manager(space, person)
+        roles = body.get("roles") or [""]
+        if id_ not in space.grants:
+            raise GraphError(404, "itemNotFound", "permission not found")
+        if roles[0] not in ROLE_NAMES:
+            raise GraphError(400, "invalidRequest", "unknown role")
+        space.grants[id_] = ROLE_NAMES[roles[0]]
+
+    def remove_member(self, space: Space, person: Person, id_: str) -> None:
+        """Somebody who is gone already is an error of the server; the last manager stays, and a group counts."""
+        self._require_manager(space, person)
+        if not re.fullmatch(r"[ug]:.+", id_):
+            raise GraphError(400, "invalidRequest", "invalid permission id")
+        if id_ not in space.grants:
+            raise GraphError(500, "generalException", "error getting grant to remove")
+        if space.grants[id_] == "manager" and list(space.grants.values()).count("manager") == 1:
+            raise GraphError(403, "accessDenied", "can't remove the last manager")
+        del space.grants[id_]
+
+    def _require_manager(self, space: Space, person: Person) -> None:
+        if "manager" not in self.roles(space, person):
+            raise GraphError(403, "accessDenied", "only managers may change members")
 
     def _quota(self, given: Any, *, negative: int, maximum_on_zero: bool) -> int | None:
         if given is None:
@@ -171,10 +185,10 @@ class Storage:
         return negative if total < 0 else total
 
 
-def checked_name(given: Any) -> str:
+def checked_name(given: Any, code: str = "invalidRequest") -> str:
     name = given.strip() if isinstance(given, str) else ""
     if not name or len(name.encode()) > 255 or FORBIDDEN & set(name):
-        raise GraphError(400, "invalidRequest", "invalid spacename: the name must not be empty")
+        raise GraphError(400, code, "invalid spacename: the name must not be empty")
     return name
 
 

@@ -1,205 +1,215 @@
-"""Stalwart's object types: their properties, defaults and rules, and what one object on its own may look like."""
+"""Stalwart's object types, as tables: properties with their defaults, variants, filters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-Object = dict[str, Any]
-
-SUFFIXES = frozenset(
-    "test localhost local internal lan home corp intranet private localdomain com net org de eu uk".split()
+from sandbox.stand_ins.stalwart.properties import (
+    Property,
+    flag,
+    id_of,
+    list_of,
+    numbers,
+    one_of,
+    server_set,
+    set_of,
+    text,
 )
 
-
-class SetError(Exception):
-    """Why one object of a /set was not stored."""
-
-    def __init__(self, type_: str, **facts: Any) -> None:
-        super().__init__(type_)
-        self.body = {"type": type_, **facts}
+Table = dict[str, Property]
+DAY = 86_400_000
+SINGLETON = "singleton"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One object type. `required` and `server_set` name properties; `snowflake`: long ids instead of a counter."""
+    """One object type. `tables` by `@type`; under "" when it has none.
 
-    defaults: Object
-    required: tuple[str, ...]
-    filters: tuple[str, ...]
-    server_set: tuple[str, ...] = ("createdAt",)
-    variants: tuple[str, ...] = ()
+    `snowflake`: long ids instead of a counter. `singleton`: there is just one, which always exists.
+    """
+
+    tables: Mapping[str, Table]
+    filters: tuple[str, ...] = ()
     snowflake: bool = False
+    singleton: bool = False
+    methods: tuple[str, ...] = field(default=("get", "query", "set"))
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(name for name in self.tables if name)
 
 
-_MANUAL = {"@type": "Manual"}
-_AUTOMATIC_DKIM = {
-    "@type": "Automatic",
-    "algorithms": {"Dkim1Ed25519Sha256": True, "Dkim1RsaSha256": True},
-    "selectorTemplate": "v{version}-{algorithm}-{date-%Y%m%d}",
-    "rotateAfter": 7776000000,
-    "retireAfter": 604800000,
-    "deleteAfter": 2592000000,
+def _permissions() -> Property:
+    sets = "enabledPermissions disabledPermissions"
+    return one_of("Inherit", Inherit="", Merge=sets, Replace=sets)
+
+
+_TENANT_QUOTAS = (
+    "maxAccounts maxGroups maxDomains maxMailingLists maxRoles maxOauthClients maxDkimKeys maxDnsServers "
+    "maxDirectories maxAcmeProviders maxDiskQuota"
+)
+
+TENANT: Table = {
+    "name": text(required=True),
+    "logo": text(),
+    "roles": one_of("Default", Default="", Custom="roleIds"),
+    "permissions": _permissions(),
+    "quotas": numbers(_TENANT_QUOTAS),
+    "createdAt": server_set(),
+    "usedDiskQuota": server_set(0),
+}
+
+DOMAIN: Table = {
+    "name": text(required=True),
+    "aliases": set_of(),
+    "isEnabled": flag(True),
+    "description": text(),
+    "logo": text(),
+    "certificateManagement": one_of("Manual", Manual="", Automatic="acmeProviderId subjectAlternativeNames"),
+    "dkimManagement": Property(
+        "typed",
+        {
+            "@type": "Automatic",
+            "algorithms": {"Dkim1Ed25519Sha256": True, "Dkim1RsaSha256": True},
+            "selectorTemplate": "v{version}-{algorithm}-{date-%Y%m%d}",
+            "rotateAfter": 90 * DAY,
+            "retireAfter": 7 * DAY,
+            "deleteAfter": 30 * DAY,
+        },
+        variants={
+            "Manual": (),
+            "Automatic": ("algorithms", "selectorTemplate", "rotateAfter", "retireAfter", "deleteAfter"),
+        },
+    ),
+    "dnsManagement": one_of("Manual", Manual="", Automatic="dnsServerId origin publishRecords"),
+    "memberTenantId": id_of(),
+    "directoryId": id_of(),
+    "catchAllAddress": text(),
+    "subAddressing": one_of("Enabled", Enabled="", Disabled="", Custom=""),
+    "allowRelaying": flag(False),
+    "reportAddressUri": Property("text", "mailto:postmaster", nullable=True),
+    "createdAt": server_set(),
+    "dnsZoneFile": server_set(),
+}
+
+_ANY_ACCOUNT: Table = {
+    "name": text(required=True),
+    "domainId": id_of(required=True),
+    "memberTenantId": id_of(),
+    "aliases": list_of(),
+    "description": text(),
+    "quotas": numbers(),
+    "permissions": _permissions(),
+    "locale": text("en_US"),
+    "timeZone": text(),
+    "emailAddress": server_set(),
+    "createdAt": server_set(),
+    "usedDiskQuota": server_set(0),
+}
+USER: Table = {
+    **_ANY_ACCOUNT,
+    "roles": one_of("User", User="", Admin="", Custom="roleIds"),
+    "credentials": list_of(),
+    "memberGroupIds": set_of(),
+    "encryptionAtRest": one_of("Disabled", Disabled=""),
+}
+GROUP: Table = {**_ANY_ACCOUNT, "roles": one_of("Default", Default="", Custom="roleIds")}
+
+MAILING_LIST: Table = {
+    "name": text(required=True),
+    "domainId": id_of(required=True),
+    "description": text(),
+    "aliases": list_of(),
+    "memberTenantId": id_of(),
+    "recipients": set_of(),
+    "emailAddress": server_set(),
+}
+
+_ANY_DKIM: Table = {
+    "domainId": id_of(required=True),
+    "selector": text(required=True),
+    "privateKey": one_of(required=True, Text="secret", EnvironmentVariable="variableName", File="filePath"),
+    "stage": text("active", choices="active pending retiring retired"),
+    "nextTransitionAt": text(),
+    "memberTenantId": id_of(),
+    "publicKey": server_set(),
+    "createdAt": server_set(),
+}
+DKIM1: Table = {
+    **_ANY_DKIM,
+    "canonicalization": text("relaxed/relaxed", choices="relaxed/relaxed simple/simple relaxed/simple simple/relaxed"),
+    "headers": set_of("From To Date Subject Message-ID"),
+    "report": flag(True),
+    "auid": text(),
+    "expire": text(),
+    "thirdParty": text(),
+    "thirdPartyHash": text(),
+}
+DKIM2: Table = {**_ANY_DKIM, "flags": set_of()}
+
+ROLE: Table = {
+    "description": text(required=True),
+    "memberTenantId": id_of(),
+    "roleIds": set_of(),
+    "enabledPermissions": set_of(),
+    "disabledPermissions": set_of(),
+}
+
+OAUTH_CLIENT: Table = {
+    "clientId": text(required=True),
+    "description": text(),
+    "contacts": set_of(),
+    "secret": text(),
+    "expiresAt": text(),
+    "redirectUris": set_of(),
+    "logo": text(),
+    "memberTenantId": id_of(),
+}
+
+OIDC_DIRECTORY: Table = {
+    "description": text(required=True),
+    "issuerUrl": text(required=True),
+    "requireAudience": text("stalwart"),
+    "requireScopes": set_of("openid email"),
+    "claimUsername": text("preferred_username"),
+    "usernameDomain": text(),
+    "claimName": text("name"),
+    "claimGroups": text(),
+    "memberTenantId": id_of(),
+}
+
+DKIM_TASK: Table = {
+    "domainId": id_of(required=True, fixed=True),
+    "status": one_of("Pending", Pending="due", Retry="due", Failed="failureReason failedAt"),
 }
 
 KINDS: dict[str, Kind] = {
-    "Tenant": Kind(
-        {"name": None, "logo": None, "roles": {"@type": "Default"}, "permissions": {"@type": "Inherit"}, "quotas": {}},
-        ("name",),
-        ("text",),
-        ("createdAt", "usedDiskQuota"),
-    ),
-    "Domain": Kind(
-        {
-            "name": None,
-            "aliases": {},
-            "isEnabled": True,
-            "description": None,
-            "logo": None,
-            "certificateManagement": _MANUAL,
-            "dkimManagement": _AUTOMATIC_DKIM,
-            "dnsManagement": _MANUAL,
-            "memberTenantId": None,
-            "directoryId": None,
-            "catchAllAddress": None,
-            "subAddressing": {"@type": "Enabled"},
-            "allowRelaying": False,
-            "reportAddressUri": "mailto:postmaster",
-        },
-        ("name",),
-        ("name", "aliases", "text", "memberTenantId"),
-        ("createdAt", "dnsZoneFile"),
-    ),
+    "Tenant": Kind({"": TENANT}, ("text",)),
+    "Domain": Kind({"": DOMAIN}, ("name", "aliases", "text", "memberTenantId")),
     "Account": Kind(
-        {
-            "name": None,
-            "domainId": None,
-            "memberTenantId": None,
-            "aliases": {},
-            "description": None,
-            "quotas": {},
-            "roles": {"@type": "User"},
-            "permissions": {"@type": "Inherit"},
-            "locale": "en_US",
-            "timeZone": None,
-            "credentials": {},
-            "memberGroupIds": {},
-        },
-        ("name", "domainId"),
-        ("name", "domainId", "@type", "memberGroupIds", "memberTenantId", "text"),
-        ("createdAt", "emailAddress", "usedDiskQuota"),
-        ("User", "Group"),
+        {"User": USER, "Group": GROUP}, ("name", "domainId", "@type", "memberGroupIds", "memberTenantId", "text")
     ),
-    "MailingList": Kind(
-        {
-            "name": None,
-            "domainId": None,
-            "description": None,
-            "aliases": {},
-            "memberTenantId": None,
-            "recipients": {},
-        },
-        ("name", "domainId"),
-        ("text", "memberTenantId"),
-        ("createdAt", "emailAddress"),
-    ),
+    "MailingList": Kind({"": MAILING_LIST}, ("text", "memberTenantId")),
     "DkimSignature": Kind(
         {
-            "domainId": None,
-            "selector": None,
-            "privateKey": None,
-            "stage": "active",
-            "nextTransitionAt": None,
-            "memberTenantId": None,
-            "canonicalization": "relaxed/relaxed",
+            "Dkim1Ed25519Sha256": DKIM1,
+            "Dkim1RsaSha256": DKIM1,
+            "Dkim2Ed25519Sha256": DKIM2,
+            "Dkim2RsaSha256": DKIM2,
         },
-        ("domainId", "selector", "privateKey"),
         ("domainId", "memberTenantId"),
-        ("createdAt", "publicKey"),
-        ("Dkim1Ed25519Sha256", "Dkim1RsaSha256", "Dkim2Ed25519Sha256", "Dkim2RsaSha256"),
         snowflake=True,
     ),
-    "Task": Kind(
-        {"domainId": None, "status": {"@type": "Pending"}},
-        ("domainId",),
-        ("@type", "status"),
-        variants=("DkimManagement", "DnsManagement", "AcmeRenewal"),
-        snowflake=True,
+    "Role": Kind({"": ROLE}, ("text", "memberTenantId")),
+    "OAuthClient": Kind({"": OAUTH_CLIENT}, ("clientId", "text", "memberTenantId")),
+    "Directory": Kind({"Oidc": OIDC_DIRECTORY}, ("memberTenantId",), snowflake=True),
+    "Task": Kind({"DkimManagement": DKIM_TASK}, ("@type", "status"), snowflake=True),
+    "SystemSettings": Kind(
+        {"": {"defaultHostname": text("localhost"), "defaultDomainId": id_of()}},
+        singleton=True,
+        methods=("get", "set"),
     ),
+    "Authentication": Kind({"": {"directoryId": id_of()}}, singleton=True, methods=("get", "set")),
+    "Action": Kind({"ReloadSettings": {}, "InvalidateCaches": {}}, methods=("get", "set")),
 }
-
-#: kind: (property, kind it points at)
-REFERENCES = {
-    "Domain": (("memberTenantId", "Tenant"),),
-    "Account": (("domainId", "Domain"), ("memberTenantId", "Tenant")),
-    "MailingList": (("domainId", "Domain"), ("memberTenantId", "Tenant")),
-    "DkimSignature": (("domainId", "Domain"), ("memberTenantId", "Tenant")),
-}
-
-
-def canonical_domain(given: Any) -> str:
-    """White space removed, lower case, A-labels; the suffix rule refuses `.example`. Raises SetError."""
-    name = "".join(str(given).split()).lower()
-    try:
-        name = name.encode("idna").decode() if not name.isascii() else name
-    except UnicodeError:
-        name = ""
-    if "." not in name or name.endswith(".") or name.rsplit(".", 1)[1] not in SUFFIXES:
-        raise SetError("invalidPatch", description="Invalid domain name", properties=["name"])
-    return name
-
-
-def checked(kind: str, table: Kind, given: Object) -> Object:
-    allowed = {*table.defaults, *(("@type",) if table.variants else ())}
-    for prop, value in given.items():
-        check_property(kind, table, prop, value, allowed)
-    return dict(given)
-
-
-def check_property(kind: str, table: Kind, prop: str, value: Any, allowed: set[str]) -> None:
-    if prop in table.server_set:
-        raise SetError("invalidPatch", description="Cannot modify server set property", properties=[prop])
-    if prop not in allowed:
-        raise SetError("invalidPatch", description="Unknown property", properties=[prop])
-    default = table.defaults.get(prop)
-    if isinstance(value, list) or (isinstance(default, dict) and not isinstance(value, dict)):
-        raise SetError("invalidPatch", description="Invalid value for object property", properties=[prop])
-    if isinstance(default, dict) and "@type" in default and "@type" not in value:
-        message = "Missing or invalid '@type' property in object"
-        raise SetError("invalidPatch", description=message, properties=[prop])
-    if value == "":
-        raise SetError("validationFailed", validationErrors=[{"type": "Required", "property": prop}])
-
-
-def validate(kind: str, table: Kind, stored: Object) -> None:
-    if table.variants and stored.get("@type") not in table.variants:
-        raise SetError("invalidPatch", description="Missing or invalid '@type' property in object")
-    for prop in table.required:
-        if stored.get(prop) is None:
-            raise SetError("validationFailed", validationErrors=[{"type": "Required", "property": prop}])
-    if kind == "Domain":
-        stored["name"] = canonical_domain(stored["name"])
-    if kind in ("Account", "MailingList"):
-        stored["name"] = "".join(str(stored["name"]).split()).lower()
-
-
-def patched(kind: str, current: Object, patch: Object) -> Object:
-    changed: Object = copy(current)
-    table = KINDS[kind]
-    for pointer, value in patch.items():
-        prop, *rest = pointer.split("/")
-        if not rest:
-            check_property(kind, table, prop, value, set(table.defaults))
-            changed[prop] = value
-            continue
-        if prop not in table.defaults or not isinstance(changed[prop], dict):
-            raise SetError("invalidPatch", description="Unknown property", properties=[pointer])
-        if value is None:
-            changed[prop].pop(rest[0], None)
-        else:
-            changed[prop][rest[0]] = value
-    return changed
-
-
-def copy(value: Any) -> Any:
-    return {key: copy(inner) for key, inner in value.items()} if isinstance(value, dict) else value

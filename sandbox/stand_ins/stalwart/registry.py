@@ -1,55 +1,60 @@
-"""Stalwart's registry as it keeps it: typed objects, unique keys, references, ids. One call here is one transaction."""
+"""Stalwart's registry as it keeps it: typed objects, ids, unique keys, references. One call here is one transaction."""
 
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.stand_ins.stalwart.kinds import (
-    KINDS,
-    REFERENCES,
-    Object,
-    SetError,
-    checked,
-    copy,
-    patched,
-    validate,
-)
+from sandbox.stand_ins.stalwart.content import masked, tidy
+from sandbox.stand_ins.stalwart.kinds import KINDS, SINGLETON
+from sandbox.stand_ins.stalwart.names import encode_id
+from sandbox.stand_ins.stalwart.patching import built, patched
+from sandbox.stand_ins.stalwart.properties import Object, SetError
+from sandbox.stand_ins.stalwart.references import check_references, links_to
+from sandbox.stand_ins.stalwart.searching import matches, surviving_words
+from sandbox.stand_ins.stalwart.unique_keys import UniqueKeys
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
+#: called with (kind, object)
+Hook = Callable[..., None]
 
 
 @dataclass
 class Registry:
-    """All objects by kind and id."""
+    """All objects by kind and id. `chance` decides which of two refusals comes first when both hold."""
 
     objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
-    default_domain: str | None = None
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    #: rules that need to know more than the object: called with (kind, object) before each write; may raise SetError
+    rules: list[Hook] = field(default_factory=list)
     #: called with (kind, object) after each create
-    on_create: Callable[[str, Object], None] = lambda kind, created: None
+    on_create: Hook = lambda kind, created: None
     _counters: dict[str, itertools.count[int]] = field(
         default_factory=lambda: {kind: itertools.count(1) for kind in KINDS}
     )
     _snowflakes: itertools.count[int] = field(default_factory=lambda: itertools.count(10**15, 7919))
-    _domain_names: dict[str, str] = field(default_factory=dict)
-    _addresses: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    _keys: UniqueKeys = field(default_factory=UniqueKeys)
+
+    def __post_init__(self) -> None:
+        for kind, rules in KINDS.items():
+            if rules.singleton:
+                self.objects[kind][SINGLETON] = {"id": SINGLETON, **built(kind, {})}
 
     def create(self, kind: str, given: Object) -> Object:
         """Store a new object. Raises SetError."""
-        table = KINDS[kind]
-        stored = {**{key: copy(value) for key, value in table.defaults.items()}, **checked(kind, table, given)}
-        validate(kind, table, stored)
-        self._check_unique(kind, stored, None)
-        self._check_references(kind, stored)
-        number = next(self._snowflakes if table.snowflake else self._counters[kind])
-        stored |= {"id": encode_id(number), "createdAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        if kind in ("Account", "MailingList"):
-            stored["emailAddress"] = f"{stored['name']}@{self.objects['Domain'][stored['domainId']]['name']}"
+        self._refuse_singleton(kind)
+        stored = built(kind, given)
+        tidy(kind, stored, None)
+        self._check(kind, stored)
+        number = next(self._snowflakes if KINDS[kind].snowflake else self._counters[kind])
+        stored["id"] = encode_id(number)
+        if "createdAt" in stored:
+            stored["createdAt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.objects[kind][stored["id"]] = stored
-        self._index(kind, stored)
+        self._keys.take(kind, stored)
         self.on_create(kind, stored)
         return stored
 
@@ -59,118 +64,64 @@ class Registry:
         if current is None:
             raise SetError("notFound")
         changed = patched(kind, current, patch)
-        validate(kind, KINDS[kind], changed)
-        self._check_unique(kind, changed, id_)
-        self._check_references(kind, changed)
-        self._unindex(kind, current)
+        tidy(kind, changed, current)
+        self._check(kind, changed)
+        self._keys.release(kind, current)
         current.clear()
         current.update(changed)
-        self._index(kind, current)
+        self._keys.take(kind, current)
 
     def destroy(self, kind: str, id_: str) -> None:
         """Raises SetError: notFound the second time, objectIsLinked while anything points at it."""
+        self._refuse_singleton(kind)
         if id_ not in self.objects[kind]:
             raise SetError("notFound")
-        links = self._links(kind, id_)
+        links = links_to(self.objects, kind, id_)
         if links:
             raise SetError("objectIsLinked", objectId={"object": kind, "id": id_}, linkedObjects=links)
-        self._unindex(kind, self.objects[kind][id_])
-        del self.objects[kind][id_]
+        self._keys.release(kind, self.objects[kind].pop(id_))
 
     def query(self, kind: str, conditions: Object) -> list[str]:
-        """Ids, newest first, of objects that satisfy all conditions."""
+        """Ids, oldest first, of objects that satisfy all conditions."""
+        held = self.objects[kind]
         if kind == "Domain" and set(conditions) == {"name"}:
-            found = self._domain_names.get(conditions["name"])
-            holder = self.objects["Domain"].get(found) if found else None
-            return [found] if found and holder and holder["name"] == conditions["name"] else []
-        found_ids = [id_ for id_, one in self.objects[kind].items() if _matches(one, conditions)]
-        return list(reversed(found_ids))
+            found = self._keys.holder("domain", conditions["name"])
+            return [found] if found and held[found]["name"] == conditions["name"] else []
+        if "text" in conditions:
+            conditions = {**conditions, "text": surviving_words(held.values(), str(conditions["text"]))}
+        return [id_ for id_, one in held.items() if matches(one, conditions)]
 
-    def _check_unique(self, kind: str, stored: Object, own_id: str | None) -> None:
-        if kind == "Domain":
-            for name, prop in [(stored["name"], "name"), *((alias, "aliases") for alias in stored["aliases"])]:
-                holder = self._domain_names.get(name)
-                if holder not in (None, own_id):
-                    raise _violation(prop, "Domain", str(holder))
-        if kind in ("Account", "MailingList"):
-            for address in _addresses(stored):
-                held = self._addresses.get(address)
-                if held is not None and held != (kind, own_id):
-                    raise _violation("email", *held)
+    def account_at(self, address: str, default_domain: str | None) -> Object | None:
+        """The account of exactly this address; a bare name belongs to the default domain."""
+        name, _, domain = address.partition("@")
+        domain_id = self._keys.holder("domain", domain) if domain else default_domain
+        found = self._keys.holder("address", name, str(domain_id))
+        account = self.objects["Account"].get(str(found))
+        return account if account is not None and account["name"] == name else None
 
-    def _check_references(self, kind: str, stored: Object) -> None:
-        tenant = stored.get("memberTenantId")
-        for prop, target in REFERENCES.get(kind, ()):
-            id_ = stored.get(prop)
-            if id_ is None:
-                continue
-            held = self.objects[target].get(id_)
-            foreign = held is not None and target != "Tenant" and tenant and held.get("memberTenantId") != tenant
-            if held is None or foreign:
-                raise SetError("invalidForeignKey", objectId={"object": target, "id": id_})
+    def shown(self, kind: str, one: Object) -> Object:
+        """With what is worked out when it is read, and without secrets."""
+        if "emailAddress" not in one:
+            return masked(one)
+        domain = self.objects["Domain"].get(one["domainId"], {})
+        return masked(one) | {"emailAddress": f"{one['name']}@{domain.get('name')}"}
 
-    def _links(self, kind: str, id_: str) -> list[Object]:
-        links = [
-            {"object": holder, "id": one["id"]}
-            for holder, references in REFERENCES.items()
-            for one in self.objects[holder].values()
-            if any(target == kind and one.get(prop) == id_ for prop, target in references)
+    def singleton(self, kind: str) -> Object:
+        return self.objects[kind][SINGLETON]
+
+    def _check(self, kind: str, stored: Object) -> None:
+        checks: list[Callable[[], Any]] = [
+            lambda: self._keys.check(kind, stored),
+            lambda: check_references(self.objects, kind, stored),
         ]
-        if kind == "Domain" and id_ == self.default_domain:
-            links.append({"object": "SystemSettings", "id": "singleton"})
-        return links
+        if self.chance.random() < 0.5:
+            checks.reverse()
+        for check in checks:
+            check()
+        for rule in self.rules:
+            rule(kind, stored)
 
-    def _index(self, kind: str, one: Object) -> None:
-        if kind == "Domain":
-            for name in (one["name"], *one["aliases"]):
-                self._domain_names[name] = one["id"]
-        if kind in ("Account", "MailingList"):
-            for address in _addresses(one):
-                self._addresses[address] = (kind, one["id"])
-
-    def _unindex(self, kind: str, one: Object) -> None:
-        if kind == "Domain":
-            for name in (one["name"], *one["aliases"]):
-                self._domain_names.pop(name, None)
-        if kind in ("Account", "MailingList"):
-            for address in _addresses(one):
-                self._addresses.pop(address, None)
-
-
-def encode_id(number: int) -> str:
-    """A number in base 32 with the product's alphabet, no padding."""
-    text = ""
-    while True:
-        number, digit = divmod(number, 32)
-        text = ALPHABET[digit] + text
-        if number == 0:
-            return text
-
-
-def parses(id_: Any) -> bool:
-    """Whether the server takes this for an id at all; what does not parse is dropped without a word."""
-    return isinstance(id_, str) and all(char.lower() in ALPHABET for char in id_)
-
-
-def _violation(prop: str, kind: str, id_: str) -> SetError:
-    return SetError("primaryKeyViolation", properties=[prop], objectId={"object": kind, "id": id_})
-
-
-def _addresses(one: Object) -> list[tuple[str, str]]:
-    aliases = [(alias["name"], alias.get("domainId", one["domainId"])) for alias in one["aliases"].values()]
-    return [(one["name"], one["domainId"]), *aliases]
-
-
-def _matches(one: Object, conditions: Object) -> bool:
-    for prop, value in conditions.items():
-        if prop == "text":
-            words = "".join(c if c.isalnum() else " " for c in str(value).lower()).split()
-            held = f"{one.get('name')} {one.get('description')}".lower()
-            if not all(word in held for word in words if len(word) > 1):
-                return False
-        elif prop == "status":
-            if one["status"].get("@type") != value:
-                return False
-        elif one.get(prop) != value:
-            return False
-    return True
+    @staticmethod
+    def _refuse_singleton(kind: str) -> None:
+        if KINDS[kind].singleton:
+            raise SetError("singleton")

@@ -1,0 +1,67 @@
+"""Stalwart's answers below JMAP: which requests are none, limits, refused credentials, as problem bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+CORE, OURS = "urn:ietf:params:jmap:core", "urn:stalwart:jmap"
+MAX_CALLS, MAX_REQUEST = 16, 10_000_000
+PROBLEM = "application/problem+json"
+ERROR = "urn:ietf:params:jmap:error:"
+
+
+def read(request: web.Request, raw: bytes) -> dict[str, Any]:
+    """The envelope of a request. Raises the answer for what is no request."""
+    if len(raw) > MAX_REQUEST:
+        raise _refused(type=f"{ERROR}limit", limit="maxSizeRequest")
+    try:
+        envelope = json.loads(raw) if request.content_type == "application/json" else None
+    except ValueError:
+        envelope = None
+    if envelope is None:
+        raise _refused(type=f"{ERROR}notJSON")
+    if not _is_well_formed(envelope):
+        # the real server repeats the whole request here, secrets included
+        raise _refused(type=f"{ERROR}notRequest", detail=raw.decode())
+    if len(envelope["methodCalls"]) > MAX_CALLS:
+        raise _refused(type=f"{ERROR}limit", limit="maxCallsInRequest")
+    return dict(envelope)
+
+
+def problem(status: int, title: str, **facts: Any) -> web.Response:
+    return web.Response(status=status, text=_body(status, title, **facts), content_type=PROBLEM)
+
+
+def limit(name: str) -> web.Response:
+    return problem(400, "Bad Request", type=f"{ERROR}limit", limit=name)
+
+
+def unauthorized(status: int) -> web.HTTPException:
+    """The answer for bad credentials (401), or for good ones that may not call (403)."""
+    if status == 403:
+        return web.HTTPForbidden(text=_body(403, "Forbidden"), content_type=PROBLEM)
+    text = _body(401, "Unauthorized", detail="You have to authenticate first.")
+    answer = web.HTTPUnauthorized(text=text, content_type=PROBLEM)
+    for scheme in ("Bearer", "Basic"):
+        answer.headers.add("WWW-Authenticate", f'{scheme} realm="Stalwart Server"')
+    return answer
+
+
+def _refused(**facts: Any) -> web.HTTPException:
+    return web.HTTPBadRequest(text=_body(400, "Bad Request", **facts), content_type=PROBLEM)
+
+
+def _body(status: int, title: str, **facts: Any) -> str:
+    return json.dumps({"type": "about:blank", "status": status, "title": title, **facts})
+
+
+def _is_well_formed(envelope: Any) -> bool:
+    return (
+        isinstance(envelope, dict)
+        and isinstance(envelope.get("methodCalls"), list)
+        and all(isinstance(call, list) and len(call) == 3 for call in envelope["methodCalls"])
+        and all(urn.startswith("urn:ietf:params:jmap:") or urn == OURS for urn in envelope.get("using", []))
+    )

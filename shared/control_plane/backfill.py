@@ -1,0 +1,71 @@
+"""Bringing older tenants to an integration that was not configured when they were set up, at an even pace."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.control_plane.starting import Starter
+from shared.domain.errors import ActionNotPossible
+from shared.domain.event import Author
+from shared.domain.operation import Action
+from shared.domain.tenant import Tenant
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.mongo import Transaction, new_id
+from shared.store.opening import Store
+from shared.store.operations import AlreadyOpen
+
+log = structlog.get_logger(__name__)
+
+#: tenants that one look starts a reconcile of at most, whatever the pace
+BATCH = 50
+#: a tenant that was not brought there, as by workers without the new settings, is tried again after so many seconds
+AGAIN_AFTER = 3600.0
+
+
+class Backfill:
+    """Every start takes a turn of a pace that all sweeps share, so any number of them may do this at once."""
+
+    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+        self._store = store
+        self._starter = starter
+        self._configured = sorted(settings.configured)
+        self._per_minute = settings.backfill_per_minute
+
+    def push(self) -> int:
+        """Start what the pace allows; how many operations were started."""
+        if self._per_minute == 0:
+            return 0
+        return sum(self._push(integration) for integration in self._configured)
+
+    def _push(self, integration: str) -> int:
+        started = 0
+        for tenant in self._store.tenants.unfilled(integration, BATCH):
+            if self._store.operations.find_open(tenant.id) is not None:
+                continue  # one operation at a time: a later look sees what it left to do
+            if not self._store.paces.take("backfill", 60.0 / self._per_minute):
+                break
+            started += self._start(tenant.id, integration)
+        return started
+
+    def _start(self, tenant_id: str, integration: str) -> bool:
+        author = Author(None, f"backfill-{integration}-{new_id()}")
+        try:
+            view = self._store.transaction(lambda session: self._begun(tenant_id, integration, author, session))
+        except (AlreadyOpen, ActionNotPossible):
+            return False  # something newer is under way, or the tenant was closed meanwhile
+        if view is None or view.operation is None:
+            return False
+        facts = {"integration": integration, "operation": view.operation.id, "request_id": author.request_id}
+        log.info("backfill.started", tenant=view.tenant.slug, **facts)
+        self._starter.ring(view)
+        return True
+
+    def _begun(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
+        tenant: Tenant | None = self._store.tenants.find_by_id(tenant_id, session)
+        if tenant is None:
+            return None
+        reason = f"{integration} was not configured before"
+        view = self._starter.start_within(Action.RECONCILE, tenant, author, session, reason)
+        self._store.tenants.fill(tenant, integration, AGAIN_AFTER, session)
+        return view

@@ -1,0 +1,88 @@
+"""Subscriptions as Stripe has them, brought onto our records: by steps, and by looks that Stripe's events ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from shared.control_plane.subscriptions import SHOWN
+from shared.domain.bill import Bill
+from shared.domain.billing import BillingEvent
+from shared.domain.errors import SubscriptionExists
+from shared.domain.event import Author, NewEvent, difference
+from shared.domain.operation import Operation
+from shared.domain.subscription import NewSubscription, Subscription
+from shared.store.billing_looks import LookClaim
+from shared.store.mongo import Transaction
+from shared.store.opening import Store
+
+log = structlog.get_logger(__name__)
+
+
+class BillingCases:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def heard(self, event: BillingEvent) -> bool:
+        """Have the subscription that a verified event is about looked at. False for one that we do not know.
+
+        What is done twice, late or out of order does no harm: the event itself changes nothing on the record.
+        """
+        known = self._store.billing_looks.ask(event.subscription_id) if event.subscription_id else False
+        log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
+        return known
+
+    def known(self, tenant_id: str) -> Subscription | None:
+        """The tenant's live subscription, else its latest that Stripe knows."""
+        live = self._store.subscriptions.find_live(tenant_id)
+        if live is not None:
+            return live
+        ended = self._store.subscriptions.of_tenants((tenant_id,))
+        return next((one for one in ended if one.stripe_subscription_id is not None), None)
+
+    def save(self, operation: Operation, bill: Bill) -> bool:
+        """What a step made or found. False, and nothing written, when a newer change of the tenant was accepted."""
+
+        def work(session: Transaction) -> bool:
+            if not self._store.tenants.is_current(operation.tenant_id, operation.generation, session):
+                return False
+            author = Author(operation.requested_by, operation.request_id)
+            known = self._store.subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
+            if known is None:
+                plan = bill.plan or ""
+                known = self._store.subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
+            self._write(known, bill, operation.tenant_slug, author, session)
+            return True
+
+        return self._store.transaction(work)
+
+    def looked(self, claim: LookClaim, bill: Bill) -> bool:
+        """Put on record what a look found. False when it counts for nothing: another was asked for, or took over."""
+
+        def work(session: Transaction) -> bool:
+            if not self._store.billing_looks.end(claim, session):
+                return False
+            known = self._store.subscriptions.find(claim.subscription.id, session)
+            tenant = self._store.tenants.find_by_id(claim.subscription.tenant_id, session)
+            if known is not None and tenant is not None and known.stripe_subscription_id == bill.subscription_id:
+                self._write(known, bill, tenant.slug, Author(None, f"stripe-{known.id}"), session)
+            return True
+
+        try:
+            return self._store.transaction(work)
+        except SubscriptionExists:
+            log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
+            return False
+
+    def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> None:
+        changes = bill.to_changes()
+        if replace(known, **changes) == known:
+            return
+        changed = self._store.subscriptions.change(known, changes, session)
+        if known.stripe_subscription_id != bill.subscription_id:
+            # events that came before the id was on record found nobody, so what they told is asked for now
+            self._store.billing_looks.ask_within(known.id, session)
+        before, after = difference(known, changed, SHOWN)
+        event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
+        self._store.events.append(event, session)

@@ -1,0 +1,88 @@
+"""A control plane with Stripe configured, whose billing steps the tests run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from shared.control_plane.opening import ControlPlane
+from shared.domain.access import Actor
+from shared.domain.operation import Mode, Operation, StepRecord
+from shared.domain.subscription import Subscription
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store
+from worker.billing_looks import BillingLooks
+from worker.integrations.stripe_billing import StripeBilling
+from worker.runner import Runner
+
+Make = Callable[[Mapping[str, Any]], Runner]
+
+
+@dataclass(frozen=True)
+class Tenancy:
+    """`make`: a runner with these clients."""
+
+    store: Store
+    plane: ControlPlane
+    admin: Actor
+    settings: Settings
+    server: StripeStandIn
+    client: StripeBilling
+    make: Make
+
+    def create(self, slug: str = "acme", plan: str = "starter") -> TenantView:
+        return self.plane.tenants.create(NewTenant(slug, slug.title(), plan), self.admin)
+
+    def run(self, view: TenantView, times: int = 8, client: StripeBilling | None = None) -> Operation:
+        """Do the workers' part until the operation ends, waiting for nothing; each step is tried so often at most."""
+        assert view.operation is not None
+        runner = self.make({"billing": client or self.client})
+        for _ in range(times):
+            operation = self.seen(view)
+            if not operation.is_open:
+                break
+            for step in operation.steps:
+                runner.run(operation.id, step.name, operation.dispatch)
+        return self.seen(view)
+
+    def seen(self, view: TenantView) -> Operation:
+        found = self.store.operations.find(view.operation.id if view.operation else "")
+        assert found is not None
+        return found
+
+    def billed(self, view: TenantView, **options: Any) -> StepRecord:
+        return self.run(view, **options).step("billing")
+
+    def set_up(self, slug: str = "acme") -> TenantView:
+        view = self.create(slug)
+        assert self.billed(view).status == "ok"
+        return view
+
+    def reconcile(self, slug: str = "acme", mode: Mode = Mode.APPLY) -> TenantView:
+        return self.plane.tenants.reconcile(slug, self.admin, mode)
+
+    def record(self, view: TenantView) -> Subscription:
+        return self.store.subscriptions.of_tenants((view.tenant.id,))[0]
+
+    def upstream(self) -> list[dict[str, Any]]:
+        return list(self.server.objects.subscriptions.values())
+
+    def tenant(self, slug: str = "acme") -> TenantView:
+        return self.plane.tenants.get(slug, self.admin)
+
+    def look(self) -> None:
+        """What the sweep does about subscriptions, to its end."""
+        looks = BillingLooks(self.store, self.client, self.settings)
+        looks.push()
+        looks.close()
+
+    def events(self, view: TenantView, action: str) -> list[Any]:
+        """The tenant's events of this action, oldest first."""
+        while self.store.events.any_unnumbered():
+            self.store.transaction(self.store.events.number)
+        feed = self.store.events.following((view.tenant.id,), 0, None, 500)
+        return [one for one in feed.items if one.action == action]

@@ -1,0 +1,105 @@
+"""Tenants from before billing was configured are brought to it by the sweep, at a pace, one operation at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.control_plane.backfill import Backfill
+from shared.control_plane.starting import Starter
+from shared.dispatch.sender import Dispatcher
+from shared.domain.operation import Action
+from shared.domain.tenant import Status
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.mongo import Document, open_database
+from shared.store.tenant_filling import unfilled_conditions
+from tests.billing.tenancy import Tenancy
+
+
+def backfill(tenancy: Tenancy, dispatcher: Dispatcher, per_minute: float = 6000) -> Backfill:
+    settings: Settings = tenancy.settings.model_copy(update={"backfill_per_minute": per_minute})
+    return Backfill(tenancy.store, Starter(tenancy.store, dispatcher, settings), settings)
+
+
+def ended(tenancy: Tenancy, view: TenantView) -> TenantView:
+    """A tenant set up by workers that have no integration at all."""
+    operation = tenancy.seen(view)
+    runner = tenancy.make({})
+    for step in operation.steps:
+        runner.run(operation.id, step.name, operation.dispatch)
+    assert not tenancy.seen(view).is_open
+    return view
+
+
+def test_a_tenant_from_before_billing_gets_a_reconcile_that_says_why_and_then_no_more(
+    tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    view = ended(tenancy, create("acme"))
+    assert "billing" not in tenancy.tenant().tenant.provisioning_status
+    work = backfill(tenancy, dispatcher)
+    assert (work.push(), work.push()) == (1, 0)
+    started = tenancy.tenant()
+    assert started.operation is not None
+    assert started.operation.action is Action.RECONCILE
+    assert started.operation.request_id.startswith("backfill-billing-")
+    assert started.tenant.provisioning_status["billing"] == "pending"
+    (event,) = tenancy.events(view, "tenant.reconcile")
+    assert event.after["reason"] == "billing was not configured before"
+    assert tenancy.billed(started).status == "ok"
+    assert tenancy.record(view).stripe_subscription_id is not None
+    assert work.push() == 0
+
+
+def test_what_was_skipped_for_want_of_the_key_is_filled_and_what_was_skipped_otherwise_is_not(
+    tenancy: Tenancy, dispatcher: Dispatcher
+) -> None:
+    ended(tenancy, tenancy.create("keyless"))
+    priceless = tenancy.create("priceless", plan="enterprise")
+    assert tenancy.billed(priceless).reason == "no_price"
+    assert backfill(tenancy, dispatcher).push() == 1
+    assert tenancy.tenant("keyless").tenant.provisioning_status["billing"] == "pending"
+    assert tenancy.tenant("priceless").tenant.provisioning_status["billing"] == "skipped"
+
+
+def test_workers_that_still_lack_the_key_do_not_make_it_go_round(tenancy: Tenancy, dispatcher: Dispatcher) -> None:
+    ended(tenancy, tenancy.create())
+    work = backfill(tenancy, dispatcher)
+    assert work.push() == 1
+    ended(tenancy, tenancy.tenant())
+    assert work.push() == 0
+
+
+def test_the_pace_is_one_for_all_sweeps_and_nought_is_none(
+    tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    for number in range(4):
+        ended(tenancy, create(f"acme-{number}"))
+    assert backfill(tenancy, dispatcher, 0).push() == 0
+    slow = [backfill(tenancy, dispatcher, 0.1) for _ in range(3)]
+    assert sum(one.push() for one in slow) == 1
+
+
+def test_a_tenant_with_an_open_operation_or_that_is_closed_is_left_alone(
+    tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    create("busy")
+    ended(tenancy, create("closed"))
+    ended(tenancy, tenancy.plane.life.suspend("closed", "unpaid", tenancy.admin))
+    assert tenancy.tenant("closed").tenant.status is Status.SUSPENDED
+    assert backfill(tenancy, dispatcher).push() == 0
+
+
+def test_looking_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
+    rows = open_database(tenancy.store.client, tenancy.settings.mongodb_database)["tenants"]
+    for condition in unfilled_conditions("billing"):
+        plan: Document = rows.find(condition).limit(50).explain()
+        assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
+
+
+def test_two_sweeps_at_once_start_one_reconcile(
+    tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    view = ended(tenancy, create("acme"))
+    assert sum(one.push() for one in [backfill(tenancy, dispatcher) for _ in range(2)]) == 1
+    assert len(tenancy.plane.operations.page("acme", tenancy.admin, 10, None).items) == 2
+    assert len(tenancy.events(view, "tenant.reconcile")) == 1

@@ -1,0 +1,143 @@
+"""What Stripe tells: proven events move a subscription's status, whatever their order, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stand_ins.stripe.outbox import signature
+from shared.domain.subscription import SubscriptionStatus
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from tests.api.conftest import Serve, serve  # noqa: F401
+from tests.billing.asking import SECRET, control
+from tests.billing.tenancy import Tenancy
+from tests.stand_ins import fault
+
+
+@pytest.fixture
+def address(billing_settings: Settings, tenancy: Tenancy, serve: Serve) -> str:  # noqa: F811
+    """Where the API takes events; `tenancy` has made the indexes."""
+    return f"{serve(billing_settings)}/stripe/events"
+
+
+@pytest.fixture
+def view(tenancy: Tenancy) -> TenantView:
+    made = tenancy.set_up()
+    tenancy.look()
+    return made
+
+
+def send(address: str, body: bytes, secret: str = SECRET, at: float | None = None) -> int:
+    headers = {"Stripe-Signature": signature(secret, int(at or time.time()), body)}
+    return requests.post(address, data=body, headers=headers, timeout=20).status_code
+
+
+def event(tenancy: Tenancy, status: str) -> bytes:
+    """Set a status in Stripe; the body of the event that tells of it."""
+    told = control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status=status)
+    found: dict[str, Any] = tenancy.server.outbox.events[told if isinstance(told, str) else told["result"]]
+    return json.dumps(found).encode()
+
+
+def test_an_event_moves_the_status_with_an_event_of_ours(tenancy: Tenancy, address: str, view: TenantView) -> None:
+    assert send(address, event(tenancy, "active")) == 200
+    assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
+    tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
+    last = tenancy.events(view, "subscription.changed")[-1]
+    assert (last.before, last.after["status"]) == ({"status": "past_due"}, "active")
+
+
+def test_doubled_and_reordered_events_end_at_what_stripe_has_now(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    first, second = event(tenancy, "active"), event(tenancy, "past_due")
+    third = event(tenancy, "canceled")
+    before = len(tenancy.events(view, "subscription.changed"))
+    for body in (third, first, second, first, third, second):
+        assert send(address, body) == 200
+        tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+    assert len(tenancy.events(view, "subscription.changed")) == before + 1
+
+
+@pytest.mark.parametrize("how", ["forged", "old", "changed", "unsigned"])
+def test_what_is_not_proven_is_refused_and_changes_nothing(
+    tenancy: Tenancy, address: str, view: TenantView, how: str
+) -> None:
+    body = event(tenancy, "canceled")
+    if how == "unsigned":
+        assert requests.post(address, data=body, timeout=20).status_code == 403
+    elif how == "changed":
+        headers = {"Stripe-Signature": signature(SECRET, int(time.time()), body)}
+        answer = requests.post(address, data=body + b" ", headers=headers, timeout=20)
+        assert (answer.status_code, answer.json()["code"]) == (403, "bad_signature")
+    else:
+        secret = "whsec_of_somebody_else" if how == "forged" else SECRET
+        assert send(address, body, secret, time.time() - (400 if how == "old" else 0)) == 403
+    tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
+
+
+def test_unknown_subscriptions_and_other_kinds_of_events_are_taken_and_change_nothing(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    told = json.loads(event(tenancy, "past_due"))
+    told["data"]["object"]["id"] = "sub_of_nobody"
+    assert send(address, json.dumps(told).encode()) == 200
+    told |= {"type": "charge.succeeded", "data": {"object": {"object": "charge", "id": "ch_1"}}}
+    assert send(address, json.dumps(told).encode()) == 200
+    assert tenancy.store.billing_looks.claim(60) is None
+
+
+def test_what_is_too_large_or_no_event_is_refused(address: str, view: TenantView) -> None:
+    assert send(address, b" " * (256 * 1024 + 1)) == 413
+    assert send(address, b"[]") == 400
+
+
+def test_a_look_that_fails_is_made_again_and_one_whose_process_died_is_due_again(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    assert send(address, event(tenancy, "active")) == 200
+    died = tenancy.store.billing_looks.claim(0.05)
+    assert died is not None
+    time.sleep(0.06)
+    fault(tenancy.server, kind="status", status=500, path="/v1/subscriptions", count=1)
+    claim = tenancy.store.billing_looks.claim(60)
+    assert claim is not None
+    assert claim.attempts == 2
+    tenancy.store.billing_looks.put_off(claim, 0)
+    tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
+
+
+def test_a_look_that_began_before_an_event_came_does_not_count_as_the_one_it_asked_for(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    send(address, event(tenancy, "active"))
+    claim = tenancy.store.billing_looks.claim(60)
+    assert claim is not None
+    assert send(address, event(tenancy, "canceled")) == 200
+    tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+    assert tenancy.store.transaction(lambda session: tenancy.store.billing_looks.end(claim, session)) is False
+
+
+def test_the_stand_ins_own_events_arrive_and_its_forged_ones_do_not(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    control(tenancy.server, "add_endpoint", url=address, secret=SECRET)
+    fault(tenancy.server, kind="event_forged", method="EVENT", path="customer.subscription.updated", count=1)
+    fault(tenancy.server, kind="event_doubled", method="EVENT", path="customer.subscription.updated", count=1)
+    event(tenancy, "active")
+    give_up = time.monotonic() + 30
+    while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
+        assert time.monotonic() < give_up, tenancy.server.outbox.deliveries
+        tenancy.look()
+        time.sleep(0.05)
+    assert 403 in {one["status"] for one in tenancy.server.outbox.deliveries}

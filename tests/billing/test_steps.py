@@ -1,0 +1,207 @@
+"""Billing as an integration: what a tenant's life makes of its customer and subscription, whatever Stripe does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.control_plane.billing import BillingCases
+from shared.domain.bill import Bill
+from shared.domain.operation import Mode, OperationStatus
+from shared.domain.subscription import SubscriptionStatus
+from shared.domain.tenant import BillingInfo, Status
+from shared.domain.views import TenantView
+from tests.billing.asking import KEY, control
+from tests.billing.tenancy import Tenancy
+from tests.stand_ins import fault, writes
+from worker.integrations.stripe_billing import connect
+
+
+def test_a_new_tenant_has_one_customer_and_one_subscription_with_its_id_and_both_are_on_record(
+    tenancy: Tenancy,
+) -> None:
+    view = tenancy.set_up()
+    tenant = tenancy.tenant().tenant
+    assert (tenant.status, tenant.provisioning_status["billing"]) == (Status.ACTIVE, "ok")
+    (upstream,) = tenancy.upstream()
+    assert upstream["metadata"] == {"dezky_tenant": view.tenant.id}
+    record = tenancy.record(view)
+    assert record.stripe_subscription_id == upstream["id"]
+    assert record.stripe_customer_id == upstream["customer"]
+    assert (record.status, record.current_period_end is not None) == (SubscriptionStatus.PAST_DUE, True)
+    (event,) = tenancy.events(view, "subscription.changed")
+    assert event.after["stripeSubscriptionId"] == upstream["id"]
+
+
+def test_a_reconcile_changes_nothing_and_a_plan_says_what_would_be_done(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    tenancy.run(view, client=None)
+    before = writes(tenancy.server)
+    assert tenancy.billed(tenancy.reconcile()).status == "ok"
+    assert writes(tenancy.server) == before
+    tenancy.server.reset()
+    planned = tenancy.billed(tenancy.reconcile(mode=Mode.PLAN))
+    assert planned.changes == (
+        "create a customer for Acme",
+        "set what stands on the invoices of Acme",
+        "begin a subscription at the price price_starter",
+    )
+    assert writes(tenancy.server) == before
+
+
+def test_without_stripe_nothing_of_billing_is_seen(create: Callable[..., TenantView]) -> None:
+    view = create("acme")
+    assert view.operation is not None
+    assert "billing" not in view.tenant.provisioning_status
+    assert "billing" not in {step.name for step in view.operation.steps}
+
+
+def test_workers_without_the_key_skip_the_step_with_its_reason(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    runner = tenancy.make({})
+    runner.run(tenancy.seen(view).id, "billing", 1)
+    step = tenancy.seen(view).step("billing")
+    assert (step.status, step.reason) == ("skipped", "not_configured")
+
+
+def test_a_plan_without_a_price_is_not_billed(tenancy: Tenancy) -> None:
+    step = tenancy.billed(tenancy.create(plan="enterprise"))
+    assert (step.status, step.reason) == ("skipped", "no_price")
+    assert tenancy.upstream() == []
+
+
+def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    info = {"company": "Acme GmbH", "email": "bills@acme.test", "address": {"city": "Wien"}}
+    changed = tenancy.plane.tenants.change("acme", {"plan": "business", "billing_info": info}, tenancy.admin, None)
+    assert tenancy.billed(changed).status == "ok"
+    (upstream,) = tenancy.upstream()
+    assert upstream["items"]["data"][0]["price"]["id"] == "price_business"
+    assert tenancy.record(view).plan == "business"
+    (customer,) = tenancy.server.objects.customers.values()
+    assert (customer["name"], customer["email"], customer["address"]["city"]) == (
+        *("Acme GmbH", "bills@acme.test"),
+        "Wien",
+    )
+    later = tenancy.plane.tenants.change("acme", {"billing_info": {"email": "new@acme.test"}}, tenancy.admin, None)
+    assert tenancy.billed(later).status == "ok"
+    assert customer["email"] == "new@acme.test"
+    assert isinstance(tenancy.tenant().tenant.billing_info, BillingInfo)
+
+
+# -- a tenant's end
+
+
+def test_a_deleted_tenants_subscription_ends_with_its_period_and_goes_on_when_it_is_restored(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    assert tenancy.billed(tenancy.plane.life.delete("acme", tenancy.admin)).status == "ok"
+    assert tenancy.upstream()[0]["cancel_at_period_end"] is True
+    assert tenancy.billed(tenancy.plane.life.restore("acme", tenancy.admin)).status == "ok"
+    (upstream,) = tenancy.upstream()
+    assert upstream["cancel_at_period_end"] is False
+
+
+def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    before = writes(tenancy.server)
+    operation = tenancy.run(tenancy.plane.life.suspend("acme", "unpaid", tenancy.admin))
+    assert "billing" not in {step.name for step in operation.steps}
+    assert writes(tenancy.server) == before
+    assert tenancy.tenant().tenant.provisioning_status["billing"] == "ok"
+
+
+def test_a_purge_ends_the_subscription_at_once_and_says_how_it_was_seen(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    tenancy.run(tenancy.plane.life.delete("acme", tenancy.admin))
+    operation = tenancy.run(tenancy.plane.life.purge("acme", tenancy.admin))
+    assert operation.status is OperationStatus.SUCCEEDED
+    assert "verified" in operation.step("billing").notes
+    assert tenancy.upstream()[0]["status"] == "canceled"
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+
+
+def test_what_was_ended_in_stripe_is_not_begun_again_by_a_reconcile_but_is_by_a_restore(tenancy: Tenancy) -> None:
+    view = tenancy.set_up()
+    control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status="canceled")
+    step = tenancy.billed(tenancy.reconcile())
+    assert (step.status, step.reason) == ("skipped", "subscription_ended")
+    assert tenancy.record(view).status is SubscriptionStatus.CANCELED
+    tenancy.run(tenancy.plane.life.delete("acme", tenancy.admin))
+    assert tenancy.billed(tenancy.plane.life.restore("acme", tenancy.admin)).status == "ok"
+    assert [one["status"] for one in tenancy.upstream()] == ["canceled", "incomplete"]
+    assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
+
+
+def test_somebody_elses_subscription_on_record_is_left_alone(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    tenancy.upstream()[0]["metadata"] = {}
+    step = tenancy.billed(tenancy.reconcile())
+    assert (step.status, step.reason) == ("error", "taken")
+
+
+# -- Stripe in trouble
+
+
+@pytest.mark.parametrize("path", ["/v1/customers", "/v1/subscriptions"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "lost"},
+        {"kind": "made_500"},
+        {"kind": "saved_500"},
+        {"kind": "key_in_use"},
+        {"kind": "lock_timeout"},
+        {"kind": "status", "status": 503},
+        {"kind": "applied_then_status", "status": 502},
+    ],
+    ids=lambda rule: rule["kind"],
+)
+def test_whatever_stripe_answers_there_is_one_customer_and_one_subscription(
+    tenancy: Tenancy, rule: dict[str, object], path: str
+) -> None:
+    view = tenancy.create()
+    fault(tenancy.server, method="POST", path=path, count=4, **rule)
+    for _ in range(12):
+        operation = tenancy.run(view, times=4)
+        if not operation.is_open:
+            break
+    assert operation.step("billing").status == "ok", operation.step("billing")
+    assert [len(tenancy.server.objects.customers), len(tenancy.upstream())] == [1, 1]
+
+
+def test_a_request_that_outlives_its_attempt_makes_nothing_twice(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    fault(tenancy.server, kind="slow", delay=1.0, method="POST", path="/v1/subscriptions", count=1)
+    impatient = connect(KEY, url=tenancy.server.url, call_seconds=0.3)
+    first = tenancy.billed(view, times=1, client=impatient)
+    assert first.is_open
+    while tenancy.run(view).is_open:
+        pass
+    assert [len(tenancy.server.objects.customers), len(tenancy.upstream())] == [1, 1]
+
+
+def test_what_an_attempt_made_before_its_process_died_is_found_by_the_next(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    made = tenancy.client.create_customer(view.tenant.id, key="of-the-dead")
+    tenancy.client.create_subscription(made.id, view.tenant.id, "price_starter", key="of-the-dead-too")
+    assert tenancy.billed(view).status == "ok"
+    assert [len(tenancy.server.objects.customers), len(tenancy.upstream())] == [1, 1]
+    assert tenancy.record(view).stripe_customer_id == made.id
+
+
+def test_what_an_older_operation_found_is_not_written_over_a_newer_change(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    old = tenancy.seen(view)
+    tenancy.store.transaction(lambda session: tenancy.store.operations.cancel(old.id, session))
+    tenancy.reconcile()
+    bill = Bill("cus_old", "sub_old", SubscriptionStatus.ACTIVE, None)
+    assert BillingCases(tenancy.store).save(old, bill) is False
+    assert tenancy.record(view).stripe_subscription_id is None
+
+
+def test_a_refused_key_ends_the_step_with_what_to_do(tenancy: Tenancy) -> None:
+    view = tenancy.create()
+    control(tenancy.server, "revoke_key")
+    step = tenancy.billed(view)
+    assert (step.status, step.reason, bool(step.remedy)) == ("error", "bad_credentials", True)

@@ -1,0 +1,134 @@
+"""Fixtures of the contract tests: each product as a fresh install, or as an operator has prepared it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.authentik.oidc import OidcClient
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
+from tests.contracts.jmap_calls import Jmap
+from tests.contracts.ocis_objects import Spaces
+from tests.contracts.real_or_stand_in import Server, real_server, unique
+
+TOKEN = "contract"
+
+
+@pytest.fixture(scope="module")
+def authentik_api() -> Iterator[Server]:
+    """A superuser's way in."""
+    real = real_server("AUTHENTIK")
+    if real is not None:
+        yield real
+        return
+    clients = (OidcClient("portal", "portal", "portal-secret"),)
+    with AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients).running() as stand_in:
+        yield Server(stand_in.url, token=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Prepared]:
+    """A real server is prepared when AUTHENTIK_TEST_FLOW, _FLOW_SLUG and _EMAIL_STAGE say how; else skipped."""
+    real = real_server("AUTHENTIK")
+    if real is not None:
+        given = [os.environ.get(f"AUTHENTIK_TEST_{name}") for name in ("FLOW", "FLOW_SLUG", "EMAIL_STAGE")]
+        if None in given:
+            pytest.skip("this server is not prepared for invitations")
+        yield Prepared(real, *(str(one) for one in given))
+        return
+    stand_in = AuthentikStandIn(api_token=TOKEN, admin_group="admins")
+    invitations = stand_in.world.invitations
+    invitations.set_recovery_flow("recovery")
+    flow, stage = invitations.add_flow("enrolment"), invitations.add_email_stage()
+    with stand_in.running():
+        yield Prepared(Server(stand_in.url, token=TOKEN), flow, "enrolment", stage)
+
+
+@pytest.fixture
+def made(authentik_api: Server) -> Iterator[Made]:
+    maker = Made(authentik_api)
+    yield maker
+    maker.clean()
+
+
+@pytest.fixture
+def new_user(made: Made) -> Make:
+    return lambda **fields: made(USERS, **{"username": unique("person"), "name": "Person", **fields})
+
+
+@pytest.fixture
+def new_group(made: Made) -> Make:
+    return lambda **fields: made(GROUPS, **{"name": unique("contract"), **fields})
+
+
+@pytest.fixture
+def new_application(made: Made) -> Make:
+    def make(**fields: Any) -> Any:
+        slug = unique("contract")
+        return made(APPLICATIONS, key="slug", **{"name": slug, "slug": slug, **fields})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def stalwart_api() -> Iterator[Server]:
+    """A system administrator's way in."""
+    real = real_server("STALWART")
+    if real is not None:
+        yield real
+        return
+    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as stand_in:
+        yield Server(stand_in.url, token="API_contract")
+
+
+@pytest.fixture
+def jmap(stalwart_api: Server) -> Iterator[Jmap]:
+    calls = Jmap(stalwart_api)
+    yield calls
+    calls.clean()
+
+
+OCIS_ROLES = {"OCIS": "Admin", "OCIS_SPACES": "Space Admin", "OCIS_PLAIN": "User"}
+
+
+@pytest.fixture(scope="module")
+def ocis_accounts() -> Iterator[dict[str, Server | None]]:
+    """By the name their variables begin with; on a real server those that are set."""
+    if real_server("OCIS") is not None:
+        yield {name: real_server(name) for name in OCIS_ROLES}
+        return
+    users = {name: ("contract", role) for name, role in OCIS_ROLES.items()}
+    with OcisStandIn(basic_users=users).running() as stand_in:
+        yield {name: Server(stand_in.url, basic=(name, "contract")) for name in OCIS_ROLES}
+
+
+@pytest.fixture
+def spaces(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """An administrator of everything."""
+    yield from _spaces(ocis_accounts["OCIS"])
+
+
+@pytest.fixture
+def space_admin(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """An administrator of spaces only."""
+    yield from _spaces(ocis_accounts["OCIS_SPACES"])
+
+
+@pytest.fixture
+def plain_user(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """Somebody without any power."""
+    yield from _spaces(ocis_accounts["OCIS_PLAIN"])
+
+
+def _spaces(server: Server | None) -> Iterator[Spaces]:
+    if server is None:
+        pytest.skip("this server has no such account")
+    account = Spaces(server)
+    yield account
+    account.clean()

@@ -1,0 +1,71 @@
+"""What the contract tests of OCIS share: an account's calls in few words, and spaces that are taken away again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from tests.contracts.real_or_stand_in import Server, unique
+
+V1, BETA = "/graph/v1.0", "/graph/v1beta1"
+VIEWER = "a8d5fe5e-96e3-418d-825b-534dbdf22b99"
+EDITOR = "58c63c02-1d89-4572-916a-870abc5a1b7d"
+MANAGER = "312c0871-5ef7-4b3a-85b6-0e4074c64049"
+ROLE_IDS = {"viewer": VIEWER, "editor": EDITOR, "manager": MANAGER}
+PURGE, RESTORE = {"Purge": "T"}, {"Restore": "T"}
+
+
+class Spaces:
+    """One account at OCIS. A space is named by its id."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._made: list[str] = []
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        return self.server(method, path, **options)
+
+    def create(self, **fields: Any) -> str:
+        body = {"name": unique("contract"), "driveType": "project", **fields}
+        answer = self("POST", f"{V1}/drives", json=body)
+        assert answer.status_code == 201, answer.text
+        self._made.append(answer.json()["id"])
+        return self._made[-1]
+
+    def get(self, space: str) -> requests.Response:
+        return self("GET", f"{V1}/drives/{space}")
+
+    def change(self, space: str, body: dict[str, Any], **options: Any) -> requests.Response:
+        return self("PATCH", f"{V1}/drives/{space}", json=body, **options)
+
+    def restore(self, space: str) -> requests.Response:
+        return self.change(space, {}, headers=RESTORE)
+
+    def disable(self, space: str) -> requests.Response:
+        return self("DELETE", f"{V1}/drives/{space}")
+
+    def purge(self, space: str) -> requests.Response:
+        return self("DELETE", f"{V1}/drives/{space}", headers=PURGE)
+
+    def lists(self, space: str, path: str = f"{V1}/drives") -> bool:
+        answer = self("GET", path)
+        assert answer.status_code == 200, answer.text
+        return space in {one["id"] for one in answer.json()["value"]}
+
+    def own_id(self) -> str:
+        id_: str = self("GET", f"{V1}/me").json()["id"]
+        return id_
+
+    def invite(self, space: str, who: str, role: str, kind: str = "user") -> requests.Response:
+        recipient = {"@libre.graph.recipient.type": kind, "objectId": who}
+        body = {"recipients": [recipient], "roles": [ROLE_IDS[role]]}
+        return self("POST", f"{BETA}/drives/{space}/root/invite", json=body)
+
+    def members(self, space: str) -> requests.Response:
+        return self("GET", f"{BETA}/drives/{space}/root/permissions")
+
+    def clean(self) -> None:
+        for space in self._made:
+            self.disable(space)
+            self.purge(space)

@@ -1,0 +1,167 @@
+"""What we rely on in Stalwart's domains: their names, their keys, the records to publish.
+
+Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
+STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import dns.rdatatype
+import dns.zone
+import requests
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.contracts.jmap_calls import USING, Jmap
+from tests.contracts.real_or_stand_in import unique
+
+
+def test_a_domain_is_stored_in_its_canonical_form_and_asked_for_in_that_only(jmap: Jmap) -> None:
+    name = f"{unique('Mixed')}.test"
+    jmap.create("Domain", name=name, dkimManagement={"@type": "Manual"})
+    assert len(jmap.ids("Domain", name=name.lower())) == 1
+    assert jmap.ids("Domain", name=name) == []
+
+
+def test_a_domain_outside_the_suffix_list_is_refused(jmap: Jmap) -> None:
+    answer = jmap.set("Domain", create={"k": {"name": f"{unique('x')}.example"}})
+    assert answer["notCreated"]["k"]["type"] == "invalidPatch"
+
+
+def test_a_second_domain_of_a_name_or_alias_names_the_holder(jmap: Jmap) -> None:
+    alias = f"{unique('alias')}.test"
+    name, holder = jmap.domain(aliases={alias: True})
+    for taken in (name, alias):
+        error = jmap.set("Domain", create={"k": {"name": taken}})["notCreated"]["k"]
+        assert (error["type"], error["objectId"]) == ("primaryKeyViolation", {"object": "Domain", "id": holder})
+
+
+def test_of_two_creates_at_once_one_domain_comes_out(jmap: Jmap) -> None:
+    name = f"{unique('race')}.test"
+    body = {"using": USING, "methodCalls": [["x:Domain/set", {"create": {"k": {"name": name}}}, "0"]]}
+    headers, auth = dict(jmap.server.session.headers), jmap.server.session.auth
+
+    def create(_: int) -> Any:
+        url = f"{jmap.server.url}/jmap/"
+        return requests.post(url, json=body, headers=headers, auth=auth, timeout=30).json()["methodResponses"][0]
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(create, range(3)))
+    assert sum("created" in answer[1] for answer in answers) == 1
+    (id_,) = jmap.ids("Domain", name=name)
+    jmap.made("Domain", id_)
+
+
+def test_keys_of_both_kinds_come_later_and_stand_in_the_zone(jmap: Jmap) -> None:
+    algorithms = {"Dkim1Ed25519Sha256": True, "Dkim1RsaSha256": True}
+    name, domain = jmap.domain(dkimManagement={"@type": "Automatic", "algorithms": algorithms})
+    give_up = time.monotonic() + 20
+    while len(jmap.ids("DkimSignature", domainId=domain)) < 2:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    signatures = jmap(
+        ["x:DkimSignature/get", {"ids": jmap.ids("DkimSignature", domainId=domain), "properties": ["stage"]}]
+    )["list"]
+    assert {(one["@type"], one["stage"]) for one in signatures} == {(kind, "active") for kind in algorithms}
+    text = jmap(["x:Domain/get", {"ids": [domain], "properties": ["dnsZoneFile"]}])["list"][0]["dnsZoneFile"]
+    zone = dns.zone.from_text(f"$TTL 3600\n{text}", origin=f"{name}.", relativize=False, check_origin=False)
+    owners = [owner.to_text() for owner in zone]
+    assert sum("._domainkey." in owner for owner in owners) == 2
+    assert f"_dmarc.{name}." in owners
+
+
+def test_switching_a_domain_off_and_on_keeps_the_rest(jmap: Jmap) -> None:
+    name, domain = jmap.domain(description="ours")
+    for enabled in (False, False, True):
+        assert jmap.change("Domain", domain, isEnabled=enabled) is None
+        shown = jmap.get("Domain", domain, "name", "isEnabled", "description")
+        assert shown == {"id": domain, "name": name, "isEnabled": enabled, "description": "ours"}
+
+
+def test_aliases_are_given_and_taken_by_their_place(jmap: Jmap) -> None:
+    _, domain = jmap.domain()
+    first, second = f"{unique('alias')}.test", f"{unique('alias')}.test"
+    for place, value, expected in [
+        (f"aliases/{first}", True, {first}),
+        (f"aliases/{second}", True, {first, second}),
+        (f"aliases/{first}", None, {second}),
+    ]:
+        assert jmap.change("Domain", domain, **{place: value}) is None
+        assert set(jmap.get("Domain", domain, "aliases")["aliases"]) == expected
+    assert jmap.create("Domain", name=first, dkimManagement={"@type": "Manual"})
+
+
+def test_a_text_may_be_taken_back_to_null(jmap: Jmap) -> None:
+    _, domain = jmap.domain(description="ours", catchAllAddress="anna@acme.test")
+    for name in ("description", "catchAllAddress", "reportAddressUri"):
+        assert jmap.change("Domain", domain, **{name: None}) is None
+        assert jmap.get("Domain", domain, name).get(name) is None
+
+
+def test_a_new_name_changes_every_address(jmap: Jmap) -> None:
+    _, domain = jmap.domain()
+    account = jmap.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
+    renamed = f"{unique('renamed')}.test"
+    assert jmap.change("Domain", domain, name=renamed) is None
+    assert jmap.get("Account", account, "emailAddress")["emailAddress"] == f"team@{renamed}"
+
+
+def test_a_domain_may_not_belong_to_a_tenant_that_is_not_there(jmap: Jmap) -> None:
+    error = jmap.refusal("Domain", name=f"{unique('x')}.test", memberTenantId="2222222")
+    assert (error["type"], error["objectId"]) == ("invalidForeignKey", {"object": "Tenant", "id": "2222222"})
+
+
+def test_a_domain_whose_keys_are_managed_by_hand_gets_none_and_its_task_fails(jmap: Jmap) -> None:
+    _, domain = jmap.domain()
+    task = jmap.create("Task", **{"@type": "DkimManagement"}, domainId=domain, status={"@type": "Pending"})
+    give_up = time.monotonic() + 20
+    while task not in jmap.ids("Task", **{"@type": "DkimManagement", "status": "Failed"}):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    failed = jmap.get("Task", task, "domainId", "status")
+    assert (failed["domainId"], bool(failed["status"]["failureReason"])) == (domain, True)
+    assert jmap.ids("DkimSignature", domainId=domain) == []
+
+
+def test_an_own_key_is_checked_masked_and_published_and_its_selector_is_not_unique(jmap: Jmap) -> None:
+    name, domain = jmap.domain()
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    body = {"@type": "Dkim1Ed25519Sha256", "domainId": domain, "selector": "own"}
+    for secret in ("no key", "****"):
+        error = jmap.refusal("DkimSignature", **body, privateKey={"@type": "Text", "secret": secret})
+        assert error["type"] == "invalidProperties"
+    pair = [jmap.create("DkimSignature", **body, privateKey={"@type": "Text", "secret": pem}) for _ in range(2)]
+    shown = jmap.get("DkimSignature", pair[0], "stage", "privateKey", "publicKey")
+    assert (shown["stage"], shown["privateKey"]["secret"]) == ("active", "****")
+    assert jmap.change("DkimSignature", pair[0], stage="retired") is None
+    zone = jmap.get("Domain", domain, "dnsZoneFile")["dnsZoneFile"]
+    assert zone.count(f"own._domainkey.{name}. IN TXT") == 2
+    assert shown["publicKey"] in zone
+
+
+def test_the_zone_text_has_all_that_is_to_be_published_in_absolute_names(jmap: Jmap) -> None:
+    name, domain = jmap.domain()
+    host = jmap.get("SystemSettings", "singleton", "defaultHostname")["defaultHostname"]
+    text = jmap.get("Domain", domain, "dnsZoneFile")["dnsZoneFile"]
+    assert not {"$TTL", "$ORIGIN", "_domainkey"} & set(re.split(r"[\s.]", text))
+    zone = dns.zone.from_text(f"$TTL 3600\n{text}", origin=f"{name}.", relativize=False, check_origin=False)
+    records = {(owner.to_text(), dns.rdatatype.to_text(data.rdtype)) for owner, _, data in zone.iterate_rdatas()}
+    assert records >= {
+        (f"{name}.", "TXT"),
+        (f"{name}.", "MX"),
+        (f"_dmarc.{name}.", "TXT"),
+        (f"_imaps._tcp.{name}.", "SRV"),
+        (f"_jmap._tcp.{name}.", "SRV"),
+        (f"_submissions._tcp.{name}.", "SRV"),
+        (f"mta-sts.{name}.", "CNAME"),
+        (f"_mta-sts.{name}.", "TXT"),
+        (f"_smtp._tls.{name}.", "TXT"),
+        (f"autoconfig.{name}.", "CNAME"),
+        (f"autodiscover.{name}.", "CNAME"),
+    }
+    assert host in {data.to_text().split()[1].rstrip(".") for _, _, data in zone.iterate_rdatas("MX")}

@@ -1,0 +1,84 @@
+"""The runbook and the command line's page say what the service says: every reason a row, every command a real one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from platformctl.__main__ import cli
+from shared.domain.reasons import REASONS
+from shared.domain.webhook import REASONS as WEBHOOK_REASONS
+from shared.settings import Settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+RUNBOOK = DOCS / "operations.md"
+DOCUMENTS = ("operations.md", "platformctl.md", "domains.md", "webhooks.md")
+#: in running text a command ends where its code does; in a block at a comment, a pipe or the line's end
+IN_TEXT = re.compile(r"`platformctl ([^`]+)`")
+IN_BLOCK = re.compile(r"platformctl ([^#|&;\n]+)")
+FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def rows(text: str, *headings: str) -> list[list[str]]:
+    """The cells of the table with these first headings, row by row."""
+    head = r" \| ".join(map(re.escape, headings))
+    found = re.search(rf"^\| {head} \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)", text, re.MULTILINE)
+    assert found is not None, f"there is no table of {', '.join(headings)}"
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in found[1].splitlines()]
+
+
+def commands(document: str) -> Iterator[str]:
+    text = document.replace("\\\n", " ")
+    for block in FENCE.findall(text):
+        yield from (found.strip() for found in IN_BLOCK.findall(block))
+    yield from (found.partition(" | ")[0] for found in IN_TEXT.findall(FENCE.sub("", text)))
+
+
+def test_the_table_of_reasons_is_the_catalogue() -> None:
+    shown = rows(RUNBOOK.read_text(), "reason", "again", "meaning")
+    known = [[f"`{name}`", "yes" if one.retryable else "no", one.message] for name, one in REASONS.items()]
+    assert [row[:3] for row in shown] == known
+    assert all(len(row) == 4 and row[3] for row in shown)
+
+
+def test_what_switches_a_webhook_off_is_in_its_table() -> None:
+    shown = {row[0].strip("`") for row in rows(RUNBOOK.read_text(), "`disabledReason`")}
+    assert shown - set(WEBHOOK_REASONS) == {"none, `enabled: no"}
+    assert {"gone", "failing", "unsigned"} <= shown
+
+
+def test_every_reason_that_the_runbook_names_is_one() -> None:
+    for row in rows(RUNBOOK.read_text(), "reason", "meaning"):
+        for name in re.findall(r"`([a-z_]+)`", row[0]):
+            assert name in REASONS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_of_the_documents_is_one_that_platformctl_takes(document: str) -> None:
+    for line in commands((DOCS / document).read_text()):
+        words = shlex.split(line)
+        command: click.Command = cli
+        while words and isinstance(command, click.Group) and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        assert not isinstance(command, click.Group) or not words or words[0].startswith("-"), line
+        taken = {flag for one in (*command.params, *cli.params) for flag in (*one.opts, *one.secondary_opts)}
+        unknown = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} - taken
+        assert not unknown - {"--help", "-h", "--version"}, line
+
+
+def test_every_setting_that_the_runbook_names_is_one() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    others = {"REMAP_SIGTERM"}
+    named = set(re.findall(r"\b[A-Z][A-Z]+(?:_[A-Z]+)+\b", RUNBOOK.read_text()))
+    assert named - others <= known, named - others - known
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for document in DOCS.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,118 @@
+"""`platformctl domains`: what to publish, what DNS answers, and waiting for a check."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.dns.server import DnsStandIn
+from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.starting import Starter
+from shared.dispatch.sender import Dispatcher
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.platformctl.conftest import Cli
+from tests.stand_ins import fault, publish
+from worker.domain_looks import DomainLooks
+from worker.integrations.dns_lookup import DnsLookup
+
+
+@pytest.fixture
+def acme(cli: Cli) -> None:
+    cli.json("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test")
+
+
+@pytest.fixture
+def looking(
+    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsStandIn
+) -> Iterator[None]:
+    """The sweep's part: whatever is due is looked at."""
+    settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
+    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=1.0), settings)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.05):
+            looks.push()
+
+    sweep = threading.Thread(target=work)
+    sweep.start()
+    yield
+    stop.set()
+    sweep.join()
+    looks.close()
+
+
+def proof(cli: Cli) -> dict[str, Any]:
+    [domain] = cli.json("domains", "list", "acme")
+    [record] = domain["records"]
+    found: dict[str, Any] = record
+    return found
+
+
+@pytest.mark.usefixtures("acme")
+def test_what_to_publish_is_listed_in_a_row_for_each_record(cli: Cli) -> None:
+    shown = cli("domains", "list", "acme")
+    assert shown.exit_code == 0, shown.output
+    head, columns, row = shown.stdout.splitlines()
+    assert head.startswith("acme.test: unverified")
+    assert columns.split() == ["NAME", "TYPE", "VALUE", "FOR", "ESSENTIAL", "IN", "DNS", "DNS", "HAS"]
+    record = proof(cli)
+    assert row.split() == ["_dezky-challenge.acme.test", "TXT", record["value"], "ownership", "yes"]
+
+
+def test_a_tenant_without_domains_has_nothing_to_list(cli: Cli) -> None:
+    cli.json("tenants", "create", "acme", "--name", "Acme")
+    assert cli.json("domains", "list", "acme") == []
+    assert cli("domains", "list", "acme").stderr == "Nothing found.\n"
+
+
+@pytest.mark.usefixtures("acme", "looking")
+def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsStandIn) -> None:
+    record = proof(cli)
+    publish(dns, (record["name"], record["type"], record["value"]))
+    found = cli("domains", "verify", "acme", "acme.test", "--wait")
+    assert found.exit_code == 0, found.output
+    assert found.stdout.startswith("acme.test: verified  proven ")
+    assert found.stdout.split()[-1] == "ok"
+
+
+@pytest.mark.usefixtures("acme", "looking")
+def test_a_domain_without_its_proof_ends_the_wait_with_1_and_shows_what_is_there_instead(
+    cli: Cli, dns: DnsStandIn
+) -> None:
+    publish(dns, (proof(cli)["name"], "TXT", "dezky-verification=of-somebody-else"))
+    missed = cli("domains", "verify", "acme", "ACME.test.", "--wait", "-o", "json")
+    assert missed.exit_code == 1, missed.output
+    [record] = json.loads(missed.stdout)["records"]
+    assert (record["presence"], record["seen"]) == ("different", ["dezky-verification=of-somebody-else"])
+
+
+@pytest.mark.usefixtures("acme", "looking")
+def test_when_dns_is_silent_nothing_is_said_to_be_missing(cli: Cli, dns: DnsStandIn) -> None:
+    fault(dns, kind="servfail")
+    silent = cli("domains", "verify", "acme", "acme.test", "--wait")
+    assert silent.exit_code == 1
+    assert "no answer from DNS upstream_error" in silent.stdout
+    assert "nothing follows from that" in silent.stderr
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_check_that_is_still_to_come_when_the_time_is_up_ends_with_6(cli: Cli) -> None:
+    asked = cli("domains", "verify", "acme", "acme.test")
+    assert asked.exit_code == 0
+    assert "check asked for " in asked.stdout
+    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "0.1").exit_code == 6
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_domain_of_somebody_else_is_refused_and_what_is_none_is_a_wrong_command_line(cli: Cli) -> None:
+    foreign = cli("domains", "verify", "acme", "beta.test")
+    assert (foreign.exit_code, "not_found" in foreign.stderr) == (3, True)
+    for text in ("acme", "../webhooks", "acme.test/../x", "a..b", "", "acme.test?x"):
+        assert cli("domains", "verify", "acme", "--", text).exit_code == 2, text

@@ -1,0 +1,178 @@
+"""Stalwart's stand-in in what a system administrator never meets, or only on a bad day: walls, limits, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from tests.contracts.jmap_calls import Jmap
+from tests.contracts.real_or_stand_in import Server
+from tests.stand_ins import API_TOKEN, fault
+
+ACME = "acme.test"
+MANUAL = {"@type": "Manual"}
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StalwartStandIn]:
+    """Its tasks run only when told."""
+    made = StalwartStandIn(api_key=API_TOKEN, dkim_delay=None, failures_until_ban=3, licensed_accounts=1)
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def jmap(stand_in: StalwartStandIn) -> Jmap:
+    return by_key(stand_in, API_TOKEN)
+
+
+def by_key(stand_in: StalwartStandIn, key: str) -> Jmap:
+    return Jmap(Server(stand_in.url, token=key))
+
+
+def control(stand_in: StalwartStandIn, name: str, **arguments: Any) -> Any:
+    answer = requests.post(f"{stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def user(domain: str, name: str = "anna", **fields: Any) -> dict[str, Any]:
+    return {"@type": "User", "name": name, "domainId": domain, **fields}
+
+
+def test_a_revoked_key_is_forbidden_while_it_is_remembered_and_then_unknown(
+    stand_in: StalwartStandIn, jmap: Jmap
+) -> None:
+    control(stand_in, "revoke_key")
+    assert jmap.send().status_code == 403
+    control(stand_in, "advance", seconds=301)
+    assert jmap.send().status_code == 401
+
+
+def test_too_many_failures_lock_everybody_out_for_good(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    wrong = by_key(stand_in, "wrong")
+    assert [wrong.send().status_code for _ in range(4)] == [401, 401, 401, 403]
+    control(stand_in, "advance", seconds=10**6)
+    assert jmap.send().status_code == 403
+
+
+def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    tenant = jmap.create("Tenant", name="Acme", quotas={"maxDomains": 2})
+    ours = jmap.create("Domain", name=ACME, memberTenantId=tenant)
+    theirs = jmap.create("Domain", name="globex.test")
+    control(stand_in, "add_key", key="API_tenant", tenant=tenant)
+    inside = by_key(stand_in, "API_tenant")
+    assert inside.ids("Domain") == [ours]
+    assert "memberTenantId" not in inside.get("Domain", ours)
+    assert inside(["x:Domain/get", {"ids": [theirs]}])["notFound"] == [theirs]
+    assert inside.destroy("Domain", theirs)["type"] == "notFound"
+    assert inside(["x:Tenant/get", {"ids": [tenant]}])["type"] == "forbidden"
+    assert inside.refusal("Domain", name="b.test", memberTenantId=tenant)["type"] == "invalidPatch"
+    second = inside.create("Domain", name="b.test")
+    assert jmap.get("Domain", second, "memberTenantId")["memberTenantId"] == tenant
+    assert inside.refusal("Domain", name="c.test")["type"] == "overQuota"
+
+
+def test_nobody_grants_what_they_do_not_hold(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    held = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
+    control(stand_in, "add_key", key="API_narrow", permissions=held)
+    narrow = by_key(stand_in, "API_narrow")
+    for kind, body in [
+        ("Account", user(domain)),
+        ("Role", {"description": "r", "enabledPermissions": {"emailSend": True}}),
+    ]:
+        error = narrow.refusal(kind, **body)
+        assert (error["type"], "emailSend" in error["description"]) == ("forbidden", True)
+    assert narrow.create("Account", **{"@type": "Group"}, name="team", domainId=domain)
+    assert narrow(["x:Domain/query", {}])["type"] == "forbidden"
+    assert narrow.set("Domain", destroy=[domain])["type"] == "forbidden"
+
+
+def test_another_account_may_be_named_only_by_who_may_impersonate(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    control(stand_in, "add_key", key="API_narrow", permissions=["authenticate", "sysDomainGet"])
+    narrow = by_key(stand_in, "API_narrow")
+    for readable in ("c", "no-account-4"):
+        assert "list" in narrow(["x:Domain/get", {"ids": [], "accountId": readable}])
+    assert narrow(["x:Domain/get", {"ids": [], "accountId": "zzz"}])["type"] == "forbidden"
+    assert "list" in jmap(["x:Domain/get", {"ids": [], "accountId": "zzz"}])
+
+
+def test_a_licence_counts_users_only_where_there_is_one(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    assert jmap.create("Account", **user(domain))
+    assert jmap.create("Account", **user(domain, "bert"))
+    control(stand_in, "set_edition", edition="enterprise")
+    error = jmap.refusal("Account", **user(domain, "carl"))
+    assert (error["type"], "licensed account limit" in error["description"]) == ("forbidden", True)
+
+
+def test_passwords_are_refused_once_an_outside_directory_is_loaded(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    directory = jmap.create("Directory", **{"@type": "Oidc"}, description="ours", issuerUrl="https://login.test/")
+    domain = jmap.create("Domain", name=ACME, directoryId=directory)
+    secret: dict[str, Any] = {"credentials": {"0": {"@type": "Password", "secret": "correct-Horse7-battery"}}}
+    assert jmap.change("Authentication", "singleton", directoryId=directory) is None
+    assert jmap.create("Account", **user(domain, **secret))  # it is stored, but not loaded yet
+    jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})
+    assert jmap.refusal("Account", **user(domain, "bert", **secret))["type"] == "forbidden"
+    assert jmap.create("Account", **user(domain, "bert"))
+    # the directory of one domain counts only with a licence
+    assert jmap.change("Authentication", "singleton", directoryId=None) is None
+    assert jmap.create("Account", **user(domain, "carl", **secret))
+
+
+def test_keys_can_appear_between_our_look_and_the_destroy(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    assert jmap.ids("DkimSignature", domainId=domain) == []
+    fault(stand_in, kind="tasks_in_between", path="x:Domain/set", count=1)
+    error = jmap.destroy("Domain", domain)
+    assert {one["object"] for one in error["linkedObjects"]} == {"DkimSignature"}
+    for signature in jmap.ids("DkimSignature", domainId=domain):
+        assert jmap.destroy("DkimSignature", signature) is None
+    assert jmap.destroy("Domain", domain) is None
+
+
+def test_a_task_may_outlive_its_domain_and_fails_then(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    assert jmap.destroy("Domain", domain) is None
+    control(stand_in, "run_tasks")
+    assert len(jmap.ids("Task", status="Failed")) == 1
+
+
+def test_in_recovery_mode_no_key_is_ever_made(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    control(stand_in, "set_recovery_mode", on=True)
+    assert control(stand_in, "run_tasks") == 0
+    control(stand_in, "set_recovery_mode", on=False)
+    control(stand_in, "run_tasks")
+    assert len(jmap.ids("DkimSignature", domainId=domain)) == 2
+
+
+def test_what_came_before_a_fault_in_the_middle_of_a_set_stays(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+    fault(stand_in, kind="partial_commit", path="x:Domain/set", count=1)
+    bodies = {key: {"name": f"{key}.test", "dkimManagement": MANUAL} for key in ("first", "second")}
+    assert jmap.set("Domain", create=bodies)["type"] == "serverUnavailable"
+    assert (len(jmap.ids("Domain", name="first.test")), jmap.ids("Domain", name="second.test")) == (1, [])
+
+
+def test_a_text_search_finds_words_skips_unknown_ones_before_them_and_sometimes_too_much(
+    stand_in: StalwartStandIn, jmap: Jmap
+) -> None:
+    acme = jmap.create("Tenant", name="Acme GmbH abc123")
+    other = jmap.create("Tenant", name="Acmeville")
+    assert jmap.ids("Tenant", text="ABC123") == jmap.ids("Tenant", text="acme") == [acme]
+    assert jmap.ids("Tenant", text="unheard acme") == [acme]
+    assert jmap.ids("Tenant", text="acme unheard") == jmap.ids("Tenant", text="unheard") == []
+    fault(stand_in, kind="text_surplus", count=1)
+    assert sorted(jmap.ids("Tenant", text="abc123")) == sorted([acme, other])
+
+
+def test_which_of_two_refusals_comes_is_a_matter_of_chance(jmap: Jmap) -> None:
+    domain = jmap.create("Domain", name=ACME)
+    assert jmap.get("Domain", domain, "name")["name"] == ACME
+    seen = {jmap.refusal("Domain", name=ACME, memberTenantId="zzz")["type"] for _ in range(40)}
+    assert seen == {"primaryKeyViolation", "invalidForeignKey"}
