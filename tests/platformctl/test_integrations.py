@@ -8,8 +8,7 @@ from tests.platformctl.conftest import Cli
 def test_an_integration_is_paused_listed_and_resumed(cli: Cli) -> None:
     paused = cli.json("integrations", "pause", "stalwart", "--reason", "upgrade")
     assert (paused["name"], paused["paused"], paused["pause"]["reason"]) == ("stalwart", True, "upgrade")
-    listed = {one["name"]: one["paused"] for one in cli.json("integrations", "list")}
-    assert listed == {"authentik": False, "stalwart": True, "ocis": False, "all": False}
+    assert [one["name"] for one in cli.json("integrations", "list") if one["paused"]] == ["stalwart"]
     table = cli("integrations", "list", "--output", "table")
     assert (table.exit_code, "upgrade" in table.stdout) == (0, True)
     assert cli.json("integrations", "resume", "stalwart")["paused"] is False

@@ -1,4 +1,4 @@
-"""Pausing one tenant: no step of its operations begins until it is let go on."""
+"""`platformctl tenants pause` and `unpause`: nothing is done for the tenant meanwhile."""
 
 from __future__ import annotations
 
@@ -35,3 +35,6 @@ def unpause(session: Session, /, slug: str, key: str) -> None:
       platformctl tenants unpause acme
     """
     session.out.answer(session.api.post(f"/tenants/{slug}/unpause", key=key))
+
+
+PAUSES = (pause, unpause)
