@@ -46,7 +46,6 @@ def create_app(settings: Settings) -> Flask:
     dispatcher = Dispatcher(settings.redis_url.get_secret_value())
     store = open_store(settings)
     control_plane = open_control_plane(store, dispatcher, settings)
-    manual = Manual()
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.converters["id"] = IdConverter
@@ -54,7 +53,7 @@ def create_app(settings: Settings) -> Flask:
     answer_problems(app)
     for routes in (
         health_routes(control_plane, _version()),
-        manual_routes(manual),
+        manual_routes(Manual(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
         life_routes(control_plane),
@@ -71,7 +70,6 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(routes)
     guard(app, TokenVerifier(settings))
     heed_idempotency_keys(app, store.idempotency)
-    manual.write(describe(app, _version(), settings.plans))
     app.extensions["control_plane"] = control_plane
     return app
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from flask import Blueprint, Response
@@ -17,17 +19,20 @@ PAGE_POLICY = (
 
 
 class Manual:
-    """Written once all routes are known."""
+    """Written when it is first read: by then all routes are known, and a start costs nothing of it."""
 
-    def __init__(self) -> None:
-        self.text = ""
-        self.page = ""
+    def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
+        self._describe = describe
 
-    def write(self, description: dict[str, Any]) -> None:
+    @cached_property
+    def text(self) -> str:
+        return json.dumps(self._describe())
+
+    @cached_property
+    def page(self) -> str:
         pages = Environment(loader=PackageLoader("api", "pages"), autoescape=True, undefined=StrictUndefined)
         pages.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
-        self.text = json.dumps(description)
-        self.page = pages.get_template("manual.html").render(api=description)
+        return pages.get_template("manual.html").render(api=json.loads(self.text))
 
 
 def manual_routes(manual: Manual) -> Blueprint:

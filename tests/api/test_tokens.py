@@ -92,7 +92,7 @@ def test_an_unsigned_token_is_refused(api_url: str, issuer: Issuer, alg: str) ->
 
 
 def test_a_token_signed_by_hmac_with_the_public_key_is_refused(api_url: str, issuer: Issuer) -> None:
-    public = issuer.stand_in.oidc._keys["operator"]
+    public = issuer.stand_in.oidc.key_of("operator")
     signed = unsigned(issuer.claims("admin"), "HS256", kid=public.kid).removesuffix(".")
     digest = hmac.new(public.as_pem(private=False), signed.encode(), hashlib.sha256).digest()
     forged = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
@@ -102,7 +102,7 @@ def test_a_token_signed_by_hmac_with_the_public_key_is_refused(api_url: str, iss
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "x5c", "none"])
 def test_a_key_brought_along_in_the_header_is_not_believed(api_url: str, issuer: Issuer, header: str) -> None:
     own = RSAKey.generate_key(2048, private=True)
-    kid = issuer.stand_in.oidc._keys["operator"].kid
+    kid = issuer.stand_in.oidc.key_of("operator").kid
     brought: dict[str, Any] = {
         "jwk": {"jwk": own.as_dict(private=False)},
         "jku": {"jku": f"{issuer.stand_in.url}/evil"},

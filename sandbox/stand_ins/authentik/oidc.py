@@ -67,7 +67,7 @@ class Oidc(Claims):
         )
 
     async def jwks(self, request: web.Request) -> web.Response:
-        key = self._keys[self._slug(request)].as_dict(private=False)
+        key = self.key_of(self._slug(request)).as_dict(private=False)
         return web.json_response({"keys": [{**key, "alg": "RS256", "use": "sig"}]})
 
     async def token(self, request: web.Request) -> web.Response:
@@ -150,6 +150,6 @@ class Oidc(Claims):
 
     def _slug(self, request: web.Request) -> str:
         slug = request.match_info["slug"]
-        if slug not in self._keys:
+        if slug not in self._slugs:
             raise web.HTTPNotFound(text="<html>Not Found</html>", content_type="text/html")
         return slug

@@ -53,11 +53,18 @@ class Claims:
         self._directory = directory
         self._clock = clock
         self._ends: dict[str, datetime] = {}
-        self._keys: dict[str, RSAKey] = {slug: _new_key() for slug in slugs}
+        self._slugs = frozenset(slugs)
+        self._keys: dict[str, RSAKey] = {}
 
     def clear(self) -> None:
         """No token is known any more."""
         self._ends.clear()
+
+    def key_of(self, slug: str) -> RSAKey:
+        """The application's key, made when it is first wanted: making one takes a while."""
+        if slug not in self._keys:
+            self._keys[slug] = _new_key()
+        return self._keys[slug]
 
     def rotate_key(self, slug: str) -> str:
         """A new signing key; the old one leaves the key set at once."""
@@ -112,7 +119,7 @@ class Claims:
         return claims
 
     def sign(self, slug: str, claims: Mapping[str, Any], headers: Mapping[str, Any] | None = None) -> str:
-        key = self._keys[slug]
+        key = self.key_of(slug)
         return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT", **(headers or {})}, dict(claims), key)
 
     def read(self, token: str) -> tuple[User, dict[str, Any]] | None:
