@@ -40,7 +40,7 @@ class Backfill:
 
     def _push(self, integration: str) -> int:
         started = 0
-        for tenant in self._store.tenants.unfilled(integration, BATCH):
+        for tenant in self._store.filling.unfilled(integration, BATCH):
             if self._store.operations.find_open(tenant.id) is not None:
                 continue  # one operation at a time: a later look sees what it left to do
             if not self._store.paces.take("backfill", 60.0 / self._per_minute):
@@ -67,5 +67,5 @@ class Backfill:
             return None
         reason = f"{integration} was not configured before"
         view = self._starter.start_within(Action.RECONCILE, tenant, author, session, reason)
-        self._store.tenants.fill(tenant, integration, AGAIN_AFTER, session)
+        self._store.filling.fill(tenant, integration, AGAIN_AFTER, session)
         return view

@@ -22,6 +22,7 @@ from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
+from shared.store.tenant_filling import TenantFilling
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -49,6 +50,7 @@ class Store:
     webhooks: Webhooks
     deliveries: Deliveries
     billing_looks: BillingLooks
+    filling: TenantFilling
     paces: Paces
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
@@ -105,5 +107,6 @@ def open_store(settings: Settings) -> Store:
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
+        filling=TenantFilling(database),
         paces=Paces(database),
     )

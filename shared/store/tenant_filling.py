@@ -8,9 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bson import ObjectId
+from pymongo.database import Database
+
 from shared.domain.operation import Action
 from shared.domain.recipes import TRANSITIONS
-from shared.store.mongo import Document
+from shared.domain.tenant import Tenant
+from shared.store.mongo import Document, Transaction, our_errors, seconds_from_now, written
+from shared.store.tenant_rows import tenant_of
+
+
+class TenantFilling:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["tenants"]
+
+    def unfilled(self, integration: str, limit: int) -> list[Tenant]:
+        """Tenants that might be reconciled and were never brought to the integration, as it was not configured."""
+        with our_errors():
+            found = [
+                row for condition in unfilled_conditions(integration) for row in self._rows.find(condition).limit(limit)
+            ]
+        return [tenant_of(row) for row in found[:limit]]
+
+    def fill(self, tenant: Tenant, integration: str, again_after: float, session: Transaction) -> None:
+        """Show that the integration is waited for. Should it not be reached, look again after so many seconds."""
+        fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
+        self._rows.update_one({"_id": ObjectId(tenant.id)}, written(fields), session=session)
 
 
 def left_out(unconfigured: Collection[str], touched: Collection[str]) -> Document:

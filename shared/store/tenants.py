@@ -29,7 +29,6 @@ from shared.store.mongo import (
     seconds_from_now,
     written,
 )
-from shared.store.tenant_filling import filling, unfilled_conditions
 from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
 from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
@@ -213,19 +212,6 @@ class Tenants:
         condition = {"_id": ObjectId(tenant_id), "generation": generation}
         done = self._rows.update_one(condition, [{"$set": {"fencedAt": "$$NOW"}}], session=session)
         return done.matched_count == 1
-
-    def unfilled(self, integration: str, limit: int) -> list[Tenant]:
-        """Tenants that might be reconciled and were never brought to the integration, as it was not configured."""
-        with our_errors():
-            found = [
-                row for condition in unfilled_conditions(integration) for row in self._rows.find(condition).limit(limit)
-            ]
-        return [tenant_of(row) for row in found[:limit]]
-
-    def fill(self, tenant: Tenant, integration: str, again_after: float, session: Transaction) -> None:
-        """Show that the integration is waited for. Should it not be reached, look again after so many seconds."""
-        fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
-        self._rows.update_one({"_id": ObjectId(tenant.id)}, written(fields), session=session)
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
         """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,14 @@ class Tenancy:
                 break
             for step in operation.steps:
                 runner.run(operation.id, step.name, operation.dispatch)
+        return self.seen(view)
+
+    def finish(self, view: TenantView) -> Operation:
+        """The same with the waits that were asked for."""
+        give_up = time.monotonic() + 60
+        while self.run(view, times=1).is_open:
+            assert time.monotonic() < give_up, self.seen(view)
+            time.sleep(0.05)
         return self.seen(view)
 
     def seen(self, view: TenantView) -> Operation:

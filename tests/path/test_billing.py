@@ -1,0 +1,80 @@
+"""Billing through real workers and sweep: one of each whatever dies, and older tenants brought to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sandbox.processes import end
+from sandbox.stand_ins.stripe.server import StripeStandIn
+from tests.path.conftest import Platform
+from tests.stand_ins import fault
+
+KEY = "sk_test_of_the_path"
+
+
+@pytest.fixture
+def stripe_server() -> Iterator[StripeStandIn]:
+    stand_in = StripeStandIn(api_key=KEY, prices=["price_starter"])
+    with stand_in.running():
+        yield stand_in
+
+
+@pytest.fixture
+def billed(make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeStandIn) -> Platform:
+    return make_platform(
+        redis_url, STRIPE_API_KEY=KEY, STRIPE_API_URL=stripe_server.url, STRIPE_PRICES="starter=price_starter"
+    )
+
+
+def counts(server: StripeStandIn) -> tuple[int, int]:
+    return len(server.objects.customers), len(server.objects.subscriptions)
+
+
+def until(platform: Platform, done: Callable[[], bool], seconds: float = 60) -> None:
+    give_up = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < give_up, platform.logs()[-6000:]
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", ["/v1/customers", "/v1/subscriptions"])
+def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each(
+    billed: Platform, stripe_server: StripeStandIn, path: str
+) -> None:
+    fault(stripe_server, kind="slow", delay=1.5, method="POST", path=path, count=1)
+    worker = billed.start_worker()
+    billed.start_sweep()
+    billed.create("acme")
+    until(billed, lambda: any(one["method"] == "POST" and one["path"] == path for one in stripe_server.journal))
+    worker.kill()
+    end(worker, 5)
+    billed.start_worker()
+    tenant = billed.settled("acme").tenant
+    assert (tenant.status, tenant.provisioning_status["billing"]) == ("active", "ok")
+    assert counts(stripe_server) == (1, 1)
+
+
+def test_tenants_from_before_billing_are_brought_to_it_once_it_is_configured(
+    platform: Platform, make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeStandIn
+) -> None:
+    worker = platform.start_worker()
+    platform.create("acme")
+    platform.create("globex")
+    for slug in ("acme", "globex"):
+        assert set(platform.settled(slug).tenant.provisioning_status) == {"authentik", "stalwart", "ocis"}
+    end(worker, 10)
+    billed = make_platform(
+        redis_url,
+        STRIPE_API_KEY=KEY,
+        STRIPE_API_URL=stripe_server.url,
+        STRIPE_PRICES="starter=price_starter",
+        BACKFILL_PER_MINUTE="600",
+    )
+    billed.start_worker()
+    billed.start_sweep()
+    slugs = ("acme", "globex")
+    until(billed, lambda: all(billed.tenant(s).tenant.provisioning_status.get("billing") == "ok" for s in slugs))
+    assert counts(stripe_server) == (2, 2)
