@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from platformctl.commands.groups import Command
 from platformctl.commands.options import Word, repeatable
 from platformctl.session import Session, with_session
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("slug", type=Word())
 @click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
 @repeatable
@@ -23,7 +24,7 @@ def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
     session.out.answer(session.api.post(f"/tenants/{slug}/pause", {"reason": reason}, key=key))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("slug", type=Word())
 @repeatable
 @with_session

@@ -48,7 +48,7 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
     for slug in slugs():
         platform.create(slug)
     for name in ("authentik", "stalwart"):
-        until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)  # type: ignore[misc]
+        until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)
     assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
     assert count(platform, "ocis", lambda status, _: status == "ok") == 0
 
@@ -90,8 +90,8 @@ def test_a_paused_integration_is_not_asked_by_anyone_until_it_is_resumed(platfor
     for slug in slugs()[:4]:
         platform.create(slug)
     for slug in slugs()[:4]:
-        until(lambda slug=slug: step_of(platform, slug, "stalwart")[0] == "ok")  # type: ignore[misc]
-        until(lambda slug=slug: platform.tenant(slug).operation.paused_at)  # type: ignore[misc, union-attr]
+        until(lambda slug=slug: step_of(platform, slug, "stalwart")[0] == "ok")
+        until(lambda slug=slug: platform.tenant(slug).operation.paused_at)  # type: ignore[union-attr]
         assert step_of(platform, slug, "ocis") == (StepStatus.PENDING, 0)
     assert not platform.ocis.journal
     platform.plane.switches.resume("ocis", platform.admin)
