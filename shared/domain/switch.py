@@ -68,6 +68,11 @@ class Span:
     longest: float
 
 
+def is_paused(seen: Mapping[str, Switch], integration: str) -> bool:
+    """Whether an operator has stopped all work with the integration, or all work."""
+    return any(seen[name].pause is not None for name in (ALL, integration) if name in seen)
+
+
 #: a product may ban an address for good for a hundred refused logins
 CREDENTIALS_SPAN = Span(60.0, 1800.0)
 
