@@ -9,6 +9,7 @@ from platformctl.commands.completion import PROGRAM, VARIABLE, completion
 from platformctl.commands.domains import domains
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
+from platformctl.commands.integrations import integrations
 from platformctl.commands.operations import operations
 from platformctl.commands.partners import partners
 from platformctl.commands.subscriptions import subscriptions
@@ -19,7 +20,7 @@ from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, domains, users, partners, subscriptions, events, webhooks),
+    *(tenants, operations, domains, integrations, users, partners, subscriptions, events, webhooks),
     completion,
 )
 

@@ -23,6 +23,7 @@ from platformctl.commands.options import (
     timeout,
     waited,
 )
+from platformctl.commands.pauses import PAUSES
 from platformctl.commands.results import finish_operation, finish_tenant, show_tenant
 from platformctl.output import say
 from platformctl.session import Session, with_session
@@ -183,5 +184,5 @@ def _owner(email: str | None, name: str | None) -> Record | None:
     return None if email is None else {"email": email, "name": name}
 
 
-for command in LIFE:
+for command in (*LIFE, *PAUSES):
     tenants.add_command(command)
