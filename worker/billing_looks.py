@@ -11,6 +11,8 @@ from shared.control_plane.billing import BillingCases
 from shared.domain.bill import Bill
 from shared.domain.errors import StoreUnavailable
 from shared.domain.faults import Fault, Missing, Refused
+from shared.domain.recipes import BILLING
+from shared.domain.switch import is_paused
 from shared.settings import Settings
 from shared.store.billing_looks import LookClaim
 from shared.store.opening import Store
@@ -40,6 +42,8 @@ class BillingLooks:
     def push(self) -> int:
         """Start what is due, as far as threads are free, and wait for none of it. No operations are started: 0."""
         self._running = {look for look in self._running if not look.done()}
+        if is_paused(self._store.switches.seen(), BILLING):
+            return 0
         while self._billing is not None and len(self._running) < self._slots:
             claim = self._store.billing_looks.claim(self._settings.lease_seconds)
             if claim is None:
@@ -80,5 +84,7 @@ class BillingLooks:
             # not ours, or another account's: a look later sees no more
             return self._store.billing_looks.drop(claim)
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
+        if isinstance(fault, Refused):
+            ceiling = LONGEST_WAIT  # until somebody mends it, each further try would only count against us
         wait = getattr(fault, "wait", None) or 0.0
         self._store.billing_looks.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,6 +67,11 @@ class Span:
 
     first: float
     longest: float
+
+
+def is_paused(seen: Mapping[str, Switch], integration: str) -> bool:
+    """Whether an operator has stopped all work with the integration, or all work."""
+    return any(seen[name].pause is not None for name in (ALL, integration) if name in seen)
 
 
 #: a product may ban an address for good for a hundred refused logins
