@@ -48,13 +48,23 @@ def mongodb_uri() -> str:
     return os.environ[SHARED]
 
 
-@pytest.fixture
-def database_name(mongodb_uri: str) -> Iterator[str]:
-    """A database of the test's own, dropped after it."""
+@pytest.fixture(scope="session")
+def worker_database(mongodb_uri: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
     with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
         client.drop_database(name)
+
+
+@pytest.fixture
+def database_name(worker_database: str, mongodb_uri: str) -> Iterator[str]:
+    """An empty database. Its indexes may be there from an earlier test: making them is most of a small test's cost."""
+    yield worker_database
+    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
+        for collection in client[worker_database].list_collections():
+            rows = client[worker_database][str(collection["name"])]
+            if rows.find_one({}, {"_id": 1}) is not None:
+                rows.delete_many({})
 
 
 @pytest.fixture(scope="session")
