@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from shared.control_plane.settlement import settle_within
@@ -21,6 +22,9 @@ from shared.store.operations import AlreadyOpen
 from shared.store.tenant_life import Beginning
 
 T = TypeVar("T")
+
+#: how often a start is tried anew because what was in the way went away in between
+TRIES = 3
 
 
 class Starter:
@@ -51,14 +55,17 @@ class Starter:
 
     def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
         """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
-        try:
-            return self._store.transaction(record)
-        except AlreadyOpen:
-            running = self._store.operations.find_open(tenant.id)
-            if running is None or not running.is_plan or running.requested_by is not None:
-                raise
-            self._store.transaction(lambda session: self._end(running.id, session))
-            return self._store.transaction(record)
+        for _ in range(TRIES):
+            try:
+                return self._store.transaction(record)
+            except AlreadyOpen:
+                running = self._store.operations.find_open(tenant.id)
+                if running is None:
+                    continue  # what was in the way has ended this moment
+                if not running.is_plan or running.requested_by is not None:
+                    raise
+                self._store.transaction(partial(self._end, running.id))
+        return self._store.transaction(record)
 
     def _end(self, operation_id: str, session: Transaction) -> None:
         if self._store.operations.cancel(operation_id, session) is not None:

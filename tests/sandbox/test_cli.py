@@ -58,7 +58,7 @@ def family(state: dict[str, Any]) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
-def gone(processes: list[psutil.Process], seconds: float = 25) -> bool:
+def gone(processes: list[psutil.Process], seconds: float = 60) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
