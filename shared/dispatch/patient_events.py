@@ -30,9 +30,13 @@ class PatientDispatcher(EventDispatcher):
         self.on_send_buffered = self._gathered if on_send_buffered else None
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
+        """Publish, or keep it for when the broker is back. Never waits for that, whatever `retry` says in `fields`.
+
+        Celery's heartbeat asks to retry for ever: on the worker's only loop, which then sees no signal to stop.
+        """
         if self.enabled and type.startswith("worker-"):
             self.flush(errors=False)
-        return super().send(type, *args, **fields)
+        return super().send(type, *args, **(fields | {"retry": False}))
 
     def _gathered(self) -> None:
         now = time.monotonic()

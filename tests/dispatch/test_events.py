@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 from celery.events.receiver import EventReceiver
 
+from sandbox.services import Valkey
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.patient_events import PatientDispatcher
 
@@ -89,3 +90,17 @@ def test_what_is_left_goes_with_the_next_heartbeat(app: Celery) -> None:
         watcher.wait_for("worker-heartbeat")
         assert watcher.seen.count("task-received") == 30
         dispatcher.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_heartbeat_while_the_broker_is_away_is_kept_and_waits_for_nobody(own_valkey: Valkey) -> None:
+    app = make_celery(own_valkey.url, "worker")
+    with app.connection_for_write() as connection:
+        dispatcher = app.events.Dispatcher(connection, buffer_group=["task"], on_send_buffered=lambda: None)
+        dispatcher.send("worker-heartbeat")
+        own_valkey.stop()
+        # as Celery's own heart does it: with retries, of which there is no end
+        dispatcher.send("worker-heartbeat", retry=True)
+        assert [event["type"] for event, _ in dispatcher._outbound_buffer] == ["worker-heartbeat"]
+        dispatcher.disable()
+    app.close()
