@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,16 +62,20 @@ class Domains:
             self._rows.create_indexes(INDEXES)
 
     def keep(self, tenant: Tenant, first_look: float | None, session: Transaction) -> None:
-        """Make the rows agree with the tenant's domains. Raises DomainTaken.
-
-        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
-        """
+        """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""
         names = list(tenant.domains)
         self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
         kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
+        self.add(tenant, [one for one in names if one not in kept], first_look, session)
+
+    def add(self, tenant: Tenant, names: Sequence[str], first_look: float | None, session: Transaction) -> None:
+        """Make the rows of these domains, which have none. Raises DomainTaken.
+
+        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
+        """
         asked = {"askedAt": None if first_look is None else "$$NOW", "since": "$$NOW"}
         times = {**asked, "dueAt": None if first_look is None else seconds_from_now(first_look), "createdAt": "$$NOW"}
-        wanted = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one)} for one in names if one not in kept]
+        wanted = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one)} for one in names]
         made = [UpdateOne({"_id": row["_id"]}, inserting(row, **times), upsert=True) for row in wanted]
         try:
             if made:

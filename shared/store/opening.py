@@ -23,6 +23,7 @@ from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
+from shared.store.tenant_views import TenantViews
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -37,6 +38,7 @@ class Store:
 
     client: MongoClient[Document]
     tenants: Tenants
+    tenant_views: TenantViews
     domains: Domains
     operations: Operations
     users: Users
@@ -94,6 +96,7 @@ def open_store(settings: Settings) -> Store:
     return Store(
         client=client,
         tenants=Tenants(database, settings.absent),
+        tenant_views=TenantViews(database),
         domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),

@@ -93,11 +93,6 @@ class Operations:
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
-    def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
-        with our_errors():
-            rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})
-            return {str(row["_id"]): operation_of(row) for row in rows}
-
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
