@@ -54,12 +54,13 @@ class TenantCases:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
             tenant = self._store.tenants.insert(new, operation_id, session)
-            self._store.domains.add(tenant, tenant.domains, self._first_look, session)
-            operation = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
-            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session)
+            now = tenant.created_at
+            self._store.domains.add(tenant, tenant.domains, self._first_look, session, now)
+            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
+            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
-            self._store.events.append(event, session)
-            return TenantView(tenant, operation)
+            self._store.events.append(event, session, now)
+            return view
 
         return self._starter.ring(self._store.transaction(work))
 

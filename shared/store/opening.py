@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pymongo
@@ -16,7 +17,7 @@ from shared.store.domains import Domains
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
+from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database, our_errors
 from shared.store.operations import Operations
 from shared.store.paces import Paces
 from shared.store.partners import Partners
@@ -75,6 +76,12 @@ class Store:
             self.billing_looks,
         ):
             collection.make_indexes()
+
+    def now(self) -> datetime:
+        """The time on the database's clock."""
+        with our_errors():
+            found: datetime = self.client.admin.command("hello")["localTime"]
+        return found.astimezone(UTC)
 
     def is_up(self, seconds: float) -> bool:
         """Whether a primary answers within `seconds`."""

@@ -20,8 +20,8 @@ from shared.store.mongo import (
     Document,
     Transaction,
     changed,
-    inserted,
     literals,
+    made,
     object_id,
     our_errors,
     seconds_from_now,
@@ -91,7 +91,7 @@ class Tenants:
             "version": 1,
         }
         try:
-            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
+            row = made(self._rows, document, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
         return tenant_of(row)
