@@ -21,7 +21,7 @@ from worker.tasks import register_tasks
 def create_worker(settings: Settings, steps: Mapping[Action, Functions] = STEPS) -> Celery:
     """A Celery app that answers every task of the contract."""
     configure_logs(settings.log_level, settings.log_format)
-    app = make_celery(settings.redis_url.get_secret_value(), "worker")
+    app = make_celery(settings.broker, "worker")
     desk = DeskOfProcess(settings, app, steps)
     register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)

@@ -71,7 +71,7 @@ class DeskOfProcess:
 
     def _make(self) -> Desk:
         store = open_store(self._settings)
-        dispatcher = Dispatcher(self._settings.redis_url.get_secret_value(), self._app)
+        dispatcher = Dispatcher(self._settings.broker, self._app)
         runner = Runner(
             store,
             dispatcher,

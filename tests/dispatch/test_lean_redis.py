@@ -12,6 +12,7 @@ from kombu import Connection, Queue
 
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.lean_redis import LeanTransport, install_lean_redis
+from shared.domain.broker_address import BrokerAddress
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def take(connection: Connection, count: int) -> list[Any]:
 
 
 def test_our_apps_use_it_for_redis_urls(redis_url: str) -> None:
-    app = make_celery(redis_url, "worker")
+    app = make_celery(BrokerAddress.of(redis_url), "worker")
     with app.connection_for_read() as opened:
         assert isinstance(opened.transport, LeanTransport)
         assert opened.as_uri().startswith("redis://")

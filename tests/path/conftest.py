@@ -56,7 +56,7 @@ class Platform:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
         self.store = open_store(settings)
-        self.dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+        self.dispatcher = Dispatcher(settings.broker)
         self.plane = open_control_plane(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)

@@ -12,6 +12,7 @@ import redis
 from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.faults import ok
 from shared.domain.operation import OperationStatus
 from shared.domain.tenant import NewTenant, Status
@@ -74,7 +75,7 @@ def test_what_was_just_sent_is_left_alone(
 
 
 def test_with_the_broker_away_due_times_are_not_pushed_on(lost: str, quick_store: Store, quick: Settings) -> None:
-    assert Sweep(quick_store, Dispatcher("redis://127.0.0.1:9/0")).look() == 0
+    assert Sweep(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 
