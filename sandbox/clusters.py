@@ -14,7 +14,7 @@ import redis
 from pymongo.errors import PyMongoError
 
 from sandbox.processes import end, free_port, spawn
-from sandbox.services import LOOPBACK, READY_SECONDS, ServiceError, Valkey, mongod_command, valkey_binary
+from sandbox.services import LOOPBACK, ONCE, READY_SECONDS, ServiceError, Valkey, mongod_command, valkey_binary
 
 MEMBERS = 3
 MASTER = "dezky"
@@ -156,7 +156,9 @@ class WatchedValkey:
         return bool(row["num-other-sentinels"] == MEMBERS - 1 and row["num-slaves"] == 1 and row["flags"] == "master")
 
     def _sentinel(self, port: int) -> Any:
-        return redis.Redis(LOOPBACK, port, password=self._sentinel_password, socket_timeout=1, decode_responses=True)
+        return redis.Redis(
+            LOOPBACK, port, password=self._sentinel_password, socket_timeout=1, decode_responses=True, retry=ONCE
+        )
 
 
 def _direct(address: str) -> pymongo.MongoClient[dict[str, Any]]:

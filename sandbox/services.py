@@ -12,11 +12,15 @@ from pathlib import Path
 import pymongo
 import redis
 from pymongo.errors import OperationFailure, PyMongoError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox.processes import end, free_port, is_free, spawn
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 30.0
+#: redis-py would wait for seconds before it asks again
+ONCE = Retry(NoBackoff(), 0)
 ALREADY_INITIALIZED = 23
 
 
@@ -140,7 +144,7 @@ class Valkey:
             time.sleep(0.02)
 
     def _answers(self) -> bool:
-        with redis.Redis(self.address, self.port, socket_connect_timeout=0.5, socket_timeout=0.5) as client:
+        with redis.Redis(self.address, self.port, socket_connect_timeout=0.5, socket_timeout=0.5, retry=ONCE) as client:
             try:
                 client.ping()
             except redis.AuthenticationError:
