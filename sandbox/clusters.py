@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pymongo
 import redis
@@ -41,7 +42,7 @@ class ReplicaSet:
         settings = {"electionTimeoutMillis": round(self._election * 1000), "heartbeatIntervalMillis": 300}
         config = {"_id": "rs0", "version": 1, "members": members, "settings": settings}
         _wait(lambda: self._initiated(config), "The replica set could not be made.")
-        _wait(self._is_whole, "The replica set was not whole in time.")
+        _wait(self.is_whole, "The replica set was not whole in time.")
 
     def start_member(self, address: str) -> None:
         data = self._folder / f"member-{address.rpartition(':')[2]}"
@@ -70,10 +71,11 @@ class ReplicaSet:
             client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=10)
 
     def stop(self) -> None:
+        """End all three at once; in good order each would wait for the others to take note."""
         for process in self.processes.values():
-            process.terminate()
+            process.kill()
         for process in self.processes.values():
-            end(process, 20)
+            process.wait(20)
 
     def _initiated(self, config: dict[str, Any]) -> bool:
         with _direct(self.addresses[0]) as client:
@@ -83,7 +85,8 @@ class ReplicaSet:
                 return False
         return True
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
+        """Whether every member is primary or follows one."""
         states = [_hello(address) for address in self.addresses]
         return all(one.get("isWritablePrimary") or one.get("secondary") for one in states) and any(
             one.get("isWritablePrimary") for one in states
@@ -110,7 +113,9 @@ class WatchedValkey:
     @property
     def url(self) -> str:
         first, *others = (f"{LOOPBACK}:{port}" for port in self.ports)
-        return ";".join([f"sentinel://:{self._password}@{first}/0", *(f"sentinel://{one}" for one in others)])
+        return ";".join(
+            [f"sentinel://:{quote(self._password, '')}@{first}/0", *(f"sentinel://{one}" for one in others)]
+        )
 
     def start(self) -> None:
         """Start all five and wait until every Sentinel knows the others and the replica. Raises ServiceError."""
@@ -130,9 +135,12 @@ class WatchedValkey:
         """The port of whichever server most recently became master, as the first Sentinel has it."""
         return int(self._sentinel(self.ports[0]).sentinel_get_master_addr_by_name(MASTER)[1])
 
-    def hand_over(self) -> None:
-        """Have the Sentinels make the replica master though nothing is wrong."""
-        self._sentinel(self.ports[0]).sentinel_failover(MASTER)
+    def hand_over(self) -> bool:
+        """Have the Sentinels make the replica master though nothing is wrong. False: there is none that can be yet."""
+        try:
+            return bool(self._sentinel(self.ports[0]).sentinel_failover(MASTER))
+        except redis.ResponseError:
+            return False
 
     def _start_sentinel(self, port: int) -> None:
         config = self._folder / f"sentinel-{port}.conf"
