@@ -63,8 +63,16 @@ class DeskOfProcess:
     #: how many tasks the worker runs at once; Celery says it when it starts
     concurrency = USUAL_CONCURRENCY
 
-    def __init__(self, settings: Settings, app: Celery, steps: Mapping[Action, Functions] = STEPS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: Celery,
+        steps: Mapping[Action, Functions] = STEPS,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        """`watchdog`: another than one that knows the lease."""
         self._settings = settings
+        self._watchdog = watchdog
         self._app = app
         self._steps = steps
         self._lock = threading.Lock()
@@ -93,6 +101,6 @@ class DeskOfProcess:
             connect_integrations(self._settings),
             self._settings,
             Slots(self._settings.integration_slots or max(1, self.concurrency // 2)),
-            Watchdog(self._settings.lease_seconds),
+            self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         return Desk(store, runner)
