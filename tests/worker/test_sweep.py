@@ -43,7 +43,7 @@ def quick_store(quick: Settings, store: Store) -> Store:
 @pytest.fixture
 def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
-    plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
