@@ -110,11 +110,16 @@ def operator(issuer: Issuer) -> Callable[[str], Client]:  # noqa: F811
     return sign_in
 
 
-def every_tenant_is_whole(platform: Platform, slugs: list[str], seconds: float = 60) -> None:
-    """Each is active, there once in every system, with one operation and one event of each kind."""
+def every_tenant_is_active(platform: Platform, slugs: list[str], seconds: float = 60) -> None:
     for slug in slugs:
         view = platform.settled(slug, seconds)
         assert view.tenant.status is Status.ACTIVE, view
+
+
+def every_tenant_is_whole(platform: Platform, slugs: list[str], seconds: float = 60) -> None:
+    """Each is active, there once in every system, with one operation and one event of each kind."""
+    every_tenant_is_active(platform, slugs, seconds)
+    for slug in slugs:
         assert platform.has_one_of_each(slug), platform.upstream(slug)
     rows = platform.store.client[platform.settings.mongodb_database]
     assert rows["tenants"].count_documents({"slug": {"$in": slugs}}) == len(slugs)

@@ -14,6 +14,7 @@ from tests.hosts.conftest import (
     SENTINEL_PASSWORD,
     SERVER_PASSWORD,
     SignUps,
+    every_tenant_is_active,
     every_tenant_is_whole,
     readiness,
     tokens_of,
@@ -40,7 +41,7 @@ def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_w
         until(lambda: watched.master_port() == watched.replica.port)
         until(lambda: readiness(url) == (200, {"mongodb": "up", "broker": "up"}))
         sign_ups.wait_for(2)
-        every_tenant_is_whole(platform, sign_ups.accepted[:])
+        every_tenant_is_active(platform, sign_ups.accepted[:])
         watched.master.start()
         until(watched.hand_over)
         until(lambda: watched.master_port() == watched.master.port)
