@@ -71,6 +71,10 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
 
 _UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WTimeoutError)
 
+#: what members answer while a primary goes or comes, and the driver does not tell by the error's class: shutting down,
+#: nothing known to be with a majority yet, stepped down, out of time, interrupted
+_NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
+
 
 @contextmanager
 def our_errors() -> Iterator[None]:
@@ -86,7 +90,9 @@ def our_errors() -> Iterator[None]:
 
 
 def _is_stepdown(problem: PyMongoError) -> bool:
-    return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
+    return isinstance(problem, OperationFailure) and (
+        problem.code in _NOT_NOW or problem.has_error_label("RetryableWriteError")
+    )
 
 
 def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:

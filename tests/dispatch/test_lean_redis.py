@@ -11,7 +11,7 @@ import redis
 from kombu import Connection, Queue
 
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.lean_redis import LeanTransport, install_lean_redis
+from shared.dispatch.lean_redis import LeanQoS, LeanSentinelTransport, LeanTransport, install_lean_redis
 from shared.domain.broker_address import BrokerAddress
 
 
@@ -53,6 +53,16 @@ def test_our_apps_use_it_for_redis_urls(redis_url: str) -> None:
     with app.connection_for_read() as opened:
         assert isinstance(opened.transport, LeanTransport)
         assert opened.as_uri().startswith("redis://")
+    app.close()
+
+
+def test_our_apps_use_it_for_sentinels_too() -> None:
+    app = make_celery(BrokerAddress.of("sentinel://:secret@one/2;sentinel://two:5000", "platform"), "worker")
+    with app.connection_for_read() as opened:
+        assert isinstance(opened.transport, LeanSentinelTransport)
+        assert LeanSentinelTransport.Channel.QoS is LeanQoS
+        assert opened.alt == ["sentinel://:secret@one:26379/2", "sentinel://:secret@two:5000/2"]
+        assert "secret" not in opened.as_uri()
     app.close()
 
 
