@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,10 @@ SERVER_PASSWORD = "p:w@of/servers"
 SENTINEL_PASSWORD = "password-of-sentinels"
 
 
-@pytest.fixture
-def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
-    made = ReplicaSet(tmp_path / "mongodb")
+@pytest.fixture(scope="module")
+def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Each test leaves it whole."""
+    made = ReplicaSet(tmp_path_factory.mktemp("replica-set"))
     try:
         made.start()
         yield made
@@ -31,9 +31,10 @@ def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
         made.stop()
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[WatchedValkey]:
-    made = WatchedValkey(tmp_path, SERVER_PASSWORD, SENTINEL_PASSWORD)
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedValkey]:
+    """Each test leaves all five of them up."""
+    made = WatchedValkey(tmp_path_factory.mktemp("watched"), SERVER_PASSWORD, SENTINEL_PASSWORD)
     try:
         made.start()
         yield made
@@ -55,7 +56,7 @@ def tokens_of(issuer: Issuer) -> dict[str, str]:  # noqa: F811
 class SignUps:
     """Tenants that keep signing up on a thread of their own; each asks again, with its key, until it is accepted."""
 
-    def __init__(self, client: Client, pause: float = 0.1) -> None:
+    def __init__(self, client: Client, pause: float = 0.25) -> None:
         self._client = client
         self._pause = pause
         self._stop = threading.Event()

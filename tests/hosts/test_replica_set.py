@@ -66,6 +66,9 @@ def test_indexes_are_made_while_a_member_is_down(
     rows = platform.store.client["dezky"]["rows"]
     # of an empty collection an index is made by the primary alone
     rows.insert_one({"name": "one"})
-    replica_set.kill(next(one for one in replica_set.addresses if one != replica_set.primary()))
+    gone = next(one for one in replica_set.addresses if one != replica_set.primary())
+    replica_set.kill(gone)
     make_indexes(rows, [IndexModel("name", name="by_name")])
     assert "by_name" in rows.index_information()
+    replica_set.start_member(gone)
+    until(replica_set.is_whole)

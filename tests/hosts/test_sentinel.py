@@ -60,7 +60,7 @@ def test_a_sentinel_that_is_down_costs_no_waiting(watched: WatchedValkey) -> Non
     address = BrokerAddress.of(text, "dezky", Login(None, SENTINEL_PASSWORD))
     with connect(address, socket_timeout=1, connect_timeout=1) as client:
         client.set("where", "here")
-    with redis.Redis(port=watched.master.port, password=SERVER_PASSWORD, db=3) as direct:
+    with redis.Redis(port=watched.master_port(), password=SERVER_PASSWORD, db=3) as direct:
         assert direct.get("where") == b"here"
     watchers = client.connection_pool.sentinel_manager
     assert isinstance(watchers, SteadySentinel)
