@@ -65,6 +65,13 @@ class ReplicaSet:
         self.processes[address].send_signal(signal.SIGKILL)
         self.processes[address].wait(10)
 
+    def suspend(self, address: str) -> None:
+        """It falls silent: nothing is closed, nothing is answered."""
+        self.processes[address].send_signal(signal.SIGSTOP)
+
+    def resume(self, address: str) -> None:
+        self.processes[address].send_signal(signal.SIGCONT)
+
     def step_down(self) -> None:
         """Have the primary hand over to another member."""
         with _direct(self.primary()) as client:

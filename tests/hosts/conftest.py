@@ -56,7 +56,7 @@ def tokens_of(issuer: Issuer) -> dict[str, str]:  # noqa: F811
 class SignUps:
     """Tenants that keep signing up on a thread of their own; each asks again, with its key, until it is accepted."""
 
-    def __init__(self, client: Client, pause: float = 0.25) -> None:
+    def __init__(self, client: Client, pause: float = 0.4) -> None:
         self._client = client
         self._pause = pause
         self._stop = threading.Event()
