@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import pymongo
@@ -63,7 +63,7 @@ def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
 def open_database(client: MongoClient[Document], name: str) -> Database[Document]:
     return client.get_database(
         name,
-        codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+        codec_options=CodecOptions(tz_aware=True),
         write_concern=DURABLE,
         read_concern=ReadConcern("majority"),
     )
