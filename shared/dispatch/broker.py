@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import redis
@@ -12,6 +13,28 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from shared.domain.broker_address import BrokerAddress, Login
+
+
+class SentinelArguments(Mapping[str, Any]):
+    """How to speak to Sentinels. Workers tell their transport's options to whoever asks; of these nothing is told."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = dict(given)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return "SentinelArguments(...)"
+
+    def __json__(self) -> str:
+        return "not told"
 
 
 class SteadySentinel(Sentinel):
@@ -55,6 +78,6 @@ def broker_of(app: Celery) -> BrokerAddress:
     return BrokerAddress.of(app.conf.broker_url, options.get("master_name"), login)
 
 
-def _to_sentinels(broker: BrokerAddress, waits: dict[str, float]) -> dict[str, Any]:
+def _to_sentinels(broker: BrokerAddress, waits: dict[str, float]) -> SentinelArguments:
     # without repeats of its own: there are other Sentinels to ask, and a request may be waiting
-    return {**waits, **broker.sentinel_login.arguments, "retry": Retry(NoBackoff(), 0)}
+    return SentinelArguments({**waits, **broker.sentinel_login.arguments, "retry": Retry(NoBackoff(), 0)})

@@ -24,7 +24,12 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
     """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
     install_redis_guard()
     install_lean_redis()
-    app = Celery("dezky", set_as_current=role == "worker", events="shared.dispatch.patient_events:PatientEvents")
+    app = Celery(
+        "dezky",
+        set_as_current=role == "worker",
+        amqp="shared.dispatch.discreet:DiscreetAmqp",
+        events="shared.dispatch.patient_events:PatientEvents",
+    )
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
         broker_url=broker.url,
