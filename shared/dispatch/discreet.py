@@ -1,4 +1,4 @@
-"""Connections that keep their passwords: kombu leaves those of all but the first address in what workers tell of them."""
+"""Connections that keep their passwords: kombu lets all but the first address stand in what workers tell of them."""
 
 from __future__ import annotations
 
