@@ -21,6 +21,7 @@ from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -66,8 +67,7 @@ class Operations:
         self._grace = dispatch_grace
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
