@@ -38,6 +38,8 @@ INDEXES = [
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
     IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
+    # plans only
+    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
 ]
 
 #: while an operator has paused it, an operation's deadline stands still

@@ -90,8 +90,7 @@ def test_a_plan_for_a_tenant_that_has_nothing_yet_names_everything(platform: Pla
     platform.start_worker()
     plan = planned(platform)
     assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
-    assert "create the mail domain acme.test" in plan.step("stalwart").changes
-    assert "create the address postmaster@acme.test" in plan.step("stalwart").changes
+    assert "create the mail domain acme.test with its postmaster" in plan.step("stalwart").changes
     assert plan.step("ocis").changes[-1] == "invite the group tenant-acme as editor"
     assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
     assert platform.tenant("acme").tenant.status is Status.PENDING
@@ -127,4 +126,10 @@ def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platf
     assert drift["beta"] is not None
     assert drift["acme"].changes == {"authentik": ("create the group tenant-acme",)}
     assert drift["beta"].changes == {}
+    # a look that found nothing is no news, and none of them is kept for good
+    events = platform.plane.events.newest(platform.admin, None, None, 50).items
+    told = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
+    assert told == {"acme"}
+    plans = platform.store.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
+    assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name
