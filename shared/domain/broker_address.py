@@ -77,7 +77,8 @@ def _split(text: str) -> SplitResult:
         db = part.path.strip("/")
     except ValueError:
         port_is_right, part, db = False, SplitResult("", "", "", "", ""), ""
-    if not part.scheme or not part.hostname or not port_is_right or (db and not db.isdigit()):
+    nobody_named = part.scheme == "sentinel" and not part.hostname
+    if not part.scheme or nobody_named or not port_is_right or (db and not db.isdigit()):
         raise ValueError("must be scheme://host:port/db, with a number as port and as db; see README")
     return part
 
