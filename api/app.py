@@ -18,6 +18,7 @@ from api.life import life_routes
 from api.manual import Manual, manual_routes
 from api.openapi import describe
 from api.operations import operation_routes
+from api.orphans import orphan_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
 from api.stripe_events import stripe_routes
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Flask:
         subscription_routes(control_plane),
         event_routes(control_plane),
         switch_routes(control_plane),
+        orphan_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

@@ -13,6 +13,7 @@ from api.fields import ObjectIdText
 from api.json_body import checked
 from shared.domain.errors import Flaw, InvalidInput
 from shared.domain.operation import Mode
+from shared.domain.orphan import OrphanQuery, OrphanStatus
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.subscription import SubscriptionStatus
 from shared.domain.tenant import Status
@@ -136,6 +137,14 @@ class DeliveryListQuery(ListQuery):
 
     def to_domain(self) -> DeliveryQuery:
         return DeliveryQuery(self.limit, self.cursor, self.status)
+
+
+class OrphanListQuery(ListQuery):
+    integration: Literal["authentik", "stalwart", "ocis"] | None = None
+    status: OrphanStatus | None = None
+
+    def to_domain(self) -> OrphanQuery:
+        return OrphanQuery(self.limit, self.cursor, self.integration, self.status)
 
 
 class TestQuery(Query):

@@ -11,6 +11,7 @@ from platformctl.commands.events import events
 from platformctl.commands.groups import Root
 from platformctl.commands.integrations import integrations
 from platformctl.commands.operations import operations
+from platformctl.commands.orphans import orphans
 from platformctl.commands.partners import partners
 from platformctl.commands.subscriptions import subscriptions
 from platformctl.commands.tenants import tenants
@@ -20,7 +21,7 @@ from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, domains, integrations, users, partners, subscriptions, events, webhooks),
+    *(tenants, operations, domains, integrations, orphans, users, partners, subscriptions, events, webhooks),
     completion,
 )
 

@@ -55,7 +55,14 @@ class Gate:
     def ask(self, operation_id: str, integration: str) -> Passage:
         """Whether a step of this operation may run."""
         seen = self._switches.seen()
-        paused = self._paused(seen, operation_id, integration)
+        return self._passage(seen, integration, self._tenant_switch(seen, operation_id))
+
+    def ask_for(self, integration: str) -> Passage:
+        """Whether something that is no operation's may speak to the integration."""
+        return self._passage(self._switches.seen(), integration, None)
+
+    def _passage(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Passage:
+        paused = self._paused(seen, integration, tenant)
         if paused is not None:
             return Passage(paused)
         switch = seen.get(integration)
@@ -82,8 +89,8 @@ class Gate:
             self._failed.add(integration)
             self._say(_MINDED[found](self, integration, passage, outcome), outcome)
 
-    def _paused(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> Hold | None:
-        for name in (ALL, integration, self._tenant_switch(seen, operation_id)):
+    def _paused(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Hold | None:
+        for name in (ALL, integration, tenant):
             switch = seen.get(name) if name else None
             if switch is not None and switch.pause is not None:
                 return pause_hold(switch, switch.pause, PAUSE_LOOK)

@@ -10,6 +10,7 @@ from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
 from shared.control_plane.life import LifeCases
 from shared.control_plane.operations import OperationCases
+from shared.control_plane.orphans import OrphanCases
 from shared.control_plane.partners import PartnerCases
 from shared.control_plane.service import ServiceCases
 from shared.control_plane.starting import Starter
@@ -40,6 +41,7 @@ class ControlPlane:
     switches: SwitchCases
     service: ServiceCases
     billing: BillingCases
+    orphans: OrphanCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -60,4 +62,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         webhooks=WebhookCases(store, tenants, settings),
         switches=SwitchCases(store, tenants),
         billing=BillingCases(store),
+        orphans=OrphanCases(store),
     )

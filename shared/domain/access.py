@@ -147,6 +147,16 @@ def may_pause(actor: Actor) -> bool:
     return actor.is_platform_admin
 
 
+def may_see_orphans(actor: Actor) -> bool:
+    """What carries our mark outside and belongs to no living tenant; have it looked for."""
+    return actor.is_platform_admin
+
+
+def may_remove_orphan(actor: Actor) -> bool:
+    """Have it removed for good."""
+    return actor.is_platform_admin
+
+
 # -- partners
 
 

@@ -176,6 +176,12 @@ class ActionNotPossible(DomainError):
     code = "action_not_possible"
 
 
+class NotRemovable(DomainError):
+    """The orphan is in quarantine, or is none any more."""
+
+    code = "not_removable"
+
+
 class CheckedRecently(DomainError):
     """The domain was looked at a moment ago."""
 

@@ -18,6 +18,8 @@ from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
+from shared.store.orphan_looks import OrphanLooks
+from shared.store.orphans import Orphans
 from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
@@ -52,6 +54,8 @@ class Store:
     billing_looks: BillingLooks
     filling: TenantFilling
     paces: Paces
+    orphans: Orphans
+    orphan_looks: OrphanLooks
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -71,6 +75,8 @@ class Store:
             self.webhooks,
             self.deliveries,
             self.billing_looks,
+            self.orphans,
+            self.orphan_looks,
         ):
             collection.make_indexes()
 
@@ -109,4 +115,6 @@ def open_store(settings: Settings) -> Store:
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
         paces=Paces(database),
+        orphans=Orphans(database),
+        orphan_looks=OrphanLooks(database),
     )

@@ -93,6 +93,12 @@ class Operations:
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
+    def busy(self, tenant_ids: list[str]) -> frozenset[str]:
+        """Which of these tenants an operation is open for, plans apart."""
+        running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        with our_errors():
+            return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
+
     def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
         with our_errors():
             rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from shared.domain.faults import Outcome
 from shared.domain.plans import Plan
@@ -13,6 +13,12 @@ from shared.domain.tenant import Tenant
 from worker.steps.account import Account
 
 T = TypeVar("T")
+
+
+class Deeds(Protocol):
+    """What a removal of one object needs to know of whoever wants it: how changes are made and told."""
+
+    def change(self, sentence: str, act: Callable[[], T], planned: T) -> T: ...
 
 
 @dataclass(frozen=True)
