@@ -43,7 +43,7 @@ class OrphanRemovalAnswer(AnswerModel):
 class OrphanAnswer(AnswerModel):
     """An object outside that carries our mark and belongs to no living tenant."""
 
-    id: ObjectIdText = Field(alias="_id")
+    id: ObjectIdText = Field(serialization_alias="_id")
     integration: str
     kind: Kind
     object_id: str = Field(description="the integration's own")

@@ -1,4 +1,4 @@
-"""What the sweep does about orphans, apart from asking the products: which look or removal is due, what follows from it."""
+"""What the sweep does about orphans, apart from asking the products: what is due, and what follows from it."""
 
 from __future__ import annotations
 

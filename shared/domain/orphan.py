@@ -1,4 +1,4 @@
-"""An orphan: an object outside that carries our stamp and belongs to no living tenant; how it is told, what becomes of it.
+"""An orphan: an object outside that carries our stamp and belongs to no living tenant; how it is told.
 
 Nothing here removes anything: an orphan stays until an operator says otherwise.
 """
@@ -112,9 +112,8 @@ class Orphan:
 
 @dataclass(frozen=True)
 class OrphanLook:
-    """How an integration was last looked through. `done_at`: when that came to its end; `stamped`, `orphans`: what it saw.
-
-    `reason`, `message`, `remedy`: what stopped the latest attempt, None when nothing did. `due_at` None: when asked for.
+    """How an integration was last looked through: `done_at` is when that came to its end, `stamped` and `orphans` what
+    was seen. `reason`, `message`, `remedy`: what stopped the latest attempt. `due_at` None: not by itself.
     """
 
     integration: str

@@ -153,7 +153,7 @@ def _stopped(reason: str | None, message: str | None, remedy: str | None) -> Doc
 
 
 def _sighting(one: Stamped, cause: Cause, quarantine: float) -> list[Document]:
-    """The first one of an object, also of one that came back or is an orphan for another cause, begins its quarantine."""
+    """The first of an object begins its quarantine, also if it came back or is an orphan for another cause."""
     status = {"$ifNull": ["$status", None]}
     is_removing = {"$eq": [status, OrphanStatus.REMOVING]}
     is_other = {"$and": [{"$ne": [{"$ifNull": ["$cause", None]}, cause]}, {"$not": is_removing}]}
