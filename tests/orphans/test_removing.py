@@ -1,4 +1,4 @@
-"""An orphan goes on an operator's word alone, proven anew right before, and whatever stops that is told and tried again."""
+"""An orphan goes on an operator's word alone, proven anew right before; what stops that is told and tried again."""
 
 from __future__ import annotations
 
