@@ -15,7 +15,8 @@ from shared.store.operation_rows import operation_of
 
 
 class Holds:
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
+        self._grace = dispatch_grace
         self._operations = database["operations"]
 
     def hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Operation | None:
@@ -27,7 +28,7 @@ class Holds:
         }
         with our_errors():
             row = self._operations.find_one_and_update(
-                condition, holding.held(step, hold), return_document=ReturnDocument.AFTER
+                condition, holding.held(step, hold, self._grace), return_document=ReturnDocument.AFTER
             )
         return operation_of(row) if row else None
 

@@ -109,7 +109,7 @@ def open_store(settings: Settings) -> Store:
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         switches=Switches(database),
-        holds=Holds(database),
+        holds=Holds(database, settings.dispatch_grace_seconds),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
