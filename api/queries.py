@@ -38,6 +38,12 @@ def _decimal(value: Any) -> Any:
     return value
 
 
+def _yes_or_no(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true" if isinstance(value, str) else value
+
+
 def _seconds(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
         raise ValueError(f"must be a whole number of seconds from 0 to {LONGEST_GRACE}")
@@ -64,6 +70,9 @@ class CheckWaitQuery(WaitQuery):
 
 class ReconcileQuery(WaitQuery):
     mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
+    allow_removals: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        False, description="it may remove and disable more than one run usually may; a platform administrator's word"
+    )
 
 
 class ListQuery(Query):

@@ -79,7 +79,7 @@ class StepRecord:
 class Operation:
     """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations.
 
-    `paused_at`: since when the deadline stands still.
+    `paused_at`: since when the deadline stands still. `allow_removals`: somebody allowed it to remove more than usual.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Operation:
     finished_at: datetime | None = None
     mode: Mode = Mode.APPLY
     paused_at: datetime | None = None
+    allow_removals: bool = False
 
     @property
     def is_open(self) -> bool:

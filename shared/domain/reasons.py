@@ -106,6 +106,10 @@ REASONS: dict[str, Reason] = {
         "This version or configuration of the integration cannot do what the step needs.",
         "See the documentation for supported versions and settings.",
     ),
+    "too_many_removals": Reason(
+        "The step would remove or disable more than one run may, so it has removed nothing.",
+        "See whether that is meant; if it is, reconcile the tenant with allow_removals=true.",
+    ),
     "quota": Reason(
         "A limit of the integration is reached.", "Raise the limit there or the plan here, then reconcile."
     ),

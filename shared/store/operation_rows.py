@@ -25,6 +25,7 @@ class NewOperation:
     deadline_seconds: float
     recipe: Recipe
     mode: Mode = Mode.APPLY
+    allow_removals: bool = False
 
 
 def new_operation(
@@ -41,6 +42,7 @@ def new_operation(
         "action": new.action,
         "status": OperationStatus.RUNNING,
         "mode": new.mode,
+        "allowRemovals": new.allow_removals,
         "requestedBy": new.author.user_id,
         "requestId": new.author.request_id,
         "generation": new.generation,
@@ -118,4 +120,5 @@ def operation_of(row: Document) -> Operation:
         finished_at=row.get("finishedAt"),
         mode=Mode(row.get("mode", Mode.APPLY)),
         paused_at=row.get("pausedAt"),
+        allow_removals=row.get("allowRemovals", False),
     )

@@ -122,11 +122,9 @@ def _align(work: Work, space: Space, files: Ocis) -> None:
 
 def _make_anew(work: Work, space: Space, files: Ocis) -> None:
     """A space without members goes, and the next attempt makes another."""
-    work.change(
-        f"remove the space {space.name}, which was made without members, and make it again",
-        lambda: _remove_memberless(work, space, files),
-        None,
-    )
+    sentence = f"remove the space {space.name}, which was made without members, and make it again"
+    work.announce_removals([sentence])
+    work.remove(sentence, lambda: _remove_memberless(work, space, files))
     if not work.is_plan:
         raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
 
