@@ -21,6 +21,7 @@ from api.operations import operation_routes
 from api.orphans import orphan_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
+from api.purges import purge_routes
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
 from api.switches import switch_routes
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
         event_routes(control_plane),
         switch_routes(control_plane),
         orphan_routes(control_plane),
+        purge_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

@@ -13,6 +13,7 @@ from platformctl.commands.integrations import integrations
 from platformctl.commands.operations import operations
 from platformctl.commands.orphans import orphans
 from platformctl.commands.partners import partners
+from platformctl.commands.purges import purges
 from platformctl.commands.subscriptions import subscriptions
 from platformctl.commands.tenants import tenants
 from platformctl.commands.users import users
@@ -21,7 +22,7 @@ from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, domains, integrations, orphans, users, partners, subscriptions, events, webhooks),
+    *(tenants, operations, domains, integrations, orphans, purges, users, partners, subscriptions, events, webhooks),
     completion,
 )
 

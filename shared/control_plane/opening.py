@@ -12,6 +12,7 @@ from shared.control_plane.life import LifeCases
 from shared.control_plane.operations import OperationCases
 from shared.control_plane.orphans import OrphanCases
 from shared.control_plane.partners import PartnerCases
+from shared.control_plane.purges import PurgeCases
 from shared.control_plane.service import ServiceCases
 from shared.control_plane.starting import Starter
 from shared.control_plane.subscriptions import SubscriptionCases
@@ -42,16 +43,18 @@ class ControlPlane:
     service: ServiceCases
     billing: BillingCases
     orphans: OrphanCases
+    purges: PurgeCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
     starter = Starter(store, dispatcher, settings)
     tenants = TenantCases(store, starter, settings)
     domains = DomainCases(store, tenants, settings)
+    purges = PurgeCases(store, settings)
     return ControlPlane(
         tenants=tenants,
         domains=domains,
-        life=LifeCases(store, starter, tenants, settings),
+        life=LifeCases(store, starter, tenants, purges, settings),
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),
@@ -63,4 +66,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         switches=SwitchCases(store, tenants),
         billing=BillingCases(store),
         orphans=OrphanCases(store),
+        purges=purges,
     )

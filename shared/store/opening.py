@@ -10,6 +10,7 @@ import pymongo
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from shared.store.allowances import Allowances
 from shared.store.billing_looks import BillingLooks
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
@@ -54,6 +55,7 @@ class Store:
     billing_looks: BillingLooks
     filling: TenantFilling
     paces: Paces
+    allowances: Allowances
     orphans: Orphans
     orphan_looks: OrphanLooks
 
@@ -115,6 +117,7 @@ def open_store(settings: Settings) -> Store:
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
         paces=Paces(database),
+        allowances=Allowances(database),
         orphans=Orphans(database),
         orphan_looks=OrphanLooks(database),
     )

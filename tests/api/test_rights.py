@@ -92,6 +92,8 @@ TABLE: dict[str, Row] = {
     "POST /orphans/look": row(403, 403, 403, 403, 403),
     "GET /orphans/<id:orphan_id>": row(403, 403, 403, 403, 403),
     "DELETE /orphans/<id:orphan_id>": row(403, 403, 403, 403, 403),
+    "GET /purges": row(403, 403, 403, 403, 403),
+    "POST /purges/allow": row(403, 403, 403, 403, 403, body={"count": 1}),
     "GET /webhooks": row(*EVERYBODY),
     # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
     "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),

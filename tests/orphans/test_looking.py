@@ -12,8 +12,8 @@ from shared.control_plane.orphan_watch import OrphanWatch
 from shared.domain.operation import Mode
 from shared.domain.orphan import OrphanQuery
 from shared.domain.tenant import NewTenant
-from tests.orphans.conftest import Yard
 from tests.stand_ins import fault
+from tests.yard import Yard
 
 ALL_THREE = [
     ("group", "tenant_unknown", "quarantined"),

@@ -11,8 +11,8 @@ import pytest
 from shared.domain.access import Actor
 from shared.domain.errors import Forbidden, NotFound, NotRemovable
 from shared.domain.orphan import Orphan
-from tests.orphans.conftest import Yard
 from tests.stand_ins import fault, writes
+from tests.yard import Yard
 
 
 def forgotten(yard: Yard, slug: str = "acme", looks: int = 2) -> None:
