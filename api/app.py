@@ -16,6 +16,7 @@ from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
 from api.life import life_routes
 from api.manual import Manual, manual_routes
+from api.observing import observe_routes
 from api.openapi import describe
 from api.operations import operation_routes
 from api.orphans import orphan_routes
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> Flask:
         switch_routes(control_plane),
         orphan_routes(control_plane),
         purge_routes(control_plane),
+        observe_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

@@ -61,7 +61,7 @@ def orphan_routes(control_plane: ControlPlane) -> Blueprint:
         "Have a removable orphan removed for good, with all that is in it; nothing brings it back",
         {202: OrphanAnswer},
         surfaces=OPERATOR,
-        problems=(errors.Forbidden, errors.NotRemovable),
+        problems=(errors.Forbidden, errors.NotRemovable, errors.ObserveOnly),
     )
     def remove_orphan(orphan_id: str) -> Response:
         return answer(OrphanAnswer.of(orphans.remove(orphan_id, actor(control_plane))), 202)

@@ -33,6 +33,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.OperationInProgress: 409,
     errors.ActionNotPossible: 409,
     errors.NotRemovable: 409,
+    errors.ObserveOnly: 409,
     errors.CheckedRecently: 429,
     errors.StoreUnavailable: 503,
 }

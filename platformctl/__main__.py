@@ -10,6 +10,7 @@ from platformctl.commands.domains import domains
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
 from platformctl.commands.integrations import integrations
+from platformctl.commands.observing import observe_only
 from platformctl.commands.operations import operations
 from platformctl.commands.orphans import orphans
 from platformctl.commands.partners import partners
@@ -22,7 +23,20 @@ from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, domains, integrations, orphans, purges, users, partners, subscriptions, events, webhooks),
+    *(
+        tenants,
+        operations,
+        domains,
+        integrations,
+        observe_only,
+        orphans,
+        purges,
+        users,
+        partners,
+        subscriptions,
+        events,
+        webhooks,
+    ),
     completion,
 )
 

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     orphan_quarantine_hours: float = Field(168, ge=0, description="how long an orphan is watched before it can go")
     removals_per_run: int = Field(5, ge=0, description="how much one run of a step may remove without leave")
     purges_per_day: int = Field(10, ge=0, description="how many removals of tenants a day begin by themselves")
+    observe_only_on_start: bool = Field(False, description="change nothing outside until an operator says so")
     delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
     suspended_mail: Literal["refuse", "receive"] = Field(
         "refuse", description="what becomes of mail to a suspended tenant's domains"

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from shared.control_plane.restore_watch import RestoreWatch
 from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
@@ -67,7 +68,7 @@ class Runner:
         self._clients = clients
         self._settings = settings
         self._needs_proof = settings.domain_proof == "required"
-        self._gate = Gate(store, settings)
+        self._gate = Gate(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
         self._slots = slots
         self._watchdog = watchdog
 

@@ -17,6 +17,7 @@ from shared.control_plane.domain_watch import DomainWatch
 from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.orphan_watch import OrphanWatch
+from shared.control_plane.restore_watch import RestoreWatch
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
@@ -169,7 +170,8 @@ def main() -> None:
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         looks = (look_at_domains, look_at_billing, look_for_orphans)
-        duties = (partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
+        restored = RestoreWatch(store, dispatcher.memory, settings)
+        duties = (restored.look, partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

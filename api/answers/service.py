@@ -23,6 +23,9 @@ class ReadinessAnswer(AnswerModel):
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
         {}, description="whether steps are held back, by integration; never a reason not to be ready"
     )
+    notices: list[Literal["observe_only", "purges_held"]] | None = Field(
+        None, description="what an operator should know of; never a reason not to be ready"
+    )
 
 
 class PurgePaceAnswer(AnswerModel):

@@ -9,6 +9,7 @@ from shared.control_plane.callers import CallerCases
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
 from shared.control_plane.life import LifeCases
+from shared.control_plane.observing import ObserveCases
 from shared.control_plane.operations import OperationCases
 from shared.control_plane.orphans import OrphanCases
 from shared.control_plane.partners import PartnerCases
@@ -44,6 +45,7 @@ class ControlPlane:
     billing: BillingCases
     orphans: OrphanCases
     purges: PurgeCases
+    observing: ObserveCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -67,4 +69,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         billing=BillingCases(store),
         orphans=OrphanCases(store),
         purges=purges,
+        observing=ObserveCases(store),
     )

@@ -11,6 +11,7 @@ from shared.control_plane.orphans import facts_of
 from shared.domain.event import Author, NewEvent
 from shared.domain.faults import Fault, Outcome, failed
 from shared.domain.orphan import Cause, Evidence, OrphanLook, OrphanStatus, Removal, Stamped, judged
+from shared.domain.switch import is_observing
 from shared.settings import Settings
 from shared.store.mongo import Transaction
 from shared.store.opening import Store
@@ -70,7 +71,9 @@ class OrphanWatch:
     # -- removals
 
     def claim_removal(self, integrations: Collection[str]) -> RemovalClaim | None:
-        return self._store.orphans.claim_removal(integrations, self._lease) if integrations else None
+        if not integrations or is_observing(self._store.switches.seen()):
+            return None
+        return self._store.orphans.claim_removal(integrations, self._lease)
 
     def is_still_orphan(self, claim: RemovalClaim, one: Stamped, found: Sequence[Stamped]) -> bool:
         """Whether the object, seen again among all there is, belongs to nobody still, for the same cause."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from shared.domain import access
 from shared.domain.access import Actor
-from shared.domain.errors import NotFound, NotRemovable
+from shared.domain.errors import NotFound, NotRemovable, ObserveOnly
 from shared.domain.event import NewEvent
 from shared.domain.orphan import Orphan, OrphanLook, OrphanQuery, OrphanStatus
+from shared.domain.switch import is_observing
 from shared.domain.views import Page
 from shared.store.mongo import Transaction
 from shared.store.opening import Store
@@ -50,9 +51,14 @@ class OrphanCases:
         return self._store.transaction(work)
 
     def remove(self, orphan_id: str, actor: Actor) -> Orphan:
-        """Have one removed for good, by the sweep; asked again it is the same. Raises NotFound, NotRemovable."""
+        """Have one removed for good, by the sweep; asked again it is the same.
+
+        Raises NotFound, NotRemovable, ObserveOnly.
+        """
         access.require(access.may_remove_orphan(actor), SEEING)
         known = self.get(orphan_id, actor)
+        if is_observing(self._store.switches.all()):
+            raise ObserveOnly
         if known.status is OrphanStatus.REMOVING:
             return known
 

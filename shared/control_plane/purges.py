@@ -62,7 +62,7 @@ class PurgeCases:
         """Whether one more may begin by itself. The first that may not is told of."""
         if self._store.allowances.take(NAME, self._per_day, DAY):
             return True
-        waiting = self._store.tenants.count_over()
+        waiting = self._store.turns.count_over()
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
@@ -80,5 +80,10 @@ class PurgeCases:
 
     def _pace(self) -> PurgePace:
         found = self._store.allowances.find(NAME, DAY)
-        waiting = self._store.tenants.count_over()
+        waiting = self._store.turns.count_over()
         return PurgePace(self._per_day, found.taken, found.extra, waiting, found.held_since if waiting else None)
+
+
+def are_held(store: Store) -> bool:
+    """Whether tenants wait because the day's removals are used up."""
+    return store.allowances.find(NAME, DAY).held_since is not None and store.turns.count_over(1) > 0

@@ -11,6 +11,7 @@ from celery import Celery
 
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
+from shared.dispatch.memory import Memory
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
@@ -30,6 +31,7 @@ class Dispatcher:
         self._redis = redis.Redis.from_url(
             redis_url, socket_timeout=SOCKET_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT, health_check_interval=10
         )
+        self.memory = Memory(self._redis)
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""

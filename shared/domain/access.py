@@ -152,6 +152,11 @@ def may_pause(actor: Actor) -> bool:
     return actor.is_platform_admin
 
 
+def may_observe_only(actor: Actor) -> bool:
+    """Have nothing changed outside, and end that."""
+    return actor.is_platform_admin
+
+
 def may_see_orphans(actor: Actor) -> bool:
     """What carries our mark outside and belongs to no living tenant; have it looked for."""
     return actor.is_platform_admin

@@ -182,6 +182,15 @@ class NotRemovable(DomainError):
     code = "not_removable"
 
 
+class ObserveOnly(DomainError):
+    """The platform only observes."""
+
+    code = "observe_only"
+
+    def __init__(self) -> None:
+        super().__init__("The platform only observes, so nothing may be removed outside; end that first.")
+
+
 class CheckedRecently(DomainError):
     """The domain was looked at a moment ago."""
 

@@ -73,6 +73,11 @@ REASONS: dict[str, Reason] = {
         "Resume what is paused; the step goes on by itself.",
         True,
     ),
+    "observe_only": Reason(
+        "The platform only observes and changes nothing outside; the operation's time stands still meanwhile.",
+        "Bring the record in line with the world, then end it; the step goes on by itself.",
+        True,
+    ),
     # the integration will not, as things stand
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",

@@ -14,6 +14,7 @@ from shared.store.allowances import Allowances
 from shared.store.billing_looks import BillingLooks
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
+from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
@@ -26,6 +27,7 @@ from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
+from shared.store.tenant_turns import TenantTurns
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -56,6 +58,8 @@ class Store:
     filling: TenantFilling
     paces: Paces
     allowances: Allowances
+    turns: TenantTurns
+    epochs: Epochs
     orphans: Orphans
     orphan_looks: OrphanLooks
 
@@ -118,6 +122,8 @@ def open_store(settings: Settings) -> Store:
         filling=TenantFilling(database),
         paces=Paces(database),
         allowances=Allowances(database),
+        turns=TenantTurns(database),
+        epochs=Epochs(database),
         orphans=Orphans(database),
         orphan_looks=OrphanLooks(database),
     )

@@ -196,12 +196,6 @@ class Tenants:
             ended = list(self._rows.find(over).sort("purgeAfter", ASCENDING).limit(limit))
         return [Due(tenant_of(row), False) for row in again] + [Due(tenant_of(row), True) for row in ended]
 
-    def count_over(self, most: int = 10_000) -> int:
-        """How many deleted tenants' grace has run out, counted up to `most`."""
-        over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
-        with our_errors():
-            return self._rows.count_documents(over, limit=most, hint="purge")
-
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
         """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
         stray = set(fields) - set(REMOTE_FIELDS)

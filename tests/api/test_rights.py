@@ -94,6 +94,9 @@ TABLE: dict[str, Row] = {
     "DELETE /orphans/<id:orphan_id>": row(403, 403, 403, 403, 403),
     "GET /purges": row(403, 403, 403, 403, 403),
     "POST /purges/allow": row(403, 403, 403, 403, 403, body={"count": 1}),
+    "GET /observe-only": row(403, 403, 403, 403, 403),
+    "POST /observe-only": row(403, 403, 403, 403, 403, body={"reason": "a restore"}),
+    "DELETE /observe-only": row(403, 403, 403, 403, 403),
     "GET /webhooks": row(*EVERYBODY),
     # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
     "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),
