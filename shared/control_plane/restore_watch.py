@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 RISE = 10.0
 #: how often a process looks at most, in seconds
 REST = 2.0
+#: a new database is named, then remembered, then compared: one look does all of it
+STAGES = 3
 
 OLDER = "The database is older than it was seen before: a backup seems to have been restored."
 OTHER = "The database is not the one that was seen before: another seems to have been put in its place."
@@ -56,18 +58,26 @@ class RestoreWatch:
         if self._is_wanted:
             self._observing.begin_by_itself(STARTED)
             self._is_wanted = False
+        for _ in range(STAGES):
+            if self._is_settled():
+                return
+
+    def _is_settled(self) -> bool:
+        """Compare what is known with what is remembered; False when there is something to look at once more."""
         # what is remembered is asked for first: the number may rise in between, and that must not look like a loss
         remembered = self._memory.recall(self._database)
         known = self._store.epochs.find()
         if known is None:
             self._begin(remembered)
-        elif known.is_forgiven:
-            self._reach(known, remembered)
-        elif remembered is not None and _suspicion(known, remembered):
+            return False
+        if known.is_forgiven:
+            return not self._reach(known, remembered)
+        if remembered is not None and _suspicion(known, remembered):
             self._suspect()
-        else:
-            risen = self._store.epochs.raise_number(RISE) or known
-            self._memory.keep(self._database, risen.line, risen.number)
+            return True
+        risen = self._store.epochs.raise_number(RISE) or known
+        self._memory.keep(self._database, risen.line, risen.number)
+        return True
 
     def _begin(self, remembered: Remembered | None) -> None:
         """A database without a name: a new one; or one from before there were any, put in another's place."""
@@ -75,11 +85,16 @@ class RestoreWatch:
             self._observing.begin_by_itself(OTHER)
         self._store.epochs.begin(new_id())
 
-    def _reach(self, known: Epoch, remembered: Remembered | None) -> None:
-        """From now on this database counts. Every process that does this writes the same, in whatever order."""
+    def _reach(self, known: Epoch, remembered: Remembered | None) -> bool:
+        """From now on this database counts; every process that does this writes the same, in whatever order.
+
+        False while Redis does not answer: until it has forgotten the other, this one stays forgiven.
+        """
         number = max(known.number, remembered.number if remembered else 0)
-        if self._memory.replace(self._database, known.line, number):
+        has_replaced = self._memory.replace(self._database, known.line, number)
+        if has_replaced:
             self._store.epochs.reach(number)
+        return has_replaced
 
     def _suspect(self) -> None:
         """Ask both once more, in the same order: what was read may be from two sides of a change."""
