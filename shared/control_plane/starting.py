@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -46,7 +47,8 @@ class Starter:
 
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
-                plan = self.insert(new_id(), action, tenant, author, session, mode, allow_removals=allow_removals)
+                now, new = self._store.now(), new_id()
+                plan = self._insert(new, action, tenant, author, now, session, mode, allow_removals=allow_removals)
                 return TenantView(tenant, plan)
             return self.start_within(action, tenant, author, session, allow_removals=allow_removals)
 
@@ -106,8 +108,7 @@ class Starter:
         """Write accepted changes and the operation that carries them out. Raises AlreadyOpen, DomainTaken."""
         operation_id = new_id()
         changed = self._store.tenants.accept(tenant, changes, operation_id, session)
-        operation = self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
-        return TenantView(changed, operation)
+        return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
 
     def begin(self, beginning: Beginning, tenant: Tenant, author: Author) -> TenantView:
         """Begin an action of the tenant's life, or answer the very one that runs.
@@ -120,8 +121,7 @@ class Starter:
             require_status(beginning.action, current)
             operation_id = new_id()
             changed = self._store.tenants.begin(current, beginning, operation_id, session)
-            operation = self.insert(operation_id, beginning.action, changed, author, session)
-            view = TenantView(changed, operation)
+            view = self.insert(operation_id, beginning.action, changed, author, session)
             self._store.events.append(_started(view, author, beginning.reason), session)
             return view
 
@@ -138,11 +138,29 @@ class Starter:
         tenant: Tenant,
         author: Author,
         session: Transaction,
-        mode: Mode = Mode.APPLY,
+        *,
+        allow_removals: bool = False,
+    ) -> TenantView:
+        """Record an operation on a tenant as it was written in this transaction. Raises AlreadyOpen."""
+        # the row was written on the database's clock a moment ago: that is the time
+        now, mode = tenant.updated_at, Mode.APPLY
+        operation = self._insert(
+            operation_id, action, tenant, author, now, session, mode, allow_removals=allow_removals
+        )
+        return TenantView(tenant, operation)
+
+    def _insert(
+        self,
+        operation_id: str,
+        action: Action,
+        tenant: Tenant,
+        author: Author,
+        now: datetime,
+        session: Transaction,
+        mode: Mode,
         *,
         allow_removals: bool = False,
     ) -> Operation:
-        """Record an operation on a tenant as it now stands. Raises AlreadyOpen."""
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,
@@ -154,7 +172,7 @@ class Starter:
             mode=mode,
             allow_removals=allow_removals,
         )
-        return self._store.operations.insert(operation_id, new, session)
+        return self._store.operations.insert(operation_id, new, now, session)
 
     def deadline_of(self, mode: Mode) -> float:
         """How long an operation may take, in seconds. Somebody waits for a plan, and it holds the tenant's one slot."""

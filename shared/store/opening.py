@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pymongo
@@ -18,7 +19,7 @@ from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
+from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database, our_errors
 from shared.store.operations import Operations
 from shared.store.orphan_looks import OrphanLooks
 from shared.store.orphans import Orphans
@@ -28,6 +29,7 @@ from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
 from shared.store.tenant_turns import TenantTurns
+from shared.store.tenant_views import TenantViews
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -42,6 +44,7 @@ class Store:
 
     client: MongoClient[Document]
     tenants: Tenants
+    tenant_views: TenantViews
     domains: Domains
     operations: Operations
     users: Users
@@ -86,6 +89,12 @@ class Store:
         ):
             collection.make_indexes()
 
+    def now(self) -> datetime:
+        """The time on the database's clock."""
+        with our_errors():
+            found: datetime = self.client.admin.command("hello")["localTime"]
+        return found.astimezone(UTC)
+
     def is_up(self, seconds: float) -> bool:
         """Whether a primary answers within `seconds`."""
         try:
@@ -106,6 +115,7 @@ def open_store(settings: Settings) -> Store:
     return Store(
         client=client,
         tenants=Tenants(database, settings.absent),
+        tenant_views=TenantViews(database),
         domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -20,7 +21,6 @@ from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserted,
     newest_first,
     object_id,
     our_errors,
@@ -69,15 +69,15 @@ class Operations:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, operation_id: str, new: NewOperation, session: Transaction) -> Operation:
+    def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
 
-        Raises AlreadyOpen when the tenant has an open one.
+        `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
-        document, computed = new_operation(operation_id, new, held, self._grace)
+        row = new_operation(operation_id, new, held, self._grace, at)
         try:
-            row = inserted(self._rows, document, session, **computed)
+            self._rows.insert_one(row, session=session)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
         return operation_of(row)
@@ -98,11 +98,6 @@ class Operations:
         running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
         with our_errors():
             return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
-
-    def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
-        with our_errors():
-            rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})
-            return {str(row["_id"]): operation_of(row) for row in rows}
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
@@ -219,7 +214,7 @@ class Operations:
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])
 
-    def _held(self, new: NewOperation, session: Transaction) -> dict[str, object]:
+    def _held(self, new: NewOperation, session: Transaction) -> dict[str, datetime]:
         """Step name: end of the longest lease an older step still has on the same integration."""
         leases = self._leases_of_older(new.tenant_id, session)
         by_integration: dict[str, Any] = {}

@@ -15,8 +15,8 @@ from shared.domain.webhook import NewWebhook, Owner, Webhook, WebhookChanges
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
     literals,
+    made,
     newest_first,
     object_id,
     our_errors,
@@ -65,14 +65,7 @@ class Webhooks:
             "version": 1,
             **_WELL,
         }
-        row = self._rows.find_one_and_update(
-            {"_id": document["_id"]},
-            inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _webhook(present(row))
+        return _webhook(made(self._rows, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
         key = object_id(webhook_id)
