@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import ObjectId
@@ -57,7 +57,7 @@ def open_client(uri: str) -> MongoClient[Document]:
 def open_database(client: MongoClient[Document], name: str) -> Database[Document]:
     return client.get_database(
         name,
-        codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+        codec_options=CodecOptions(tz_aware=True),
         write_concern=DURABLE,
         read_concern=ReadConcern("majority"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,16 +138,17 @@ class Operations:
         """Ids of running operations that need a push, most overdue first."""
         return self._ids({"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}, "dueAt", limit)
 
-    def resend(self, operation_id: str) -> Operation | None:
-        """Raise the dispatch of a due operation. None when another sweep was faster."""
-        return self._advance(
-            {
-                "_id": ObjectId(operation_id),
-                "status": OperationStatus.RUNNING,
-                "$expr": {"$lte": ["$dueAt", "$$NOW"]},
-            },
-            progress.resent(self._grace),
-        )
+    def resend(self, operation_ids: Sequence[str]) -> list[Operation]:
+        """Raise the dispatch of those of these that are due still: another sweep may have been faster.
+
+        One write for all, since each waits for the journal.
+        """
+        keys = {"_id": {"$in": [ObjectId(one) for one in operation_ids]}}
+        due = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+        ours = {"resentBy": secrets.token_hex(8)}
+        with our_errors():
+            self._rows.update_many(keys | due, [*progress.resent(self._grace), {"$set": ours}])
+            return list(map(operation_of, self._rows.find(keys | ours)))
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Ids of running operations whose deadline has passed."""

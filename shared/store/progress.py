@@ -3,7 +3,8 @@
 A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
 finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
-The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed.
+The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
+`resentBy` says which look of a sweep sent it last.
 """
 
 from __future__ import annotations

@@ -20,6 +20,10 @@ _LATEST: Document = {
 }
 
 
+#: what an operation's steps are to the machine alone
+_UNSHOWN: Document = {f"steps.{field}": 0 for field in ("lookAt", "leaseUntil", "leaseToken", "validFrom", "sends")}
+
+
 class TenantViews:
     def __init__(self, database: Database[Document]) -> None:
         self._tenants = database["tenants"]
@@ -46,7 +50,7 @@ class TenantViews:
         # of many rows one more query costs less than a lookup for each
         wanted: list[ObjectId] = [row["operationId"] for row in rows if row.get("operationId")]
         with our_errors():
-            latest = {row["_id"]: [row] for row in self._operations.find({"_id": {"$in": wanted}})}
+            latest = {row["_id"]: [row] for row in self._operations.find({"_id": {"$in": wanted}}, _UNSHOWN)}
         return tuple(_view(row, latest.get(row.get("operationId"), [])) for row in rows)
 
 
