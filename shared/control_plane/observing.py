@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.domain import access
+from shared.domain import access, machine_access
 from shared.domain.access import Actor
 from shared.domain.event import Author, NewEvent
 from shared.domain.switch import OBSERVE_ONLY, Switch
@@ -24,12 +24,12 @@ class ObserveCases:
 
     def state(self, actor: Actor) -> Switch:
         """Raises Forbidden, as all of these that take an actor do."""
-        access.require(access.may_observe_only(actor), OBSERVING)
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
         return self._store.switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:
         """Change nothing outside from now on. Begun already: the new reason counts, from when it began first."""
-        access.require(access.may_observe_only(actor), OBSERVING)
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
         return self._store.transaction(lambda session: self._begun(reason, actor.author, session))
 
     def begin_by_itself(self, reason: str) -> bool:
@@ -48,7 +48,7 @@ class ObserveCases:
 
     def end(self, actor: Actor) -> Switch:
         """Go on: what was held begins, and every active tenant is looked at for drift, all products for orphans."""
-        access.require(access.may_observe_only(actor), OBSERVING)
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
 
         def work(session: Transaction) -> Switch:
             known = self._store.switches.find(OBSERVE_ONLY, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain import access
+from shared.domain import access, machine_access
 from shared.domain.access import Actor
 from shared.domain.errors import NotFound, NotRemovable, ObserveOnly
 from shared.domain.event import NewEvent
@@ -23,12 +23,12 @@ class OrphanCases:
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:
         """Newest first."""
-        access.require(access.may_see_orphans(actor), SEEING)
+        access.require(machine_access.may_see_orphans(actor), SEEING)
         return self._store.orphans.page(query)
 
     def get(self, orphan_id: str, actor: Actor) -> Orphan:
         """Raises NotFound."""
-        access.require(access.may_see_orphans(actor), SEEING)
+        access.require(machine_access.may_see_orphans(actor), SEEING)
         found = self._store.orphans.find(orphan_id)
         if found is None:
             raise NotFound(f"There is no orphan {orphan_id!r}.")
@@ -36,12 +36,12 @@ class OrphanCases:
 
     def looks(self, actor: Actor) -> list[OrphanLook]:
         """How each integration was last looked through."""
-        access.require(access.may_see_orphans(actor), SEEING)
+        access.require(machine_access.may_see_orphans(actor), SEEING)
         return self._store.orphan_looks.all()
 
     def look(self, actor: Actor) -> list[OrphanLook]:
         """Have every integration looked through now, by the sweep."""
-        access.require(access.may_see_orphans(actor), SEEING)
+        access.require(machine_access.may_see_orphans(actor), SEEING)
 
         def work(session: Transaction) -> list[OrphanLook]:
             self._store.orphan_looks.ask(session)
@@ -55,7 +55,7 @@ class OrphanCases:
 
         Raises NotFound, NotRemovable, ObserveOnly.
         """
-        access.require(access.may_remove_orphan(actor), SEEING)
+        access.require(machine_access.may_remove_orphan(actor), SEEING)
         known = self.get(orphan_id, actor)
         if is_observing(self._store.switches.all()):
             raise ObserveOnly
