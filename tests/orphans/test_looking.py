@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
 
 from shared.domain.operation import Mode
 from shared.domain.orphan import OrphanQuery
@@ -129,11 +132,14 @@ def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(
     assert yard.kinds()[-1] == ("mail_domain", "tenant_unknown", "quarantined")
 
 
-def test_with_the_storage_of_ocis_down_nothing_is_said_of_spaces(yard: Yard) -> None:
+@pytest.mark.parametrize("when", [{}, {"path": "me/drive$", "count": 1}, {"path": "me/drive$", "after": 1, "count": 1}])
+def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_spaces(
+    yard: Yard, when: dict[str, Any]
+) -> None:
     yard.grown("acme")
     yard.forget("acme")
     yard.look()
-    fault(yard.ocis, kind="storage_down")
+    fault(yard.ocis, kind="storage_down", **when)
     assert yard.look()["ocis"].reason == "storage_down"
     assert yard.one("ocis").status == "quarantined"
 
