@@ -303,6 +303,26 @@ def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_
     assert refusal.value.operation_id == operation.id
 
 
+def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
+    store: Store, settings: Settings, create: Create
+) -> None:
+    rows = raw(store, settings)
+    operation = create().operation
+    assert operation is not None
+    row = rows.find_one({"_id": ObjectId(operation.id)})
+    assert row is not None
+    rows.insert_many([{**row, "_id": ObjectId(), "tenantId": str(ObjectId())} for _ in range(50)])
+    rows.database.command({"profile": 2})
+    try:
+        assert list(store.operations.unsettled(10)) == []
+    finally:
+        rows.database.command({"profile": 0})
+    seen = rows.database["system.profile"].find_one({"ns": rows.full_name, "op": "query", "command.sort.finishedAt": 1})
+    rows.database.drop_collection("system.profile")
+    assert seen is not None
+    assert (seen["planSummary"], seen["docsExamined"]) == ("IXSCAN { finishedAt: 1 }", 0)
+
+
 def test_looking_for_due_operations_walks_an_index(store: Store, settings: Settings, create: Create) -> None:
     create()
     for field in ("dueAt", "deadlineAt"):
