@@ -33,6 +33,6 @@ def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(
     first.send_signal(signal.SIGKILL)
     assert spaces()[0].status == "removing"
     platform.start_sweep()
-    until(lambda: spaces()[0].status == "removed")
+    until(lambda: spaces()[0].status == "removed", 90)
     assert platform.upstream("acme")["spaces"] == []
     assert len(platform.upstream("acme")["groups"]) == 1
