@@ -46,7 +46,7 @@ class IdConverter(BaseConverter):
 def create_app(settings: Settings) -> Flask:
     """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
     configure_logs(settings.log_level, settings.log_format)
-    dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    dispatcher = Dispatcher(settings.broker)
     store = open_store(settings)
     control_plane = open_control_plane(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)

@@ -161,7 +161,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
-    dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    dispatcher = Dispatcher(settings.broker)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
     with (
         _looking_at_domains(store, dispatcher, settings) as look_at_domains,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
-from pymongo import DESCENDING, MongoClient, ReturnDocument
+from pymongo import DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -35,18 +36,23 @@ T = TypeVar("T")
 #: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
 DURABLE = WriteConcern(w="majority", j=True)
 
-#: how long any one call may take, retries of the driver included, in milliseconds
-TIMEOUT_MS = 5000
+#: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
+PATIENCE = 5.0
+
+#: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
+#: timeout together, and what was waiting for it then goes to the next primary
+HEARTBEAT_MS = 3000
 
 
-def open_client(uri: str) -> MongoClient[Document]:
-    """A client for this process; make it after forking. Nothing is sent until it is first used."""
+def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
+    """A client for this process; make it after forking. Nothing is sent until it is used. `patience`: in seconds."""
     return MongoClient(
         uri,
         tz_aware=True,
-        timeoutMS=TIMEOUT_MS,
-        serverSelectionTimeoutMS=TIMEOUT_MS,
+        timeoutMS=round(patience * 1000),
+        serverSelectionTimeoutMS=round(patience * 1000),
         connectTimeoutMS=2000,
+        heartbeatFrequencyMS=HEARTBEAT_MS,
         maxPoolSize=64,
         retryWrites=True,
         retryReads=True,
@@ -65,6 +71,10 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
 
 _UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WTimeoutError)
 
+#: what members answer while a primary goes or comes, and the driver does not tell by the error's class: shutting down,
+#: nothing known to be with a majority yet, stepped down, out of time, interrupted
+_NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
+
 
 @contextmanager
 def our_errors() -> Iterator[None]:
@@ -80,13 +90,22 @@ def our_errors() -> Iterator[None]:
 
 
 def _is_stepdown(problem: PyMongoError) -> bool:
-    return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
+    return isinstance(problem, OperationFailure) and (
+        problem.code in _NOT_NOW or problem.has_error_label("RetryableWriteError")
+    )
 
 
 def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried."""
-    with our_errors(), client.start_session() as session:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried."""
+    # the client's own bound is each call's: a transaction would be begun anew for two minutes
+    with our_errors(), pymongo.timeout(client.options.timeout), client.start_session() as session:
         return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+
+
+def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
+    """Idempotent. A majority of the members will do: by default one that is down would hold up every start."""
+    with our_errors():
+        rows.create_indexes(indexes, commitQuorum="majority")
 
 
 def new_id() -> str:

@@ -19,7 +19,7 @@ from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database, our_errors
+from shared.store.mongo import PATIENCE, Document, Transaction, in_transaction, open_client, open_database, our_errors
 from shared.store.operations import Operations
 from shared.store.orphan_looks import OrphanLooks
 from shared.store.orphans import Orphans
@@ -108,9 +108,9 @@ class Store:
         self.client.close()
 
 
-def open_store(settings: Settings) -> Store:
-    """A store for this process: call it after forking."""
-    client = open_client(settings.mongodb_uri.get_secret_value())
+def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
+    """A store for this process: call it after forking. `patience`: how long a call may take, in seconds."""
+    client = open_client(settings.mongodb_uri.get_secret_value(), patience)
     database = open_database(client, settings.mongodb_database)
     return Store(
         client=client,

@@ -21,6 +21,7 @@ from shared.store import progress
 from shared.store.mongo import (
     Document,
     Transaction,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -37,6 +38,8 @@ INDEXES = [
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
     IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
+    # plans only
+    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
 ]
 
 #: while an operator has paused it, an operation's deadline stands still
@@ -66,8 +69,7 @@ class Operations:
         self._grace = dispatch_grace
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.

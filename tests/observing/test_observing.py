@@ -12,6 +12,7 @@ from shared.control_plane.domain_watch import DomainWatch
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.errors import Forbidden, ObserveOnly
 from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import NewTenant, Status
@@ -21,7 +22,7 @@ from worker.sweep import Sweep
 
 
 def release(yard: Yard) -> int:
-    return Sweep(yard.store, Dispatcher("redis://127.0.0.1:9/0")).look()
+    return Sweep(yard.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
 
 
 def run_once(yard: Yard, operation_id: str) -> list[str]:

@@ -13,6 +13,7 @@ from shared.control_plane.opening import open_control_plane
 from shared.control_plane.restore_watch import OLDER, OTHER, STARTED, RestoreWatch
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.tenant import NewTenant
 from shared.settings import Settings
 from shared.store.opening import Store
@@ -134,7 +135,7 @@ def test_a_redis_that_forgot_everything_says_nothing_and_learns_anew(world: Worl
 def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     world.look(3)
     backup = world.backup()
-    away = Dispatcher("redis://127.0.0.1:9/0")
+    away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
     RestoreWatch(world.store, away.memory, world.settings).look()
     assert world.plane.observing.state(world.admin).pause is None
