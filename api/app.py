@@ -16,10 +16,13 @@ from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
 from api.life import life_routes
 from api.manual import Manual, manual_routes
+from api.observing import observe_routes
 from api.openapi import describe
 from api.operations import operation_routes
+from api.orphans import orphan_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
+from api.purges import purge_routes
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
 from api.switches import switch_routes
@@ -63,6 +66,9 @@ def create_app(settings: Settings) -> Flask:
         subscription_routes(control_plane),
         event_routes(control_plane),
         switch_routes(control_plane),
+        orphan_routes(control_plane),
+        purge_routes(control_plane),
+        observe_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
     drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
     drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
+    orphan_look_hours: float = Field(24, ge=0, description="how often orphans are looked for; 0: when asked for only")
+    orphan_quarantine_hours: float = Field(168, ge=0, description="how long an orphan is watched before it can go")
+    removals_per_run: int = Field(5, ge=0, description="how much one run of a step may remove without leave")
+    purges_per_day: int = Field(10, ge=0, description="how many removals of tenants a day begin by themselves")
+    observe_only_on_start: bool = Field(False, description="change nothing outside until an operator says so")
     delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
     suspended_mail: Literal["refuse", "receive"] = Field(
         "refuse", description="what becomes of mail to a suspended tenant's domains"

@@ -12,6 +12,7 @@ from celery import Celery
 from shared.dispatch.broker import connect
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
+from shared.dispatch.memory import Memory
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Operation, StepRecord
@@ -34,6 +35,7 @@ class Dispatcher:
         """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
         self._app = app or make_celery(broker, "sender")
         self._redis = connect(broker, socket_timeout=SOCKET_TIMEOUT, connect_timeout=CONNECT_TIMEOUT)
+        self.memory = Memory(self._redis)
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""

@@ -11,19 +11,24 @@ import pymongo
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from shared.store.allowances import Allowances
 from shared.store.billing_looks import BillingLooks
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
+from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
 from shared.store.mongo import PATIENCE, Document, Transaction, in_transaction, open_client, open_database, our_errors
 from shared.store.operations import Operations
+from shared.store.orphan_looks import OrphanLooks
+from shared.store.orphans import Orphans
 from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
+from shared.store.tenant_turns import TenantTurns
 from shared.store.tenant_views import TenantViews
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
@@ -55,6 +60,11 @@ class Store:
     billing_looks: BillingLooks
     filling: TenantFilling
     paces: Paces
+    allowances: Allowances
+    turns: TenantTurns
+    epochs: Epochs
+    orphans: Orphans
+    orphan_looks: OrphanLooks
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
@@ -74,6 +84,8 @@ class Store:
             self.webhooks,
             self.deliveries,
             self.billing_looks,
+            self.orphans,
+            self.orphan_looks,
         ):
             collection.make_indexes()
 
@@ -119,4 +131,9 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
         paces=Paces(database),
+        allowances=Allowances(database),
+        turns=TenantTurns(database),
+        epochs=Epochs(database),
+        orphans=Orphans(database),
+        orphan_looks=OrphanLooks(database),
     )

@@ -29,6 +29,7 @@ class NewOperation:
     deadline_seconds: float
     recipe: Recipe
     mode: Mode = Mode.APPLY
+    allow_removals: bool = False
 
 
 def new_operation(
@@ -48,6 +49,7 @@ def new_operation(
         "action": new.action,
         "status": OperationStatus.RUNNING,
         "mode": new.mode,
+        "allowRemovals": new.allow_removals,
         "requestedBy": new.author.user_id,
         "requestId": new.author.request_id,
         "generation": new.generation,
@@ -125,4 +127,5 @@ def operation_of(row: Document) -> Operation:
         finished_at=row.get("finishedAt"),
         mode=Mode(row.get("mode", Mode.APPLY)),
         paused_at=row.get("pausedAt"),
+        allow_removals=row.get("allowRemovals", False),
     )

@@ -95,6 +95,12 @@ class Operations:
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
+    def busy(self, tenant_ids: list[str]) -> frozenset[str]:
+        """Which of these tenants an operation is open for, plans apart."""
+        running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        with our_errors():
+            return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
+
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
