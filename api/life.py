@@ -10,7 +10,7 @@ from api.answers.life import ExportAnswer, ReceiptAnswer
 from api.answers.tenants import TenantAnswer
 from api.answers.writing import answer
 from api.auth.guard import actor
-from api.bodies import SuspensionBody
+from api.bodies.tenants import SuspensionBody
 from api.describing import OPERATOR, STAFF, STARTED, View, described
 from api.queries import WaitQuery
 from api.tenants import started

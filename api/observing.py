@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.switches import ObserveOnlyAnswer
 from api.answers.writing import answer
 from api.auth.guard import actor
-from api.bodies import Body
+from api.bodies.body import Body
 from api.describing import OPERATOR, described
 from api.fields import Name
 from shared.control_plane.opening import ControlPlane

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.people import PartnerAnswer
 from api.answers.writing import answer, answer_list, etag
 from api.auth.guard import actor
-from api.bodies import NewPartnerBody, PartnerPatchBody
+from api.bodies.partners import NewPartnerBody, PartnerPatchBody
 from api.describing import ETAG, OPERATOR, PAGED, STAFF, described, expected_versions
 from api.queries import ListQuery, next_link
 from shared.control_plane.opening import ControlPlane

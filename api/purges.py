@@ -10,7 +10,7 @@ from pydantic import Field
 from api.answers.service import PurgePaceAnswer
 from api.answers.writing import answer
 from api.auth.guard import actor
-from api.bodies import Body
+from api.bodies.body import Body
 from api.describing import OPERATOR, described
 from shared.control_plane.opening import ControlPlane
 from shared.domain import errors

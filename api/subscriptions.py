@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.people import SubscriptionAnswer
 from api.answers.writing import answer, answer_list, etag
 from api.auth.guard import actor
-from api.bodies import NewSubscriptionBody, SubscriptionPatchBody
+from api.bodies.subscriptions import NewSubscriptionBody, SubscriptionPatchBody
 from api.describing import ETAG, OPERATOR, PAGED, described, expected_versions
 from api.queries import SubscriptionListQuery, next_link
 from shared.control_plane.opening import ControlPlane

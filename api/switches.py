@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.switches import IntegrationAnswer, TenantPauseAnswer
 from api.answers.writing import answer, answer_list
 from api.auth.guard import actor
-from api.bodies import Body
+from api.bodies.body import Body
 from api.describing import OPERATOR, described
 from api.fields import Name
 from shared.control_plane.opening import ControlPlane

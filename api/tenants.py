@@ -8,7 +8,7 @@ from api.answers.operations import OperationAnswer, pace
 from api.answers.tenants import TenantAnswer
 from api.answers.writing import answer, answer_list, etag
 from api.auth.guard import actor
-from api.bodies import NewTenantBody, TenantPatchBody
+from api.bodies.tenants import NewTenantBody, TenantPatchBody
 from api.describing import ETAG, PAGED, STAFF, STARTED, described, expected_versions
 from api.queries import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
 from shared.control_plane.opening import ControlPlane

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.people import ProfileAnswer, UserAnswer
 from api.answers.writing import answer, answer_list, etag
 from api.auth.guard import actor, caller
-from api.bodies import NewUserBody, UserPatchBody
+from api.bodies.users import NewUserBody, UserPatchBody
 from api.describing import ETAG, PAGED, described, expected_versions, request_id
 from api.queries import UserListQuery, next_link
 from shared.control_plane.opening import ControlPlane

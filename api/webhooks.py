@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from api.answers.webhooks import WebhookAnswer, WebhookWithSecretAnswer
 from api.answers.writing import answer, answer_list, answer_once, etag
 from api.auth.guard import actor
-from api.bodies import NewWebhookBody, WebhookPatchBody
+from api.bodies.webhooks import NewWebhookBody, WebhookPatchBody
 from api.describing import ETAG, PAGED, described, expected_versions
 from api.queries import RotateQuery, WebhookListQuery, next_link
 from shared.control_plane.opening import ControlPlane
