@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import redis
 from pymongo.errors import PyMongoError
 
+from chaos.broker import left_over
 from chaos.evidence import Evidence, Row
 from chaos.ground import Ground
 from chaos.journal import Journal
 from chaos.requesting import Caller, Errand
 from chaos.upstream_faults import PRODUCTS
-from shared.dispatch.names import QUEUES
 
 Turn = Callable[[Callable[[], bool], float], bool]
 
@@ -89,16 +88,10 @@ class Aftermath:
         return [row for row in latest.values() if row["status"] == "failed"]
 
     def _left_over(self) -> Iterator[str]:
-        broker: Any = self._ground.broker
         try:
-            for key in broker.keys("*"):
-                name = key.decode()
-                if name in (*QUEUES, "unacked", "unacked_index") or (
-                    broker.ttl(key) == -1 and not name.startswith("_kombu.binding")
-                ):
-                    yield f"{name}, a {broker.type(key).decode()}"
+            return left_over(self._ground.broker)
         except redis.RedisError as problem:
-            yield f"the broker does not answer: {type(problem).__name__}"
+            return iter([f"the broker does not answer: {type(problem).__name__}"])
 
     def _bugs(self) -> Iterator[str]:
         for member in self._ground.crew.all():

@@ -13,7 +13,7 @@ from chaos.upstream_faults import PRODUCTS, make_rule
 #: class of trouble: seconds from one to the next on average, and kind: (weight, shortest, longest time it lasts)
 TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
     "worker": (
-        5.0,
+        9.0,
         {
             "worker killed": (6, 0.0, 1.5),
             "worker frozen": (2, 1.0, 8.0),
@@ -21,11 +21,11 @@ TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
             "all workers killed": (1, 0.5, 3.0),
         },
     ),
-    "api": (4.0, {"api killed": (1, 0.0, 1.0)}),
-    "sweep": (8.0, {"sweep killed": (3, 0.0, 2.0), "sweep frozen": (1, 1.0, 6.0)}),
-    "broker": (9.0, {"broker killed": (2, 0.2, 3.0), "broker flushed": (2, 0.0, 0.0), "broker hung": (2, 0.5, 4.0)}),
+    "api": (9.0, {"api killed": (1, 0.0, 1.0)}),
+    "sweep": (15.0, {"sweep killed": (3, 0.0, 2.0), "sweep frozen": (1, 1.0, 6.0)}),
+    "broker": (12.0, {"broker killed": (2, 0.2, 3.0), "broker flushed": (2, 0.0, 0.0), "broker hung": (2, 0.5, 4.0)}),
     "database": (
-        15.0,
+        18.0,
         {"database killed": (2, 0.1, 1.5), "database stepped down": (2, 1.0, 1.0), "database hung": (1, 0.5, 3.0)},
     ),
     **{product: (5.0, {f"{product} at fault": (1, 2.0, 6.0)}) for product in PRODUCTS},

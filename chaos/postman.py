@@ -23,7 +23,7 @@ PAUSE = 0.02
 #: what is done with a message that is seen: chance
 DOUBLED, DOUBLED_LATE, HELD = 0.02, 0.01, 0.03
 JUNK = (b"not JSON", b'{"body": 1}', b'{"properties": {"delivery_tag": 5}}', b"\xff\xfe\x00")
-JUNK_CHANCE = 0.002
+JUNK_CHANCE = 0.0002
 
 
 class Postman:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pymongo
 import redis
@@ -61,12 +62,19 @@ class TroubleMaker:
 
     def _start(self, number: int, trouble: Trouble) -> None:
         self._open[number] = time.time()
+        self._note(f"{trouble.kind} for {trouble.lasts:.1f} s {dict(trouble.rule) or ''}")
         _START.get(trouble.kind, _order)(self, trouble)
         heapq.heappush(self._agenda, (time.monotonic() - self._began + trouble.lasts, number, trouble, False))
 
     def _end(self, number: int, trouble: Trouble) -> None:
         _END.get(trouble.kind, _nothing if trouble.product is None else _end_orders)(self, trouble)
         self.spans.append(Span(trouble.kind, self._open.pop(number), time.time()))
+        self._note(f"{trouble.kind}: over")
+
+    def _note(self, sentence: str) -> None:
+        """What happened when, beside the logs."""
+        with (self._ground.folder / "storm.log").open("a") as log:
+            log.write(f"{datetime.now(UTC):%H:%M:%S.%f} {time.monotonic() - self._began:6.1f} {sentence}\n")
 
     # -- processes
 
