@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, TypeVar
 
+import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
@@ -84,8 +85,12 @@ def _is_stepdown(problem: PyMongoError) -> bool:
 
 
 def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried."""
-    with our_errors(), client.start_session() as session:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried, within a call's time.
+
+    The driver by itself would go on for two minutes, as it must when a process died within a transaction on the same
+    record: the server gives that one up after a minute only. Raises StoreUnavailable.
+    """
+    with our_errors(), pymongo.timeout(TIMEOUT_MS / 1000), client.start_session() as session:
         return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -56,6 +57,12 @@ class Store:
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
         return in_transaction(self.client, work)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """No call to the database within the block takes longer than is left of `seconds`; StoreUnavailable then."""
+        with pymongo.timeout(seconds):
+            yield
 
     def make_indexes(self) -> None:
         """Idempotent, and safe when several processes start at once."""
