@@ -1,8 +1,8 @@
-"""When the storm is over: wait until all is quiet, ask again for what failed, as an operator would, and gather evidence."""
+"""When the storm is over: wait until all is quiet, ask again for what failed, as operators do, and gather evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import redis
 from pymongo.errors import PyMongoError
@@ -20,7 +20,7 @@ ROUNDS = 3
 #: how long a dead worker's messages may take to come back and be found to be nothing, in seconds
 BROKER_PATIENCE = 40.0
 #: action of a failed operation: what an operator asks for
-AGAIN = {"provision": "reconcile"}
+AGAIN: Mapping[str, str] = {"provision": "reconcile"}
 BUGS = ("step.bug", "request.bug", "webhook.bug", "domain.bug", "billing.bug")
 
 
@@ -40,7 +40,7 @@ class Aftermath:
         for number in range(ROUNDS):
             failed = self._failed()
             for row in failed:
-                move = AGAIN.get(row["action"], row["action"])
+                move: str = AGAIN.get(row["action"], row["action"])
                 body = {"reason": "asked for again"} if move == "suspend" else {}
                 errand = Errand(row["tenantSlug"], move, f"{row['tenantSlug']}-again-{number}", body)
                 self._turn(lambda errand=errand: self._answered(errand), 20.0)  # type: ignore[misc]

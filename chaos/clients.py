@@ -105,7 +105,11 @@ class Clients:
         if self._no_more or course.index >= len(course.script.wishes):
             return
         wish = course.script.wishes[course.index]
-        if wish.is_patient and time.monotonic() < course.patient_until and self._caller.is_busy(course.script.slug) is not False:
+        if (
+            wish.is_patient
+            and time.monotonic() < course.patient_until
+            and self._caller.is_busy(course.script.slug) is not False
+        ):
             self._at(0.5, lambda: self._turn_to(course))
             return
         slug = course.script.slug

@@ -13,7 +13,12 @@ from chaos.journal import Entry
 Row = dict[str, Any]
 
 #: move: the action its operation carries out
-ACTIONS: Mapping[str, str] = {"create": "provision", "rename": "reconcile", "change domains": "reconcile", "plan": "reconcile"}
+ACTIONS: Mapping[str, str] = {
+    "create": "provision",
+    "rename": "reconcile",
+    "change domains": "reconcile",
+    "plan": "reconcile",
+}
 #: what opens or sets up; after a success of one of these a tenant has all its objects
 UP = ("provision", "reconcile", "resume", "restore")
 
@@ -86,7 +91,9 @@ class Evidence:
     @cached_property
     def wishes(self) -> dict[str, Wished]:
         """Slug to the sum of all that was accepted, in the order of generations."""
-        carried = [(self.operation_of(one), one) for one in self.entries if one.answered != "refused" and one.move != "plan"]
+        carried = [
+            (self.operation_of(one), one) for one in self.entries if one.answered != "refused" and one.move != "plan"
+        ]
         accepted = sorted(((op["generation"], one) for op, one in carried if op is not None), key=lambda pair: pair[0])
         found: dict[str, Wished] = {}
         for _, entry in accepted:

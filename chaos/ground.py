@@ -1,4 +1,4 @@
-"""What a storm rages over: a database, a broker and the products' stand-ins, and the crew of the platform's processes."""
+"""What a storm rages over: a database, a broker, the products' stand-ins, and the platform's processes."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Ground:
         self.mongod.start()
         self.valkey.start()
         for url in self.products.values():
-            _until(lambda url=url: not is_free(int(url.rpartition(":")[2])))  # type: ignore[misc]
+            _until(lambda url=url: not is_free(int(url.rpartition(":")[2])))
         self.crew.start()
         for url in self.api_urls:
-            _until(lambda url=url: _is_ready(url))  # type: ignore[misc]
+            _until(lambda url=url: _is_ready(url))
 
     def stop(self) -> None:
         self.crew.stop()

@@ -57,4 +57,6 @@ class Journal:
 
     def summary(self) -> Counter[tuple[str, str]]:
         """How many requests, by move and answer."""
-        return Counter((one.move, one.answered if one.code is None else f"{one.answered}: {one.code}") for one in self.entries)
+        return Counter(
+            (one.move, one.answered if one.code is None else f"{one.answered}: {one.code}") for one in self.entries
+        )

@@ -1,9 +1,10 @@
-"""The laws about the platform's own records. Each takes the evidence and gives a sentence for each time it is broken."""
+"""The laws about the platform's own records. Each gives a sentence for each time it is broken."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 from chaos.evidence import Evidence, Row, action_of
 from chaos.upstream_laws import UPSTREAM_LAWS
@@ -34,7 +35,9 @@ def asked_again_all_comes_right(evidence: Evidence) -> Iterator[str]:
     for rows in evidence.applied.values():
         last = rows[-1]
         if last["status"] not in ("succeeded", "running"):
-            errors = [(one["name"], one.get("reason"), one.get("message")) for one in last["steps"] if one.get("reason")]
+            errors = [
+                (one["name"], one.get("reason"), one.get("message")) for one in last["steps"] if one.get("reason")
+            ]
             yield f"{_named(last)} {last['status']}, asked for again without any fault: {errors}"
 
 
@@ -59,23 +62,30 @@ def one_request_is_carried_out_once(evidence: Evidence) -> Iterator[str]:
 
 def events_and_changes_match(evidence: Evidence) -> Iterator[str]:
     begun: Counter[str] = Counter()
-    ended: Counter[tuple[str, str]] = Counter()
+    ended: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:
-        operation_id = (event.get("after") or {}).get("operation")
-        if operation_id is not None and operation_id not in evidence.by_id:
+        operation_id = _told_of(evidence, event)
+        if operation_id is None:
+            continue
+        if operation_id not in evidence.by_id:
             yield f"event {event['action']} tells of operation {operation_id}, which does not exist"
-        elif event["action"].startswith("operation."):
-            ended[operation_id, event["action"].removeprefix("operation.")] += 1
-        elif event["action"] == "tenant.created":
-            begun[str(evidence.applied[event["tenantId"]][0]["_id"])] += 1
-        elif operation_id is not None:
+        if event["action"].startswith("operation."):
+            ended[operation_id].append(event["action"].removeprefix("operation."))
+        else:
             begun[operation_id] += 1
     for operation_id, row in evidence.by_id.items():
-        if begun[operation_id] != (1 if row["mode"] == "apply" else 0):
+        if begun[operation_id] != (row["mode"] == "apply"):
             yield f"{_named(row)} has {begun[operation_id]} events of its beginning"
-        outcomes = {status: count for (one, status), count in ended.items() if one == operation_id}
-        if row["settled"] and outcomes != {row["status"]: 1}:
-            yield f"{_named(row)} {row['status']} and has these events of its end: {outcomes}"
+        if row["settled"] and ended[operation_id] != [row["status"]]:
+            yield f"{_named(row)} {row['status']} and has these events of its end: {ended[operation_id]}"
+
+
+def _told_of(evidence: Evidence, event: Row) -> str | None:
+    """The operation whose beginning or end an event tells of; a tenant's first is not named in the event."""
+    if event["action"] == "tenant.created":
+        return str(evidence.applied[event["tenantId"]][0]["_id"])
+    named: str | None = (event.get("after") or {}).get("operation")
+    return named
 
 
 def generations_rise(evidence: Evidence) -> Iterator[str]:
@@ -86,7 +96,7 @@ def generations_rise(evidence: Evidence) -> Iterator[str]:
             yield f"the operations of {tenant['slug']} have the generations {generations}"
         if rows and (tenant["generation"], str(tenant["operationId"])) != (generations[-1], str(rows[-1]["_id"])):
             yield f"{tenant['slug']} does not show its latest operation"
-        for earlier, later in zip(rows, rows[1:], strict=False):
+        for earlier, later in pairwise(rows):
             if earlier["finishedAt"] is None or earlier["finishedAt"] > later["createdAt"]:
                 yield f"{_named(later)} began before {_named(earlier)} had ended"
 

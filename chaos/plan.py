@@ -74,7 +74,9 @@ class Plan:
 
 def make_plan(seed: int, size: Size) -> Plan:
     """Everything random in a storm, each part with a stream of its own, so that one does not move the others."""
-    scripts = [make_script(number, size.seconds, random.Random(f"{seed} tenant {number}")) for number in range(size.tenants)]
+    scripts = [
+        make_script(number, size.seconds, random.Random(f"{seed} tenant {number}")) for number in range(size.tenants)
+    ]
     troubles = [one for name in TROUBLES for one in _troubles(name, size.seconds, random.Random(f"{seed} {name}"))]
     return Plan(seed, size, tuple(scripts), tuple(sorted(troubles, key=lambda one: one.at)))
 

@@ -1,7 +1,7 @@
 """A careless postman between the broker's queues: copies messages, late ones too, holds some back, adds junk.
 
-A process of its own (`python -m chaos.postman REDIS_URL SEED SECONDS`); at its end it gives back what it holds and prints,
-as one line of JSON, what it has done.
+A process of its own (`python -m chaos.postman REDIS_URL SEED SECONDS`); at its end it gives back what it holds and
+prints, as one line of JSON, what it has done.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import Any
 
 import redis
 
@@ -28,7 +29,7 @@ JUNK_CHANCE = 0.0002
 
 class Postman:
     def __init__(self, url: str, seed: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=0.5)
+        self._redis: Any = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=0.5)
         self._chance = random.Random(seed)
         self._waiting: list[tuple[float, int, str, bytes]] = []
         self._number = 0

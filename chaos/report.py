@@ -17,7 +17,8 @@ MOST_SENTENCES = 12
 
 def lines(plan: Plan, outcome: Outcome, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
     size = plan.size
-    yield f"seed {plan.seed}: {size.tenants} tenants, {size.minutes:g} min, {size.apis} API processes, {size.workers} workers, {size.sweeps} sweeps"
+    processes = f"{size.apis} API processes, {size.workers} workers, {size.sweeps} sweeps"
+    yield f"seed {plan.seed}: {size.tenants} tenants, {size.minutes:g} min, {processes}"
     shortened = ", ".join(f"{name}={value}" for name, value in {**SHORTENED, **VISIBILITY}.items())
     yield f"shortened: {shortened}"
     yield from _table("faults", outcome.faults)

@@ -35,7 +35,7 @@ MOST_MOVES = 7
 
 @dataclass(frozen=True)
 class Wish:
-    """`after`: seconds after the one before it was answered. `is_patient`: the tenant's operation is waited for first."""
+    """`after`: seconds after the one before was answered. `is_patient`: the tenant's operation is waited for first."""
 
     move: str
     after: float

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from shared.settings import Settings
 
 #: everything that is not as in earnest; `worker_app.VISIBILITY` is shortened beside these
-SHORTENED: Mapping[str, str] = {
+SHORTENED: dict[str, str] = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "2",
     "SWEEP_INTERVAL_SECONDS": "0.5",

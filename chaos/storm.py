@@ -1,4 +1,4 @@
-"""One storm from its beginning to the evidence that it leaves: troubles and clients, then calm, then a look at it all."""
+"""One storm from its beginning to the evidence that it leaves: troubles and clients, then calm."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAST_ANSWERS = 15.0
 
 @dataclass
 class Outcome:
-    """`calm`: seconds from the end of the storm until nothing was open any more; `again`: what had to be asked again."""
+    """`calm`: seconds from the storm's end until nothing was open; `again`: how often something was asked for again."""
 
     evidence: Evidence
     spans: list[Span]

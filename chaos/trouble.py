@@ -50,7 +50,7 @@ class TroubleMaker:
     def tend(self) -> None:
         """Do what is due, and bring back the dead."""
         while self._agenda and self._agenda[0][0] <= time.monotonic() - self._began:
-            at, number, trouble, is_start = heapq.heappop(self._agenda)
+            _, number, trouble, is_start = heapq.heappop(self._agenda)
             if is_start:
                 self._start(number, trouble)
             else:

@@ -45,7 +45,7 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (4, {"kind": "create_then_500", "probability": 0.5}),
     ),
 }
-#: no fault may come between a caller and the keys that tokens are verified by, nor between us and the stand-in's control
+#: no fault may come between a caller and the keys that tokens are verified by
 _PATHS = {"authentik": "^/api", "stalwart": "^/jmap", "ocis": "^/graph"}
 
 

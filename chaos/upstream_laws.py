@@ -1,4 +1,4 @@
-"""The laws about what the products hold: one of each for each tenant, as was accepted last, and nothing older on top."""
+"""The laws about what the products hold: one of each for each tenant, as accepted last, and nothing older on top."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_EFFECT = frozenset({"hang", "reset", "status", "rate_limited"})
 
 def groups_are_as_wished(evidence: Evidence) -> Iterator[str]:
     groups = evidence.products["authentik"]["groups"]
-    users = Counter(evidence.products["authentik"]["users"])
+    users: Counter[str] = Counter(evidence.products["authentik"]["users"])
     for tenant, wished in _living_or_gone(evidence):
         slug = tenant["slug"]
         owner = f"owner@{slug}.test"
