@@ -21,7 +21,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
-    WTimeoutError,
+    WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -64,7 +64,8 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
     )
 
 
-_UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WTimeoutError)
+#: a write whose durability was not confirmed, as when the primary steps down under it, may be there or not
+_UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WriteConcernError)
 
 
 @contextmanager
