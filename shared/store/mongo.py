@@ -16,6 +16,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     NetworkTimeout,
@@ -64,8 +65,15 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
     )
 
 
-#: a write whose durability was not confirmed, as when the primary steps down under it, may be there or not
-_UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WriteConcernError)
+_UNAVAILABLE = (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    # a write whose durability was not confirmed, as when the primary steps down under it, may be there or not
+    WriteConcernError,
+    # a server that has just begun to start says that it knows no sessions yet
+    ConfigurationError,
+)
 
 
 @contextmanager

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure, PyMongoError, WriteConcernError
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 
 from shared.domain.errors import StoreUnavailable
 from shared.store.mongo import our_errors
@@ -17,6 +24,8 @@ STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "e
         AutoReconnect("connection closed"),
         # as an update of many gets it, which the driver does not repeat and gives no label
         WriteConcernError("operation was interrupted", 11602, STEPPED_DOWN),
+        # as a server answers in its first moments
+        ConfigurationError("Sessions are not supported by this MongoDB deployment"),
         OperationFailure("stepping down", 189, {"errorLabels": ["RetryableWriteError"]}),
         OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]}),
     ],
