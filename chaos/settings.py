@@ -15,8 +15,9 @@ SHORTENED: dict[str, str] = {
     "RETRY_CAP_SECONDS": "2",
     "SWEEP_INTERVAL_SECONDS": "0.5",
     "DISPATCH_GRACE_SECONDS": "1.5",
-    "LEASE_SECONDS": "6",
-    "ATTEMPT_SECONDS": "5",
+    # longer than an attempt and the longest call to the database together
+    "LEASE_SECONDS": "10",
+    "ATTEMPT_SECONDS": "4",
     "CALL_SECONDS": "2",
     "BREAKER_SECONDS": "0.5",
     "PLAN_DEADLINE_SECONDS": "20",

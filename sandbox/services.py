@@ -50,6 +50,8 @@ class Mongod:
             *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
             *("--networkMessageCompressors", "snappy,zstd"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # what a process locked and died is let go of soon; no transaction of ours takes so long
+            *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
         self.process = spawn([str(mongod_binary()), *options], log=self._log)
         self._wait_for_primary()

@@ -66,8 +66,7 @@ class Sweep:
 
     def _acted(self, operation_id: str, act: Callable[[str], bool]) -> bool:
         try:
-            with self._store.within(LONGEST_ACT):
-                return act(operation_id)
+            return act(operation_id)
         except StoreUnavailable:
             self._require_database()
             log.warning("sweep.operation_left_for_later", operation=operation_id)
@@ -85,15 +84,18 @@ class Sweep:
         return self._each(self._store.operations.overdue(BATCH), self._expire_one)
 
     def _expire_one(self, operation_id: str) -> bool:
-        operation = self._store.operations.expire(operation_id)
+        with self._store.within(LONGEST_ACT):
+            operation = self._store.operations.expire(operation_id)
         if operation is None:
             return False
         log.warning("operation.deadline_passed", operation=operation.id, tenant=operation.tenant_slug)
-        settle(self._store, operation_id)
+        settle(self._store, operation_id, LONGEST_ACT)
         return True
 
     def _settle(self) -> int:
-        return self._each(self._store.operations.unsettled(BATCH), lambda one: settle(self._store, one) is not None)
+        return self._each(
+            self._store.operations.unsettled(BATCH), lambda one: settle(self._store, one, LONGEST_ACT) is not None
+        )
 
     def _resend(self) -> int:
         # with the broker away nothing is claimed: pushing due times on now would only delay the work once it is back
@@ -102,7 +104,8 @@ class Sweep:
         return self._each(self._store.operations.due(BATCH), self._resend_one)
 
     def _resend_one(self, operation_id: str) -> bool:
-        operation = self._store.operations.resend(operation_id)
+        with self._store.within(LONGEST_ACT):
+            operation = self._store.operations.resend(operation_id)
         return operation is not None and self._dispatcher.send(operation)
 
 

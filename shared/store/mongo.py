@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, TypeVar
 
-import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
@@ -93,14 +93,23 @@ def _is_stepdown(problem: PyMongoError) -> bool:
     return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
 
 
-def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried, within a call's time.
+def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float) -> T:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried, for so many seconds.
 
-    The driver by itself would go on for two minutes, as it must when a process died within a transaction on the same
-    record: the server gives that one up after a minute only. Raises StoreUnavailable.
+    The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
+    record: the server lets go of that only when its own time is up. The time is looked at between tries alone: a call
+    cut short by it could not end its own transaction any more, and would leave the next such lock. Raises
+    StoreUnavailable.
     """
-    with our_errors(), pymongo.timeout(TIMEOUT_MS / 1000), client.start_session() as session:
-        return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+    give_up = time.monotonic() + seconds
+
+    def bounded(session: Transaction) -> T:
+        if time.monotonic() > give_up:
+            raise StoreUnavailable
+        return work(session)
+
+    with our_errors(), client.start_session() as session:
+        return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
 
 def new_id() -> str:

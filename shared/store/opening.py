@@ -17,7 +17,7 @@ from shared.store.domains import Domains
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import Document, Transaction, in_transaction, open_client, open_database
+from shared.store.mongo import TIMEOUT_MS, Document, Transaction, in_transaction, open_client, open_database
 from shared.store.operations import Operations
 from shared.store.paces import Paces
 from shared.store.partners import Partners
@@ -54,13 +54,19 @@ class Store:
     filling: TenantFilling
     paces: Paces
 
-    def transaction(self, work: Callable[[Transaction], T]) -> T:
-        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
-        return in_transaction(self.client, work)
+    def transaction(self, work: Callable[[Transaction], T], seconds: float = TIMEOUT_MS / 1000) -> T:
+        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
+
+        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`.
+        """
+        return in_transaction(self.client, work, seconds)
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """No call to the database within the block takes longer than is left of `seconds`; StoreUnavailable then."""
+        """No call to the database within the block takes longer than is left of `seconds`; StoreUnavailable then.
+
+        Not around a transaction, which has a time of its own.
+        """
         with pymongo.timeout(seconds):
             yield
 

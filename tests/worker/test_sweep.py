@@ -20,6 +20,7 @@ from shared.domain.faults import ok
 from shared.domain.operation import OperationStatus
 from shared.domain.tenant import NewTenant, Status
 from shared.settings import Settings
+from shared.store.mongo import Transaction
 from shared.store.opening import Store, open_store
 from worker.sweep import Sweep
 
@@ -48,6 +49,15 @@ def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
     plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
+    assert operation is not None
+    time.sleep(0.1)
+    return operation.id
+
+
+def create_another(store: Store, settings: Settings, admin: Actor) -> str:
+    """The id of an operation of a second tenant, due at once."""
+    plane = open_control_plane(store, Unplugged(settings.redis_url.get_secret_value()), settings)
+    operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
@@ -154,3 +164,19 @@ def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
     # as long as any call may take; the server itself lets go after a minute
     with pytest.raises(StoreUnavailable):
         quick_store.transaction(lambda session: quick_store.operations.cancel(lost, session))
+
+
+def test_a_change_that_gave_up_leaves_nothing_locked_itself(
+    lost: str, quick_store: Store, settings: Settings, left_open: Callable[[str], None], admin: Actor
+) -> None:
+    other = create_another(quick_store, settings, admin)
+    left_open(lost)
+
+    def work(session: Transaction) -> None:
+        quick_store.operations.cancel(other, session)
+        quick_store.operations.cancel(lost, session)
+
+    with pytest.raises(StoreUnavailable):
+        quick_store.transaction(work, 0.5)
+    with quick_store.within(2):
+        assert quick_store.operations.resend(other) is not None
