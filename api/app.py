@@ -20,6 +20,7 @@ from api.openapi import describe
 from api.operations import operation_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
+from api.seed import refuse_until_prepared
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
 from api.switches import switch_routes
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["id"] = IdConverter
     trace(app)
     answer_problems(app)
+    refuse_until_prepared(app, control_plane)
     for routes in (
         health_routes(control_plane, _version()),
         manual_routes(Manual(lambda: describe(app, _version(), settings.plans))),

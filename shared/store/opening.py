@@ -31,6 +31,9 @@ from shared.store.webhooks import Webhooks
 
 T = TypeVar("T")
 
+#: how long the indexes of one collection may take to be made, in seconds
+LONGEST_BUILD = 600.0
+
 
 @dataclass(frozen=True)
 class Store:
@@ -71,21 +74,14 @@ class Store:
             yield
 
     def make_indexes(self) -> None:
-        """Idempotent, and safe when several processes start at once."""
-        for collection in (
-            self.tenants,
-            self.domains,
-            self.operations,
-            self.users,
-            self.subscriptions,
-            self.partners,
-            self.events,
-            self.idempotency,
-            self.webhooks,
-            self.deliveries,
-            self.billing_looks,
-        ):
-            collection.make_indexes()
+        """Idempotent, and safe when several processes start at once. May take long where much is kept."""
+        collections = (
+            *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
+            *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
+        )
+        for collection in collections:
+            with self.within(LONGEST_BUILD):
+                collection.make_indexes()
 
     def is_up(self, seconds: float) -> bool:
         """Whether a primary answers within `seconds`."""
