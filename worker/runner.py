@@ -116,6 +116,8 @@ class Runner:
             log.info("step.held", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=hold.switch)
             if not operation.is_plan:
                 self._store.tenants.record_steps(operation)
+            if operation.dispatch > dispatch:
+                self._dispatcher.send(operation)
         return Verdict("held")
 
     def _logged(self, claim: Claim, passage: Passage) -> Verdict:

@@ -20,6 +20,7 @@ from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
+from shared.domain.recipes import INTEGRATIONS, OPTIONAL
 from shared.logs import configure_logs
 from shared.settings import Settings, SettingsError, read_settings
 from shared.store.opening import Store, open_store
@@ -78,7 +79,7 @@ class Sweep:
 
     def _release(self) -> int:
         """Steps held by a switch that is off again are due at once."""
-        return self._store.holds.release(self._store.switches.stopped()) if self._store.holds.any() else 0
+        return self._store.holds.release(self._store.switches.stopped(), BATCH) if self._store.holds.any() else 0
 
     def _expire(self) -> int:
         return self._each(self._store.operations.overdue(BATCH), self._expire_one)
@@ -98,32 +99,33 @@ class Sweep:
         )
 
     def _resend(self) -> int:
-        # with the broker away nothing is claimed: pushing due times on now would only delay the work once it is back
-        if not self._dispatcher.is_up():
+        full = self._dispatcher.full_queues()
+        # with the broker away, or enough to do for all workers, pushing due times on would only delay the work later
+        if full is None or full.issuperset(INTEGRATIONS.keys() - OPTIONAL):
             return 0
-        return self._each(self._store.operations.due(BATCH), self._resend_one)
-
-    def _resend_one(self, operation_id: str) -> bool:
-        with self._store.within(LONGEST_ACT):
-            operation = self._store.operations.resend(operation_id)
-        return operation is not None and self._dispatcher.send(operation)
+        resent = self._store.operations.resend(list(self._store.operations.due(BATCH)))
+        return self._dispatcher.send_all(resent, full) or 0
 
 
 def sweep_until(stop: threading.Event, sweep: Sweep, interval: float) -> None:
-    """Look every `interval` seconds, give or take a fifth, until told to stop; wait for an absent database."""
+    """Look every `interval` seconds, give or take a fifth, until told to stop; wait for an absent database.
+
+    A look that took on a whole batch is followed by the next at once: there is more.
+    """
     while not stop.is_set():
-        _look_once(sweep.look)
-        stop.wait(interval * random.uniform(0.8, 1.2))  # noqa: S311 - keeps several sweeps apart, guards nothing
+        if _look_once(sweep.look) < BATCH:
+            stop.wait(interval * random.uniform(0.8, 1.2))  # noqa: S311 - keeps several sweeps apart, guards nothing
 
 
-def _look_once(look: Callable[[], int]) -> None:
+def _look_once(look: Callable[[], int]) -> int:
     try:
         pushed = look()
     except StoreUnavailable:
         log.warning("sweep.store_unavailable")
-    else:
-        if pushed:
-            log.info("sweep.pushed", operations=pushed)
+        return 0
+    if pushed:
+        log.info("sweep.pushed", operations=pushed)
+    return pushed
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class StepAnswer(AnswerModel):
             message=step.message,
             remedy=step.remedy,
             retryable=step.retryable,
-            notes=step.notes or None,
+            notes=dict(step.notes) or None,
             changes=list(step.changes) or None,
         )
 

@@ -9,7 +9,7 @@ from shared.domain.access import Actor, Caller
 from shared.domain.errors import SubjectTaken, UnknownUser
 from shared.domain.event import Author, NewEvent, difference, facts
 from shared.domain.user import NewUser, User, UserChanges
-from shared.domain.views import Profile, TenantView
+from shared.domain.views import Profile
 from shared.settings import Settings
 from shared.store.mongo import Transaction
 from shared.store.opening import Store
@@ -50,11 +50,9 @@ class CallerCases:
 
     def profile(self, actor: Actor) -> Profile:
         """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""
-        tenants = sorted(self._store.tenants.by_ids(actor.user.tenant_ids), key=lambda tenant: tenant.id, reverse=True)
-        tenants = [tenant for tenant in tenants if access.may_see_tenant(actor, tenant)]
-        latest = self._store.operations.by_ids([one.operation_id for one in tenants if one.operation_id])
-        views = tuple(TenantView(tenant, latest.get(tenant.operation_id or "")) for tenant in tenants)
-        subscriptions = self._store.subscriptions.of_tenants(tuple(tenant.id for tenant in tenants))
+        found = self._store.tenant_views.of_ids(actor.user.tenant_ids)
+        views = tuple(view for view in found if access.may_see_tenant(actor, view.tenant))
+        subscriptions = self._store.subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
     def _said_by(self, caller: Caller) -> UserChanges:

@@ -54,6 +54,7 @@ def _complete(store: Store, tenant: Tenant, operation: Operation, session: Trans
         forgotten = store.users.forget_tenant(tenant.id, session)
         store.subscriptions.cancel_all(tenant.id, session)
         store.domains.leave_alone(tenant.id, session)
+        store.webhooks.end(tenant.id, session)
         purges = store.operations.of_action(tenant.id, Action.PURGE, session)
         store.tombstones.insert(tenant, purges, forgotten, session)
     elif tenant.owner is not None and tenant.status is Status.ACTIVE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -44,7 +45,8 @@ class Starter:
 
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
-                return TenantView(tenant, self.insert(new_id(), action, tenant, author, session, mode))
+                now = self._store.now()
+                return TenantView(tenant, self._insert(new_id(), action, tenant, author, now, session, mode))
             return self.start_within(action, tenant, author, session)
 
         try:
@@ -89,7 +91,7 @@ class Starter:
         """Write accepted changes and the operation that carries them out. Raises AlreadyOpen, DomainTaken."""
         operation_id = new_id()
         changed = self._store.tenants.accept(tenant, changes, operation_id, session)
-        return TenantView(changed, self.insert(operation_id, action, changed, author, session))
+        return self.insert(operation_id, action, changed, author, session)
 
     def begin(self, beginning: Beginning, tenant: Tenant, author: Author) -> TenantView:
         """Begin an action of the tenant's life, or answer the very one that runs.
@@ -102,8 +104,7 @@ class Starter:
             require_status(beginning.action, current)
             operation_id = new_id()
             changed = self._store.tenants.begin(current, beginning, operation_id, session)
-            operation = self.insert(operation_id, beginning.action, changed, author, session)
-            view = TenantView(changed, operation)
+            view = self.insert(operation_id, beginning.action, changed, author, session)
             self._store.events.append(_started(view, author, beginning.reason), session)
             return view
 
@@ -114,15 +115,23 @@ class Starter:
         return self.ring(view)
 
     def insert(
+        self, operation_id: str, action: Action, tenant: Tenant, author: Author, session: Transaction
+    ) -> TenantView:
+        """Record an operation on a tenant as it was written in this transaction. Raises AlreadyOpen."""
+        # the row was written on the database's clock a moment ago: that is the time
+        now = tenant.updated_at
+        return TenantView(tenant, self._insert(operation_id, action, tenant, author, now, session, Mode.APPLY))
+
+    def _insert(
         self,
         operation_id: str,
         action: Action,
         tenant: Tenant,
         author: Author,
+        now: datetime,
         session: Transaction,
-        mode: Mode = Mode.APPLY,
+        mode: Mode,
     ) -> Operation:
-        """Record an operation on a tenant as it now stands. Raises AlreadyOpen."""
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,
@@ -133,7 +142,7 @@ class Starter:
             recipe=recipe_for(action, tenant, self._settings.absent),
             mode=mode,
         )
-        return self._store.operations.insert(operation_id, new, session)
+        return self._store.operations.insert(operation_id, new, now, session)
 
     def deadline_of(self, mode: Mode) -> float:
         """How long an operation may take, in seconds. Somebody waits for a plan, and it holds the tenant's one slot."""

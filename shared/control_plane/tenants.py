@@ -54,26 +54,25 @@ class TenantCases:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
             tenant = self._store.tenants.insert(new, operation_id, session)
-            self._store.domains.keep(tenant, self._first_look, session)
-            operation = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
-            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session)
+            now = tenant.created_at
+            self._store.domains.add(tenant, tenant.domains, self._first_look, session, now)
+            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
+            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
-            self._store.events.append(event, session)
-            return TenantView(tenant, operation)
+            self._store.events.append(event, session, now)
+            return view
 
         return self._starter.ring(self._store.transaction(work))
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
-        tenant = self.visible(slug, actor)
-        operation = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
-        return TenantView(tenant, operation)
+        view = self._store.tenant_views.find(slug)
+        tenant = access.require_sight(actor, view.tenant if view else None, slug)
+        return TenantView(tenant, view.operation if view else None)
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
-        page = self._store.tenants.page(access.visible_tenants(actor), query)
-        latest = self._store.operations.by_ids([t.operation_id for t in page.items if t.operation_id])
-        return page.map(lambda tenant: TenantView(tenant, latest.get(tenant.operation_id or "")))
+        return self._store.tenant_views.page(access.visible_tenants(actor), query)
 
     def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
         """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.

@@ -26,6 +26,7 @@ from shared.domain.tenant import Tenant
 from shared.domain.views import DeliveryQuery, Page
 from shared.domain.webhook import (
     MOST_PER_OWNER,
+    SHOWN,
     DeliveryRecord,
     DeliveryStatus,
     NewWebhook,
@@ -39,8 +40,6 @@ from shared.store.mongo import Transaction
 from shared.store.opening import Store
 
 NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
-#: a webhook's fields, as events show them; its URL may hold a receiver's secret
-SHOWN = ("host", "actions", "enabled")
 LOOK_SECONDS = 0.2
 
 

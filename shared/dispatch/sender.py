@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import redis
 import structlog
@@ -11,7 +11,7 @@ from celery import Celery
 
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
-from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
+from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
 
@@ -19,6 +19,10 @@ log = structlog.get_logger(__name__)
 
 #: (socket, connect) timeouts of a sender, who stands in a request, in seconds
 SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
+
+
+#: what waits in a queue this long is not lost, only late: sent again, it would make the queue longer still
+FULL_QUEUE = 1000
 
 
 class Dispatcher:
@@ -33,18 +37,26 @@ class Dispatcher:
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""
-        steps = operation.steps_of_dispatch()
-        if not steps:
-            return True
+        return self.send_all([operation]) is not None
+
+    def send_all(self, operations: Sequence[Operation], leaving: Collection[str] = ()) -> int | None:
+        """The same for each of several, in one round trip: how many had anything to send.
+
+        None when the broker did not take them. `leaving`: queues to which nothing is sent now.
+        """
         started = time.monotonic()
-        facts = {"operation": operation.id, "dispatch": operation.dispatch, "steps": [step.name for step in steps]}
+        chords = [(operation, _to_send(operation, leaving)) for operation in operations]
+        chords = [(operation, steps) for operation, steps in chords if steps]
         try:
-            self._post(self._chord(operation, steps))
+            self._post([letter for operation, steps in chords for letter in self._chord(operation, steps)])
         except (redis.RedisError, OSError) as problem:
-            log.warning("dispatch.failed", **facts, problem=type(problem).__name__)
-            return False
-        log.info("dispatch.sent", **facts, ms=round((time.monotonic() - started) * 1000, 1))
-        return True
+            for operation, steps in chords:
+                log.warning("dispatch.failed", **_facts(operation, steps), problem=type(problem).__name__)
+            return None
+        ms = round((time.monotonic() - started) * 1000, 1)
+        for operation, steps in chords:
+            log.info("dispatch.sent", **_facts(operation, steps), ms=ms)
+        return len(chords)
 
     def put_back(self, operation_id: str, step: str, dispatch: int) -> bool:
         """Send one step's message again as it was. False when the broker did not take it: the sweep sends another."""
@@ -55,6 +67,17 @@ class Dispatcher:
             log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
             return False
         return True
+
+    def full_queues(self) -> frozenset[str] | None:
+        """Queues with so many messages that more would be of no use. None when the broker does not answer at once."""
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for queue in QUEUES:
+                    pipe.llen(queue)
+                lengths = pipe.execute()
+        except (redis.RedisError, OSError):
+            return None
+        return frozenset(queue for queue, length in zip(QUEUES, lengths, strict=True) if length >= FULL_QUEUE)
 
     def is_up(self) -> bool:
         """Whether the broker answers at once."""
@@ -69,6 +92,8 @@ class Dispatcher:
 
     def _post(self, letters: Sequence[Letter]) -> None:
         """All letters in one round trip. Should only some arrive, those run; the sweep sends the others again."""
+        if not letters:
+            return
         with self._redis.pipeline(transaction=False) as pipe:
             for letter in letters:
                 pipe.lpush(letter.queue, letter.text)
@@ -76,11 +101,20 @@ class Dispatcher:
 
     def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[Letter]:
         header = [
-            Errand(
-                RUN_STEP,
-                (operation.id, step.name, operation.dispatch),
-                integration_of(step.name, operation.action) or CONTROL_QUEUE,
-            )
+            Errand(RUN_STEP, (operation.id, step.name, operation.dispatch), _queue_of(step, operation))
             for step in steps
         ]
         return chord_letters(self._app, header, Errand(FINALIZE, (operation.id,), CONTROL_QUEUE))
+
+
+def _to_send(operation: Operation, leaving: Collection[str]) -> list[StepRecord]:
+    return [step for step in operation.steps_of_dispatch() if _queue_of(step, operation) not in leaving]
+
+
+def _facts(operation: Operation, steps: Sequence[StepRecord]) -> dict[str, object]:
+    names = [step.name for step in steps]
+    return {"operation": operation.id, "dispatch": operation.dispatch, "steps": names}
+
+
+def _queue_of(step: StepRecord, operation: Operation) -> str:
+    return integration_of(step.name, operation.action) or CONTROL_QUEUE

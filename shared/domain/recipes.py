@@ -52,10 +52,10 @@ _OBJECTS = (Step(AUTHENTIK, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCI
 #: people come in last, when all they could reach is there
 _UP: Recipe = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK, for_owner=True),))
 _UP_AGAIN: Recipe = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK),))
-#: all doors at once: one system that is away must not keep the others open
-_SHUT: Recipe = ((Step(ACCESS, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS)),)
+#: people go out first, then the other doors close
+_SHUT: Recipe = ((Step(ACCESS, AUTHENTIK),), (Step(STALWART, STALWART), Step(OCIS, OCIS)))
 #: a suspended tenant pays on, a deleted one does not
-_CLOSED: Recipe = ((*_SHUT[0], _BILL),)
+_CLOSED: Recipe = (_SHUT[0], (*_SHUT[1], _BILL))
 #: the group goes last: while anything of the tenant is left, its name is still held
 _AWAY: Recipe = ((Step(STALWART, STALWART), Step(OCIS, OCIS), _BILL), (Step(AUTHENTIK, AUTHENTIK),))
 
@@ -96,6 +96,8 @@ TRANSITIONS: dict[Action, Transition] = {
 
 #: what closes or removes is taken up again for as long as it takes
 PERSISTENT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
+#: what closes doors: a system that is away keeps no other open, so a phase waits only until the last one was tried
+PRESSING = frozenset({Action.SUSPEND, Action.DELETE})
 
 
 #: which integration a step of any action speaks to, by the step's name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -16,7 +15,6 @@ from shared.domain.tenant_domain import Sighting, TenantDomain
 from shared.domain.user import User
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,6 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None
-
-    def map(self, change: Callable[[T], U]) -> Page[U]:
-        return Page(tuple(change(item) for item in self.items), self.next)
 
 
 @dataclass(frozen=True)

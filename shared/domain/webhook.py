@@ -13,6 +13,8 @@ from shared.domain.event import Author, NewEvent
 
 #: what a webhook sends when it is asked to prove itself; stands in no event log
 PING = "webhook.ping"
+#: a webhook's fields, as events show them; its URL may hold a receiver's secret
+SHOWN = ("host", "actions", "enabled")
 #: webhooks of one owner at most, so that nobody takes all the places of the delivery
 MOST_PER_OWNER = 20
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, IndexModel, InsertOne, ReturnDocument, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -62,20 +63,30 @@ class Domains:
             self._rows.create_indexes(INDEXES)
 
     def keep(self, tenant: Tenant, first_look: float | None, session: Transaction) -> None:
-        """Make the rows agree with the tenant's domains. Raises DomainTaken.
-
-        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
-        """
+        """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""
         names = list(tenant.domains)
         self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
         kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
-        asked = {"askedAt": None if first_look is None else "$$NOW", "since": "$$NOW"}
-        times = {**asked, "dueAt": None if first_look is None else seconds_from_now(first_look), "createdAt": "$$NOW"}
-        wanted = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one)} for one in names if one not in kept]
-        made = [UpdateOne({"_id": row["_id"]}, inserting(row, **times), upsert=True) for row in wanted]
+        self.add(tenant, [one for one in names if one not in kept], first_look, session)
+
+    def add(
+        self,
+        tenant: Tenant,
+        names: Sequence[str],
+        first_look: float | None,
+        session: Transaction,
+        at: datetime | None = None,
+    ) -> None:
+        """Make the rows of these domains, which have none. Raises DomainTaken.
+
+        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
+        `at`: the time on the database's clock, for whoever has read it in this transaction.
+        """
+        rows = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one)} for one in names]
+        adding = partial(_adding, first_look=first_look, at=at)
         try:
-            if made:
-                self._rows.bulk_write(made, session=session)
+            if rows:
+                self._rows.bulk_write(list(map(adding, rows)), session=session)
         except BulkWriteError as problem:
             if any(error["code"] == DUPLICATE for error in (problem.details or {}).get("writeErrors", [])):
                 raise DomainTaken from None
@@ -220,3 +231,17 @@ class Domains:
         with our_errors():
             for row in self._rows.find(condition, {"_id": 1}).sort("dueAt", ASCENDING).limit(limit):
                 yield str(row["_id"])
+
+
+def _adding(row: Document, first_look: float | None, at: datetime | None) -> InsertOne[Document] | UpdateOne:
+    """The write that makes a row, with its times."""
+    if at is None:
+        due = seconds_from_now(first_look) if first_look is not None else None
+        return UpdateOne({"_id": row["_id"]}, inserting(row, **_times("$$NOW", due)), upsert=True)
+    due_at = at + timedelta(seconds=first_look) if first_look is not None else None
+    return InsertOne({**row, **_times(at, due_at)})
+
+
+def _times(now: object, due: object | None) -> Document:
+    """Of a new domain; nobody has asked for one that is not watched."""
+    return {"askedAt": now if due is not None else None, "since": now, "dueAt": due, "createdAt": now}

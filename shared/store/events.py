@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
@@ -37,7 +38,8 @@ class Events:
             self._rows.create_indexes(INDEXES)
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
-    def append(self, event: NewEvent, session: Transaction) -> None:
+    def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
+        """`at`: the time on the database's clock, for whoever has read it in this transaction."""
         document = {
             "_id": ObjectId(),
             "action": event.action,
@@ -49,7 +51,11 @@ class Events:
             "after": event.after,
             "unnumbered": True,
         }
-        self._rows.update_one({"_id": document["_id"]}, inserting(document, time="$$NOW"), upsert=True, session=session)
+        if at is not None:
+            self._rows.insert_one({**document, "time": at}, session=session)
+        else:
+            key = {"_id": document["_id"]}
+            self._rows.update_one(key, inserting(document, time="$$NOW"), upsert=True, session=session)
 
     def any_unnumbered(self) -> bool:
         with our_errors():

@@ -14,14 +14,22 @@ from shared.domain.operation import Mode, StepStatus
 from shared.domain.reasons import REASONS
 from shared.domain.switch import Hold
 from shared.store.mongo import Document
-from shared.store.step_expressions import IS_OPEN, IS_RUNNING, Pipeline, any_step, named, next_look, steps_where
-
-_HELD_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
-_IS_HELD: Document = {"$ne": [_HELD_BY, None]}
+from shared.store.phases import derived
+from shared.store.step_expressions import (
+    HELD_BY,
+    IS_HELD,
+    IS_OPEN,
+    IS_RUNNING,
+    Pipeline,
+    any_step,
+    named,
+    next_look,
+    steps_where,
+)
 
 
 def _unless_held(field: str) -> Document:
-    return {"$cond": [_IS_HELD, None, {"$ifNull": [f"$$step.{field}", None]}]}
+    return {"$cond": [IS_HELD, None, {"$ifNull": [f"$$step.{field}", None]}]}
 
 
 #: of a step that is held no more: what was said of the hold goes with it
@@ -33,7 +41,7 @@ LET_GO: Document = {
 }
 
 
-def held(step: str, hold: Hold) -> Pipeline:
+def held(step: str, hold: Hold, grace: float) -> Pipeline:
     """The step is not run now; it is due again when the hold may be over, and then the sweep sends it."""
     spread = round(hold.seconds * random.uniform(0, 1000))  # noqa: S311 - spreads load, guards nothing
     begin: object = {"$max": [hold.until, "$$NOW"]} if hold.until else {"$add": ["$$NOW", round(hold.seconds * 1000)]}
@@ -50,12 +58,12 @@ def held(step: str, hold: Hold) -> Pipeline:
         "dueAt": due,
         "lookAt": due,
     }
-    return [steps_where({"$and": [named(step), IS_OPEN]}, changes), held_up(), next_look()]
+    return [steps_where({"$and": [named(step), IS_OPEN]}, changes), held_up(), *derived(grace)]
 
 
 def released(stopped: Sequence[str]) -> Pipeline:
     """Steps held by any switch but these are due at once."""
-    free = {"$and": [IS_OPEN, _IS_HELD, {"$not": {"$in": [_HELD_BY, list(stopped)]}}]}
+    free = {"$and": [IS_OPEN, IS_HELD, {"$not": {"$in": [HELD_BY, list(stopped)]}}]}
     return [steps_where(free, LET_GO | {"dueAt": "$$NOW", "lookAt": "$$NOW"}), held_up(), next_look()]
 
 
@@ -63,7 +71,7 @@ def held_up() -> Document:
     """A stage: what its steps' holds mean for the operation. Somebody waits for a plan, so its time goes on."""
     names = {
         "$map": {
-            "input": {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, _IS_HELD]}}},
+            "input": {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, IS_HELD]}}},
             "as": "step",
             "in": "$$step.heldBy",
         }

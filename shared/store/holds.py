@@ -15,7 +15,8 @@ from shared.store.operation_rows import operation_of
 
 
 class Holds:
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
+        self._grace = dispatch_grace
         self._operations = database["operations"]
 
     def hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Operation | None:
@@ -27,7 +28,7 @@ class Holds:
         }
         with our_errors():
             row = self._operations.find_one_and_update(
-                condition, holding.held(step, hold), return_document=ReturnDocument.AFTER
+                condition, holding.held(step, hold, self._grace), return_document=ReturnDocument.AFTER
             )
         return operation_of(row) if row else None
 
@@ -36,8 +37,12 @@ class Holds:
         with our_errors():
             return self._operations.find_one({"heldBy": {"$exists": True}}, {"_id": 1}) is not None
 
-    def release(self, stopped: Sequence[str]) -> int:
-        """Make due what is held by any switch but these; how many operations that were."""
+    def release(self, stopped: Sequence[str], limit: int) -> int:
+        """Make due what is held by any switch but these; how many operations that were, `limit` at most."""
         condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
         with our_errors():
-            return self._operations.update_many(condition, holding.released(stopped)).modified_count
+            keys = [row["_id"] for row in self._operations.find(condition, {"_id": 1}).limit(limit)]
+            if not keys:
+                return 0
+            done = self._operations.update_many({"_id": {"$in": keys}, **condition}, holding.released(stopped))
+        return done.modified_count

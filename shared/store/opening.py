@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pymongo
@@ -17,13 +18,22 @@ from shared.store.domains import Domains
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import TIMEOUT_MS, Document, Transaction, in_transaction, open_client, open_database
+from shared.store.mongo import (
+    TIMEOUT_MS,
+    Document,
+    Transaction,
+    in_transaction,
+    open_client,
+    open_database,
+    our_errors,
+)
 from shared.store.operations import Operations
 from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
+from shared.store.tenant_views import TenantViews
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
 from shared.store.users import Users
@@ -41,6 +51,7 @@ class Store:
 
     client: MongoClient[Document]
     tenants: Tenants
+    tenant_views: TenantViews
     domains: Domains
     operations: Operations
     users: Users
@@ -83,6 +94,12 @@ class Store:
             with self.within(LONGEST_BUILD):
                 collection.make_indexes()
 
+    def now(self) -> datetime:
+        """The time on the database's clock."""
+        with our_errors():
+            found: datetime = self.client.admin.command("hello")["localTime"]
+        return found.astimezone(UTC)
+
     def is_up(self, seconds: float) -> bool:
         """Whether a primary answers within `seconds`."""
         try:
@@ -103,6 +120,7 @@ def open_store(settings: Settings) -> Store:
     return Store(
         client=client,
         tenants=Tenants(database, settings.absent),
+        tenant_views=TenantViews(database),
         domains=Domains(database),
         operations=Operations(database, settings.dispatch_grace_seconds),
         users=Users(database),
@@ -112,7 +130,7 @@ def open_store(settings: Settings) -> Store:
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         switches=Switches(database),
-        holds=Holds(database),
+        holds=Holds(database, settings.dispatch_grace_seconds),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),

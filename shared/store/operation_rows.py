@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 
 from shared.domain.event import Author
 from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.domain.recipes import Recipe
-from shared.store.mongo import Document, seconds_from_now
+from shared.store.mongo import Document
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class NewOperation:
 
 
 def new_operation(
-    operation_id: str, new: NewOperation, held: Mapping[str, object], grace: float
-) -> tuple[Document, Document]:
-    """The document of a running operation, sent once: its plain fields, and those the database computes on its clock.
+    operation_id: str, new: NewOperation, held: Mapping[str, datetime], grace: float, at: datetime
+) -> Document:
+    """The document of a running operation, sent once. `at`: the time on the database's clock.
 
     `held`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, seconds.
     """
-    plain: Document = {
+    first_look = at + timedelta(seconds=grace)
+    return {
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,
         "tenantSlug": new.tenant_slug,
@@ -48,19 +50,19 @@ def new_operation(
         "phase": 0,
         "settled": False,
         "finishedAt": None,
+        "createdAt": at,
+        "deadlineAt": at + timedelta(seconds=new.deadline_seconds),
+        "dueAt": first_look,
+        "steps": [
+            _new_step(step.name, number, held.get(step.name, at), held.get(step.name, first_look))
+            for number, phase in enumerate(new.recipe)
+            for step in phase
+        ],
     }
-    first_look = seconds_from_now(grace)
-    steps = [
-        _new_step(step.name, number, first_look if number == 0 else None, held.get(step.name))
-        for number, phase in enumerate(new.recipe)
-        for step in phase
-    ]
-    times = {"createdAt": "$$NOW", "deadlineAt": seconds_from_now(new.deadline_seconds), "dueAt": first_look}
-    return plain, times | {"steps": steps}
 
 
-def _new_step(name: str, phase: int, look_at: Document | None, held_until: object | None) -> Document:
-    """A pending step; the first phase's count as sent. `held_until`: end of an older lease it has to wait for."""
+def _new_step(name: str, phase: int, due: datetime, look_at: datetime) -> Document:
+    """A pending step, not to be run before it is due; the first phase's count as sent, others get their look then."""
     return {
         "name": name,
         "phase": phase,
@@ -69,8 +71,8 @@ def _new_step(name: str, phase: int, look_at: Document | None, held_until: objec
         "dispatch": 1 if phase == 0 else 0,
         "validFrom": 1,
         "sends": 1 if phase == 0 else 0,
-        "dueAt": held_until or "$$NOW",
-        "lookAt": held_until or look_at,
+        "dueAt": due,
+        "lookAt": look_at if phase == 0 else None,
         "leaseToken": None,
         "leaseUntil": None,
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -17,10 +18,10 @@ from shared.domain.operation import Action, Mode, Operation, OperationStatus, St
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
+from shared.store.locked import update_unlocked
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserted,
     newest_first,
     object_id,
     our_errors,
@@ -46,6 +47,8 @@ _OVERDUE: Document = {
     "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
 }
 
+_DUE: Document = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+
 
 class AlreadyOpen(Exception):
     """The tenant has an open operation; the index allows no second."""
@@ -69,15 +72,15 @@ class Operations:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, operation_id: str, new: NewOperation, session: Transaction) -> Operation:
+    def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
 
-        Raises AlreadyOpen when the tenant has an open one.
+        `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
-        document, computed = new_operation(operation_id, new, held, self._grace)
+        row = new_operation(operation_id, new, held, self._grace, at)
         try:
-            row = inserted(self._rows, document, session, **computed)
+            self._rows.insert_one(row, session=session)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
         return operation_of(row)
@@ -92,11 +95,6 @@ class Operations:
         with our_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
-
-    def by_ids(self, operation_ids: list[str]) -> dict[str, Operation]:
-        with our_errors():
-            rows = self._rows.find({"_id": {"$in": [ObjectId(one) for one in operation_ids]}})
-            return {str(row["_id"]): operation_of(row) for row in rows}
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""
@@ -135,18 +133,18 @@ class Operations:
 
     def due(self, limit: int) -> Iterator[str]:
         """Ids of running operations that need a push, most overdue first."""
-        return self._ids({"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}, "dueAt", limit)
+        return self._ids(_DUE, "dueAt", limit)
 
-    def resend(self, operation_id: str) -> Operation | None:
-        """Raise the dispatch of a due operation. None when another sweep was faster."""
-        return self._advance(
-            {
-                "_id": ObjectId(operation_id),
-                "status": OperationStatus.RUNNING,
-                "$expr": {"$lte": ["$dueAt", "$$NOW"]},
-            },
-            progress.resent(self._grace),
-        )
+    def resend(self, operation_ids: Sequence[str]) -> list[Operation]:
+        """Raise the dispatch of those of these that are due still: another sweep may have been faster.
+
+        One write for all, since each waits for the journal.
+        """
+        keys = [ObjectId(one) for one in operation_ids]
+        ours = {"resentBy": secrets.token_hex(8)}
+        update_unlocked(self._rows, keys, _DUE, [*progress.resent(self._grace), {"$set": ours}])
+        with our_errors():
+            return list(map(operation_of, self._rows.find({"_id": {"$in": keys}, **ours})))
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Ids of running operations whose deadline has passed."""
@@ -189,9 +187,8 @@ class Operations:
     def unsettled(self, limit: int) -> Iterator[str]:
         """Ids of operations closed a while ago whose end the tenant's record still does not show."""
         had_time = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
-        return self._ids(
-            {"settled": False, "status": {"$ne": OperationStatus.RUNNING}, "$expr": had_time}, "finishedAt", limit
-        )
+        # only by its type the index tells those that have ended from the many that have not
+        return self._ids({"settled": False, "finishedAt": {"$type": "date"}, "$expr": had_time}, "finishedAt", limit)
 
     def settle(self, operation_id: str, session: Transaction) -> Operation | None:
         """Mark a closed operation as settled. None when somebody else did, or it is still open."""
@@ -213,7 +210,7 @@ class Operations:
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])
 
-    def _held(self, new: NewOperation, session: Transaction) -> dict[str, object]:
+    def _held(self, new: NewOperation, session: Transaction) -> dict[str, datetime]:
         """Step name: end of the longest lease an older step still has on the same integration."""
         leases = self._leases_of_older(new.tenant_id, session)
         by_integration: dict[str, Any] = {}

@@ -15,8 +15,8 @@ from shared.store.mongo import (
     Document,
     Transaction,
     changed,
-    inserted,
     literals,
+    made,
     newest_first,
     object_id,
     our_errors,
@@ -37,7 +37,7 @@ class Partners:
         """Raises SlugTaken."""
         document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
         try:
-            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
+            row = made(self._rows, document, session)
         except DuplicateKeyError:
             raise SlugTaken(slug) from None
         return _partner(row)

@@ -3,7 +3,8 @@
 A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
 finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
-The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed.
+The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
+`resentBy` says which look of a sweep sent it last.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from shared.domain.operation import OperationStatus, StepStatus
 from shared.domain.reasons import REASONS, Reason
 from shared.store.holding import LET_GO, held_up
 from shared.store.mongo import Document, seconds_from_now
+from shared.store.phases import derived
 from shared.store.step_expressions import (
     IN_PHASE,
     IS_OPEN,
-    IS_RUNNING,
     Pipeline,
-    any_step,
     named,
     next_look,
     steps_where,
@@ -69,7 +69,7 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         steps_where({"$and": [named(step), {"$not": IS_OPEN}]}, released),
         steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
-    return [*stages, held_up(), *_derived(grace)]
+    return [*stages, held_up(), *derived(grace)]
 
 
 def resent(grace: float) -> Pipeline:
@@ -180,48 +180,3 @@ def claimable(step: str, dispatch: int) -> Document:
             }
         ]
     }
-
-
-def _derived(grace: float) -> Pipeline:
-    """Close the operation, open its next phase, or leave it running: whatever its steps now say."""
-    open_now = any_step({"$and": [IS_OPEN, IN_PHASE]})
-    failed = any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
-    later = any_step({"$gt": ["$$step.phase", "$phase"]})
-    verdict = {
-        "$switch": {
-            "branches": [
-                {"case": {"$not": IS_RUNNING}, "then": "closed"},
-                {"case": open_now, "then": "open"},
-                {"case": failed, "then": "failed"},
-                {"case": later, "then": "next"},
-            ],
-            "default": "succeeded",
-        }
-    }
-    blocked = REASONS["blocked"]
-    block = {
-        "status": StepStatus.ERROR,
-        "reason": "blocked",
-        "message": blocked.message,
-        "remedy": blocked.remedy,
-        "finishedAt": "$$NOW",
-        "lookAt": None,
-    }
-    begin = {"dispatch": "$dispatch", "validFrom": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
-    is_next = {"$eq": ["$verdict", "next"]}
-    ended = {"$in": ["$verdict", [OperationStatus.FAILED, OperationStatus.SUCCEEDED]]}
-    return [
-        {"$set": {"verdict": verdict}},
-        {
-            "$set": {
-                "phase": {"$add": ["$phase", {"$cond": [is_next, 1, 0]}]},
-                "dispatch": {"$add": ["$dispatch", {"$cond": [is_next, 1, 0]}]},
-                "status": {"$cond": [ended, "$verdict", "$status"]},
-                "finishedAt": {"$cond": [ended, "$$NOW", "$finishedAt"]},
-            }
-        },
-        steps_where({"$and": [is_next, IN_PHASE]}, begin),
-        steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
-        next_look(),
-        {"$unset": "verdict"},
-    ]

@@ -11,7 +11,10 @@ Pipeline = list[Document]
 
 #: of one step, called `$$step`
 IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
-IN_PHASE: Document = {"$eq": ["$$step.phase", "$phase"]}
+#: its phase has begun
+IN_PHASE: Document = {"$lte": ["$$step.phase", "$phase"]}
+HELD_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
+IS_HELD: Document = {"$ne": [HELD_BY, None]}
 #: of the operation
 IS_RUNNING: Document = {"$eq": ["$status", OperationStatus.RUNNING]}
 

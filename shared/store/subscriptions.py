@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
@@ -14,8 +16,8 @@ from shared.store.mongo import (
     Document,
     Transaction,
     changed,
-    inserted,
     literals,
+    made,
     newest_first,
     object_id,
     our_errors,
@@ -47,12 +49,12 @@ class Subscriptions:
         with our_errors():
             self._rows.create_indexes(INDEXES)
 
-    def insert(self, new: NewSubscription, session: Transaction) -> Subscription:
-        """Raises SubscriptionExists when the tenant has a live one."""
+    def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
+        """Raises SubscriptionExists when the tenant has a live one. `at`: see `made`."""
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
-            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
+            row = made(self._rows, document, session, at)
         except DuplicateKeyError:
             raise SubscriptionExists from None
         return subscription_of(row)

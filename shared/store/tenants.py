@@ -16,20 +16,18 @@ from shared.domain.errors import DomainTaken, SlugTaken
 from shared.domain.operation import Operation
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import NewTenant, Status, Tenant, TenantChanges
-from shared.domain.views import Page, TenantQuery
 from shared.store.mongo import (
     Document,
     Transaction,
     changed,
-    inserted,
     literals,
-    newest_first,
+    made,
     object_id,
     our_errors,
     seconds_from_now,
     written,
 )
-from shared.store.tenant_filters import change_document, own_filter, query_filters, scope_filter
+from shared.store.tenant_filters import change_document, own_filter
 from shared.store.tenant_life import Beginning, begun, settled, shown
 from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
 
@@ -93,7 +91,7 @@ class Tenants:
             "version": 1,
         }
         try:
-            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
+            row = made(self._rows, document, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
         return tenant_of(row)
@@ -140,13 +138,6 @@ class Tenants:
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
-
-    def page(self, scope: Scope, query: TenantQuery) -> Page[Tenant]:
-        """Newest first."""
-        rows, following = newest_first(
-            self._rows, [scope_filter(scope), *query_filters(query)], query.limit, query.after
-        )
-        return Page(tuple(map(tenant_of, rows)), following)
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""

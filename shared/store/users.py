@@ -16,8 +16,8 @@ from shared.store.mongo import (
     Document,
     Transaction,
     changed,
-    inserted,
     literals,
+    made,
     newest_first,
     object_id,
     our_errors,
@@ -53,7 +53,7 @@ class Users:
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
         document |= _document({name: getattr(new, name) for name in _FIELDS}, role_tenant_ids)
         try:
-            row = inserted(self._rows, document, session, createdAt="$$NOW", updatedAt="$$NOW")
+            row = made(self._rows, document, session)
         except DuplicateKeyError:
             raise SubjectTaken from None
         return _user(row)

@@ -15,8 +15,8 @@ from shared.domain.webhook import NewWebhook, Owner, Webhook, WebhookChanges
 from shared.store.mongo import (
     Document,
     Transaction,
-    inserting,
     literals,
+    made,
     newest_first,
     object_id,
     our_errors,
@@ -29,8 +29,11 @@ INDEXES = [
     IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="tenant"),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("cursor", ASCENDING)], name="behind", partialFilterExpression={"enabled": True}),
+    IndexModel([("removeAt", ASCENDING)], name="ending", sparse=True),
 ]
 
+#: how long the webhooks of a removed tenant still tell of its end, in seconds
+LAST_WORDS = 86400.0
 #: what being well again, or beginning anew, looks like
 _WELL: Document = {"failures": 0, "failingSince": None}
 _NO_SECRETS = {"secrets": 0}
@@ -62,14 +65,7 @@ class Webhooks:
             "version": 1,
             **_WELL,
         }
-        row = self._rows.find_one_and_update(
-            {"_id": document["_id"]},
-            inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return _webhook(present(row))
+        return _webhook(made(self._rows, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
         key = object_id(webhook_id)
@@ -106,8 +102,21 @@ class Webhooks:
         secrets: list[Any] = [{"sealed": {"$literal": sealed}, "until": None}]
         return self._written(webhook, {"secrets": [*secrets, old] if grace_seconds else secrets}, session)
 
-    def delete(self, webhook_id: str, session: Transaction) -> None:
-        self._rows.delete_one({"_id": ObjectId(webhook_id)}, session=session)
+    def delete(self, webhook_id: str, session: Transaction) -> bool:
+        """False when it was gone already."""
+        return self._rows.delete_one({"_id": ObjectId(webhook_id)}, session=session).deleted_count == 1
+
+    def end(self, tenant_id: str, session: Transaction) -> None:
+        """The tenant is gone: its webhooks go, too, when they had a day to tell of it."""
+        self._rows.update_many(
+            {"tenantId": tenant_id}, [{"$set": {"removeAt": seconds_from_now(LAST_WORDS)}}], session=session
+        )
+
+    def ended(self, limit: int) -> list[Webhook]:
+        """Those whose time to go has come."""
+        condition = {"removeAt": {"$exists": True}, "$expr": {"$lte": ["$removeAt", "$$NOW"]}}
+        with our_errors():
+            return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("removeAt", ASCENDING).limit(limit)))
 
     # -- what the delivery needs
 

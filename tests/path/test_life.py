@@ -93,6 +93,16 @@ def test_a_suspension_that_meets_an_outage_shuts_what_it_can_and_the_rest_when_i
     assert members(platform) == []
 
 
+def test_a_suspension_while_one_integration_is_paused_shuts_the_others_at_once(platform: Platform) -> None:
+    grown(platform)
+    platform.plane.switches.pause("authentik", "upgrade", platform.admin)
+    time.sleep(1.2)  # workers read the switches once a second
+    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    # no sweep runs: whoever held the first step sent the next phase
+    until(lambda: is_open(platform)[1:] == (False, False, False))
+    assert members(platform) == ["ann"]
+
+
 def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: Platform) -> None:
     grown(platform)
     platform.start_sweep()

@@ -169,8 +169,7 @@ def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes
         ],
     )
     assert list(impatient.operations.due(10)) == [second.id]
-    sent = impatient.operations.resend(second.id)
-    assert sent is not None
+    (sent,) = impatient.operations.resend([second.id])
     assert [step.name for step in sent.steps_of_dispatch()] == list(STEPS)
     assert sent.dispatch == 2
     assert impatient.operations.claim(second.id, "ocis", 1, 60) is not None
@@ -185,8 +184,7 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
     take(impatient, operation, "ocis", lease=0.05)
     raw(impatient, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
     time.sleep(0.1)
-    sent = impatient.operations.resend(operation.id)
-    assert sent is not None
+    (sent,) = impatient.operations.resend([operation.id])
     assert [step.name for step in sent.steps_of_dispatch()] == ["ocis"]
     assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
     assert impatient.operations.claim(operation.id, "ocis", 2, 60) is not None
@@ -223,8 +221,7 @@ def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[
             }
         ],
     )
-    sent = impatient.operations.resend(operation.id)
-    assert sent is not None
+    (sent,) = impatient.operations.resend([operation.id])
     assert [step.name for step in sent.steps_of_dispatch()] == ["stalwart", "ocis"]
     impatient.close()
 
@@ -235,8 +232,8 @@ def test_two_sweeps_at_once_send_a_due_operation_once(make_settings: Callable[..
     assert operation is not None
     raw(store, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
     with ThreadPoolExecutor(8) as pool:
-        sent = list(pool.map(lambda _: store.operations.resend(operation.id), range(8)))
-    assert sum(one is not None for one in sent) == 1
+        sent = [one for each in pool.map(lambda _: store.operations.resend([operation.id]), range(8)) for one in each]
+    assert [one.id for one in sent] == [operation.id]
     store.close()
 
 
@@ -304,6 +301,26 @@ def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_
     with pytest.raises(OperationInProgress) as refusal:
         control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
     assert refusal.value.operation_id == operation.id
+
+
+def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
+    store: Store, settings: Settings, create: Create
+) -> None:
+    rows = raw(store, settings)
+    operation = create().operation
+    assert operation is not None
+    row = rows.find_one({"_id": ObjectId(operation.id)})
+    assert row is not None
+    rows.insert_many([{**row, "_id": ObjectId(), "tenantId": str(ObjectId())} for _ in range(50)])
+    rows.database.command({"profile": 2})
+    try:
+        assert list(store.operations.unsettled(10)) == []
+    finally:
+        rows.database.command({"profile": 0})
+    seen = rows.database["system.profile"].find_one({"ns": rows.full_name, "op": "query", "command.sort.finishedAt": 1})
+    rows.database.drop_collection("system.profile")
+    assert seen is not None
+    assert (seen["planSummary"], seen["docsExamined"]) == ("IXSCAN { finishedAt: 1 }", 0)
 
 
 def test_looking_for_due_operations_walks_an_index(store: Store, settings: Settings, create: Create) -> None:

@@ -60,7 +60,7 @@ def recorded(settings: Settings) -> Iterator[tuple[Store, Recorder]]:
 
 QUERIES: dict[str, Callable[[Store], object]] = {
     **{
-        f"tenants {name} {who}": (lambda store, query=query, scope=scope: store.tenants.page(scope, query))
+        f"tenants {name} {who}": (lambda store, query=query, scope=scope: store.tenant_views.page(scope, query))
         for who, scope in (("all", ALL), ("own", OWN))
         for name, query in {
             "plain": TenantQuery(),

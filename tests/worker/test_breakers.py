@@ -154,9 +154,9 @@ def test_when_the_breaker_closes_what_it_held_is_due_at_once(bench: Bench, opera
     bench.store.switches.open("ocis", "timeout", "", 600)
     assert bench.runner().run(operations[0].id, "ocis", 1).said == "held"
     assert bench.store.holds.any()
-    assert bench.store.holds.release(bench.store.switches.stopped()) == 0
+    assert bench.store.holds.release(bench.store.switches.stopped(), 10) == 0
     bench.store.switches.close("ocis")
-    assert bench.store.holds.release(bench.store.switches.stopped()) == 1
+    assert bench.store.holds.release(bench.store.switches.stopped(), 10) == 1
     assert not bench.store.holds.any()
     step = bench.seen(operations[0]).step("ocis")
     assert (step.held_by, step.reason, step.message) == (None, None, None)

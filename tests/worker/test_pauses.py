@@ -62,7 +62,9 @@ def test_all_can_be_paused_at_once(
     control_plane.switches.pause("all", "the cellar is under water", admin)
     assert said(bench, operation) == said(bench, other) == ["held"] * 3
     control_plane.switches.resume("all", admin)
-    assert bench.store.holds.release(bench.store.switches.stopped()) == 2
+    # in batches: a whole platform may have waited
+    for released in (1, 1, 0):
+        assert bench.store.holds.release(bench.store.switches.stopped(), 1) == released
     assert said(bench, operation) == ["ok"] * 3
 
 

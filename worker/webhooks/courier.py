@@ -21,6 +21,7 @@ from shared.store.deliveries import Claim
 from shared.store.opening import Store
 from worker.integrations.dns_lookup import DnsLookup
 from worker.webhooks.attempt import Attempts
+from worker.webhooks.ending import remove_ended
 from worker.webhooks.fan_out import FanOut
 from worker.webhooks.sender import WebhookSender
 
@@ -65,10 +66,13 @@ class Courier:
         self._look_again.set()
 
     def look(self) -> None:
-        """Make the deliveries of new events, and start what is due."""
+        """Make the deliveries of new events, and start what is due; remove what has ended."""
         made = self._fan_out.look()
         if made:
             log.info("webhook.deliveries_made", deliveries=made)
+        ended = remove_ended(self._store)
+        if ended:
+            log.info("webhook.ended", webhooks=ended)
         self.start_due()
 
     def start_due(self) -> None:

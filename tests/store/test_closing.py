@@ -1,0 +1,107 @@
+"""What closes doors lets people out first, and goes on to the other doors however that went."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from shared.control_plane.opening import ControlPlane
+from shared.domain.access import Actor
+from shared.domain.faults import Outcome, Refused, Result, failed, ok
+from shared.domain.operation import Operation, OperationStatus
+from shared.domain.switch import Hold
+from shared.domain.views import TenantView
+from shared.store.opening import Store
+
+LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
+Create = Callable[..., TenantView]
+
+
+@pytest.fixture
+def closing(store: Store, create: Create, control_plane: ControlPlane, admin: Actor) -> Operation:
+    provision = create().operation
+    assert provision is not None
+    for step in ("authentik", "stalwart", "ocis"):
+        attempt(store, provision, step, ok())
+    begun = control_plane.life.suspend("acme", "unpaid", admin).operation
+    assert begun is not None
+    return begun
+
+
+def attempt(store: Store, operation: Operation, step: str, outcome: Outcome, retry_in: float = 0.0) -> Operation:
+    claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
+    assert claim is not None, step
+    recorded = store.operations.record(claim, outcome, retry_in)
+    assert recorded is not None
+    return recorded
+
+
+def names(operation: Operation) -> list[str]:
+    return [step.name for step in operation.steps_of_dispatch()]
+
+
+def test_people_are_let_out_before_any_other_door_closes(store: Store, closing: Operation) -> None:
+    assert names(closing) == ["access"]
+    assert store.operations.claim(closing.id, "stalwart", 9, 60) is None
+    claim = store.operations.claim(closing.id, "access", 1, 60)
+    assert claim is not None
+    # while the attempt is under way nobody knows yet
+    assert store.operations.claim(closing.id, "ocis", 9, 60) is None
+    after = store.operations.record(claim, ok())
+    assert after is not None
+    assert names(after) == ["stalwart", "ocis"]
+    attempt(store, after, "stalwart", ok())
+    assert attempt(store, after, "ocis", ok()).status is OperationStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("outcome", [LATER, failed(Refused("forbidden"))], ids=["away", "refused"])
+def test_the_other_doors_close_when_people_could_not_be_let_out(
+    store: Store, closing: Operation, outcome: Outcome
+) -> None:
+    after = attempt(store, closing, "access", outcome)
+    assert (after.status, names(after)) == (OperationStatus.RUNNING, ["stalwart", "ocis"])
+    attempt(store, after, "stalwart", ok())
+    last = attempt(store, after, "ocis", ok())
+    if outcome is LATER:
+        assert last.status is OperationStatus.RUNNING
+        last = attempt(store, after, "access", ok())
+    assert last.status is (OperationStatus.SUCCEEDED if outcome is LATER else OperationStatus.FAILED)
+
+
+def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Store, closing: Operation) -> None:
+    hold = Hold("authentik", "unreachable", "Authentik is away.", 30.0)
+    after = store.holds.hold(closing.id, "access", 1, hold)
+    assert after is not None
+    assert names(after) == ["stalwart", "ocis"]
+    attempt(store, after, "stalwart", ok())
+    last = attempt(store, after, "ocis", ok())
+    assert (last.status, last.step("access").attempts) == (OperationStatus.RUNNING, 0)
+
+
+def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_no_other(
+    store: Store, closing: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    after = attempt(store, closing, "access", failed(Refused("forbidden")))
+    attempt(store, after, "stalwart", ok())
+    assert attempt(store, after, "ocis", ok()).status is OperationStatus.FAILED
+    again = control_plane.operations.retry(closing.id, "access", admin)
+    assert names(again) == ["access"]
+    last = attempt(store, again, "access", ok())
+    assert (last.status, last.step("ocis").attempts) == (OperationStatus.SUCCEEDED, 1)
+
+
+def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(store: Store, closing: Operation) -> None:
+    claims = [store.operations.claim(closing.id, "access", 1, 60) for _ in range(2)]
+    assert [claim is not None for claim in claims] == [True, False]
+    claim = claims[0]
+    assert claim is not None
+    seen: list[Operation | None] = []
+    threads = [threading.Thread(target=lambda: seen.append(store.operations.record(claim, LATER))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won = [operation for operation in seen if operation is not None]
+    assert [(operation.phase, operation.dispatch) for operation in won] == [(1, 2)]

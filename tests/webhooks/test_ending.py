@@ -1,0 +1,95 @@
+"""Webhooks of a tenant that was removed for good tell of the removal, and are removed a day later."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from shared.control_plane.settlement import settle
+from shared.domain.errors import NotFound
+from shared.domain.faults import ok
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantView
+from shared.domain.webhook import NewWebhook, Webhook
+from shared.settings import Settings
+from tests.webhooks.conftest import Post, Run, until
+from worker.webhooks.ending import remove_ended
+
+
+def grown(post: Post, partner_id: str | None = None, slug: str = "acme") -> TenantView:
+    new = NewTenant(slug, slug.title(), "starter", (), None, partner_id)
+    return finished(post, post.plane.tenants.create(new, post.admin))
+
+
+def finished(post: Post, view: TenantView) -> TenantView:
+    """Every step of the operation has run well, and its end is on the tenant."""
+    operation = view.operation
+    while operation is not None and operation.is_open:
+        for step in operation.steps_of_dispatch():
+            claim = post.store.operations.claim(operation.id, step.name, operation.dispatch, 60)
+            assert claim is not None
+            operation = post.store.operations.record(claim, ok())
+            assert operation is not None
+    assert operation is not None
+    settle(post.store, operation.id)
+    return post.plane.tenants.get(view.tenant.slug, post.admin)
+
+
+def purge(post: Post, slug: str = "acme") -> None:
+    finished(post, post.plane.life.delete(slug, post.admin))
+    finished(post, post.plane.life.purge(slug, post.admin))
+
+
+def time_is_up(post: Post, settings: Settings) -> None:
+    rows = post.store.client[settings.mongodb_database]["webhooks"]
+    rows.update_many({"removeAt": {"$exists": True}}, [{"$set": {"removeAt": "$$NOW"}}])
+
+
+def test_it_is_told_of_the_removal_first(post: Post, courier: Run) -> None:
+    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    tenant = grown(post, partner.id).tenant
+    new = NewWebhook(f"{post.receiver.url}/take", ("operation.*",))
+    post.plane.webhooks.create(new, tenant.id, partner.id, post.admin)
+    purge(post)
+    with courier():
+        until(lambda: len(post.receiver.journal) == 2)
+    told = [json.loads(entry["body"])["after"]["action"] for entry in post.receiver.journal]
+    assert sorted(told) == ["delete", "purge"]
+
+
+def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
+    post: Post, courier: Run, settings: Settings
+) -> None:
+    ours, _ = post.subscribe("user.*", tenant_id=grown(post).tenant.id)
+    others, _ = post.subscribe("user.*", tenant_id=grown(post, slug="beta").tenant.id)
+    purge(post)
+    assert remove_ended(post.store) == 0
+    assert not gone(post, ours)
+    time_is_up(post, settings)
+    with courier():
+        until(lambda: gone(post, ours))
+    assert post.now(others).id == others.id
+    assert told_gone(post) == [ours.id]
+
+
+def test_two_couriers_at_once_remove_it_once(post: Post, settings: Settings) -> None:
+    webhook, _ = post.subscribe(tenant_id=grown(post).tenant.id)
+    purge(post)
+    time_is_up(post, settings)
+    with ThreadPoolExecutor(4) as pool:
+        removed = list(pool.map(lambda _: remove_ended(post.store), range(4)))
+    assert sum(removed) == 1
+    assert told_gone(post) == [webhook.id]
+
+
+def told_gone(post: Post) -> list[str]:
+    events = post.plane.events.newest(post.admin, None, None, 50).items
+    return [(event.before or {})["_id"] for event in events if event.action == "webhook.deleted"]
+
+
+def gone(post: Post, webhook: Webhook) -> bool:
+    try:
+        post.now(webhook)
+    except NotFound:
+        return True
+    return False
