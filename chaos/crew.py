@@ -41,8 +41,8 @@ class Member:
     def signal(self, number: signal.Signals, pause: float = 0.0) -> None:
         """To the whole group. `pause`: seconds until it is started again, should it end of this."""
         if self.process is not None and self.process.poll() is None:
-            self._asked = number not in (signal.SIGSTOP, signal.SIGCONT)
-            self._back_at = time.monotonic() + pause if self._asked else self._back_at
+            if number not in (signal.SIGSTOP, signal.SIGCONT):
+                self._asked, self._back_at = True, time.monotonic() + pause
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import pymongo
 from bson import ObjectId
 from pymongo.collection import Collection
-from pymongo.errors import ExecutionTimeout, PyMongoError
+from pymongo.errors import PyMongoError
 
 from shared.store.mongo import Document, our_errors
 from shared.store.step_expressions import Pipeline
@@ -26,19 +25,23 @@ def update_unlocked(
     What stays locked stays as it is, and so does what cannot be reached in a few seconds. Raises StoreUnavailable.
     """
     with our_errors():
-        try:
-            with pymongo.timeout(LONGEST_WRITE):
-                rows.update_many({"_id": {"$in": list(keys)}, **condition}, update)
-        except PyMongoError as problem:
-            if not problem.timeout:
-                raise
-            _update_apart(rows, keys, condition, update)
-
-
-def _update_apart(rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline) -> None:
-    give_up = time.monotonic() + LONGEST_APART
-    for key in keys:
-        if time.monotonic() > give_up:
+        if _is_updated_in_time(rows, keys, condition, update):
             return
-        with suppress(ExecutionTimeout), pymongo.timeout(LONGEST_WRITE):
-            rows.update_one({"_id": key, **condition}, update)
+        give_up = time.monotonic() + LONGEST_APART
+        for key in keys:
+            if time.monotonic() > give_up:
+                return
+            _is_updated_in_time(rows, [key], condition, update)
+
+
+def _is_updated_in_time(
+    rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
+) -> bool:
+    try:
+        with pymongo.timeout(LONGEST_WRITE):
+            rows.update_many({"_id": {"$in": list(keys)}, **condition}, update)
+    except PyMongoError as problem:
+        if not problem.timeout:
+            raise
+        return False
+    return True
