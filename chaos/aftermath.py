@@ -66,6 +66,7 @@ class Aftermath:
             broker=list(self._left_over()),
             shocks=list(self._journal.shocks),
             bugs=list(self._bugs()),
+            unasked={one.name: one.unasked for one in self._ground.crew.all() if one.unasked},
         )
 
     def _is_quiet(self) -> bool:

@@ -35,7 +35,10 @@ class Wished:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`products`: state of each stand-in; `requests`: what each was sent; `broker`: what is left in it, by key."""
+    """`products`: state of each stand-in; `requests`: what each was sent; `broker`: what is left in it.
+
+    `unasked`: process to the exit codes with which it ended though nobody had killed it.
+    """
 
     entries: Sequence[Entry]
     tenants: Sequence[Row]
@@ -46,6 +49,7 @@ class Evidence:
     broker: Sequence[str] = ()
     shocks: Sequence[str] = ()
     bugs: Sequence[str] = ()
+    unasked: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> dict[str, Row]:

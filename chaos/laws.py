@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from chaos.evidence import Evidence, Row, action_of
 from chaos.upstream_laws import UPSTREAM_LAWS
+from worker.watchdog import EXIT_CODE
 
 Law = Callable[[Evidence], Iterator[str]]
 
@@ -123,6 +124,14 @@ def nobody_met_a_bug(evidence: Evidence) -> Iterator[str]:
     yield from evidence.bugs
 
 
+def nobody_ends_by_itself(evidence: Evidence) -> Iterator[str]:
+    """But for a worker whose watchdog ends it, as it must when a slot overstays."""
+    for name, codes in evidence.unasked.items():
+        others = [code for code in codes if not (name.startswith("worker") and code == EXIT_CODE)]
+        if others:
+            yield f"{name} ended with {others}"
+
+
 LAWS: Mapping[str, Law] = {
     "no operation stays open, each end is settled": nothing_is_open,
     "every failure says what is wrong and what to do": failures_have_reasons,
@@ -135,6 +144,7 @@ LAWS: Mapping[str, Law] = {
     **UPSTREAM_LAWS,
     "the broker holds nothing left over": the_broker_is_empty,
     "nobody met a bug": nobody_met_a_bug,
+    "no process ends by itself": nobody_ends_by_itself,
 }
 
 

@@ -26,7 +26,7 @@ def lines(plan: Plan, outcome: Outcome, broken: Mapping[str, Sequence[str]]) -> 
     yield f"  {outcome.journal.requests} sent in all, {outcome.journal.lost_answers} without an answer"
     yield from _table("operations", _operations(outcome))
     yield from _recovery(outcome)
-    for name, codes in outcome.unasked.items():
+    for name, codes in outcome.evidence.unasked.items():
         yield f"{name} ended by itself with {codes} and was started again"
     yield from _verdict(plan, broken)
 

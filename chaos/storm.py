@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.aftermath import Aftermath
@@ -37,11 +37,9 @@ class Outcome:
     evidence: Evidence
     spans: list[Span]
     faults: Counter[str]
-    unasked: dict[str, list[int]]
     journal: Journal
     calm: float
     again: int
-    requests: dict[str, list[Row]] = field(default_factory=dict)
 
 
 def rage(plan: Plan, folder: Path, say: Say) -> Outcome:
@@ -88,7 +86,6 @@ class _Storm:
             evidence=aftermath.evidence(self._requests),
             spans=self._maker.spans,
             faults=faults + self._maker.struck + self._delivered(),
-            unasked={one.name: one.unasked for one in self._ground.crew.all() if one.unasked},
             journal=self._journal,
             calm=calm,
             again=again,

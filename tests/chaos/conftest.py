@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -33,12 +31,3 @@ def start_worker_with_clock_off(platform: Platform, seconds: float) -> subproces
     process = platform._spawn(command, log, {"CHAOS_CLOCK_OFF": str(seconds)})
     until(lambda: b" ready" in log.read_bytes(), 60)
     return process
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
-
-
-def log_of(folder: Path, name: str) -> str:
-    return (folder / name).read_text(errors="replace")

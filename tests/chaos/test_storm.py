@@ -10,7 +10,7 @@ from chaos.laws import broken
 from chaos.plan import Size, make_plan
 from chaos.storm import rage
 
-SHORT = Size(tenants=10, minutes=0.25, apis=2, workers=2, sweeps=2, clients=4)
+SHORT = Size(tenants=10, minutes=0.2, apis=2, workers=2, sweeps=2, clients=4)
 
 
 @pytest.mark.timeout(240)
