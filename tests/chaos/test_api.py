@@ -17,26 +17,33 @@ from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 
 
-@pytest.mark.parametrize(("when", "sent"), [("before", 0), ("half-way", 1)])
+def odd_api(platform: Platform, when: str) -> str:
+    """The URL of an API that dies `when` it sends."""
+    port = free_port()
+    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", *granian, "--blocking-threads", "2", "tests.chaos.odd_apis:app"]
+    platform._spawn(command, platform._folder / f"{when}.log", {"ODD_API": when})
+    return f"http://127.0.0.1:{port}"
+
+
 def test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept(
-    make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikStandIn, when: str, sent: int
+    make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikStandIn
 ) -> None:
     issuer = Issuer(authentik)
     issuer.person("admin", ADMINS)
     url = issuer.url()
     platform = make_platform(redis_url, OIDC_ISSUERS=f"{url}={url}jwks/", OIDC_AUDIENCES="operator=operator")
-    port = free_port()
-    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command = [sys.executable, "-m", *granian, "--blocking-threads", "2", "tests.chaos.odd_apis:app"]
-    platform._spawn(command, platform._folder / "odd-api.log", {"ODD_API": when})
-    platform.until_ready(f"http://127.0.0.1:{port}")
-    admin = Client(f"http://127.0.0.1:{port}", issuer.token("admin"))
-    assert admin("GET", "/users/me").status_code == 200
-    with pytest.raises(requests.ConnectionError):
-        admin("POST", "/tenants", json={"slug": "acme", "name": "Acme GmbH", "domains": ["acme.test"]})
     broker = redis.Redis.from_url(redis_url)
-    assert sum(int(broker.llen(queue)) for queue in QUEUES) == sent
+    apis = {slug: odd_api(platform, slug) for slug in ("before", "half-way")}
+    for (slug, api), sent in zip(apis.items(), (0, 1), strict=True):
+        platform.until_ready(api)
+        admin = Client(api, issuer.token("admin"))
+        assert admin("GET", "/users/me").status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            admin("POST", "/tenants", json={"slug": slug, "name": slug, "domains": [f"{slug}.test"]})
+        assert sum(int(broker.llen(queue)) for queue in QUEUES) == sent
     platform.start_worker()
     platform.start_sweep()
-    assert platform.settled("acme").tenant.status is Status.ACTIVE
-    assert platform.has_one_of_each("acme")
+    for slug in apis:
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
