@@ -85,12 +85,14 @@ class _TenantFilters(ListQuery):
     q: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="how the slug begins"
     )
+    paused: Literal["true"] | None = Field(None, description="only those whose steps an operator holds back")
 
 
 class TenantListQuery(create_model("_FailedSteps", __base__=_TenantFilters, **_FAILED)):  # type: ignore[misc]
     def to_domain(self) -> TenantQuery:
         failed = [name for name in INTEGRATIONS if getattr(self, f"step_{name}")]
-        return TenantQuery(self.limit, self.cursor, self.status, self.plan, self.partner, tuple(failed), self.q)
+        exact = (self.status, self.plan, self.partner)
+        return TenantQuery(self.limit, self.cursor, *exact, tuple(failed), self.q, self.paused == "true")
 
 
 class UserListQuery(ListQuery):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from api.answers.writing import AnswerModel, ObjectIdText
 from shared.domain.faults import sentence
-from shared.domain.switch import Pause, Switch
+from shared.domain.pause import Pause
+from shared.domain.switch import Switch
 from shared.domain.tenant import Tenant
 
 

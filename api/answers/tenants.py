@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model
 
 from api.answers.operations import OperationAnswer
+from api.answers.switches import PauseAnswer
 from api.answers.writing import AnswerModel, ObjectIdText
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import Address, BillingInfo, Drift, Status
@@ -68,6 +69,7 @@ class _TenantFields(AnswerModel):
     suspend_reason: str | None = None
     purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
     purged_at: datetime | None = None
+    pause: PauseAnswer | None = Field(None, description="an operator holds its steps back")
     drift: DriftAnswer | None = Field(None, description="what the latest plan found since the last change")
     version: int
     created_at: datetime
@@ -108,6 +110,7 @@ class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMO
             suspend_reason=tenant.suspend_reason,
             purge_after=tenant.purge_after,
             purged_at=tenant.purged_at,
+            pause=PauseAnswer.of(tenant.pause) if tenant.pause else None,
             drift=_drift(tenant.drift) if tenant.drift else None,
             version=tenant.version,
             created_at=tenant.created_at,

@@ -51,18 +51,21 @@ def tenants() -> None:
 @click.option("--partner", metavar="ID", help="Of this partner.")
 @click.option("--search", metavar="PREFIX", help="Whose slug begins so.")
 @click.option("--failed", type=click.Choice(STEPS), help="Whose step of this name is in error.")
+@click.option("--paused", is_flag=True, help="Whose steps an operator holds back.")
 @paged
 @with_session
-def list_tenants(session: Session, /, failed: str | None, search: str | None, **options: Any) -> None:
+def list_tenants(session: Session, /, failed: str | None, search: str | None, paused: bool, **options: Any) -> None:
     """List tenants, newest first.
 
     \b
     Examples:
       platformctl tenants list --status active
+      platformctl tenants list --paused
       platformctl tenants list --failed stalwart --all --output json
     """
     limit = limit_of(options.pop("limit"), options.pop("everything"))
     params = given(q=search, **options) | ({f"step.{failed}": "error"} if failed else {})
+    params |= {"paused": "true"} if paused else {}
     session.out.records(list_records(session, "/tenants", params, limit), COLUMNS)
 
 

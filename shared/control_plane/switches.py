@@ -42,28 +42,33 @@ class SwitchCases:
         """Let no step of any of the tenant's operations begin."""
         tenant = self._tenant(slug, actor)
         event = NewEvent("tenant.paused", actor.author, tenant.id, tenant.slug, None, {"reason": reason})
-        return tenant, self._pause(tenant_switch(tenant.id), event)
+        return tenant, self._pause(tenant_switch(tenant.id), event, tenant.id)
 
     def unpause_tenant(self, slug: str, actor: Actor) -> tuple[Tenant, Switch]:
         """Let the tenant's steps begin."""
         tenant = self._tenant(slug, actor)
         event = NewEvent("tenant.unpaused", actor.author, tenant.id, tenant.slug)
-        return tenant, self._resume(tenant_switch(tenant.id), event)
+        return tenant, self._resume(tenant_switch(tenant.id), event, tenant.id)
 
-    def _pause(self, name: str, event: NewEvent) -> Switch:
+    def _pause(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
         reason = str((event.after or {})["reason"])
 
         def work(session: Transaction) -> Switch:
             self._store.events.append(event, session)
-            return self._store.switches.pause(name, reason, event.author.user_id, session)
+            switch = self._store.switches.pause(name, reason, event.author.user_id, session)
+            if tenant_id is not None:
+                self._store.tenants.show_pause(tenant_id, switch.pause, session)
+            return switch
 
         return self._store.transaction(work)
 
-    def _resume(self, name: str, event: NewEvent) -> Switch:
+    def _resume(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
         def work(session: Transaction) -> Switch:
             switch = self._store.switches.resume(name, session)
             if switch is not None:
                 self._store.events.append(event, session)
+                if tenant_id is not None:
+                    self._store.tenants.show_pause(tenant_id, None, session)
             return switch or Switch(name)
 
         return self._store.transaction(work)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.faults import BREAKER_REASON, Outcome, Result, sentence
+from shared.domain.pause import Pause
 from shared.domain.recipes import INTEGRATIONS
 
 #: the switch that stops everything
@@ -25,15 +26,6 @@ LONGEST_PATIENCE = 3600.0
 _ANSWERED_LATER = frozenset({"not_ready", "throttled"})
 #: errors that say nothing of how the upstream is
 _SAYS_NOTHING = frozenset({"bug", "tls"})
-
-
-@dataclass(frozen=True)
-class Pause:
-    """`by`: the user's id."""
-
-    reason: str
-    since: datetime
-    by: str | None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, cast
 
+from shared.domain.pause import Pause
+
 
 class Status(StrEnum):
     PENDING = "pending"
@@ -122,6 +124,7 @@ class Tenant:
     purge_after: datetime | None = None
     purged_at: datetime | None = None
     drift: Drift | None = None
+    pause: Pause | None = None
 
     @property
     def group_name(self) -> str:

@@ -61,6 +61,7 @@ class TenantQuery:
     partner_id: str | None = None
     failed_steps: tuple[str, ...] = ()
     prefix: str | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import pymongo
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.domain.switch import Pause, Span, Switch, tenant_of_switch
+from shared.domain.pause import Pause
+from shared.domain.switch import Span, Switch, tenant_of_switch
 from shared.store.mongo import Document, Transaction, our_errors, present, seconds_from_now
 
 #: how long a process believes what it last read, in seconds: a pause takes hold everywhere within this

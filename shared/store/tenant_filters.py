@@ -31,6 +31,8 @@ def query_filters(query: TenantQuery) -> list[Document]:
     exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner_id}
     filters: list[Document] = [{field: value} for field, value in exact.items() if value is not None]
     filters += [{f"provisioningStatus.{step}": "error"} for step in query.failed_steps]
+    if query.paused:
+        filters.append({"pause.since": {"$type": "date"}})
     if query.prefix is not None:
         filters.append({"slug": {"$regex": f"^{re.escape(query.prefix)}"}})
     return filters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.domain.pause import Pause
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import Address, BillingInfo, Drift, Owner, Status, Tenant
 from shared.store.mongo import Document
@@ -52,6 +53,7 @@ def tenant_of(row: Document) -> Tenant:
         purge_after=row.get("purgeAfter"),
         purged_at=row.get("purgedAt"),
         drift=_drift(row.get("drift")),
+        pause=_pause(row.get("pause")),
     )
 
 
@@ -60,6 +62,10 @@ def _drift(document: Document | None) -> Drift | None:
         return None
     changes = {step: tuple(sentences) for step, sentences in document["changes"].items()}
     return Drift(document["lookedAt"], changes)
+
+
+def _pause(document: Document | None) -> Pause | None:
+    return Pause(document["reason"], document["since"], document["by"]) if document else None
 
 
 def _billing(document: Document | None) -> BillingInfo | None:

@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.domain.access import Scope
 from shared.domain.errors import DomainTaken, SlugTaken
 from shared.domain.operation import Operation
+from shared.domain.pause import Pause
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import NewTenant, Status, Tenant, TenantChanges
 from shared.store.mongo import (
@@ -44,6 +45,7 @@ INDEXES = [
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
     IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
     IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
+    IndexModel([("pause.since", ASCENDING), ("_id", DESCENDING)], name="paused", sparse=True),
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
@@ -155,6 +157,11 @@ class Tenants:
         fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
         row = changed(self._rows, tenant.id, fields, session)
         return tenant_of(row)
+
+    def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> Tenant:
+        """Show that the tenant is paused, or no more; what holds its steps is the switch."""
+        shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
+        return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
 
     def take_drift_turn(self, interval: float) -> Tenant | None:
         """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""

@@ -67,6 +67,19 @@ def test_an_integration_nobody_knows_and_a_missing_reason_are_refused(admin: Cli
     assert admin("POST", "/integrations/ocis/pause", json={"reason": " "}).status_code == 400
 
 
+def test_a_paused_tenant_shows_it_and_is_found_by_it_until_it_is_unpaused(admin: Client) -> None:
+    assert admin("GET", "/tenants?paused=true").json() == []
+    before = admin("GET", "/tenants/acme").json()
+    paused = admin("POST", "/tenants/acme/pause", json={"reason": "legal hold"}).json()["pause"]
+    shown = admin("GET", "/tenants/acme").json()
+    assert (shown["pause"], shown["version"]) == (paused, before["version"] + 1)
+    assert [one["slug"] for one in admin("GET", "/tenants?paused=true").json()] == ["acme"]
+    assert admin("GET", "/tenants?paused=yes").status_code == 400
+    admin("POST", "/tenants/acme/unpause")
+    assert "pause" not in admin("GET", "/tenants/acme").json()
+    assert admin("GET", "/tenants?paused=true").json() == []
+
+
 def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(admin: Client) -> None:
     paused = admin("POST", "/tenants/acme/pause", json={"reason": "legal hold"}).json()
     assert (paused["tenant"], paused["pause"]["reason"]) == ("acme", "legal hold")

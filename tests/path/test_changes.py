@@ -90,8 +90,7 @@ def test_a_plan_for_a_tenant_that_has_nothing_yet_names_everything(platform: Pla
     platform.start_worker()
     plan = planned(platform)
     assert plan.step("authentik").changes == ("create the group tenant-acme",), plan.steps
-    assert "create the mail domain acme.test" in plan.step("stalwart").changes
-    assert "create the address postmaster@acme.test" in plan.step("stalwart").changes
+    assert "create the mail domain acme.test with its postmaster" in plan.step("stalwart").changes
     assert plan.step("ocis").changes[-1] == "invite the group tenant-acme as editor"
     assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
     assert platform.tenant("acme").tenant.status is Status.PENDING

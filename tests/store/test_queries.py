@@ -69,6 +69,7 @@ QUERIES: dict[str, Callable[[Store], object]] = {
             "plan": TenantQuery(plan="starter"),
             "partner": TenantQuery(partner_id=ID),
             "prefix": TenantQuery(prefix="ac"),
+            "paused": TenantQuery(paused=True),
             **{f"failed {step}": TenantQuery(failed_steps=(step,)) for step in INTEGRATIONS},
         }.items()
     },

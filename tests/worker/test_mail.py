@@ -73,6 +73,24 @@ def test_each_domain_gets_stamp_keys_postmaster_and_records(
     ]
 
 
+def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    (creating,) = sets(stalwart)
+    assert "x:Domain/set" in creating
+    assert "x:Account/set" in creating
+
+
+def test_a_name_that_somebody_else_holds_makes_no_postmaster_either(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    fault(stalwart, kind="race_lost")
+    with pytest.raises((Refused, Unavailable)):
+        ensure_mail(work("stalwart"), mail)
+    assert objects(stalwart, "Account") == []
+
+
 def test_a_second_run_writes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved) -> None:
     ensure_mail(work("stalwart"), mail)
     stamped = saved["dnsRecordsAt"]

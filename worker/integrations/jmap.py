@@ -41,9 +41,15 @@ class Jmap:
         """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
         return self._request(calls, repeatable=True)
 
-    def create(self, kind: str, body: Object) -> str:
-        """The new object's id. Raises KeyTaken."""
-        (answer,) = self._request([(f"x:{kind}/set", {"create": {"new": body}})], repeatable=False)
+    def create(self, kind: str, body: Object, *others: tuple[str, Object]) -> str:
+        """The new object's id. Raises KeyTaken.
+
+        `others`: kinds and bodies of objects to be made after it, in the same round trip, which may refer to it as
+        `#new`. Whether they were made is for a later look to tell.
+        """
+        first = (f"x:{kind}/set", {"create": {"new": body}})
+        later = [(f"x:{one}/set", {"create": {f"after{n}": made}}) for n, (one, made) in enumerate(others)]
+        answer = _method_answer(first[0], self._responses([first, *later], repeatable=False)[0])
         if "new" in answer.get("created", {}):
             return str(answer["created"]["new"]["id"])
         raise _set_fault(answer.get("notCreated", {}).get("new"))
@@ -74,6 +80,11 @@ class Jmap:
         return str(answer.json().get("edition", ""))
 
     def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
+        responses = self._responses(calls, repeatable=repeatable)
+        return [_method_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
+
+    def _responses(self, calls: Sequence[Call], *, repeatable: bool) -> list[Any]:
+        """A response for each call, of whatever kind."""
         body = {
             "using": USING,
             "methodCalls": [[name, arguments, str(index)] for index, (name, arguments) in enumerate(calls)],
@@ -85,7 +96,7 @@ class Jmap:
         responses = answer.json().get("methodResponses") if isinstance(answer.json(), dict) else None
         if not isinstance(responses, list) or len(responses) != len(calls):
             raise Unavailable("unexpected_answer", "A method was left unanswered.")
-        return [_method_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
+        return responses
 
 
 def _method_answer(name: str, response: Any) -> Object:

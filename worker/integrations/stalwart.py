@@ -6,17 +6,15 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import dns.rdatatype
-import dns.zone
-from dns.exception import DNSException
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.jmap import Jmap, Object
 from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.mail_zone import zone_records
 from worker.integrations.stalwart_objects import LARGEST_GET, DomainContents
 
 #: how long the server's edition is believed, in seconds
@@ -120,7 +118,10 @@ class Stalwart:
         return _domain(answer["list"][0]) if answer["list"] else None
 
     def create_domain(self, name: str, description: str, tenant_id: str | None) -> str:
-        """Raises KeyTaken when the name is in use, as a domain or as another domain's alias."""
+        """The id of the new domain, made with its postmaster in one round trip.
+
+        Raises KeyTaken when the name is in use, as a domain or as another domain's alias.
+        """
         body: Object = {
             "name": name,
             "description": description,
@@ -128,7 +129,8 @@ class Stalwart:
             "dnsManagement": {"@type": "Manual"},
             "certificateManagement": {"@type": "Manual"},
         }
-        return self._jmap.create("Domain", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
+        postmaster = _postmaster(name, "#new")
+        return self._jmap.create("Domain", _owned(body, tenant_id), ("Account", _owned(postmaster, tenant_id)))
 
     def update_domain(
         self,
@@ -155,7 +157,7 @@ class Stalwart:
         active = {one.get("@type") for one in signatures["list"] if one.get("stage") == "active"}
         if not domains["list"]:
             raise Unavailable("upstream_error", "The domain vanished.")
-        records = _records(domain, domains["list"][0]["dnsZoneFile"])
+        records = zone_records(domain, domains["list"][0]["dnsZoneFile"])
         return Furnishing(active.issuperset(DKIM_ALGORITHMS), bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
@@ -166,25 +168,30 @@ class Stalwart:
     # -- addresses
 
     def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None) -> None:
-        """A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it.
-
-        Raises KeyTaken when the address exists.
-        """
-        body: Object = {
-            "@type": "Group",
-            "name": POSTMASTER,
-            "domainId": domain_id,
-            "description": f"Postmaster of {domain}",
-            "aliases": {"0": {"name": "abuse", "domainId": domain_id}},
-        }
-        # without it the account would stand outside the tenant, and the server would not say so
-        self._jmap.create("Account", body | ({"memberTenantId": tenant_id} if tenant_id else {}))
+        """Make the one that a domain lacks. Raises KeyTaken when the address exists."""
+        self._jmap.create("Account", _owned(_postmaster(domain, domain_id), tenant_id))
 
     def _known_edition(self) -> str:
         with self._lock:
             if self._edition is None or self._edition[0] < time.monotonic():
                 self._edition = (time.monotonic() + EDITION_SECONDS, self._jmap.edition())
             return self._edition[1]
+
+
+def _owned(body: Object, tenant_id: str | None) -> Object:
+    """Without it the object would stand outside the tenant, and the server would not say so."""
+    return body | ({"memberTenantId": tenant_id} if tenant_id else {})
+
+
+def _postmaster(domain: str, domain_id: str) -> Object:
+    """A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it."""
+    return {
+        "@type": "Group",
+        "name": POSTMASTER,
+        "domainId": domain_id,
+        "description": f"Postmaster of {domain}",
+        "aliases": {"0": {"name": "abuse", "domainId": domain_id}},
+    }
 
 
 def connect(settings: Settings) -> Stalwart | None:
@@ -225,26 +232,3 @@ def _domain(one: Object) -> MailDomain:
         tenant_id=one.get("memberTenantId"),
         makes_keys=(one.get("dkimManagement") or {}).get("@type") == "Automatic",
     )
-
-
-def _records(domain: str, zone_text: Any) -> tuple[dict[str, str], ...]:
-    """A zone's records as `{domain, name, type, value}`, names without the dot at their end, TXT chunks joined."""
-    try:
-        zone = dns.zone.from_text(f"$TTL 3600\n{zone_text}", origin=f"{domain}.", relativize=False, check_origin=False)
-    except DNSException:
-        raise Unavailable("unexpected_answer", "The zone text cannot be read.") from None
-    return tuple(
-        {
-            "domain": domain,
-            "name": name.to_text(omit_final_dot=True),
-            "type": dns.rdatatype.to_text(data.rdtype),
-            "value": _value(data),
-        }
-        for name, _, data in zone.iterate_rdatas()
-    )
-
-
-def _value(data: Any) -> str:
-    if data.rdtype == dns.rdatatype.TXT:
-        return b"".join(data.strings).decode()
-    return str(data.to_text())

@@ -102,7 +102,7 @@ def _save_domains(work: Work, made: list[MailDomain]) -> None:
 
 def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
     domain = _ours(work, mail.find_domain(name)) or work.change(
-        f"create the mail domain {name}",
+        f"create the mail domain {name} with its postmaster",
         lambda: _created_domain(work, mail, name, owner),
         MailDomain("", name, True, _description(work), owner, True),
     )
@@ -214,7 +214,7 @@ def _furnished(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
 
 def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
     """What a plan can know: nothing of a domain that is not there, and of missing keys only that they come."""
-    seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, False, ())
+    seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, True, ())
     if domain.id and not seen.has_keys:
         work.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
     return seen
