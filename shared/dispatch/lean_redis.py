@@ -61,10 +61,11 @@ class LeanQoS(kombu_redis.QoS):
         self._noted.update(message["properties"]["delivery_tag"] for message in messages)
 
     def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
-        """The index goes first: should its message not follow, the next restore drops it."""
+        """The index goes last: a worker whose clock is ahead restores at once whatever stands there, and would take an
+        entry whose message is still to come for one without. Nobody would ever look for that message again."""
         texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
-        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
         pipe.hset(self.unacked_key, mapping=texts)
+        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
