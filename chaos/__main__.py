@@ -28,7 +28,8 @@ def main(
 ) -> None:
     """Kill, hang, flush, double and delay everything there is while clients go on, then see whether all laws hold.
 
-    Afterwards it waits until all is quiet, three minutes at most, and ends by itself. It touches only what it started.
+    Afterwards it waits until all is quiet, three minutes at most each time, and ends by itself. It touches only what it
+    started.
     """
     chosen = random.SystemRandom().randrange(10**6) if seed is None else seed
     click.echo(f"seed {chosen}")
