@@ -16,10 +16,13 @@ from api.health import health_routes
 from api.idempotency import heed_idempotency_keys
 from api.life import life_routes
 from api.manual import Manual, manual_routes
+from api.observing import observe_routes
 from api.openapi import describe
 from api.operations import operation_routes
+from api.orphans import orphan_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
+from api.purges import purge_routes
 from api.seed import refuse_until_prepared
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
@@ -44,7 +47,7 @@ class IdConverter(BaseConverter):
 def create_app(settings: Settings) -> Flask:
     """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
     configure_logs(settings.log_level, settings.log_format)
-    dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    dispatcher = Dispatcher(settings.broker)
     store = open_store(settings)
     control_plane = open_control_plane(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
@@ -65,6 +68,9 @@ def create_app(settings: Settings) -> Flask:
         subscription_routes(control_plane),
         event_routes(control_plane),
         switch_routes(control_plane),
+        orphan_routes(control_plane),
+        purge_routes(control_plane),
+        observe_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),

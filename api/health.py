@@ -10,6 +10,7 @@ from api.answers.service import HealthAnswer, ReadinessAnswer
 from api.answers.writing import answer
 from api.describing import NOBODY_ASKED, described
 from shared.control_plane.opening import ControlPlane
+from shared.control_plane.service import Standing
 
 
 def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
@@ -35,16 +36,18 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
         parts = control_plane.service.readiness()
         all_up = all(parts.values())
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
+        standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
         found = ReadinessAnswer(
             status="ok" if all_up else "unavailable",
             checks=checks,  # type: ignore[arg-type]
-            integrations=_switches(control_plane) if parts["mongodb"] else {},
+            integrations=_integrations(standing),
+            notices=list(standing.notices) or None,  # type: ignore[arg-type]
         )
         return answer(found, 200 if all_up else 503)
 
     return routes
 
 
-def _switches(control_plane: ControlPlane) -> dict[str, Literal["ok", "failing", "paused"]]:
-    found = control_plane.service.switches()
-    return {name: "paused" if one.pause else "failing" if one.is_open else "ok" for name, one in found.items()}
+def _integrations(standing: Standing) -> dict[str, Literal["ok", "failing", "paused"]]:
+    found = standing.switches.items()
+    return {name: "paused" if one.pause else "failing" if one.is_open else "ok" for name, one in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from api.app import create_app
@@ -14,3 +15,6 @@ except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)
 prepare_in_background(app.extensions["control_plane"])
+# what is here now stays: without this each full collection walks all of it, while a request waits
+gc.collect()
+gc.freeze()

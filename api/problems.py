@@ -32,6 +32,8 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.KeyInProgress: 409,
     errors.OperationInProgress: 409,
     errors.ActionNotPossible: 409,
+    errors.NotRemovable: 409,
+    errors.ObserveOnly: 409,
     errors.CheckedRecently: 429,
     errors.StoreUnavailable: 503,
 }

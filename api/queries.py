@@ -13,6 +13,7 @@ from api.fields import ObjectIdText
 from api.json_body import checked
 from shared.domain.errors import Flaw, InvalidInput
 from shared.domain.operation import Mode
+from shared.domain.orphan import OrphanQuery, OrphanStatus
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.subscription import SubscriptionStatus
 from shared.domain.tenant import Status
@@ -35,6 +36,12 @@ def _decimal(value: Any) -> Any:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
         raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
     return value
+
+
+def _yes_or_no(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true" if isinstance(value, str) else value
 
 
 def _seconds(value: Any) -> Any:
@@ -63,6 +70,9 @@ class CheckWaitQuery(WaitQuery):
 
 class ReconcileQuery(WaitQuery):
     mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
+    allow_removals: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        False, description="it may remove and disable more than one run usually may; a platform administrator's word"
+    )
 
 
 class ListQuery(Query):
@@ -138,6 +148,14 @@ class DeliveryListQuery(ListQuery):
 
     def to_domain(self) -> DeliveryQuery:
         return DeliveryQuery(self.limit, self.cursor, self.status)
+
+
+class OrphanListQuery(ListQuery):
+    integration: Literal["authentik", "stalwart", "ocis"] | None = None
+    status: OrphanStatus | None = None
+
+    def to_domain(self) -> OrphanQuery:
+        return OrphanQuery(self.limit, self.cursor, self.integration, self.status)
 
 
 class TestQuery(Query):

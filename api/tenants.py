@@ -72,7 +72,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         headers=STARTED,
     )
     def reconcile_tenant(slug: str, query: ReconcileQuery) -> Response:
-        view = tenants.reconcile(slug, actor(control_plane), query.mode)
+        view = tenants.reconcile(slug, actor(control_plane), query.mode, allow_removals=query.allow_removals)
         return started(control_plane, view, query.wait, 202)
 
     @routes.get("/<slug>/operations")

@@ -10,8 +10,11 @@ from platformctl.commands.domains import domains
 from platformctl.commands.events import events
 from platformctl.commands.groups import Root
 from platformctl.commands.integrations import integrations
+from platformctl.commands.observing import observe_only
 from platformctl.commands.operations import operations
+from platformctl.commands.orphans import orphans
 from platformctl.commands.partners import partners
+from platformctl.commands.purges import purges
 from platformctl.commands.subscriptions import subscriptions
 from platformctl.commands.tenants import tenants
 from platformctl.commands.users import users
@@ -20,7 +23,20 @@ from platformctl.transport import program_version
 
 COMMANDS = (
     *(login, logout, whoami),
-    *(tenants, operations, domains, integrations, users, partners, subscriptions, events, webhooks),
+    *(
+        tenants,
+        operations,
+        domains,
+        integrations,
+        observe_only,
+        orphans,
+        purges,
+        users,
+        partners,
+        subscriptions,
+        events,
+        webhooks,
+    ),
     completion,
 )
 

@@ -6,15 +6,21 @@ import importlib.util
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pymongo
 import redis
 from pymongo.errors import OperationFailure, PyMongoError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox.processes import end, free_port, is_free, spawn
 
+LOOPBACK = "127.0.0.1"
 READY_SECONDS = 30.0
+#: redis-py would wait for seconds before it asks again
+ONCE = Retry(NoBackoff(), 0)
 ALREADY_INITIALIZED = 23
 
 
@@ -26,9 +32,12 @@ class Mongod:
     """A `mongod` as a replica set of one. Its port is kept with its data: the set's configuration names it.
 
     Given another port than the data was made on, the set is told so at the start.
+    `address`: what it listens on and is known by.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, log: Path | None = None, *, address: str = LOOPBACK
+    ) -> None:
         self._data = folder / "mongodb"
         self._log = log or folder / "mongodb.log"
         self._port_file = folder / "mongodb.port"
@@ -37,23 +46,16 @@ class Mongod:
         kept = int(self._port_file.read_text()) if self._port_file.exists() else None
         self.port = kept if kept is not None and port in (None, kept) else (port or free_port())
         self._moved = kept not in (None, self.port)
+        self.address = f"{address}:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0"
+        return f"mongodb://{self.address}/?replicaSet=rs0"
 
     def start(self) -> None:
         """Start and wait for a primary. Raises ServiceError."""
-        options = [
-            *("--dbpath", str(self._data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--replSet", "rs0"),
-            *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
-            *("--networkMessageCompressors", "snappy,zstd"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # what a process locked and died is let go of soon; no transaction of ours takes so long
-            *("--setParameter", "transactionLifetimeLimitSeconds=10"),
-        ]
-        self.process = spawn([str(mongod_binary()), *options], log=self._log)
+        self.process = spawn(mongod_command(self._data, self.address), log=self._log)
         self._wait_for_primary()
         self._port_file.write_text(str(self.port))
 
@@ -69,7 +71,7 @@ class Mongod:
 
     def _wait_for_primary(self) -> None:
         give_up = time.monotonic() + READY_SECONDS
-        address = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        address = f"mongodb://{self.address}/?directConnection=true"
         with pymongo.MongoClient[dict[str, object]](address, serverSelectionTimeoutMS=500) as client:
             while time.monotonic() < give_up:
                 if self.process is None or self.process.poll() is not None:
@@ -83,7 +85,7 @@ class Mongod:
         try:
             if client.admin.command("hello").get("isWritablePrimary"):
                 return True
-            member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+            member = {"_id": 0, "host": self.address}
             config = {"_id": "rs0", "version": 1, "members": [member]}
             client.admin.command("replSetInitiate", config)
         except OperationFailure as refusal:
@@ -100,40 +102,56 @@ class Valkey:
     """A `valkey-server`, empty at each start unless it keeps an append-only file."""
 
     def __init__(
-        self, folder: Path, port: int | None = None, *, durable: bool = False, log: Path | None = None
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        durable: bool = False,
+        log: Path | None = None,
+        address: str = LOOPBACK,
+        options: Sequence[str] = (),
     ) -> None:
+        """`address`: what it listens on; `options`: for the server's command line, besides."""
         self._folder = folder / "valkey"
         self._log = log or folder / "valkey.log"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._durable = durable
         self.port = port or free_port()
+        self.address = address
+        self.options = tuple(options)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.address}:{self.port}/0"
 
     def start(self) -> None:
         """Start and wait until it answers. Raises ServiceError."""
         options = [
-            *("--port", str(self.port), "--dir", str(self._folder), "--bind", "127.0.0.1", "--save", ""),
+            *("--port", str(self.port), "--dir", str(self._folder), "--bind", self.address, "--save", ""),
             *("--appendonly", "yes" if self._durable else "no", "--maxmemory-policy", "noeviction"),
+            *self.options,
         ]
         if not is_free(self.port):
             raise ServiceError(f"Port {self.port}, wanted for valkey-server, is taken.")
         self.process = spawn([str(valkey_binary()), *options], log=self._log)
         give_up = time.monotonic() + READY_SECONDS
-        client = redis.Redis(port=self.port, socket_connect_timeout=0.5, socket_timeout=0.5)
-        while time.monotonic() < give_up:
+        while not self._answers():
             if self.process.poll() is not None:
                 raise ServiceError(f"valkey-server ended at its start; its log is {self._log}")
+            if time.monotonic() > give_up:
+                raise ServiceError(f"valkey-server was not ready after {READY_SECONDS:.0f} s; its log is {self._log}")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with redis.Redis(self.address, self.port, socket_connect_timeout=0.5, socket_timeout=0.5, retry=ONCE) as client:
             try:
-                if client.ping():
-                    client.close()
-                    return
+                client.ping()
+            except redis.AuthenticationError:
+                return True  # to those who know its password
             except redis.RedisError:
-                time.sleep(0.02)
-        raise ServiceError(f"valkey-server was not ready after {READY_SECONDS:.0f} s; its log is {self._log}")
+                return False
+        return True
 
     def stop(self) -> None:
         if self.process is not None:
@@ -144,6 +162,19 @@ class Valkey:
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
+
+
+def mongod_command(data: Path, address: str) -> list[str]:
+    """A member of the replica set rs0 that listens on `host:port`. Raises ServiceError."""
+    host, _, port = address.rpartition(":")
+    return [
+        *(str(mongod_binary()), "--dbpath", str(data), "--port", port, "--bind_ip", host, "--replSet", "rs0"),
+        *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+        *("--networkMessageCompressors", "snappy,zstd"),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # what a process locked and died is let go of soon; no transaction of ours takes so long
+        *("--setParameter", "transactionLifetimeLimitSeconds=30"),
+    ]
 
 
 def mongod_binary() -> Path:

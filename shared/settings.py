@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.domain.broker_address import BrokerAddress, Login
 from shared.domain.names import name_server
 from shared.domain.plans import DEFAULT_PLANS, Plan
 from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 from shared.domain.webhook_addresses import AddressRule
+from shared.settings_sense import credential_problems, price_problems
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
@@ -31,6 +33,9 @@ class Settings(BaseSettings):
     mongodb_uri: SecretStr
     mongodb_database: str = "dezky"
     redis_url: SecretStr
+    redis_sentinel_master: str | None = Field(None, description="what the Sentinels of REDIS_URL call the master")
+    redis_sentinel_username: str | None = None
+    redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own, not the master's")
 
     oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
     oidc_audiences: Pairs = Field({}, description="audience, or audience=surface, comma-separated")
@@ -90,6 +95,11 @@ class Settings(BaseSettings):
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
     drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
     drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
+    orphan_look_hours: float = Field(24, ge=0, description="how often orphans are looked for; 0: when asked for only")
+    orphan_quarantine_hours: float = Field(168, ge=0, description="how long an orphan is watched before it can go")
+    removals_per_run: int = Field(5, ge=0, description="how much one run of a step may remove without leave")
+    purges_per_day: int = Field(10, ge=0, description="how many removals of tenants a day begin by themselves")
+    observe_only_on_start: bool = Field(False, description="change nothing outside until an operator says so")
     delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
     suspended_mail: Literal["refuse", "receive"] = Field(
         "refuse", description="what becomes of mail to a suspended tenant's domains"
@@ -159,17 +169,28 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = [*_credential_problems(self)]
+        problems = [*credential_problems(self)]
         if self.lease_seconds <= self.attempt_seconds:
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
-        problems += _price_problems(self)
+        problems += price_problems(self)
         if self.domain_proof == "required" and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when DOMAIN_PROOF is required: proofs are made with it")
+        try:
+            _ = self.broker
+        except ValueError as problem:
+            problems.append(f"REDIS_URL {problem}")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """Where the broker is."""
+        password = self.redis_sentinel_password
+        own = Login(self.redis_sentinel_username, password.get_secret_value() if password else None)
+        return BrokerAddress.of(self.redis_url.get_secret_value(), self.redis_sentinel_master, own)
 
     @property
     def first_look_seconds(self) -> float | None:
@@ -195,33 +216,6 @@ class Settings(BaseSettings):
     @property
     def stamp_key_texts(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.stamp_keys)
-
-
-def _price_problems(given: Settings) -> list[str]:
-    unknown = sorted(set(given.stripe_prices) - set(given.plans))
-    problems = [f"STRIPE_PRICES names a plan {name} that PLANS does not have" for name in unknown]
-    priceless = sorted(plan for plan, price in given.stripe_prices.items() if not price)
-    return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
-
-
-def _credential_problems(given: Settings) -> list[str]:
-    problems = []
-    if given.authentik_api_url and not given.authentik_api_token:
-        problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")
-    if given.stalwart_api_url and not (
-        given.stalwart_api_token or (given.stalwart_username and given.stalwart_password)
-    ):
-        problems.append(
-            "STALWART_API_URL is set but neither STALWART_API_TOKEN nor STALWART_USERNAME and STALWART_PASSWORD"
-        )
-    by_account = given.ocis_username and given.ocis_password
-    by_client = given.ocis_token_url and given.ocis_client_id and (given.ocis_client_secret or by_account)
-    if given.ocis_api_url and not (by_client or by_account):
-        problems.append(
-            "OCIS_API_URL is set but neither OCIS_TOKEN_URL with OCIS_CLIENT_ID and OCIS_CLIENT_SECRET, "
-            "nor OCIS_USERNAME and OCIS_PASSWORD"
-        )
-    return problems
 
 
 def read_settings(**overrides: Any) -> Settings:

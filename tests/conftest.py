@@ -14,7 +14,7 @@ import redis
 
 from sandbox.services import Mongod, Valkey
 
-pytest_plugins = ["tests.records", "tests.stand_ins", "tests.api.world"]
+pytest_plugins = ["tests.records", "tests.stand_ins", "tests.api.world", "tests.yard"]
 
 #: how the controlling process tells its workers where the shared server is
 SHARED = "DEZKY_TEST_MONGODB_URI"

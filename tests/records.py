@@ -48,7 +48,7 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture
 def dispatcher(settings: Settings) -> Iterator[Dispatcher]:
-    made = Dispatcher(settings.redis_url.get_secret_value())
+    made = Dispatcher(settings.broker)
     yield made
     made.close()
 

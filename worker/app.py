@@ -16,13 +16,16 @@ from shared.settings import Settings
 from worker.desk import DeskOfProcess
 from worker.steps.registry import STEPS, Functions
 from worker.tasks import register_tasks
+from worker.watchdog import Watchdog
 
 
-def create_worker(settings: Settings, steps: Mapping[Action, Functions] = STEPS) -> Celery:
+def create_worker(
+    settings: Settings, steps: Mapping[Action, Functions] = STEPS, watchdog: Watchdog | None = None
+) -> Celery:
     """A Celery app that answers every task of the contract."""
     configure_logs(settings.log_level, settings.log_format)
-    app = make_celery(settings.redis_url.get_secret_value(), "worker")
-    desk = DeskOfProcess(settings, app, steps)
+    app = make_celery(settings.broker, "worker")
+    desk = DeskOfProcess(settings, app, steps, watchdog)
     register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)
     _follow_worker(desk)

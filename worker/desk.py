@@ -14,6 +14,7 @@ from shared.dispatch.sender import Dispatcher
 from shared.domain.operation import Action
 from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, STALWART
 from shared.settings import Settings
+from shared.store.mongo import PATIENCE
 from shared.store.opening import Store, open_store
 from worker.integrations import authentik, ocis, stalwart, stripe_billing
 from worker.runner import Runner
@@ -23,6 +24,19 @@ from worker.watchdog import Watchdog
 
 #: what a worker is started with unless somebody chose otherwise
 USUAL_CONCURRENCY = 32
+
+
+#: with usual settings MongoDB's members have a new primary 11 s after one died, and 20 s after one fell silent (seen)
+ELECTION_SECONDS = 22.0
+
+
+def patience(settings: Settings) -> float:
+    """How long a worker's calls to the database may take, in seconds: an election, where the lease leaves time for it.
+
+    What a step has done is then still put on record, instead of done again when the lease is over.
+    """
+    spare = (settings.lease_seconds - settings.attempt_seconds) / 2
+    return max(PATIENCE, min(ELECTION_SECONDS, spare))
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,16 @@ class DeskOfProcess:
     #: how many tasks the worker runs at once; Celery says it when it starts
     concurrency = USUAL_CONCURRENCY
 
-    def __init__(self, settings: Settings, app: Celery, steps: Mapping[Action, Functions] = STEPS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: Celery,
+        steps: Mapping[Action, Functions] = STEPS,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        """`watchdog`: another than one that knows the lease."""
         self._settings = settings
+        self._watchdog = watchdog
         self._app = app
         self._steps = steps
         self._lock = threading.Lock()
@@ -70,8 +92,8 @@ class DeskOfProcess:
             desk.runner.stop()
 
     def _make(self) -> Desk:
-        store = open_store(self._settings)
-        dispatcher = Dispatcher(self._settings.redis_url.get_secret_value(), self._app)
+        store = open_store(self._settings, patience(self._settings))
+        dispatcher = Dispatcher(self._settings.broker, self._app)
         runner = Runner(
             store,
             dispatcher,
@@ -79,6 +101,6 @@ class DeskOfProcess:
             connect_integrations(self._settings),
             self._settings,
             Slots(self._settings.integration_slots or max(1, self.concurrency // 2)),
-            Watchdog(self._settings.lease_seconds),
+            self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         return Desk(store, runner)

@@ -12,12 +12,14 @@ from shared.domain.switch import (
     ALL,
     CREDENTIALS_SPAN,
     LONGEST_PATIENCE,
+    OBSERVE_ONLY,
     Evidence,
     Hold,
     Span,
     Switch,
     breaker_hold,
     evidence,
+    observe_hold,
     pause_hold,
     tenant_switch,
 )
@@ -43,8 +45,10 @@ class Passage:
 class Gate:
     """One per process; safe to share between threads."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, look: Callable[[], object] = lambda: None) -> None:
+        """`look`: is called before a step is let through, and may close the gate."""
         self._store = store
+        self._look = look
         self._switches = store.switches
         self._limit = settings.breaker_failures
         self._span = Span(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
@@ -54,8 +58,19 @@ class Gate:
 
     def ask(self, operation_id: str, integration: str) -> Passage:
         """Whether a step of this operation may run."""
+        self._look()
         seen = self._switches.seen()
-        paused = self._paused(seen, operation_id, integration)
+        observing = self._observing(seen, operation_id)
+        if observing is not None:
+            return Passage(observing)
+        return self._passage(seen, integration, self._tenant_switch(seen, operation_id))
+
+    def ask_for(self, integration: str) -> Passage:
+        """Whether something that is no operation's may speak to the integration."""
+        return self._passage(self._switches.seen(), integration, None)
+
+    def _passage(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Passage:
+        paused = self._paused(seen, integration, tenant)
         if paused is not None:
             return Passage(paused)
         switch = seen.get(integration)
@@ -82,8 +97,16 @@ class Gate:
             self._failed.add(integration)
             self._say(_MINDED[found](self, integration, passage, outcome), outcome)
 
-    def _paused(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> Hold | None:
-        for name in (ALL, integration, self._tenant_switch(seen, operation_id)):
+    def _observing(self, seen: Mapping[str, Switch], operation_id: str) -> Hold | None:
+        """A plan changes nothing, so it goes on; whether it is one is only looked up while this matters."""
+        switch = seen.get(OBSERVE_ONLY)
+        if switch is None or switch.pause is None:
+            return None
+        operation = self._store.operations.find(operation_id)
+        return None if operation is None or operation.is_plan else observe_hold(switch.pause, PAUSE_LOOK)
+
+    def _paused(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Hold | None:
+        for name in (ALL, integration, tenant):
             switch = seen.get(name) if name else None
             if switch is not None and switch.pause is not None:
                 return pause_hold(switch, switch.pause, PAUSE_LOOK)

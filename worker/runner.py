@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from shared.control_plane.restore_watch import RestoreWatch
 from shared.control_plane.settlement import settle
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import StoreUnavailable
 from shared.domain.faults import Fault, Outcome, Result, failed, sentence, skipped
 from shared.domain.operation import Action, Operation
-from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
+from shared.domain.recipes import INTEGRATION_OF_STEP, REMOVING, integration_of
 from shared.domain.stamp import Stamper
 from shared.domain.switch import Hold
 from shared.domain.tenant import Tenant
@@ -67,7 +68,7 @@ class Runner:
         self._clients = clients
         self._settings = settings
         self._needs_proof = settings.domain_proof == "required"
-        self._gate = Gate(store, settings)
+        self._gate = Gate(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
         self._slots = slots
         self._watchdog = watchdog
 
@@ -213,7 +214,13 @@ class Runner:
             suspended_mail=self._settings.suspended_mail,
             account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_plan=operation.is_plan,
+            most_removals=self._most_removals(operation),
         )
+
+    def _most_removals(self, operation: Operation) -> int | None:
+        """What was asked for by name, or with leave, has no bound."""
+        has_leave = operation.allow_removals or operation.action in REMOVING
+        return None if has_leave else self._settings.removals_per_run
 
     def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
         """No further attempt after the last allowed one."""

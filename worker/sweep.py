@@ -16,6 +16,8 @@ from shared.control_plane.backfill import Backfill
 from shared.control_plane.domain_watch import DomainWatch
 from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import open_control_plane
+from shared.control_plane.orphan_watch import OrphanWatch
+from shared.control_plane.restore_watch import RestoreWatch
 from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
@@ -25,9 +27,12 @@ from shared.logs import configure_logs
 from shared.settings import Settings, SettingsError, read_settings
 from shared.store.opening import Store, open_store
 from worker.billing_looks import BillingLooks
+from worker.desk import connect_integrations
 from worker.domain_looks import DomainLooks
+from worker.gate import Gate
 from worker.integrations import stripe_billing
 from worker.integrations.dns_lookup import DnsLookup
+from worker.orphans.looks import OrphanLooks
 from worker.webhooks.courier import open_courier
 
 log = structlog.get_logger(__name__)
@@ -150,6 +155,17 @@ def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[
 
 
 @contextmanager
+def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has products looked through for what belongs to no tenant, on threads of its own."""
+    watch = OrphanWatch(store, settings)
+    looks = OrphanLooks(watch, Gate(store, settings), connect_integrations(settings), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
 def _delivering(store: Store, settings: Settings) -> Iterator[None]:
     """Webhooks are delivered on a thread of its own meanwhile."""
     courier = open_courier(store, settings)
@@ -173,17 +189,20 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
-    dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+    dispatcher = Dispatcher(settings.broker)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
     with (
         _looking_at_domains(store, dispatcher, settings) as look_at_domains,
         _looking_at_billing(store, settings) as look_at_billing,
+        _looking_for_orphans(store, settings) as look_for_orphans,
         _delivering(store, settings),
     ):
         life = open_control_plane(store, dispatcher, settings).life
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
-        duties = (partial(life.take_up, BATCH), look_at_domains, look_at_billing, backfill.push, drift.push)
+        looks = (look_at_domains, look_at_billing, look_for_orphans)
+        restored = RestoreWatch(store, dispatcher.memory, settings)
+        duties = (restored.look, partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

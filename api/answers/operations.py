@@ -62,6 +62,7 @@ class OperationAnswer(AnswerModel):
         None, description="since when the deadline stands still; it is moved on by as long as it stood"
     )
     finished_at: datetime | None = None
+    allow_removals: bool | None = Field(None, description="somebody allowed it to remove more than one run usually may")
 
     @classmethod
     def of(cls, operation: Operation) -> OperationAnswer:
@@ -79,6 +80,7 @@ class OperationAnswer(AnswerModel):
             deadline_at=operation.deadline_at,
             paused_at=operation.paused_at,
             finished_at=operation.finished_at,
+            allow_removals=operation.allow_removals or None,
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from api.answers.writing import AnswerModel
+from shared.control_plane.purges import PurgePace
 
 
 class HealthAnswer(AnswerModel):
@@ -21,6 +23,29 @@ class ReadinessAnswer(AnswerModel):
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
         {}, description="whether steps are held back, by integration; never a reason not to be ready"
     )
+    notices: list[Literal["observe_only", "purges_held"]] | None = Field(
+        None, description="what an operator should know of; never a reason not to be ready"
+    )
+
+
+class PurgePaceAnswer(AnswerModel):
+    """Removals of deleted tenants that begin by themselves."""
+
+    per_day: int = Field(description="how many may begin in a day, by the settings")
+    begun: int = Field(description="how many have in the last 24 hours")
+    extra: int = Field(description="how many more somebody has allowed")
+    waiting: int = Field(description="tenants whose `purgeAfter` has passed")
+    held_since: datetime | None = Field(None, description="since when the day's are used up while others wait")
+
+    @classmethod
+    def of(cls, pace: PurgePace) -> PurgePaceAnswer:
+        return cls(
+            per_day=pace.per_day,
+            begun=pace.begun,
+            extra=pace.extra,
+            waiting=pace.waiting,
+            held_since=pace.held_since,
+        )
 
 
 class FlawAnswer(AnswerModel):

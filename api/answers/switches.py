@@ -66,6 +66,20 @@ class IntegrationAnswer(AnswerModel):
         )
 
 
+class ObserveOnlyAnswer(AnswerModel):
+    observe_only: bool
+    reason: str | None = None
+    since: datetime | None = None
+    by: ObjectIdText | None = Field(None, description="the user's id; absent when it began by itself")
+
+    @classmethod
+    def of(cls, switch: Switch) -> ObserveOnlyAnswer:
+        pause = switch.pause
+        if pause is None:
+            return cls(observe_only=False, by=None)
+        return cls(observe_only=True, reason=pause.reason, since=pause.since, by=pause.by)
+
+
 class TenantPauseAnswer(AnswerModel):
     tenant: str = Field(description="the tenant's slug")
     paused: bool

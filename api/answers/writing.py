@@ -35,10 +35,10 @@ def answer_once(
     return answer(model, status, headers)
 
 
-def answer_list(models: Sequence[AnswerModel], headers: Mapping[str, str] | None = None) -> Response:
+def answer_list(models: Sequence[AnswerModel], headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
     """A JSON array of records."""
     text = _LIST.dump_json(list(models), by_alias=True, exclude_none=True)
-    return Response(text, 200, dict(headers or {}), content_type="application/json")
+    return Response(text, status, dict(headers or {}), content_type="application/json")
 
 
 def etag(version: int) -> dict[str, str]:

@@ -164,10 +164,13 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
 @tenants.command()
 @click.argument("slug", type=Word())
 @click.option("--plan", is_flag=True, help="Change nothing; wait for what would change and show it.")
+@click.option("--allow-removals", is_flag=True, help="Let it remove and disable more than one run usually may.")
 @repeatable
 @waited
 @with_session
-def reconcile(session: Session, /, slug: str, plan: bool, key: str, wait: bool, timeout: float) -> None:
+def reconcile(
+    session: Session, /, slug: str, plan: bool, allow_removals: bool, key: str, wait: bool, timeout: float
+) -> None:
     """Run every step again, healing what has drifted.
 
     \b
@@ -175,7 +178,7 @@ def reconcile(session: Session, /, slug: str, plan: bool, key: str, wait: bool, 
       platformctl tenants reconcile acme --plan
       platformctl tenants reconcile acme --wait
     """
-    params = {"mode": "plan"} if plan else {}
+    params = {"mode": "plan" if plan else None, "allow_removals": "true" if allow_removals else None}
     tenant = session.api.post(f"/tenants/{slug}/reconcile", params=params, key=key).body
     finish_operation(session, tenant["operation"], wait or plan, timeout)
 

@@ -32,6 +32,8 @@ class StandIn:
     product = "product"
     #: fault kinds that only this product knows
     own_faults: frozenset[str] = frozenset()
+    #: what it listens on
+    host = "127.0.0.1"
 
     def __init__(self, *, seed: int = 0) -> None:
         self.faults = FaultPlan(COMMON_KINDS | self.own_faults, seed)
@@ -139,11 +141,11 @@ class StandIn:
     # -- running
 
     async def serve(self, port: int = 0) -> web.AppRunner:
-        """Listen on loopback; `self.url` then holds the origin, without a slash at the end."""
+        """Listen on `self.host`; `self.url` then holds the origin, without a slash at the end."""
         runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, self.host, port, backlog=1024).start()
+        self.url = f"http://{self.host}:{runner.addresses[0][1]}"
         return runner
 
     @contextlib.contextmanager

@@ -8,7 +8,7 @@ from shared.control_plane.starting import Starter
 from shared.domain.errors import ActionNotPossible
 from shared.domain.event import Author
 from shared.domain.operation import Action
-from shared.domain.switch import is_paused
+from shared.domain.switch import is_observing, is_paused
 from shared.domain.tenant import Tenant
 from shared.domain.views import TenantView
 from shared.settings import Settings
@@ -38,6 +38,8 @@ class Backfill:
         if self._per_minute == 0:
             return 0
         seen = self._store.switches.seen()
+        if is_observing(seen):
+            return 0
         return sum(self._push(one) for one in self._configured if not is_paused(seen, one))
 
     def _push(self, integration: str) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import structlog
 
+from shared.control_plane.purges import PurgeCases
 from shared.control_plane.starting import Starter
 from shared.control_plane.tenants import TenantCases
 from shared.domain import access
@@ -11,6 +14,7 @@ from shared.domain.access import Actor
 from shared.domain.errors import ActionNotPossible, NotFound, OperationInProgress
 from shared.domain.event import Author
 from shared.domain.operation import Action
+from shared.domain.switch import is_observing
 from shared.domain.tenant import Tenant
 from shared.domain.views import Export, Receipt, TenantView, UserQuery
 from shared.settings import Settings
@@ -28,10 +32,13 @@ LARGEST_EXPORT = 100_000
 
 
 class LifeCases:
-    def __init__(self, store: Store, starter: Starter, tenants: TenantCases, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, starter: Starter, tenants: TenantCases, purges: PurgeCases, settings: Settings
+    ) -> None:
         self._store = store
         self._starter = starter
         self._tenants = tenants
+        self._purges = purges
         self._grace = settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
@@ -82,13 +89,29 @@ class LifeCases:
 
     def take_up(self, limit: int) -> int:
         """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
-        return sum(self._take_up(due) for due in self._store.tenants.due(limit))
+        if is_observing(self._store.switches.seen()):
+            return 0
+        return sum(self._remove(due.tenant) if due.is_over else self._again(due.tenant) for due in self._due(limit))
 
-    def _take_up(self, due: Due) -> bool:
-        tenant = due.tenant
-        action = Action.PURGE if due.is_over else self._latest_action(tenant)
-        if action is None:
-            return False
+    def _due(self, limit: int) -> Iterator[Due]:
+        """What is due, up to the first removal that has to wait for another day."""
+        for due in self._store.tenants.due(limit):
+            if due.is_over and not self._purges.take():
+                return
+            yield due
+
+    def _remove(self, tenant: Tenant) -> bool:
+        """A turn of the day's was taken for it."""
+        has_begun = self._take_up(tenant, Action.PURGE)
+        if not has_begun:
+            self._purges.give_back()
+        return has_begun
+
+    def _again(self, tenant: Tenant) -> bool:
+        action = self._latest_action(tenant)
+        return action is not None and self._take_up(tenant, action)
+
+    def _take_up(self, tenant: Tenant, action: Action) -> bool:
         try:
             self._starter.begin(Beginning(action, grace=self._grace), tenant, Author(None, f"due-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):

@@ -9,8 +9,11 @@ from shared.control_plane.callers import CallerCases
 from shared.control_plane.domains import DomainCases
 from shared.control_plane.events import EventCases
 from shared.control_plane.life import LifeCases
+from shared.control_plane.observing import ObserveCases
 from shared.control_plane.operations import OperationCases
+from shared.control_plane.orphans import OrphanCases
 from shared.control_plane.partners import PartnerCases
+from shared.control_plane.purges import PurgeCases
 from shared.control_plane.service import ServiceCases
 from shared.control_plane.starting import Starter
 from shared.control_plane.subscriptions import SubscriptionCases
@@ -40,16 +43,20 @@ class ControlPlane:
     switches: SwitchCases
     service: ServiceCases
     billing: BillingCases
+    orphans: OrphanCases
+    purges: PurgeCases
+    observing: ObserveCases
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
     starter = Starter(store, dispatcher, settings)
     tenants = TenantCases(store, starter, settings)
     domains = DomainCases(store, tenants, settings)
+    purges = PurgeCases(store, settings)
     return ControlPlane(
         tenants=tenants,
         domains=domains,
-        life=LifeCases(store, starter, tenants, settings),
+        life=LifeCases(store, starter, tenants, purges, settings),
         operations=OperationCases(store, starter, tenants),
         callers=CallerCases(store, settings),
         users=UserCases(store, tenants),
@@ -60,4 +67,7 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         webhooks=WebhookCases(store, tenants, settings),
         switches=SwitchCases(store, tenants),
         billing=BillingCases(store),
+        orphans=OrphanCases(store),
+        purges=purges,
+        observing=ObserveCases(store),
     )

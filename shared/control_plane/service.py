@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import structlog
 
 from shared.control_plane.domains import DomainCases
+from shared.control_plane.purges import are_held
+from shared.control_plane.restore_watch import RestoreWatch
 from shared.control_plane.tenants import TenantCases
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import DomainTaken, SlugTaken, StoreUnavailable
 from shared.domain.event import Author
-from shared.domain.switch import SWITCHES, Switch
+from shared.domain.switch import SWITCHES, Switch, is_observing
 from shared.domain.tenant import NewTenant
 from shared.settings import Settings
 from shared.store.opening import Store
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`switches`: by integration. `notices`: codes of what an operator should know of."""
+
+    switches: Mapping[str, Switch]
+    notices: tuple[str, ...]
 
 
 class ServiceCases:
@@ -38,6 +51,7 @@ class ServiceCases:
         """Make the indexes and the default tenant. Idempotent, and safe when many processes start at once."""
         self._store.make_indexes()
         self.awaits_indexes = False
+        RestoreWatch(self._store, self._dispatcher.memory, self._settings).look()
         self._domains.prepare()
         slug = self._settings.default_tenant_slug
         if self._store.tenants.find(slug) is not None:
@@ -48,14 +62,16 @@ class ServiceCases:
         except (SlugTaken, DomainTaken):
             log.info("seed.raced", slug=slug)
 
-    def switches(self) -> dict[str, Switch]:
-        """What holds steps back, by integration; none while the database does not answer. Never a reason not to be
-        ready: what has to wait is accepted all the same."""
+    def standing(self) -> Standing:
+        """What holds work back; nothing while the database does not answer. Never a reason not to be ready: what has
+        to wait is accepted all the same."""
         try:
             found = self._store.switches.all(within=1.0)
+            notices = [name for name, holds in (("purges_held", are_held(self._store)),) if holds]
         except StoreUnavailable:
-            return {}
-        return {name: found.get(name, Switch(name)) for name in SWITCHES}
+            return Standing({}, ())
+        notices = ["observe_only", *notices] if is_observing(found) else notices
+        return Standing({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
 
     def readiness(self) -> dict[str, bool]:
         """Each part this service cannot work without, and whether it answers; a database does with its indexes only."""

@@ -36,23 +36,26 @@ class Starter:
         self._dispatcher = dispatcher
         self._settings = settings
 
-    def start(self, action: Action, mode: Mode, tenant: Tenant, author: Author) -> TenantView:
+    def start(
+        self, action: Action, mode: Mode, tenant: Tenant, author: Author, *, allow_removals: bool = False
+    ) -> TenantView:
         """Start an action that changes nothing on our record, or answer the very one that runs.
 
-        Raises OperationInProgress, ActionNotPossible.
+        `allow_removals`: it may remove more than one run usually may. Raises OperationInProgress, ActionNotPossible.
         """
         require_status(action, tenant)
 
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
-                now = self._store.now()
-                return TenantView(tenant, self._insert(new_id(), action, tenant, author, now, session, mode))
-            return self.start_within(action, tenant, author, session)
+                now, new = self._store.now(), new_id()
+                plan = self._insert(new, action, tenant, author, now, session, mode, allow_removals=allow_removals)
+                return TenantView(tenant, plan)
+            return self.start_within(action, tenant, author, session, allow_removals=allow_removals)
 
         try:
             view = self.recorded(record, tenant)
         except AlreadyOpen:
-            return self._running(action, mode, tenant)
+            return self._running(action, mode, tenant, allow_removals=allow_removals)
         return self.ring(view)
 
     def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
@@ -74,24 +77,38 @@ class Starter:
             settle_within(self._store, operation_id, session)
 
     def start_within(
-        self, action: Action, tenant: Tenant, author: Author, session: Transaction, reason: str | None = None
+        self,
+        action: Action,
+        tenant: Tenant,
+        author: Author,
+        session: Transaction,
+        reason: str | None = None,
+        *,
+        allow_removals: bool = False,
     ) -> TenantView:
         """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible.
 
         `reason`: why, for the event.
         """
         require_status(action, tenant)
-        view = self.accept(action, tenant, {}, author, session)
+        view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
         self._store.events.append(_started(view, author, reason), session)
         return view
 
     def accept(
-        self, action: Action, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction
+        self,
+        action: Action,
+        tenant: Tenant,
+        changes: TenantChanges,
+        author: Author,
+        session: Transaction,
+        *,
+        allow_removals: bool = False,
     ) -> TenantView:
         """Write accepted changes and the operation that carries them out. Raises AlreadyOpen, DomainTaken."""
         operation_id = new_id()
         changed = self._store.tenants.accept(tenant, changes, operation_id, session)
-        return self.insert(operation_id, action, changed, author, session)
+        return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
 
     def begin(self, beginning: Beginning, tenant: Tenant, author: Author) -> TenantView:
         """Begin an action of the tenant's life, or answer the very one that runs.
@@ -115,12 +132,22 @@ class Starter:
         return self.ring(view)
 
     def insert(
-        self, operation_id: str, action: Action, tenant: Tenant, author: Author, session: Transaction
+        self,
+        operation_id: str,
+        action: Action,
+        tenant: Tenant,
+        author: Author,
+        session: Transaction,
+        *,
+        allow_removals: bool = False,
     ) -> TenantView:
         """Record an operation on a tenant as it was written in this transaction. Raises AlreadyOpen."""
         # the row was written on the database's clock a moment ago: that is the time
-        now = tenant.updated_at
-        return TenantView(tenant, self._insert(operation_id, action, tenant, author, now, session, Mode.APPLY))
+        now, mode = tenant.updated_at, Mode.APPLY
+        operation = self._insert(
+            operation_id, action, tenant, author, now, session, mode, allow_removals=allow_removals
+        )
+        return TenantView(tenant, operation)
 
     def _insert(
         self,
@@ -131,6 +158,8 @@ class Starter:
         now: datetime,
         session: Transaction,
         mode: Mode,
+        *,
+        allow_removals: bool = False,
     ) -> Operation:
         new = NewOperation(
             tenant_id=tenant.id,
@@ -141,6 +170,7 @@ class Starter:
             deadline_seconds=self.deadline_of(mode),
             recipe=recipe_for(action, tenant, self._settings.absent),
             mode=mode,
+            allow_removals=allow_removals,
         )
         return self._store.operations.insert(operation_id, new, now, session)
 
@@ -164,9 +194,10 @@ class Starter:
             return OperationInProgress("that just ended", "unknown")
         return OperationInProgress(running.id, running.action)
 
-    def _running(self, action: Action, mode: Mode, tenant: Tenant) -> TenantView:
+    def _running(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
         running = self._store.operations.find_open(tenant.id)
-        if running is None or (running.action, running.mode) != (action, mode):
+        lacks_leave = running is not None and allow_removals and not running.allow_removals
+        if running is None or lacks_leave or (running.action, running.mode) != (action, mode):
             raise self.in_the_way(tenant)
         return TenantView(self._store.tenants.find(tenant.slug) or tenant, running)
 
@@ -182,5 +213,7 @@ def require_status(action: Action, tenant: Tenant) -> None:
 def _started(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:
     operation = view.operation
     action = operation.action if operation else "unknown"
-    after = {"operation": operation.id if operation else None} | ({"reason": reason} if reason else {})
+    after: dict[str, object] = {"operation": operation.id if operation else None}
+    after |= {"reason": reason} if reason else {}
+    after |= {"allowRemovals": True} if operation and operation.allow_removals else {}
     return NewEvent(f"tenant.{action}", author, view.tenant.id, view.tenant.slug, None, after)

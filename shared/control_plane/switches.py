@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.control_plane.tenants import TenantCases
-from shared.domain import access
+from shared.domain import access, machine_access
 from shared.domain.access import Actor
 from shared.domain.errors import NotFound
 from shared.domain.event import NewEvent
@@ -24,7 +24,7 @@ class SwitchCases:
 
     def page(self, actor: Actor) -> list[Switch]:
         """Every integration's switch, and the one of all."""
-        access.require(access.may_see_switches(actor), PAUSING)
+        access.require(machine_access.may_see_switches(actor), PAUSING)
         found = self._store.switches.all()
         return [found.get(name, Switch(name)) for name in SWITCHES]
 
@@ -74,13 +74,13 @@ class SwitchCases:
         return self._store.transaction(work)
 
     def _require(self, name: str, actor: Actor) -> None:
-        access.require(access.may_pause(actor), PAUSING)
+        access.require(machine_access.may_pause(actor), PAUSING)
         if name not in SWITCHES:
             raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
 
     def _tenant(self, slug: str, actor: Actor) -> Tenant:
         tenant = self._tenants.visible(slug, actor)
-        access.require(access.may_pause(actor), PAUSING)
+        access.require(machine_access.may_pause(actor), PAUSING)
         return tenant
 
 

@@ -99,16 +99,19 @@ class TenantCases:
             return TenantView(view.tenant if view else self.visible(slug, actor), None)
         return self._starter.ring(view)
 
-    def reconcile(self, slug: str, actor: Actor, mode: Mode) -> TenantView:
+    def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
         """Run every step again, or answer the reconcile that runs; as a plan, find out what that would change.
 
+        `allow_removals`: it may remove more than one run usually may, which takes a platform administrator.
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
         access.require(
             access.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
         )
-        return self._starter.start(Action.RECONCILE, mode, tenant, actor.author)
+        if allow_removals:
+            access.require(access.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
+        return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""

@@ -7,9 +7,11 @@ from typing import Literal
 from celery import Celery
 from kombu import Exchange, Queue
 
+from shared.dispatch.broker import transport_options
 from shared.dispatch.lean_redis import install_lean_redis
 from shared.dispatch.names import QUEUES
 from shared.dispatch.redis_guard import install_redis_guard
+from shared.domain.broker_address import BrokerAddress
 
 #: the longest an operation may stay open is below this, so no chord's counter is forgotten before its end, in seconds
 JOIN_EXPIRES = 7200
@@ -18,14 +20,19 @@ JOIN_EXPIRES = 7200
 _TIMEOUTS = {"sender": (1.0, 0.7), "worker": (5.0, 2.0)}
 
 
-def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
+def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Celery:
     """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
     install_redis_guard()
     install_lean_redis()
-    app = Celery("dezky", set_as_current=role == "worker", events="shared.dispatch.patient_events:PatientEvents")
+    app = Celery(
+        "dezky",
+        set_as_current=role == "worker",
+        amqp="shared.dispatch.discreet:DiscreetAmqp",
+        events="shared.dispatch.patient_events:PatientEvents",
+    )
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
-        broker_url=redis_url,
+        broker_url=broker.url,
         # named without its address, which may hold a password and is shown by dashboards
         result_backend="shared.dispatch.counting_join:CountingJoin",
         result_expires=JOIN_EXPIRES,
@@ -53,8 +60,7 @@ def make_celery(redis_url: str, role: Literal["sender", "worker"]) -> Celery:
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
-            "socket_timeout": socket_timeout,
-            "socket_connect_timeout": connect_timeout,
+            **transport_options(broker, socket_timeout=socket_timeout, connect_timeout=connect_timeout),
             "socket_keepalive": True,
             "health_check_interval": 10,
             **({"max_retries": 0, "interval_start": 0} if role == "sender" else {}),

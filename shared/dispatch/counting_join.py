@@ -15,6 +15,7 @@ import structlog
 from celery import Celery, states
 from celery.backends.base import BaseBackend
 
+from shared.dispatch.broker import broker_of, connect
 from shared.dispatch.celery_app import JOIN_EXPIRES
 from shared.dispatch.envelope import body_letter
 
@@ -43,10 +44,10 @@ class CountingJoin(BaseBackend):
     @cached_property
     def client(self) -> redis.Redis:
         conf = self.app.conf
-        return redis.Redis.from_url(
-            conf.broker_url,
+        return connect(
+            broker_of(self.app),
             socket_timeout=conf.redis_socket_timeout,
-            socket_connect_timeout=conf.redis_socket_connect_timeout,
+            connect_timeout=conf.redis_socket_connect_timeout,
             # Celery itself has no default for it
             health_check_interval=conf.get("redis_backend_health_check_interval") or 0,
         )

@@ -215,7 +215,17 @@ class LeanTransport(kombu_redis.Transport):
             _drop(len(json.dumps(message)))
 
 
+class LeanSentinelChannel(LeanChannel, kombu_redis.SentinelChannel):
+    """The same channel, to whichever server is the Sentinels' master when it connects."""
+
+
+class LeanSentinelTransport(LeanTransport):
+    default_port = kombu_redis.SentinelTransport.default_port
+    Channel = LeanSentinelChannel
+
+
 def install_lean_redis() -> None:
-    """Have `redis://` and `rediss://` mean this transport in this process. Before the first connection is made."""
+    """Have Redis' schemes mean these transports in this process. Before the first connection is made."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:LeanTransport"
+    TRANSPORT_ALIASES["sentinel"] = f"{__name__}:LeanSentinelTransport"

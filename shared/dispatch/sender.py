@@ -9,9 +9,12 @@ import redis
 import structlog
 from celery import Celery
 
+from shared.dispatch.broker import connect
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
+from shared.dispatch.memory import Memory
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
 
@@ -28,12 +31,11 @@ FULL_QUEUE = 1000
 class Dispatcher:
     """One per process; safe to share between threads. Its connections are the only thing sending keeps."""
 
-    def __init__(self, redis_url: str, app: Celery | None = None) -> None:
+    def __init__(self, broker: BrokerAddress, app: Celery | None = None) -> None:
         """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
-        self._app = app or make_celery(redis_url, "sender")
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=SOCKET_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT, health_check_interval=10
-        )
+        self._app = app or make_celery(broker, "sender")
+        self._redis = connect(broker, socket_timeout=SOCKET_TIMEOUT, connect_timeout=CONNECT_TIMEOUT)
+        self.memory = Memory(self._redis)
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""

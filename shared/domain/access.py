@@ -110,6 +110,11 @@ def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.looks_after(tenant)
 
 
+def may_allow_removals(actor: Actor) -> bool:
+    """Let one reconcile remove more than one run usually may."""
+    return actor.is_platform_admin
+
+
 def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
     """Have the tenant's domains looked at now."""
     return may_reconcile_tenant(actor, tenant)
@@ -132,19 +137,6 @@ def may_purge_tenant(actor: Actor) -> bool:
 
 def may_export_tenant(actor: Actor, tenant: Tenant) -> bool:
     return actor.is_platform_admin or actor.looks_after(tenant)
-
-
-# -- the machine
-
-
-def may_see_switches(actor: Actor) -> bool:
-    """How each integration is for the platform: nobody's business but its operators'."""
-    return actor.is_platform_admin
-
-
-def may_pause(actor: Actor) -> bool:
-    """Stop and resume the steps of an integration, a tenant, or all."""
-    return actor.is_platform_admin
 
 
 # -- partners

@@ -176,6 +176,21 @@ class ActionNotPossible(DomainError):
     code = "action_not_possible"
 
 
+class NotRemovable(DomainError):
+    """The orphan is in quarantine, or is none any more."""
+
+    code = "not_removable"
+
+
+class ObserveOnly(DomainError):
+    """The platform only observes."""
+
+    code = "observe_only"
+
+    def __init__(self) -> None:
+        super().__init__("The platform only observes, so nothing may be removed outside; end that first.")
+
+
 class CheckedRecently(DomainError):
     """The domain was looked at a moment ago."""
 

@@ -82,7 +82,7 @@ class StepRecord(NamedTuple):
 class Operation:
     """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations.
 
-    `paused_at`: since when the deadline stands still.
+    `paused_at`: since when the deadline stands still. `allow_removals`: somebody allowed it to remove more than usual.
     """
 
     id: str
@@ -102,6 +102,7 @@ class Operation:
     finished_at: datetime | None = None
     mode: Mode = Mode.APPLY
     paused_at: datetime | None = None
+    allow_removals: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -73,6 +73,11 @@ REASONS: dict[str, Reason] = {
         "Resume what is paused; the step goes on by itself.",
         True,
     ),
+    "observe_only": Reason(
+        "The platform only observes and changes nothing outside; the operation's time stands still meanwhile.",
+        "Bring the record in line with the world, then end it; the step goes on by itself.",
+        True,
+    ),
     # the integration will not, as things stand
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",
@@ -105,6 +110,10 @@ REASONS: dict[str, Reason] = {
     "not_supported": Reason(
         "This version or configuration of the integration cannot do what the step needs.",
         "See the documentation for supported versions and settings.",
+    ),
+    "too_many_removals": Reason(
+        "The step would remove or disable more than one run may, so it has removed nothing.",
+        "See whether that is meant; if it is, reconcile the tenant with allow_removals=true.",
     ),
     "quota": Reason(
         "A limit of the integration is reached.", "Raise the limit there or the plan here, then reconcile."

@@ -100,6 +100,10 @@ PERSISTENT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
 PRESSING = frozenset({Action.SUSPEND, Action.DELETE})
 
 
+#: what takes away on purpose: asked for by the tenant's name, so it may remove as much as there is
+REMOVING = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
+
+
 #: which integration a step of any action speaks to, by the step's name
 INTEGRATION_OF_STEP = {step.name: step.integration for recipe in RECIPES.values() for phase in recipe for step in phase}
 

@@ -13,6 +13,8 @@ from shared.domain.recipes import INTEGRATIONS
 
 #: the switch that stops everything
 ALL = "all"
+#: the switch that stops all but plans, and all that begins by itself
+OBSERVE_ONLY = "observe-only"
 #: what an operator can pause by name
 SWITCHES = (*INTEGRATIONS, ALL)
 _TENANT = "tenant:"
@@ -66,6 +68,12 @@ def is_paused(seen: Mapping[str, Switch], integration: str) -> bool:
     return any(seen[name].pause is not None for name in (ALL, integration) if name in seen)
 
 
+def is_observing(seen: Mapping[str, Switch]) -> bool:
+    """Whether nothing may be changed outside."""
+    switch = seen.get(OBSERVE_ONLY)
+    return switch is not None and switch.pause is not None
+
+
 #: a product may ban an address for good for a hundred refused logins
 CREDENTIALS_SPAN = Span(60.0, 1800.0)
 
@@ -98,6 +106,12 @@ def pause_hold(switch: Switch, pause: Pause, seconds: float) -> Hold:
     """A step of what an operator has paused."""
     message = sentence("paused", f"What is paused: {_called(switch.name)}. Why: {pause.reason}")
     return Hold(switch.name, "paused", message, seconds, stops_deadline=True)
+
+
+def observe_hold(pause: Pause, seconds: float) -> Hold:
+    """A step that would change something while the platform only observes."""
+    message = sentence("observe_only", f"Why: {pause.reason}")
+    return Hold(OBSERVE_ONLY, "observe_only", message, seconds, stops_deadline=True)
 
 
 def breaker_hold(switch: Switch, spread: float) -> Hold:

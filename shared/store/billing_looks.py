@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.domain.subscription import Subscription
-from shared.store.mongo import Document, Transaction, our_errors, seconds_from_now
+from shared.store.mongo import Document, Transaction, make_indexes, our_errors, seconds_from_now
 from shared.store.subscriptions import subscription_of
 
 INDEXES = [
@@ -49,8 +49,7 @@ class BillingLooks:
         self._rows = database["subscriptions"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def ask(self, stripe_subscription_id: str) -> bool:
         """Have it looked at now. False when no record has this id."""

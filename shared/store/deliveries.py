@@ -21,6 +21,7 @@ from shared.store.mongo import (
     Document,
     Transaction,
     inserting,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -64,8 +65,7 @@ class Deliveries:
         self._keep_seconds = keep_days * DAY
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, webhook_id: str, events: Sequence[Event], session: Transaction) -> None:
         """A pending delivery, due now, for each event."""

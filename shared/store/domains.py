@@ -19,7 +19,7 @@ from shared.domain.ownership import DomainState
 from shared.domain.tenant import Tenant
 from shared.domain.tenant_domain import TenantDomain
 from shared.store.domain_rows import domain_of, new_row, standing
-from shared.store.mongo import Document, Transaction, inserting, literals, our_errors, seconds_from_now
+from shared.store.mongo import Document, Transaction, inserting, literals, make_indexes, our_errors, seconds_from_now
 
 DUPLICATE = 11000
 PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
@@ -59,8 +59,7 @@ class Domains:
         self._tenants = database["tenants"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def keep(self, tenant: Tenant, first_look: float | None, session: Transaction) -> None:
         """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""

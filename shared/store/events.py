@@ -16,7 +16,7 @@ from pymongo.database import Database
 
 from shared.domain.event import Event, NewEvent
 from shared.domain.views import Feed
-from shared.store.mongo import Document, Transaction, inserting, object_id, our_errors, seconds_from_now
+from shared.store.mongo import Document, Transaction, inserting, make_indexes, object_id, our_errors, seconds_from_now
 
 INDEXES = [
     IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
@@ -34,8 +34,8 @@ class Events:
         self._counters = database["counters"]
 
     def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
         with our_errors():
-            self._rows.create_indexes(INDEXES)
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.errors import KeyInProgress, KeyReused
-from shared.store.mongo import Document, literals, our_errors, present, seconds_from_now
+from shared.store.mongo import Document, literals, make_indexes, our_errors, present, seconds_from_now
 
 KEEP_SECONDS = 24 * 3600
 #: a first request that has not been answered for so long is taken to have died with its process
@@ -42,8 +42,7 @@ class Idempotency:
         self._rows = database["idempotency"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def begin(self, key: str, fingerprint: str) -> Turn | KeptAnswer:
         """A turn for the first to come, the kept answer for those after. Raises KeyReused, KeyInProgress."""

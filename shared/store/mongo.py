@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+import pymongo
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
-from pymongo import DESCENDING, MongoClient, ReturnDocument
+from pymongo import DESCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -37,18 +38,25 @@ T = TypeVar("T")
 #: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
 DURABLE = WriteConcern(w="majority", j=True)
 
-#: how long any one call may take, retries of the driver included, in milliseconds
-TIMEOUT_MS = 5000
+#: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
+PATIENCE = 5.0
+#: what a transaction that is given up has left to be ended in
+ENDING_SECONDS = 2.0
+
+#: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
+#: timeout together, and what was waiting for it then goes to the next primary
+HEARTBEAT_MS = 3000
 
 
-def open_client(uri: str) -> MongoClient[Document]:
-    """A client for this process; make it after forking. Nothing is sent until it is first used."""
+def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
+    """A client for this process; make it after forking. Nothing is sent until it is used. `patience`: in seconds."""
     return MongoClient(
         uri,
         tz_aware=True,
-        timeoutMS=TIMEOUT_MS,
-        serverSelectionTimeoutMS=TIMEOUT_MS,
+        timeoutMS=round(patience * 1000),
+        serverSelectionTimeoutMS=round(patience * 1000),
         connectTimeoutMS=2000,
+        heartbeatFrequencyMS=HEARTBEAT_MS,
         maxPoolSize=64,
         retryWrites=True,
         retryReads=True,
@@ -75,6 +83,10 @@ _UNAVAILABLE = (
     ConfigurationError,
 )
 
+#: what members answer while a primary goes or comes, and the driver does not tell by the error's class: shutting down,
+#: nothing known to be with a majority yet, stepped down, out of time, interrupted
+_NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
+
 
 @contextmanager
 def our_errors() -> Iterator[None]:
@@ -90,26 +102,35 @@ def our_errors() -> Iterator[None]:
 
 
 def _is_stepdown(problem: PyMongoError) -> bool:
-    return isinstance(problem, OperationFailure) and problem.has_error_label("RetryableWriteError")
+    return isinstance(problem, OperationFailure) and (
+        problem.code in _NOT_NOW or problem.has_error_label("RetryableWriteError")
+    )
 
 
-def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts are retried, for so many seconds.
+def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float | None = None) -> T:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried,
+    for so many seconds, or as long as a call may take.
 
     The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
-    record: the server lets go of that only when its own time is up. The time is looked at between tries alone: a call
-    cut short by it could not end its own transaction any more, and would leave the next such lock. Raises
-    StoreUnavailable.
+    record: the server lets go of that only when its own time is up. Tries end a little before calls do: one that was
+    cut short could not end its own transaction any more, and would leave the next such lock. Raises StoreUnavailable.
     """
-    give_up = time.monotonic() + seconds
+    patience = seconds or client.options.timeout or PATIENCE
+    give_up = time.monotonic() + patience
 
     def bounded(session: Transaction) -> T:
         if time.monotonic() > give_up:
             raise StoreUnavailable
         return work(session)
 
-    with our_errors(), client.start_session() as session:
+    with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
         return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+
+
+def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
+    """Idempotent. A majority of the members will do: by default one that is down would hold up every start."""
+    with our_errors():
+        rows.create_indexes(indexes, commitQuorum="majority")
 
 
 def new_id() -> str:

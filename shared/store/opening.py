@@ -12,27 +12,24 @@ import pymongo
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from shared.store.allowances import Allowances
 from shared.store.billing_looks import BillingLooks
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
+from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import (
-    TIMEOUT_MS,
-    Document,
-    Transaction,
-    in_transaction,
-    open_client,
-    open_database,
-    our_errors,
-)
+from shared.store.mongo import PATIENCE, Document, Transaction, in_transaction, open_client, open_database, our_errors
 from shared.store.operations import Operations
+from shared.store.orphan_looks import OrphanLooks
+from shared.store.orphans import Orphans
 from shared.store.paces import Paces
 from shared.store.partners import Partners
 from shared.store.subscriptions import Subscriptions
 from shared.store.switches import Switches
 from shared.store.tenant_filling import TenantFilling
+from shared.store.tenant_turns import TenantTurns
 from shared.store.tenant_views import TenantViews
 from shared.store.tenants import Tenants
 from shared.store.tombstones import Tombstones
@@ -67,11 +64,16 @@ class Store:
     billing_looks: BillingLooks
     filling: TenantFilling
     paces: Paces
+    allowances: Allowances
+    turns: TenantTurns
+    epochs: Epochs
+    orphans: Orphans
+    orphan_looks: OrphanLooks
 
-    def transaction(self, work: Callable[[Transaction], T], seconds: float = TIMEOUT_MS / 1000) -> T:
+    def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
 
-        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`.
+        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or a call may take.
         """
         return in_transaction(self.client, work, seconds)
 
@@ -89,6 +91,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
+            *(self.orphans, self.orphan_looks),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -113,9 +116,9 @@ class Store:
         self.client.close()
 
 
-def open_store(settings: Settings) -> Store:
-    """A store for this process: call it after forking."""
-    client = open_client(settings.mongodb_uri.get_secret_value())
+def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
+    """A store for this process: call it after forking. `patience`: how long a call may take, in seconds."""
+    client = open_client(settings.mongodb_uri.get_secret_value(), patience)
     database = open_database(client, settings.mongodb_database)
     return Store(
         client=client,
@@ -136,4 +139,9 @@ def open_store(settings: Settings) -> Store:
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
         paces=Paces(database),
+        allowances=Allowances(database),
+        turns=TenantTurns(database),
+        epochs=Epochs(database),
+        orphans=Orphans(database),
+        orphan_looks=OrphanLooks(database),
     )

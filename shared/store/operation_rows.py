@@ -13,6 +13,9 @@ from shared.domain.operation import Action, Mode, Operation, OperationStatus, St
 from shared.domain.recipes import Recipe
 from shared.store.mongo import Document
 
+#: how long a plan is kept
+PLAN_KEPT = timedelta(days=30)
+
 
 @dataclass(frozen=True)
 class NewOperation:
@@ -26,6 +29,7 @@ class NewOperation:
     deadline_seconds: float
     recipe: Recipe
     mode: Mode = Mode.APPLY
+    allow_removals: bool = False
 
 
 def new_operation(
@@ -36,13 +40,16 @@ def new_operation(
     `held`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, seconds.
     """
     first_look = at + timedelta(seconds=grace)
-    return {
+    # what was planned is told by its tenant or its answer; each look for drift leaves one of these
+    expiry = {"expiresAt": at + PLAN_KEPT} if new.mode is Mode.PLAN else {}
+    return expiry | {
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,
         "tenantSlug": new.tenant_slug,
         "action": new.action,
         "status": OperationStatus.RUNNING,
         "mode": new.mode,
+        "allowRemovals": new.allow_removals,
         "requestedBy": new.author.user_id,
         "requestId": new.author.request_id,
         "generation": new.generation,
@@ -120,4 +127,5 @@ def operation_of(row: Document) -> Operation:
         finished_at=row.get("finishedAt"),
         mode=Mode(row.get("mode", Mode.APPLY)),
         paused_at=row.get("pausedAt"),
+        allow_removals=row.get("allowRemovals", False),
     )

@@ -22,6 +22,7 @@ from shared.store.locked import update_unlocked
 from shared.store.mongo import (
     Document,
     Transaction,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -38,6 +39,8 @@ INDEXES = [
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
     IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
+    # plans only
+    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
 ]
 
 #: while an operator has paused it, an operation's deadline stands still
@@ -69,8 +72,7 @@ class Operations:
         self._grace = dispatch_grace
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
         """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
@@ -95,6 +97,12 @@ class Operations:
         with our_errors():
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
+
+    def busy(self, tenant_ids: list[str]) -> frozenset[str]:
+        """Which of these tenants an operation is open for, plans apart."""
+        running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        with our_errors():
+            return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's operations, newest first."""

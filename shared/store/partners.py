@@ -17,6 +17,7 @@ from shared.store.mongo import (
     changed,
     literals,
     made,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -30,8 +31,7 @@ class Partners:
         self._rows = database["partners"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, slug: str, name: str, session: Transaction) -> Partner:
         """Raises SlugTaken."""

@@ -18,6 +18,7 @@ from shared.store.mongo import (
     changed,
     literals,
     made,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -46,8 +47,7 @@ class Subscriptions:
         self._rows = database["subscriptions"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
         """Raises SubscriptionExists when the tenant has a live one. `at`: see `made`."""

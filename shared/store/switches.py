@@ -39,6 +39,12 @@ class Switches:
         with our_errors(), pymongo.timeout(within):
             return {row["_id"]: _switch(row) for row in self._rows.find()}
 
+    def find(self, name: str, session: Transaction | None = None) -> Switch:
+        """One of them as it is now, used or not."""
+        with our_errors():
+            row = self._rows.find_one({"_id": name}, session=session)
+        return _switch(row) if row else Switch(name)
+
     def stopped(self) -> list[str]:
         """Names of those that hold steps back now, breakers that wait for a probe among them."""
         return [name for name, one in self.all().items() if one.pause is not None or one.is_open]

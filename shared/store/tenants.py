@@ -23,6 +23,7 @@ from shared.store.mongo import (
     changed,
     literals,
     made,
+    make_indexes,
     object_id,
     our_errors,
     seconds_from_now,
@@ -71,8 +72,7 @@ class Tenants:
         self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewTenant, operation_id: str, session: Transaction) -> Tenant:
         """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken."""

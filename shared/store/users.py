@@ -18,6 +18,7 @@ from shared.store.mongo import (
     changed,
     literals,
     made,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -45,8 +46,7 @@ class Users:
         self._rows = database["users"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewUser, role_tenant_ids: tuple[str, ...] | None, session: Transaction) -> User:
         """Raises SubjectTaken. `role_tenant_ids`: see User."""

@@ -17,6 +17,7 @@ from shared.store.mongo import (
     Transaction,
     literals,
     made,
+    make_indexes,
     newest_first,
     object_id,
     our_errors,
@@ -44,8 +45,7 @@ class Webhooks:
         self._rows = database["webhooks"]
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def insert(
         self, new: NewWebhook, owner: Owner, tenant_slug: str | None, sealed: str, cursor: int, session: Transaction

@@ -252,7 +252,7 @@ def test_a_plan_that_nobody_asked_for_gives_way_to_a_wish(world: World, store: S
     root = world.people["admin"]
     tenant = store.tenants.find("acme")
     assert tenant is not None
-    starter = Starter(store, Dispatcher(settings.redis_url.get_secret_value()), settings)
+    starter = Starter(store, Dispatcher(settings.broker), settings)
     plan = starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, "drift")).operation
     assert plan is not None
     wish = root("POST", "/tenants/acme/reconcile")

@@ -87,6 +87,16 @@ TABLE: dict[str, Row] = {
     "POST /integrations/<integration>/resume": row(403, 403, 403, 403, 403),
     "POST /tenants/<slug>/pause": row(403, 403, 403, 403, 403, body={"reason": "legal hold"}),
     "POST /tenants/<slug>/unpause": row(403, 403, 403, 403, 403),
+    "GET /orphans": row(403, 403, 403, 403, 403),
+    "GET /orphans/looks": row(403, 403, 403, 403, 403),
+    "POST /orphans/look": row(403, 403, 403, 403, 403),
+    "GET /orphans/<id:orphan_id>": row(403, 403, 403, 403, 403),
+    "DELETE /orphans/<id:orphan_id>": row(403, 403, 403, 403, 403),
+    "GET /purges": row(403, 403, 403, 403, 403),
+    "POST /purges/allow": row(403, 403, 403, 403, 403, body={"count": 1}),
+    "GET /observe-only": row(403, 403, 403, 403, 403),
+    "POST /observe-only": row(403, 403, 403, 403, 403, body={"reason": "a restore"}),
+    "DELETE /observe-only": row(403, 403, 403, 403, 403),
     "GET /webhooks": row(*EVERYBODY),
     # without saying so, a partner's administrator makes the partner's; nobody else but the platform has one like it
     "POST /webhooks": row(403, 403, 403, MAY, 403, body={"url": URL}),
@@ -128,6 +138,7 @@ def path_of(route: str, world: World) -> str:
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<integration>", "ocis")
+        .replace("<id:orphan_id>", world.ids["orphan"])
         .replace("<id:user_id>", world.ids["colleague"])
         .replace("<id:subscription_id>", world.ids["acme_subscription"])
         .replace("<id:partner_id>", world.ids["partner"])

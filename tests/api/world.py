@@ -10,9 +10,11 @@ import pytest
 
 from shared.control_plane.settlement import settle
 from shared.domain.faults import ok
+from shared.domain.orphan import Cause, Kind, OrphanQuery, Stamped
 from shared.store.opening import Store
 from tests.api.conftest import Client, Issuer
 
+ORPHAN = Stamped(Kind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
 
 
@@ -68,4 +70,6 @@ def world(root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str
     )
     found.made("webhook", "/webhooks", url="https://hooks.acme.test/", tenantId=found.ids["acme"])
     found.ids["delivery"] = store.deliveries.insert_ping(found.ids["webhook"], "request-1").id
+    store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 3600)
+    found.ids["orphan"] = store.orphans.page(OrphanQuery()).items[0].id
     return found

@@ -109,7 +109,7 @@ def test_the_guard_is_there_for_just_the_versions_that_are_pinned() -> None:
 
 
 def test_a_channel_whose_connection_was_closed_says_so_as_a_lost_connection(settings: Settings) -> None:
-    app = make_celery(settings.redis_url.get_secret_value(), "worker")
+    app = make_celery(settings.broker, "worker")
     with app.connection_for_write() as connection:
         channel = connection.default_channel
         channel.connection.client = None

@@ -15,6 +15,7 @@ from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, body_letter, chord_letters
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.dispatch.sender import Dispatcher
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.views import TenantView
 
 ID = "6b058a725d1747cfeba27b12"
@@ -28,7 +29,7 @@ Message = dict[str, Any]
 
 @pytest.fixture
 def app(redis_url: str) -> Iterator[Celery]:
-    made = make_celery(redis_url, "sender")
+    made = make_celery(BrokerAddress.of(redis_url), "sender")
     yield made
     made.close()
 
@@ -123,7 +124,7 @@ def test_sending_costs_three_commands_and_keeps_one_connection(
 def test_without_a_broker_sending_says_no_and_raises_nothing(create: Callable[..., TenantView]) -> None:
     view = create("acme")
     assert view.operation is not None
-    nobody = Dispatcher("redis://127.0.0.1:1/0")
+    nobody = Dispatcher(BrokerAddress.of("redis://127.0.0.1:1/0"))
     assert nobody.send(view.operation) is False
     assert nobody.is_up() is False
     nobody.close()

@@ -13,11 +13,12 @@ from celery.events.receiver import EventReceiver
 from sandbox.services import Valkey
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.patient_events import PatientDispatcher
+from shared.domain.broker_address import BrokerAddress
 
 
 @pytest.fixture
 def app(redis_url: str) -> Iterator[Celery]:
-    made = make_celery(redis_url, "sender")
+    made = make_celery(BrokerAddress.of(redis_url), "sender")
     yield made
     made.close()
 
@@ -94,7 +95,7 @@ def test_what_is_left_goes_with_the_next_heartbeat(app: Celery) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_heartbeat_while_the_broker_is_away_is_kept_and_waits_for_nobody(own_valkey: Valkey) -> None:
-    app = make_celery(own_valkey.url, "worker")
+    app = make_celery(BrokerAddress.of(own_valkey.url), "worker")
     with app.connection_for_write() as connection:
         dispatcher = app.events.Dispatcher(connection, buffer_group=["task"], on_send_buffered=lambda: None)
         dispatcher.send("worker-heartbeat")

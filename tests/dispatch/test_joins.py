@@ -17,6 +17,7 @@ from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
 from shared.dispatch.counting_join import CountingJoin
 from shared.dispatch.envelope import Errand, chord_letters
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
+from shared.domain.broker_address import BrokerAddress
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")
@@ -24,7 +25,7 @@ STEPS = ("authentik", "stalwart", "ocis")
 
 @pytest.fixture
 def app(redis_url: str) -> Iterator[Celery]:
-    made = make_celery(redis_url, "sender")
+    made = make_celery(BrokerAddress.of(redis_url), "sender")
     yield made
     made.close()
 
@@ -84,7 +85,7 @@ def test_a_broker_that_forgot_its_scripts_and_counters_costs_the_body_and_no_err
 
 
 def test_with_the_broker_away_a_part_returns_all_the_same(own_valkey: Valkey) -> None:
-    app = make_celery(own_valkey.url, "sender")
+    app = make_celery(BrokerAddress.of(own_valkey.url), "sender")
     parts = requests_of(app)
     own_valkey.kill()
     CountingJoin(app).on_chord_part_return(parts[0], "SUCCESS", "ok")

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 import redis
+from celery.utils.serialization import jsonify
 from kombu import Connection, Queue
+from kombu.utils.json import dumps
 
+from shared.dispatch.broker import broker_of
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.lean_redis import LeanTransport, install_lean_redis
+from shared.dispatch.lean_redis import LeanQoS, LeanSentinelTransport, LeanTransport, install_lean_redis
+from shared.domain.broker_address import BrokerAddress, Login
 
 
 @pytest.fixture
@@ -48,10 +52,25 @@ def take(connection: Connection, count: int) -> list[Any]:
 
 
 def test_our_apps_use_it_for_redis_urls(redis_url: str) -> None:
-    app = make_celery(redis_url, "worker")
+    app = make_celery(BrokerAddress.of(redis_url), "worker")
     with app.connection_for_read() as opened:
         assert isinstance(opened.transport, LeanTransport)
         assert opened.as_uri().startswith("redis://")
+    app.close()
+
+
+def test_our_apps_use_it_for_sentinels_too_and_tell_nobody_how_to_speak_to_them() -> None:
+    text, login = "sentinel://:secret@one/2;sentinel://two:5000", Login("watcher", "secret")
+    app = make_celery(BrokerAddress.of(text, "platform", login), "worker")
+    with app.connection_for_read() as opened:
+        assert isinstance(opened.transport, LeanSentinelTransport)
+        assert LeanSentinelTransport.Channel.QoS is LeanQoS
+        assert opened.alt == ["sentinel://:secret@one:26379/2", "sentinel://:secret@two:5000/2"]
+        assert "secret" not in opened.as_uri()
+        # what a worker answers to `inspect stats` and to `inspect conf`
+        assert "secret" not in dumps({**opened.info(), "password": None})
+        assert "secret" not in dumps(jsonify(dict(app.conf.table(censored=True)), unknown_type_filter=repr))
+    assert broker_of(app).sentinel_login == login
     app.close()
 
 

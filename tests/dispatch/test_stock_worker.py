@@ -17,6 +17,7 @@ import shared
 from sandbox.processes import end, spawn
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, chord_letters
+from shared.domain.broker_address import BrokerAddress
 
 ID = "6b058a725d1747cfeba27b12"
 
@@ -44,7 +45,7 @@ def test_a_stock_worker_runs_the_parts_and_then_the_body_once(tmp_path: Path, re
     command = [sys.executable, "-m", "celery", "-A", "stock", "worker", "--pool", "solo", "-Q", queues]
     environment = {**os.environ, "REDIS_URL": redis_url, "PYTHONPATH": str(Path(shared.__file__).parents[1])}
     process = spawn(command, log=tmp_path / "stock.log", env=environment, cwd=tmp_path)
-    app = make_celery(redis_url, "sender")
+    app = make_celery(BrokerAddress.of(redis_url), "sender")
     header = [Errand("dezky.run_step", (ID, step, 1), step) for step in steps]
     with redis.Redis.from_url(redis_url, decode_responses=True) as broker:
         for letter in chord_letters(app, header, Errand("dezky.finalize", (ID,), "control")):

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from platformctl.__main__ import cli
+from shared.domain.orphan import CAUSES
 from shared.domain.reasons import REASONS
 from shared.domain.webhook import REASONS as WEBHOOK_REASONS
 from shared.settings import Settings
@@ -44,6 +45,11 @@ def test_the_table_of_reasons_is_the_catalogue() -> None:
     known = [[f"`{name}`", "yes" if one.retryable else "no", one.message] for name, one in REASONS.items()]
     assert [row[:3] for row in shown] == known
     assert all(len(row) == 4 and row[3] for row in shown)
+
+
+def test_the_causes_of_orphans_are_those_the_service_tells() -> None:
+    shown = [row[:2] for row in rows(RUNBOOK.read_text(), "cause", "meaning")]
+    assert shown == [[f"`{cause}`", message] for cause, message in CAUSES.items()]
 
 
 def test_what_switches_a_webhook_off_is_in_its_table() -> None:

@@ -76,7 +76,8 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_wor
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
     operations = world.store.client[world.settings.mongodb_database]["operations"]
-    operations.update_one({}, [{"$set": {"dueAt": "$$NOW"}}])
+    due = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", {"lookAt": "$$NOW"}]}}}
+    operations.update_one({}, [{"$set": {"dueAt": "$$NOW", "steps": due}}])
     assert sweep.look() == 1
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     looks.close()

@@ -56,7 +56,7 @@ class Platform:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
         self.store = open_store(settings)
-        self.dispatcher = Dispatcher(settings.redis_url.get_secret_value())
+        self.dispatcher = Dispatcher(settings.broker)
         self.plane = open_control_plane(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
@@ -83,13 +83,13 @@ class Platform:
             time.sleep(0.05)
         return process
 
-    def start_api(self) -> str:
+    def start_api(self, host: str = "127.0.0.1") -> str:
         """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
         port = free_port()
-        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
         log = self._folder / f"api-{len(self._running)}.log"
         self._spawn([*granian, "--workers", "1", "--blocking-threads", "16", "api.main:app"], log)
-        return f"http://127.0.0.1:{port}"
+        return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:
         give_up = time.monotonic() + seconds
@@ -152,6 +152,27 @@ def _answers(url: str) -> bool:
         return False
 
 
+def build(folder: Path, products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn], **variables: str) -> Platform:
+    """A platform on these products. `variables`: where database and broker are, and what differs from the usual."""
+    authentik, stalwart, ocis = products
+    variables = {
+        "AUTHENTIK_API_URL": authentik.url,
+        "AUTHENTIK_API_TOKEN": API_TOKEN,
+        "STALWART_API_URL": stalwart.url,
+        "STALWART_API_TOKEN": API_TOKEN,
+        "OCIS_API_URL": ocis.url,
+        "OCIS_USERNAME": "provisioner",
+        "OCIS_PASSWORD": API_TOKEN,
+        "STAMP_KEYS": "stamp-key-for-tests",
+        "LOG_FORMAT": "console",
+        **QUICK,
+        **variables,
+    }
+    settings = read_settings(**{name.lower(): value for name, value in variables.items()})
+    environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
+    return Platform(settings, environment, folder, products)
+
+
 @pytest.fixture
 def make_platform(
     mongodb_uri: str,
@@ -164,25 +185,8 @@ def make_platform(
     made: list[Platform] = []
 
     def make(redis_url: str, **changes: str) -> Platform:
-        variables = {
-            "MONGODB_URI": mongodb_uri,
-            "MONGODB_DATABASE": database_name,
-            "REDIS_URL": redis_url,
-            "AUTHENTIK_API_URL": authentik.url,
-            "AUTHENTIK_API_TOKEN": API_TOKEN,
-            "STALWART_API_URL": stalwart.url,
-            "STALWART_API_TOKEN": API_TOKEN,
-            "OCIS_API_URL": ocis.url,
-            "OCIS_USERNAME": "provisioner",
-            "OCIS_PASSWORD": API_TOKEN,
-            "STAMP_KEYS": "stamp-key-for-tests",
-            "LOG_FORMAT": "console",
-            **QUICK,
-            **changes,
-        }
-        settings = read_settings(**{name.lower(): value for name, value in variables.items()})
-        environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
-        made.append(Platform(settings, environment, tmp_path, (authentik, stalwart, ocis)))
+        where = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": database_name, "REDIS_URL": redis_url}
+        made.append(build(tmp_path, (authentik, stalwart, ocis), **{**where, **changes}))
         return made[-1]
 
     yield make

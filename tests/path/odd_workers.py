@@ -1,4 +1,5 @@
-"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old."""
+"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old, and
+one in a machine that gets suspended, where clocks stand still and a watchdog sees nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from shared.settings import read_settings
 from worker.app import create_worker
 from worker.steps.registry import STEPS, Functions
 from worker.steps.work import Work
+from worker.watchdog import Watchdog
 
 
 def _hang(work: Work, client: Any) -> Outcome:
@@ -33,8 +35,11 @@ def _die_of_poison(work: Work, client: Any) -> Outcome:
 def _steps(kind: str) -> Mapping[Action, Functions]:
     if kind in _ODD:
         return {action: {**functions, OCIS: _ODD[kind]} for action, functions in STEPS.items()}
-    return {action: {name: one for name, one in known.items() if name != OCIS} for action, known in STEPS.items()}
+    if kind == "old":
+        return {action: {name: one for name, one in known.items() if name != OCIS} for action, known in STEPS.items()}
+    return STEPS
 
 
 _ODD = {"hanging": _hang, "deadly": _die_of_poison}
-app = create_worker(read_settings(), _steps(os.environ["ODD_WORKER"]))
+kind = os.environ["ODD_WORKER"]
+app = create_worker(read_settings(), _steps(kind), Watchdog(3600) if kind == "suspended" else None)

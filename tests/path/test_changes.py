@@ -126,4 +126,10 @@ def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platf
     assert drift["beta"] is not None
     assert drift["acme"].changes == {"authentik": ("create the group tenant-acme",)}
     assert drift["beta"].changes == {}
+    # a look that found nothing is no news, and none of them is kept for good
+    events = platform.plane.events.newest(platform.admin, None, None, 50).items
+    told = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
+    assert told == {"acme"}
+    plans = platform.store.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
+    assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name

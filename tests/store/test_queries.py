@@ -11,6 +11,7 @@ import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.domain.access import Scope
+from shared.domain.orphan import OrphanQuery
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.views import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
 from shared.settings import Settings
@@ -110,6 +111,16 @@ QUERIES: dict[str, Callable[[Store], object]] = {
     "webhooks behind": lambda store: store.webhooks.behind(9, 10),
     "deliveries": lambda store: store.deliveries.page(ID, DeliveryQuery()),
     "deliveries failed": lambda store: store.deliveries.page(ID, DeliveryQuery(status="failed")),
+    **{
+        f"orphans {name}": (lambda store, query=query: store.orphans.page(query))
+        for name, query in {
+            "plain": OrphanQuery(),
+            "integration": OrphanQuery(integration="ocis"),
+            "status": OrphanQuery(status="removable"),
+            "both": OrphanQuery(integration="ocis", status="removable", after=ID),
+        }.items()
+    },
+    "busy tenants": lambda store: store.operations.busy([ID]),
     "due operations": lambda store: list(store.operations.due(10)),
     "overdue operations": lambda store: list(store.operations.overdue(10)),
     "unsettled operations": lambda store: list(store.operations.unsettled(10)),

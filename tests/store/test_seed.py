@@ -18,7 +18,7 @@ from shared.dispatch.sender import Dispatcher
 from shared.settings import read_settings
 from shared.store.opening import open_store
 settings = read_settings()
-plane = open_control_plane(open_store(settings), Dispatcher(settings.redis_url.get_secret_value()), settings)
+plane = open_control_plane(open_store(settings), Dispatcher(settings.broker), settings)
 sys.stdin.readline()
 prepare_in_background(plane).join()
 """

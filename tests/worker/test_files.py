@@ -276,7 +276,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
     with OcisStandIn(issuer=issuer).running() as server:
         settings = read_settings(
             mongodb_uri="unused",
-            redis_url="unused",
+            redis_url="redis://unused",
             stamp_keys="x",
             ocis_api_url=server.url,
             ocis_token_url=f"{authentik.url}/application/o/token/",
@@ -310,7 +310,7 @@ def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
     fault(authentik, path="token", **rule)
     settings = read_settings(
         mongodb_uri="unused",
-        redis_url="unused",
+        redis_url="redis://unused",
         stamp_keys="x",
         ocis_api_url=ocis.url,
         ocis_token_url=f"{authentik.url}/application/o/token/",

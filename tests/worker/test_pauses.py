@@ -11,6 +11,7 @@ import pytest
 from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
 from shared.domain.tenant import NewTenant, Status
 from shared.domain.views import TenantView
@@ -51,7 +52,7 @@ def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
     assert said(bench, operation) == ["held"] * 3
     assert said(bench, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert Sweep(bench.store, Dispatcher("redis://127.0.0.1:9/0")).look() == 1
+    assert Sweep(bench.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
     assert said(bench, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
@@ -95,7 +96,7 @@ class Hurried:
         self.store, self.admin = store, admin
         self.plane = open_control_plane(store, dispatcher, settings)
         self.bench = Bench(store, dispatcher, settings)
-        self.sweep = Sweep(store, Dispatcher("redis://127.0.0.1:9/0"))
+        self.sweep = Sweep(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None

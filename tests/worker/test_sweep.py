@@ -15,6 +15,7 @@ from pymongo.client_session import ClientSession
 from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
 from shared.domain.errors import StoreUnavailable
 from shared.domain.faults import ok
 from shared.domain.operation import OperationStatus
@@ -47,7 +48,7 @@ def quick_store(quick: Settings, store: Store) -> Store:
 @pytest.fixture
 def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
-    plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
@@ -88,7 +89,7 @@ def test_what_was_just_sent_is_left_alone(
 
 
 def test_with_the_broker_away_due_times_are_not_pushed_on(lost: str, quick_store: Store, quick: Settings) -> None:
-    assert Sweep(quick_store, Dispatcher("redis://127.0.0.1:9/0")).look() == 0
+    assert Sweep(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 

@@ -91,7 +91,7 @@ def test_two_sweeps_share_it_and_send_nothing_twice(
     backlog(2 * BATCH)
 
     def all_of_it(_: int) -> int:
-        store, dispatcher = open_store(settings), Dispatcher(settings.redis_url.get_secret_value())
+        store, dispatcher = open_store(settings), Dispatcher(settings.broker)
         try:
             sweep = Sweep(store, dispatcher)
             return sum(sweep.look() for _ in range(4))

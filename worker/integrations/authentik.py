@@ -73,6 +73,18 @@ class Authentik:
         """Raises Missing."""
         return _group(self._call("GET", f"{GROUPS}{group_id}/", params={"include_users": "false"}).json())
 
+    def list_groups(self) -> list[Group]:
+        """Every group our account may see, without its members."""
+        groups: list[Group] = []
+        number = 1
+        while number:
+            options = {"include_users": "false", "page": str(number), "page_size": "100", "ordering": "name"}
+            answer = self._call("GET", GROUPS, params=options)
+            groups += map(_group, _results(answer))
+            following = (answer.json().get("pagination") or {}).get("next") or 0
+            number = following if isinstance(following, int) and following > number else 0
+        return groups
+
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
         """Raises Refused("taken") when the name exists; after that, or Unavailable, look before you create again."""
         return _group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())

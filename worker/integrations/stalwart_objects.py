@@ -56,6 +56,10 @@ class DomainContents:
         every = self._found("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
+    def mail_tenants(self) -> list[tuple[str, str]]:
+        """(id, name) of every mail tenant of the server."""
+        return [(one["id"], str(one["name"])) for one in self._found("Tenant", {}, ["id", "name"])]
+
     def lock(self, account: Account) -> None:
         """Take the permission to sign in, and leave every other as it is."""
         self._jmap.update("Account", account.id, _locked(account.permissions))

@@ -12,7 +12,7 @@ from functools import partial
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Tenant
 from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
-from worker.steps.work import Work
+from worker.steps.work import Deeds, Work
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 LONGEST_NAME = 255
@@ -53,15 +53,20 @@ def remove_files(work: Work, files: Ocis) -> Outcome:
     """The space is gone with its data. Its absence is believed only while the storage and our role can be seen."""
     space = _by_id(work, files) or _by_stamp(work, files)
     if space is not None:
-        if not space.is_disabled:
-            work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
-        work.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
+        take_space_away(work, files, space)
     if work.is_plan:
         return ok()
     files.require_role()
     if _by_stamp(work, files) is not None:
         raise Unavailable("not_ready", "The space is still listed.")
     return ok(verified="listed by nobody, with the storage answering and our role over all spaces in place")
+
+
+def take_space_away(deeds: Deeds, files: Ocis, space: Space) -> None:
+    """Remove a space, with its data, whose stamp was read just now."""
+    if not space.is_disabled:
+        deeds.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+    deeds.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
 
 
 def _purge(space: Space, files: Ocis) -> None:
@@ -117,11 +122,9 @@ def _align(work: Work, space: Space, files: Ocis) -> None:
 
 def _make_anew(work: Work, space: Space, files: Ocis) -> None:
     """A space without members goes, and the next attempt makes another."""
-    work.change(
-        f"remove the space {space.name}, which was made without members, and make it again",
-        lambda: _remove_memberless(work, space, files),
-        None,
-    )
+    sentence = f"remove the space {space.name}, which was made without members, and make it again"
+    work.announce_removals([sentence])
+    work.remove(sentence, lambda: _remove_memberless(work, space, files))
     if not work.is_plan:
         raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
 

@@ -7,10 +7,12 @@ from typing import Any
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
 from shared.domain.tenant import Tenant
 from worker.integrations.authentik import OUR_KEY, Authentik, Group
-from worker.steps.work import Work
+from worker.steps.work import Deeds, Work
 
 #: under our key of a closed group's attributes: numbers of the members that were taken out of it
 HELD = "heldMembers"
+#: under our key: who made the group
+MANAGER = "dezky-platform-api"
 
 
 def ensure_group(work: Work, identity: Authentik) -> Outcome:
@@ -36,7 +38,7 @@ def stamp(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "plan": tenant.plan,
         "domains": list(tenant.domains),
-        "managedBy": "dezky-platform-api",
+        "managedBy": MANAGER,
     }
 
 
@@ -78,11 +80,16 @@ def remove_group(work: Work, identity: Authentik) -> Outcome:
     group = find_group(work, identity)
     if group is None:
         return ok(verified="no group carries the tenant's stamp under its id or name")
+    take_group_away(work, identity, group)
+    return ok(verified="Authentik answers 404 for the group")
+
+
+def take_group_away(deeds: Deeds, identity: Authentik, group: Group) -> None:
+    """Remove a group whose stamp was read just now. Raises Refused("guards_alone")."""
     alone = identity.last_bindings(group.id)
     if alone:
         raise Refused("guards_alone", f"These applications have no other binding: {', '.join(alone)}.")
-    work.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
-    return ok(verified="Authentik answers 404 for the group")
+    deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
 
 
 def _removed(group: Group, identity: Authentik) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
@@ -166,16 +167,17 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
     """Domains that left the tenant stop working and leave the record; what is in them is kept until a purge."""
     kept = [entry for entry in _on_record(work) if entry["domain"] in work.tenant.domains]
     removed = [entry for entry in _on_record(work) if entry not in kept]
-    for entry in removed:
-        domain = mail.find_domain_by_id(entry["id"])
-        if domain is not None and _is_ours(work, domain) and domain.is_enabled:
-            _disable(work, mail, domain)
+    found = [mail.find_domain_by_id(entry["id"]) for entry in removed]
+    to_disable = [one for one in found if one is not None and _is_ours(work, one) and one.is_enabled]
+    work.announce_removals([_disabling(domain) for domain in to_disable])
+    for domain in to_disable:
+        work.remove(_disabling(domain), partial(mail.update_domain, domain.id, is_enabled=False))
     if removed:
         work.save(stalwartDomains=kept)
 
 
-def _disable(work: Work, mail: Stalwart, domain: MailDomain) -> None:
-    work.change(f"disable the mail domain {domain.name}", lambda: mail.update_domain(domain.id, is_enabled=False), None)
+def _disabling(domain: MailDomain) -> str:
+    return f"disable the mail domain {domain.name}"
 
 
 # -- addresses, keys, records

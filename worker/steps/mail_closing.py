@@ -7,7 +7,7 @@ from functools import partial
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import Object
 from worker.integrations.stalwart import MailDomain, Stalwart
-from worker.steps.work import Work
+from worker.steps.work import Deeds, Work
 
 #: how often what still stands in the way of a domain is looked at anew within one attempt
 ROUNDS = 3
@@ -46,16 +46,26 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
 def remove_mail(work: Work, mail: Stalwart) -> Outcome:
     """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
     for domain in _ours(work, mail):
-        _empty(work, mail, domain)
-        work.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+        take_domain_away(work, mail, domain)
     if mail.links_tenants():
         for tenant in mail.list_tenants(work.tenant.id):
-            work.change(f"remove the mail tenant {tenant.name}", partial(_remove_tenant, mail, tenant.id), None)
+            take_mail_tenant_away(work, mail, tenant.id, tenant.name)
     if work.is_plan:
         return ok()
     if _ours(work, mail):
         raise Unavailable("not_ready", "A domain of the tenant is still listed.")
     return ok(verified="Stalwart lists no domain that carries the tenant's stamp")
+
+
+def take_domain_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
+    """Remove a mail domain whose stamp was read just now, with all that is in it. Raises Refused("in_use")."""
+    _empty(deeds, mail, domain)
+    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+
+
+def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> None:
+    """Remove a mail tenant that is empty. Raises Refused("in_use") for one that is not."""
+    deeds.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
 
 
 def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
@@ -72,18 +82,18 @@ def _lock_accounts(work: Work, mail: Stalwart, domain: MailDomain) -> None:
         work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
 
 
-def _empty(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
     contents = mail.contents
-    work.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
+    deeds.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
     accounts = contents.accounts(domain.id)
     for account in [one for one in accounts if one.kind != "Group"]:
-        work.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
+        deeds.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
     for list_id, address in contents.lists(domain.id):
-        work.change(f"remove the mailing list {address}", partial(contents.remove, "MailingList", list_id), None)
+        deeds.change(f"remove the mailing list {address}", partial(contents.remove, "MailingList", list_id), None)
     for account in [one for one in accounts if one.kind == "Group"]:
-        work.change(f"remove the group {account.address}", partial(contents.remove, "Account", account.id), None)
+        deeds.change(f"remove the group {account.address}", partial(contents.remove, "Account", account.id), None)
     for key in contents.keys(domain.id):
-        work.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
+        deeds.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
 def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from shared.domain.faults import Outcome
+from shared.domain.faults import Outcome, Refused
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
 from worker.steps.account import Account
 
 T = TypeVar("T")
+
+#: how many removals a message names
+NAMED = 10
+
+
+class Deeds(Protocol):
+    """What a removal of one object needs to know of whoever wants it: how changes are made and told."""
+
+    def change(self, sentence: str, act: Callable[[], T], planned: T) -> T: ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class Work:
     `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
     required.
     `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    `most_removals`: how much the run may remove or disable, None without a bound; `announced` holds what it wants to.
     """
 
     tenant: Tenant
@@ -36,7 +46,9 @@ class Work:
     account: Account | None = None
     proven: frozenset[str] | None = None
     is_plan: bool = False
+    most_removals: int | None = None
     changes: list[str] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
 
     @property
     def ready_domains(self) -> tuple[str, ...]:
@@ -60,6 +72,33 @@ class Work:
         done = planned if self.is_plan else act()
         self.changes.append(sentence)
         return done
+
+    def announce_removals(self, sentences: Sequence[str]) -> None:
+        """Say all that is to be removed or disabled, before the first of it: too much of it stops the run.
+
+        A plan says that it would stop, and goes on. Raises Refused("too_many_removals").
+        """
+        self.announced.extend(sentences)
+        if self.most_removals is None or len(self.announced) <= self.most_removals:
+            return
+        if not self.is_plan:
+            raise Refused("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
+        self.changes.append(f"stop here without leave: {_bound(self)}")
+
+    def remove(self, sentence: str, act: Callable[[], object]) -> None:
+        """A change that takes away, announced before. Raises LookupError for one that was not, which would be a bug."""
+        if sentence not in self.announced:
+            raise LookupError("a removal was not announced")
+        self.change(sentence, act, None)
+
+
+def _bound(work: Work) -> str:
+    return f"That would be {len(work.announced)}, and one run may remove {work.most_removals}."
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    rest = (f"{len(sentences) - NAMED} more",) if len(sentences) > NAMED else ()
+    return ", ".join((*sentences[:NAMED], *rest))
 
 
 #: takes the step's work and its integration's client

@@ -1,0 +1,86 @@
+"""Observe-only and the day's removals over HTTP, in readiness, and leave to remove more than one run may."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.store.opening import Store
+from tests.api.conftest import Client
+from tests.api.world import World, finish
+
+
+@pytest.fixture
+def admin(world: World) -> Client:
+    return world.people["admin"]
+
+
+def test_it_begins_is_shown_and_ends(admin: Client) -> None:
+    assert admin("GET", "/observe-only").json() == {"observeOnly": False}
+    begun = admin("POST", "/observe-only", json={"reason": "a backup was restored"}).json()
+    me = admin("GET", "/users/me").json()["_id"]
+    assert (begun["observeOnly"], begun["reason"], begun["by"]) == (True, "a backup was restored", me)
+    assert admin("GET", "/observe-only").json() == begun
+    assert admin("DELETE", "/observe-only").json() == {"observeOnly": False}
+    assert admin("DELETE", "/observe-only").json() == {"observeOnly": False}
+    assert admin("POST", "/observe-only", json={}).status_code == 400
+
+
+def test_readiness_tells_of_it_and_is_ready_all_the_same(admin: Client) -> None:
+    assert "notices" not in admin("GET", "/health/ready").json()
+    admin("POST", "/observe-only", json={"reason": "secret reasons"})
+    answer = admin("GET", "/health/ready")
+    assert (answer.status_code, answer.json()["notices"]) == (200, ["observe_only"])
+    assert "secret" not in answer.text
+    admin("DELETE", "/observe-only")
+    assert "notices" not in admin("GET", "/health/ready").json()
+
+
+def test_it_is_no_integration_and_cannot_be_resumed_as_one(admin: Client) -> None:
+    admin("POST", "/observe-only", json={"reason": "x"})
+    assert "observe-only" not in {one["name"] for one in admin("GET", "/integrations").json()}
+    assert admin("POST", "/integrations/observe-only/resume").status_code == 404
+    assert admin("POST", "/integrations/all/resume").status_code == 200
+    assert admin("GET", "/observe-only").json()["observeOnly"] is True
+
+
+def test_while_it_lasts_no_orphan_is_removed(admin: Client, world: World) -> None:
+    admin("POST", "/observe-only", json={"reason": "x"})
+    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "observe_only")
+
+
+def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> None:
+    assert admin("GET", "/purges").json() == {"perDay": 10, "begun": 0, "extra": 0, "waiting": 0}
+    assert admin("POST", "/purges/allow", json={"count": 3}).json()["extra"] == 3
+    assert admin("GET", "/purges").json()["extra"] == 3
+    assert admin("POST", "/purges/allow", json={"count": 0}).status_code == 400
+    assert admin("POST", "/purges/allow", json={}).status_code == 400
+
+
+def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Store) -> None:
+    admin("DELETE", "/tenants/acme")
+    rows = store.client.get_database(_database(store))["tenants"]
+    rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
+    store.transaction(lambda session: store.allowances.allow("purges", 1, 60, session))
+    store.transaction(lambda session: store.allowances.hold("purges", session))
+    assert admin("GET", "/purges").json()["waiting"] == 1
+    assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
+    assert store.allowances.take("purges", 0, 60)
+    assert "notices" not in admin("GET", "/health/ready").json()
+
+
+def _database(store: Store) -> str:
+    return str(store.tenants._rows.database.name)
+
+
+def test_leave_to_remove_more_is_a_platform_administrators_and_is_shown(
+    admin: Client, world: World, store: Store
+) -> None:
+    owner = world.people["owner"]("POST", "/tenants/acme/reconcile?allow_removals=true")
+    assert (owner.status_code, owner.json()["code"]) == (403, "forbidden")
+    allowed = admin("POST", "/tenants/acme/reconcile?allow_removals=true")
+    assert (allowed.status_code, allowed.json()["operation"]["allowRemovals"]) == (202, True)
+    finish(store, allowed.json()["operation"]["id"])
+    usual = admin("POST", "/tenants/acme/reconcile?allow_removals=false").json()["operation"]
+    assert "allowRemovals" not in usual
+    assert admin("POST", "/tenants/acme/reconcile?allow_removals=1").status_code == 400

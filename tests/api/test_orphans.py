@@ -1,0 +1,69 @@
+"""Orphans over HTTP: listed, shown, looked for, removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.orphan import Cause, OrphanStatus
+from shared.store.opening import Store
+from tests.api.conftest import Client
+from tests.api.world import ORPHAN, World
+
+
+@pytest.fixture
+def admin(world: World) -> Client:
+    return world.people["admin"]
+
+
+def test_an_orphan_is_shown_with_its_cause_and_when_it_can_be_removed(admin: Client, world: World) -> None:
+    (listed,) = admin("GET", "/orphans").json()
+    assert listed == admin("GET", f"/orphans/{world.ids['orphan']}").json()
+    assert (listed["integration"], listed["kind"], listed["objectId"], listed["name"]) == (
+        "ocis",
+        "space",
+        "space-1",
+        "Lost",
+    )
+    assert (listed["cause"], listed["status"]) == ("tenant_unknown", "quarantined")
+    assert listed["message"].endswith(".")
+    assert listed["firstSeenAt"] == listed["lastSeenAt"] < listed["removableAt"]
+    assert "removal" not in listed
+
+
+def test_the_list_is_filtered_and_a_filter_nobody_knows_is_refused(admin: Client) -> None:
+    assert len(admin("GET", "/orphans?integration=ocis&status=quarantined").json()) == 1
+    assert admin("GET", "/orphans?integration=stalwart").json() == []
+    assert admin("GET", "/orphans?status=removable").json() == []
+    assert admin("GET", "/orphans?integration=billing").status_code == 400
+    assert admin("GET", "/orphans?status=lost").status_code == 400
+
+
+def test_in_quarantine_its_removal_is_a_conflict(admin: Client, world: World) -> None:
+    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_removable")
+    assert admin("DELETE", f"/orphans/{'0' * 24}").status_code == 404
+
+
+def test_a_removable_one_is_removed_later_and_says_who_asked(admin: Client, world: World, store: Store) -> None:
+    # its quarantine is over already when it is seen for the second time
+    store.orphans.see("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
+    store.orphans.see("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
+    found = store.orphans.find(world.ids["orphan"])
+    assert found is not None
+    assert found.status is OrphanStatus.REMOVABLE
+    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+    assert answer.status_code == 202
+    shown = answer.json()
+    assert (shown["status"], shown["removal"]["attempts"]) == ("removing", 0)
+    assert shown["removal"]["askedBy"] == admin("GET", "/users/me").json()["_id"]
+    assert admin("DELETE", f"/orphans/{world.ids['orphan']}").json() == shown
+
+
+def test_a_look_is_asked_for_and_how_each_integration_was_looked_through_is_shown(admin: Client) -> None:
+    assert [set(one) for one in admin("GET", "/orphans/looks").json()] == [{"integration", "stamped", "orphans"}] * 3
+    answer = admin("POST", "/orphans/look")
+    assert answer.status_code == 202
+    assert [one["integration"] for one in answer.json()] == ["authentik", "stalwart", "ocis"]
+    assert all(one["nextLookAt"] for one in answer.json())
+    assert admin("GET", "/orphans/looks").json() == answer.json()
+    assert admin("GET", "/events").json()[0]["action"] == "orphans.look"

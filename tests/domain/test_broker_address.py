@@ -1,0 +1,65 @@
+"""Where the broker is, told in a URL: what is understood, what is refused, and what never shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.broker_address import BrokerAddress, Login
+
+SENTINELS = (("one", 26379), ("two", 5000), ("::1", 26379))
+
+
+@pytest.mark.parametrize("text", ["redis://host:6379/0", "rediss://:secret@host/1", " redis://host "])
+def test_a_single_servers_url_is_left_as_it_is(text: str) -> None:
+    assert BrokerAddress.of(text) == BrokerAddress(text.strip())
+
+
+def test_every_sentinel_is_given_the_masters_login_and_database_whichever_had_them() -> None:
+    text = "sentinel://one; sentinel://me:p%40ss%2F@two:5000/3 ;sentinel://[::1]:26379;"
+    address = BrokerAddress.of(text, "platform", Login("watcher", "other"))
+    assert address.sentinels == SENTINELS
+    assert (address.master, address.db) == ("platform", 3)
+    assert address.login == Login("me", "p@ss/")
+    assert address.sentinel_login == Login("watcher", "other")
+    ends = ("one:26379/3", "two:5000/3", "[::1]:26379/3")
+    assert address.url.split(";") == [f"sentinel://me:p%40ss%2F@{end}" for end in ends]
+
+
+def test_what_it_gives_is_understood_as_the_same() -> None:
+    address = BrokerAddress.of("sentinel://:p%3Ass@one/2;sentinel://two", "platform")
+    assert BrokerAddress.of(address.url, "platform") == address
+    assert address.login.arguments == {"password": "p:ss"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "must be redis://"),
+        ("host:6379", "must be"),
+        ("http://:secret@host", "must be redis://"),
+        ("redis://:secret@host:port", "a number as port"),
+        ("redis://:secret@host:0", "a number as port"),
+        ("redis://:secret@host/zero", "a number as port and as db"),
+        ("redis://:secret@one;redis://two", "must be redis://"),
+        ("sentinel://:secret@one;redis://two", "must be redis://"),
+        ("sentinel://:secret@one;sentinel://", "must be scheme://host"),
+        ("sentinel://:secret@one;sentinel://:other@two", "more than one login"),
+        ("sentinel://:secret@one/1;sentinel://two/2", "more than one database"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence_that_repeats_none_of_it(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        BrokerAddress.of(text, "platform")
+    assert sentence in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_sentinels_without_the_name_of_their_master_are_refused() -> None:
+    with pytest.raises(ValueError, match="REDIS_SENTINEL_MASTER"):
+        BrokerAddress.of("sentinel://one")
+
+
+def test_no_password_shows_when_it_is_printed() -> None:
+    address = BrokerAddress.of("sentinel://:secret@one", "platform", Login("watcher", "other"))
+    assert "secret" not in repr(address)
+    assert "other" not in repr(address)

@@ -1,0 +1,164 @@
+"""Three hosts that share a broker and a database and nothing else; one is cut off in the middle of its work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.services import Mongod, Valkey
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.tenant import Status
+from tests.api.conftest import ADMINS, Client, Issuer
+from tests.hosts.conftest import every_tenant_is_whole, tokens_of
+from tests.hosts.network import Host
+from tests.path.conftest import Platform, build
+from tests.path.test_whole_path import until
+from tests.stand_ins import API_TOKEN, CLIENTS, fault
+
+ROOT = Path(__file__).parents[2]
+#: set where this file is run again by a user who is root of namespaces of its own
+INSIDE = "DEZKY_TEST_OWN_ROOT"
+#: the steps that are under way as the host is cut off
+CUT = ("authentik", "ocis")
+
+
+def as_own_root(test: str) -> None:
+    """Run the test as root of a user namespace. Skips where the kernel permits that neither."""
+    own = ["unshare", "--user", "--map-root-user", "--net"]
+    if INSIDE in os.environ or subprocess.run([*own, "true"], capture_output=True).returncode != 0:
+        pytest.skip("This kernel lets neither this user nor a user of its own make network namespaces.")
+    run = [*own, "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-m", "pytest", "-n0", test]
+    done = subprocess.run(run, cwd=ROOT, env={**os.environ, INSIDE: "1"}, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.fixture
+def hosts(request: pytest.FixtureRequest) -> Iterator[list[Host]]:
+    """Three of them. None when the test has been run by another user instead."""
+    if shutil.which("ip") is None:
+        pytest.skip("The program ip (Debian package iproute2) is not on this machine.")
+    made: list[Host] = []
+    try:
+        made.append(Host(1))
+        made += [Host(number, made[0]) for number in (2, 3)]
+    except PermissionError:
+        as_own_root(request.node.nodeid)
+    yield made
+    for host in made:
+        host.close()
+
+
+@pytest.fixture
+def middle(hosts: list[Host]) -> Iterator[Host | None]:
+    """The first host, which the test itself is on."""
+    if not hosts:
+        yield None
+        return
+    with hosts[0].inside():
+        yield hosts[0]
+
+
+@pytest.fixture
+def products(middle: Host | None) -> Iterator[tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn]]:
+    authentik = AuthentikStandIn(api_token=API_TOKEN, admin_group=ADMINS, clients=CLIENTS)
+    stalwart = StalwartStandIn(api_key=API_TOKEN, dkim_delay=0.05)
+    ocis = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin")})
+    for one in (authentik, stalwart, ocis):
+        one.host = middle.address if middle else one.host
+    with authentik.running(), stalwart.running(), ocis.running():
+        yield authentik, stalwart, ocis
+
+
+@pytest.fixture
+def shared_servers(middle: Host | None, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """All that the hosts share: settings that lead to a database and a broker on the first one."""
+    if middle is None:
+        yield {}
+        return
+    mongod = Mongod(tmp_path, address=middle.address)
+    valkey = Valkey(tmp_path, address=middle.address, options=("--protected-mode", "no"))
+    try:
+        mongod.start()
+        valkey.start()
+        yield {"MONGODB_URI": mongod.uri, "REDIS_URL": valkey.url}
+    finally:
+        valkey.stop()
+        mongod.stop()
+
+
+def test_a_host_that_is_cut_off_loses_its_steps_to_another_and_comes_back_without_harm(
+    hosts: list[Host],
+    products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+    shared_servers: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    if not hosts:
+        return  # it has been run by another user, and did well
+    _, second, third = hosts
+    issuer = Issuer(products[0])
+    issuer.person("admin", ADMINS)
+    platform = build(tmp_path, products, **shared_servers, **tokens_of(issuer))
+    try:
+        _cut_off_and_come_back(platform, second, third, issuer)
+    finally:
+        platform.close()
+
+
+def _cut_off_and_come_back(platform: Platform, second: Host, third: Host, issuer: Issuer) -> None:
+    with second.inside():
+        url = platform.start_api(second.address)
+        platform.start_sweep()
+    with third.inside():
+        platform.start_sweep()
+        far_worker = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="suspended")
+    platform.until_ready(url)
+    client = Client(url, issuer.token("admin"))
+    assert client("GET", "/users/me").status_code == 200
+    # the tenant that the service makes for itself
+    until(lambda: platform.store.tenants.find(platform.settings.default_tenant_slug))
+    platform.settled(platform.settings.default_tenant_slug)
+
+    # the effect happens at once, the answer comes a byte at a time
+    fault(platform.authentik, kind="drip", method="POST", delay=0.5, count=1)
+    fault(platform.ocis, kind="drip", method="POST", path="drives$", delay=0.5, count=1)
+    sign_up(client, "acme")
+    until(lambda: platform.upstream("acme")["groups"] and platform.upstream("acme")["spaces"])
+    third.cut_off()
+    far_worker.send_signal(signal.SIGSTOP)
+    with second.inside():
+        near_worker = platform.start_worker()
+    view = platform.settled("acme")
+    assert "step.lease_lost" not in platform.logs()
+    assert view.tenant.status is Status.ACTIVE
+    assert view.operation is not None
+    assert [view.operation.step(name).attempts for name in CUT] == [2, 2]
+
+    third.join_again()
+    far_worker.send_signal(signal.SIGCONT)
+    # it goes on where it stood, and what it has to say comes too late
+    until(lambda: all(lost_its_lease(platform, name) for name in CUT))
+    every_tenant_is_whole(platform, ["acme"])
+    assert platform.settled("acme").operation == view.operation
+    near_worker.terminate()
+    near_worker.wait(30)
+    sign_up(client, "beta")
+    every_tenant_is_whole(platform, ["beta"])
+    assert far_worker.poll() is None, platform.logs()[-4000:]
+
+
+def lost_its_lease(platform: Platform, step: str) -> bool:
+    return any("step.lease_lost" in line and f"step={step}" in line for line in platform.logs().splitlines())
+
+
+def sign_up(client: Client, slug: str) -> None:
+    answer = client("POST", "/tenants", json={"slug": slug, "name": slug.title(), "domains": [f"{slug}.test"]})
+    assert answer.status_code == 201, answer.text

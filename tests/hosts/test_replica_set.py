@@ -1,0 +1,72 @@
+"""MongoDB as a replica set of three: its primary dies, hands over, and is missed, while tenants keep signing up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pymongo import IndexModel
+
+from sandbox.clusters import ReplicaSet
+from shared.store.mongo import make_indexes
+from tests.api.conftest import Client, Issuer
+from tests.hosts.conftest import SignUps, every_tenant_is_whole, readiness, tokens_of
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+
+
+def test_indexes_are_made_while_a_member_is_down(
+    replica_set: ReplicaSet, make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    until(replica_set.is_whole)
+    platform = make_platform(redis_url, MONGODB_URI=replica_set.uri)
+    rows = platform.store.client["dezky"]["rows"]
+    # of an empty collection an index is made by the primary alone
+    rows.insert_one({"name": "one"})
+    gone = next(one for one in replica_set.addresses if one != replica_set.primary())
+    replica_set.kill(gone)
+    make_indexes(rows, [IndexModel("name", name="by_name")])
+    assert "by_name" in rows.index_information()
+    replica_set.start_member(gone)
+    until(replica_set.is_whole)
+
+
+def test_nothing_is_lost_or_doubled_while_primaries_die_and_hand_over_and_without_one_the_api_says_so(
+    replica_set: ReplicaSet,
+    make_platform: Callable[..., Platform],
+    redis_url: str,
+    issuer: Issuer,
+    operator: Callable[[str], Client],
+) -> None:
+    # attempts that leave a lease room to wait for the next primary
+    times = {"LEASE_SECONDS": "12", "ATTEMPT_SECONDS": "2", "CALL_SECONDS": "1"}
+    platform = make_platform(redis_url, MONGODB_URI=replica_set.uri, **tokens_of(issuer), **times)
+    url = platform.start_api()
+    worker = platform.start_worker()
+    sweep = platform.start_sweep()
+    platform.until_ready(url)
+    client = operator(url)
+    with SignUps(client) as sign_ups:
+        sign_ups.wait_for(4)
+        dead = replica_set.primary()
+        replica_set.kill(dead)
+        sign_ups.wait_for(4)
+        assert replica_set.primary() != dead
+        replica_set.step_down()
+        sign_ups.wait_for(4)
+    every_tenant_is_whole(platform, sign_ups.accepted)
+    assert set(sign_ups.answers) <= {201, "store_unavailable", "key_in_progress", "unanswered"}, platform.logs()
+    assert all(process.poll() is None for process in (worker, sweep)), platform.logs()[-4000:]
+
+    # one is dead already: now a single one is left, which may not be primary
+    primary = replica_set.primary()
+    replica_set.suspend(primary)
+    answer = client("POST", "/tenants", json={"slug": "later", "name": "Later"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert readiness(url) == (503, {"mongodb": "down", "broker": "up"})
+    replica_set.resume(primary)
+    platform.until_ready(url)
+    again = client("POST", "/tenants", json={"slug": "later", "name": "Later"})
+    assert again.status_code == 201, again.text
+    assert platform.settled("later").tenant.slug == "later"
+    replica_set.start_member(dead)

@@ -1,0 +1,68 @@
+"""The broker as a master with a replica, watched by three Sentinels: it dies and hands over while work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import redis
+
+from sandbox.clusters import WatchedValkey
+from shared.dispatch.broker import SteadySentinel, connect
+from shared.domain.broker_address import BrokerAddress, Login
+from tests.api.conftest import Client, Issuer
+from tests.hosts.conftest import (
+    SENTINEL_PASSWORD,
+    SERVER_PASSWORD,
+    SignUps,
+    every_tenant_is_active,
+    every_tenant_is_whole,
+    readiness,
+    tokens_of,
+)
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+
+
+def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_when_it_hands_over(
+    watched: WatchedValkey,
+    sentinel_settings: dict[str, str],
+    make_platform: Callable[..., Platform],
+    issuer: Issuer,
+    operator: Callable[[str], Client],
+) -> None:
+    platform = make_platform(watched.url, **sentinel_settings, **tokens_of(issuer))
+    url = platform.start_api()
+    worker = platform.start_worker()
+    sweep = platform.start_sweep()
+    platform.until_ready(url)
+    with SignUps(operator(url)) as sign_ups:
+        sign_ups.wait_for(4)
+        watched.master.kill()
+        until(lambda: watched.master_port() == watched.replica.port)
+        until(lambda: readiness(url) == (200, {"mongodb": "up", "broker": "up"}))
+        sign_ups.wait_for(2)
+        every_tenant_is_active(platform, sign_ups.accepted[:])
+        watched.master.start()
+        until(watched.hand_over)
+        until(lambda: watched.master_port() == watched.master.port)
+        sign_ups.wait_for(4)
+    every_tenant_is_whole(platform, sign_ups.accepted)
+    # the broker was away, and nobody who signed up has seen it
+    assert set(sign_ups.answers) <= {201, "unanswered"}
+    assert all(process.poll() is None for process in (worker, sweep)), platform.logs()[-4000:]
+    assert SERVER_PASSWORD not in platform.logs()
+    assert SENTINEL_PASSWORD not in platform.logs()
+
+
+def test_a_sentinel_that_is_down_costs_no_waiting(watched: WatchedValkey) -> None:
+    dead, *others = (f"127.0.0.1:{port}" for port in (1, *watched.ports))
+    text = ";".join(f"sentinel://:{'p%3Aw%40of%2Fservers'}@{one}/3" for one in (dead, *others))
+    address = BrokerAddress.of(text, "dezky", Login(None, SENTINEL_PASSWORD))
+    with connect(address, socket_timeout=1, connect_timeout=1) as client:
+        client.set("where", "here")
+    with redis.Redis(port=watched.master_port(), password=SERVER_PASSWORD, db=3) as direct:
+        assert direct.get("where") == b"here"
+    watchers = client.connection_pool.sentinel_manager
+    assert isinstance(watchers, SteadySentinel)
+    # redis-py's usual three, with seconds between them, would keep a request waiting
+    assert [one.get_retry().get_retries() for one in watchers.sentinels] == [0, 0, 0, 0]

@@ -1,0 +1,186 @@
+"""A database that is older than it was seen before is told from one that is not, whatever Redis still knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+
+from shared.control_plane.opening import open_control_plane
+from shared.control_plane.restore_watch import OLDER, OTHER, STARTED, RestoreWatch
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor
+from shared.domain.broker_address import BrokerAddress
+from shared.domain.tenant import NewTenant
+from shared.settings import Settings
+from shared.store.opening import Store
+
+
+class World:
+    """One database and its memory in Redis."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
+        self.store, self.dispatcher, self.settings, self.admin = store, dispatcher, settings, admin
+        self.plane = open_control_plane(store, dispatcher, settings)
+        self.rows = store.client[settings.mongodb_database]
+        self.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
+
+    def watch(self) -> RestoreWatch:
+        return RestoreWatch(self.store, self.dispatcher.memory, self.settings)
+
+    def look(self, times: int = 1) -> str | None:
+        """Look as a process that has just started; why the platform only observes since, None when it does not."""
+        for _ in range(times):
+            self.watch().look()
+            self.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
+        pause = self.plane.observing.state(self.admin).pause
+        return pause.reason if pause else None
+
+    def backup(self) -> list[dict[str, Any]]:
+        return list(self.rows["epochs"].find())
+
+    def restore(self, rows: list[dict[str, Any]]) -> None:
+        """The database as it was then: the number, and no word of observing."""
+        self.rows["switches"].delete_many({})
+        self.rows["epochs"].delete_many({})
+        if rows:
+            self.rows["epochs"].insert_many(rows)
+        self.store.switches._seen = None
+
+    def grow(self) -> None:
+        for slug in ("acme", "beta"):
+            self.plane.tenants.create(NewTenant(slug, slug.title(), "starter"), self.admin)
+
+
+@pytest.fixture
+def world(store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> World:
+    return World(store, dispatcher, settings, admin)
+
+
+def test_a_database_that_goes_on_is_never_suspected(world: World) -> None:
+    world.grow()
+    assert world.look(8) is None
+    (row,) = world.backup()
+    assert row["number"] > 3
+
+
+def test_an_older_copy_is_told_at_the_next_look_and_the_event_says_so(world: World) -> None:
+    world.look(3)
+    backup = world.backup()
+    world.look(3)
+    world.restore(backup)
+    assert world.look() == OLDER
+    event = world.rows["events"].find_one({"action": "observe_only.begun"})
+    assert event is not None
+    assert (event["actor"], event["after"]) == (None, {"reason": OLDER})
+
+
+def test_it_stays_so_however_often_it_is_looked_and_is_told_once(world: World) -> None:
+    world.look(3)
+    backup = world.backup()
+    world.look(3)
+    world.restore(backup)
+    assert world.look(5) == OLDER
+    assert world.rows["events"].count_documents({"action": "observe_only.begun"}) == 1
+    assert world.backup()[0]["number"] == backup[0]["number"]
+
+
+def test_an_operators_word_ends_it_for_good_and_a_further_restore_is_told_again(world: World) -> None:
+    world.look(3)
+    backup = world.backup()
+    world.look(3)
+    world.restore(backup)
+    world.look()
+    world.plane.observing.end(world.admin)
+    assert world.look(5) is None
+    world.restore(backup)
+    assert world.look() == OLDER
+
+
+def test_another_database_in_its_place_is_told(world: World) -> None:
+    world.look(3)
+    world.restore([{"_id": "epoch", "line": "another", "number": 999}])
+    assert world.look() == OTHER
+    world.plane.observing.end(world.admin)
+    assert world.look(4) is None
+
+
+def test_a_backup_from_before_there_were_numbers_is_told_by_its_tenants(world: World) -> None:
+    world.grow()
+    world.look(3)
+    world.restore([])
+    assert world.look() == OTHER
+    assert world.look(3) == OTHER
+
+
+def test_a_new_and_empty_database_is_not_suspected(world: World) -> None:
+    world.look(3)
+    world.restore([])
+    assert world.look(4) is None
+
+
+def test_a_redis_that_forgot_everything_says_nothing_and_learns_anew(world: World) -> None:
+    world.look(3)
+    world.redis.flushall()
+    assert world.look(2) is None
+    backup = world.backup()
+    world.look(2)
+    world.restore(backup)
+    assert world.look() == OLDER
+
+
+def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
+    world.look(3)
+    backup = world.backup()
+    away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
+    world.restore(backup)
+    RestoreWatch(world.store, away.memory, world.settings).look()
+    assert world.plane.observing.state(world.admin).pause is None
+    # ended while Redis is away, it is remembered once that is back
+    world.plane.observing.begin("by hand", world.admin)
+    world.plane.observing.end(world.admin)
+    RestoreWatch(world.store, away.memory, world.settings).look()
+    assert world.backup()[0]["forgiven"] is True
+    assert world.look(3) is None
+    assert world.backup()[0]["forgiven"] is False
+
+
+def test_many_processes_that_look_at_once_suspect_nothing(world: World) -> None:
+    def look(_: int) -> None:
+        for _ in range(10):
+            world.watch().look()
+            world.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
+
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(look, range(8)))
+        assert world.plane.observing.state(world.admin).pause is None
+        world.plane.observing.begin("by hand", world.admin)
+        world.plane.observing.end(world.admin)
+
+
+def test_a_process_looks_no_more_often_than_it_must(world: World) -> None:
+    watch = world.watch()
+    watch.look()
+    watch.look()
+    world.rows["epochs"].delete_many({})
+    watch.look()
+    assert world.backup() == []
+
+
+def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
+    world: World, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(observe_only_on_start=True)
+    watch = RestoreWatch(world.store, world.dispatcher.memory, settings)
+    watch.look()
+    pause = world.plane.observing.state(world.admin).pause
+    assert pause is not None
+    assert pause.reason == STARTED
+    world.plane.observing.end(world.admin)
+    watch._next = 0.0
+    watch.look()
+    assert world.plane.observing.state(world.admin).pause is None

@@ -1,0 +1,68 @@
+"""The judgement itself: what a look may and may not say of an object, by what the record held at which time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.orphan import Cause, Evidence, Kind, Stamped, judged
+from shared.domain.tenant import Status
+from tests.stand_ins import OTHER_ID, TENANT_ID, tenant
+
+BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
+BEFORE, AFTER = BEGAN - timedelta(seconds=1), BEGAN + timedelta(seconds=1)
+ONE, TWO = Stamped(Kind.SPACE, "one", "One", TENANT_ID), Stamped(Kind.SPACE, "two", "Two", TENANT_ID)
+
+
+def cause(found: list[Stamped], busy: bool = False, **fields: Any) -> dict[str, Cause]:
+    """Id to cause; the fields are those of the objects' tenant, without any it is not on record."""
+    known = {TENANT_ID: tenant(**{"updated_at": BEFORE, **fields})} if fields else {}
+    evidence = Evidence(BEGAN, known, {TENANT_ID} if busy else ())
+    return {one.id: said for one, said in judged(found, evidence).items()}
+
+
+def test_of_a_tenant_that_is_not_on_record_it_is_one() -> None:
+    assert cause([ONE]) == {"one": Cause.TENANT_UNKNOWN}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_of_a_tenant_in_any_status_it_is_none(status: Status) -> None:
+    assert cause([ONE], status=status, remote={"ocisSpaceId": "one"}) == {}
+    assert cause([ONE], status=status) == {}
+
+
+def test_of_a_tenant_that_was_purged_before_the_look_began_it_is_one() -> None:
+    assert cause([ONE], status=Status.DELETED, purged_at=BEFORE) == {"one": Cause.TENANT_PURGED}
+
+
+@pytest.mark.parametrize("purged_at", [BEGAN, AFTER])
+def test_what_a_purge_may_have_removed_while_the_look_was_under_way_is_left_to_the_next(purged_at: datetime) -> None:
+    assert cause([ONE], status=Status.DELETED, purged_at=purged_at) == {}
+
+
+def test_beside_the_one_on_record_it_is_one_unless_the_tenant_is_busy_or_was_changed_meanwhile() -> None:
+    known = {"remote": {"ocisSpaceId": "one"}}
+    assert cause([ONE, TWO], **known) == {"two": Cause.OTHER_OBJECT}
+    assert cause([ONE, TWO], busy=True, **known) == {}
+    assert cause([ONE, TWO], updated_at=BEGAN, **known) == {}
+
+
+def test_the_one_on_record_must_be_there_and_carry_the_mark_itself() -> None:
+    known = {"remote": {"ocisSpaceId": "one"}}
+    assert cause([TWO], **known) == {}
+    assert cause([Stamped(Kind.SPACE, "one", "One", OTHER_ID), TWO], **known) == {"one": Cause.TENANT_UNKNOWN}
+    assert cause([Stamped(Kind.GROUP, "one", "One", TENANT_ID), TWO], **known) == {}
+
+
+def test_a_mail_domain_of_a_living_tenant_is_none_whether_it_is_on_the_list_or_not() -> None:
+    domain = Stamped(Kind.MAIL_DOMAIN, "d", "old.test", TENANT_ID)
+    assert cause([domain], domains=("acme.test",), remote={"stalwartDomainId": "other"}) == {}
+
+
+def test_a_number_in_a_name_proves_nothing_without_a_mark_beside_it() -> None:
+    weak = Stamped(Kind.MAIL_TENANT, "t", f"Acme {TENANT_ID}", TENANT_ID, is_proof=False)
+    assert cause([weak]) == {}
+    assert cause([weak, ONE]) == {"t": Cause.TENANT_UNKNOWN, "one": Cause.TENANT_UNKNOWN}
+    assert cause([weak], status=Status.DELETED, purged_at=BEFORE) == {"t": Cause.TENANT_PURGED}

@@ -1,0 +1,38 @@
+"""Orphans through real sweeps: found by themselves, and removed though a sweep dies half-way."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+from shared.domain.orphan import Orphan, OrphanQuery
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+from tests.stand_ins import fault
+
+
+def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, ORPHAN_QUARANTINE_HOURS="0")
+    platform.start_worker()
+    platform.create("acme")
+    tenant = platform.settled("acme").tenant
+    platform.store.client[platform.settings.mongodb_database]["tenants"].delete_one({"slug": "acme"})
+
+    def spaces() -> tuple[Orphan, ...]:
+        return platform.store.orphans.page(OrphanQuery(integration="ocis")).items
+
+    first = platform.start_sweep()
+    until(lambda: [one.object_id for one in spaces()] == [tenant.remote["ocisSpaceId"]])
+    platform.plane.orphans.look(platform.admin)
+    until(lambda: spaces()[0].status == "removable")
+    fault(platform.ocis, kind="hang", method="DELETE", after=1, count=1)
+    platform.plane.orphans.remove(spaces()[0].id, platform.admin)
+    until(lambda: platform.upstream("acme")["spaces"][0]["disabled"])
+    first.send_signal(signal.SIGKILL)
+    assert spaces()[0].status == "removing"
+    platform.start_sweep()
+    until(lambda: spaces()[0].status == "removed", 90)
+    assert platform.upstream("acme")["spaces"] == []
+    assert len(platform.upstream("acme")["groups"]) == 1

@@ -1,0 +1,72 @@
+"""A database restored from a backup under real processes: nothing is changed outside until an operator says so."""
+
+from __future__ import annotations
+
+import time
+
+from shared.domain.operation import Mode, OperationStatus
+from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
+from tests.stand_ins import writes
+
+
+def restore(platform: Platform) -> None:
+    """As an older copy would be: a lower number, and no word of observing."""
+    rows = platform.store.client[platform.settings.mongodb_database]
+    until(lambda: _remembered(platform) > 1)
+    rows["switches"].delete_many({})
+    rows["epochs"].update_one({}, {"$set": {"number": 1}})
+
+
+def _remembered(platform: Platform) -> int:
+    found = platform.dispatcher.memory.recall(platform.settings.mongodb_database)
+    return found.number if found else 0
+
+
+def is_observing(platform: Platform) -> bool:
+    return platform.plane.observing.state(platform.admin).pause is not None
+
+
+def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_ends_it(platform: Platform) -> None:
+    worker = platform.start_worker()
+    platform.create("acme")
+    platform.settled("acme")
+    worker.terminate()
+    worker.wait(20)
+    restore(platform)
+    view = platform.create("beta")
+    platform.ocis.journal.clear()
+    platform.start_worker()
+    until(lambda: is_observing(platform))
+    until(lambda: _held(platform) == 3)
+    assert writes(platform.ocis) == []
+    platform.plane.observing.end(platform.admin)
+    platform.start_sweep()
+    assert platform.settled("beta").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]
+    assert platform.has_one_of_each("beta")
+    assert view.operation is not None
+    assert not is_observing(platform)
+
+
+def _held(platform: Platform) -> int:
+    operation = platform.tenant("beta").operation
+    assert operation is not None
+    return sum(step.reason == "observe_only" for step in operation.steps)
+
+
+def test_restored_under_running_processes_it_is_noticed_by_them_and_plans_go_on(platform: Platform) -> None:
+    platform.start_worker()
+    platform.start_sweep()
+    platform.create("acme")
+    platform.settled("acme")
+    restore(platform)
+    until(lambda: is_observing(platform))
+    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
+    assert plan is not None
+    assert platform.plane.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
+    reconcile = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
+    assert reconcile is not None
+    time.sleep(2)
+    assert platform.plane.operations.get(reconcile.id, platform.admin).is_open
+    platform.plane.observing.end(platform.admin)
+    assert platform.settled("acme").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]

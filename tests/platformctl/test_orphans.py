@@ -1,0 +1,32 @@
+"""`platformctl orphans`: listed, shown, looked for, removed."""
+
+from __future__ import annotations
+
+from shared.domain.orphan import Cause
+from shared.store.opening import Store
+from tests.api.world import ORPHAN
+from tests.platformctl.conftest import Cli
+
+
+def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Store) -> None:
+    for _ in range(2):
+        store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 0)
+    (listed,) = cli.json("orphans", "list", "--status", "removable")
+    assert cli.json("orphans", "show", listed["_id"]) == listed
+    table = cli("orphans", "list", "--output", "table")
+    assert (table.exit_code, "removable" in table.stdout) == (0, True)
+    unasked = cli("orphans", "remove", listed["_id"])
+    assert (unasked.exit_code, "--yes" in unasked.stderr) == (2, True)
+    assert cli.json("orphans", "remove", listed["_id"], "--yes")["status"] == "removing"
+
+
+def test_one_in_quarantine_is_refused(cli: Cli, store: Store) -> None:
+    store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 60)
+    (listed,) = cli.json("orphans", "list")
+    refused = cli("orphans", "remove", listed["_id"], "--yes")
+    assert (refused.exit_code, "not_removable" in refused.stderr) == (3, True)
+
+
+def test_a_look_is_asked_for_and_shown(cli: Cli) -> None:
+    assert [one["integration"] for one in cli.json("orphans", "look")] == ["authentik", "stalwart", "ocis"]
+    assert all(one["nextLookAt"] for one in cli.json("orphans", "looks"))

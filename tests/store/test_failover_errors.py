@@ -1,0 +1,29 @@
+"""What a replica set answers while its primary changes means "not now", and what is our own fault does not."""
+
+from __future__ import annotations
+
+import pytest
+from pymongo.errors import NotPrimaryError, OperationFailure, PyMongoError, WTimeoutError
+
+from shared.domain.errors import StoreUnavailable
+from shared.store.mongo import our_errors
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NotPrimaryError("not primary", {"code": 10107}),
+        OperationFailure("Read concern majority reads are currently not possible.", 134),
+        OperationFailure("Primary stepped down while waiting for replication", 189),
+        OperationFailure("interrupted due to replica set state change", 11602),
+        WTimeoutError("waiting for replication timed out", 64),
+    ],
+)
+def test_answers_of_a_changing_replica_set_mean_not_now(answer: PyMongoError) -> None:
+    with pytest.raises(StoreUnavailable), our_errors():
+        raise answer
+
+
+def test_a_mistake_of_ours_stays_what_it_is() -> None:
+    with pytest.raises(OperationFailure), our_errors():
+        raise OperationFailure("unknown operator", 168)

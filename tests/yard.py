@@ -1,0 +1,168 @@
+"""Fixtures: a platform over the three products' stand-ins whose workers' and sweep's parts the test does by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.control_plane.opening import open_control_plane
+from shared.control_plane.orphan_watch import OrphanWatch
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.domain.operation import Operation
+from shared.domain.orphan import Orphan, OrphanLook, OrphanQuery
+from shared.domain.tenant import NewTenant, Tenant
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+from tests.records import EVERY_SURFACE
+from tests.stand_ins import API_TOKEN
+from worker.desk import connect_integrations
+from worker.gate import Gate
+from worker.integrations.ocis import Space
+from worker.orphans.looks import OrphanLooks
+from worker.runner import Runner
+from worker.steps.registry import STEPS
+
+
+class Yard:
+    """Everything of one platform, in this process. Rows of the database may be changed behind its back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+    ) -> None:
+        self.settings = settings
+        self.authentik, self.stalwart, self.ocis = products
+        self.store: Store = open_store(settings)
+        self.plane = open_control_plane(self.store, dispatcher, settings)
+        caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
+        self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+        self.clients = connect_integrations(settings)
+        self.runner = Runner(self.store, dispatcher, STEPS, self.clients, settings)
+        self.rows = self.store.client[settings.mongodb_database]
+
+    # -- the workers' part
+
+    def finish(self, view: TenantView) -> Operation:
+        """Run the operation's steps until it has ended."""
+        assert view.operation is not None
+        give_up = time.monotonic() + 30
+        while True:
+            operation = self.store.operations.find(view.operation.id)
+            assert operation is not None
+            if not operation.is_open:
+                return operation
+            assert time.monotonic() < give_up, operation
+            for step in operation.steps:
+                self.runner.run(operation.id, step.name, operation.dispatch)
+            time.sleep(0.02)
+
+    def grown(self, slug: str = "acme") -> Tenant:
+        """An active tenant with a group, a domain and a space."""
+        new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
+        assert self.finish(self.plane.tenants.create(new, self.admin)).status == "succeeded"
+        time.sleep(0.01)
+        return self.tenant(slug)
+
+    def tenant(self, slug: str) -> Tenant:
+        return self.plane.tenants.get(slug, self.admin).tenant
+
+    def forget(self, slug: str) -> None:
+        """The tenant's record is lost, as if a backup from before it had been restored."""
+        tenant = self.tenant(slug)
+        self.rows["tenants"].delete_one({"slug": slug})
+        self.rows["operations"].delete_many({"tenantId": tenant.id})
+
+    # -- the sweep's part
+
+    def make_looks(self) -> OrphanLooks:
+        watch = OrphanWatch(self.store, self.settings)
+        return OrphanLooks(watch, Gate(self.store, self.settings), self.clients, self.settings)
+
+    def sweep(self) -> None:
+        """Do all that is due of looks and removals."""
+        looks = self.make_looks()
+        for _ in range(4):
+            looks.push()
+            for running in list(looks._running):
+                running.result()
+        looks.close()
+
+    def look(self) -> dict[str, OrphanLook]:
+        """Have all looked through, and show how that went."""
+        self.plane.orphans.look(self.admin)
+        self.sweep()
+        return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
+
+    # -- what is there
+
+    def orphans(self) -> list[Orphan]:
+        found = self.plane.orphans.page(OrphanQuery(limit=200), self.admin).items
+        return sorted(found, key=lambda one: (one.integration, one.name))
+
+    def one(self, integration: str) -> Orphan:
+        (found,) = [one for one in self.orphans() if one.integration == integration]
+        return found
+
+    def kinds(self) -> list[tuple[str, str, str]]:
+        """(kind, cause, status) of each orphan."""
+        return [(one.kind.value, one.cause.value, one.status.value) for one in self.orphans()]
+
+    def events(self, *actions: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows["events"].find().sort("_id") if row["action"] in actions]
+
+    def twin_of_space(self, tenant: Tenant) -> str:
+        """A second space with the tenant's mark; its id."""
+        files = self.clients["ocis"]
+        known: Space = files.find_space(tenant.remote["ocisSpaceId"])
+        made: Space = files.create_space("Twin", "project/twin", known.description, known.quota)
+        return made.id
+
+    def spaces(self) -> set[str]:
+        return {one["id"] for one in self.ocis.snapshot()["spaces"] if one["alias"].startswith("project/")}
+
+
+@pytest.fixture
+def make_yard(
+    make_settings: Callable[..., Settings],
+    store: Store,
+    dispatcher: Dispatcher,
+    authentik: AuthentikStandIn,
+    stalwart: StalwartStandIn,
+    ocis: OcisStandIn,
+) -> Iterator[Callable[..., Yard]]:
+    made: list[Yard] = []
+
+    def make(**changes: Any) -> Yard:
+        given = {
+            "authentik_api_url": authentik.url,
+            "authentik_api_token": API_TOKEN,
+            "stalwart_api_url": stalwart.url,
+            "stalwart_api_token": API_TOKEN,
+            "ocis_api_url": ocis.url,
+            "ocis_username": "provisioner",
+            "ocis_password": API_TOKEN,
+            "orphan_quarantine_hours": 0,
+            "retry_base_seconds": 0.05,
+            "call_seconds": 2,
+        }
+        made.append(Yard(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
+        return made[-1]
+
+    yield make
+    for yard in made:
+        yard.store.close()
+
+
+@pytest.fixture
+def yard(make_yard: Callable[..., Yard]) -> Yard:
+    return make_yard()
