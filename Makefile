@@ -4,7 +4,7 @@ TEST_WORKERS ?= 4
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench down clean
+.PHONY: help setup demo test check bench chaos down clean
 
 help: ## list what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ check: $(READY) ## run the linters, the type checker and the import contracts
 
 bench: $(READY) ## measure beside a plain Celery chord (N=..., LATENCIES=...)
 	@$(PYTHON) -m bench
+
+chaos: $(READY) ## break everything while clients go on, then check the laws (SEED=..., TENANTS=..., MINUTES=...)
+	@$(PYTHON) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 clean: down ## remove the virtual environment and the sandbox's data
 	@rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,6 +23,7 @@ from api.orphans import orphan_routes
 from api.partners import partner_routes
 from api.problems import answer_problems
 from api.purges import purge_routes
+from api.seed import refuse_until_prepared
 from api.stripe_events import stripe_routes
 from api.subscriptions import subscription_routes
 from api.switches import switch_routes
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["id"] = IdConverter
     trace(app)
     answer_problems(app)
+    refuse_until_prepared(app, control_plane)
     for routes in (
         health_routes(control_plane, _version()),
         manual_routes(Manual(lambda: describe(app, _version(), settings.plans))),

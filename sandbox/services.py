@@ -172,6 +172,8 @@ def mongod_command(data: Path, address: str) -> list[str]:
         *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
         *("--networkMessageCompressors", "snappy,zstd"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # what a process locked and died is let go of soon; no transaction of ours takes so long
+        *("--setParameter", "transactionLifetimeLimitSeconds=30"),
     ]
 
 

@@ -117,9 +117,11 @@ class StandIn:
         return self.snapshot()
 
     async def _show_journal(self, request: web.Request) -> Any:
+        """What there is; DELETE takes it, so that the next one asking gets what has come since."""
+        shown = list(self.journal)
         if request.method == "DELETE":
             self.journal.clear()
-        return list(self.journal)
+        return shown
 
     async def _order_faults(self, request: web.Request) -> Any:
         if request.method == "DELETE":

@@ -44,10 +44,13 @@ class ServiceCases:
         self._tenants = tenants
         self._domains = domains
         self._settings = settings
+        #: until the indexes are known to be there, nothing may be recorded: the rules that they are would not hold
+        self.awaits_indexes = False
 
     def prepare(self) -> None:
         """Make the indexes and the default tenant. Idempotent, and safe when many processes start at once."""
         self._store.make_indexes()
+        self.awaits_indexes = False
         RestoreWatch(self._store, self._dispatcher.memory, self._settings).look()
         self._domains.prepare()
         slug = self._settings.default_tenant_slug
@@ -71,5 +74,5 @@ class ServiceCases:
         return Standing({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
 
     def readiness(self) -> dict[str, bool]:
-        """Each part this service cannot work without, and whether it answers."""
-        return {"mongodb": self._store.is_up(1.0), "broker": self._dispatcher.is_up()}
+        """Each part this service cannot work without, and whether it answers; a database does with its indexes only."""
+        return {"mongodb": not self.awaits_indexes and self._store.is_up(1.0), "broker": self._dispatcher.is_up()}

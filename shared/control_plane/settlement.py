@@ -14,9 +14,12 @@ from shared.store.opening import Store
 log = structlog.get_logger(__name__)
 
 
-def settle(store: Store, operation_id: str) -> Operation | None:
-    """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like."""
-    operation = store.transaction(lambda session: settle_within(store, operation_id, session))
+def settle(store: Store, operation_id: str, seconds: float | None = None) -> Operation | None:
+    """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
+
+    Raises StoreUnavailable when others' writes are in the way for longer than `seconds`.
+    """
+    operation = store.transaction(lambda session: settle_within(store, operation_id, session), seconds)
     if operation is not None:
         log.info(
             "operation.finished",

@@ -61,10 +61,11 @@ class LeanQoS(kombu_redis.QoS):
         self._noted.update(message["properties"]["delivery_tag"] for message in messages)
 
     def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
-        """The index goes first: should its message not follow, the next restore drops it."""
+        """The index goes last: a worker whose clock is ahead restores at once whatever stands there, and would take an
+        entry whose message is still to come for one without. Nobody would ever look for that message again."""
         texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
-        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
         pipe.hset(self.unacked_key, mapping=texts)
+        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
@@ -135,6 +136,10 @@ class LeanChannel(kombu_redis.Channel):
         stock: Any = super()
         try:
             return stock._brpop_read(**options)
+        except json.JSONDecodeError as junk:
+            # kombu lets it end the worker, and with it whatever the worker is at
+            _drop(len(junk.doc))
+            return True
         finally:
             self._deliver_handful()
 
@@ -160,16 +165,27 @@ def _readable(text: bytes) -> Any:
     """A message, or None for junk, of which nothing can be told that was not made up by whoever put it there."""
     try:
         message = json.loads(text)
-        properties = message["properties"]
-        is_whole = isinstance(properties["delivery_tag"], str) and {"exchange", "routing_key"} <= set(
-            properties["delivery_info"]
-        )
-    except (ValueError, TypeError, KeyError):
-        is_whole = False
-    if not is_whole:
-        log.warning("broker.junk_dropped", size=len(text))
+    except ValueError:
+        message = None
+    if not _is_whole(message):
+        _drop(len(text))
         return None
     return message
+
+
+def _is_whole(message: Any) -> bool:
+    """Whether it has what a worker must know to take, and to acknowledge, a message."""
+    try:
+        properties = message["properties"]
+        route = properties["delivery_info"]
+        texts = (message["body"], properties["delivery_tag"], route["exchange"], route["routing_key"])
+    except (TypeError, KeyError):
+        return False
+    return all(isinstance(text, str) for text in texts)
+
+
+def _drop(size: int) -> None:
+    log.warning("broker.junk_dropped", size=size)
 
 
 class LeanPoller(kombu_redis.MultiChannelPoller):
@@ -190,6 +206,13 @@ class LeanTransport(kombu_redis.Transport):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cycle = LeanPoller()
+
+    def _deliver(self, message: Any, queue: str | None) -> None:
+        """What no worker could acknowledge reaches none."""
+        if _is_whole(message):
+            super()._deliver(message, queue)
+        else:
+            _drop(len(json.dumps(message)))
 
 
 class LeanSentinelChannel(LeanChannel, kombu_redis.SentinelChannel):

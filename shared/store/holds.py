@@ -10,6 +10,7 @@ from pymongo.database import Database
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.switch import Hold
 from shared.store import holding, progress
+from shared.store.locked import update_unlocked
 from shared.store.mongo import Document, object_id, our_errors
 from shared.store.operation_rows import operation_of
 
@@ -42,7 +43,6 @@ class Holds:
         condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
         with our_errors():
             keys = [row["_id"] for row in self._operations.find(condition, {"_id": 1}).limit(limit)]
-            if not keys:
-                return 0
-            done = self._operations.update_many({"_id": {"$in": keys}, **condition}, holding.released(stopped))
-        return done.modified_count
+        if keys:
+            update_unlocked(self._operations, keys, condition, holding.released(stopped))
+        return len(keys)

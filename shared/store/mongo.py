@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,12 +17,13 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
-    WTimeoutError,
+    WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -38,6 +40,8 @@ DURABLE = WriteConcern(w="majority", j=True)
 
 #: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
 PATIENCE = 5.0
+#: what a transaction that is given up has left to be ended in
+ENDING_SECONDS = 2.0
 
 #: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
 #: timeout together, and what was waiting for it then goes to the next primary
@@ -69,7 +73,15 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
     )
 
 
-_UNAVAILABLE = (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WTimeoutError)
+_UNAVAILABLE = (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    # a write whose durability was not confirmed, as when the primary steps down under it, may be there or not
+    WriteConcernError,
+    # a server that has just begun to start says that it knows no sessions yet
+    ConfigurationError,
+)
 
 #: what members answer while a primary goes or comes, and the driver does not tell by the error's class: shutting down,
 #: nothing known to be with a majority yet, stepped down, out of time, interrupted
@@ -95,11 +107,24 @@ def _is_stepdown(problem: PyMongoError) -> bool:
     )
 
 
-def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T]) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried."""
-    # the client's own bound is each call's: a transaction would be begun anew for two minutes
-    with our_errors(), pymongo.timeout(client.options.timeout), client.start_session() as session:
-        return session.with_transaction(work, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float | None = None) -> T:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried,
+    for so many seconds, or as long as a call may take.
+
+    The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
+    record: the server lets go of that only when its own time is up. Tries end a little before calls do: one that was
+    cut short could not end its own transaction any more, and would leave the next such lock. Raises StoreUnavailable.
+    """
+    patience = seconds or client.options.timeout or PATIENCE
+    give_up = time.monotonic() + patience
+
+    def bounded(session: Transaction) -> T:
+        if time.monotonic() > give_up:
+            raise StoreUnavailable
+        return work(session)
+
+    with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
+        return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
 
 def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:

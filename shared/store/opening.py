@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -37,6 +38,9 @@ from shared.store.webhooks import Webhooks
 
 T = TypeVar("T")
 
+#: how long the indexes of one collection may take to be made, in seconds
+LONGEST_BUILD = 600.0
+
 
 @dataclass(frozen=True)
 class Store:
@@ -66,28 +70,32 @@ class Store:
     orphans: Orphans
     orphan_looks: OrphanLooks
 
-    def transaction(self, work: Callable[[Transaction], T]) -> T:
-        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls."""
-        return in_transaction(self.client, work)
+    def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
+        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
+
+        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or a call may take.
+        """
+        return in_transaction(self.client, work, seconds)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """No call to the database within the block takes longer than is left of `seconds`; StoreUnavailable then.
+
+        Not around a transaction, which has a time of its own.
+        """
+        with pymongo.timeout(seconds):
+            yield
 
     def make_indexes(self) -> None:
-        """Idempotent, and safe when several processes start at once."""
-        for collection in (
-            self.tenants,
-            self.domains,
-            self.operations,
-            self.users,
-            self.subscriptions,
-            self.partners,
-            self.events,
-            self.idempotency,
-            self.webhooks,
-            self.deliveries,
-            self.billing_looks,
-            self.orphans,
-            self.orphan_looks,
-        ):
-            collection.make_indexes()
+        """Idempotent, and safe when several processes start at once. May take long where much is kept."""
+        collections = (
+            *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
+            *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
+            *(self.orphans, self.orphan_looks),
+        )
+        for collection in collections:
+            with self.within(LONGEST_BUILD):
+                collection.make_indexes()
 
     def now(self) -> datetime:
         """The time on the database's clock."""

@@ -18,6 +18,7 @@ from shared.domain.operation import Action, Mode, Operation, OperationStatus, St
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
+from shared.store.locked import update_unlocked
 from shared.store.mongo import (
     Document,
     Transaction,
@@ -48,6 +49,8 @@ _OVERDUE: Document = {
     "pausedAt": None,
     "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
 }
+
+_DUE: Document = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
 
 
 class AlreadyOpen(Exception):
@@ -138,19 +141,18 @@ class Operations:
 
     def due(self, limit: int) -> Iterator[str]:
         """Ids of running operations that need a push, most overdue first."""
-        return self._ids({"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}, "dueAt", limit)
+        return self._ids(_DUE, "dueAt", limit)
 
     def resend(self, operation_ids: Sequence[str]) -> list[Operation]:
         """Raise the dispatch of those of these that are due still: another sweep may have been faster.
 
         One write for all, since each waits for the journal.
         """
-        keys = {"_id": {"$in": [ObjectId(one) for one in operation_ids]}}
-        due = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+        keys = [ObjectId(one) for one in operation_ids]
         ours = {"resentBy": secrets.token_hex(8)}
+        update_unlocked(self._rows, keys, _DUE, [*progress.resent(self._grace), {"$set": ours}])
         with our_errors():
-            self._rows.update_many(keys | due, [*progress.resent(self._grace), {"$set": ours}])
-            return list(map(operation_of, self._rows.find(keys | ours)))
+            return list(map(operation_of, self._rows.find({"_id": {"$in": keys}, **ours})))
 
     def overdue(self, limit: int) -> Iterator[str]:
         """Ids of running operations whose deadline has passed."""

@@ -131,6 +131,32 @@ def test_a_killed_workers_message_comes_back_when_its_time_is_up(redis_url: str,
         message.channel.qos._delivered.clear()
 
 
+class Commands(list[tuple[str, tuple[Any, ...], dict[str, Any]]]):
+    """A pipeline that keeps its commands, to be sent one by one."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **options: self.append((name, args, options))
+
+
+def test_a_restore_in_the_middle_of_a_note_leaves_no_message_that_nobody_looks_for(
+    redis_url: str, broker: redis.Redis
+) -> None:
+    install_lean_redis()
+    # as a worker sees it whose clock is ahead
+    ahead = {"visibility_timeout": -3600, "priority_steps": [0], "unacked_restore_throttle": 1}
+    with Connection(redis_url, transport_options=ahead) as connection:
+        sent(connection, 0)
+        qos = connection.default_channel.qos
+        message = {"body": "", "headers": {}, "properties": {"delivery_tag": "tag", "delivery_info": {}}}
+        commands = Commands()
+        qos._note_with(commands, [(message, "authentik", "authentik")])
+        for name, args, options in commands:
+            getattr(broker, name)(*args, **options)
+            qos.restore_visible(num=10, interval=1)
+        assert broker.hkeys("unacked") == []
+        assert broker.llen("authentik") == 1
+
+
 def test_a_note_cut_in_the_middle_is_cleared(connection: Connection, broker: redis.Redis) -> None:
     broker.zadd("unacked_index", {"tag-without-message": 0})
     connection.default_channel.qos.restore_visible(num=10, interval=1)

@@ -132,6 +132,8 @@ class Platform:
 
     def close(self) -> None:
         for process in self._running:
+            process.terminate()
+        for process in self._running:
             end(process, 5)
         self.dispatcher.close()
         self.store.close()

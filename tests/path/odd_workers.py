@@ -1,9 +1,10 @@
-"""Workers that are not as they should be: one whose step hangs for ever, one that is older than the operations, and one
-in a machine that gets suspended, where clocks stand still and a watchdog sees nothing."""
+"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old, and
+one in a machine that gets suspended, where clocks stand still and a watchdog sees nothing."""
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +24,22 @@ def _hang(work: Work, client: Any) -> Outcome:
     raise AssertionError
 
 
+def _die_of_poison(work: Work, client: Any) -> Outcome:
+    if work.tenant.slug == "poison":
+        # whatever runs beside it has time to end
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return STEPS[Action.PROVISION][OCIS](work, client)
+
+
 def _steps(kind: str) -> Mapping[Action, Functions]:
-    if kind == "hanging":
-        return {action: {**functions, OCIS: _hang} for action, functions in STEPS.items()}
+    if kind in _ODD:
+        return {action: {**functions, OCIS: _ODD[kind]} for action, functions in STEPS.items()}
     if kind == "old":
         return {action: {name: one for name, one in known.items() if name != OCIS} for action, known in STEPS.items()}
     return STEPS
 
 
+_ODD = {"hanging": _hang, "deadly": _die_of_poison}
 kind = os.environ["ODD_WORKER"]
 app = create_worker(read_settings(), _steps(kind), Watchdog(3600) if kind == "suspended" else None)

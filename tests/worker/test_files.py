@@ -207,7 +207,23 @@ def test_a_group_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pending(
     assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
 
 
-@pytest.mark.parametrize("status", [405, 500, 501])
+def test_a_fault_while_the_group_is_made_is_no_directory_that_takes_none(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    fault(ocis, kind="status", status=500, method="POST", path="groups$", count=1)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+def test_a_group_that_was_made_though_the_answer_was_a_fault_is_invited(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    fault(ocis, kind="applied_then_status", status=500, method="POST", path="groups$", count=1)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+@pytest.mark.parametrize("status", [405, 501])
 def test_a_directory_that_takes_no_groups_leaves_members_pending(
     ocis: OcisStandIn, files: Ocis, work: Errand, status: int
 ) -> None:

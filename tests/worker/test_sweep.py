@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pymongo
 import pytest
 import redis
+from bson import ObjectId
+from pymongo.client_session import ClientSession
 
 from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.broker_address import BrokerAddress
+from shared.domain.errors import StoreUnavailable
 from shared.domain.faults import ok
 from shared.domain.operation import OperationStatus
 from shared.domain.tenant import NewTenant, Status
 from shared.settings import Settings
+from shared.store.mongo import Transaction
 from shared.store.opening import Store, open_store
 from worker.sweep import Sweep
 
@@ -45,6 +50,15 @@ def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
     plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
+    assert operation is not None
+    time.sleep(0.1)
+    return operation.id
+
+
+def create_another(store: Store, settings: Settings, admin: Actor) -> str:
+    """The id of an operation of a second tenant, due at once."""
+    plane = open_control_plane(store, Unplugged(settings.redis_url.get_secret_value()), settings)
+    operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
@@ -105,3 +119,64 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     assert tenant.operation.status is OperationStatus.FAILED
     assert set(tenant.tenant.provisioning_errors) == set(STEPS)
     assert view.tenant.status is Status.PENDING
+
+
+@pytest.fixture
+def left_open(store: Store, settings: Settings) -> Iterator[Callable[[str], None]]:
+    """Change an operation in a transaction that is not ended, as a process does that dies within it."""
+    client = pymongo.MongoClient[dict[str, object]](settings.mongodb_uri.get_secret_value())
+    sessions: list[ClientSession] = []
+
+    def leave(operation_id: str) -> None:
+        sessions.append(client.start_session())
+        sessions[-1].start_transaction()
+        rows = client[settings.mongodb_database]["operations"]
+        rows.update_one({"_id": ObjectId(operation_id)}, {"$set": {"touched": True}}, session=sessions[-1])
+
+    yield leave
+    for session in sessions:
+        session.end_session()
+    client.close()
+
+
+def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
+    quick_store: Store, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
+) -> None:
+    plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    views = [plane.tenants.create(NewTenant(slug, slug, "starter"), admin) for slug in ("acme", "globex", "initech")]
+    locked_open, locked_closed, free = [view.operation.id for view in views if view.operation]
+    for step in STEPS:
+        claim = quick_store.operations.claim(locked_closed, step, 1, 60)
+        assert claim is not None
+        quick_store.operations.record(claim, ok())
+    left_open(locked_open)
+    left_open(locked_closed)
+    time.sleep(0.1)
+    assert Sweep(quick_store, dispatcher).look() == 1
+    operations = [quick_store.operations.find(one) for one in (locked_open, locked_closed, free)]
+    assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
+
+
+def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
+    lost: str, quick_store: Store, left_open: Callable[[str], None]
+) -> None:
+    left_open(lost)
+    # as long as any call may take; the server itself lets go after a minute
+    with pytest.raises(StoreUnavailable):
+        quick_store.transaction(lambda session: quick_store.operations.cancel(lost, session))
+
+
+def test_a_change_that_gave_up_leaves_nothing_locked_itself(
+    lost: str, quick_store: Store, settings: Settings, left_open: Callable[[str], None], admin: Actor
+) -> None:
+    other = create_another(quick_store, settings, admin)
+    left_open(lost)
+
+    def work(session: Transaction) -> None:
+        quick_store.operations.cancel(other, session)
+        quick_store.operations.cancel(lost, session)
+
+    with pytest.raises(StoreUnavailable):
+        quick_store.transaction(work, 0.5)
+    with quick_store.within(2):
+        assert quick_store.operations.resend([other])

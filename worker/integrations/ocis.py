@@ -13,6 +13,8 @@ from worker.integrations.json_api import Answer, JsonApi
 from worker.integrations.oidc_client import ClientCredentials
 
 GRAPH, BETA = "/graph/v1.0", "/graph/v1beta1"
+#: answers to the making of a group: not with our role, a read-only directory, one that is there, not supported
+NO_NEW_GROUP = (403, 405, 409, 501)
 
 #: role name to the id that is the same on every server
 SPACE_ROLES = {
@@ -112,9 +114,10 @@ class Ocis:
         return str(body["id"]) if str(body.get("displayName", "")).lower() == name.lower() else None
 
     def create_group(self, name: str) -> str | None:
-        """The new group's id; None when our role does not allow it, or somebody made it in the same moment."""
-        answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=(403, 409))
-        return None if answer.status in (403, 409) else str(answer.json()["id"])
+        """The new group's id; None when our role or a read-only directory does not allow it, or somebody made it in
+        the same moment."""
+        answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
+        return None if answer.status in NO_NEW_GROUP else str(answer.json()["id"])
 
     def find_member_role(self, space_id: str, group_id: str) -> str | None:
         """The role of a group in a space, as a role id. Raises Missing when our account is no member itself."""
@@ -135,7 +138,7 @@ class Ocis:
         self._call("PATCH", path, json={"roles": [SPACE_ROLES[role]]}, repeatable=True)
 
     def _call(self, method: str, path: str, **options: Any) -> Answer:
-        hand_back = options.pop("hand_back", ())
+        hand_back = options.get("hand_back", ())
         answer = self._api.call(method, path, **options)
         if answer.status == 401 and self._credentials is not None:
             # a token can end early; a second refusal of a fresh one is an answer

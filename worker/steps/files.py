@@ -183,11 +183,18 @@ def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
 
 
 def _made_group(name: str, files: Ocis) -> str | None:
-    """The group made now, by us or another. None where our role, or a read-only directory, forbids it."""
+    """The group made now, by us or another. None where our role, or a read-only directory, forbids it.
+
+    A fault is no such answer: taken for one, it would leave the group out until somebody reconciles.
+    """
     try:
         made = files.create_group(name)
-    except (Refused, Unavailable):
+    except Refused:
         made = None
+    except Unavailable:
+        made = files.find_group(name)
+        if made is None:
+            raise
     return made or files.find_group(name)
 
 

@@ -1,0 +1,56 @@
+"""The faults a storm orders of the products' stand-ins. Left out are those that only a person can put right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+PRODUCTS = ("authentik", "stalwart", "ocis")
+Rule = dict[str, Any]
+
+#: what any product may do: weight, and the order
+_COMMON: tuple[tuple[int, Rule], ...] = (
+    (3, {"kind": "latency", "delay": 0.4}),
+    (2, {"kind": "hang", "delay": 6, "probability": 0.3}),
+    (2, {"kind": "drip", "delay": 0.02, "probability": 0.5}),
+    (2, {"kind": "drip", "delay": 0.6, "probability": 0.1}),
+    (3, {"kind": "reset", "probability": 0.5}),
+    (4, {"kind": "lost", "probability": 0.5}),
+    (2, {"kind": "status", "status": 500, "probability": 0.6}),
+    (2, {"kind": "status", "status": 502}),
+    (3, {"kind": "status", "status": 503, "probability": 0.7, "headers": {"Retry-After": "1"}}),
+    (3, {"kind": "applied_then_status", "status": 500, "probability": 0.5}),
+    (2, {"kind": "applied_then_status", "status": 504, "probability": 0.5}),
+    (3, {"kind": "rate_limited", "retry_after": 1, "probability": 0.6}),
+    (2, {"kind": "wrong_body", "probability": 0.4}),
+    (2, {"kind": "empty_body", "probability": 0.4}),
+)
+#: what one product may do. Not here, since only a person can put it right: an object of the tenant's name, or with its
+#: very stamp, that somebody else made (`race_lost` of a group or a domain, `second_creator`). Nor `idp_down`, `mfa` and
+#: `role_lost`, which are refusals: they end a step at once, and the first has the integration left alone for a minute.
+_OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
+    "authentik": ((3, {"kind": "twin_first", "probability": 0.5}),),
+    "stalwart": (
+        (3, {"kind": "server_unavailable", "probability": 0.4}),
+        (4, {"kind": "partial_commit", "probability": 0.5}),
+        (2, {"kind": "race_lost", "path": "Account", "probability": 0.5}),
+        (2, {"kind": "tasks_in_between", "probability": 0.5}),
+        (2, {"kind": "text_surplus", "probability": 0.5}),
+        (3, {"kind": "max_concurrent_requests", "probability": 0.5}),
+    ),
+    "ocis": (
+        (4, {"kind": "storage_down", "probability": 0.6}),
+        (3, {"kind": "graph_down", "probability": 0.6}),
+        (4, {"kind": "create_then_500", "probability": 0.5}),
+    ),
+}
+#: no fault may come between a caller and the keys that tokens are verified by
+_PATHS = {"authentik": "^/api", "stalwart": "^/jmap", "ocis": "^/graph"}
+
+
+def make_rule(product: str, chance: random.Random) -> Rule:
+    """One order for a product's stand-in."""
+    rows = (*_COMMON, *_OWN[product])
+    _, rule = chance.choices(rows, [weight for weight, _ in rows])[0]
+    return ({"path": _PATHS[product]} | rule) if rule in [one for _, one in _COMMON] else dict(rule)

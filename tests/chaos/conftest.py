@@ -1,0 +1,33 @@
+"""The platform of tests/path, with what only a storm needs: a database of its own, workers whose clock is off."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.services import Mongod
+from shared.dispatch.names import QUEUES
+from tests.path.conftest import Platform, fragile, make_platform, platform
+from tests.path.test_whole_path import until
+
+__all__ = ["fragile", "make_platform", "platform"]
+
+
+@pytest.fixture
+def on_own_database(own_mongod: Mongod, make_platform: Callable[..., Platform], redis_url: str) -> Platform:
+    """A platform whose database the test may kill."""
+    return make_platform(redis_url, MONGODB_URI=own_mongod.uri)
+
+
+def start_worker_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:
+    """A worker like the others, but for its clock."""
+    log = platform._folder / f"worker-off-by-{seconds:.0f}.log"
+    celery = ["celery", "-A", "chaos.worker_app:app", "worker", "--pool", "threads", "--concurrency", "12"]
+    options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"off{seconds:.0f}@test"]
+    command = [sys.executable, "-m", "chaos.wrong_clock", str(seconds), *celery, *options]
+    process = platform._spawn(command, log, {"CHAOS_CLOCK_OFF": str(seconds)})
+    until(lambda: b" ready" in log.read_bytes(), 60)
+    return process

@@ -1,0 +1,49 @@
+"""An API process that is killed between what it has recorded and what it would have sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+import redis
+import requests
+
+from sandbox.processes import free_port
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from shared.dispatch.names import QUEUES
+from shared.domain.tenant import Status
+from tests.api.conftest import ADMINS, Client, Issuer
+from tests.path.conftest import Platform
+
+
+def odd_api(platform: Platform, when: str) -> str:
+    """The URL of an API that dies `when` it sends."""
+    port = free_port()
+    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", *granian, "--blocking-threads", "2", "tests.chaos.odd_apis:app"]
+    platform._spawn(command, platform._folder / f"{when}.log", {"ODD_API": when})
+    return f"http://127.0.0.1:{port}"
+
+
+def test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept(
+    make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikStandIn
+) -> None:
+    issuer = Issuer(authentik)
+    issuer.person("admin", ADMINS)
+    url = issuer.url()
+    platform = make_platform(redis_url, OIDC_ISSUERS=f"{url}={url}jwks/", OIDC_AUDIENCES="operator=operator")
+    broker = redis.Redis.from_url(redis_url)
+    apis = {slug: odd_api(platform, slug) for slug in ("before", "half-way")}
+    for (slug, api), sent in zip(apis.items(), (0, 1), strict=True):
+        platform.until_ready(api)
+        admin = Client(api, issuer.token("admin"))
+        assert admin("GET", "/users/me").status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            admin("POST", "/tenants", json={"slug": slug, "name": slug, "domains": [f"{slug}.test"]})
+        assert sum(int(broker.llen(queue)) for queue in QUEUES) == sent
+    platform.start_worker()
+    platform.start_sweep()
+    for slug in apis:
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)

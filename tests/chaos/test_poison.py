@@ -1,0 +1,34 @@
+"""A step that kills its worker each time it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.domain.operation import OperationStatus
+from shared.domain.tenant import Status
+from tests.path.conftest import Platform
+from tests.path.test_machine import step_of
+from tests.path.test_whole_path import until
+
+DEADLY = {"app": "tests.path.odd_workers:app", "ODD_WORKER": "deadly"}
+
+
+def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobody_else(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, STEP_MAX_ATTEMPTS="2", LEASE_SECONDS="3", ATTEMPT_SECONDS="2.8")
+    platform.start_sweep()
+    platform.create("poison")
+    platform.create("acme")
+    deaths = 0
+    while platform.tenant("poison").operation.is_open:  # type: ignore[union-attr]
+        worker = platform.start_worker(**DEADLY)
+        until(lambda: worker.poll() is not None or not platform.tenant("poison").operation.is_open, 60)  # type: ignore[union-attr]  # noqa: B023
+        deaths += worker.poll() is not None
+    assert deaths == 2
+    operation = platform.settled("poison").operation
+    assert operation is not None
+    assert (operation.status, operation.step("ocis").reason) == (OperationStatus.FAILED, "attempts_exhausted")
+    assert operation.step("ocis").remedy
+    assert step_of(platform, "poison", "authentik")[0] == "ok"
+    assert platform.settled("acme").tenant.status is Status.ACTIVE

@@ -1,0 +1,41 @@
+"""What the driver's errors mean to the rest of the platform."""
+
+from __future__ import annotations
+
+import pytest
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
+
+from shared.domain.errors import StoreUnavailable
+from shared.store.mongo import our_errors
+
+STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "operation was interrupted"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AutoReconnect("connection closed"),
+        # as an update of many gets it, which the driver does not repeat and gives no label
+        WriteConcernError("operation was interrupted", 11602, STEPPED_DOWN),
+        # as a server answers in its first moments
+        ConfigurationError("Sessions are not supported by this MongoDB deployment"),
+        OperationFailure("stepping down", 189, {"errorLabels": ["RetryableWriteError"]}),
+        OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]}),
+    ],
+)
+def test_what_may_pass_means_that_the_database_is_away_for_now(error: PyMongoError) -> None:
+    with pytest.raises(StoreUnavailable), our_errors():
+        raise error
+
+
+@pytest.mark.parametrize("error", [DuplicateKeyError("E11000"), OperationFailure("unknown operator", 2)])
+def test_what_will_not_pass_stays_what_it_is(error: PyMongoError) -> None:
+    with pytest.raises(type(error)), our_errors():
+        raise error
