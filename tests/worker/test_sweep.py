@@ -57,7 +57,7 @@ def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
 
 def create_another(store: Store, settings: Settings, admin: Actor) -> str:
     """The id of an operation of a second tenant, due at once."""
-    plane = open_control_plane(store, Unplugged(settings.redis_url.get_secret_value()), settings)
+    plane = open_control_plane(store, Unplugged(settings.broker), settings)
     operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
@@ -142,7 +142,7 @@ def left_open(store: Store, settings: Settings) -> Iterator[Callable[[str], None
 def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
     quick_store: Store, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
 ) -> None:
-    plane = open_control_plane(quick_store, Unplugged(quick.redis_url.get_secret_value()), quick)
+    plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
     views = [plane.tenants.create(NewTenant(slug, slug, "starter"), admin) for slug in ("acme", "globex", "initech")]
     locked_open, locked_closed, free = [view.operation.id for view in views if view.operation]
     for step in STEPS:
