@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,7 +18,9 @@ from shared.settings import Settings
 from shared.store.billing_looks import LookClaim
 from shared.store.opening import Store
 from worker.deadline import within
-from worker.integrations.stripe_billing import StripeBilling
+
+if TYPE_CHECKING:
+    from worker.integrations.stripe_billing import StripeBilling
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, STALWART
 from shared.settings import Settings
 from shared.store.mongo import PATIENCE
 from shared.store.opening import Store, open_store
-from worker.integrations import authentik, ocis, stalwart, stripe_billing
+from worker.integrations import authentik, billed, ocis, stalwart
 from worker.runner import Runner
 from worker.slots import Slots
 from worker.steps.registry import STEPS, Functions
@@ -53,7 +53,7 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
         AUTHENTIK: authentik.connect(settings),
         STALWART: stalwart.connect(settings),
         OCIS: ocis.connect(settings),
-        BILLING: stripe_billing.connect_configured(settings),
+        BILLING: billed.connect_configured(settings),
     }
 
 

@@ -30,7 +30,7 @@ from worker.billing_looks import BillingLooks
 from worker.desk import connect_integrations
 from worker.domain_looks import DomainLooks
 from worker.gate import Gate
-from worker.integrations import stripe_billing
+from worker.integrations import billed
 from worker.integrations.dns_lookup import DnsLookup
 from worker.orphans.looks import OrphanLooks
 from worker.webhooks.courier import open_courier
@@ -147,7 +147,7 @@ def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings
 @contextmanager
 def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
     """The duty that has subscriptions looked at in Stripe, on threads of its own."""
-    looks = BillingLooks(store, stripe_billing.connect_configured(settings), settings)
+    looks = BillingLooks(store, billed.connect_configured(settings), settings)
     try:
         yield looks.push
     finally:

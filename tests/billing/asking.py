@@ -8,7 +8,8 @@ import requests
 
 from sandbox.stand_ins.stripe.server import StripeStandIn
 from tests.stand_ins import TENANT_ID
-from worker.integrations.stripe_billing import BilledSubscription, StripeBilling
+from worker.integrations.billed import BilledSubscription
+from worker.integrations.stripe_billing import StripeBilling
 
 KEY = "sk_test_that_must_never_be_logged"
 SECRET = "whsec_of_the_tests_endpoint"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,42 +13,13 @@ from shared.domain.billing import TENANT_KEY, our_status
 from shared.domain.faults import Missing, Refused, Unavailable
 from shared.domain.subscription import SubscriptionStatus
 from shared.domain.tenant import Address, BillingInfo
-from shared.settings import Settings
+from worker.integrations.billed import BilledSubscription, Customer
 from worker.integrations.stripe_transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
 #: Stripe's search may lag an hour behind in an outage, so what is younger is looked for in the list, which never lags
 SEARCH_LAG = 2 * 3600
 PAGE = 100
-
-
-@dataclass(frozen=True)
-class Customer:
-    id: str
-    tenant_id: str | None
-    name: str
-    email: str
-    address: Address = field(default_factory=Address)
-
-    def is_invoiced_as(self, name: str, billing: BillingInfo | None) -> bool:
-        """Whether `update_customer` with these would change nothing."""
-        if billing is None:
-            return self.name == name
-        return (self.name, self.email, self.address) == (billing.company or name, billing.email, billing.address)
-
-
-@dataclass(frozen=True)
-class BilledSubscription:
-    """`item_id`: of its one item, which has the price. `period_ends_at`: until when it is paid for, if known."""
-
-    id: str
-    tenant_id: str | None
-    customer_id: str
-    status: SubscriptionStatus
-    item_id: str
-    price_id: str
-    period_ends_at: datetime | None
-    ends_with_period: bool
 
 
 class StripeBilling:
@@ -168,18 +138,6 @@ def connect(
 ) -> StripeBilling:
     """A client. `url`: Stripe's own, or a stand-in's."""
     return StripeBilling(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
-
-
-def connect_configured(settings: Settings) -> StripeBilling | None:
-    """A client, or None when Stripe is not configured."""
-    if settings.stripe_api_key is None:
-        return None
-    return connect(
-        settings.stripe_api_key.get_secret_value(),
-        url=str(settings.stripe_api_url),
-        call_seconds=settings.call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
 
 
 # -- values

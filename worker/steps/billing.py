@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.domain.bill import Bill
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.subscription import SubscriptionStatus
-from worker.integrations.stripe_billing import BilledSubscription, Customer, StripeBilling
+from worker.integrations.billed import BilledSubscription, Customer
 from worker.steps.account import Account
 from worker.steps.work import Work
+
+if TYPE_CHECKING:
+    from worker.integrations.stripe_billing import StripeBilling
 
 T = TypeVar("T")
 
