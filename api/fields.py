@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 from shared.domain import names
 
 #: printable text that is not blank, as a pattern
-_PRINTABLE = r"^(?=[\s\S]*\S)[^\u0000-\u001f\u007f]+$"
+PRINTABLE = r"^(?=[\s\S]*\S)[^\u0000-\u001f\u007f]+$"
 
 
 def _email(text: str) -> str:
@@ -48,6 +48,11 @@ def _sensible(value: datetime) -> datetime:
     return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
 
 
+def _whole(value: Any) -> Any:
+    """In JSON a number without a fraction is an integer however it is written: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _text(maximum: int, description: str, **schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "maxLength": maximum, "description": description, **schema})
 
@@ -73,7 +78,7 @@ Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_plain),
-    _text(200, "one line of text, not blank", pattern=_PRINTABLE, minLength=1),
+    _text(200, "one line of text, not blank", pattern=PRINTABLE, minLength=1),
 ]
 Email = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_email), _text(254, "RFC 5321 address", format="email")
@@ -122,3 +127,5 @@ EventActions = Annotated[
     StringConstraints(pattern=r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$"),
     Field(examples=["tenant.*", "operation.failed", "*"]),
 ]
+#: to stand after the bounds of an integer, which the description would lose otherwise
+WHOLE = BeforeValidator(_whole)

@@ -12,6 +12,7 @@ from api.answers.writing import answer
 from api.auth.guard import actor
 from api.bodies.body import Body
 from api.describing import OPERATOR, described
+from api.fields import WHOLE
 from shared.control_plane.opening import ControlPlane
 from shared.domain import errors
 
@@ -21,7 +22,7 @@ PROBLEMS = (errors.Forbidden,)
 class AllowanceBody(Body):
     """How many more may begin by themselves."""
 
-    count: Annotated[int, Field(ge=1, le=1000)]
+    count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 
 
 def purge_routes(control_plane: ControlPlane) -> Blueprint:

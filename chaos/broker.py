@@ -12,6 +12,9 @@ import redis
 from chaos.crew import CLOCK_OFF
 from shared.dispatch.names import QUEUES
 
+#: one for each queue; and one for each database, what it was last seen at
+LASTING = ("_kombu.binding", "dezky:epoch:")
+
 
 def left_over(broker: redis.Redis) -> Iterator[str]:
     """A sentence for each thing that should be gone: messages, taken or not, and keys that would stay for ever.
@@ -22,7 +25,7 @@ def left_over(broker: redis.Redis) -> Iterator[str]:
     lines += [line for entry in _values(broker) for line in _taken(entry)]
     known = (*QUEUES, "unacked", "unacked_index")
     names = [key.decode() for key in _keys(broker)]
-    lasting = [one for one in names if one not in known and not one.startswith("_kombu.binding")]
+    lasting = [one for one in names if one not in known and not one.startswith(LASTING)]
     return iter(lines + [f"the key {one}, which has no end" for one in lasting if broker.ttl(one) == -1])
 
 

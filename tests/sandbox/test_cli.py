@@ -17,7 +17,9 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from click.testing import CliRunner
 
+from sandbox.__main__ import main
 from sandbox.layout import OFFSETS
 from sandbox.processes import is_free
 
@@ -35,6 +37,10 @@ class Sandbox:
         command = [sys.executable, "-m", "sandbox", *arguments, "--data", str(self.folder)]
         environment = {name: value for name, value in os.environ.items() if name not in ("MONGODB_URI", "REDIS_URL")}
         return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, **options)
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self("status", "--json").stdout)
+        return state
 
     def up(self) -> dict[str, Any]:
         done = self("up", "--detach", "--json", "--port-base", str(self.base))
@@ -70,8 +76,17 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     made("down")
 
 
-def test_up_shows_everything_signs_people_in_and_down_leaves_nothing(sandbox: Sandbox) -> None:
-    state = sandbox.up()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One that is up, for several tests: starting it is most of what each would cost."""
+    made = Sandbox(tmp_path_factory.mktemp("running") / "box")
+    made.up()
+    yield made
+    made("down")
+
+
+def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
+    sandbox, state = running, running.state()
     assert {"api", "flower", "mongodb", "redis", "authentik", "stalwart", "ocis", "pids", "logs"} <= set(state)
     assert set(state["flower"]) == {"url", "user", "password"}
     assert set(state["authentik"]) == {"url", "api_token", "issuer"}
@@ -109,42 +124,38 @@ def test_up_shows_everything_signs_people_in_and_down_leaves_nothing(sandbox: Sa
     assert sandbox("fault", "ocis", "not json").returncode == 2
 
     assert sandbox("status").returncode == 0
-    assert json.loads(sandbox("status", "--json").stdout) == state
     again = sandbox("up", "--port-base", str(sandbox.base))
     assert again.returncode == 1
     assert "runs already" in again.stderr
 
-    everybody = family(state)
-    assert sandbox("down").returncode == 0
-    assert gone(everybody)
-    assert sandbox("status").returncode == 3
-    assert sandbox("down").returncode == 0
+
+def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
+    worker = running.state()["pids"]["worker"]
+    os.kill(worker, signal.SIGKILL)
+    give_up = time.monotonic() + 20
+    while running.state()["pids"]["worker"] == worker:
+        assert time.monotonic() < give_up
 
 
-def test_two_sandboxes_run_side_by_side_and_a_dead_worker_is_brought_back(sandbox: Sandbox, tmp_path: Path) -> None:
-    other = Sandbox(tmp_path / "other")
-    first = sandbox.up()
-    other.base = free_base()
-    second = other.up()
-    try:
-        for state in (first, second):
-            assert requests.get(f"{state['api']}/health/ready", timeout=5).status_code == 200
-        assert first["api"] != second["api"]
-        os.kill(first["pids"]["worker"], signal.SIGKILL)
-        give_up = time.monotonic() + 20
-        while json.loads(sandbox("status", "--json").stdout)["pids"]["worker"] == first["pids"]["worker"]:
-            assert time.monotonic() < give_up
-    finally:
-        other("down")
-
-
-def test_a_killed_supervisor_takes_everything_with_it(sandbox: Sandbox) -> None:
-    state = sandbox.up()
-    everybody = family(state)
+def test_two_run_side_by_side_and_a_killed_supervisor_takes_all_of_its_own_with_it(
+    running: Sandbox, sandbox: Sandbox
+) -> None:
+    first, second = running.state(), sandbox.up()
+    assert first["api"] != second["api"]
+    everybody = family(second)
     everybody[0].kill()
     assert gone(everybody)
     assert sandbox("status").returncode == 3
     assert sandbox.up()["pids"]
+    assert requests.get(f"{first['api']}/health/ready", timeout=5).status_code == 200
+
+
+def test_down_leaves_nothing(running: Sandbox) -> None:
+    everybody = family(running.state())
+    assert running("down").returncode == 0
+    assert gone(everybody)
+    assert running("status").returncode == 3
+    assert running("down").returncode == 0
 
 
 def test_a_taken_port_is_named_with_what_wanted_it_and_what_to_change(sandbox: Sandbox) -> None:
@@ -167,8 +178,6 @@ def test_the_demonstration_ends_by_itself_when_asked_to(sandbox: Sandbox) -> Non
 
 def test_every_command_explains_itself() -> None:
     for command in ("", "up", "status", "down", "token", "fault", "demo"):
-        done = subprocess.run(
-            [sys.executable, "-m", "sandbox", *command.split(), "--help"], capture_output=True, text=True, timeout=30
-        )
-        assert done.returncode == 0
-        assert "Usage:" in done.stdout
+        done = CliRunner().invoke(main, [*command.split(), "--help"])
+        assert done.exit_code == 0
+        assert "Usage:" in done.output
