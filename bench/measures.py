@@ -21,7 +21,7 @@ Rows = dict[str, list[Any]]
 
 WARM = 10
 #: other tenants in the crowded database, and operations that wait there
-CROWD, WAITING = 20_000, 5_000
+CROWD, WAITING = 20_000, 10_000
 #: tenants of a paced run, and the pause between two, in seconds
 PACED, PAUSE = 24, 0.25
 
