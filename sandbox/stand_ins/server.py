@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import signal
 import threading
 import time
 from collections import deque
@@ -236,18 +234,3 @@ _AFTER = {
     "empty_body": _empty_body,
     "drip": _drip,
 }
-
-
-def serve_until_told(stand_in: StandIn, port: int) -> None:
-    """What a stand-in's `__main__` does: listen, print one JSON line with the URL, end on SIGTERM or SIGINT."""
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        runner = await stand_in.serve(port)
-        print(json.dumps({"url": stand_in.url}), flush=True)
-        await stop.wait()
-        await runner.cleanup()
-
-    asyncio.run(main())

@@ -6,7 +6,7 @@ import click
 
 from sandbox.stand_ins.authentik.oidc import OidcClient
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.server import serve_until_told
+from sandbox.stand_ins.serving import serve_until_told
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sandbox.stand_ins.server import serve_until_told
+from sandbox.stand_ins.serving import serve_until_told
 from sandbox.stand_ins.stripe.server import StripeStandIn
 
 
