@@ -71,7 +71,7 @@ class OperationAnswer(AnswerModel):
             tenant=operation.tenant_slug,
             action=operation.action,
             mode=operation.mode,
-            status=operation.status,
+            status=operation.shown_status,
             requested_by=operation.requested_by,
             request_id=operation.request_id,
             generation=operation.generation,
@@ -79,11 +79,11 @@ class OperationAnswer(AnswerModel):
             created_at=operation.created_at,
             deadline_at=operation.deadline_at,
             paused_at=operation.paused_at,
-            finished_at=operation.finished_at,
+            finished_at=operation.finished_at if operation.settled else None,
             allow_removals=operation.allow_removals or None,
         )
 
 
 def pace(operation: Operation | None) -> dict[str, str]:
     """The header that a running operation's answer carries."""
-    return {"Retry-After": "1"} if operation is not None and operation.is_open else {}
+    return {"Retry-After": "1"} if operation is not None and not operation.settled else {}

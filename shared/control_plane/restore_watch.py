@@ -13,6 +13,7 @@ import structlog
 
 from shared.control_plane.observing import ObserveCases
 from shared.dispatch.memory import Memory, Remembered
+from shared.domain.errors import StoreUnavailable
 from shared.domain.switch import is_observing
 from shared.settings import Settings
 from shared.store.epochs import Epoch
@@ -44,13 +45,22 @@ class RestoreWatch:
         self._is_wanted = settings.observe_only_on_start
         self._lock = threading.Lock()
         self._next = 0.0
+        self._failed_at = 0.0
 
     def look(self) -> int:
         """Look, unless this process just has. No operations are started: 0. Raises StoreUnavailable."""
+        asked_at = time.monotonic()
         with self._lock:
+            if self._failed_at > asked_at:
+                # a look failed while we waited: each trying anew would make the last of many wait for all the others
+                raise StoreUnavailable
             if time.monotonic() < self._next:
                 return 0
-            self._look()
+            try:
+                self._look()
+            except StoreUnavailable:
+                self._failed_at = time.monotonic()
+                raise
             self._next = time.monotonic() + REST
         return 0
 

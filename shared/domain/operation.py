@@ -112,6 +112,11 @@ class Operation:
     def is_plan(self) -> bool:
         return self.mode is Mode.PLAN
 
+    @property
+    def shown_status(self) -> OperationStatus:
+        """Ended only once its tenant shows what came of it: whoever sees the end may look there at once."""
+        return self.status if self.settled else OperationStatus.RUNNING
+
     def step(self, name: str) -> StepRecord:
         """Raises KeyError for a step this operation does not have."""
         for step in self.steps:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 import redis
 
+from sandbox.processes import free_port
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.restore_watch import OLDER, OTHER, STARTED, RestoreWatch
+from shared.dispatch.memory import Memory, Remembered
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.broker_address import BrokerAddress
+from shared.domain.errors import StoreUnavailable
 from shared.domain.tenant import NewTenant
 from shared.settings import Settings
-from shared.store.opening import Store
+from shared.store.opening import Store, open_store
 
 
 class World:
@@ -169,6 +173,38 @@ def test_a_process_looks_no_more_often_than_it_must(world: World) -> None:
     world.rows["epochs"].delete_many({})
     watch.look()
     assert world.backup() == []
+
+
+def test_while_the_database_is_away_those_who_wait_for_one_look_share_its_failure(
+    world: World, make_settings: Callable[..., Settings]
+) -> None:
+    """Else the last of thirty steps waits for thirty looks to time out, and a worker that is told to stop with it."""
+    together = Barrier(8)
+    recalls: list[str] = []
+
+    class CountedMemory(Memory):
+        def recall(self, database: str) -> Remembered | None:
+            recalls.append(database)
+            return super().recall(database)
+
+    away = open_store(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
+    watch = RestoreWatch(away, CountedMemory(world.redis), world.settings)
+
+    def look(_: int) -> str:
+        together.wait()
+        try:
+            watch.look()
+        except StoreUnavailable:
+            return "away"
+        return "looked"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(8))) == ["away"] * 8
+    assert len(recalls) == 1
+    with pytest.raises(StoreUnavailable):
+        watch.look()
+    assert len(recalls) == 2
+    away.close()
 
 
 def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
