@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -132,14 +131,14 @@ def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(
     assert yard.kinds()[-1] == ("mail_domain", "tenant_unknown", "quarantined")
 
 
-@pytest.mark.parametrize("when", [{}, {"path": "me/drive$", "count": 1}, {"path": "me/drive$", "after": 1, "count": 1}])
-def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_spaces(
-    yard: Yard, when: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("canary", [0, 1, 2], ids=["first", "second", "third"])
+def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_spaces(yard: Yard, canary: int) -> None:
+    """Its list is empty each time; which of the canary's answers gives it away differs."""
     yard.grown("acme")
     yard.forget("acme")
     yard.look()
-    fault(yard.ocis, kind="storage_down", **when)
+    fault(yard.ocis, kind="storage_down", path="drives\\?")
+    fault(yard.ocis, kind="storage_down", path="me/drive$", after=canary, count=1)
     assert yard.look()["ocis"].reason == "storage_down"
     assert yard.one("ocis").status == "quarantined"
 

@@ -19,7 +19,7 @@ from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, f
 from worker.integrations import ocis as integration
 from worker.integrations.json_api import JsonApi
 from worker.integrations.ocis import Ocis
-from worker.steps.files import ensure_files, space_name
+from worker.steps.files import EMPTY_LOOKS, close_files, ensure_files, remove_files, space_name
 from worker.steps.work import Work
 
 Errand = Callable[..., Work]
@@ -53,7 +53,7 @@ def test_the_space_is_made_with_stamp_quota_and_the_group_as_editor(
     assert Stamper("ocis", STAMP_KEYS).tenant_id(space.description) == TENANT_ID
     group = next(id_ for id_, name in ocis.storage.groups.items() if name == "tenant-acme")
     assert space.grants[f"g:{group}"] == "editor"
-    assert saved == {"ocisSpaceId": space.id}
+    assert saved == {"ocisSpaceId": space.id, "ocisNewSpaceId": None}
 
 
 def test_a_second_run_writes_nothing(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
@@ -112,14 +112,116 @@ def test_a_storage_that_goes_down_between_the_looks_is_noticed(ocis: OcisStandIn
     assert spaces(ocis) == []
 
 
-def test_a_twin_made_in_the_same_moment_is_ambiguous_once_the_id_is_not_on_record(
+def test_a_storage_that_lies_throughout_the_looks_leaves_no_second_space_and_the_first_on_record(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    first = only(ocis).id
+    fault(ocis, kind="storage_down", method="GET", path="drives(/|\\?)", count=1 + EMPTY_LOOKS)
+    outcome = ensure_files(work("ocis"), files)
+    assert (only(ocis).id, only(ocis).disabled, saved["ocisSpaceId"]) == (first, False, first)
+    assert outcome.notes == {"members": "invited"}
+
+
+def test_a_twin_that_turns_up_while_ours_is_made_is_kept_instead_of_it(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    """As when an earlier request, which we had given up, has its effect after we looked."""
+    fault(ocis, kind="second_creator", count=1)
+    ensure_files(work("ocis"), files)
+    assert saved["ocisSpaceId"] == only(ocis).id
+
+
+@pytest.mark.parametrize(
+    ("method", "after"),
+    [("GET", EMPTY_LOOKS), ("DELETE", 0), ("DELETE", 1), ("GET", EMPTY_LOOKS + 1)],
+    ids=["looking", "disabling", "purging", "looking-again"],
+)
+def test_taking_a_second_space_away_is_gone_on_with_where_it_failed(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, method: str, after: int
+) -> None:
+    fault(ocis, kind="second_creator", count=1)
+    fault(ocis, kind="status", status=500, method=method, path="v1.0/drives", after=after, count=1)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+    assert "ocisSpaceId" not in saved
+    ensure_files(work("ocis"), files)
+    assert saved == {"ocisSpaceId": only(ocis).id, "ocisNewSpaceId": None}
+    assert only(ocis).disabled is False
+
+
+def test_a_second_space_that_somebody_put_files_into_is_left_for_a_person_to_judge(
     ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
+    fault(ocis, kind="status", status=500, method="DELETE", count=1)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+    ocis.storage.spaces[saved["ocisNewSpaceId"]].used = 17
+    with pytest.raises(Refused, match="ambiguous"):
+        ensure_files(work("ocis"), files)
+    assert [space.disabled for space in spaces(ocis)] == [False, False]
+
+
+def twin(ocis: OcisStandIn, **fields: Any) -> StoredSpace:
+    """A second space with the stamp of the only one."""
+    space = only(ocis)
+    id_ = ocis.add_space("Acme GmbH", space.description, space.alias)
+    for name, value in fields.items():
+        setattr(ocis.storage.spaces[id_], name, value)
+    return ocis.storage.spaces[id_]
+
+
+def test_two_spaces_with_our_stamp_are_ambiguous_while_no_id_is_on_record(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
     ensure_files(work("ocis"), files)
+    twin(ocis)
     saved.clear()
     with pytest.raises(Refused, match="ambiguous"):
         ensure_files(work("ocis"), files)
+    assert [space.disabled for space in spaces(ocis)] == [False, False]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
+def test_closing_closes_every_space_with_our_stamp(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, known: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    twin(ocis)
+    if not known:
+        saved.clear()
+    assert len(close_files(work("ocis"), files).changes) == 0
+    assert [space.disabled for space in spaces(ocis)] == [True, True]
+    assert close_files(work("ocis"), files).result is Result.OK
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
+def test_removing_removes_every_space_with_our_stamp_and_no_other(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, known: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    twin(ocis, disabled=True)
+    foreign = ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
+    if not known:
+        saved.clear()
+    assert remove_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).id == foreign
+
+
+@pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])
+def test_nothing_is_closed_or_removed_in_name_only_while_the_storage_lies(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, path: str
+) -> None:
+    ensure_files(work("ocis"), files)
+    saved.clear()
+    for close in (close_files, remove_files):
+        fault(ocis, kind="storage_down", path=path, count=2)
+        fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
+        with pytest.raises(Unavailable, match="storage_down"):
+            close(work("ocis"), files)
+        assert only(ocis).disabled is False
+        ocis.faults.clear()
 
 
 @pytest.mark.parametrize("kind", ["forged", "other-tenant", "copied-in-the-middle"])
@@ -185,6 +287,27 @@ def test_a_space_that_was_made_without_members_is_replaced(ocis: OcisStandIn, fi
         ensure_files(work("ocis"), files)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
     assert len(spaces(ocis)) == 1
+
+
+def test_a_space_that_is_said_to_have_no_members_in_a_storages_bad_moment_stays(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    ensure_files(work("ocis"), files)
+    first, grants = only(ocis).id, dict(only(ocis).grants)
+    fault(ocis, kind="storage_down", path="permissions", count=1)
+    with pytest.raises(Unavailable, match="storage_down"):
+        ensure_files(work("ocis"), files)
+    assert (only(ocis).id, only(ocis).grants, only(ocis).disabled) == (first, grants, False)
+
+
+def test_a_space_without_files_that_threw_us_out_but_has_others_is_never_removed(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).grants = {"u:somebody": "manager"}
+    with pytest.raises(Refused, match="locked_out"):
+        ensure_files(work("ocis"), files)
+    assert only(ocis).disabled is False
 
 
 def test_a_space_with_files_in_it_that_threw_us_out_is_never_removed(

@@ -26,7 +26,10 @@ SPACE_ROLES = {
 
 @dataclass(frozen=True)
 class Space:
-    """A project space. `quota` in bytes, 0 without limit; `used` None while the space is disabled."""
+    """A project space. `quota` in bytes, 0 without limit; `used` None while the space is disabled.
+
+    `has_members`: some are shown with it; that none are says nothing, for some servers leave them out.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class Space:
     quota: int
     used: int | None
     is_disabled: bool
+    has_members: bool = False
 
 
 #: the roles Admin and Space Admin, whose ids are the same everywhere
@@ -200,13 +204,15 @@ def _meaning(method: str, path: str, answer: Answer) -> Fault:
 def _space(body: Any) -> Space:
     try:
         quota = body.get("quota") or {}
+        root = body.get("root") or {}
         return Space(
             id=str(body["id"]),
             name=str(body["name"]),
             description=body.get("description") or "",
             quota=int(quota.get("total") or 0),
             used=quota.get("used"),
-            is_disabled=((body.get("root") or {}).get("deleted") or {}).get("state") == "trashed",
+            is_disabled=(root.get("deleted") or {}).get("state") == "trashed",
+            has_members=bool(root.get("permissions")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unavailable("unexpected_answer", "The answer is not a space.") from None

@@ -17,7 +17,7 @@ from shared.domain.stamp import Stamper
 from worker.integrations.authentik import OUR_KEY, Authentik, Group
 from worker.integrations.ocis import Ocis
 from worker.integrations.stalwart import Stalwart
-from worker.steps.files import take_space_away
+from worker.steps.files import list_all, take_space_away
 from worker.steps.identity import MANAGER, take_group_away
 from worker.steps.mail_closing import take_domain_away, take_mail_tenant_away
 from worker.steps.work import Deeds
@@ -59,9 +59,7 @@ def find_mail(mail: Stalwart, stamper: Stamper) -> list[Find]:
 def find_spaces(files: Ocis, stamper: Stamper) -> list[Find]:
     """Spaces with our mark, disabled ones too; all of them: the storage answers, and our role shows every space."""
     files.require_role()
-    files.require_storage()
-    spaces = [(stamper.tenant_id(one.description), one) for one in files.list_spaces()]
-    files.require_storage()
+    spaces = [(stamper.tenant_id(one.description), one) for one in list_all(files)]
     return [
         Find(Stamped(Kind.SPACE, space.id, space.name, tenant_id), partial(take_space_away, files=files, space=space))
         for tenant_id, space in spaces

@@ -1,31 +1,36 @@
 """The tenant's project space in OCIS, and its group's place in it.
 
-Nothing in OCIS is unique and absence is often a lie, so a space is ours by its stamp alone, and none is made unless the
-storage was seen working before and after the look that found none.
+Nothing in OCIS is unique and absence is often a lie, so a space is ours by its stamp alone; none is made unless a list
+that the storage is known to have answered shows none, and one that turns out to be a second is taken away again. What
+closes or removes does so to every space with the stamp: a request that was given up may have had its effect later.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Tenant
-from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
+from worker.integrations.ocis import Ocis, Space
+from worker.steps.space_members import ensure_members
 from worker.steps.work import Deeds, Work
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 LONGEST_NAME = 255
+#: an empty list is what OCIS answers while its storage is down, too: so often in a row it must be seen
+EMPTY_LOOKS = 3
 
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
     """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
-    space = _by_id(work, files) or _by_stamp(work, files)
+    space = _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
     if space is None:
         name = space_name(work.tenant.name)
         planned = Space("", name, _description(work), work.plan.space_bytes, 0, False)
         space = work.change(f"create the space {name}", lambda: _created(work, files), planned)
-    work.save(ocisSpaceId=space.id)
+    work.save(ocisSpaceId=space.id, ocisNewSpaceId=None)
     found = space
     if found.is_disabled:
         work.change(f"enable the space {found.name}", lambda: files.restore_space(found.id), None)
@@ -33,7 +38,7 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
     if work.is_plan and found.is_disabled:
         return ok()  # who its members are is shown to nobody while it is disabled
     try:
-        return ok(members=_ensure_members(work, found, files))
+        return ok(members=ensure_members(work, found, files))
     except Missing:
         _make_anew(work, found, files)
         return ok(members="pending")
@@ -41,23 +46,21 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
 
 def close_files(work: Work, files: Ocis) -> Outcome:
     """The space is disabled: its data and members are kept, nobody reaches them."""
-    space = _by_id(work, files) or _by_stamp(work, files)
-    if space is None:
-        return skipped("nothing_there")
-    if not space.is_disabled:
-        work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
-    return ok()
+    found = _all_ours(work, files)
+    for space in found:
+        if not space.is_disabled:
+            work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+    return ok() if found else skipped("nothing_there")
 
 
 def remove_files(work: Work, files: Ocis) -> Outcome:
     """The space is gone with its data. Its absence is believed only while the storage and our role can be seen."""
-    space = _by_id(work, files) or _by_stamp(work, files)
-    if space is not None:
+    for space in _all_ours(work, files):
         take_space_away(work, files, space)
     if work.is_plan:
         return ok()
     files.require_role()
-    if _by_stamp(work, files) is not None:
+    if _stamped(work, files):
         raise Unavailable("not_ready", "The space is still listed.")
     return ok(verified="listed by nobody, with the storage answering and our role over all spaces in place")
 
@@ -86,21 +89,45 @@ def _by_id(work: Work, files: Ocis) -> Space | None:
 
 
 def _by_stamp(work: Work, files: Ocis) -> Space | None:
-    """The space that carries our stamp; None only when its absence can be believed."""
-    files.require_storage()
-    found = [space for space in files.list_spaces() if _is_ours(work, space)]
+    return _only(_stamped(work, files))
+
+
+def _only(found: Sequence[Space]) -> Space | None:
     if len(found) > 1:
         raise Refused("ambiguous", "Several spaces in OCIS carry this tenant's stamp.")
-    if not found:
-        files.require_storage()
     return found[0] if found else None
+
+
+def _all_ours(work: Work, files: Ocis) -> list[Space]:
+    """Every space with our stamp, the one on record among them."""
+    found = {space.id: space for space in _stamped(work, files)}
+    on_record = _by_id(work, files)
+    return list((found | {on_record.id: on_record} if on_record else found).values())
+
+
+def _stamped(work: Work, files: Ocis) -> list[Space]:
+    """The spaces that carry our stamp; none only when that can be believed."""
+    return [space for space in list_all(files) if _is_ours(work, space)]
+
+
+def list_all(files: Ocis) -> list[Space]:
+    """All spaces. One of whosoever in the list shows that the storage answered; an empty one shows nothing by itself.
+
+    Raises Unavailable("storage_down").
+    """
+    for _ in range(EMPTY_LOOKS):
+        spaces = files.list_spaces()
+        if spaces:
+            return spaces
+        files.require_storage()
+    return []
 
 
 def _created(work: Work, files: Ocis) -> Space:
     """A new space; after any unclear answer the one that turns out to be there."""
     tenant = work.tenant
     try:
-        return files.create_space(
+        made = files.create_space(
             space_name(tenant.name), f"project/{tenant.group_name}", _description(work), work.plan.space_bytes
         )
     except Unavailable:
@@ -108,6 +135,32 @@ def _created(work: Work, files: Ocis) -> Space:
         if space is None:
             raise
         return space
+    # on record before anything else can fail, or nobody would know any more which of two was the second
+    work.save(ocisNewSpaceId=made.id)
+    space = _settled(work, made.id, files)
+    if space is None:
+        raise Unavailable("not_ready", "The space was made and is not listed yet.", wait=0.5)
+    return space
+
+
+def _settled(work: Work, new_id: str | None, files: Ocis) -> Space | None:
+    """The space made lately, once it is seen to be the only one; a second one goes, and the one before it stays.
+
+    A look may have found none since the storage was down in that moment, or since an earlier request to make one, given
+    up by us, had its effect only later. Nobody was invited into the second one.
+    """
+    if not new_id or work.is_plan:
+        return None
+    found = {space.id: space for space in _stamped(work, files)}
+    made = found.pop(new_id, None)
+    if made is None or not found:
+        return made or _only(list(found.values()))
+    if made.used:
+        raise Refused("ambiguous", "Several spaces in OCIS carry this tenant's stamp.")
+    take_space_away(work, files, made)
+    if any(space.id == new_id for space in _stamped(work, files)):
+        raise Unavailable("not_ready", "The second space is still listed.")
+    return _only(list(found.values()))
 
 
 def _align(work: Work, space: Space, files: Ocis) -> None:
@@ -135,67 +188,21 @@ def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
     seen = files.find_space(space.id)
     if seen is None:
         return
-    if seen.is_disabled or seen.used != 0 or not _is_ours(work, seen):
+    if _has_us_in(space, files):
+        raise Unavailable("storage_down", "A space with members was said to have none.")
+    files.require_storage()
+    if seen.is_disabled or seen.has_members or seen.used != 0 or not _is_ours(work, seen):
         raise Refused("locked_out")
     files.disable_space(space.id)
     files.purge_space(space.id)
 
 
-# -- its members
-
-
-def _ensure_members(work: Work, space: Space, files: Ocis) -> str:
-    """`invited`, or `pending` while OCIS does not know the group: it learns of it when a member signs in.
-
-    Raises Missing when our own account is no member of the space.
-    """
-    name = work.tenant.group_name
-    if work.is_plan and not space.id:
-        work.change(f"invite the group {name} as {work.member_role}", lambda: None, None)
-        return "invited"
-    group_id = files.find_group(name) or (None if work.is_plan else _made_group(name, files))
-    if group_id is None:
-        files.find_member_role(space.id, "")  # still tells whether we are a member
-        return "pending"
-    role = files.find_member_role(space.id, group_id)
-    if role is None:
-        work.change(
-            f"invite the group {name} as {work.member_role}",
-            lambda: _invite(space.id, group_id, work.member_role, files),
-            None,
-        )
-    elif role != SPACE_ROLES[work.member_role]:
-        work.change(
-            f"make the group {name} {work.member_role}",
-            lambda: files.change_member_role(space.id, group_id, work.member_role),
-            None,
-        )
-    return "invited"
-
-
-def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
+def _has_us_in(space: Space, files: Ocis) -> bool:
     try:
-        files.invite_group(space_id, group_id, role)
-    except Refused as refusal:
-        if refusal.reason != "taken":
-            raise
-        files.change_member_role(space_id, group_id, role)
-
-
-def _made_group(name: str, files: Ocis) -> str | None:
-    """The group made now, by us or another. None where our role, or a read-only directory, forbids it.
-
-    A fault is no such answer: taken for one, it would leave the group out until somebody reconciles.
-    """
-    try:
-        made = files.create_group(name)
-    except Refused:
-        made = None
-    except Unavailable:
-        made = files.find_group(name)
-        if made is None:
-            raise
-    return made or files.find_group(name)
+        files.find_member_role(space.id, "")
+    except Missing:
+        return False
+    return True
 
 
 def space_name(tenant_name: str) -> str:

@@ -1,0 +1,61 @@
+"""The place of a tenant's group in its space."""
+
+from __future__ import annotations
+
+from shared.domain.faults import Refused, Unavailable
+from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
+from worker.steps.work import Work
+
+
+def ensure_members(work: Work, space: Space, files: Ocis) -> str:
+    """`invited`, or `pending` while OCIS does not know the group: it learns of it when a member signs in.
+
+    Raises Missing when our own account is no member of the space.
+    """
+    name = work.tenant.group_name
+    if work.is_plan and not space.id:
+        work.change(f"invite the group {name} as {work.member_role}", lambda: None, None)
+        return "invited"
+    group_id = files.find_group(name) or (None if work.is_plan else _made_group(name, files))
+    if group_id is None:
+        files.find_member_role(space.id, "")  # still tells whether we are a member
+        return "pending"
+    role = files.find_member_role(space.id, group_id)
+    if role is None:
+        work.change(
+            f"invite the group {name} as {work.member_role}",
+            lambda: _invite(space.id, group_id, work.member_role, files),
+            None,
+        )
+    elif role != SPACE_ROLES[work.member_role]:
+        work.change(
+            f"make the group {name} {work.member_role}",
+            lambda: files.change_member_role(space.id, group_id, work.member_role),
+            None,
+        )
+    return "invited"
+
+
+def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
+    try:
+        files.invite_group(space_id, group_id, role)
+    except Refused as refusal:
+        if refusal.reason != "taken":
+            raise
+        files.change_member_role(space_id, group_id, role)
+
+
+def _made_group(name: str, files: Ocis) -> str | None:
+    """The group made now, by us or another. None where our role, or a read-only directory, forbids it.
+
+    A fault is no such answer: taken for one, it would leave the group out until somebody reconciles.
+    """
+    try:
+        made = files.create_group(name)
+    except Refused:
+        made = None
+    except Unavailable:
+        made = files.find_group(name)
+        if made is None:
+            raise
+    return made or files.find_group(name)
