@@ -56,6 +56,18 @@ def test_the_space_is_made_with_stamp_quota_and_the_group_as_editor(
     assert saved == {"ocisSpaceId": space.id, "ocisNewSpaceId": None}
 
 
+def test_a_new_tenant_beside_others_takes_five_requests(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
+    ensure_files(work("ocis"), files)
+    assert [(entry["method"], entry["path"].partition("?")[0].rpartition("/")[2]) for entry in ocis.journal] == [
+        ("GET", "drives"),
+        ("POST", "drives"),
+        ("GET", "drives"),
+        ("POST", "groups"),
+        ("POST", "invite"),
+    ]
+
+
 def test_a_second_run_writes_nothing(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
     ensure_files(work("ocis"), files)
     ocis.journal.clear()

@@ -25,20 +25,16 @@ EMPTY_LOOKS = 3
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
     """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
-    space = _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
-    if space is None:
-        name = space_name(work.tenant.name)
-        planned = Space("", name, _description(work), work.plan.space_bytes, 0, False)
-        space = work.change(f"create the space {name}", lambda: _created(work, files), planned)
-    work.save(ocisSpaceId=space.id, ocisNewSpaceId=None)
-    found = space
+    known = _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
+    found = known or _new(work, files)
+    work.save(ocisSpaceId=found.id, ocisNewSpaceId=None)
     if found.is_disabled:
         work.change(f"enable the space {found.name}", lambda: files.restore_space(found.id), None)
     _align(work, found, files)
     if work.is_plan and found.is_disabled:
         return ok()  # who its members are is shown to nobody while it is disabled
     try:
-        return ok(members=ensure_members(work, found, files))
+        return ok(members=ensure_members(work, found, files, is_new=known is None))
     except Missing:
         _make_anew(work, found, files)
         return ok(members="pending")
@@ -121,6 +117,12 @@ def list_all(files: Ocis) -> list[Space]:
             return spaces
         files.require_storage()
     return []
+
+
+def _new(work: Work, files: Ocis) -> Space:
+    name = space_name(work.tenant.name)
+    planned = Space("", name, _description(work), work.plan.space_bytes, 0, False)
+    return work.change(f"create the space {name}", lambda: _created(work, files), planned)
 
 
 def _created(work: Work, files: Ocis) -> Space:

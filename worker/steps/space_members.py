@@ -7,20 +7,21 @@ from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
 from worker.steps.work import Work
 
 
-def ensure_members(work: Work, space: Space, files: Ocis) -> str:
+def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> str:
     """`invited`, or `pending` while OCIS does not know the group: it learns of it when a member signs in.
 
+    `is_new`: nobody is in it yet, and the group is hardly there: not looking first saves two of a tenant's requests.
     Raises Missing when our own account is no member of the space.
     """
     name = work.tenant.group_name
     if work.is_plan and not space.id:
         work.change(f"invite the group {name} as {work.member_role}", lambda: None, None)
         return "invited"
-    group_id = files.find_group(name) or (None if work.is_plan else _made_group(name, files))
+    group_id = _group_id(work, files, is_new=is_new)
     if group_id is None:
         files.find_member_role(space.id, "")  # still tells whether we are a member
         return "pending"
-    role = files.find_member_role(space.id, group_id)
+    role = None if is_new else files.find_member_role(space.id, group_id)
     if role is None:
         work.change(
             f"invite the group {name} as {work.member_role}",
@@ -34,6 +35,12 @@ def ensure_members(work: Work, space: Space, files: Ocis) -> str:
             None,
         )
     return "invited"
+
+
+def _group_id(work: Work, files: Ocis, *, is_new: bool) -> str | None:
+    name = work.tenant.group_name
+    known = None if is_new else files.find_group(name)
+    return known or (None if work.is_plan else _made_group(name, files))
 
 
 def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
