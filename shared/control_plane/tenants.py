@@ -30,7 +30,8 @@ class TenantCases:
         self._starter = starter
         self._plans = settings.plans
         self._first_look = settings.first_look_seconds
-        self._carried = CARRIED_WITH_BILLING if BILLING in settings.configured else CARRIED
+        self._is_billed = BILLING in settings.configured
+        self._carried = CARRIED_WITH_BILLING if self._is_billed else CARRIED
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -126,12 +127,24 @@ class TenantCases:
             view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
         if "domains" in changes:
             self._store.domains.keep(view.tenant, self._first_look, session)
+        if "plan" in changes and not self._is_billed:
+            self._carry_plan(view.tenant, author, session)
         before, after = difference(tenant, view.tenant, SHOWN)
         if view.operation is not None:
             after["operation"] = view.operation.id
         event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)
         self._store.events.append(event, session)
         return view
+
+    def _carry_plan(self, tenant: Tenant, author: Author, session: Transaction) -> None:
+        """The subscription follows its tenant's plan; where billing is configured, only once it is paid for so."""
+        live = self._store.subscriptions.find_live(tenant.id, session)
+        if live is None or live.plan == tenant.plan:
+            return
+        self._store.subscriptions.change(live, {"plan": tenant.plan}, session)
+        before, after = {"plan": live.plan}, {"_id": live.id, "plan": tenant.plan}
+        event = NewEvent("subscription.changed", author, tenant.id, tenant.slug, before, after)
+        self._store.events.append(event, session)
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
         access.require(

@@ -120,6 +120,14 @@ def test_a_tenant_has_one_live_subscription(world: World) -> None:
     assert [one["_id"] for one in listed] == [world.ids["acme_subscription"]]
 
 
+def test_a_subscription_follows_its_tenants_plan_and_the_log_says_so(world: World) -> None:
+    root, address = world.people["admin"], f"/subscriptions/{world.ids['acme_subscription']}"
+    assert root("PATCH", "/tenants/acme", json={"plan": "business"}).status_code == 202
+    assert root("GET", address).json()["plan"] == "business"
+    (event,) = [one for one in root("GET", "/events?tenant=acme").json() if one["action"] == "subscription.changed"]
+    assert (event["before"], event["after"]["plan"]) == ({"plan": "starter"}, "business")
+
+
 def test_a_subscriptions_times_and_stripe_ids_are_kept_and_removed(world: World) -> None:
     root, address = world.people["admin"], f"/subscriptions/{world.ids['acme_subscription']}"
     sent = {"stripeCustomerId": "cus_1", "currentPeriodEnd": "2030-01-31T12:00:00+02:00"}
