@@ -94,8 +94,9 @@ def saved() -> Saved:
 def work(saved: Saved) -> Callable[..., Work]:
     """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record."""
 
-    def make(product: str, **fields: Any) -> Work:
-        return Work(tenant(remote=dict(saved), **fields), PLAN, Stamper(product, STAMP_KEYS), saved)
+    def make(product: str, *, is_first: bool = False, **fields: Any) -> Work:
+        stamper = Stamper(product, STAMP_KEYS)
+        return Work(tenant(remote=dict(saved), **fields), PLAN, stamper, saved, is_first=is_first)
 
     return make
 

@@ -25,7 +25,7 @@ from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
 from worker.desk import connect_integrations
 from worker.gate import Gate
-from worker.integrations.ocis import Space
+from worker.integrations.ocis_drive import Space
 from worker.orphans.looks import OrphanLooks
 from worker.runner import Runner
 from worker.steps.registry import STEPS

@@ -65,6 +65,12 @@ class Claim:
     step: StepRecord
     token: str
 
+    @property
+    def is_first(self) -> bool:
+        """Whether no attempt of this step ever began before. A failed step's retry counts anew, and is sent anew."""
+        begun = self.operation.action is Action.PROVISION and self.operation.generation == 1
+        return begun and self.operation.dispatch == 1 and self.step.attempts == 1
+
 
 class Operations:
     def __init__(self, database: Database[Document], dispatch_grace: float) -> None:

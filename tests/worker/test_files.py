@@ -56,16 +56,26 @@ def test_the_space_is_made_with_stamp_quota_and_the_group_as_editor(
     assert saved == {"ocisSpaceId": space.id, "ocisNewSpaceId": None}
 
 
-def test_a_new_tenant_beside_others_takes_five_requests(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
-    ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
-    ensure_files(work("ocis"), files)
+def test_the_first_attempt_for_a_tenant_takes_four_requests_and_one_look(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    ensure_files(work("ocis", is_first=True), files)
     assert [(entry["method"], entry["path"].partition("?")[0].rpartition("/")[2]) for entry in ocis.journal] == [
-        ("GET", "drives"),
         ("POST", "drives"),
         ("GET", "drives"),
         ("POST", "groups"),
         ("POST", "invite"),
     ]
+
+
+def test_a_first_attempt_that_comes_late_keeps_what_others_made_meanwhile(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    """A worker that was frozen until its lease ran out, and goes on."""
+    ensure_files(work("ocis"), files)
+    made, late = only(ocis), work("ocis", is_first=True)
+    ensure_files(late, files)
+    assert (only(ocis), saved["ocisSpaceId"]) == (made, made.id)
 
 
 def test_a_second_run_writes_nothing(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:

@@ -88,6 +88,27 @@ def test_an_unavailable_integration_is_tried_again_after_a_pause(bench: Bench, o
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
 
+def test_only_an_attempt_that_nothing_began_before_is_told_so(
+    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    seen: list[bool] = []
+
+    def step(work: Work, client: Any) -> Outcome:
+        seen.append(work.is_first)
+        raise Unavailable("timeout", wait=0.0) if len(seen) == 1 else Refused("taken")
+
+    runner = bench.runner(ocis=step)
+    run_all(runner, operation)
+    while bench.seen(operation).is_open:
+        runner.run(operation.id, "ocis", 1)
+    retried = control_plane.operations.retry(operation.id, "ocis", admin)
+    runner.run(operation.id, "ocis", retried.dispatch)
+    again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    assert again is not None
+    runner.run(again.id, "ocis", again.dispatch)
+    assert seen == [True, False, False, False]
+
+
 def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(bench: Bench, operation: Operation) -> None:
     verdict = bench.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None

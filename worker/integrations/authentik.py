@@ -12,7 +12,8 @@ from typing import Any
 
 from shared.domain.faults import Missing, Refused, Unavailable
 from shared.settings import Settings
-from worker.integrations.json_api import Answer, BearerToken, JsonApi
+from worker.integrations.json_answer import Answer
+from worker.integrations.json_api import BearerToken, JsonApi
 
 GROUPS = "/api/v3/core/groups/"
 USERS = "/api/v3/core/users/"

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.domain.faults import Fault, Missing, Refused, Unavailable
-from worker.integrations.json_api import Answer, JsonApi
+from worker.integrations.json_answer import Answer
+from worker.integrations.json_api import JsonApi
 
 Object = dict[str, Any]
 Call = tuple[str, Object]

@@ -10,7 +10,6 @@ import json as json_text
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 import requests
@@ -24,6 +23,7 @@ from urllib3.util import parse_url
 from shared.domain.faults import Refused, Unavailable
 from shared.transport import call_within, deadline_pools, trust_of
 from worker.deadline import remaining
+from worker.integrations.json_answer import Answer
 
 log = structlog.get_logger(__name__)
 
@@ -34,26 +34,6 @@ SHORT_WAIT = 2.0
 #: with every request
 STANDING = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "dezky-platform-api"}
 LARGEST_BODY = 32 * 2**20
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A complete answer. `headers` are looked up without regard to case."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.content.strip()
-
-    def json(self) -> Any:
-        """Raises Unavailable("unexpected_answer") when the body is not JSON."""
-        try:
-            return json_text.loads(self.content)
-        except ValueError:
-            raise Unavailable("unexpected_answer", "The answer was not JSON.") from None
 
 
 class _Repeatable(Unavailable):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from shared.domain.faults import Fault, Missing, Refused, Unavailable
 from shared.settings import Settings
-from worker.integrations.json_api import Answer, JsonApi
+from worker.integrations.json_answer import Answer
+from worker.integrations.json_api import JsonApi
+from worker.integrations.ocis_drive import DRIVE, DRIVES, Space, space_of
 from worker.integrations.oidc_client import ClientCredentials
 
 GRAPH, BETA = "/graph/v1.0", "/graph/v1beta1"
@@ -22,22 +23,6 @@ SPACE_ROLES = {
     "editor": "58c63c02-1d89-4572-916a-870abc5a1b7d",
     "manager": "312c0871-5ef7-4b3a-85b6-0e4074c64049",
 }
-
-
-@dataclass(frozen=True)
-class Space:
-    """A project space. `quota` in bytes, 0 without limit; `used` None while the space is disabled.
-
-    `has_members`: some are shown with it; that none are says nothing, for some servers leave them out.
-    """
-
-    id: str
-    name: str
-    description: str
-    quota: int
-    used: int | None
-    is_disabled: bool
-    has_members: bool = False
 
 
 #: the roles Admin and Space Admin, whose ids are the same everywhere
@@ -74,13 +59,13 @@ class Ocis:
 
     def list_spaces(self) -> list[Space]:
         """Every project space our account may see: with the role it needs, all tenants'."""
-        body = self._call("GET", f"{GRAPH}/drives", params={"$filter": "driveType eq 'project'"}).json()
-        return [_space(one) for one in (body.get("value") or [])]
+        answer = self._call("GET", f"{GRAPH}/drives", params={"$filter": "driveType eq 'project'"})
+        return [space_of(one) for one in answer.parsed(DRIVES).value or ()]
 
     def find_space(self, space_id: str) -> Space | None:
         """None also when the storage is down or our role is gone: ask `require_storage`."""
         answer = self._call("GET", f"{GRAPH}/drives/{space_id}", hand_back=(404,))
-        return None if answer.status == 404 else _space(answer.json())
+        return None if answer.status == 404 else space_of(answer.parsed(DRIVE))
 
     def create_space(self, name: str, alias: str, description: str, quota: int) -> Space:
         """Nothing is unique there: after any unclear answer look before you create again."""
@@ -91,7 +76,7 @@ class Ocis:
             "description": description,
             "quota": {"total": quota},
         }
-        return _space(self._call("POST", f"{GRAPH}/drives", json=body).json())
+        return space_of(self._call("POST", f"{GRAPH}/drives", json=body).parsed(DRIVE))
 
     def update_space(self, space_id: str, changes: dict[str, Any]) -> None:
         """Change `name`, `description` or `quota` (`{"total": bytes}`). Raises Missing."""
@@ -199,20 +184,3 @@ def _meaning(method: str, path: str, answer: Answer) -> Fault:
     if answer.status == 409:
         return Refused("taken")
     return Refused("invalid", f"It answered {answer.status}.")
-
-
-def _space(body: Any) -> Space:
-    try:
-        quota = body.get("quota") or {}
-        root = body.get("root") or {}
-        return Space(
-            id=str(body["id"]),
-            name=str(body["name"]),
-            description=body.get("description") or "",
-            quota=int(quota.get("total") or 0),
-            used=quota.get("used"),
-            is_disabled=(root.get("deleted") or {}).get("state") == "trashed",
-            has_members=bool(root.get("permissions")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise Unavailable("unexpected_answer", "The answer is not a space.") from None

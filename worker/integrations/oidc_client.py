@@ -14,7 +14,8 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from requests.auth import AuthBase
 
 from shared.domain.faults import Refused, Unavailable
-from worker.integrations.json_api import Answer, JsonApi
+from worker.integrations.json_answer import Answer
+from worker.integrations.json_api import JsonApi
 
 #: a token is renewed this long before its end, in seconds
 EARLY = 60.0

@@ -13,7 +13,8 @@ from functools import partial
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Tenant
-from worker.integrations.ocis import Ocis, Space
+from worker.integrations.ocis import Ocis
+from worker.integrations.ocis_drive import Space
 from worker.steps.space_members import ensure_members
 from worker.steps.work import Deeds, Work
 
@@ -25,7 +26,8 @@ EMPTY_LOOKS = 3
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
     """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
-    known = _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
+    # a list costs more with every tenant there is: the first attempt does without, and looks once it has made one
+    known = None if work.is_first else _known(work, files)
     found = known or _new(work, files)
     work.save(ocisSpaceId=found.id, ocisNewSpaceId=None)
     if found.is_disabled:
@@ -76,6 +78,10 @@ def _purge(space: Space, files: Ocis) -> None:
 
 
 # -- the space
+
+
+def _known(work: Work, files: Ocis) -> Space | None:
+    return _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
 
 
 def _by_id(work: Work, files: Ocis) -> Space | None:
@@ -222,4 +228,4 @@ def _one_line(tenant: Tenant) -> str:
 
 
 def _is_ours(work: Work, space: Space) -> bool:
-    return work.stamper.tenant_id(space.description) == work.tenant.id
+    return work.stamper.is_of(work.tenant.id, space.description)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.domain.faults import Refused, Unavailable
-from worker.integrations.ocis import SPACE_ROLES, Ocis, Space
+from worker.integrations.ocis import SPACE_ROLES, Ocis
+from worker.integrations.ocis_drive import Space
 from worker.steps.work import Work
 
 

@@ -32,6 +32,7 @@ class Work:
     tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
     `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
     required.
+    `is_first`: no attempt for this tenant began before this one, so nothing of it can be outside yet.
     `is_plan`: nothing may be changed, only said; `changes` holds what was said.
     `most_removals`: how much the run may remove or disable, None without a bound; `announced` holds what it wants to.
     """
@@ -45,6 +46,7 @@ class Work:
     suspended_mail: str = "refuse"
     account: Account | None = None
     proven: frozenset[str] | None = None
+    is_first: bool = False
     is_plan: bool = False
     most_removals: int | None = None
     changes: list[str] = field(default_factory=list)
