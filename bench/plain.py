@@ -40,7 +40,9 @@ def step(tenant_id: str, name: str) -> str:
     def save(**fields: Any) -> None:
         tenants().update_one({"_id": row["_id"]}, {"$set": fields})
 
-    work = Work(tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save)
+    work = Work(
+        tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save, is_first=True
+    )
     outcome = STEPS[name](work, clients()[name])
     tenants().update_one({"_id": row["_id"]}, {"$set": {f"provisioningStatus.{name}": str(outcome.result)}})
     return str(outcome.result)

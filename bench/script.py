@@ -54,7 +54,9 @@ class Script:
         def save(**_: Any) -> None:
             """Its one write at the end is all it saves."""
 
-        work = Work(tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, self._settings.stamp_key_texts), save)
+        work = Work(
+            tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, self._settings.stamp_key_texts), save, is_first=True
+        )
         STEPS[name](work, self._clients[name])
 
     async def _aside(self, function: Any, *arguments: Any) -> Any:

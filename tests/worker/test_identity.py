@@ -92,6 +92,17 @@ def test_a_group_that_was_not_made_is_tried_later(
     assert len(groups(authentik)) == 1
 
 
+@pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}])
+def test_the_first_attempt_for_a_tenant_does_not_look_and_takes_over_none(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, attributes: dict[str, Any]
+) -> None:
+    ensure_group(work("authentik", is_first=True, slug="beta"), identity)
+    assert [entry["method"] for entry in authentik.journal] == ["POST"]
+    foreign(authentik, **attributes)
+    with pytest.raises(Refused, match="taken"):
+        ensure_group(work("authentik", is_first=True), identity)
+
+
 @pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}, {"dezky": "tenant"}])
 def test_a_group_of_our_name_without_our_stamp_is_never_taken_over(
     authentik: AuthentikStandIn, identity: Authentik, work: Errand, attributes: dict[str, Any]

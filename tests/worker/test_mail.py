@@ -156,6 +156,21 @@ def test_a_domain_without_our_stamp_is_never_taken_over(
     assert sets(stalwart) == []
 
 
+def test_the_first_attempt_for_a_tenant_does_not_look_for_its_domain_and_takes_over_none(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart", is_first=True), mail)
+    assert not any("x:Domain/query" in entry["body"] for entry in stalwart.journal)
+    assert len(objects(stalwart, "Domain")) == 1
+
+    control(stalwart, "create", kind="Domain", given={"name": "beta.test", "description": "theirs"})
+    for name in ("acme.test", "beta.test"):
+        other = work("stalwart", is_first=True, domains=(name,), id=OTHER_ID)
+        with pytest.raises(Refused, match="taken"):
+            ensure_mail(other, mail)
+    assert len(objects(stalwart, "Account")) == 1
+
+
 def test_a_name_that_is_another_domains_alias_is_taken(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
     with pytest.raises(Refused, match="alias"):

@@ -47,7 +47,10 @@ class MailDomain:
 
 @dataclass(frozen=True)
 class Furnishing:
-    """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish."""
+    """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish.
+
+    The records hold its keys, so they are not read before these are there.
+    """
 
     has_keys: bool
     has_postmaster: bool
@@ -147,7 +150,7 @@ class Stalwart:
         self._jmap.update("Domain", domain_id, patch | ({"dkimManagement": _own_keys()} if make_keys else {}))
 
     def furnishing(self, domain: str, domain_id: str) -> Furnishing:
-        """What the domain has so far; the records hold its keys only once they are made."""
+        """What the domain has so far."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
             ("x:DkimSignature/get", {**_found_by("x:DkimSignature/query"), "properties": ["id", "@type", "stage"]}),
@@ -155,10 +158,11 @@ class Stalwart:
             ("x:Domain/get", {"ids": [domain_id], "properties": ["id", "name", "dnsZoneFile"]}),
         )
         active = {one.get("@type") for one in signatures["list"] if one.get("stage") == "active"}
+        has_keys = active.issuperset(DKIM_ALGORITHMS)
         if not domains["list"]:
             raise Unavailable("upstream_error", "The domain vanished.")
-        records = zone_records(domain, domains["list"][0]["dnsZoneFile"])
-        return Furnishing(active.issuperset(DKIM_ALGORITHMS), bool(accounts["ids"]), records)
+        records = zone_records(domain, domains["list"][0]["dnsZoneFile"]) if has_keys else ()
+        return Furnishing(has_keys, bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
         """Ask for the keys that are missing; may be repeated."""

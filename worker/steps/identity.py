@@ -18,7 +18,8 @@ MANAGER = "dezky-platform-api"
 def ensure_group(work: Work, identity: Authentik) -> Outcome:
     """The tenant's group exists under its name, carries our stamp, and is on record. Members are left as they are."""
     tenant = work.tenant
-    group = find_group(work, identity)
+    # names are unique: whoever is first need not look, and is told when somebody holds the name
+    group = None if work.is_first else find_group(work, identity)
     if group is None:
         group = work.change(
             f"create the group {tenant.group_name}",

@@ -102,7 +102,9 @@ def _save_domains(work: Work, made: list[MailDomain]) -> None:
 
 
 def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
-    domain = _ours(work, mail.find_domain(name)) or work.change(
+    # names are unique: whoever is first need not look, and is told when somebody holds the name
+    seen = None if work.is_first else _ours(work, mail.find_domain(name))
+    domain = seen or work.change(
         f"create the mail domain {name} with its postmaster",
         lambda: _created_domain(work, mail, name, owner),
         MailDomain("", name, True, _description(work), owner, True),
