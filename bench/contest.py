@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,10 @@ CLIENTS = 8
 
 @dataclass(frozen=True)
 class Figures:
-    """Per burst. Times in milliseconds; CPU, Redis and MongoDB per tenant, of the side's own processes only."""
+    """Per burst. Times in milliseconds; CPU, Redis and MongoDB per tenant, of the side's own processes only.
+
+    `memory_mb`: the most that the side's processes held together, pages they share counted once.
+    """
 
     per_second: float
     p50: float
@@ -33,9 +37,10 @@ class Figures:
     cpu_ms: float
     redis_commands: float
     mongodb_operations: float
+    memory_mb: float
 
 
-COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoDB")
+COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoDB", "memory MB")
 
 
 class Contestant:
@@ -85,14 +90,20 @@ class Contestant:
         began = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(self.create, [f"{tag}{number}" for number in range(count)]))
-        wait_until(lambda: self.finished(tag) >= count)
+        memory: list[float] = []
+
+        def are_active() -> bool:
+            memory.append(self._memory_mb())
+            return self.finished(tag) >= count
+
+        wait_until(are_active)
         seconds = time.monotonic() - began
         after = self.meters()
         spans = self.side.spans(self.database, tag).values()
         waits = [(finished - created).total_seconds() * 1000 for created, finished in spans]
         cpu, commands, operations = ((b - a) / count for a, b in zip(before, after, strict=True))
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
-        return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations)
+        return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations, max(memory))
 
     def paced(self, tag: str, count: int, pause: float) -> list[float]:
         """Milliseconds from a request's first byte to its tenant being active; one request every `pause` seconds."""
@@ -120,15 +131,22 @@ class Contestant:
     def meters(self) -> tuple[float, float, float]:
         """CPU seconds of our processes, Redis commands, MongoDB operations, since their starts."""
         cpu = 0.0
-        for process in self._processes:
-            root = psutil.Process(process.pid)
-            for one in (root, *root.children(recursive=True)):
-                times = one.cpu_times()
-                cpu += times.user + times.system
+        for one in self._all_processes():
+            times = one.cpu_times()
+            cpu += times.user + times.system
         commands = self._redis.info("stats")["total_commands_processed"]
         counted = self._mongo.admin.command("serverStatus")["metrics"]["commands"]
         names = ("insert", "find", "update", "delete", "findAndModify", "aggregate", "commitTransaction")
         return cpu, float(commands), float(sum(counted[name]["total"] for name in names))
+
+    def _all_processes(self) -> Iterator[psutil.Process]:
+        for process in self._processes:
+            root = psutil.Process(process.pid)
+            yield root
+            yield from root.children(recursive=True)
+
+    def _memory_mb(self) -> float:
+        return float(sum(one.memory_full_info().pss for one in self._all_processes())) / 2**20
 
 
 def _status(url: str) -> int:

@@ -22,6 +22,8 @@ Rows = dict[str, list[Any]]
 WARM = 10
 #: other tenants in the crowded database, and operations that wait there
 CROWD, WAITING = 20_000, 10_000
+#: tenants at once, for the platform and for its rival, which would take hours for as many
+MANY, FEW = 1000, 30
 #: tenants of a paced run, and the pause between two, in seconds
 PACED, PAUSE = 24, 0.25
 
@@ -50,6 +52,15 @@ def bursts(servers: Servers, runs: int, tenants: int, latency: int) -> Rows:
     """The platform, with and without events for Flower, beside a plain chord."""
     sides = (PLATFORM, PLAIN) if latency else (PLATFORM, WITH_EVENTS, PLAIN)
     return _each(runs, sides, lambda side: _burst(servers, side, tenants, latency))
+
+
+def many(servers: Servers, runs: int, latency: int) -> Rows:
+    """So many at once that the platform is at its limit; fewer of the plain chord, whose rate more would not change."""
+    rows: Rows = {PLATFORM.name: [], PLAIN.name: []}
+    for _ in range(runs):
+        for side, count in ((PLATFORM, MANY), (PLAIN, FEW)):
+            rows[side.name].append(_burst(servers, side, count, latency))
+    return rows
 
 
 def crowded(servers: Servers, runs: int, tenants: int) -> Rows:

@@ -18,7 +18,7 @@ from sandbox.layout import OFFSETS, Layout
 from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 class Servers:

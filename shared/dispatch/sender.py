@@ -25,7 +25,7 @@ SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
 
 
 #: what waits in a queue this long is not lost, only late: sent again, it would make the queue longer still
-FULL_QUEUE = 1000
+FULL_QUEUE = 100
 
 
 class Dispatcher:

@@ -218,6 +218,16 @@ def test_closing_closes_every_space_with_our_stamp(
     assert close_files(work("ocis"), files).result is Result.OK
 
 
+def test_the_space_on_record_is_closed_though_no_list_can_be_had(
+    ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    fault(ocis, kind="status", status=500, path="drives\\?")
+    with pytest.raises(Unavailable):
+        close_files(work("ocis"), files)
+    assert only(ocis).disabled is True
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
 def test_removing_removes_every_space_with_our_stamp_and_no_other(
     ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, known: bool

@@ -12,6 +12,7 @@ import pytest
 import redis
 from bson import ObjectId
 
+from shared.dispatch import sender
 from shared.dispatch.sender import FULL_QUEUE, Dispatcher
 from shared.domain.operation import Operation
 from shared.domain.views import TenantView
@@ -67,6 +68,12 @@ def test_one_look_takes_on_a_batch_and_no_more(
     assert lengths() == [BATCH] * 3
 
 
+@pytest.fixture
+def no_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "FULL_QUEUE", 10**6)
+
+
+@pytest.mark.usefixtures("no_queue_is_full")
 def test_a_full_batch_is_followed_by_the_next_look_at_once(
     store: Store, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
@@ -85,6 +92,7 @@ def test_a_full_batch_is_followed_by_the_next_look_at_once(
         thread.join(20)
 
 
+@pytest.mark.usefixtures("no_queue_is_full")
 def test_two_sweeps_share_it_and_send_nothing_twice(
     settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:

@@ -8,7 +8,7 @@ closes or removes does so to every space with the stamp: a request that was give
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
@@ -44,11 +44,12 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
 
 def close_files(work: Work, files: Ocis) -> Outcome:
     """The space is disabled: its data and members are kept, nobody reaches them."""
-    found = _all_ours(work, files)
-    for space in found:
+    is_there = False
+    for space in _all_ours(work, files):
+        is_there = True
         if not space.is_disabled:
             work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
-    return ok() if found else skipped("nothing_there")
+    return ok() if is_there else skipped("nothing_there")
 
 
 def remove_files(work: Work, files: Ocis) -> Outcome:
@@ -100,11 +101,14 @@ def _only(found: Sequence[Space]) -> Space | None:
     return found[0] if found else None
 
 
-def _all_ours(work: Work, files: Ocis) -> list[Space]:
-    """Every space with our stamp, the one on record among them."""
-    found = {space.id: space for space in _stamped(work, files)}
+def _all_ours(work: Work, files: Ocis) -> Iterator[Space]:
+    """Every space with our stamp: the one on record first, which no list that fails shall hold up."""
     on_record = _by_id(work, files)
-    return list((found | {on_record.id: on_record} if on_record else found).values())
+    if on_record is not None:
+        yield on_record
+    for space in _stamped(work, files):
+        if on_record is None or space.id != on_record.id:
+            yield space
 
 
 def _stamped(work: Work, files: Ocis) -> list[Space]:
