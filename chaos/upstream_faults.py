@@ -27,8 +27,8 @@ _COMMON: tuple[tuple[int, Rule], ...] = (
     (2, {"kind": "empty_body", "probability": 0.4}),
 )
 #: what one product may do. Not here, since only a person can put it right: an object of the tenant's name, or with its
-#: very stamp, that somebody else made (`race_lost` of a group or a domain, `second_creator`). Nor `idp_down`, `mfa` and
-#: `role_lost`, which are refusals: they end a step at once, and the first has the integration left alone for a minute.
+#: very stamp, that somebody else made (`race_lost` of a group or a domain, `second_creator`). `idp_down`, `mfa` and
+#: `role_lost` are refusals: they end a step at once, and the first has the integration left alone for a minute.
 _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
     "authentik": ((3, {"kind": "twin_first", "probability": 0.5}),),
     "stalwart": (
@@ -43,6 +43,9 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (4, {"kind": "storage_down", "probability": 0.6}),
         (3, {"kind": "graph_down", "probability": 0.6}),
         (4, {"kind": "create_then_500", "probability": 0.5}),
+        (2, {"kind": "role_lost", "probability": 0.3}),
+        (2, {"kind": "mfa", "probability": 0.3}),
+        (1, {"kind": "idp_down", "probability": 0.3}),
     ),
 }
 #: no fault may come between a caller and the keys that tokens are verified by
