@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 
 from shared.control_plane.starting import Starter, require_status
 from shared.domain import access
@@ -45,17 +46,20 @@ class TenantCases:
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
         self._require_plan(new.plan)
-        return self.record(new, actor.author)
+        return self.record(new, actor.author, actor.read_at)
 
-    def record(self, new: NewTenant, author: Author) -> TenantView:
-        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference."""
+    def record(self, new: NewTenant, author: Author, at: datetime | None = None) -> TenantView:
+        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference.
+
+        `at`: the time on the database's clock, for whoever has read it for this request.
+        """
 
         def work(session: Transaction) -> TenantView:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
-            tenant = self._store.tenants.insert(new, operation_id, session)
+            tenant = self._store.tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            self._store.domains.add(tenant, tenant.domains, self._first_look, session, now)
+            self._store.domains.add(tenant, tenant.domains, self._first_look, now, session)
             view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
             self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
@@ -125,7 +129,7 @@ class TenantCases:
         else:
             view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
         if "domains" in changes:
-            self._store.domains.keep(view.tenant, self._first_look, session)
+            self._store.domains.keep(view.tenant, self._first_look, view.tenant.updated_at, session)
         before, after = difference(tenant, view.tenant, SHOWN)
         if view.operation is not None:
             after["operation"] = view.operation.id

@@ -19,11 +19,13 @@ from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
+    DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
+    WriteError,
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -42,6 +44,9 @@ DURABLE = WriteConcern(w="majority", j=True)
 PATIENCE = 5.0
 #: what a transaction that is given up has left to be ended in
 ENDING_SECONDS = 2.0
+
+#: what the server answers to a value that a unique index has already
+DUPLICATE = 11000
 
 #: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
 #: timeout together, and what was waiting for it then goes to the next primary
@@ -161,14 +166,26 @@ def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
     return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
 
 
+def insert(rows: Collection[Document], documents: Sequence[Document], session: Transaction) -> None:
+    """Plain inserts as part of a transaction. Raises DuplicateKeyError.
+
+    By the command itself: the driver's own ways cost a third more, for retries of a single write, and a transaction is
+    retried as a whole.
+    """
+    told = rows.database.command({"insert": rows.name, "documents": documents}, session=session)
+    for fault in told.get("writeErrors", ()):
+        kind = DuplicateKeyError if fault["code"] == DUPLICATE else WriteError
+        raise kind(fault["errmsg"], fault["code"], fault)
+
+
 def made(rows: Collection[Document], document: Document, session: Transaction, at: datetime | None = None) -> Document:
     """The row of a new record with its `createdAt` and `updatedAt`. Raises DuplicateKeyError.
 
-    `at`: the time on the database's clock, for whoever has read it in this transaction: a plain insert costs less.
+    `at`: the time on the database's clock, for whoever has read it for this change: a plain insert costs less.
     """
     if at is not None:
         row = {**document, "createdAt": at, "updatedAt": at}
-        rows.insert_one(row, session=session)
+        insert(rows, [row], session)
         return row
     return present(
         rows.find_one_and_update(
