@@ -8,8 +8,8 @@ from datetime import datetime
 
 from shared.control_plane.starting import Starter, require_status
 from shared.domain import access
-from shared.domain.access import Actor
-from shared.domain.errors import Flaw, InvalidInput, UnknownReference, require_version
+from shared.domain.access import Actor, Caller
+from shared.domain.errors import Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.domain.event import Author, NewEvent, difference, facts
 from shared.domain.operation import Action, Mode
 from shared.domain.recipes import BILLING
@@ -70,9 +70,15 @@ class TenantCases:
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
-        view = self._store.tenant_views.find(slug)
-        tenant = access.require_sight(actor, view.tenant if view else None, slug)
-        return TenantView(tenant, view.operation if view else None)
+        return _seen(self._store.tenant_views.find(slug), slug, actor)
+
+    def get_for(self, slug: str, caller: Caller) -> TenantView:
+        """The same for a caller whose record is read in the same round trip. Raises UnknownUser, NotFound."""
+        found = self._store.tenant_views.find_for(caller.subject, slug)
+        if found is None:
+            raise UnknownUser
+        user, view = found
+        return _seen(view, slug, Actor(user, caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
@@ -153,3 +159,9 @@ class TenantCases:
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._store.partners.hold(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
+
+
+def _seen(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
+    if view is None or not access.may_see_tenant(actor, view.tenant):
+        raise access.no_tenant(slug)
+    return view

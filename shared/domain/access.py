@@ -245,5 +245,10 @@ def require(allowed: bool, sentence: str) -> None:
 def require_sight(actor: Actor, tenant: Tenant | None, slug: str) -> Tenant:
     """The tenant, if the actor may know of it. Raises NotFound otherwise, in the same words for absent and hidden."""
     if tenant is None or not may_see_tenant(actor, tenant):
-        raise NotFound(f"There is no tenant {slug!r}.")
+        raise no_tenant(slug)
     return tenant
+
+
+def no_tenant(slug: str) -> NotFound:
+    """What to raise for a tenant that is not there, or that the actor may not know of."""
+    return NotFound(f"There is no tenant {slug!r}.")

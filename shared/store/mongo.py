@@ -224,9 +224,14 @@ def literals(fields: Mapping[str, Any]) -> Document:
 def newest_first(
     rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
 ) -> tuple[list[Document], str | None]:
-    """A page of rows, and the id the next one follows. Pages stay stable while rows are added: they go by the id."""
+    """A page of rows, and the id the next one follows."""
+    with our_errors():
+        found = list(rows.find(older_than(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
+    return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
+
+
+def older_than(conditions: Sequence[Document], after: str | None) -> Document:
+    """What fulfils all conditions and follows this id. Pages stay stable while rows are added: they go by the id."""
     key = object_id(after) if after else None
     wanted = [one for one in conditions if one] + ([{"_id": {"$lt": key}}] if key else [])
-    with our_errors():
-        found = list(rows.find({"$and": wanted} if wanted else {}).sort("_id", DESCENDING).limit(limit + 1))
-    return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
+    return {"$and": wanted} if wanted else {}

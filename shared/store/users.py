@@ -43,6 +43,13 @@ _FIELDS = {
     "platform_admin": "platformAdmin",
 }
 
+#: an expression makes a projection name all it is to give
+_WITH_TIME: Document = {
+    **dict.fromkeys((*_FIELDS.values(), "authentikSubjectId", "roleTenantIds"), 1),
+    **dict.fromkeys(("version", "createdAt", "updatedAt"), 1),
+    "now": "$$NOW",
+}
+
 
 class Users:
     def __init__(self, database: Database[Document]) -> None:
@@ -75,8 +82,8 @@ class Users:
     def read_with_time(self, subject: str) -> tuple[User, datetime] | None:
         """The user and the time on the database's clock when it was read."""
         with our_errors():
-            rows = list(self._rows.aggregate([{"$match": {"authentikSubjectId": subject}}, {"$set": {"now": "$$NOW"}}]))
-        return (user_of(rows[0]), rows[0]["now"]) if rows else None
+            row = self._rows.find_one({"authentikSubjectId": subject}, _WITH_TIME)
+        return (user_of(row), row["now"]) if row else None
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
