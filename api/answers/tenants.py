@@ -16,7 +16,7 @@ from shared.domain.tenant import Address, BillingInfo, Drift, Status
 from shared.domain.views import TenantView
 
 #: how many answers are remembered: a few pages of a few callers
-REMEMBERED = 2048
+REMEMBERED = 1024
 
 StepState = Literal["pending", "ok", "skipped", "error"]
 

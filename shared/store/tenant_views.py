@@ -39,7 +39,7 @@ _UNREAD = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
 _READ: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 #: of how many rows the values are remembered: a few pages for each of a few callers
-REMEMBERED = 2048
+REMEMBERED = 1024
 
 
 class TenantViews:
@@ -62,7 +62,7 @@ class TenantViews:
         if not rows:
             return None
         found = rows[0]["tenant"]
-        return user_of(rows[0]), _looked_up(bytes(found[0].raw)) if found else None
+        return user_of(dict(rows[0].items())), _looked_up(bytes(found[0].raw)) if found else None
 
     def page(self, scope: Scope, query: TenantQuery) -> Page[TenantView]:
         """Newest first."""
