@@ -169,7 +169,7 @@ def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
 def insert(rows: Collection[Document], documents: Sequence[Document], session: Transaction) -> None:
     """Plain inserts as part of a transaction. Raises DuplicateKeyError.
 
-    By the command itself: the driver's own ways cost a third more, for retries of a single write, and a transaction is
+    By the command itself: the driver's own ways cost a quarter more, for retries of a single write; a transaction is
     retried as a whole.
     """
     told = rows.database.command({"insert": rows.name, "documents": documents}, session=session)
