@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -175,10 +176,19 @@ Asked = TypeVar("Asked", bound=Query)
 
 def asked(model: type[Asked]) -> Asked:
     """The request's parameters as this model. Raises InvalidInput."""
+    if not request.query_string:
+        nothing: Asked = _unasked(model)
+        return nothing
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise InvalidInput([Flaw(f"?{name}", "is given more than once") for name in twice])
     return checked(model, request.args.to_dict(), "?")
+
+
+@cache
+def _unasked(model: type[Query]) -> Any:
+    """What a request without parameters asks: always the same, and it cannot be changed."""
+    return checked(model, {}, "?")
 
 
 def link(relation: str, **changes: str | None) -> str:

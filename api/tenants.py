@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.answers.operations import OperationAnswer, pace
-from api.answers.tenants import TenantAnswer
-from api.answers.writing import answer, answer_list, etag
-from api.auth.guard import actor
+from api.answers.tenants import TenantAnswer, written
+from api.answers.writing import answer, answer_list, answer_text, answer_texts, etag
+from api.auth.guard import actor, caller
 from api.bodies.tenants import NewTenantBody, TenantPatchBody
 from api.describing import ETAG, PAGED, STAFF, STARTED, described, expected_versions
 from api.queries import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
@@ -36,13 +36,12 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
     @described("Tenants you may see, newest first", {200: [TenantAnswer]}, headers=PAGED)
     def list_tenants(query: TenantListQuery) -> Response:
         page = tenants.page(actor(control_plane), query.to_domain())
-        return answer_list([TenantAnswer.of(view) for view in page.items], next_link(page.next))
+        return answer_texts([written(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
     @described("One tenant with its latest operation", {200: TenantAnswer}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
-        view = tenants.get(slug, actor(control_plane))
-        return _answer(view)
+        return _answer(tenants.get_for(slug, caller()))
 
     @routes.patch("/<slug>")
     @described(
@@ -85,7 +84,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
 
 
 def _answer(view: TenantView) -> Response:
-    return answer(TenantAnswer.of(view), headers=etag(view.tenant.version))
+    return answer_text(written(view), headers=etag(view.tenant.version))
 
 
 def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:

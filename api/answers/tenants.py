@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import Field, create_model
 
 from api.answers.operations import OperationAnswer
 from api.answers.switches import PauseAnswer
-from api.answers.writing import AnswerModel, ObjectIdText
+from api.answers.writing import AnswerModel, ObjectIdText, text_of
 from shared.domain.recipes import INTEGRATIONS
 from shared.domain.tenant import Address, BillingInfo, Drift, Status
 from shared.domain.views import TenantView
+
+#: how many answers are remembered: a few pages of a few callers
+REMEMBERED = 1024
 
 StepState = Literal["pending", "ok", "skipped", "error"]
 
@@ -118,6 +122,12 @@ class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMO
             operation=OperationAnswer.of(view.operation) if view.operation else None,
             **tenant.remote,
         )
+
+
+@lru_cache(REMEMBERED)
+def written(view: TenantView) -> str:
+    """The answer to a view that was read. What is remembered is of this very view, which is another once its row is."""
+    return text_of(TenantAnswer.of(view))
 
 
 def _drift(drift: Drift) -> DriftAnswer:

@@ -21,17 +21,31 @@ class AnswerModel(BaseModel):
 _LIST = TypeAdapter(list[Any])
 
 
+def text_of(model: AnswerModel) -> str:
+    """One record as it goes out."""
+    return model.model_dump_json(by_alias=True, exclude_none=True)
+
+
 def answer(model: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """One record."""
-    text = model.model_dump_json(by_alias=True, exclude_none=True)
+    return answer_text(text_of(model), status, headers)
+
+
+def answer_text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """One record that is written already."""
     return Response(text, status, dict(headers or {}), content_type="application/json")
+
+
+def answer_texts(texts: Sequence[str], headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON array of records that are written already."""
+    return answer_text(f"[{','.join(texts)}]", headers=headers)
 
 
 def answer_once(
     model: AnswerModel, again: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One record with something that is shown once and kept nowhere: asked again with the same key, `again` is."""
-    g.kept_body = again.model_dump_json(by_alias=True, exclude_none=True).encode()
+    g.kept_body = text_of(again).encode()
     return answer(model, status, headers)
 
 

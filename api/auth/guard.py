@@ -41,10 +41,11 @@ def actor(control_plane: ControlPlane) -> Actor:
 
 
 def _bearer() -> str:
-    headers = request.headers.getlist("Authorization")
-    if not headers:
+    header = request.headers.get("Authorization")
+    if header is None:
         raise refused("missing_token", "Send an access token in the Authorization header.")
-    scheme, _, token = headers[0].partition(" ")
-    if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
+    # WSGI hands over several headers as one, with commas, which no token has
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
         raise refused("invalid_token", "Send exactly one Authorization header, with the scheme Bearer.")
     return token.strip()

@@ -43,10 +43,11 @@ class CallerCases:
 
     def actor_for(self, caller: Caller, request_id: str) -> Actor:
         """The caller with the rights their record gives them now. Raises UnknownUser."""
-        user = self._store.users.find_by_subject(caller.subject)
-        if user is None:
+        found = self._store.users.read_with_time(caller.subject)
+        if found is None:
             raise UnknownUser
-        return Actor(user, caller.surfaces, request_id)
+        user, now = found
+        return Actor(user, caller.surfaces, request_id, now)
 
     def profile(self, actor: Actor) -> Profile:
         """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""

@@ -108,7 +108,7 @@ class DomainCases:
     def _keep(self, tenant_id: str, session: Transaction) -> None:
         tenant = self._store.tenants.find_by_id(tenant_id, session)
         if tenant is not None:
-            self._store.domains.keep(tenant, self._first_look, session)
+            self._store.domains.keep(tenant, self._first_look, self._store.now(), session)
 
     def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
         proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 
 from shared.control_plane.starting import Starter, require_status
 from shared.domain import access
-from shared.domain.access import Actor
-from shared.domain.errors import Flaw, InvalidInput, UnknownReference, require_version
+from shared.domain.access import Actor, Caller
+from shared.domain.errors import Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.domain.event import Author, NewEvent, difference, facts
 from shared.domain.operation import Action, Mode
 from shared.domain.recipes import BILLING
@@ -46,17 +47,20 @@ class TenantCases:
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
         self._require_plan(new.plan)
-        return self.record(new, actor.author)
+        return self.record(new, actor.author, actor.read_at)
 
-    def record(self, new: NewTenant, author: Author) -> TenantView:
-        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference."""
+    def record(self, new: NewTenant, author: Author, at: datetime | None = None) -> TenantView:
+        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference.
+
+        `at`: the time on the database's clock, for whoever has read it for this request.
+        """
 
         def work(session: Transaction) -> TenantView:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
-            tenant = self._store.tenants.insert(new, operation_id, session)
+            tenant = self._store.tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            self._store.domains.add(tenant, tenant.domains, self._first_look, session, now)
+            self._store.domains.add(tenant, tenant.domains, self._first_look, now, session)
             view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
             self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
@@ -67,9 +71,15 @@ class TenantCases:
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
-        view = self._store.tenant_views.find(slug)
-        tenant = access.require_sight(actor, view.tenant if view else None, slug)
-        return TenantView(tenant, view.operation if view else None)
+        return _seen(self._store.tenant_views.find(slug), slug, actor)
+
+    def get_for(self, slug: str, caller: Caller) -> TenantView:
+        """The same for a caller whose record is read in the same round trip. Raises UnknownUser, NotFound."""
+        found = self._store.tenant_views.find_for(caller.subject, slug)
+        if found is None:
+            raise UnknownUser
+        user, view = found
+        return _seen(view, slug, Actor(user, caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
@@ -126,7 +136,7 @@ class TenantCases:
         else:
             view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
         if "domains" in changes:
-            self._store.domains.keep(view.tenant, self._first_look, session)
+            self._store.domains.keep(view.tenant, self._first_look, view.tenant.updated_at, session)
         if "plan" in changes and not self._is_billed:
             self._carry_plan(view.tenant, author, session)
         before, after = difference(tenant, view.tenant, SHOWN)
@@ -162,3 +172,9 @@ class TenantCases:
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._store.partners.hold(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
+
+
+def _seen(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
+    if view is None or not access.may_see_tenant(actor, view.tenant):
+        raise access.no_tenant(slug)
+    return view

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,25 +37,25 @@ class Letter:
 
 def chord_letters(app: Celery, header: Sequence[Errand], body: Errand) -> list[Letter]:
     """The header's messages, each with the body's signature inside, as a chord that CountingJoin joins."""
-    group = _new_id()
+    group, body_id, *ids = _new_ids(2 + len(header))
     signature = {
         "task": body.task,
         "args": list(body.args),
         "kwargs": {},
-        "options": {"queue": body.queue, "task_id": _new_id(), "group_id": group},
+        "options": {"queue": body.queue, "task_id": body_id, "group_id": group},
         "subtask_type": None,
         "immutable": True,
         "chord_size": len(header),
     }
     return [
-        _letter(app, errand, _new_id(), group_id=group, group_index=index, chord=signature)
-        for index, errand in enumerate(header)
+        _letter(app, errand, task_id, group_id=group, group_index=index, chord=signature)
+        for index, (errand, task_id) in enumerate(zip(header, ids, strict=True))
     ]
 
 
 def lone_letter(app: Celery, errand: Errand) -> Letter:
     """A message that no chord waits for."""
-    return _letter(app, errand, _new_id())
+    return _letter(app, errand, *_new_ids(1))
 
 
 def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> Letter:
@@ -95,5 +96,7 @@ def _letter(app: Celery, errand: Errand, task_id: str, **of_task: Any) -> Letter
     return Letter(errand.queue, text)
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+def _new_ids(count: int) -> list[str]:
+    """As `uuid4` makes them, of one look at the system's randomness: each lets other threads go first."""
+    random = os.urandom(16 * count)
+    return [str(uuid.UUID(bytes=random[at : at + 16], version=4)) for at in range(0, len(random), 16)]

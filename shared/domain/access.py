@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.errors import Forbidden, NotFound
 from shared.domain.event import Author
@@ -27,11 +28,15 @@ class Caller:
 
 @dataclass(frozen=True)
 class Actor:
-    """The user behind a request, the front doors their token was made for, and the request's id."""
+    """The user behind a request, the front doors their token was made for, and the request's id.
+
+    `read_at`: when their record was read for it, on the database's clock.
+    """
 
     user: User
     surfaces: frozenset[str]
     request_id: str = ""
+    read_at: datetime | None = None
 
     @property
     def author(self) -> Author:
@@ -240,5 +245,10 @@ def require(allowed: bool, sentence: str) -> None:
 def require_sight(actor: Actor, tenant: Tenant | None, slug: str) -> Tenant:
     """The tenant, if the actor may know of it. Raises NotFound otherwise, in the same words for absent and hidden."""
     if tenant is None or not may_see_tenant(actor, tenant):
-        raise NotFound(f"There is no tenant {slug!r}.")
+        raise no_tenant(slug)
     return tenant
+
+
+def no_tenant(slug: str) -> NotFound:
+    """What to raise for a tenant that is not there, or that the actor may not know of."""
+    return NotFound(f"There is no tenant {slug!r}.")

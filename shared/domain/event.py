@@ -6,9 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from pydantic.alias_generators import to_camel
+
+#: of the names of fields, which are few
+_camel = cache(to_camel)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Event:
 
 def facts(record: Any, names: Collection[str]) -> dict[str, Any]:
     """These fields of a record as an event shows them: camel case, plain values, none that are empty."""
-    found = {to_camel(name): _plain(getattr(record, name)) for name in names}
+    found = {_camel(name): _plain(getattr(record, name)) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -63,7 +67,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        return {to_camel(one.name): _plain(getattr(value, one.name)) for one in fields(value)}
+        return {_camel(one.name): _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value

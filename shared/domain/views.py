@@ -17,9 +17,9 @@ from shared.domain.user import User
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TenantView:
-    """A tenant with its latest operation."""
+    """A tenant with its latest operation. Compared by identity, so that what is made of one can be remembered."""
 
     tenant: Tenant
     operation: Operation | None

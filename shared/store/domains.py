@@ -6,22 +6,20 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, InsertOne, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
+from pymongo.errors import DuplicateKeyError
 
 from shared.domain.errors import DomainTaken
 from shared.domain.ownership import DomainState
 from shared.domain.tenant import Tenant
 from shared.domain.tenant_domain import TenantDomain
 from shared.store.domain_rows import domain_of, new_row, standing
-from shared.store.mongo import Document, Transaction, inserting, literals, make_indexes, our_errors, seconds_from_now
+from shared.store.mongo import Document, Transaction, insert, literals, make_indexes, our_errors, seconds_from_now
 
-DUPLICATE = 11000
 PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
 #: seconds; what somebody waits for goes before what is merely due, however much that is
 HEAD_START = 24 * 3600
@@ -61,35 +59,28 @@ class Domains:
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def keep(self, tenant: Tenant, first_look: float | None, session: Transaction) -> None:
+    def keep(self, tenant: Tenant, first_look: float | None, at: datetime, session: Transaction) -> None:
         """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""
         names = list(tenant.domains)
         self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
         kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
-        self.add(tenant, [one for one in names if one not in kept], first_look, session)
+        self.add(tenant, [one for one in names if one not in kept], first_look, at, session)
 
     def add(
-        self,
-        tenant: Tenant,
-        names: Sequence[str],
-        first_look: float | None,
-        session: Transaction,
-        at: datetime | None = None,
+        self, tenant: Tenant, names: Sequence[str], first_look: float | None, at: datetime, session: Transaction
     ) -> None:
         """Make the rows of these domains, which have none. Raises DomainTaken.
 
         `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
-        `at`: the time on the database's clock, for whoever has read it in this transaction.
+        `at`: the time on the database's clock.
         """
-        rows = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one)} for one in names]
-        adding = partial(_adding, first_look=first_look, at=at)
+        times = _times(at, first_look)
+        rows = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one), **times} for one in names]
         try:
             if rows:
-                self._rows.bulk_write(list(map(adding, rows)), session=session)
-        except BulkWriteError as problem:
-            if any(error["code"] == DUPLICATE for error in (problem.details or {}).get("writeErrors", [])):
-                raise DomainTaken from None
-            raise
+                insert(self._rows, rows, session)
+        except DuplicateKeyError:
+            raise DomainTaken from None
 
     def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
         """A tenant's domains by name."""
@@ -232,15 +223,7 @@ class Domains:
                 yield str(row["_id"])
 
 
-def _adding(row: Document, first_look: float | None, at: datetime | None) -> InsertOne[Document] | UpdateOne:
-    """The write that makes a row, with its times."""
-    if at is None:
-        due = seconds_from_now(first_look) if first_look is not None else None
-        return UpdateOne({"_id": row["_id"]}, inserting(row, **_times("$$NOW", due)), upsert=True)
-    due_at = at + timedelta(seconds=first_look) if first_look is not None else None
-    return InsertOne({**row, **_times(at, due_at)})
-
-
-def _times(now: object, due: object | None) -> Document:
+def _times(at: datetime, first_look: float | None) -> Document:
     """Of a new domain; nobody has asked for one that is not watched."""
-    return {"askedAt": now if due is not None else None, "since": now, "dueAt": due, "createdAt": now}
+    due = at + timedelta(seconds=first_look) if first_look is not None else None
+    return {"askedAt": at if due is not None else None, "since": at, "dueAt": due, "createdAt": at}

@@ -16,7 +16,16 @@ from pymongo.database import Database
 
 from shared.domain.event import Event, NewEvent
 from shared.domain.views import Feed
-from shared.store.mongo import Document, Transaction, inserting, make_indexes, object_id, our_errors, seconds_from_now
+from shared.store.mongo import (
+    Document,
+    Transaction,
+    insert,
+    inserting,
+    make_indexes,
+    object_id,
+    our_errors,
+    seconds_from_now,
+)
 
 INDEXES = [
     IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
@@ -39,7 +48,7 @@ class Events:
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
-        """`at`: the time on the database's clock, for whoever has read it in this transaction."""
+        """`at`: the time on the database's clock, for whoever has read it for this change."""
         document = {
             "_id": ObjectId(),
             "action": event.action,
@@ -52,7 +61,7 @@ class Events:
             "unnumbered": True,
         }
         if at is not None:
-            self._rows.insert_one({**document, "time": at}, session=session)
+            insert(self._rows, [{**document, "time": at}], session)
         else:
             key = {"_id": document["_id"]}
             self._rows.update_one(key, inserting(document, time="$$NOW"), upsert=True, session=session)

@@ -22,6 +22,7 @@ from shared.store.locked import update_unlocked
 from shared.store.mongo import (
     Document,
     Transaction,
+    insert,
     make_indexes,
     newest_first,
     object_id,
@@ -88,7 +89,7 @@ class Operations:
         held = self._held(new, session) if new.action is not Action.PROVISION else {}
         row = new_operation(operation_id, new, held, self._grace, at)
         try:
-            self._rows.insert_one(row, session=session)
+            insert(self._rows, [row], session)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
         return operation_of(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -74,8 +75,8 @@ class Tenants:
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def insert(self, new: NewTenant, operation_id: str, session: Transaction) -> Tenant:
-        """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken."""
+    def insert(self, new: NewTenant, operation_id: str, session: Transaction, at: datetime | None = None) -> Tenant:
+        """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken. `at`: see `made`."""
         document: Document = {
             "_id": ObjectId(),
             "slug": new.slug,
@@ -93,7 +94,7 @@ class Tenants:
             "version": 1,
         }
         try:
-            row = made(self._rows, document, session)
+            row = made(self._rows, document, session, at)
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
         return tenant_of(row)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -40,6 +43,13 @@ _FIELDS = {
     "platform_admin": "platformAdmin",
 }
 
+#: an expression makes a projection name all it is to give
+_WITH_TIME: Document = {
+    **dict.fromkeys((*_FIELDS.values(), "authentikSubjectId", "roleTenantIds"), 1),
+    **dict.fromkeys(("version", "createdAt", "updatedAt"), 1),
+    "now": "$$NOW",
+}
+
 
 class Users:
     def __init__(self, database: Database[Document]) -> None:
@@ -56,18 +66,24 @@ class Users:
             row = made(self._rows, document, session)
         except DuplicateKeyError:
             raise SubjectTaken from None
-        return _user(row)
+        return user_of(row)
 
     def find(self, user_id: str, session: Transaction | None = None) -> User | None:
         key = object_id(user_id)
         with our_errors():
             row = self._rows.find_one({"_id": key}, session=session) if key else None
-        return _user(row) if row else None
+        return user_of(row) if row else None
 
     def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:
         with our_errors():
             row = self._rows.find_one({"authentikSubjectId": subject}, session=session)
-        return _user(row) if row else None
+        return user_of(row) if row else None
+
+    def read_with_time(self, subject: str) -> tuple[User, datetime] | None:
+        """The user and the time on the database's clock when it was read."""
+        with our_errors():
+            row = self._rows.find_one({"authentikSubjectId": subject}, _WITH_TIME)
+        return (user_of(row), row["now"]) if row else None
 
     def any_of_partner(self, partner_id: str, session: Transaction) -> bool:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
@@ -83,14 +99,14 @@ class Users:
             user_id, tenant_ids = scope
             conditions.append({"$or": [{"_id": ObjectId(user_id)}, {"tenantIds": {"$in": list(tenant_ids)}}]})
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
-        return Page(tuple(map(_user, rows)), following)
+        return Page(tuple(map(user_of, rows)), following)
 
     def change(
         self, user: User, changes: UserChanges, role_tenant_ids: tuple[str, ...] | None, session: Transaction
     ) -> User:
         """Write accepted changes. `role_tenant_ids`: see User."""
         row = changed(self._rows, user.id, literals(_document(dict(changes), role_tenant_ids)), session)
-        return _user(row)
+        return user_of(row)
 
     def forget_tenant(self, tenant_id: str, session: Transaction) -> int:
         """Take a tenant from everybody's record; who belonged to nothing else is forgotten. How many those are."""
@@ -112,7 +128,8 @@ def _document(fields: dict[str, object], role_tenant_ids: tuple[str, ...] | None
     return document | {"roleTenantIds": None if role_tenant_ids is None else list(role_tenant_ids)}
 
 
-def _user(row: Document) -> User:
+def user_of(row: Mapping[str, Any]) -> User:
+    """The user a row of the collection stands for."""
     reach = row.get("roleTenantIds")
     return User(
         id=str(row["_id"]),

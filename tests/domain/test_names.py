@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.names import RESERVED_SLUGS, SLUG, domain_name, slug
+from shared.domain.names import PLAIN_DOMAIN, RESERVED_SLUGS, SLUG, domain_name, slug
 from shared.domain.stamp import Stamper
 
 
@@ -62,6 +63,17 @@ def test_any_text_gives_a_canonical_domain_or_a_sentence(text: str) -> None:
     else:
         assert domain_name(name) == name
         assert name.isascii()
+
+
+@given(st.one_of(st.from_regex(PLAIN_DOMAIN, fullmatch=True), st.from_regex(r"[a-z0-9.-]{1,70}", fullmatch=True)))
+def test_a_plain_name_is_one_that_idna_leaves_as_it_is(text: str) -> None:
+    if PLAIN_DOMAIN.fullmatch(text):
+        assert idna.encode(text, uts46=True, std3_rules=True).decode("ascii") == domain_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["a" * 64 + ".test", f"{'a.' * 126}test", "ab--c.test", "a-.test", "acme.test\n"])
+def test_a_name_that_breaks_a_rule_is_not_taken_for_a_plain_one(text: str) -> None:
+    assert not PLAIN_DOMAIN.fullmatch(text)
 
 
 @given(st.text(max_size=40))

@@ -58,7 +58,7 @@ def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(world: World
     world.create("acme")
     beta = replace(world.create("beta"), domains=("acme.test",))
     with pytest.raises(DomainTaken):
-        world.store.transaction(lambda session: world.store.domains.keep(beta, None, session))
+        world.store.transaction(lambda session: world.store.domains.keep(beta, None, world.store.now(), session))
     assert names(world) == ["acme.test", "beta.test"]
 
 

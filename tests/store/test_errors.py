@@ -10,10 +10,13 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     WriteConcernError,
+    WriteError,
 )
 
 from shared.domain.errors import StoreUnavailable
-from shared.store.mongo import our_errors
+from shared.settings import Settings
+from shared.store.mongo import insert, our_errors
+from shared.store.opening import Store
 
 STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "operation was interrupted"}
 
@@ -39,3 +42,21 @@ def test_what_may_pass_means_that_the_database_is_away_for_now(error: PyMongoErr
 def test_what_will_not_pass_stays_what_it_is(error: PyMongoError) -> None:
     with pytest.raises(type(error)), our_errors():
         raise error
+
+
+def test_a_refused_insert_says_why_and_ends_its_transaction(store: Store, settings: Settings) -> None:
+    database = store.client[settings.mongodb_database]
+    rows = database.create_collection("ruled", validator={"name": {"$type": "string"}})
+    rows.create_index("name", unique=True)
+    try:
+        with pytest.raises(WriteError) as refusal:
+            store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": 1}], session))
+        assert refusal.value.code == 121
+        with pytest.raises(DuplicateKeyError) as taken:
+            store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "a"}], session))
+        assert (taken.value.details or {})["keyPattern"] == {"name": 1}
+        assert rows.count_documents({}) == 0
+        store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "b"}], session))
+        assert rows.count_documents({}) == 2
+    finally:
+        rows.drop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -33,6 +34,36 @@ def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_toge
     event = database["events"].find_one({"tenantId": view.tenant.id})
     assert event is not None
     assert (event["action"], event["after"]["domains"]) == ("tenant.created", ["acme.test"])
+
+
+def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record_was_read_at(
+    control_plane: ControlPlane, admin: Actor, store: Store, settings: Settings
+) -> None:
+    caller = Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
+    actor = control_plane.callers.actor_for(caller, "request-2")
+    assert actor.read_at is not None
+    assert admin.user.updated_at <= actor.read_at <= store.now()
+    earlier = actor.read_at - timedelta(hours=1)
+    view = control_plane.tenants.create(
+        NewTenant("acme", "Acme", "starter", ("a.test",)), replace(actor, read_at=earlier)
+    )
+    assert view.operation is not None
+    database = store.client[settings.mongodb_database]
+    times = {
+        (name, field): row[field].replace(tzinfo=UTC)
+        for name, fields in {
+            "tenants": ("createdAt", "updatedAt"),
+            "domains": ("createdAt", "since"),
+            "operations": ("createdAt",),
+            "subscriptions": ("createdAt", "updatedAt"),
+            "events": ("time",),
+        }.items()
+        for row in database[name].find({"action": {"$ne": "user.created"}})
+        for field in fields
+    }
+    assert set(times.values()) == {earlier}
+    assert len(times) == 8
+    assert view.tenant.created_at == view.operation.created_at == earlier
 
 
 def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Store, settings: Settings) -> None:

@@ -1,0 +1,109 @@
+"""How often the doors that are asked most go to the database, and that what they read twice is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from api.answers.tenants import written
+from shared.control_plane.opening import ControlPlane, open_control_plane
+from shared.dispatch.sender import Dispatcher
+from shared.domain.access import Actor, Caller
+from shared.domain.errors import NotFound, UnknownUser
+from shared.domain.tenant import NewTenant
+from shared.domain.views import TenantQuery, TenantView
+from shared.settings import Settings
+from shared.store.opening import Store, open_store
+
+
+class Counter(CommandListener):
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    """Counts what clients ask that are opened after this."""
+    made = Counter()
+    pymongo.monitoring.register(made)
+    yield made
+    pymongo.monitoring._LISTENERS.command_listeners.remove(made)
+
+
+@pytest.fixture
+def counted(
+    counter: Counter, settings: Settings, store: Store, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> Iterator[ControlPlane]:
+    """A control plane with two tenants that has spoken to the database before."""
+    create("acme", "acme.test")
+    create("beta")
+    opened = open_store(settings)
+    opened.is_up(5)
+    counter.names.clear()
+    yield open_control_plane(opened, dispatcher, settings)
+    opened.close()
+
+
+@pytest.fixture
+def caller(admin: Actor) -> Caller:
+    return Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
+
+
+def test_one_tenant_and_who_asks_for_it_are_read_at_once(
+    counted: ControlPlane, counter: Counter, caller: Caller
+) -> None:
+    assert counted.tenants.get_for("acme", caller).tenant.slug == "acme"
+    assert counter.names == ["aggregate"]
+
+
+def test_a_page_is_two_reads_beside_its_callers(counted: ControlPlane, counter: Counter, caller: Caller) -> None:
+    page = counted.tenants.page(counted.callers.actor_for(caller, "request-1"), TenantQuery())
+    assert [view.tenant.slug for view in page.items] == ["beta", "acme"]
+    assert counter.names == ["find"] * 3
+
+
+def test_a_new_tenant_is_five_inserts(counted: ControlPlane, counter: Counter, caller: Caller) -> None:
+    actor = counted.callers.actor_for(caller, "request-1")
+    counted.tenants.create(NewTenant("gamma", "Gamma", "starter", ("gamma.test", "gamma2.test")), actor)
+    assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
+
+
+def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: ControlPlane, caller: Caller) -> None:
+    stranger = Caller("nobody", "n@people.test", "N", None, caller.surfaces)
+    for slug in ("acme", "missing"):
+        with pytest.raises(UnknownUser):
+            control_plane.tenants.get_for(slug, stranger)
+    with pytest.raises(NotFound):
+        control_plane.tenants.get_for("missing", caller)
+
+
+def test_what_is_made_of_a_row_is_made_once_and_anew_when_the_row_changes(
+    store: Store, control_plane: ControlPlane, caller: Caller, create: Callable[..., TenantView]
+) -> None:
+    operation = create("acme").operation
+    assert operation is not None
+
+    def seen() -> tuple[TenantView, TenantView]:
+        actor = control_plane.callers.actor_for(caller, "request-1")
+        return control_plane.tenants.get_for("acme", caller), control_plane.tenants.page(actor, TenantQuery()).items[0]
+
+    first = seen()
+    assert list(map(id, seen())) == list(map(id, first))
+    assert written(first[0]) is written(seen()[0])
+    assert store.operations.claim(operation.id, "ocis", 99, 60) is not None
+    for before, after in zip(first, seen(), strict=True):
+        assert before.operation is not None
+        assert after.operation is not None
+        assert (before.operation.step("ocis").status, after.operation.step("ocis").status) == ("pending", "running")
+        assert '"attempts":1' in written(after)
