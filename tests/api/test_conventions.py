@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.event import Author
@@ -231,6 +232,7 @@ def claim_all(store: Store, operation_id: str, **outcomes: Any) -> None:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
         store.operations.record(claim, outcomes.get(step, ok()))
+    settle(store, operation_id)
 
 
 def test_a_plan_is_an_operation_beside_the_tenant_and_asking_again_answers_the_same(world: World, store: Store) -> None:
@@ -295,6 +297,7 @@ def test_one_failed_step_is_run_again_and_the_others_are_left(world: World, stor
     claim = store.operations.claim(operation, "ocis", 2, 60)
     assert claim is not None
     store.operations.record(claim, ok())
+    settle(store, operation)
     assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
 
 

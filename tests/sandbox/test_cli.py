@@ -138,7 +138,7 @@ def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
         assert time.monotonic() < give_up
 
 
-def test_two_run_side_by_side_and_a_killed_supervisor_takes_all_of_its_own_with_it(
+def test_two_run_side_by_side_and_where_a_killed_supervisor_took_all_its_own_with_it_the_demonstration_starts_and_ends(
     running: Sandbox, sandbox: Sandbox
 ) -> None:
     first, second = running.state(), sandbox.up()
@@ -147,7 +147,10 @@ def test_two_run_side_by_side_and_a_killed_supervisor_takes_all_of_its_own_with_
     everybody[0].kill()
     assert left(everybody) == []
     assert sandbox("status").returncode == 3
-    assert sandbox.up()["pids"]
+    done = sandbox("demo", "--once", "--port-base", str(sandbox.base))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in ("authentik", "stalwart", "ocis", "active", "Flower"):
+        assert line in done.stdout
     assert requests.get(f"{first['api']}/health/ready", timeout=5).status_code == 200
 
 
@@ -168,13 +171,6 @@ def test_a_taken_port_is_named_with_what_wanted_it_and_what_to_change(sandbox: S
     assert str(sandbox.base + OFFSETS["stalwart"]) in done.stderr
     assert "stalwart" in done.stderr
     assert "--port-base" in done.stderr
-
-
-def test_the_demonstration_ends_by_itself_when_asked_to(sandbox: Sandbox) -> None:
-    done = sandbox("demo", "--once", "--port-base", str(sandbox.base))
-    assert done.returncode == 0, done.stdout + done.stderr
-    for line in ("authentik", "stalwart", "ocis", "active", "Flower"):
-        assert line in done.stdout
 
 
 def test_every_command_explains_itself() -> None:

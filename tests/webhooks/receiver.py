@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -80,6 +81,20 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     return cert_file, key_file
 
 
+def _whole_request(peer: socket.socket) -> bytes:
+    """With its body: closing on what was not read would reset the connection under the answer."""
+    request = b""
+    while True:
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            return request
+        more = peer.recv(65536)
+        if not more:
+            return request
+        request += more
+
+
 @contextmanager
 def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
     """Answers 200 to each request, one a connection, until the block ends."""
@@ -97,7 +112,7 @@ def tls_host(cert_file: Path, key_file: Path) -> Iterator[TlsHost]:
                 return
             try:
                 with context.wrap_socket(peer, server_side=True) as tls:
-                    host.requests.append(tls.recv(65536))
+                    host.requests.append(_whole_request(tls))
                     tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             except OSError:
                 continue
