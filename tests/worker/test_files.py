@@ -218,6 +218,19 @@ def test_closing_closes_every_space_with_our_stamp(
     assert close_files(work("ocis"), files).result is Result.OK
 
 
+def test_a_space_that_our_lost_role_hides_from_us_is_not_said_to_be_closed(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).grants = {"u:somebody": "manager"}
+    fault(ocis, kind="role_lost")
+    with pytest.raises(Refused, match="missing_permission"):
+        close_files(work("ocis"), files)
+    ocis.faults.clear()
+    assert close_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).disabled is True
+
+
 def test_the_space_on_record_is_closed_though_no_list_can_be_had(
     ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved
 ) -> None:
