@@ -257,13 +257,35 @@ def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
         ensure_mail(work("stalwart"), mail)
 
 
-def test_too_many_requests_at_once_come_as_400_and_are_tried_later(
+def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand
 ) -> None:
-    fault(stalwart, kind="max_concurrent_requests", count=1)
+    fault(stalwart, kind="max_concurrent_requests", count=2)
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    asked = [entry["status"] for entry in stalwart.journal if entry["path"].startswith("/jmap")]
+    assert asked[:3] == [400, 400, 200]
+
+
+def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.integrations.jmap.CROWD_PATIENCE", 0.4)
+    fault(stalwart, kind="max_concurrent_requests")
     with pytest.raises(Unavailable, match="throttled") as refusal:
         ensure_mail(work("stalwart"), mail)
     assert refusal.value.wait
+
+
+def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_refused_and_gets_through(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    fault(stalwart, kind="latency", delay=0.2)
+    clients = [client(stalwart) for _ in range(8)]
+    errands = [work("stalwart", domains=(f"acme{number}.test",)) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(ensure_mail, errands, clients))
+    assert {outcome.result for outcome in made} == {Result.OK}
+    assert 400 in {entry["status"] for entry in stalwart.journal}
 
 
 def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartStandIn, work: Errand) -> None:

@@ -6,19 +6,26 @@ two come with status 200. Every id that was sent must be accounted for: one that
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random
+
 from shared.domain.faults import Fault, Missing, Refused, Unavailable
+from worker.deadline import remaining
+from worker.integrations.jmap_sharing import Call, Object, SharedRequests
 from worker.integrations.json_answer import Answer
 from worker.integrations.json_api import JsonApi
 
-Object = dict[str, Any]
-Call = tuple[str, Object]
-
 #: Stalwart refuses more requests in flight than this for one account, and all our threads share one
 CONCURRENT = 4
+#: and more method calls than this in one request
+MOST_CALLS = 16
+#: how long a request that found too many others in flight, other processes' too, is sent again, in seconds
+CROWD_PATIENCE = 3.0
+#: kinds of which a repeated creation makes a second one: nothing of them is unique
+NAMELESS = frozenset({"Tenant", "DkimSignature", "ApiKey"})
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
 
 
@@ -31,29 +38,42 @@ class KeyTaken(Refused):
         self.id = id_
 
 
+class _Crowded(Unavailable):
+    """Nothing was carried out: too many requests of our account were in flight."""
+
+
 class Jmap:
     """Calls on one server. The server's own idea of its URL is never followed: inside a cluster it is wrong."""
 
     def __init__(self, api: JsonApi) -> None:
         self._api = api
-        self._slots = threading.BoundedSemaphore(CONCURRENT)
+        self._requests = SharedRequests(
+            self._sent, in_flight=CONCURRENT, most_calls=MOST_CALLS, call_seconds=api.call_seconds
+        )
+        self._numbers = itertools.count()
 
     def read(self, *calls: Call) -> list[Object]:
         """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
         return self._request(calls, repeatable=True)
 
-    def create(self, kind: str, body: Object, *others: tuple[str, Object]) -> str:
+    def create(
+        self, kind: str, body: Object, then: Callable[[str], Sequence[tuple[str, Object]]] = lambda reference: ()
+    ) -> str:
         """The new object's id. Raises KeyTaken.
 
-        `others`: kinds and bodies of objects to be made after it, in the same round trip, which may refer to it as
-        `#new`. Whether they were made is for a later look to tell.
+        `then`: kinds and bodies of objects to be made after it, in the same round trip, by a reference to it. Whether
+        they were made is for a later look to tell.
         """
-        first = (f"x:{kind}/set", {"create": {"new": body}})
-        later = [(f"x:{one}/set", {"create": {f"after{n}": made}}) for n, (one, made) in enumerate(others)]
-        answer = _method_answer(first[0], self._responses([first, *later], repeatable=False)[0])
-        if "new" in answer.get("created", {}):
-            return str(answer["created"]["new"]["id"])
-        raise _set_fault(answer.get("notCreated", {}).get("new"))
+        # never the same twice: in a request that others share it would refer to an object of theirs
+        new = f"new{next(self._numbers)}"
+        first = (f"x:{kind}/set", {"create": {new: body}})
+        later = [(f"x:{one}/set", {"create": {f"{new}-{n}": made}}) for n, (one, made) in enumerate(then(f"#{new}"))]
+        shareable = kind not in NAMELESS
+        responses = self._requests.responses([first, *later], repeatable=False, shareable=shareable)
+        answer = _method_answer(first[0], responses[0])
+        if new in answer.get("created", {}):
+            return str(answer["created"][new]["id"])
+        raise _set_fault(answer.get("notCreated", {}).get(new))
 
     def update(self, kind: str, id_: str, patch: Object) -> None:
         """Apply a patch with JSON-pointer keys. Raises Missing."""
@@ -81,23 +101,28 @@ class Jmap:
         return str(answer.json().get("edition", ""))
 
     def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
-        responses = self._responses(calls, repeatable=repeatable)
+        responses = self._requests.responses(calls, repeatable=repeatable, shareable=repeatable)
         return [_method_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
 
-    def _responses(self, calls: Sequence[Call], *, repeatable: bool) -> list[Any]:
-        """A response for each call, of whatever kind."""
-        body = {
-            "using": USING,
-            "methodCalls": [[name, arguments, str(index)] for index, (name, arguments) in enumerate(calls)],
-        }
-        with self._slots:
-            answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
-        if answer.status != 200:
-            raise _http_fault(answer)
+    def _sent(self, invocations: list[list[Any]], repeatable: bool) -> list[Any]:
+        """A response for each, of whatever kind."""
+        again = Retrying(
+            retry=retry_if_exception_type(_Crowded),
+            stop=stop_before_delay(remaining(CROWD_PATIENCE)),
+            wait=wait_random(0.05, 0.3),
+            reraise=True,
+        )
+        answer = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable)
         responses = answer.json().get("methodResponses") if isinstance(answer.json(), dict) else None
-        if not isinstance(responses, list) or len(responses) != len(calls):
+        if not isinstance(responses, list) or len(responses) != len(invocations):
             raise Unavailable("unexpected_answer", "A method was left unanswered.")
         return responses
+
+    def _posted(self, body: Object, repeatable: bool) -> Answer:
+        answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
+        if answer.status != 200:
+            raise _http_fault(answer)
+        return answer
 
 
 def _method_answer(name: str, response: Any) -> Object:
@@ -135,7 +160,7 @@ def _http_fault(answer: Answer) -> Fault:
         # never tried again: Stalwart bans an address for good after many failed logins
         return Refused("bad_credentials")
     if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
-        return Unavailable("throttled", "Too many requests of ours at once.", wait=0.5)
+        return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
     if answer.status == 404:
         return Refused("not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed.")
     return Refused("invalid", f"It answered {answer.status}.")

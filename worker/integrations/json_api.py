@@ -65,7 +65,7 @@ class JsonApi:
         """`origin`: URL that paths are put behind, with or without a slash at its end. Times in seconds."""
         self._prefix = parse_url(origin.rstrip("/")).path or ""
         self._authorize = authorize
-        self._call_seconds = call_seconds
+        self.call_seconds = call_seconds
         self._pool = deadline_pools(trust_of(ca_file), pool_size).connection_from_url(origin)
 
     def call(
@@ -91,7 +91,7 @@ class JsonApi:
         body, kind = _encoded(json, form)
         sent = {**STANDING, **kind, **_request_id(), **(headers or {})}
         request = _Request(method, f"{self._prefix}{path}{query}", sent, body)
-        ends_at = time.monotonic() + remaining(self._call_seconds)
+        ends_at = time.monotonic() + remaining(self.call_seconds)
 
         def once() -> Answer:
             return _judged(self._send(request, ends_at), hand_back)

@@ -12,7 +12,8 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
-from worker.integrations.jmap import Jmap, Object
+from worker.integrations.jmap import Jmap
+from worker.integrations.jmap_sharing import Object
 from worker.integrations.json_api import BearerToken, JsonApi
 from worker.integrations.mail_zone import zone_records
 from worker.integrations.stalwart_objects import LARGEST_GET, DomainContents
@@ -132,8 +133,11 @@ class Stalwart:
             "dnsManagement": {"@type": "Manual"},
             "certificateManagement": {"@type": "Manual"},
         }
-        postmaster = _postmaster(name, "#new")
-        return self._jmap.create("Domain", _owned(body, tenant_id), ("Account", _owned(postmaster, tenant_id)))
+        return self._jmap.create(
+            "Domain",
+            _owned(body, tenant_id),
+            lambda domain: [("Account", _owned(_postmaster(name, domain), tenant_id))],
+        )
 
     def update_domain(
         self,

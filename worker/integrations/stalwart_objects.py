@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.integrations.jmap import Jmap, Object
+from worker.integrations.jmap import Jmap
+from worker.integrations.jmap_sharing import Object
 
 SIGN_IN = "authenticate"
 LARGEST_GET = 500

@@ -1,8 +1,9 @@
 """The tenant's project space in OCIS, and its group's place in it.
 
-Nothing in OCIS is unique and absence is often a lie, so a space is ours by its stamp alone; none is made unless a list
-that the storage is known to have answered shows none, and one that turns out to be a second is taken away again. What
-closes or removes does so to every space with the stamp: a request that was given up may have had its effect later.
+Nothing in OCIS is unique and absence is often a lie, so a space is ours by its stamp alone. But for a tenant's first
+attempt none is made unless a list that the storage is known to have answered shows none, and one that turns out to be
+a second is taken away again. What closes or removes does so to every space with the stamp: a request that was given up
+may have had its effect later.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ EMPTY_LOOKS = 3
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
     """One enabled space, with our stamp, the plan's quota, and the tenant's group invited."""
-    # a list costs more with every tenant there is: the first attempt does without, and looks once it has made one
+    # a list costs more with every tenant there is: the first attempt does without
     known = None if work.is_first else _known(work, files)
     found = known or _new(work, files)
     work.save(ocisSpaceId=found.id, ocisNewSpaceId=None)
@@ -153,6 +154,9 @@ def _created(work: Work, files: Ocis) -> Space:
         if space is None:
             raise
         return space
+    if work.is_first:
+        # nobody asked for one before, none else may while this attempt has time, and the request was answered
+        return made
     # on record before anything else can fail, or nobody would know any more which of two was the second
     work.save(ocisNewSpaceId=made.id)
     space = _settled(work, made.id, files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
-from worker.integrations.jmap import Object
+from worker.integrations.jmap_sharing import Object
 from worker.integrations.stalwart import MailDomain, Stalwart
 from worker.steps.work import Deeds, Work
 

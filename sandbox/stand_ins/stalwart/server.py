@@ -10,7 +10,8 @@ from typing import Any, Literal
 from aiohttp import web
 
 from sandbox.stand_ins.clock import Clock
-from sandbox.stand_ins.server import StandIn
+from sandbox.stand_ins.faults import Fault
+from sandbox.stand_ins.server import Handler, StandIn
 from sandbox.stand_ins.stalwart.background import Background
 from sandbox.stand_ins.stalwart.callers import Caller, Callers, Refusal, add_default_roles
 from sandbox.stand_ins.stalwart.envelope import CORE, MAX_CALLS, MAX_REQUEST, OURS, limit, problem, read, unauthorized
@@ -120,21 +121,29 @@ class StalwartStandIn(StandIn):
 
     # -- HTTP
 
-    async def jmap(self, request: web.Request) -> web.Response:
-        caller = self._caller(request)
-        if self._in_flight >= MAX_CONCURRENT or self.faults.strike(["max_concurrent_requests"], "POST", request.path):
+    async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
+        """One that is slow, or hangs, is in flight as long as it is."""
+        if not request.path.startswith("/jmap"):
+            return await super()._answer(request, handler, fault)
+        if self._in_flight >= MAX_CONCURRENT:
             return limit("maxConcurrentRequests")
         self._in_flight += 1
         try:
-            raw = await request.read()
-            envelope = read(request, raw)
-            self._body = raw.decode()
-            created = dict(envelope.get("createdIds") or {})
-            responses = self._jmap.answer(envelope["methodCalls"], caller, created)
-            made = {"createdIds": created} if "createdIds" in envelope else {}
-            return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
+            return await super()._answer(request, handler, fault)
         finally:
             self._in_flight -= 1
+
+    async def jmap(self, request: web.Request) -> web.Response:
+        caller = self._caller(request)
+        if self.faults.strike(["max_concurrent_requests"], "POST", request.path):
+            return limit("maxConcurrentRequests")
+        raw = await request.read()
+        envelope = read(request, raw)
+        self._body = raw.decode()
+        created = dict(envelope.get("createdIds") or {})
+        responses = self._jmap.answer(envelope["methodCalls"], caller, created)
+        made = {"createdIds": created} if "createdIds" in envelope else {}
+        return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
 
     async def session(self, request: web.Request) -> web.Response:
         """Without credentials it answers too, for nobody."""

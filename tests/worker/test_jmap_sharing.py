@@ -1,0 +1,285 @@
+"""Those who wait for a free request go together in the next: each gets its own answer, and none another's fault."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.faults import Fault, Refused, Result, Unavailable
+from tests.stand_ins import API_TOKEN, TENANT_ID, fault
+from worker.deadline import within
+from worker.integrations.jmap import Jmap
+from worker.integrations.jmap_sharing import Call, SharedRequests
+from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.stalwart import Stalwart
+from worker.steps.mail import ensure_mail
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+Request = list[list[Any]]
+
+
+class Line:
+    """One request at a time, to a server that answers when it is let: each call with its own argument."""
+
+    def __init__(self, most_calls: int = 4) -> None:
+        self.requests: list[Request] = []
+        self.faults: dict[int, BaseException] = {}
+        self._may_answer = threading.Semaphore(0)
+        self._threads = ThreadPoolExecutor(16)
+        self.sharing = SharedRequests(self._send, in_flight=1, most_calls=most_calls, call_seconds=5.0)
+
+    def _send(self, invocations: Request, repeatable: bool) -> list[Any]:
+        self.requests.append(invocations)
+        number = len(self.requests)
+        assert self._may_answer.acquire(timeout=10)
+        if number in self.faults:
+            raise self.faults[number]
+        return [[name, arguments, id_] for name, arguments, id_ in invocations]
+
+    def ask(
+        self,
+        *texts: str,
+        repeatable: bool = True,
+        shareable: bool = True,
+        seconds: float = 60.0,
+    ) -> Future[list[Any]]:
+        """Ask for a call with each text, from a thread of its own; returns when it stands in the line or is sent."""
+        calls: list[Call] = [("x:Domain/get", {"text": text}) for text in texts]
+
+        def asked() -> list[Any]:
+            with within(seconds):
+                return self.sharing.responses(calls, repeatable=repeatable, shareable=shareable)
+
+        before = self._known()
+        future = self._threads.submit(asked)
+        until(lambda: self._known() > before)
+        return future
+
+    def _known(self) -> int:
+        return len(self.sharing._waiting) + sum(len(request) for request in self.requests)
+
+    def answer(self, times: int = 1) -> None:
+        self._may_answer.release(times)
+
+    def texts(self) -> list[list[str]]:
+        return [[arguments["text"] for _, arguments, _ in request] for request in self.requests]
+
+    def close(self) -> None:
+        self._may_answer.release(100)
+        self._threads.shutdown()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    made = Line()
+    yield made
+    made.close()
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "It did not come to that."
+        time.sleep(0.002)
+
+
+def told(future: Future[list[Any]]) -> list[str]:
+    return [response[1]["text"] for response in future.result(timeout=10)]
+
+
+def test_those_who_wait_go_together_and_each_gets_its_own_answers(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b", "c"), line.ask("d")]
+    line.answer(2)
+    assert [told(one) for one in asked] == [["a"], ["b", "c"], ["d"]]
+    assert line.texts() == [["a"], ["b", "c", "d"]]
+    assert [id_ for _, _, id_ in line.requests[1]] == ["0", "1", "2"]
+
+
+def test_a_request_holds_no_more_calls_than_the_server_takes_and_who_has_room_goes_first(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b", "c", "d"), line.ask("e", "f"), line.ask("g")]
+    line.answer(3)
+    assert [told(one) for one in asked] == [["a"], ["b", "c", "d"], ["e", "f"], ["g"]]
+    assert line.texts() == [["a"], ["b", "c", "d", "g"], ["e", "f"]]
+
+
+def test_a_reference_to_another_calls_result_moves_with_its_call(line: Line) -> None:
+    first = line.ask("a")
+    query: Call = ("x:Domain/query", {"filter": {"name": "b.test"}})
+    get: Call = ("x:Domain/get", {"#ids": {"resultOf": "0", "name": "x:Domain/query", "path": "/ids"}})
+    line.ask("b")
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(line.sharing.responses, [query, get], repeatable=True, shareable=True)
+        until(lambda: len(line.sharing._waiting) == 2)
+        line.answer(2)
+        assert asked.result(timeout=10)[1][1]["#ids"]["resultOf"] == "1"
+    assert told(first) == ["a"]
+    assert get[1]["#ids"]["resultOf"] == "0"
+
+
+@pytest.mark.parametrize("alone", [{"shareable": False}, {"repeatable": False}, {"seconds": 4.0}])
+def test_what_may_not_be_repeated_or_has_little_time_left_goes_by_itself(line: Line, alone: dict[str, Any]) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("alone", **alone), line.ask("c")]
+    line.answer(3)
+    assert [told(one) for one in asked] == [["a"], ["b"], ["alone"], ["c"]]
+    assert line.texts() == [["a"], ["b", "c"], ["alone"]]
+
+
+@pytest.mark.parametrize("reason", ["unreachable", "upstream_error", "unexpected_answer"])
+def test_a_shared_request_that_broke_is_taken_apart_and_only_its_bad_part_fails(line: Line, reason: str) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("bad"), line.ask("c")]
+    line.faults = {2: Unavailable(reason), 4: Unavailable("upstream_error", "This one.")}
+    line.answer(5)
+    assert [told(asked[n]) for n in (0, 1, 3)] == [["a"], ["b"], ["c"]]
+    with pytest.raises(Unavailable, match="This one"):
+        asked[2].result(timeout=10)
+    assert line.texts() == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
+
+
+def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company_again(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("c")]
+    line.answer()
+    until(lambda: len(line.requests) == 2)
+    asked += [line.ask("d"), line.ask("e")]
+    line.faults = {2: Unavailable("unreachable")}
+    line.answer(4)
+    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"]]
+    assert line.texts() == [["a"], ["b", "c"], ["b"], ["c"], ["d", "e"]]
+
+
+def test_a_server_that_refuses_a_shared_request_gets_everything_in_parts_from_then_on(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
+    line.faults = {2: Refused("invalid", "It answered 400.")}
+    line.answer()
+    until(lambda: len(line.requests) == 2)
+    asked += [line.ask("e"), line.ask("f")]
+    line.answer(6)
+    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
+    assert [len(texts) for texts in line.texts()] == [1, 3, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "problem", [Unavailable("throttled", wait=7.0), Unavailable("timeout"), Refused("bad_credentials")]
+)
+def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fault) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("c")]
+    line.faults = {2: problem}
+    line.answer(2)
+    seen = []
+    for one in asked[1:]:
+        with pytest.raises(Fault) as raised:
+            one.result(timeout=10)
+        seen.append(raised.value)
+    assert {(one.reason, getattr(one, "wait", None)) for one in seen} == {
+        (problem.reason, getattr(problem, "wait", None))
+    }
+    assert seen[0] is not seen[1]
+    assert len(line.requests) == 2
+
+
+def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_holds_up_nobody(line: Line) -> None:
+    first, late, last = line.ask("a"), line.ask("late", seconds=0.05), line.ask("b")
+    with pytest.raises(Unavailable, match="before a request was free"):
+        late.result(timeout=10)
+    line.answer(2)
+    assert (told(first), told(last)) == (["a"], ["b"])
+    assert line.texts() == [["a"], ["b"]]
+
+
+def test_one_who_gave_up_a_request_that_then_breaks_holds_up_nobody(line: Line) -> None:
+    line.sharing._call_seconds = 0.2
+    first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)
+    line.answer()
+    with pytest.raises(Unavailable, match="before the answer"):
+        hasty.result(timeout=10)
+    line.faults = {2: Unavailable("unreachable")}
+    line.answer(3)
+    last = line.ask("c")
+    assert (told(first), told(other), told(last)) == (["a"], ["b"], ["c"])
+    assert line.texts() == [["a"], ["b", "hasty"], ["b"], ["c"]]
+
+
+def test_a_sender_that_dies_leaves_nobody_waiting(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
+    line.faults = {2: SystemExit()}
+    line.answer(2)
+    with pytest.raises(SystemExit):
+        asked[1].result(timeout=10)
+    for one in asked[2:]:
+        with pytest.raises(Unavailable, match="broke"):
+            one.result(timeout=10)
+    last = line.ask("e")
+    line.answer()
+    assert told(last) == ["e"]
+
+
+# -- at the server
+
+
+def crowd(stalwart: StalwartStandIn) -> Stalwart:
+    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(API_TOKEN), call_seconds=5.0)), "off")
+
+
+def names(count: int) -> list[str]:
+    return [f"acme{number}.test" for number in range(count)]
+
+
+def make_all(mail: Stalwart, errands: list[Work]) -> list[Result | str]:
+    def result(errand: Work) -> Result | str:
+        try:
+            return ensure_mail(errand, mail).result
+        except Fault as problem:
+            return problem.reason
+
+    with ThreadPoolExecutor(len(errands)) as threads:
+        return list(threads.map(result, errands))
+
+
+def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_postmaster(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    fault(stalwart, kind="latency", delay=0.1)
+    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(24)])
+    assert set(made) == {Result.OK}
+    found = stalwart.snapshot()
+    ids = {one["name"]: one["id"] for one in found["Domain"]}
+    assert sorted(ids) == sorted(names(24))
+    assert {one["emailAddress"]: one["domainId"] for one in found["Account"]} == {
+        f"postmaster@{name}": id_ for name, id_ in ids.items()
+    }
+    creating = [entry["body"] for entry in stalwart.journal if "x:Domain/set" in entry["body"]]
+    assert len(creating) < 12
+    assert sum(body.count("x:Domain/set") for body in creating) == 24
+
+
+def test_a_name_that_is_taken_costs_nobody_else_in_the_same_request_and_makes_no_postmaster(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    other = crowd(stalwart).create_domain("acme7.test", "theirs", None)
+    fault(stalwart, kind="latency", delay=0.1)
+    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    assert [number for number, one in enumerate(made) if one != Result.OK] == [7]
+    assert made[7] == "taken"
+    accounts = stalwart.snapshot()["Account"]
+    assert len(accounts) == 16
+    assert [one["domainId"] for one in accounts].count(other) == 1
+
+
+@pytest.mark.parametrize("kind", ["lost", "reset"])
+def test_a_shared_request_whose_answer_is_lost_makes_nothing_twice_and_fails_nobody(
+    stalwart: StalwartStandIn, work: Errand, kind: str
+) -> None:
+    fault(stalwart, kind=kind, contains="x:Domain/set", after=1, count=3)
+    fault(stalwart, kind="latency", delay=0.1)
+    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    assert set(made) <= {Result.OK, "unreachable"}
+    assert sum(one is Result.OK for one in made) >= 10
+    found = stalwart.snapshot()
+    assert len({one["name"] for one in found["Domain"]}) == len(found["Domain"])
+    assert all(TENANT_ID[:8] in one["description"] for one in found["Domain"])
