@@ -399,6 +399,29 @@ def test_a_group_that_was_made_though_the_answer_was_a_fault_is_invited(
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
+def test_a_role_that_is_lost_for_a_moment_is_no_directory_that_takes_no_groups(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    fault(ocis, kind="role_lost", method="POST", path="groups$", count=1)
+    with pytest.raises(Unavailable, match="which is Admin"):
+        ensure_files(work("ocis", is_first=True), files)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+def test_a_role_that_is_lost_while_the_group_is_made_is_said(ocis: OcisStandIn, files: Ocis, work: Errand) -> None:
+    fault(ocis, kind="role_lost", path="groups|me\\?")
+    with pytest.raises(Refused, match="neither the role"):
+        ensure_files(work("ocis", is_first=True), files)
+
+
+def test_credentials_that_are_refused_while_the_group_is_made_are_said(
+    ocis: OcisStandIn, files: Ocis, work: Errand
+) -> None:
+    fault(ocis, kind="idp_down", method="POST", path="groups$")
+    with pytest.raises(Refused, match="bad_credentials"):
+        ensure_files(work("ocis", is_first=True), files)
+
+
 @pytest.mark.parametrize("status", [405, 501])
 def test_a_directory_that_takes_no_groups_leaves_members_pending(
     ocis: OcisStandIn, files: Ocis, work: Errand, status: int

@@ -14,8 +14,8 @@ from worker.integrations.ocis_drive import DRIVE, DRIVES, Space, space_of
 from worker.integrations.oidc_client import ClientCredentials
 
 GRAPH, BETA = "/graph/v1.0", "/graph/v1beta1"
-#: answers to the making of a group: not with our role, a read-only directory, one that is there, not supported
-NO_NEW_GROUP = (403, 405, 409, 501)
+#: answers to the making of a group: a read-only directory, one that is there, not supported
+NO_NEW_GROUP = (405, 409, 501)
 
 #: role name to the id that is the same on every server
 SPACE_ROLES = {
@@ -23,10 +23,8 @@ SPACE_ROLES = {
     "editor": "58c63c02-1d89-4572-916a-870abc5a1b7d",
     "manager": "312c0871-5ef7-4b3a-85b6-0e4074c64049",
 }
-
-
-#: the roles Admin and Space Admin, whose ids are the same everywhere
-ROLES_THAT_SEE_ALL = frozenset({"71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"})
+#: ids of roles, the same everywhere: both see all spaces, only the first makes groups
+ADMIN, SPACE_ADMIN = "71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"
 
 
 class Ocis:
@@ -52,10 +50,19 @@ class Ocis:
 
         Raises Refused("missing_permission").
         """
+        self._role()
+
+    def may_make_groups(self) -> bool:
+        """Our role is the one that may. Raises Refused("missing_permission") when we hold none that we need."""
+        return self._role() == ADMIN
+
+    def _role(self) -> str:
         body = self._call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).json()
         held = {str(one.get("appRoleId")) for one in body.get("appRoleAssignments") or [] if isinstance(one, dict)}
-        if not held & ROLES_THAT_SEE_ALL:
-            raise Refused("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
+        for role in (ADMIN, SPACE_ADMIN):
+            if role in held:
+                return role
+        raise Refused("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
 
     def list_spaces(self) -> list[Space]:
         """Every project space our account may see: with the role it needs, all tenants'."""
@@ -103,8 +110,10 @@ class Ocis:
         return str(body["id"]) if str(body.get("displayName", "")).lower() == name.lower() else None
 
     def create_group(self, name: str) -> str | None:
-        """The new group's id; None when our role or a read-only directory does not allow it, or somebody made it in
-        the same moment."""
+        """The new group's id; None when the directory is read-only, or somebody made it in the same moment.
+
+        Raises Refused("missing_permission"), as it does for who is no Admin.
+        """
         answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
         return None if answer.status in NO_NEW_GROUP else str(answer.json()["id"])
 

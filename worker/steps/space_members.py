@@ -54,16 +54,27 @@ def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
 
 
 def _made_group(name: str, files: Ocis) -> str | None:
-    """The group made now, by us or another. None where our role, or a read-only directory, forbids it.
+    """The group made now, by us or another. None where our role, or a read-only directory, makes none.
 
     A fault is no such answer: taken for one, it would leave the group out until somebody reconciles.
     """
     try:
         made = files.create_group(name)
-    except Refused:
+    except Refused as refusal:
+        _require_reason(refusal, files)
         made = None
     except Unavailable:
         made = files.find_group(name)
         if made is None:
             raise
     return made or files.find_group(name)
+
+
+def _require_reason(refusal: Refused, files: Ocis) -> None:
+    """The refusal is one that lasts: our role is Space Admin, or this server makes no such group. Raises otherwise."""
+    if refusal.reason in ("invalid", "not_supported"):
+        return
+    if refusal.reason != "missing_permission":
+        raise refusal
+    if files.may_make_groups():
+        raise Unavailable("not_ready", "A group was refused for our role, which is Admin and allows it.")
