@@ -12,11 +12,11 @@ from celery import Celery
 from shared.dispatch.broker import connect
 from shared.dispatch.celery_app import make_celery
 from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
-from shared.dispatch.memory import Memory
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
+from shared.memory import Memory
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from sandbox.processes import spawn
 from shared.domain.tenant_domain import Look
 from tests.domains.conftest import World
 from tests.stand_ins import fault
-from worker.sweep import Sweep
+from worker.sweeping import Sweep
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:

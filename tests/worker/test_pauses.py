@@ -18,7 +18,7 @@ from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store
 from tests.worker.conftest import STEPS, Bench, raising, run_all
-from worker.sweep import Sweep
+from worker.sweeping import Sweep
 
 
 @pytest.fixture

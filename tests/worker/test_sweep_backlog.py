@@ -16,14 +16,14 @@ import redis
 from bson import ObjectId
 from pymongo import WriteConcern
 
-import worker.sweep
+import worker.sweeping
 from shared.dispatch import sender
 from shared.dispatch.sender import FULL_QUEUE, Dispatcher
 from shared.domain.operation import Operation
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
-from worker.sweep import BATCH, Sweep, sweep_until
+from worker.sweeping import BATCH, Sweep, sweep_until
 
 STEPS = ("authentik", "stalwart", "ocis")
 Backlog = Callable[[int], None]
@@ -151,7 +151,7 @@ def long_backlog(store: Store, settings: Settings, operation: Operation) -> Iter
 def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
     store: Store, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.sweep, "BATCH", 20)
+    monkeypatch.setattr(worker.sweeping, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.client[settings.mongodb_database]) as read:
         assert Sweep(store, dispatcher).look() == taken
