@@ -47,18 +47,11 @@ class OrphanStatus(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an object is an orphan."""
+    """Why an object is an orphan: the names of ORPHAN_CAUSES in the catalogue."""
 
     TENANT_UNKNOWN = "tenant_unknown"
     TENANT_PURGED = "tenant_purged"
     OTHER_OBJECT = "other_object"
-
-
-CAUSES: Mapping[Cause, str] = {
-    Cause.TENANT_UNKNOWN: "It carries the mark of a tenant that is not on record here.",
-    Cause.TENANT_PURGED: "Its tenant was removed for good, and it is still there.",
-    Cause.OTHER_OBJECT: "It carries the mark of a tenant whose record names another object, which is there as well.",
-}
 
 
 @dataclass(frozen=True)
