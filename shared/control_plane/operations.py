@@ -83,7 +83,7 @@ class OperationCases:
                 return None
             self._record("operation.retry", operation, actor, session, step=step_name)
             seconds = self._starter.deadline_of(operation.mode)
-            return self._store.operations.reopen(operation_id, step_name, seconds, session)
+            return self._store.operations.reopen(operation, step_name, seconds, session)
 
         try:
             reopened = self._store.transaction(work)

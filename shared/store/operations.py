@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -15,9 +14,9 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.domain.faults import Outcome
 from shared.domain.operation import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
-from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.domain.views import Page
 from shared.store import progress
+from shared.store.barrier import LEASED, waits
 from shared.store.locked import update_unlocked
 from shared.store.mongo import (
     Document,
@@ -39,6 +38,7 @@ INDEXES = [
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
     IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
     IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
+    LEASED,
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
     # plans only
     IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
@@ -86,7 +86,8 @@ class Operations:
 
         `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
-        held = self._held(new, session) if new.action is not Action.PROVISION else {}
+        names = [step.name for phase in new.recipe for step in phase]
+        held = waits(self._rows, new.tenant_id, names, session) if new.action is not Action.PROVISION else {}
         row = new_operation(operation_id, new, held, self._grace, at)
         try:
             insert(self._rows, [row], session)
@@ -179,19 +180,20 @@ class Operations:
         )
         return operation_of(row) if row else None
 
-    def reopen(self, operation_id: str, step: str, deadline_seconds: float, session: Transaction) -> Operation | None:
+    def reopen(self, operation: Operation, step: str, deadline: float, session: Transaction) -> Operation | None:
         """Run one failed step again, and the operation with it. None when the step has not failed.
 
-        Raises AlreadyOpen when the tenant has another open one.
+        `deadline`: seconds it has from now on. Raises AlreadyOpen when the tenant has another open one.
         """
         condition = {
-            "_id": ObjectId(operation_id),
+            "_id": ObjectId(operation.id),
             "steps": {"$elemMatch": {"name": step, "status": StepStatus.ERROR}},
         }
+        held = waits(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
         try:
             row = self._rows.find_one_and_update(
                 condition,
-                progress.reopened(step, deadline_seconds, self._grace),
+                progress.reopened(step, deadline, self._grace, held),
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
@@ -224,26 +226,3 @@ class Operations:
         with our_errors():
             for row in self._rows.find(condition, {"_id": 1}).sort(order, ASCENDING).limit(limit):
                 yield str(row["_id"])
-
-    def _held(self, new: NewOperation, session: Transaction) -> dict[str, datetime]:
-        """Step name: end of the longest lease an older step still has on the same integration."""
-        leases = self._leases_of_older(new.tenant_id, session)
-        by_integration: dict[str, Any] = {}
-        for name, until in leases.items():
-            integration = INTEGRATION_OF_STEP.get(name, name)
-            by_integration[integration] = max(until, by_integration.get(integration, until))
-        steps = [step for phase in new.recipe for step in phase]
-        return {s.name: by_integration[s.integration] for s in steps if s.integration in by_integration}
-
-    def _leases_of_older(self, tenant_id: str, session: Transaction) -> dict[str, Any]:
-        """Step name: end of a lease still alive on an already closed operation. The new one's steps wait for it,
-        else an old attempt's write could land upstream after the new one's."""
-        pipeline: list[Document] = [
-            {"$match": {"tenantId": tenant_id}},
-            {"$sort": {"_id": DESCENDING}},
-            {"$limit": 5},
-            {"$unwind": "$steps"},
-            {"$match": {"$expr": {"$gt": ["$steps.leaseUntil", "$$NOW"]}}},
-            {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},
-        ]
-        return {row["_id"]: row["until"] for row in self._rows.aggregate(pipeline, session=session)}

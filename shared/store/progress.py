@@ -4,10 +4,14 @@ A step's document: name, phase, status, attempts, dispatch (the last that sent i
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
 finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
-`resentBy` says which look of a sweep sent it last.
+`resentBy` says which look of a sweep sent it last; `leasedUntil`, on one that was stopped, how long its attempts may
+go on.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
 
 from shared.domain.faults import Outcome, Result
 from shared.domain.operation import OperationStatus, StepStatus
@@ -101,10 +105,11 @@ def cancelled() -> Pipeline:
     return _stopped("cancelled", REASONS["cancelled"], OperationStatus.CANCELLED)
 
 
-def reopened(step: str, deadline_seconds: float, grace: float) -> Pipeline:
+def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[str, datetime]) -> Pipeline:
     """An operation runs (again), from the phase of one failed step: that step and what was blocked are pending.
 
-    Messages of earlier dispatches no longer count for them; other failed steps stay failed.
+    Messages of earlier dispatches no longer count for them; other failed steps stay failed. `waits`: step name to the
+    time before which it must not be run.
     """
     the_step = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": named(step)}}}
     fresh: Document = {
@@ -135,8 +140,13 @@ def reopened(step: str, deadline_seconds: float, grace: float) -> Pipeline:
         },
         steps_where({"$or": [named(step), was_blocked]}, fresh),
         steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
+        *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in waits.items()),
         next_look(),
     ]
+
+
+def _not_before(until: datetime) -> Document:
+    return {"dueAt": until, "lookAt": {"$cond": [IN_PHASE, until, "$$step.lookAt"]}}
 
 
 def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
@@ -151,9 +161,11 @@ def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
         "dueAt": None,
         "lookAt": None,
     }
+    last_lease = {"$max": "$steps.leaseUntil"}
+    leased = {"$cond": [{"$gt": [last_lease, "$$NOW"]}, last_lease, "$$REMOVE"]}
     return [
         steps_where(IS_OPEN, changes),
-        {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None}},
+        {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None, "leasedUntil": leased}},
         held_up(),
     ]
 

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from chaos.evidence import Evidence
 from chaos.upstream_laws import nothing_older_lands_over_newer
 from shared.domain.errors import ActionNotPossible, OperationInProgress
-from shared.domain.operation import Mode
+from shared.domain.operation import Mode, Operation
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from tests.api.world import finish
 from tests.path.conftest import Platform
+from tests.path.test_whole_path import until
 from tests.stand_ins import fault
 
 MANY = 6
@@ -62,6 +65,47 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
     requests = {name: list(product.journal) for name, product in products.items()}
     evidence = Evidence([], [], list(rows.find()), [], requests=requests)
     assert list(nothing_older_lands_over_newer(evidence)) == []
+
+
+def renamed(platform: Platform, name: str) -> Operation:
+    operation = platform.plane.tenants.change("acme", {"name": name}, platform.admin, None).operation
+    assert operation is not None
+    return operation
+
+
+def newest_by_retry(platform: Platform) -> None:
+    """The newest wish is stopped before it began, and its step asked for again."""
+    newest = renamed(platform, "Newest")
+    platform.plane.operations.cancel(newest.id, platform.admin)
+    platform.plane.operations.retry(newest.id, "ocis", platform.admin)
+
+
+def newest_of_many(platform: Platform) -> None:
+    for _ in range(6):
+        operation = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY).operation
+        assert operation is not None
+        platform.plane.operations.cancel(operation.id, platform.admin)
+    renamed(platform, "Newest")
+
+
+@pytest.mark.parametrize("newest", [newest_of_many, newest_by_retry])
+def test_a_write_under_way_when_its_operation_was_cancelled_lands_before_the_next_ones(
+    make_platform: Callable[..., Platform], redis_url: str, newest: Callable[[Platform], None]
+) -> None:
+    platform = make_platform(redis_url, LEASE_SECONDS="7", ATTEMPT_SECONDS="6.5", CALL_SECONDS="6")
+    platform.start_worker()
+    platform.start_sweep()
+    platform.create("acme")
+    platform.settled("acme")
+    fault(platform.ocis, kind="latency", delay=5, method="PATCH", count=1)
+    older = renamed(platform, "Older")
+    until(lambda: any(entry["method"] == "PATCH" for entry in platform.ocis.journal))
+    platform.plane.operations.cancel(older.id, platform.admin)
+    newest(platform)
+    assert platform.settled("acme").tenant.name == "Newest"
+    until(lambda: all(entry["status"] for entry in platform.ocis.journal if entry["method"] == "PATCH"))
+    (space,) = platform.upstream("acme")["spaces"]
+    assert space["name"] == "Newest"
 
 
 def test_two_reconciles_at_the_same_moment_are_one(platform: Platform) -> None:

@@ -273,6 +273,44 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
     assert late.step("authentik").reason == "deadline"
 
 
+def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
+    control_plane: ControlPlane, admin: Actor, create: Create, store: Store
+) -> None:
+    view = create()
+    operation = view.operation
+    assert operation is not None
+    take(store, operation, "authentik", lease=30)
+    control_plane.operations.cancel(operation.id, admin)
+    for _ in range(8):
+        newer = control_plane.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
+        assert newer is not None
+        assert store.operations.claim(newer.id, "authentik", 1, 60) is None
+        control_plane.operations.cancel(newer.id, admin)
+
+
+def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
+    control_plane: ControlPlane, admin: Actor, create: Create, store: Store
+) -> None:
+    view = create()
+    operation = view.operation
+    assert operation is not None
+    held = take(store, operation, "authentik", lease=0.8)
+    control_plane.operations.cancel(operation.id, admin)
+    newer = control_plane.tenants.reconcile(view.tenant.slug, admin, Mode.APPLY).operation
+    assert newer is not None
+    control_plane.operations.cancel(newer.id, admin)
+    again = control_plane.operations.retry(newer.id, "authentik", admin)
+    assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is None
+    waits_until = again.step("authentik").due_at
+    assert waits_until == held.step.lease_until
+    assert waits_until is not None
+    while store.now() <= waits_until:
+        time.sleep(0.05)
+    # the sweep sends it when its time has come, and what was sent before counts as well
+    assert newer.id in list(store.operations.due(10))
+    assert store.operations.claim(newer.id, "authentik", again.dispatch, 60) is not None
+
+
 def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_failed(
     store: Store, create: Create, settings: Settings
 ) -> None:

@@ -30,15 +30,23 @@ _OF_THE_WHOLE = frozenset({"unreachable", "upstream_error", "unexpected_answer",
 
 @dataclass(eq=False)
 class _Asked:
-    """One asker's calls. `goes_alone`: no other's may be in the same request. `is_over`: nobody waits for it now."""
+    """One asker's calls. `goes_alone`: no other's may be in the same request. `woken`: it is answered, or its turn.
+
+    `is_over`: nobody waits for it any more.
+    """
 
     calls: Sequence[Call]
     repeatable: bool
     goes_alone: bool
+    woken: threading.Event = field(default_factory=threading.Event)
     is_sent: bool = False
     is_over: bool = False
     responses: list[Any] = field(default_factory=list)
     fault: Fault | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return bool(self.responses) or self.fault is not None
 
     def result(self) -> list[Any]:
         if self.fault is not None:
@@ -59,7 +67,7 @@ class SharedRequests:
         self._free = in_flight
         self._most_calls = most_calls
         self._call_seconds = call_seconds
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
 
     def responses(self, calls: Sequence[Call], *, repeatable: bool, shareable: bool) -> list[Any]:
@@ -71,23 +79,32 @@ class SharedRequests:
         # with less time than a whole request has, its end would be the others' end too
         in_haste = remaining(self._call_seconds) < self._call_seconds
         asked = _Asked(calls, repeatable, goes_alone=in_haste or not shareable)
-        with self._turn:
+        with self._lock:
             self._waiting.append(asked)
-        while company := self._next_company(asked):
-            self._send_for(company)
+            self._wake_first()
+        while not asked.is_answered:
+            company = self._next_company(asked)
+            if company:
+                self._send_for(company)
         return asked.result()
 
     def _next_company(self, asked: _Asked) -> list[_Asked]:
-        """Who goes with this asker in the request that is theirs to send; nobody once there is an answer."""
-        with self._turn:
-            while not asked.responses and asked.fault is None:
-                if self._free and self._waiting and self._waiting[0] is asked:
-                    return self._taken(asked)
-                left = remaining(float("inf"))
-                if left <= 0:
-                    self._give_up(asked)
-                self._turn.wait(None if left == float("inf") else left)
+        """Who goes with this asker in the request that is theirs to send; nobody when it has an answer instead."""
+        left = remaining(float("inf"))
+        in_time = asked.woken.wait(None if left == float("inf") else max(0.0, left))
+        with self._lock:
+            asked.woken.clear()
+            if asked.is_answered:
+                return []
+            if self._free and self._waiting and self._waiting[0] is asked:
+                return self._taken(asked)
+            if not in_time:
+                self._give_up(asked)
             return []
+
+    def _wake_first(self) -> None:
+        if self._free and self._waiting:
+            self._waiting[0].woken.set()
 
     def _taken(self, leader: _Asked) -> list[_Asked]:
         company = [leader]
@@ -100,7 +117,7 @@ class SharedRequests:
         for one in company:
             one.is_sent = True
         self._free -= 1
-        self._turn.notify_all()
+        self._wake_first()
         return company
 
     def _give_up(self, asked: _Asked) -> None:
@@ -108,24 +125,24 @@ class SharedRequests:
         if asked.is_sent:
             raise Unavailable("timeout", "The attempt's time was up before the answer.")
         self._waiting.remove(asked)
-        self._turn.notify_all()
+        self._wake_first()
         raise Unavailable("timeout", "The attempt's time was up before a request was free.")
 
     def _send_for(self, company: list[_Asked]) -> None:
-        sent: list[list[Any]] = []
-        for asked in company:
-            sent += _numbered(asked.calls, len(sent))
         fault: Fault | None = None
         responses: list[Any] = []
         try:
+            sent: list[list[Any]] = []
+            for asked in company:
+                sent += _numbered(asked.calls, len(sent))
             responses = self._send(sent, company[0].repeatable)
         except Fault as caught:
             fault = caught
         finally:
-            with self._turn:
+            with self._lock:
                 self._free += 1
                 self._settle(company, responses, fault)
-                self._turn.notify_all()
+                self._wake_first()
 
     def _settle(self, company: list[_Asked], responses: list[Any], fault: Fault | None) -> None:
         if fault is not None and len(company) > 1 and fault.reason in _OF_THE_WHOLE:
@@ -135,6 +152,7 @@ class SharedRequests:
         for asked in company:
             asked.fault = fault or (None if responses else Unavailable("unexpected_answer", "The request broke."))
             asked.responses = responses[start : start + len(asked.calls)]
+            asked.woken.set()
             start += len(asked.calls)
 
     def _part(self, company: list[_Asked], fault: Fault) -> None:
