@@ -25,7 +25,7 @@ def fine(work: Work, client: Any) -> Outcome:
     return ok()
 
 
-class Bench:
+class Rig:
     """A runner over the real database whose step functions and clients the test chooses."""
 
     def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
@@ -48,8 +48,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: Store, dispatcher: Dispatcher, settings: Settings) -> Bench:
-    return Bench(store, dispatcher, settings)
+def rig(store: Store, dispatcher: Dispatcher, settings: Settings) -> Rig:
+    return Rig(store, dispatcher, settings)
 
 
 @pytest.fixture
