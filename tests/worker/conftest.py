@@ -34,9 +34,10 @@ class Rig:
         self._settings = settings
 
     def runner(
-        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function
+        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function | None
     ) -> Runner:
-        table = {name: functions.get(name, fine) for name in STEPS}
+        """`functions`: of a step, where it is to do something; None where the runner does not know it."""
+        table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
         return Runner(self.store, self._dispatcher, steps, chosen, self._settings, slots)

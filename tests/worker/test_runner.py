@@ -13,6 +13,7 @@ from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
 from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
+from shared.domain.reasons import REASONS
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
@@ -150,6 +151,14 @@ def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(rig: Rig, o
     step = rig.seen(operation).step("ocis")
     assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
+
+
+def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=None).run(operation.id, "ocis", 1)
+    step = rig.seen(operation).step("ocis")
+    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
+    assert step.message == REASONS["old_workers"].message
+    assert step.remedy == REASONS["old_workers"].remedy
 
 
 def test_a_message_delivered_twice_runs_the_step_once(rig: Rig, operation: Operation) -> None:
