@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 from requests.auth import HTTPBasicAuth
 
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
@@ -132,9 +133,14 @@ class Product:
     work: Callable[..., Work]
     saved: Saved
 
+    @property
+    def client(self) -> Any:
+        """One that has asked for nothing yet."""
+        return self.connect()
+
     def end(self, seconds: float = LONG, **rule: Any) -> str:
         """What one attempt under this fault ends as, with nothing there before it."""
-        self.server.reset()
+        requests.post(f"{self.server.url}/__sim/reset", timeout=5).raise_for_status()
         self.saved.clear()
         fault(self.server, **rule)
         try:
@@ -146,7 +152,7 @@ class Product:
         """As a worker makes it, faults and all. Whatever else is raised is a bug of ours."""
         try:
             with within(seconds):
-                return self.step(self.work(self.server.product), self.connect())
+                return self.step(self.work(self.server.product), self.client)
         except Fault as problem:
             return failed(problem)
 
