@@ -2,6 +2,8 @@
 PYTHON := .venv/bin/python
 TEST_WORKERS ?= 4
 READY := .venv/.ready
+# the suite starts some two hundred processes: without bytecode each compiles all it imports of this folder again
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench chaos down clean

@@ -21,8 +21,6 @@ from sandbox import demo as demonstration
 from sandbox import state as states
 from sandbox.domains import publish_for
 from sandbox.layout import DEFAULT_BASE, OFFSETS, Layout
-from sandbox.services import ServiceError
-from sandbox.supervisor import StartError, Supervisor
 from sandbox.tokens import ROLES, TokenError, token_for
 
 NOT_RUNNING = 3
@@ -185,6 +183,10 @@ def demo(data: Path, port_base: int, once: bool) -> None:
 
 
 def _supervise(layout: Layout, console: Console, when_ready: Callable[[states.State], None]) -> None:
+    # here, for the clients of database and broker are most of what a command would import, and no other one needs them
+    from sandbox.services import ServiceError
+    from sandbox.supervisor import StartError, Supervisor
+
     try:
         Supervisor(layout, lambda text: console.print(f"  {text}")).run(when_ready)
     except (StartError, ServiceError) as problem:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -91,8 +92,10 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+@cache
 def trust_of(ca_file: str | None) -> ssl.SSLContext:
-    """The system's authorities and those of a PEM file. Costs some ten milliseconds, so make one and share it."""
+    """The system's authorities and those of a PEM file. Reading them takes 30 ms, so there is one for the process, and
+    nobody may change anything of it."""
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)

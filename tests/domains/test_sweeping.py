@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.processes import spawn
 from shared.domain.tenant_domain import Look
 from tests.domains.conftest import World
 from tests.stand_ins import fault
+from tests.warm import start_warm
 from worker.sweeping import Sweep
 
 
@@ -103,7 +102,7 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
         "ATTEMPT_SECONDS": "2.5",
         "SWEEP_INTERVAL_SECONDS": "0.2",
     }
-    process = spawn([sys.executable, "-m", "worker.sweep"], log=tmp_path / "sweep.log", env=environment)
+    process = start_warm("worker.sweep", log=tmp_path / "sweep.log", env=environment)
     try:
         until(lambda: world.dns.journal)
     finally:

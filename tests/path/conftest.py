@@ -29,6 +29,10 @@ from shared.settings import Settings, read_settings
 from shared.store.opening import open_store
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
+from tests.warm import start_warm
+
+#: variables that Celery reads as it is imported, so a worker that has one is not forked from what has imported it
+READ_AT_IMPORT = {"REMAP_SIGTERM"}
 
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
@@ -64,6 +68,8 @@ class Platform:
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
+        #: whether workers and sweeps are forked from a process that has imported them
+        self.is_warm = True
 
     def start_worker(
         self, pool: str = "threads", concurrency: int = 12, app: str = "worker.main:app", **variables: str
@@ -71,11 +77,11 @@ class Platform:
         """`app`: which Celery application; `variables`: what its environment has besides."""
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
-            *(sys.executable, "-m", "celery", "-A", app, "worker", "--pool", pool),
+            *("celery", "-A", app, "worker", "--pool", pool),
             *("--concurrency", str(concurrency), "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
             *("-n", f"w{len(self._running)}@test"),
         ]
-        process = self._spawn(command, log, variables)
+        process = self._begin(command, log, variables)
         give_up = time.monotonic() + 30
         while b" ready" not in log.read_bytes():
             assert process.poll() is None, log.read_text()
@@ -98,7 +104,7 @@ class Platform:
             time.sleep(0.05)
 
     def start_sweep(self) -> subprocess.Popen[bytes]:
-        return self._spawn([sys.executable, "-m", "worker.sweep"], self._folder / f"sweep-{len(self._running)}.log")
+        return self._begin(["worker.sweep"], self._folder / f"sweep-{len(self._running)}.log", {})
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))
@@ -137,6 +143,14 @@ class Platform:
             end(process, 5)
         self.dispatcher.close()
         self.store.close()
+
+    def _begin(self, command: list[str], log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+        """A module with its arguments, as a process."""
+        if not self.is_warm or READ_AT_IMPORT & variables.keys():
+            return self._spawn([sys.executable, "-m", *command], log, variables)
+        log.touch()
+        self._running.append(start_warm(*command, log=log, env=self._environment | variables))
+        return self._running[-1]
 
     def _spawn(self, command: list[str], log: Path, variables: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         log.touch()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.processes import end, spawn
+from sandbox.processes import end
 from shared.settings import Settings
 from tests.stand_ins import fault
+from tests.warm import start_warm
 from tests.webhooks.conftest import LOOPBACK, Post, until
 
 StartSweep = Callable[[], "subprocess.Popen[bytes]"]
@@ -35,8 +35,7 @@ def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
 
     def start() -> subprocess.Popen[bytes]:
         log = tmp_path / f"sweep-{len(running)}.log"
-        command = [sys.executable, "-m", "worker.sweep"]
-        running.append(spawn(command, log=log, env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"}))
+        running.append(start_warm("worker.sweep", log=log, env={**os.environ, **variables}))
         return running[-1]
 
     yield start

@@ -1,0 +1,90 @@
+"""Workers and sweeps forked from a process that has imported them already, for tests that start many of them.
+
+What such a process does is what `python -m` would do, less a second and more of imports. That they start out of nothing
+as well is shown by the tests of the sandbox, the hosts and the storm, which start them as they are run in earnest.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import TextIO, cast
+
+#: all that a worker and a sweep import before they read a setting
+PRELOADED = ["celery.bin.celery", "celery.worker.components", "celery.worker.autoscale", "celery.concurrency.thread"]
+PRELOADED += ["shared.dispatch.counting_join", "shared.dispatch.discreet", "shared.dispatch.patient_events"]
+PRELOADED += ["worker.app", "worker.sweep"]
+
+
+class WarmProcess:
+    """What tests use of `subprocess.Popen`."""
+
+    def __init__(self, process: ForkServerProcess, args: Sequence[str]) -> None:
+        assert process.pid is not None
+        self.pid: int = process.pid
+        self.args = args
+        self._process = process
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start_warm(module: str, *arguments: str, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """`python -m module arguments`, in a session of its own; it ends with whoever called this, kill -9 included."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=_become, args=(module, arguments, str(log), dict(env)), daemon=True)
+    process.start()
+    return cast("subprocess.Popen[bytes]", WarmProcess(process, (module, *arguments)))
+
+
+def _end_with_caller() -> None:
+    """The process that forked this one is kept alive by its children, so its death tells nothing."""
+    caller = multiprocessing.parent_process()
+    assert caller is not None
+    caller.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _become(module: str, arguments: Sequence[str], log: str, env: Mapping[str, str]) -> None:
+    os.setsid()
+    threading.Thread(target=_end_with_caller, name="end with caller", daemon=True).start()
+    os.environ.clear()
+    os.environ.update(env)
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number in (1, 2):
+        os.dup2(sink, number)
+    os.close(sink)
+    for stream in (sys.stdout, sys.stderr):
+        cast("TextIO", stream).reconfigure(write_through=True)  # type: ignore[attr-defined]
+    sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)  # it is run as `__main__`, so the one that was imported is in the way
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
