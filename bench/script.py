@@ -16,7 +16,7 @@ from bench.calls import STEPS, tenant_of
 from shared.domain.plans import DEFAULT_PLANS
 from shared.domain.stamp import Stamper
 from shared.settings import read_settings
-from worker.desk import connect_integrations
+from worker.integrations.connecting import connect_integrations
 from worker.steps.work import Work
 
 

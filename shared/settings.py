@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from shared.domain.broker_address import BrokerAddress, Login
 from shared.domain.names import name_server
-from shared.domain.plans import DEFAULT_PLANS, Plan
-from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 from shared.domain.webhook_addresses import AddressRule
-from shared.settings_sense import credential_problems, price_problems
+from shared.settings_products import CommaSeparated, Pairs, ProductSettings
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
-SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
-Pairs = Annotated[dict[str, str], NoDecode]
 
 
 class SettingsError(Exception):
     """The environment does not make sense; the message names each variable and says what to do."""
 
 
-class Settings(BaseSettings):
-    """One field per environment variable, by the same name in capitals."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+class Settings(ProductSettings):
+    """One field per environment variable, by the same name in capitals; those of the products are inherited."""
 
     mongodb_uri: SecretStr
     mongodb_database: str = "dezky"
@@ -43,33 +35,9 @@ class Settings(BaseSettings):
     oidc_admin_group: str = "dezky-platform-admins"
     oidc_tenant_group_prefix: str = "tenant-"
 
-    authentik_api_url: AnyHttpUrl | None = None
-    authentik_api_token: SecretStr | None = None
-    stalwart_api_url: AnyHttpUrl | None = None
-    stalwart_api_token: SecretStr | None = None
-    stalwart_username: str | None = None
-    stalwart_password: SecretStr | None = None
-    authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
-    stalwart_tenants: Literal["auto", "require", "off"] = "auto"
-    ocis_api_url: AnyHttpUrl | None = None
-    ocis_token_url: AnyHttpUrl | None = None
-    ocis_client_id: str | None = None
-    ocis_client_secret: SecretStr | None = None
-    ocis_username: str | None = None
-    ocis_password: SecretStr | None = None
-    ocis_scope: str = "openid profile entitlements"
-    ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
-
-    stripe_api_key: SecretStr | None = None
-    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a stand-in")
-    stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
-    stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
     backfill_per_minute: float = Field(
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
     )
-
-    stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
-    extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
 
     webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
     webhook_call_seconds: float = Field(10, gt=0, le=60)
@@ -78,7 +46,6 @@ class Settings(BaseSettings):
     webhook_disable_seconds: float = Field(3 * 24 * 3600, gt=0, description="failing for so long switches one off")
 
     default_tenant_slug: str = "dezky"
-    plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
     domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
     dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
@@ -169,12 +136,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = [*credential_problems(self)]
+        problems = self.problems_of_products()
         if self.lease_seconds <= self.attempt_seconds:
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
-        if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
-            problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
-        problems += price_problems(self)
         if self.domain_proof == "required" and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when DOMAIN_PROOF is required: proofs are made with it")
         try:
@@ -196,26 +160,6 @@ class Settings(BaseSettings):
     def first_look_seconds(self) -> float | None:
         """When a new domain is looked at first; None: when somebody asks, as nothing waits for its proof."""
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
-
-    @property
-    def configured(self) -> frozenset[str]:
-        """Names of the integrations there is an address or a key for."""
-        given: dict[str, object] = {
-            AUTHENTIK: self.authentik_api_url,
-            STALWART: self.stalwart_api_url,
-            OCIS: self.ocis_api_url,
-            BILLING: self.stripe_api_key,
-        }
-        return frozenset(name for name, value in given.items() if value is not None)
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """Optional integrations that are not configured."""
-        return OPTIONAL - self.configured
-
-    @property
-    def stamp_key_texts(self) -> tuple[str, ...]:
-        return tuple(key.get_secret_value() for key in self.stamp_keys)
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -23,8 +23,8 @@ from shared.settings import Settings
 from shared.store.opening import Store, open_store
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
-from worker.desk import connect_integrations
 from worker.gate import Gate
+from worker.integrations.connecting import connect_integrations
 from worker.integrations.ocis_drive import Space
 from worker.orphans.looks import OrphanLooks
 from worker.runner import Runner

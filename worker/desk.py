@@ -6,17 +6,15 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from celery import Celery
 
 from shared.dispatch.sender import Dispatcher
 from shared.domain.operation import Action
-from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, STALWART
 from shared.settings import Settings
-from shared.store.mongo import PATIENCE
+from shared.store.connection import PATIENCE
 from shared.store.opening import Store, open_store
-from worker.integrations import authentik, billed, ocis, stalwart
+from worker.integrations.connecting import connect_integrations
 from worker.runner import Runner
 from worker.slots import Slots
 from worker.steps.registry import STEPS, Functions
@@ -45,16 +43,6 @@ class Desk:
 
     store: Store
     runner: Runner
-
-
-def connect_integrations(settings: Settings) -> Mapping[str, Any]:
-    """A client for each integration, None where it is not configured."""
-    return {
-        AUTHENTIK: authentik.connect(settings),
-        STALWART: stalwart.connect(settings),
-        OCIS: ocis.connect(settings),
-        BILLING: billed.connect_configured(settings),
-    }
 
 
 class DeskOfProcess:

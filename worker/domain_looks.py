@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from shared.control_plane.domain_watch import DomainWatch, Errand
+from shared.control_plane.domain_watch import DomainWatch, DueDomain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.tenant_domain import judged, questions_of
 from shared.settings import Settings
@@ -33,21 +33,21 @@ class DomainLooks:
     def push(self) -> int:
         """Start what is due, as far as threads are free, and wait for none of it; how many operations were started."""
         self._running = {look for look in self._running if not look.done()}
-        for errand in self._watch.claim(self._slots - len(self._running)):
-            self._running.add(self._pool.submit(self._look, errand))
+        for due in self._watch.claim(self._slots - len(self._running)):
+            self._running.add(self._pool.submit(self._look, due))
         return self._watch.start_reconciles()
 
     def close(self) -> None:
         """End once the looks under way have; each has its time."""
         self._pool.shutdown()
 
-    def _look(self, errand: Errand) -> None:
+    def _look(self, due: DueDomain) -> None:
         try:
             with within(self._attempt_seconds):
-                answers, fault = self._lookup.answered(questions_of(errand.tenant, errand.name, self._watch.maker))
-            self._watch.record(errand, judged(errand.tenant, errand.name, self._watch.maker, answers, fault))
+                answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._watch.maker))
+            self._watch.record(due, judged(due.tenant, due.name, self._watch.maker, answers, fault))
         except StoreUnavailable:
             # the domain is due again when its lease runs out
-            log.warning("domain.store_unavailable", domain=errand.name)
+            log.warning("domain.store_unavailable", domain=due.name)
         except Exception:  # a bug with one domain must not cost the sweep its thread
-            log.exception("domain.bug", domain=errand.name, tenant=errand.tenant.slug)
+            log.exception("domain.bug", domain=due.name, tenant=due.tenant.slug)

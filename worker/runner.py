@@ -159,9 +159,7 @@ class Runner:
         if claim.step.attempts > self._settings.step_max_attempts:
             outcome = _exhausted(claim.step.message)
         elif integration is None or function is None:
-            outcome = Outcome(
-                Result.RETRY, "not_ready", "These workers are older than the operation; newer ones run it."
-            )
+            outcome = Outcome(Result.RETRY, "old_workers", sentence("old_workers"))
         elif client is None:
             outcome = skipped("not_configured")
         else:

@@ -7,7 +7,8 @@ from datetime import datetime
 from pydantic import Field
 
 from api.answers.writing import AnswerModel, ObjectIdText
-from shared.domain.orphan import CAUSES, Cause, Kind, Orphan, OrphanLook, OrphanStatus, Removal
+from shared.domain.orphan import Cause, Kind, Orphan, OrphanLook, OrphanStatus, Removal
+from shared.domain.reasons import ORPHAN_CAUSES
 
 
 class OrphanRemovalAnswer(AnswerModel):
@@ -67,7 +68,7 @@ class OrphanAnswer(AnswerModel):
             name=orphan.name,
             tenant_id=orphan.tenant_id,
             cause=orphan.cause,
-            message=CAUSES[orphan.cause],
+            message=ORPHAN_CAUSES[orphan.cause],
             status=orphan.status,
             first_seen_at=orphan.first_seen_at,
             last_seen_at=orphan.last_seen_at,

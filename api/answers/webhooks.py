@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from api.answers.writing import AnswerModel, ObjectIdText
-from shared.domain.webhook import REASONS, DeliveryRecord, DeliveryStatus, Webhook
+from shared.domain.reasons import DELIVERY_REASONS
+from shared.domain.webhook import DeliveryRecord, DeliveryStatus, Webhook
 
 
 class WebhookAnswer(AnswerModel):
@@ -71,7 +72,7 @@ class DeliveryAnswer(AnswerModel):
             due_at=record.due_at,
             response_status=record.response_status,
             reason=record.reason,
-            message=REASONS.get(record.reason or ""),
+            message=DELIVERY_REASONS.get(record.reason or ""),
             created_at=record.created_at,
             finished_at=record.finished_at,
         )
@@ -86,7 +87,7 @@ def _fields(webhook: Webhook) -> dict[str, Any]:
         "actions": list(webhook.actions),
         "enabled": webhook.enabled,
         "disabled_reason": webhook.disabled_reason,
-        "disabled_message": REASONS.get(webhook.disabled_reason or ""),
+        "disabled_message": DELIVERY_REASONS.get(webhook.disabled_reason or ""),
         "disabled_at": webhook.disabled_at,
         "failures": webhook.failures,
         "failing_since": webhook.failing_since,

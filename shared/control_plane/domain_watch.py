@@ -35,7 +35,7 @@ BUSY_PAUSE, BARRED_PAUSE = 5.0, 300.0
 
 
 @dataclass(frozen=True)
-class Errand:
+class DueDomain:
     """One domain to look at, claimed, with its tenant."""
 
     claim: DomainClaim
@@ -60,19 +60,19 @@ class DomainWatch:
         )
         self.maker = ProofMaker(settings.stamp_key_texts)
 
-    def claim(self, limit: int) -> Iterator[Errand]:
+    def claim(self, limit: int) -> Iterator[DueDomain]:
         """Take due domains, `limit` at most. Without a key for proofs nothing could be told, so none is taken."""
         for domain_id in self._store.domains.due(limit) if self.maker.keys and limit > 0 else ():
             claim = self._store.domains.claim(domain_id, self._lease)
             tenant = self._store.tenants.find_by_id(claim.domain.tenant_id) if claim else None
             if claim is not None and tenant is not None:
-                yield Errand(claim, tenant)
+                yield DueDomain(claim, tenant)
 
-    def record(self, errand: Errand, look: Look) -> TenantDomain | None:
+    def record(self, due: DueDomain, look: Look) -> TenantDomain | None:
         """Put a look's outcome on record, with the event if anything changed. None when it counts for nothing."""
-        domain = self._store.transaction(lambda session: self._recorded(errand, look, session))
+        domain = self._store.transaction(lambda session: self._recorded(due, look, session))
         if domain is None:
-            log.info("domain.look_dropped", domain=errand.name, tenant=errand.tenant.slug)
+            log.info("domain.look_dropped", domain=due.name, tenant=due.tenant.slug)
         return domain
 
     def start_reconciles(self) -> int:
@@ -81,10 +81,10 @@ class DomainWatch:
             return 0
         return sum(self._start_reconcile(tenant_id) for tenant_id in self._store.domains.waiting_tenants(BATCH))
 
-    def _recorded(self, errand: Errand, look: Look, session: Transaction) -> TenantDomain | None:
-        claim = errand.claim
+    def _recorded(self, due: DueDomain, look: Look, session: Transaction) -> TenantDomain | None:
+        claim = due.claim
         # as it now stands: its owner may have asked again since it was claimed
-        before = self._store.domains.find(errand.tenant.id, errand.name, session)
+        before = self._store.domains.find(due.tenant.id, due.name, session)
         if before is None:
             return None
         after = before.after_look(look, claim.at, self._patience)

@@ -10,7 +10,7 @@ import structlog
 from shared.control_plane.orphans import facts_of
 from shared.domain.event import Author, NewEvent
 from shared.domain.faults import Fault, Outcome, failed
-from shared.domain.orphan import Cause, Evidence, OrphanLook, OrphanStatus, Removal, Stamped, judged
+from shared.domain.orphan import Cause, Known, OrphanLook, OrphanStatus, Removal, Stamped, judged
 from shared.domain.switch import is_observing
 from shared.settings import Settings
 from shared.store.mongo import Transaction
@@ -120,7 +120,7 @@ class OrphanWatch:
             for tenant in self._store.tenants.by_ids(tuple(ids[start : start + BATCH]))
         }
         busy = self._store.operations.busy(list(tenants))
-        return judged(found, Evidence(claim.began_at, tenants, busy))
+        return judged(found, Known(claim.began_at, tenants, busy))
 
 
 def _author(claim: RemovalClaim) -> Author:

@@ -12,9 +12,9 @@ import time
 import structlog
 
 from shared.control_plane.observing import ObserveCases
-from shared.dispatch.memory import Memory, Remembered
 from shared.domain.errors import StoreUnavailable
 from shared.domain.switch import is_observing
+from shared.memory import Memory, Remembered
 from shared.settings import Settings
 from shared.store.epochs import Epoch
 from shared.store.mongo import new_id

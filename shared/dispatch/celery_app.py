@@ -45,8 +45,12 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
         task_queues=[Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],
         task_create_missing_queues=False,
         task_default_queue="control",
-        # a message is acknowledged after its work; one whose worker died comes back, but not for ever
+        # acknowledged after its work, so that the message of a worker that died comes back
         task_acks_late=True,
+        # but not when only a forked child died. Put back at once, it would find its step under the dead child's lease
+        # and do nothing; and one whose child dies before there is a claim would kill child after child, uncounted and
+        # for ever. So it is acknowledged: the attempt is on record, and the sweep sends the step again when the lease
+        # is over, as often as attempts are allowed
         task_reject_on_worker_lost=False,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -19,7 +19,7 @@ from celery import Celery
 
 
 @dataclass(frozen=True)
-class Errand:
+class TaskCall:
     """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in."""
 
     task: str
@@ -35,7 +35,7 @@ class Letter:
     text: str
 
 
-def chord_letters(app: Celery, header: Sequence[Errand], body: Errand) -> list[Letter]:
+def chord_letters(app: Celery, header: Sequence[TaskCall], body: TaskCall) -> list[Letter]:
     """The header's messages, each with the body's signature inside, as a chord that CountingJoin joins."""
     group, body_id, *ids = _new_ids(2 + len(header))
     signature = {
@@ -48,38 +48,38 @@ def chord_letters(app: Celery, header: Sequence[Errand], body: Errand) -> list[L
         "chord_size": len(header),
     }
     return [
-        _letter(app, errand, task_id, group_id=group, group_index=index, chord=signature)
-        for index, (errand, task_id) in enumerate(zip(header, ids, strict=True))
+        _letter(app, call, task_id, group_id=group, group_index=index, chord=signature)
+        for index, (call, task_id) in enumerate(zip(header, ids, strict=True))
     ]
 
 
-def lone_letter(app: Celery, errand: Errand) -> Letter:
+def lone_letter(app: Celery, call: TaskCall) -> Letter:
     """A message that no chord waits for."""
-    return _letter(app, errand, *_new_ids(1))
+    return _letter(app, call, *_new_ids(1))
 
 
 def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> Letter:
     """The message of a chord's body, from the signature that its parts carried. `parent`, `root`: task ids."""
     options = chord["options"]
-    errand = Errand(chord["task"], tuple(chord["args"]), options["queue"])
-    return _letter(app, errand, options["task_id"], group_id=options.get("group_id"), parent_id=parent, root_id=root)
+    call = TaskCall(chord["task"], tuple(chord["args"]), options["queue"])
+    return _letter(app, call, options["task_id"], group_id=options.get("group_id"), parent_id=parent, root_id=root)
 
 
-def _letter(app: Celery, errand: Errand, task_id: str, **of_task: Any) -> Letter:
+def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter:
     message = app.amqp.as_task_v2(
         task_id,
-        errand.task,
-        errand.args,
+        call.task,
+        call.args,
         {},
         # given, because Celery's own way of writing them is most of what a message costs
-        argsrepr=repr(errand.args),
+        argsrepr=repr(call.args),
         kwargsrepr="{}",
         **of_task,
     )
     properties = {
         **message.properties,
         "delivery_mode": 2,
-        "delivery_info": {"exchange": "", "routing_key": errand.queue},
+        "delivery_info": {"exchange": "", "routing_key": call.queue},
         "priority": 0,
         "body_encoding": "base64",
         "delivery_tag": task_id,
@@ -93,7 +93,7 @@ def _letter(app: Celery, errand: Errand, task_id: str, **of_task: Any) -> Letter
             "properties": properties,
         }
     )
-    return Letter(errand.queue, text)
+    return Letter(call.queue, text)
 
 
 def _new_ids(count: int) -> list[str]:

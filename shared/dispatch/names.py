@@ -6,7 +6,6 @@ from shared.domain.recipes import INTEGRATIONS
 
 RUN_STEP = "dezky.run_step"
 FINALIZE = "dezky.finalize"
-TASKS = (RUN_STEP, FINALIZE)
 
 #: the queue of messages that belong to no integration
 CONTROL_QUEUE = "control"

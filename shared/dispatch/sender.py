@@ -11,12 +11,12 @@ from celery import Celery
 
 from shared.dispatch.broker import connect
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import Errand, Letter, chord_letters, lone_letter
-from shared.dispatch.memory import Memory
+from shared.dispatch.envelope import Letter, TaskCall, chord_letters, lone_letter
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Operation, StepRecord
 from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
+from shared.memory import Memory
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Dispatcher:
         """Send one step's message again as it was. False when the broker did not take it: the sweep sends another."""
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
-            self._post([lone_letter(self._app, Errand(RUN_STEP, (operation_id, step, dispatch), queue))])
+            self._post([lone_letter(self._app, TaskCall(RUN_STEP, (operation_id, step, dispatch), queue))])
         except (redis.RedisError, OSError) as problem:
             log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
             return False
@@ -103,10 +103,10 @@ class Dispatcher:
 
     def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[Letter]:
         header = [
-            Errand(RUN_STEP, (operation.id, step.name, operation.dispatch), _queue_of(step, operation))
+            TaskCall(RUN_STEP, (operation.id, step.name, operation.dispatch), _queue_of(step, operation))
             for step in steps
         ]
-        return chord_letters(self._app, header, Errand(FINALIZE, (operation.id,), CONTROL_QUEUE))
+        return chord_letters(self._app, header, TaskCall(FINALIZE, (operation.id,), CONTROL_QUEUE))
 
 
 def _to_send(operation: Operation, leaving: Collection[str]) -> list[StepRecord]:

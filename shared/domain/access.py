@@ -10,7 +10,6 @@ from shared.domain.errors import Forbidden, NotFound
 from shared.domain.event import Author
 from shared.domain.tenant import Status, Tenant
 from shared.domain.user import NewUser, Role, User
-from shared.domain.webhook import Owner
 
 RULES = (Role.OWNER, Role.ADMIN)
 
@@ -52,6 +51,11 @@ class Actor:
         # a role that only a tenant's people gave says nothing about the partner
         given_by_platform = self.user.role_tenant_ids is None
         return self.user.partner_id is not None and self.user.role in RULES and given_by_platform
+
+    @property
+    def ruled_tenant_ids(self) -> tuple[str, ...]:
+        """The tenants in which the user is an owner or administrator."""
+        return tuple(one for one in self.user.tenant_ids if self.user.role_in(one) in RULES)
 
     def has_tenant(self, tenant: Tenant) -> bool:
         """A deleted tenant's own people are strangers to it at once, whatever their records still say."""
@@ -169,10 +173,10 @@ class UserScope:
 
 
 def visible_users(actor: Actor) -> UserScope:
-    user = actor.user
-    ruled = tuple(tenant_id for tenant_id in user.tenant_ids if user.role_in(tenant_id) in RULES)
-    resold = user.partner_id if actor.is_partner_admin else None
-    return UserScope(actor.is_platform_admin, user.id, Scope(tenant_ids=ruled, partner_id=resold))
+    resold = actor.user.partner_id if actor.is_partner_admin else None
+    return UserScope(
+        actor.is_platform_admin, actor.user.id, Scope(tenant_ids=actor.ruled_tenant_ids, partner_id=resold)
+    )
 
 
 def may_see_user(actor: Actor, user: User, tenants: Sequence[Tenant]) -> bool:
@@ -197,40 +201,6 @@ def _reaches(actor: Actor, user: User | NewUser, tenants: Sequence[Tenant]) -> b
     if user.platform_admin or user.partner_id is not None or not all(map(actor.looks_after, tenants)):
         return False
     return all(map(actor.resells, tenants)) or user.role.rank <= actor.user.role.rank
-
-
-# -- webhooks
-
-
-def visible_webhooks(actor: Actor) -> Scope:
-    """The scope of every query for webhooks: all; else those of the tenants one administers, and of one's partner."""
-    user = actor.user
-    ruled = tuple(tenant_id for tenant_id in user.tenant_ids if user.role_in(tenant_id) in RULES)
-    partner_id = user.partner_id if actor.is_partner_admin else None
-    return Scope(everything=actor.is_platform_admin, tenant_ids=ruled, partner_id=partner_id)
-
-
-def may_manage_webhooks(actor: Actor, owner: Owner) -> bool:
-    """See, make, change and remove the owner's webhooks."""
-    scope = visible_webhooks(actor)
-    if scope.everything or owner.partner_id is not None:
-        return scope.everything or owner.partner_id == scope.partner_id
-    return owner.tenant_id in scope.tenant_ids
-
-
-def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:
-    """Whose a new webhook is. What a partner's administrator makes without saying so is their partner's."""
-    own = own_partner(actor)
-    if tenant is not None and partner_id is None and not (own and not actor.administers(tenant)):
-        return Owner(tenant_id=tenant.id)
-    return Owner(tenant.id if tenant else None, partner_id or own)
-
-
-def told_to(owner: Owner) -> Scope:
-    """Whose events a webhook's owner may know of. One that a partner narrowed to a tenant gets less than this."""
-    if owner.partner_id is not None:
-        return Scope(partner_id=owner.partner_id)
-    return Scope(tenant_ids=(owner.tenant_id,)) if owner.tenant_id else Scope(everything=True)
 
 
 # -- answers to "may I"

@@ -33,7 +33,7 @@ class Refused(Fault):
 
 
 class Missing(Fault):
-    """What was asked for is not there."""
+    """What was asked for is not there. A step that was told it is there begins anew: its next attempt looks first."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("missing", detail)
@@ -87,11 +87,15 @@ def skipped(reason: str, **notes: str) -> Outcome:
 
 
 def failed(fault: Fault) -> Outcome:
-    """What a fault means for the attempt: Unavailable asks for another, all else ends the step."""
-    if isinstance(fault, Unavailable):
-        return Outcome(Result.RETRY, fault.reason, sentence(fault.reason, fault.detail), fault.wait)
+    """What a fault means for the attempt: Refused ends the step, all else asks for another.
+
+    Missing gets here only when something vanished within the attempt.
+    """
     reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
-    return Outcome(Result.ERROR, reason, sentence(reason, fault.detail))
+    message = sentence(reason, fault.detail)
+    if isinstance(fault, Refused):
+        return Outcome(Result.ERROR, reason, message)
+    return Outcome(Result.RETRY, reason, message, fault.wait if isinstance(fault, Unavailable) else None)
 
 
 def sentence(reason: str, detail: str = "") -> str:

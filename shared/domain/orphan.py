@@ -47,18 +47,11 @@ class OrphanStatus(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an object is an orphan."""
+    """Why an object is an orphan: the names of ORPHAN_CAUSES in the catalogue."""
 
     TENANT_UNKNOWN = "tenant_unknown"
     TENANT_PURGED = "tenant_purged"
     OTHER_OBJECT = "other_object"
-
-
-CAUSES: Mapping[Cause, str] = {
-    Cause.TENANT_UNKNOWN: "It carries the mark of a tenant that is not on record here.",
-    Cause.TENANT_PURGED: "Its tenant was removed for good, and it is still there.",
-    Cause.OTHER_OBJECT: "It carries the mark of a tenant whose record names another object, which is there as well.",
-}
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ class OrphanQuery:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Known:
     """What is known as a look is judged, read from the record after the look had ended.
 
     `began_at`: when the look began. `tenants`: by id. `busy`: ids of tenants that an operation is open for.
@@ -149,28 +142,28 @@ class Evidence:
     busy: Collection[str]
 
 
-def judged(found: Collection[Stamped], evidence: Evidence) -> dict[Stamped, Cause]:
+def judged(found: Collection[Stamped], known: Known) -> dict[Stamped, Cause]:
     """The orphans among all that a look found. Whatever changed since the look began is left to the next."""
     proven = {one.tenant_id for one in found if one.is_proof}
     seen = {(one.kind, one.id, one.tenant_id) for one in found}
     causes: dict[Stamped, Cause] = {}
     for one in found:
-        cause = _cause(one, evidence, proven, seen)
+        cause = _cause(one, known, proven, seen)
         if cause is not None:
             causes[one] = cause
     return causes
 
 
 def _cause(
-    one: Stamped, evidence: Evidence, proven: Collection[str], seen: Collection[tuple[Kind, str, str]]
+    one: Stamped, known: Known, proven: Collection[str], seen: Collection[tuple[Kind, str, str]]
 ) -> Cause | None:
-    tenant = evidence.tenants.get(one.tenant_id)
+    tenant = known.tenants.get(one.tenant_id)
     if tenant is None:
         # a tenant is on record before anything of it is made. A bare number in a name proves nothing by itself.
         return Cause.TENANT_UNKNOWN if one.is_proof or one.tenant_id in proven else None
     if tenant.purged_at is not None:
-        return Cause.TENANT_PURGED if tenant.purged_at < evidence.began_at else None
-    if tenant.id in evidence.busy or tenant.updated_at >= evidence.began_at:
+        return Cause.TENANT_PURGED if tenant.purged_at < known.began_at else None
+    if tenant.id in known.busy or tenant.updated_at >= known.began_at:
         return None
     named = tenant.remote.get(RECORDED.get(one.kind, ""))
     if named is None or named == one.id or (one.kind, named, one.tenant_id) not in seen:

@@ -1,7 +1,8 @@
-"""The catalogue: every reason a step can carry, with the sentence for people and what to do about it."""
+"""The catalogue of reasons, each with its sentence for people: of steps, of deliveries to webhooks, of orphans."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -14,7 +15,8 @@ class Reason:
     retryable: bool = False
 
 
-REASONS: dict[str, Reason] = {
+#: every reason a step can carry, and what to do about it
+REASONS: Mapping[str, Reason] = {
     # a step had nothing to do
     "not_configured": Reason(
         "This integration is not configured.",
@@ -58,6 +60,11 @@ REASONS: dict[str, Reason] = {
     ),
     "not_ready": Reason(
         "The integration accepted the change but has not finished it yet.", "Wait; the step runs again by itself.", True
+    ),
+    "old_workers": Reason(
+        "These workers are older than the operation and do not know the step; newer ones run it.",
+        "Finish the deployment; the step runs by itself as soon as there is a newer worker.",
+        True,
     ),
     "storage_down": Reason(
         "The file service's storage does not answer, so nothing it says about spaces can be believed.",
@@ -142,4 +149,29 @@ REASONS: dict[str, Reason] = {
         "The step failed in a way nobody foresaw; the details are in the worker's log.",
         "Report it with the operation's id, then reconcile the tenant.",
     ),
+}
+
+#: why an event was not delivered, or a webhook switched off, in a sentence for whoever looks after the receiver
+DELIVERY_REASONS: Mapping[str, str] = {
+    "bad_url": "The URL is not one that events can be sent to.",
+    "forbidden_address": "The URL leads to an address that events are not sent to.",
+    "not_encrypted": "The URL must start with https://.",
+    "unresolved": "The URL's host has no address in DNS.",
+    "unreachable": "The receiver could not be reached.",
+    "timeout": "The receiver did not answer in time.",
+    "tls": "The receiver's certificate was not accepted.",
+    "redirected": "The receiver answered with a redirect; give the URL that it points at.",
+    "gone": "The receiver says it takes no more events (410).",
+    "not_taken": "The receiver did not answer with a status of 200 to 299.",
+    "failing": "Nothing has been delivered for days; mend the receiver, then enable the webhook again.",
+    "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
+    "interrupted": "The delivery was interrupted again and again.",
+    "event_missing": "The event is not in the log any more.",
+}
+
+#: why an object outside is an orphan
+ORPHAN_CAUSES: Mapping[str, str] = {
+    "tenant_unknown": "It carries the mark of a tenant that is not on record here.",
+    "tenant_purged": "Its tenant was removed for good, and it is still there.",
+    "other_object": "It carries the mark of a tenant whose record names another object, which is there as well.",
 }

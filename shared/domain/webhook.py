@@ -18,24 +18,6 @@ SHOWN = ("host", "actions", "enabled")
 #: webhooks of one owner at most, so that nobody takes all the places of the delivery
 MOST_PER_OWNER = 20
 
-#: why an event was not delivered, or a webhook switched off, in a sentence for whoever looks after the receiver
-REASONS = {
-    "bad_url": "The URL is not one that events can be sent to.",
-    "forbidden_address": "The URL leads to an address that events are not sent to.",
-    "not_encrypted": "The URL must start with https://.",
-    "unresolved": "The URL's host has no address in DNS.",
-    "unreachable": "The receiver could not be reached.",
-    "timeout": "The receiver did not answer in time.",
-    "tls": "The receiver's certificate was not accepted.",
-    "redirected": "The receiver answered with a redirect; give the URL that it points at.",
-    "gone": "The receiver says it takes no more events (410).",
-    "not_taken": "The receiver did not answer with a status of 200 to 299.",
-    "failing": "Nothing has been delivered for days; mend the receiver, then enable the webhook again.",
-    "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
-    "interrupted": "The delivery was interrupted again and again.",
-    "event_missing": "The event is not in the log any more.",
-}
-
 
 class DeliveryStatus(StrEnum):
     """PENDING: to be sent, for the first time or again. The others are ends, until somebody replays it."""

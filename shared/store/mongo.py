@@ -1,21 +1,17 @@
-"""The connection to MongoDB: one client per process, safe defaults, transactions, and drivers' errors in our words."""
+"""MongoDB in our words: drivers' errors, ids, how rows are written by the database's clock, and pages of them."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import pymongo
 from bson import ObjectId
-from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
-from pymongo import DESCENDING, IndexModel, MongoClient, ReturnDocument
+from pymongo import DESCENDING, IndexModel, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
@@ -27,56 +23,15 @@ from pymongo.errors import (
     WriteConcernError,
     WriteError,
 )
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from shared.domain.errors import StoreUnavailable
 
 Document = dict[str, Any]
 #: what a method takes to write as part of a transaction
 Transaction = ClientSession
-T = TypeVar("T")
-
-#: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
-DURABLE = WriteConcern(w="majority", j=True)
-
-#: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
-PATIENCE = 5.0
-#: what a transaction that is given up has left to be ended in
-ENDING_SECONDS = 2.0
 
 #: what the server answers to a value that a unique index has already
 DUPLICATE = 11000
-
-#: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
-#: timeout together, and what was waiting for it then goes to the next primary
-HEARTBEAT_MS = 3000
-
-
-def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
-    """A client for this process; make it after forking. Nothing is sent until it is used. `patience`: in seconds."""
-    return MongoClient(
-        uri,
-        tz_aware=True,
-        timeoutMS=round(patience * 1000),
-        serverSelectionTimeoutMS=round(patience * 1000),
-        connectTimeoutMS=2000,
-        heartbeatFrequencyMS=HEARTBEAT_MS,
-        maxPoolSize=64,
-        retryWrites=True,
-        retryReads=True,
-        appname="dezky-platform-api",
-    )
-
-
-def open_database(client: MongoClient[Document], name: str) -> Database[Document]:
-    return client.get_database(
-        name,
-        codec_options=CodecOptions(tz_aware=True),
-        write_concern=DURABLE,
-        read_concern=ReadConcern("majority"),
-    )
-
 
 _UNAVAILABLE = (
     ConnectionFailure,
@@ -110,26 +65,6 @@ def _is_stepdown(problem: PyMongoError) -> bool:
     return isinstance(problem, OperationFailure) and (
         problem.code in _NOT_NOW or problem.has_error_label("RetryableWriteError")
     )
-
-
-def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float | None = None) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried,
-    for so many seconds, or as long as a call may take.
-
-    The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
-    record: the server lets go of that only when its own time is up. Tries end a little before calls do: one that was
-    cut short could not end its own transaction any more, and would leave the next such lock. Raises StoreUnavailable.
-    """
-    patience = seconds or client.options.timeout or PATIENCE
-    give_up = time.monotonic() + patience
-
-    def bounded(session: Transaction) -> T:
-        if time.monotonic() > give_up:
-            raise StoreUnavailable
-        return work(session)
-
-    with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
-        return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
 
 
 def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:

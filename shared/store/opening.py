@@ -14,13 +14,14 @@ from pymongo import MongoClient
 from shared.settings import Settings
 from shared.store.allowances import Allowances
 from shared.store.billing_looks import BillingLooks
+from shared.store.connection import PATIENCE, in_transaction, open_client, open_database
 from shared.store.deliveries import Deliveries
 from shared.store.domains import Domains
 from shared.store.epochs import Epochs
 from shared.store.events import Events
 from shared.store.holds import Holds
 from shared.store.idempotency import Idempotency
-from shared.store.mongo import PATIENCE, Document, Transaction, in_transaction, open_client, open_database, our_errors
+from shared.store.mongo import Document, Transaction, our_errors
 from shared.store.operations import Operations
 from shared.store.orphan_looks import OrphanLooks
 from shared.store.orphans import Orphans

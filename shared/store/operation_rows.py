@@ -39,11 +39,12 @@ class NewOperation:
 
 
 def new_operation(
-    operation_id: str, new: NewOperation, held: Mapping[str, datetime], grace: float, at: datetime
+    operation_id: str, new: NewOperation, waits: Mapping[str, datetime], grace: float, at: datetime
 ) -> Document:
     """The document of a running operation, sent once. `at`: the time on the database's clock.
 
-    `held`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, seconds.
+    `waits`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, in
+    seconds.
     """
     first_look = at + timedelta(seconds=grace)
     # what was planned is told by its tenant or its answer; each look for drift leaves one of these
@@ -67,7 +68,7 @@ def new_operation(
         "deadlineAt": at + timedelta(seconds=new.deadline_seconds),
         "dueAt": first_look,
         "steps": [
-            _new_step(step.name, number, held.get(step.name, at), held.get(step.name, first_look))
+            _new_step(step.name, number, waits.get(step.name, at), waits.get(step.name, first_look))
             for number, phase in enumerate(new.recipe)
             for step in phase
         ],

@@ -92,19 +92,19 @@ class OrphanLooks:
             "token": None,
             **_stopped(None, None, None),
         }
-        return self._rows.update_one(_held(claim), [{"$set": fields}], session=session).matched_count == 1
+        return self._rows.update_one(_still_claimed(claim), [{"$set": fields}], session=session).matched_count == 1
 
     def put_off(self, claim: OrphanLookClaim, seconds: float, stopped: OrphanLook) -> None:
         """Look again after so many seconds; what stopped this one is shown meanwhile."""
         fields = {"dueAt": seconds_from_now(seconds), "token": None}
         with our_errors():
             self._rows.update_one(
-                _held(claim),
+                _still_claimed(claim),
                 [{"$set": fields | _stopped(stopped.reason, stopped.message, stopped.remedy)}],
             )
 
 
-def _held(claim: OrphanLookClaim) -> Document:
+def _still_claimed(claim: OrphanLookClaim) -> Document:
     return {"_id": claim.integration, "token": claim.token, "number": claim.number}
 
 

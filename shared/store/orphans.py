@@ -129,7 +129,7 @@ class Orphans:
             **_stopped(None, None, None),
         }
         pipeline: list[Document] = [{"$set": fields}, {"$unset": ["dueAt", "token"]}]
-        return self._rows.update_one(_held(claim), pipeline, session=session).matched_count == 1
+        return self._rows.update_one(_still_claimed(claim), pipeline, session=session).matched_count == 1
 
     def put_off_removal(self, claim: RemovalClaim, seconds: float, stopped: Removal) -> None:
         """Try again after so many seconds; what stopped it, and what was removed before, is shown meanwhile."""
@@ -140,10 +140,10 @@ class Orphans:
             **_stopped(stopped.reason, stopped.message, stopped.remedy),
         }
         with our_errors():
-            self._rows.update_one(_held(claim), [{"$set": fields}])
+            self._rows.update_one(_still_claimed(claim), [{"$set": fields}])
 
 
-def _held(claim: RemovalClaim) -> Document:
+def _still_claimed(claim: RemovalClaim) -> Document:
     return {"_id": ObjectId(claim.orphan.id), "token": claim.token, "status": OrphanStatus.REMOVING}
 
 

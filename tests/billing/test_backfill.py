@@ -11,7 +11,8 @@ from shared.domain.operation import Action
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
-from shared.store.mongo import Document, open_database
+from shared.store.connection import open_database
+from shared.store.mongo import Document
 from shared.store.tenant_filling import unfilled_conditions
 from tests.billing.tenancy import Tenancy
 

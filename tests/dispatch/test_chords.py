@@ -12,7 +12,7 @@ import redis
 from celery import Celery, chord
 
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import Errand, body_letter, chord_letters
+from shared.dispatch.envelope import TaskCall, body_letter, chord_letters
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.dispatch.sender import Dispatcher
 from shared.domain.broker_address import BrokerAddress
@@ -20,8 +20,8 @@ from shared.domain.views import TenantView
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")
-HEADER = [Errand(RUN_STEP, (ID, step, 1), step) for step in STEPS]
-BODY = Errand(FINALIZE, (ID,), CONTROL_QUEUE)
+HEADER = [TaskCall(RUN_STEP, (ID, step, 1), step) for step in STEPS]
+BODY = TaskCall(FINALIZE, (ID,), CONTROL_QUEUE)
 
 PARTS = ("headers", "properties")
 Message = dict[str, Any]

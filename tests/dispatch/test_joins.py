@@ -15,7 +15,7 @@ from celery import Celery
 from sandbox.services import Valkey
 from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
 from shared.dispatch.counting_join import CountingJoin
-from shared.dispatch.envelope import Errand, chord_letters
+from shared.dispatch.envelope import TaskCall, chord_letters
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
 from shared.domain.broker_address import BrokerAddress
 
@@ -39,7 +39,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 def requests_of(app: Celery) -> list[Any]:
     """What a worker hands to the backend for each part of one chord."""
     letters = chord_letters(
-        app, [Errand(RUN_STEP, (ID, step, 1), step) for step in STEPS], Errand(FINALIZE, (ID,), CONTROL_QUEUE)
+        app, [TaskCall(RUN_STEP, (ID, step, 1), step) for step in STEPS], TaskCall(FINALIZE, (ID,), CONTROL_QUEUE)
     )
     return [_request(json.loads(letter.text)) for letter in letters]
 

@@ -16,7 +16,7 @@ import redis
 import shared
 from sandbox.processes import end, spawn
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import Errand, chord_letters
+from shared.dispatch.envelope import TaskCall, chord_letters
 from shared.domain.broker_address import BrokerAddress
 
 ID = "6b058a725d1747cfeba27b12"
@@ -46,9 +46,9 @@ def test_a_stock_worker_runs_the_parts_and_then_the_body_once(tmp_path: Path, re
     environment = {**os.environ, "REDIS_URL": redis_url, "PYTHONPATH": str(Path(shared.__file__).parents[1])}
     process = spawn(command, log=tmp_path / "stock.log", env=environment, cwd=tmp_path)
     app = make_celery(BrokerAddress.of(redis_url), "sender")
-    header = [Errand("dezky.run_step", (ID, step, 1), step) for step in steps]
+    header = [TaskCall("dezky.run_step", (ID, step, 1), step) for step in steps]
     with redis.Redis.from_url(redis_url, decode_responses=True) as broker:
-        for letter in chord_letters(app, header, Errand("dezky.finalize", (ID,), "control")):
+        for letter in chord_letters(app, header, TaskCall("dezky.finalize", (ID,), "control")):
             broker.lpush(letter.queue, letter.text)
         give_up = time.monotonic() + 60
         while broker.llen("seen") < 4 and time.monotonic() < give_up:

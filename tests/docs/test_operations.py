@@ -11,9 +11,8 @@ import click
 import pytest
 
 from platformctl.__main__ import cli
-from shared.domain.orphan import CAUSES
-from shared.domain.reasons import REASONS
-from shared.domain.webhook import REASONS as WEBHOOK_REASONS
+from shared.domain.orphan import Cause
+from shared.domain.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
 from shared.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,12 +48,13 @@ def test_the_table_of_reasons_is_the_catalogue() -> None:
 
 def test_the_causes_of_orphans_are_those_the_service_tells() -> None:
     shown = [row[:2] for row in rows(RUNBOOK.read_text(), "cause", "meaning")]
-    assert shown == [[f"`{cause}`", message] for cause, message in CAUSES.items()]
+    assert shown == [[f"`{cause}`", message] for cause, message in ORPHAN_CAUSES.items()]
+    assert set(ORPHAN_CAUSES) == set(Cause)
 
 
 def test_what_switches_a_webhook_off_is_in_its_table() -> None:
     shown = {row[0].strip("`") for row in rows(RUNBOOK.read_text(), "`disabledReason`")}
-    assert shown - set(WEBHOOK_REASONS) == {"none, `enabled: no"}
+    assert shown - set(DELIVERY_REASONS) == {"none, `enabled: no"}
     assert {"gone", "failing", "unsigned"} <= shown
 
 

@@ -13,7 +13,7 @@ from shared.domain.tenant_domain import Look
 from tests.domains.conftest import World
 from tests.stand_ins import fault
 from tests.warm import start_warm
-from worker.sweep import Sweep
+from worker.sweeping import Sweep
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:

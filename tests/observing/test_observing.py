@@ -18,7 +18,7 @@ from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import NewTenant, Status
 from tests.stand_ins import writes
 from tests.yard import Yard
-from worker.sweep import Sweep
+from worker.sweeping import Sweep
 
 
 def release(yard: Yard) -> int:

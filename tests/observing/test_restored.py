@@ -13,12 +13,12 @@ import redis
 from sandbox.processes import free_port
 from shared.control_plane.opening import open_control_plane
 from shared.control_plane.restore_watch import OLDER, OTHER, STARTED, RestoreWatch
-from shared.dispatch.memory import Memory, Remembered
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.broker_address import BrokerAddress
 from shared.domain.errors import StoreUnavailable
 from shared.domain.tenant import NewTenant
+from shared.memory import Memory, Remembered
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
 

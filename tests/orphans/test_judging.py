@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.orphan import Cause, Evidence, Kind, Stamped, judged
+from shared.domain.orphan import Cause, Kind, Known, Stamped, judged
 from shared.domain.tenant import Status
 from tests.stand_ins import OTHER_ID, TENANT_ID, tenant
 
@@ -19,8 +19,8 @@ ONE, TWO = Stamped(Kind.SPACE, "one", "One", TENANT_ID), Stamped(Kind.SPACE, "tw
 def cause(found: list[Stamped], busy: bool = False, **fields: Any) -> dict[str, Cause]:
     """Id to cause; the fields are those of the objects' tenant, without any it is not on record."""
     known = {TENANT_ID: tenant(**{"updated_at": BEFORE, **fields})} if fields else {}
-    evidence = Evidence(BEGAN, known, {TENANT_ID} if busy else ())
-    return {one.id: said for one, said in judged(found, evidence).items()}
+    on_record = Known(BEGAN, known, {TENANT_ID} if busy else ())
+    return {one.id: said for one, said in judged(found, on_record).items()}
 
 
 def test_of_a_tenant_that_is_not_on_record_it_is_one() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from sandbox.stand_ins.dns.server import DnsStandIn
 from shared.domain.faults import Unavailable
+from shared.domain.reasons import DELIVERY_REASONS
 from shared.domain.signature import new_secret, signed_headers, verify
-from shared.domain.webhook import REASONS
 from tests.stand_ins import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
 from worker.integrations.dns_lookup import DnsLookup
@@ -84,7 +84,7 @@ def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
     assert (ended.result, ended.status, ended.reason) == (result, status, reason)
     assert ended.wait == (7.0 if reason == "not_taken" else None)
     assert len(receiver.seen) == 1
-    assert reason is None or reason in REASONS
+    assert reason is None or reason in DELIVERY_REASONS
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def fine(work: Work, client: Any) -> Outcome:
     return ok()
 
 
-class Bench:
+class Rig:
     """A runner over the real database whose step functions and clients the test chooses."""
 
     def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
@@ -34,9 +34,10 @@ class Bench:
         self._settings = settings
 
     def runner(
-        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function
+        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function | None
     ) -> Runner:
-        table = {name: functions.get(name, fine) for name in STEPS}
+        """`functions`: of a step, where it is to do something; None where the runner does not know it."""
+        table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
         return Runner(self.store, self._dispatcher, steps, chosen, self._settings, slots)
@@ -48,8 +49,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: Store, dispatcher: Dispatcher, settings: Settings) -> Bench:
-    return Bench(store, dispatcher, settings)
+def rig(store: Store, dispatcher: Dispatcher, settings: Settings) -> Rig:
+    return Rig(store, dispatcher, settings)
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from shared.domain.switch import CREDENTIALS_SPAN, Span
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store
-from tests.worker.conftest import Bench, raising
+from tests.worker.conftest import Rig, raising
 
 LIMIT = 3
 LONG = Span(300, 3000)
 
 
 @pytest.fixture
-def bench(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> Bench:
-    return Bench(store, dispatcher, make_settings(breaker_failures=LIMIT, retry_base_seconds=0.001))
+def rig(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> Rig:
+    return Rig(store, dispatcher, make_settings(breaker_failures=LIMIT, retry_base_seconds=0.001))
 
 
 @pytest.fixture
@@ -33,82 +33,82 @@ def operations(create: Callable[..., TenantView]) -> list[Operation]:
     return [one for one in made if one is not None]
 
 
-def fails(bench: Bench, operations: list[Operation], fault: Fault) -> None:
+def fails(rig: Rig, operations: list[Operation], fault: Fault) -> None:
     """One step of each of these operations, of which each is run by a worker of its own."""
     for operation in operations:
-        bench.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
+        rig.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
 
 
-def is_open(bench: Bench) -> bool:
-    switch = bench.store.switches.all().get("ocis")
+def is_open(rig: Rig) -> bool:
+    switch = rig.store.switches.all().get("ocis")
     return switch is not None and switch.is_open
 
 
 def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_an_attempt_or_a_call(
-    bench: Bench, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+    rig: Rig, operations: list[Operation], control_plane: ControlPlane, admin: Actor
 ) -> None:
-    fails(bench, operations[:LIMIT], Unavailable("timeout", "It hangs."))
+    fails(rig, operations[:LIMIT], Unavailable("timeout", "It hangs."))
     last = operations[LIMIT]
-    assert bench.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "held"
-    step = bench.seen(last).step("ocis")
+    assert rig.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "held"
+    step = rig.seen(last).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "timeout")
     assert "It hangs." in (step.message or "")
-    until = bench.store.switches.all()["ocis"].open_until
+    until = rig.store.switches.all()["ocis"].open_until
     assert step.due_at is not None
     assert until is not None
     assert step.due_at >= until
     view = control_plane.tenants.get(last.tenant_slug, admin)
     assert "left alone" in view.tenant.provisioning_errors["ocis"]
-    assert bench.runner().run(last.id, "stalwart", 1).said == "ok"
+    assert rig.runner().run(last.id, "stalwart", 1).said == "ok"
 
 
-def test_failures_with_a_success_between_them_open_nothing(bench: Bench, operations: list[Operation]) -> None:
+def test_failures_with_a_success_between_them_open_nothing(rig: Rig, operations: list[Operation]) -> None:
     timeout = Unavailable("timeout")
     first, second, third, fourth = operations
-    fails(bench, [first, second], timeout)
-    assert bench.runner().run(third.id, "ocis", 1).said == "ok"
+    fails(rig, [first, second], timeout)
+    assert rig.runner().run(third.id, "ocis", 1).said == "ok"
     time.sleep(0.01)
-    fails(bench, [first, second], timeout)
-    assert not is_open(bench)
-    fails(bench, [fourth], timeout)
-    assert is_open(bench)
+    fails(rig, [first, second], timeout)
+    assert not is_open(rig)
+    fails(rig, [fourth], timeout)
+    assert is_open(rig)
 
 
 @pytest.mark.parametrize(
     "fault", [Unavailable("not_ready"), Unavailable("throttled", wait=5), Refused("taken"), Refused("quota")]
 )
 def test_what_an_integration_answers_in_good_health_opens_nothing(
-    bench: Bench, operations: list[Operation], fault: Fault
+    rig: Rig, operations: list[Operation], fault: Fault
 ) -> None:
-    fails(bench, operations, fault)
-    assert not is_open(bench)
+    fails(rig, operations, fault)
+    assert not is_open(rig)
 
 
-def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(bench: Bench, operations: list[Operation]) -> None:
-    fails(bench, operations[:1], Unavailable("throttled", wait=600))
-    assert bench.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
-    due = bench.seen(operations[1]).step("ocis").due_at
+def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(rig: Rig, operations: list[Operation]) -> None:
+    fails(rig, operations[:1], Unavailable("throttled", wait=600))
+    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
+    due = rig.seen(operations[1]).step("ocis").due_at
     assert due is not None
     assert (due - operations[1].created_at).total_seconds() >= 600
 
 
 def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
-    bench: Bench, operations: list[Operation]
+    rig: Rig, operations: list[Operation]
 ) -> None:
-    fails(bench, operations[:1], Refused("bad_credentials", "It was the token."))
+    fails(rig, operations[:1], Refused("bad_credentials", "It was the token."))
     other = operations[1]
-    assert bench.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "held"
-    assert bench.runner().run(other.id, "authentik", 1).said == "ok"
-    assert bench.seen(operations[0]).step("ocis").status is StepStatus.ERROR
-    step = bench.seen(other).step("ocis")
+    assert rig.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "held"
+    assert rig.runner().run(other.id, "authentik", 1).said == "ok"
+    assert rig.seen(operations[0]).step("ocis").status is StepStatus.ERROR
+    step = rig.seen(other).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "bad_credentials")
     assert "It was the token." in (step.message or "")
 
 
-def test_after_its_time_one_probe_closes_the_breaker(bench: Bench, operations: list[Operation]) -> None:
-    bench.store.switches.open("ocis", "timeout", "", 0)
-    assert bench.runner().run(operations[0].id, "ocis", 1).said == "ok"
-    assert not is_open(bench)
+def test_after_its_time_one_probe_closes_the_breaker(rig: Rig, operations: list[Operation]) -> None:
+    rig.store.switches.open("ocis", "timeout", "", 0)
+    assert rig.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert not is_open(rig)
 
 
 def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
@@ -135,32 +135,32 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
     assert 3000 <= seconds_open() < 3060
 
 
-def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(bench: Bench, operations: list[Operation]) -> None:
-    bench.store.switches.open("ocis", "timeout", "", 0)
-    fails(bench, operations[:1], Unavailable("timeout"))
-    assert bench.seen(operations[0]).step("ocis").attempts == 1
-    assert bench.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
+def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(rig: Rig, operations: list[Operation]) -> None:
+    rig.store.switches.open("ocis", "timeout", "", 0)
+    fails(rig, operations[:1], Unavailable("timeout"))
+    assert rig.seen(operations[0]).step("ocis").attempts == 1
+    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
 
 
-def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(bench: Bench, operations: list[Operation]) -> None:
-    done = bench.runner()
+def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(rig: Rig, operations: list[Operation]) -> None:
+    done = rig.runner()
     assert done.run(operations[0].id, "ocis", 1).said == "ok"
-    bench.store.switches.open("ocis", "timeout", "", 0)
-    assert bench.runner().run(operations[0].id, "ocis", 1).said == "nothing to do"
-    assert bench.runner().run(operations[1].id, "ocis", 1).said == "ok"
+    rig.store.switches.open("ocis", "timeout", "", 0)
+    assert rig.runner().run(operations[0].id, "ocis", 1).said == "nothing to do"
+    assert rig.runner().run(operations[1].id, "ocis", 1).said == "ok"
 
 
-def test_when_the_breaker_closes_what_it_held_is_due_at_once(bench: Bench, operations: list[Operation]) -> None:
-    bench.store.switches.open("ocis", "timeout", "", 600)
-    assert bench.runner().run(operations[0].id, "ocis", 1).said == "held"
-    assert bench.store.holds.any()
-    assert bench.store.holds.release(bench.store.switches.stopped(), 10) == 0
-    bench.store.switches.close("ocis")
-    assert bench.store.holds.release(bench.store.switches.stopped(), 10) == 1
-    assert not bench.store.holds.any()
-    step = bench.seen(operations[0]).step("ocis")
+def test_when_the_breaker_closes_what_it_held_is_due_at_once(rig: Rig, operations: list[Operation]) -> None:
+    rig.store.switches.open("ocis", "timeout", "", 600)
+    assert rig.runner().run(operations[0].id, "ocis", 1).said == "held"
+    assert rig.store.holds.any()
+    assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 0
+    rig.store.switches.close("ocis")
+    assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 1
+    assert not rig.store.holds.any()
+    step = rig.seen(operations[0]).step("ocis")
     assert (step.held_by, step.reason, step.message) == (None, None, None)
-    assert bench.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert rig.runner().run(operations[0].id, "ocis", 1).said == "ok"
 
 
 def test_credentials_are_tried_so_seldom_that_no_product_bans_us_in_a_day() -> None:

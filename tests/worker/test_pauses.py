@@ -17,8 +17,8 @@ from shared.domain.tenant import NewTenant, Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store
-from tests.worker.conftest import STEPS, Bench, raising, run_all
-from worker.sweep import Sweep
+from tests.worker.conftest import STEPS, Rig, raising, run_all
+from worker.sweeping import Sweep
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def other(create: Callable[..., TenantView]) -> Operation:
     return made
 
 
-def said(bench: Bench, operation: Operation) -> list[str]:
+def said(rig: Rig, operation: Operation) -> list[str]:
     """What a worker says to each step's message."""
-    return [bench.runner().run(operation.id, step, 1).said for step in STEPS]
+    return [rig.runner().run(operation.id, step, 1).said for step in STEPS]
 
 
 def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
-    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
-    assert said(bench, operation) == said(bench, other) == ["ok", "held", "ok"]
-    step = bench.seen(operation).step("stalwart")
+    assert said(rig, operation) == said(rig, other) == ["ok", "held", "ok"]
+    step = rig.seen(operation).step("stalwart")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
     assert "upgrade to 0.17" in (step.message or "")
     shown = control_plane.tenants.get("acme", admin).tenant
@@ -46,41 +46,41 @@ def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
 
 
 def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
-    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
-    assert said(bench, operation) == ["held"] * 3
-    assert said(bench, other) == ["ok"] * 3
+    assert said(rig, operation) == ["held"] * 3
+    assert said(rig, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert Sweep(bench.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
-    assert said(bench, operation) == ["ok"] * 3
+    assert Sweep(rig.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
+    assert said(rig, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
 
 def test_all_can_be_paused_at_once(
-    bench: Bench, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "the cellar is under water", admin)
-    assert said(bench, operation) == said(bench, other) == ["held"] * 3
+    assert said(rig, operation) == said(rig, other) == ["held"] * 3
     control_plane.switches.resume("all", admin)
     # in batches: a whole platform may have waited
     for released in (1, 1, 0):
-        assert bench.store.holds.release(bench.store.switches.stopped(), 1) == released
-    assert said(bench, operation) == ["ok"] * 3
+        assert rig.store.holds.release(rig.store.switches.stopped(), 1) == released
+    assert said(rig, operation) == ["ok"] * 3
 
 
 def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     store: Store, dispatcher: Dispatcher, settings: Settings, operation: Operation
 ) -> None:
-    bench = Bench(store, dispatcher, settings)
+    rig = Rig(store, dispatcher, settings)
     store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
     rows = store.client[settings.mongodb_database]["operations"]
     for _ in range(5):
-        assert bench.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "held"
-        assert bench.runner().run(operation.id, "ocis", 1).said == "nothing to do"
+        assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "held"
+        assert rig.runner().run(operation.id, "ocis", 1).said == "nothing to do"
         # its time comes, and it is still paused
         rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
-    step = bench.seen(operation).step("ocis")
+    step = rig.seen(operation).step("ocis")
     assert (step.attempts, step.holds) == (0, 5)
 
 
@@ -95,7 +95,7 @@ class Hurried:
     def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.admin = store, admin
         self.plane = open_control_plane(store, dispatcher, settings)
-        self.bench = Bench(store, dispatcher, settings)
+        self.rig = Rig(store, dispatcher, settings)
         self.sweep = Sweep(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
@@ -103,7 +103,7 @@ class Hurried:
         self.begun = begun
 
     def now(self) -> Operation:
-        return self.bench.seen(self.begun)
+        return self.rig.seen(self.begun)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def hurried(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., S
 
 
 def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_as_long(hurried: Hurried) -> None:
-    run_all(hurried.bench.runner(), hurried.begun)
+    run_all(hurried.rig.runner(), hurried.begun)
     assert hurried.now().paused_at is not None
     time.sleep(1)
     hurried.sweep.look()
@@ -123,12 +123,12 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
     after = hurried.now()
     assert after.paused_at is None
     assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
-    assert hurried.bench.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
+    assert hurried.rig.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
     assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
 
 
 def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
-    run_all(hurried.bench.runner(), hurried.begun)
+    run_all(hurried.rig.runner(), hurried.begun)
     hurried.plane.switches.resume("ocis", hurried.admin)
     hurried.sweep.look()
     time.sleep(1)
@@ -141,17 +141,17 @@ def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
     hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
     assert plan is not None
-    run_all(hurried.bench.runner(), plan)
-    assert hurried.bench.seen(plan).step("ocis").reason == "paused"
+    run_all(hurried.rig.runner(), plan)
+    assert hurried.rig.seen(plan).step("ocis").reason == "paused"
     time.sleep(1)
     hurried.sweep.look()
-    ended = hurried.bench.seen(plan)
+    ended = hurried.rig.seen(plan)
     assert ended.status is OperationStatus.FAILED
     assert "upgrade" in (ended.step("ocis").message or "")
 
 
 def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
-    run_all(hurried.bench.runner(), hurried.begun)
+    run_all(hurried.rig.runner(), hurried.begun)
     cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
     assert not hurried.store.holds.any()

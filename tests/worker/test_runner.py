@@ -13,83 +13,84 @@ from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
 from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
+from shared.domain.reasons import REASONS
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store
-from tests.worker.conftest import STEPS, Bench, raising, run_all
+from tests.worker.conftest import STEPS, Rig, raising, run_all
 from worker.deadline import remaining
 from worker.steps.work import Work
 
 
 def test_when_all_steps_are_ok_the_tenant_turns_active(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(bench.runner(), operation)
+    run_all(rig.runner(), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
-    assert bench.seen(operation).settled
+    assert rig.seen(operation).settled
 
 
 def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_does_not_hold_the_tenant_up(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(bench.runner(clients={"authentik": "client", "stalwart": None}), operation)
+    run_all(rig.runner(clients={"authentik": "client", "stalwart": None}), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == {"authentik": "ok", "stalwart": "skipped", "ocis": "skipped"}
-    assert bench.seen(operation).step("ocis").reason == "not_configured"
+    assert rig.seen(operation).step("ocis").reason == "not_configured"
 
 
 def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with_what_to_do(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(bench.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
+    run_all(rig.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
     view = control_plane.tenants.get("acme", admin)
     assert view.tenant.status is Status.PENDING
     assert view.tenant.is_degraded
     assert "another tenant's" in view.tenant.provisioning_errors["ocis"]
-    step = bench.seen(operation).step("ocis")
+    step = rig.seen(operation).step("ocis")
     assert (step.reason, bool(step.remedy), step.retryable) == ("taken", True, False)
 
 
 def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(bench.runner(), operation)
+    run_all(rig.runner(), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
-    run_all(bench.runner(stalwart=raising(Refused("quota"))), again)
+    run_all(rig.runner(stalwart=raising(Refused("quota"))), again)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
     healed = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert healed is not None
-    run_all(bench.runner(), healed)
+    run_all(rig.runner(), healed)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.is_degraded, dict(tenant.provisioning_errors)) == (False, {})
 
 
 def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(bench.runner(ocis=raising(Refused("taken"))), operation)
+    run_all(rig.runner(ocis=raising(Refused("taken"))), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
-    run_all(bench.runner(), again)
+    run_all(rig.runner(), again)
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
-def test_an_unavailable_integration_is_tried_again_after_a_pause(bench: Bench, operation: Operation) -> None:
-    verdict = bench.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
+def test_an_unavailable_integration_is_tried_again_after_a_pause(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is not None
     assert 0.01 <= verdict.retry_in <= 1
-    step = bench.seen(operation).step("ocis")
+    step = rig.seen(operation).step("ocis")
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
 
 def test_only_an_attempt_that_nothing_began_before_is_told_so(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     seen: list[bool] = []
 
@@ -97,9 +98,9 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
         seen.append(work.is_first)
         raise Unavailable("timeout", wait=0.0) if len(seen) == 1 else Refused("taken")
 
-    runner = bench.runner(ocis=step)
+    runner = rig.runner(ocis=step)
     run_all(runner, operation)
-    while bench.seen(operation).is_open:
+    while rig.seen(operation).is_open:
         runner.run(operation.id, "ocis", 1)
     retried = control_plane.operations.retry(operation.id, "ocis", admin)
     runner.run(operation.id, "ocis", retried.dispatch)
@@ -109,10 +110,10 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
     assert seen == [True, False, False, False]
 
 
-def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(bench: Bench, operation: Operation) -> None:
-    verdict = bench.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
+def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None
-    due = bench.seen(operation).step("ocis").due_at
+    due = rig.seen(operation).step("ocis").due_at
     assert due is not None
     assert (due - operation.created_at).total_seconds() >= 300
 
@@ -120,9 +121,9 @@ def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(bench: Bench, operatio
 def test_attempts_run_out_with_the_last_cause_named(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    bench = Bench(store, dispatcher, make_settings(step_max_attempts=1))
-    bench.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
-    step = bench.seen(operation).step("ocis")
+    rig = Rig(store, dispatcher, make_settings(step_max_attempts=1))
+    rig.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
+    step = rig.seen(operation).step("ocis")
     assert (step.status, step.reason) == (StepStatus.ERROR, "attempts_exhausted")
     assert "It hangs." in (step.message or "")
 
@@ -130,34 +131,45 @@ def test_attempts_run_out_with_the_last_cause_named(
 def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_other(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    bench = Bench(store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02))
+    rig = Rig(store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02))
     for _ in range(2):  # two workers that took the step and were never heard of again
         assert store.operations.claim(operation.id, "ocis", 1, 0.0)
-    run_all(bench.runner(), operation)
-    end = bench.seen(operation)
+    run_all(rig.runner(), operation)
+    end = rig.seen(operation)
     assert (end.status, end.step("ocis").reason) == (OperationStatus.FAILED, "attempts_exhausted")
     assert end.step("authentik").status is StepStatus.OK
 
 
-@pytest.mark.parametrize("problem", [ValueError("secret-in-a-bug"), Missing("gone")])
-def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
-    bench: Bench, operation: Operation, problem: Exception
-) -> None:
-    verdict = bench.runner(ocis=raising(problem)).run(operation.id, "ocis", 1)
-    step = bench.seen(operation).step("ocis")
+def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=raising(Missing("gone"))).run(operation.id, "ocis", 1)
+    step = rig.seen(operation).step("ocis")
+    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "unexpected_answer")
+
+
+def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
+    step = rig.seen(operation).step("ocis")
     assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
 
 
-def test_a_message_delivered_twice_runs_the_step_once(bench: Bench, operation: Operation) -> None:
+def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(rig: Rig, operation: Operation) -> None:
+    verdict = rig.runner(ocis=None).run(operation.id, "ocis", 1)
+    step = rig.seen(operation).step("ocis")
+    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
+    assert step.message == REASONS["old_workers"].message
+    assert step.remedy == REASONS["old_workers"].remedy
+
+
+def test_a_message_delivered_twice_runs_the_step_once(rig: Rig, operation: Operation) -> None:
     runs = []
-    runner = bench.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
+    runner = rig.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
     for _ in range(3):
         runner.run(operation.id, "ocis", 1)
     assert len(runs) == 1
 
 
-def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(bench: Bench, operation: Operation) -> None:
+def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(rig: Rig, operation: Operation) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def slow(work: Work, client: Any) -> Outcome:
@@ -165,43 +177,43 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(bench: Be
         assert leave.wait(10)
         return ok()
 
-    runner = bench.runner(ocis=slow)
+    runner = rig.runner(ocis=slow)
     first = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     first.start()
     assert entered.wait(10)
-    assert bench.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
+    assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
     leave.set()
     first.join(10)
-    assert bench.seen(operation).step("ocis").attempts == 1
+    assert rig.seen(operation).step("ocis").attempts == 1
 
 
 @pytest.mark.parametrize("operation_id", ["", "{}", "0" * 24, "x" * 10_000])
-def test_a_message_about_nothing_does_nothing(bench: Bench, operation_id: str) -> None:
-    assert bench.runner().run(operation_id, "ocis", 1).said == "nothing to do"
+def test_a_message_about_nothing_does_nothing(rig: Rig, operation_id: str) -> None:
+    assert rig.runner().run(operation_id, "ocis", 1).said == "nothing to do"
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     def interrupted(work: Work, client: Any) -> Outcome:
         work.save(ocisSpaceId="space-1")
         raise Unavailable("timeout")
 
-    bench.runner(ocis=interrupted).run(operation.id, "ocis", 1)
+    rig.runner(ocis=interrupted).run(operation.id, "ocis", 1)
     assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
-    bench: Bench, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
 ) -> None:
     saved = []
 
     def overtaken(work: Work, client: Any) -> Outcome:
-        run_all(bench.runner(), control_plane.tenants.get("acme", admin).operation or operation)
-        saved.append(bench.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"}))
+        run_all(rig.runner(), control_plane.tenants.get("acme", admin).operation or operation)
+        saved.append(rig.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"}))
         return ok()
 
-    bench.runner(ocis=overtaken).run(operation.id, "ocis", 1)
+    rig.runner(ocis=overtaken).run(operation.id, "ocis", 1)
     assert saved == [False]
     assert control_plane.tenants.get("acme", admin).tenant.remote == {}
 
@@ -210,22 +222,22 @@ def test_a_step_knows_how_much_time_it_has_left(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     left = []
-    bench = Bench(store, dispatcher, make_settings(attempt_seconds=7))
-    bench.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    rig = Rig(store, dispatcher, make_settings(attempt_seconds=7))
+    rig.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 7
 
 
 def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
-    bench: Bench, create: Callable[..., TenantView], operation: Operation
+    rig: Rig, create: Callable[..., TenantView], operation: Operation
 ) -> None:
     other = create("beta").operation
     assert other is not None
-    bench.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
-    assert bench.runner().run(other.id, "ocis", 1).said == "ok"
+    rig.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
+    assert rig.runner().run(other.id, "ocis", 1).said == "ok"
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
-    bench: Bench, operation: Operation, settings: Settings
+    rig: Rig, operation: Operation, settings: Settings
 ) -> None:
     gate = threading.Barrier(3)
 
@@ -233,11 +245,11 @@ def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
         gate.wait(10)
         return ok()
 
-    runner = bench.runner(**dict.fromkeys(STEPS, together))
+    runner = rig.runner(**dict.fromkeys(STEPS, together))
     threads = [threading.Thread(target=runner.run, args=(operation.id, step, 1)) for step in STEPS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    events = bench.store.client[settings.mongodb_database]["events"]
+    events = rig.store.client[settings.mongodb_database]["events"]
     assert events.count_documents({"action": "operation.succeeded"}) == 1

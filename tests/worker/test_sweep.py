@@ -23,7 +23,7 @@ from shared.domain.tenant import NewTenant, Status
 from shared.settings import Settings
 from shared.store.mongo import Transaction
 from shared.store.opening import Store, open_store
-from worker.sweep import Sweep
+from worker.sweeping import Sweep
 
 STEPS = ("authentik", "stalwart", "ocis")
 

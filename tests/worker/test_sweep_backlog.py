@@ -6,19 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pymongo
 import pytest
 import redis
 from bson import ObjectId
+from pymongo import WriteConcern
 
+import worker.sweeping
 from shared.dispatch import sender
 from shared.dispatch.sender import FULL_QUEUE, Dispatcher
 from shared.domain.operation import Operation
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.opening import Store, open_store
-from worker.sweep import BATCH, Sweep, sweep_until
+from worker.sweeping import BATCH, Sweep, sweep_until
 
 STEPS = ("authentik", "stalwart", "ocis")
 Backlog = Callable[[int], None]
@@ -93,23 +98,79 @@ def test_a_full_batch_is_followed_by_the_next_look_at_once(
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_two_sweeps_share_it_and_send_nothing_twice(
-    settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
+def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
+    store: Store, settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
-    backlog(2 * BATCH)
+    count = 10 * BATCH
+    backlog(count)
 
-    def all_of_it(_: int) -> int:
-        store, dispatcher = open_store(settings), Dispatcher(settings.broker)
+    def until_nothing_is_due(_: int) -> int:
+        own, dispatcher = open_store(settings), Dispatcher(settings.broker)
         try:
-            sweep = Sweep(store, dispatcher)
-            return sum(sweep.look() for _ in range(4))
+            sweep = Sweep(own, dispatcher)
+            taken = 0
+            while any(own.operations.due(1)):
+                taken += sweep.look()
+            return taken
         finally:
             dispatcher.close()
-            store.close()
+            own.close()
 
-    with ThreadPoolExecutor(2) as pool:
-        assert sum(pool.map(all_of_it, range(2))) == 2 * BATCH
-    assert lengths() == [2 * BATCH] * 3
+    with ThreadPoolExecutor(3) as pool:
+        taken = list(pool.map(until_nothing_is_due, range(3)))
+    assert sum(taken) == count
+    assert all(taken), taken
+    assert lengths() == [count] * 3
+    rows = store.client[settings.mongodb_database]["operations"]
+    assert rows.count_documents({"dispatch": 2}) == count
+
+
+@pytest.fixture
+def long_backlog(store: Store, settings: Settings, operation: Operation) -> Iterator[None]:
+    """Twenty thousand operations with one step each, in turn due, past their deadline, and ended but not settled."""
+    database = store.client[settings.mongodb_database]
+    rows = database["operations"].with_options(write_concern=WriteConcern(w=1))
+    made = rows.find_one({"_id": ObjectId(operation.id)})
+    assert made is not None
+    past, future = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
+    due = {**made, "dueAt": past, "deadlineAt": future, "steps": [{**made["steps"][0], "lookAt": past}]}
+    overdue = {**due, "dueAt": future, "deadlineAt": past}
+    unsettled = {**due, "status": "succeeded", "finishedAt": past}
+    kinds = (due, overdue, unsettled)
+    with pymongo.timeout(60):
+        rows.insert_many(
+            [{**kinds[n % 3], "_id": ObjectId(), "tenantId": str(ObjectId())} for n in range(20_000)], ordered=False
+        )
+    yield
+    # quicker than to remove each
+    rows.drop()
+    store.operations.make_indexes()
+
+
+@pytest.mark.usefixtures("long_backlog")
+def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
+    store: Store, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.sweeping, "BATCH", 20)
+    taken = 3 * 20
+    with profiled(store.client[settings.mongodb_database]) as read:
+        assert Sweep(store, dispatcher).look() == taken
+    docs, keys = (sum(one) for one in zip(*read, strict=True))
+    assert taken <= docs < 10 * taken
+    assert taken <= keys < 10 * taken
+
+
+@contextmanager
+def profiled(database: Any) -> Iterator[list[tuple[int, int]]]:
+    """Documents and index keys that each command on the database examines, once the block has ended."""
+    read: list[tuple[int, int]] = []
+    database.command("profile", 2)
+    try:
+        yield read
+    finally:
+        database.command("profile", 0)
+        read += [(one.get("docsExamined", 0), one.get("keysExamined", 0)) for one in database["system.profile"].find()]
+        database["system.profile"].drop()
 
 
 def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile(

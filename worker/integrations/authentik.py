@@ -153,6 +153,9 @@ class Authentik:
         raise self._meaning(method, path, answer)
 
     def _meaning(self, method: str, path: str, answer: Answer) -> Exception:
+        if answer.status == 401:
+            # not Authentik's, which says 403; a proxy before it wants credentials, too
+            return Refused("bad_credentials")
         if answer.status == 403:
             return self._refusal(path)
         if answer.status == 405 and answer.is_empty:

@@ -151,6 +151,8 @@ def _set_fault(error: Object | None) -> Fault:
     if type_ == "invalidForeignKey":
         # what it points at vanished between two calls, or belongs to another tenant: start over and see
         return Unavailable("upstream_error", "An object it depends on was not there.")
+    if type_ == "rateLimit":
+        return Unavailable("throttled", "Too many objects of this kind were made lately.")
     reasons = {"forbidden": "missing_permission", "overQuota": "quota"}
     return Refused(reasons.get(type_, "invalid"), f"Stalwart refused the object as {type_}.")
 

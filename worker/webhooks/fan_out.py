@@ -7,7 +7,7 @@ deliveries, and only from where it was read: so none is lost and none is doubled
 from __future__ import annotations
 
 from shared.control_plane.events import number_events
-from shared.domain import access
+from shared.domain import webhook_access
 from shared.domain.event import Event
 from shared.domain.webhook import Webhook
 from shared.store.deliveries import DAY
@@ -52,7 +52,7 @@ class FanOut:
 
     def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
         """Asked anew each time: a tenant may have changed its partner."""
-        found = self._store.tenants.ids_in(access.told_to(webhook.owner))
+        found = self._store.tenants.ids_in(webhook_access.told_to(webhook.owner))
         only = webhook.owner.tenant_id
         if only is None or found is None:
             return found

@@ -10,7 +10,6 @@ WAITS = (
     *(5.0, 5 * MINUTE, 30 * MINUTE),
     *(2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
 )
-MAX_ATTEMPTS = len(WAITS) + 1
 #: the largest share of a wait that is added by chance, so that a receiver that comes back is not met by all at once
 SPREAD = 0.2
 LONGEST_ASKED = 24 * HOUR

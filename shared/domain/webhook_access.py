@@ -1,0 +1,36 @@
+"""Who may have webhooks, and of which events their owners may know."""
+
+from __future__ import annotations
+
+from shared.domain.access import Actor, Scope, own_partner
+from shared.domain.tenant import Tenant
+from shared.domain.webhook import Owner
+
+
+def visible_webhooks(actor: Actor) -> Scope:
+    """The scope of every query for webhooks: all; else those of the tenants one administers, and of one's partner."""
+    partner_id = actor.user.partner_id if actor.is_partner_admin else None
+    return Scope(everything=actor.is_platform_admin, tenant_ids=actor.ruled_tenant_ids, partner_id=partner_id)
+
+
+def may_manage_webhooks(actor: Actor, owner: Owner) -> bool:
+    """See, make, change and remove the owner's webhooks."""
+    scope = visible_webhooks(actor)
+    if scope.everything or owner.partner_id is not None:
+        return scope.everything or owner.partner_id == scope.partner_id
+    return owner.tenant_id in scope.tenant_ids
+
+
+def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:
+    """Whose a new webhook is. What a partner's administrator makes without saying so is their partner's."""
+    own = own_partner(actor)
+    if tenant is not None and partner_id is None and not (own and not actor.administers(tenant)):
+        return Owner(tenant_id=tenant.id)
+    return Owner(tenant.id if tenant else None, partner_id or own)
+
+
+def told_to(owner: Owner) -> Scope:
+    """Whose events a webhook's owner may know of. One that a partner narrowed to a tenant gets less than this."""
+    if owner.partner_id is not None:
+        return Scope(partner_id=owner.partner_id)
+    return Scope(tenant_ids=(owner.tenant_id,)) if owner.tenant_id else Scope(everything=True)

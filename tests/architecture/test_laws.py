@@ -1,0 +1,65 @@
+"""Laws of docs/architecture.md that no import contract can say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("api", "worker", "shared", "sandbox", "chaos", "bench", "platformctl")
+#: who may repeat a request: each has its reason under "Where retries live"
+REPEATING = {"worker/integrations/json_api.py", "worker/integrations/jmap.py"}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Dotted name to parsed source."""
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text())
+    return found
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """All that a module imports anywhere: at its top, within functions, for the type checker only."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+def circle(imports: Mapping[str, set[str]]) -> list[str]:
+    """A way from a module back to itself, or nothing."""
+    done: set[str] = set()
+
+    def follow(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name not in done:
+            for other in sorted(imports[name]):
+                if found := follow(other, [*way, name]):
+                    return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(imports) if (found := follow(name, []))), [])
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    trees = modules()
+    imports = {name: {one for one in imported(tree) if one in trees and one != name} for name, tree in trees.items()}
+    assert sum(map(len, imports.values())) > 1000
+    assert circle(imports) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
+
+
+def test_nothing_but_what_is_named_repeats_requests() -> None:
+    doing = {f"{name.replace('.', '/')}.py" for name, tree in modules().items() if "tenacity" in set(imported(tree))}
+    assert doing == REPEATING

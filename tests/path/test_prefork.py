@@ -1,0 +1,35 @@
+"""A worker whose slots are forked children instead of threads."""
+
+from __future__ import annotations
+
+import psutil
+
+from shared.domain.operation import StepStatus
+from shared.domain.tenant import Status
+from tests.path.conftest import Platform
+from tests.path.test_machine import clear, step_of
+from tests.path.test_whole_path import until
+from tests.stand_ins import fault
+
+
+def test_forked_children_do_the_work_and_what_they_leave_when_killed_is_done_by_others(platform: Platform) -> None:
+    worker = platform.start_worker(pool="prefork", concurrency=2)
+    platform.start_sweep()
+    platform.create("acme")
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("acme")
+    fault(platform.ocis, kind="hang")
+    platform.create("beta")
+    until(lambda: step_of(platform, "beta", "ocis") == (StepStatus.RUNNING, 1))
+    children = psutil.Process(worker.pid).children()
+    assert len(children) == 2
+    for child in children:
+        child.kill()
+    clear(platform.ocis)
+    assert platform.settled("beta").tenant.status is Status.ACTIVE
+    assert platform.has_one_of_each("beta")
+    # the attempt that died with its child is on record, and counts
+    assert step_of(platform, "beta", "ocis")[1] > 1
+    assert worker.poll() is None
+    worker.terminate()
+    assert worker.wait(60) == 0
