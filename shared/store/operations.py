@@ -87,8 +87,8 @@ class Operations:
         `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
         names = [step.name for phase in new.recipe for step in phase]
-        held = waits(self._rows, new.tenant_id, names, session) if new.action is not Action.PROVISION else {}
-        row = new_operation(operation_id, new, held, self._grace, at)
+        not_before = waits(self._rows, new.tenant_id, names, session) if new.action is not Action.PROVISION else {}
+        row = new_operation(operation_id, new, not_before, self._grace, at)
         try:
             insert(self._rows, [row], session)
         except DuplicateKeyError:
@@ -189,11 +189,11 @@ class Operations:
             "_id": ObjectId(operation.id),
             "steps": {"$elemMatch": {"name": step, "status": StepStatus.ERROR}},
         }
-        held = waits(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
+        not_before = waits(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
         try:
             row = self._rows.find_one_and_update(
                 condition,
-                progress.reopened(step, deadline, self._grace, held),
+                progress.reopened(step, deadline, self._grace, not_before),
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
