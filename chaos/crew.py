@@ -111,5 +111,5 @@ def _worker(number: int, environment: Mapping[str, str]) -> tuple[list[str], dic
     options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"w{number}@storm"]
     variables = {**environment, "REMAP_SIGTERM": "SIGQUIT"}
     if number == 0:
-        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options], variables | {"CHAOS_CLOCK_OFF": str(CLOCK_OFF)}
+        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options], variables
     return [*celery, *options], variables
