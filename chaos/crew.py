@@ -38,13 +38,16 @@ class Member:
         self.process = spawn(self._command, log=self.log, env=self._environment)
         self._back_at, self._asked = None, False
 
-    def signal(self, number: signal.Signals, pause: float = 0.0) -> None:
-        """To the whole group. `pause`: seconds until it is started again, should it end of this."""
-        if self.process is not None and self.process.poll() is None:
-            if number not in (signal.SIGSTOP, signal.SIGCONT):
-                self._asked, self._back_at = True, time.monotonic() + pause
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+    def signal(self, number: signal.Signals, pause: float = 0.0) -> bool:
+        """To the whole group; False when it was dead already. `pause`: seconds until it is started again, should it
+        end of this."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            self._asked, self._back_at = True, time.monotonic() + pause
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        return True
 
     def tend(self) -> None:
         """Bring it back if it is dead and its time has come."""

@@ -34,7 +34,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product fails in any way its stand-in knows": (
         "tests/path/test_whole_path.py::test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind",
-        "tests/chaos/test_storm.py::test_after_a_short_storm_all_laws_hold",
+        "tests/chaos/test_storm.py::test_after_a_short_storm_in_which_everything_breaks_once_all_laws_hold",
     ),
     "one product hangs for every tenant": (
         "tests/path/test_machine.py::test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any",

@@ -11,7 +11,6 @@ import pytest
 from chaos.evidence import Evidence
 from chaos.journal import Entry
 from chaos.laws import LAWS, broken
-from chaos.plan import Size, make_plan
 
 ID = "6b058a725d1747cfeba27b12"
 FIRST, SECOND = "6b058a725d1747cfeba27b13", "6b058a725d1747cfeba27b14"
@@ -167,9 +166,3 @@ def test_each_law_sees_when_it_is_broken(law: str, change: Any) -> None:
 
 def test_a_worker_that_its_watchdog_ends_breaks_none() -> None:
     assert broken(Evidence(**world(), unasked={"worker 1": [75]})) == {}
-
-
-def test_a_seed_makes_the_same_plan_each_time_and_another_makes_another() -> None:
-    size = Size(tenants=30, minutes=2)
-    assert make_plan(7, size) == make_plan(7, size)
-    assert make_plan(7, size).troubles != make_plan(8, size).troubles

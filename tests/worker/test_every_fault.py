@@ -11,7 +11,6 @@ import pytest
 from requests.auth import HTTPBasicAuth
 
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.faults import COMMON_KINDS
 from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.server import StandIn
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
@@ -68,7 +67,7 @@ def products(
 ) -> Iterator[dict[str, Product]]:
     token = BearerToken(API_TOKEN)
     api = {
-        "authentik": JsonApi(f"{authentik.url}/api/v3", authorize=token, call_seconds=1.0),
+        "authentik": JsonApi(authentik.url, authorize=token, call_seconds=1.0),
         "stalwart": JsonApi(stalwart.url, authorize=token, call_seconds=1.0),
         "ocis": JsonApi(ocis.url, authorize=HTTPBasicAuth("provisioner", API_TOKEN), call_seconds=1.0),
     }
@@ -95,7 +94,7 @@ def explained(outcome: Outcome) -> bool:
 def test_every_fault_that_a_product_is_known_for_has_its_entry(products: dict[str, Product], name: str) -> None:
     product = products[name]
     unexplained = {}
-    for kind in sorted(COMMON_KINDS | product.server.own_faults):
+    for kind in sorted(product.server.kinds()):
         fault(product.server, kind=kind)
         outcome = product.attempt()
         if not explained(outcome):
