@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import time
 
@@ -9,6 +11,8 @@ import redis
 import requests
 
 from sandbox.services import Valkey
+from shared.dispatch.envelope import Errand, lone_letter
+from shared.dispatch.names import FINALIZE, QUEUES
 from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
@@ -177,10 +181,27 @@ def test_junk_on_a_queue_harms_no_worker_for_long(platform: Platform, redis_url:
     sender.send_task("dezky.no_such_task", queue="ocis", ignore_result=True)
     sender.send_task("dezky.run_step", args=["only-one"], queue="ocis", ignore_result=True)
     sender.send_task("dezky.run_step", args=["x" * 300_000, {"a": 1}, "NaN"], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", args=["0" * 24, "ocis", 2**70], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", kwargs={"operation_id": "0" * 24}, queue="ocis", ignore_result=True)
     sender.send_task("dezky.finalize", args=["no-id"], queue="control", ignore_result=True)
+    broker = redis.Redis.from_url(redis_url)
+    # a message of a task that says which one it is nowhere
+    nameless = json.loads(lone_letter(sender, Errand(FINALIZE, ("0" * 24,), "control")).text)
+    nameless["headers"] = {}
+    broker.lpush("control", json.dumps(nameless))
     platform.create("acme")
     assert platform.settled("acme").tenant.status is Status.ACTIVE
+    until(lambda: platform.logs().count("broker.message_rejected") == 7)
+    until(lambda: not broker.hlen("unacked") and not any(broker.llen(queue) for queue in QUEUES))
+    why = [re.search(r"why='?([a-z ]+\w)'?", line)[1] for line in rejections(platform)]  # type: ignore[index]
+    assert sorted(why) == ["arguments"] * 5 + ["no task", "unknown task"]
+    # a size is told, and nothing of what somebody else has put there
+    assert "xxxx" not in "\n".join(rejections(platform))
     assert worker.poll() is None
+
+
+def rejections(platform: Platform) -> list[str]:
+    return [line for line in platform.logs().splitlines() if "broker.message_rejected" in line]
 
 
 def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) -> None:
