@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from collections.abc import Callable
 
 import redis
 import requests
@@ -88,14 +89,24 @@ def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_acti
     assert view.operation.step("authentik").attempts == 2
 
 
-def test_with_every_worker_dead_tenants_wait_and_go_on_when_one_starts(platform: Platform) -> None:
-    for number in range(3):
-        platform.create(f"acme{number}")
-    time.sleep(1)
-    platform.start_worker()
+def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, DISPATCH_GRACE_SECONDS="0.2")
+    slugs = [f"acme{number}" for number in range(3)]
     platform.start_sweep()
-    for number in range(3):
-        assert platform.settled(f"acme{number}").tenant.status is Status.ACTIVE
+    for slug in slugs:
+        platform.create(slug)
+    for slug in slugs:
+        until(lambda slug=slug: platform.tenant(slug).operation.dispatch >= 4)
+        assert platform.tenant(slug).tenant.provisioning_status == dict.fromkeys(STEPS, "pending")
+    platform.start_worker()
+    for slug in slugs:
+        view = platform.settled(slug)
+        assert view.tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+        assert view.operation is not None
+        assert [view.operation.step(name).attempts for name in STEPS] == [1, 1, 1]
 
 
 def test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else(fragile: Platform, own_valkey: Valkey) -> None:
