@@ -18,8 +18,9 @@ __all__ = ["fragile", "make_platform", "platform"]
 
 @pytest.fixture
 def on_own_database(own_mongod: Mongod, make_platform: Callable[..., Platform], redis_url: str) -> Platform:
-    """A platform whose database the test may kill."""
-    return make_platform(redis_url, MONGODB_URI=own_mongod.uri)
+    """A platform whose database the test may kill. A lease leaves time, as in earnest, for a call that waits until it
+    is back: no watchdog has to end a worker meanwhile."""
+    return make_platform(redis_url, MONGODB_URI=own_mongod.uri, LEASE_SECONDS="12")
 
 
 def start_worker_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:

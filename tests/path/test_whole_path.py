@@ -98,7 +98,7 @@ def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one
     for slug in slugs:
         platform.create(slug)
     for slug in slugs:
-        until(lambda slug=slug: platform.tenant(slug).operation.dispatch >= 4)
+        until(lambda slug=slug: platform.tenant(slug).operation.dispatch >= 3)
         assert platform.tenant(slug).tenant.provisioning_status == dict.fromkeys(STEPS, "pending")
     platform.start_worker()
     for slug in slugs:
