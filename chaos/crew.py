@@ -38,13 +38,16 @@ class Member:
         self.process = spawn(self._command, log=self.log, env=self._environment)
         self._back_at, self._asked = None, False
 
-    def signal(self, number: signal.Signals, pause: float = 0.0) -> None:
-        """To the whole group. `pause`: seconds until it is started again, should it end of this."""
-        if self.process is not None and self.process.poll() is None:
-            if number not in (signal.SIGSTOP, signal.SIGCONT):
-                self._asked, self._back_at = True, time.monotonic() + pause
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+    def signal(self, number: signal.Signals, pause: float = 0.0) -> bool:
+        """To the whole group; False when it was dead already. `pause`: seconds until it is started again, should it
+        end of this."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            self._asked, self._back_at = True, time.monotonic() + pause
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        return True
 
     def tend(self) -> None:
         """Bring it back if it is dead and its time has come."""
@@ -111,5 +114,5 @@ def _worker(number: int, environment: Mapping[str, str]) -> tuple[list[str], dic
     options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"w{number}@storm"]
     variables = {**environment, "REMAP_SIGTERM": "SIGQUIT"}
     if number == 0:
-        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options], variables | {"CHAOS_CLOCK_OFF": str(CLOCK_OFF)}
+        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options], variables
     return [*celery, *options], variables

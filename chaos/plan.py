@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.scripts import Script, make_script
+from chaos.settings import SHORTENED
 from chaos.upstream_faults import PRODUCTS, make_rule
+
+LEASE = float(SHORTENED["LEASE_SECONDS"])
 
 #: class of trouble: seconds from one to the next on average, and kind: (weight, shortest, longest time it lasts)
 TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
@@ -16,13 +19,13 @@ TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
         9.0,
         {
             "worker killed": (6, 0.0, 1.5),
-            "worker frozen": (2, 1.0, 8.0),
+            "worker frozen": (2, 1.0, 1.7 * LEASE),
             "worker told to stop": (2, 0.0, 0.5),
             "all workers killed": (1, 0.5, 3.0),
         },
     ),
     "api": (9.0, {"api killed": (1, 0.0, 1.0)}),
-    "sweep": (15.0, {"sweep killed": (3, 0.0, 2.0), "sweep frozen": (1, 1.0, 6.0)}),
+    "sweep": (15.0, {"sweep killed": (3, 0.0, 2.0), "sweep frozen": (1, 1.0, 1.4 * LEASE)}),
     "broker": (12.0, {"broker killed": (2, 0.2, 3.0), "broker flushed": (2, 0.0, 0.0), "broker hung": (2, 0.5, 4.0)}),
     "database": (
         18.0,
@@ -66,10 +69,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Plan:
+    """`meddling`: how much more often than usual messages are doubled, delayed and held back."""
+
     seed: int
     size: Size
     scripts: tuple[Script, ...]
     troubles: tuple[Trouble, ...]
+    meddling: float = 1.0
 
 
 def make_plan(seed: int, size: Size) -> Plan:

@@ -1,7 +1,7 @@
 """A careless postman between the broker's queues: copies messages, late ones too, holds some back, adds junk.
 
-A process of its own (`python -m chaos.postman REDIS_URL SEED SECONDS`); at its end it gives back what it holds and
-prints, as one line of JSON, what it has done.
+A process of its own (`python -m chaos.postman REDIS_URL SEED SECONDS MEDDLING`), which does all that MEDDLING times as
+often as usual; at its end it gives back what it holds and prints, as one line of JSON, what it has done.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ JUNK_CHANCE = 0.0002
 
 
 class Postman:
-    def __init__(self, url: str, seed: str) -> None:
+    def __init__(self, url: str, seed: str, meddling: float = 1.0) -> None:
         self._redis: Any = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=0.5)
         self._chance = random.Random(seed)
+        self._meddling = meddling
         self._waiting: list[tuple[float, int, str, bytes]] = []
         self._number = 0
         self.done: Counter[str] = Counter()
@@ -40,7 +41,7 @@ class Postman:
         for queue in QUEUES:
             self._meddle(queue)
         for queue, text in self._taken():
-            if self._chance.random() < DOUBLED:
+            if self._roll() < DOUBLED:
                 self._deliver(queue, text, "doubled while worked on")
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             _, _, queue, text = heapq.heappop(self._waiting)
@@ -53,15 +54,19 @@ class Postman:
 
     def _meddle(self, queue: str) -> None:
         for text in self._seen(queue):
-            roll = self._chance.random()
+            roll = self._roll()
             if roll < DOUBLED:
                 self._deliver(queue, text, "doubled")
             elif roll < DOUBLED + DOUBLED_LATE:
                 self._later(queue, text, self._chance.uniform(1, 15), "doubled and late")
-        if self._chance.random() < HELD and (held := self._redis.rpop(queue)):
+        if self._roll() < HELD and (held := self._redis.rpop(queue)):
             self._later(queue, held, self._chance.uniform(0.2, 4), "held back")
-        if self._chance.random() < JUNK_CHANCE:
+        if self._roll() < JUNK_CHANCE:
             self._deliver(queue, self._chance.choice(JUNK), "junk")
+
+    def _roll(self) -> float:
+        """What happens by chance does so when this is below it."""
+        return self._chance.random() / self._meddling
 
     def _seen(self, queue: str) -> list[bytes]:
         found: list[bytes] = self._redis.lrange(queue, 0, 3)
@@ -85,11 +90,11 @@ class Postman:
         self.done[f"message {what}"] += 1
 
 
-def main(url: str, seed: str, seconds: float) -> None:
+def main(url: str, seed: str, seconds: float, meddling: float) -> None:
     """Go round for so long, or until told to stop."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    postman = Postman(url, seed)
+    postman = Postman(url, seed, meddling)
     ends = time.monotonic() + seconds
     while not stop.wait(PAUSE) and time.monotonic() < ends:
         try:
@@ -104,4 +109,4 @@ def main(url: str, seed: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))

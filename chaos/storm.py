@@ -114,7 +114,8 @@ class _Storm:
 
     def _start_postman(self) -> subprocess.Popen[bytes]:
         seconds = self._plan.size.seconds
-        command = [sys.executable, "-m", "chaos.postman", self._ground.valkey.url, str(self._plan.seed), str(seconds)]
+        given = (self._ground.valkey.url, self._plan.seed, seconds, self._plan.meddling)
+        command = [sys.executable, "-m", "chaos.postman", *map(str, given)]
         return spawn(command, log=self._ground.folder / "postman.log", env=plain_environment())
 
     def _still(self, postman: subprocess.Popen[bytes]) -> None:

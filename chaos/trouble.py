@@ -79,20 +79,24 @@ class TroubleMaker:
     # -- processes
 
     def kill(self, trouble: Trouble) -> None:
-        self._ground.crew.one(trouble.kind.split()[0], trouble.pick).signal(signal.SIGKILL, trouble.lasts)
+        self._signal(trouble, signal.SIGKILL)
 
     def kill_workers(self, trouble: Trouble) -> None:
         for member in self._ground.crew.members["worker"]:
             member.signal(signal.SIGKILL, trouble.lasts)
 
     def freeze(self, trouble: Trouble) -> None:
-        self._ground.crew.one(trouble.kind.split()[0], trouble.pick).signal(signal.SIGSTOP)
+        self._signal(trouble, signal.SIGSTOP)
 
     def thaw(self, trouble: Trouble) -> None:
         self._ground.crew.one(trouble.kind.split()[0], trouble.pick).signal(signal.SIGCONT)
 
     def tell_to_stop(self, trouble: Trouble) -> None:
-        self._ground.crew.one("worker", trouble.pick).signal(signal.SIGTERM, trouble.lasts)
+        self._signal(trouble, signal.SIGTERM)
+
+    def _signal(self, trouble: Trouble, number: signal.Signals) -> None:
+        if not self._ground.crew.one(trouble.kind.split()[0], trouble.pick).signal(number, trouble.lasts):
+            self.struck[f"{trouble.kind} in vain"] += 1
 
     # -- broker and database
 

@@ -1,4 +1,4 @@
-"""The faults a storm orders of the products' stand-ins. Left out are those that only a person can put right."""
+"""The faults a storm orders of the products' stand-ins, and those that it leaves out."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ _COMMON: tuple[tuple[int, Rule], ...] = (
     (2, {"kind": "wrong_body", "probability": 0.4}),
     (2, {"kind": "empty_body", "probability": 0.4}),
 )
-#: what one product may do. Not here, since only a person can put it right: an object of the tenant's name, or with its
-#: very stamp, that somebody else made (`race_lost` of a group or a domain, `second_creator`). `idp_down`, `mfa` and
-#: `role_lost` are refusals: they end a step at once, and the first has the integration left alone for a minute.
+#: what one product may do. `idp_down`, `mfa` and `role_lost` are refusals: they end a step at once, and the first has
+#: the integration left alone for a minute.
 _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
     "authentik": ((3, {"kind": "twin_first", "probability": 0.5}),),
     "stalwart": (
@@ -48,8 +47,27 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (1, {"kind": "idp_down", "probability": 0.3}),
     ),
 }
+#: kinds that its stand-in knows and no storm orders, and why
+_BELIEVED = "a product that says it has done something is believed until the next look, which a storm does not wait for"
+_LAGS = "what a moment ago was not open is not closed: a closing that follows at once sees no more than reads show"
+_OTHERS = "only a person can put right what somebody else made of the tenant's name, or with its very stamp"
+LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "authentik": {
+        "race_lost": _OTHERS,
+        "slow_down": "it is told to devices that sign in, and none does here",
+        "ignored": _BELIEVED,
+        "stale_reads": _LAGS,
+    },
+    "stalwart": {"ignored": _BELIEVED},
+    "ocis": {"second_creator": _OTHERS, "ignored": _BELIEVED, "stale_reads": _LAGS},
+}
 #: no fault may come between a caller and the keys that tokens are verified by
 _PATHS = {"authentik": "^/api", "stalwart": "^/jmap", "ocis": "^/graph"}
+
+
+def kinds_of(product: str) -> frozenset[str]:
+    """All kinds that a storm may order of a product."""
+    return frozenset(rule["kind"] for _, rule in (*_COMMON, *_OWN[product]))
 
 
 def make_rule(product: str, chance: random.Random) -> Rule:

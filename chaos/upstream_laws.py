@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from chaos.evidence import Evidence, Row, Wished
+from shared.settings import Settings
 
+TENANT_ID = re.compile(r"\b[0-9a-f]{24}\b")
 #: faults of a stand-in by which a request comes to nothing
 NO_EFFECT = frozenset({"hang", "reset", "status", "rate_limited"})
 
@@ -96,6 +99,41 @@ def nothing_older_lands_over_newer(evidence: Evidence) -> Iterator[str]:
             latest[tenant] = max(generation, latest.get(tenant, 0))
 
 
+def nothing_belongs_to_nobody(evidence: Evidence) -> Iterator[str]:
+    """But for the one tenant that the API makes by itself when it starts."""
+    own = Settings.model_fields["default_tenant_slug"].default
+    accepted = {
+        slug: str(tenant["_id"])
+        for slug, tenant in evidence.tenant_by_slug.items()
+        if slug in evidence.wishes or slug == own
+    }
+    marks = set(accepted) | set(accepted.values())
+    for what, found in _marked(evidence):
+        if not found <= marks:
+            yield f"{what} is of no tenant that was accepted: {sorted(found - marks)}"
+
+
+def _marked(evidence: Evidence) -> Iterator[tuple[str, set[str]]]:
+    """All that carries a mark of ours, and the marks: ids of tenants, and slugs in names of groups."""
+    products = evidence.products
+    for group in products["authentik"]["groups"]:
+        yield f"the group {group['name']}", _slug(group["name"]) | _ids(json.dumps(group["attributes"]))
+    for domain in products["stalwart"]["Domain"]:
+        yield f"the mail domain {domain['name']}", _ids(domain.get("description"))
+    for space in products["ocis"]["spaces"]:
+        yield f"the space {space['name']}", _ids(space["description"])
+    for name in products["ocis"]["groups"].values():
+        yield f"the group {name} of the file service", _slug(name)
+
+
+def _slug(name: str) -> set[str]:
+    return {name.removeprefix("tenant-")} if name.startswith("tenant-") else set()
+
+
+def _ids(text: str | None) -> set[str]:
+    return set(TENANT_ID.findall(text or ""))
+
+
 def _may_change(request: Row) -> bool:
     if request["method"] in ("GET", "HEAD") or request.get("fault") in NO_EFFECT or request["status"] is None:
         return False
@@ -125,5 +163,6 @@ UPSTREAM_LAWS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "one group, with its members, as wished last; none after a purge": groups_are_as_wished,
     "each mail domain once and as wished last; none after a purge": mail_is_as_wished,
     "one space, with the group in it, as wished last; none after a purge": spaces_are_as_wished,
+    "nothing outside is of a tenant that was never accepted": nothing_belongs_to_nobody,
     "nothing older is written outside after something newer": nothing_older_lands_over_newer,
 }

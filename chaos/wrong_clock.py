@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import datetime
 import runpy
 import sys
 import time
+from typing import Any
+
+_Datetime = datetime.datetime
+
+
+class _AnyDatetime(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        """Those that C code makes are of the class that this one stands for."""
+        return isinstance(instance, _Datetime)
+
+
+class _OffDatetime(_Datetime, metaclass=_AnyDatetime):
+    """Stands in for `datetime.datetime`: what it makes is of that class, and only `now` is off."""
+
+    off = datetime.timedelta()
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        return _Datetime(*args, **options)
+
+    @classmethod
+    def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+        return _Datetime.now(tz) + cls.off
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return _Datetime.now(datetime.UTC).replace(tzinfo=None) + cls.off
 
 
 def put_off(seconds: float) -> None:
-    """From now on `time.time` is off by so much for whoever imports it from now on. What is monotonic stays."""
+    """Every wall clock is off by so much for whatever is imported from now on. What is monotonic stays."""
     right, right_ns = time.time, time.time_ns
     time.time = lambda: right() + seconds
     time.time_ns = lambda: right_ns() + int(seconds * 10**9)
+    _OffDatetime.off = datetime.timedelta(seconds=seconds)
+    datetime.datetime = _OffDatetime  # type: ignore[misc]
 
 
 if __name__ == "__main__":

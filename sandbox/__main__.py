@@ -131,7 +131,8 @@ def fault(data: Path, product: str, rule: str) -> None:
 
     \b
     Kinds for every product: latency, hang, drip, reset, lost, status, applied_then_status, rate_limited,
-    wrong_body, empty_body; with method, path, contains (regular expressions), count, after, probability, delay.
+    wrong_body, empty_body; but for dns ignored, for authentik and ocis stale_reads; with method, path, contains
+    (regular expressions), count, after, probability, delay.
     """
     url = f"{_required(data)[product]['url']}/__sim/faults"
     if rule == "clear":

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, setup_logging, worker_shutting_down
+from celery.signals import celeryd_after_setup, setup_logging, task_rejected, task_unknown, worker_shutting_down
 
 from shared.dispatch.celery_app import make_celery
 from shared.domain.operation import Action
@@ -15,7 +15,7 @@ from shared.logs import configure_logs
 from shared.settings import Settings
 from worker.desk import DeskOfProcess
 from worker.steps.registry import STEPS, Functions
-from worker.tasks import register_tasks
+from worker.tasks import register_tasks, reject
 from worker.watchdog import Watchdog
 
 
@@ -28,6 +28,8 @@ def create_worker(
     desk = DeskOfProcess(settings, app, steps, watchdog)
     register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)
+    task_unknown.connect(_note_unknown, weak=False)
+    task_rejected.connect(_note_malformed, weak=False)
     _follow_worker(desk)
     return app
 
@@ -44,6 +46,16 @@ def _follow_worker(desk: DeskOfProcess) -> None:
 
     celeryd_after_setup.connect(started, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
+
+
+def _note_unknown(name: Any = None, message: Any = None, **_: Any) -> None:
+    """A task that no sender of ours knows either. Celery has rejected the message."""
+    reject(name, "unknown task", getattr(message, "body", None))
+
+
+def _note_malformed(message: Any = None, **_: Any) -> None:
+    """A message that is no task. Celery has rejected it."""
+    reject(None, "no task", getattr(message, "body", None))
 
 
 def _keep_our_logs(**_: Any) -> None:

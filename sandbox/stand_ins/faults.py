@@ -40,6 +40,8 @@ class Fault(BaseModel):
         rate_limited         no effect, 429 with `Retry-After: retry_after`
         wrong_body           the effect happens, 200 with a body that is not JSON
         empty_body           the effect happens, 200 with an empty body
+        ignored              no effect, the answer as if there had been one; writes only, of products with state
+        stale_reads          the effect happens, and reads do not show it for `delay` seconds (default 1); the same
         anything else        asked for by the product's own code
     """
 

@@ -7,17 +7,18 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
 
 from sandbox.stand_ins.faults import COMMON_KINDS, Fault, FaultPlan
+from sandbox.stand_ins.going_wrong import AFTER, INSTEAD
+from sandbox.stand_ins.keeping import STATE_KINDS, Holding, Keeping
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PROXY_PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
 JOURNAL_LENGTH = 20_000
 
 
@@ -30,11 +31,14 @@ class StandIn:
     product = "product"
     #: fault kinds that only this product knows
     own_faults: frozenset[str] = frozenset()
+    #: kinds that make no sense with this product
+    impossible: frozenset[str] = frozenset()
     #: what it listens on
     host = "127.0.0.1"
 
     def __init__(self, *, seed: int = 0) -> None:
-        self.faults = FaultPlan(COMMON_KINDS | self.own_faults, seed)
+        self._keeping = Keeping(self.holdings)
+        self.faults = FaultPlan(self.kinds(), seed)
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
         self.url = ""
         self.app = web.Application(middlewares=[self._journal_and_faults], client_max_size=64 * 2**20)
@@ -53,7 +57,21 @@ class StandIn:
         """Named actions of the control path: `POST /__sim/call/<name>` with a JSON object of arguments."""
         return {}
 
+    def holdings(self) -> Sequence[Holding]:
+        """The containers of all state that callers change and read; a product that gives them has STATE_KINDS."""
+        return ()
+
+    def may_change(self, request: web.Request, body: str) -> bool:
+        """Whether a request is more than a read."""
+        return request.method not in ("GET", "HEAD", "OPTIONS")
+
     # -- faults and journal
+
+    @classmethod
+    def kinds(cls) -> frozenset[str]:
+        """Every kind of fault that it knows."""
+        of_state = STATE_KINDS if cls.holdings is not StandIn.holdings else frozenset()
+        return (COMMON_KINDS | cls.own_faults | of_state) - cls.impossible
 
     @web.middleware
     async def _journal_and_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -69,23 +87,32 @@ class StandIn:
             "status": None,
         }
         self.journal.append(entry)
-        fault = self.faults.strike(COMMON_KINDS, request.method, request.path_qs, body)
+        may_change = self.may_change(request, body)
+        kinds = COMMON_KINDS | STATE_KINDS if may_change else COMMON_KINDS
+        fault = self.faults.strike(kinds, request.method, request.path_qs, body)
         if fault is not None:
             entry["fault"] = fault.kind
-        response = await self._answer(request, handler, fault)
+        response = await self._answer(request, handler if may_change else self._reading(handler), fault)
         entry["status"] = response.status
         return response
 
     async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
         if fault is None:
             return await _handled(handler, request)
-        if fault.kind in _INSTEAD:
-            return await _INSTEAD[fault.kind](request, fault)
+        if fault.kind == "ignored":
+            return await self._keeping.ignored(lambda: _handled(handler, request))
+        if fault.kind == "stale_reads":
+            return await self._keeping.lagging(lambda: _handled(handler, request), fault.delay or 1.0)
+        if fault.kind in INSTEAD:
+            return await INSTEAD[fault.kind](request, fault)
         if fault.kind == "latency":
             await asyncio.sleep(fault.delay or 0.2)
             return await _handled(handler, request)
         response = await _handled(handler, request)
-        return await _AFTER[fault.kind](request, response, fault)
+        return await AFTER[fault.kind](request, response, fault)
+
+    def _reading(self, handler: Handler) -> Handler:
+        return lambda request: self._keeping.read(lambda: _handled(handler, request))
 
     # -- control path
 
@@ -124,6 +151,7 @@ class StandIn:
     async def _order_faults(self, request: web.Request) -> Any:
         if request.method == "DELETE":
             self.faults.clear()
+            self._keeping.forget()
         if request.method == "POST":
             given = await request.json()
             for fault in [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]:
@@ -133,6 +161,7 @@ class StandIn:
     async def _start_over(self, request: web.Request) -> Any:
         self.faults.clear()
         self.journal.clear()
+        self._keeping.forget()
         self.reset()
         return {}
 
@@ -167,70 +196,3 @@ async def _handled(handler: Handler, request: web.Request) -> web.StreamResponse
         return await handler(request)
     except web.HTTPException as answer:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-
-
-def _cut(request: web.Request) -> web.StreamResponse:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=599)
-
-
-def _page(fault: Fault) -> web.StreamResponse:
-    body = fault.body if fault.body is not None else PROXY_PAGE.format(status=fault.status)
-    return web.Response(status=fault.status, text=body, content_type=fault.content_type, headers=fault.headers)
-
-
-async def _hang(request: web.Request, fault: Fault) -> web.StreamResponse:
-    await asyncio.sleep(fault.delay or 3600)
-    return _cut(request)
-
-
-async def _reset(request: web.Request, fault: Fault) -> web.StreamResponse:
-    return _cut(request)
-
-
-async def _status(request: web.Request, fault: Fault) -> web.StreamResponse:
-    return _page(fault)
-
-
-async def _rate_limited(request: web.Request, fault: Fault) -> web.StreamResponse:
-    headers = {"Retry-After": str(fault.retry_after)}
-    return web.json_response({"detail": "Too many requests"}, status=429, headers=headers)
-
-
-async def _lost(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
-    return _cut(request)
-
-
-async def _other_status(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
-    return _page(fault)
-
-
-async def _wrong_body(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
-    return web.Response(text=fault.body or "<html>surprise</html>", content_type="application/json")
-
-
-async def _empty_body(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
-    return web.Response(content_type="application/json")
-
-
-async def _drip(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
-    whole = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-    slow = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
-    slow.content_length = len(whole)
-    await slow.prepare(request)
-    for byte in whole:
-        await slow.write(bytes([byte]))
-        await asyncio.sleep(fault.delay or 1.0)
-    await slow.write_eof()
-    return slow
-
-
-_INSTEAD = {"hang": _hang, "reset": _reset, "status": _status, "rate_limited": _rate_limited}
-_AFTER = {
-    "lost": _lost,
-    "applied_then_status": _other_status,
-    "wrong_body": _wrong_body,
-    "empty_body": _empty_body,
-    "drip": _drip,
-}

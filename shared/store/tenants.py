@@ -196,11 +196,15 @@ class Tenants:
         return [Due(tenant_of(row), False) for row in again] + [Due(tenant_of(row), True) for row in ended]
 
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
-        """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
+        """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was.
+
+        With DNS records goes the time at which they are put there.
+        """
         stray = set(fields) - set(REMOTE_FIELDS)
         if stray:
             raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
-        return self._guarded(tenant_id, generation, {name: {"$literal": value} for name, value in fields.items()})
+        times = {"dnsRecordsAt": _NOW_AS_TEXT} if "dnsRecords" in fields else {}
+        return self._guarded(tenant_id, generation, {**literals(fields), **times})
 
     def record_steps(self, operation: Operation) -> bool:
         """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
@@ -227,6 +231,9 @@ class Tenants:
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
+
+
+_NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}
 
 
 def _raised(field: str) -> Document:

@@ -18,8 +18,9 @@ __all__ = ["fragile", "make_platform", "platform"]
 
 @pytest.fixture
 def on_own_database(own_mongod: Mongod, make_platform: Callable[..., Platform], redis_url: str) -> Platform:
-    """A platform whose database the test may kill."""
-    return make_platform(redis_url, MONGODB_URI=own_mongod.uri)
+    """A platform whose database the test may kill. A lease leaves time, as in earnest, for a call that waits until it
+    is back: no watchdog has to end a worker meanwhile."""
+    return make_platform(redis_url, MONGODB_URI=own_mongod.uri, LEASE_SECONDS="12")
 
 
 def start_worker_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:
@@ -28,6 +29,11 @@ def start_worker_with_clock_off(platform: Platform, seconds: float) -> subproces
     celery = ["celery", "-A", "chaos.worker_app:app", "worker", "--pool", "threads", "--concurrency", "12"]
     options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"off{seconds:.0f}@test"]
     command = [sys.executable, "-m", "chaos.wrong_clock", str(seconds), *celery, *options]
-    process = platform._spawn(command, log, {"CHAOS_CLOCK_OFF": str(seconds)})
+    process = platform._spawn(command, log)
     until(lambda: b" ready" in log.read_bytes(), 60)
     return process
+
+
+def start_sweep_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "chaos.wrong_clock", str(seconds), "worker.sweep"]
+    return platform._spawn(command, platform._folder / f"sweep-off-by-{seconds:.0f}.log")

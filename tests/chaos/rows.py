@@ -10,7 +10,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/path/test_life.py::test_a_worker_killed_half_way_through_a_suspension_forgets_nobody",
     ),
     "every worker is dead, then one is started": (
-        "tests/path/test_whole_path.py::test_with_every_worker_dead_tenants_wait_and_go_on_when_one_starts",
+        "tests/path/test_whole_path.py::test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts",
     ),
     "the broker is restarted empty, flushed, gone or hung with operations in every state": (
         "tests/path/test_whole_path.py::test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else",
@@ -30,11 +30,55 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a message comes twice, late, or from an older dispatch": (
         "tests/chaos/test_messages.py::test_messages_that_come_three_times_and_an_operation_too_late_have_no_effect",
+        "tests/chaos/test_messages.py::test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newer_ones_step_runs",
         "tests/store/test_operations.py::test_a_message_from_before_a_lost_lease_is_stale",
     ),
     "a product fails in any way its stand-in knows": (
         "tests/path/test_whole_path.py::test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind",
-        "tests/chaos/test_storm.py::test_after_a_short_storm_all_laws_hold",
+        "tests/chaos/test_storm.py::test_after_a_short_storm_in_which_everything_breaks_once_all_laws_hold",
+        "tests/worker/test_every_fault.py::test_every_fault_that_a_product_is_known_for_has_its_entry",
+        "tests/worker/test_every_fault.py::test_every_status_that_a_product_or_a_proxy_may_answer_has_its_entry",
+    ),
+    "a product: connection refused": ("tests/worker/test_json_api.py::test_a_server_that_is_not_there_is_unreachable",),
+    "a product: 500": (
+        "tests/worker/test_json_api.py::test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once",
+        "tests/worker/test_identity.py::test_a_group_that_was_not_made_is_tried_later",
+    ),
+    "a product: 503 with Retry-After, 429": (
+        "tests/worker/test_json_api.py::test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date",
+        "tests/worker/test_json_api.py::test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it",
+        "tests/worker/test_breakers.py::test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long",
+    ),
+    "a product: a 405 that hides another fault": (
+        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_files.py::test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials",
+    ),
+    "a product: hangs": (
+        "tests/worker/test_json_api.py::test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer",
+        "tests/worker/test_identity.py::test_a_group_that_was_not_made_is_tried_later",
+    ),
+    "a product: drips": (
+        "tests/worker/test_json_api.py::test_a_server_that_drips_is_cut_at_the_calls_deadline",
+        "tests/worker/test_files.py::test_a_space_whose_answer_was_lost_is_found_again_and_not_made_twice",
+    ),
+    "a product: broken JSON, or none": (
+        "tests/worker/test_json_api.py::test_an_answer_that_is_not_json_is_said_so_without_repeating_it",
+        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_mail.py::test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice",
+    ),
+    "a product: the connection is cut before the effect, or after it": (
+        "tests/worker/test_json_api.py::test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice",
+        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_mail.py::test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_files.py::test_a_space_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_files.py::test_a_first_attempt_whose_answer_was_lost_looks_before_it_goes_on",
+    ),
+    "a product: 200 and an error inside, or nothing done": (
+        "tests/worker/test_mail.py::test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200",
+        "tests/worker/test_lies.py::test_what_was_answered_as_done_and_was_not_is_done_at_the_next_look_and_never_twice",
+    ),
+    "a product: reads that lag behind writes": (
+        "tests/worker/test_lies.py::test_reads_that_lag_behind_writes_make_nothing_twice",
     ),
     "one product hangs for every tenant": (
         "tests/path/test_machine.py::test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any",
@@ -45,6 +89,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a worker's clock is hours off": (
         "tests/chaos/test_clocks.py::test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once",
+        "tests/chaos/test_clocks.py::test_whichever_clock_a_process_asks_is_off",
+        "tests/architecture/test_clocks.py::test_wall_clocks_are_read_only_where_it_is_said_why",
     ),
     "a step kills its worker each time": (
         "tests/chaos/test_poison.py::test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobody_else",

@@ -1,16 +1,39 @@
-"""Workers whose clock is hours off, one ahead and one behind."""
+"""Workers and sweeps whose clock is hours off, one ahead and one behind."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 from shared.domain.tenant import Status
-from tests.chaos.conftest import start_worker_with_clock_off
+from tests.chaos.conftest import start_sweep_with_clock_off, start_worker_with_clock_off
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import STEPS
 from tests.stand_ins import fault
 
 HOURS = 3600.0
+CLOCKS = """
+import json, time
+from datetime import UTC, datetime
+import bson, celery
+read = bson.decode(bson.encode({"at": datetime.now(UTC)}))["at"]
+app = celery.Celery(set_as_current=False)
+clocks = [time.time(), time.time_ns() / 1e9, datetime.now(UTC), datetime.utcnow().replace(tzinfo=UTC), app.now(), read]
+assert all(isinstance(one, datetime) for one in clocks[2:])
+print(json.dumps([one if isinstance(one, float) else one.replace(tzinfo=UTC).timestamp() for one in clocks]))
+"""
+
+
+def test_whichever_clock_a_process_asks_is_off(tmp_path: Path) -> None:
+    (tmp_path / "clocks.py").write_text(CLOCKS)
+    command = [sys.executable, "-m", "chaos.wrong_clock", str(2 * HOURS), "clocks"]
+    told = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)
+    now = datetime.now(UTC).timestamp()
+    assert all(HOURS < told - now < 3 * HOURS for told in json.loads(told.stdout))
 
 
 def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
@@ -24,7 +47,9 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
         fault(product, kind="latency", delay=0.1)
     start_worker_with_clock_off(platform, 2 * HOURS)
     start_worker_with_clock_off(platform, -3 * HOURS)
-    platform.start_sweep()
+    # to the one ahead every deadline and every lease would be over
+    start_sweep_with_clock_off(platform, 2 * HOURS)
+    start_sweep_with_clock_off(platform, -3 * HOURS)
     slugs = [f"acme{number}" for number in range(9)]
     for slug in slugs:
         platform.create(slug)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
 import pymongo
 
 from sandbox.services import Mongod
+from shared.domain.operation import StepStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
-from tests.path.test_whole_path import until
+from tests.path.test_machine import clear, step_of
+from tests.path.test_whole_path import STEPS, until
 from tests.stand_ins import fault
 
 
@@ -21,23 +23,31 @@ def step_down(mongod: Mongod) -> None:
         until(lambda: client.admin.command("hello")["isWritablePrimary"], 30)
 
 
+def create_and_be_in_the_middle(platform: Platform, slugs: Sequence[str]) -> None:
+    """Some steps have ended, and each product is at one for a while yet."""
+    products = (platform.authentik, platform.stalwart, platform.ocis)
+    for product in products:
+        clear(product)
+        fault(product, kind="latency", delay=1.0, after=1, count=2)
+        fault(product, kind="latency", delay=0.1, count=40)
+    for slug in slugs:
+        platform.create(slug)
+    until(lambda: all(product.faults.list()[-2]["struck"] for product in products))
+    under_way = [step_of(platform, slug, name)[0] for slug in slugs for name in STEPS]
+    assert under_way.count(StepStatus.RUNNING) >= len(STEPS)
+
+
 def test_a_database_that_is_killed_and_steps_down_in_the_middle_loses_and_doubles_nothing(
     on_own_database: Platform, own_mongod: Mongod
 ) -> None:
     platform = on_own_database
-    for product in (platform.authentik, platform.stalwart, platform.ocis):
-        fault(product, kind="latency", delay=0.15)
     workers = [platform.start_worker(), platform.start_sweep()]
     before = [f"acme{number}" for number in range(5)]
-    for slug in before:
-        platform.create(slug)
-    time.sleep(0.3)
+    create_and_be_in_the_middle(platform, before)
     own_mongod.kill()
     own_mongod.start()
     after = [f"globex{number}" for number in range(5)]
-    for slug in after:
-        platform.create(slug)
-    time.sleep(0.3)
+    create_and_be_in_the_middle(platform, after)
     step_down(own_mongod)
     for slug in (*before, *after):
         assert platform.settled(slug).tenant.status is Status.ACTIVE

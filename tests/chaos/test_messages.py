@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import redis
 
 from shared.dispatch.names import QUEUES
-from shared.domain.operation import Mode
+from shared.domain.operation import Mode, StepStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
+from tests.path.test_machine import step_of
 from tests.path.test_whole_path import STEPS, until
 from tests.stand_ins import fault, writes
 
@@ -46,6 +49,53 @@ def test_messages_that_come_three_times_and_an_operation_too_late_have_no_effect
         assert platform.store.operations.find(first.operation.id) == first.operation
         assert [second.operation.step(name).attempts for name in STEPS] == [1, 1, 1]
     assert len([one for one in writes(platform.authentik) if one == "POST /api/v3/core/groups/"]) == len(slugs)
+
+
+def taken_out(broker: redis.Redis) -> list[tuple[str, bytes]]:
+    found = [(queue, text) for queue in QUEUES for text in broker.lrange(queue, 0, -1)]
+    broker.delete(*QUEUES)
+    return found
+
+
+def deliver(broker: redis.Redis, messages: list[tuple[str, bytes]]) -> None:
+    for queue, text in messages:
+        broker.lpush(queue, text)
+
+
+def test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newer_ones_step_runs(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, LEASE_SECONDS="3", ATTEMPT_SECONDS="2.8")
+    broker = redis.Redis.from_url(redis_url)
+    platform.create("acme")
+    old = taken_out(broker)
+    fault(platform.ocis, kind="hang", count=1)
+    deliver(broker, old)
+    worker = platform.start_worker()
+    until(lambda: [step_of(platform, "acme", name)[0] for name in STEPS] == ["ok", "ok", "running"])
+    ended = [step_of(platform, "acme", name) for name in ("authentik", "stalwart")]
+    worker.kill()
+    worker.wait(10)
+    sweep = platform.start_sweep()
+    until(lambda: broker.llen("ocis"))
+    # from here on nothing is sent again
+    sweep.terminate()
+    sweep.wait(10)
+    broker.delete("unacked", "unacked_index")
+    new = taken_out(broker)
+
+    platform.start_worker()
+    deliver(broker, old)
+    until(lambda: is_empty(broker))
+    assert step_of(platform, "acme", "ocis")[1] == 1
+    fault(platform.ocis, kind="latency", delay=0.6, count=1)
+    deliver(broker, new)
+    until(lambda: step_of(platform, "acme", "ocis") == (StepStatus.RUNNING, 2))
+    deliver(broker, old * 2)
+    assert platform.settled("acme").tenant.status is Status.ACTIVE
+    until(lambda: is_empty(broker))
+    assert [step_of(platform, "acme", name) for name in STEPS] == [*ended, (StepStatus.OK, 2)]
+    assert platform.has_one_of_each("acme")
 
 
 def test_a_worker_outlives_whatever_is_put_into_its_queues(platform: Platform, redis_url: str) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import time
+from collections.abc import Callable
 
 import redis
 import requests
 
 from sandbox.services import Valkey
+from shared.dispatch.envelope import TaskCall, lone_letter
+from shared.dispatch.names import FINALIZE, QUEUES
 from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
-from tests.stand_ins import API_TOKEN, fault
+from tests.stand_ins import API_TOKEN, fault, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
 
@@ -84,14 +89,30 @@ def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_acti
     assert view.operation.step("authentik").attempts == 2
 
 
-def test_with_every_worker_dead_tenants_wait_and_go_on_when_one_starts(platform: Platform) -> None:
-    for number in range(3):
-        platform.create(f"acme{number}")
-    time.sleep(1)
-    platform.start_worker()
+def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    # a lease so long that a second attempt could only be one beside the first
+    patient = {"LEASE_SECONDS": "60", "ATTEMPT_SECONDS": "50", "CALL_SECONDS": "20"}
+    platform = make_platform(redis_url, DISPATCH_GRACE_SECONDS="0.2", **patient)
+    slugs = [f"acme{number}" for number in range(3)]
     platform.start_sweep()
-    for number in range(3):
-        assert platform.settled(f"acme{number}").tenant.status is Status.ACTIVE
+    for slug in slugs:
+        platform.create(slug)
+    for slug in slugs:
+        until(lambda slug=slug: platform.tenant(slug).operation.dispatch >= 3)
+        assert platform.tenant(slug).tenant.provisioning_status == dict.fromkeys(STEPS, "pending")
+    platform.start_worker()
+    for slug in slugs:
+        view = platform.settled(slug)
+        assert view.tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+        assert view.operation is not None
+        # the mail step may have waited for keys
+        assert [view.operation.step(name).attempts for name in ("authentik", "ocis")] == [1, 1]
+    creating = ("POST /api/v3/core/groups/", "POST /graph/v1.0/drives")
+    made = [one for product in (platform.authentik, platform.ocis) for one in writes(product) if one in creating]
+    assert len(made) == len(creating) * len(slugs)
 
 
 def test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else(fragile: Platform, own_valkey: Valkey) -> None:
@@ -177,10 +198,27 @@ def test_junk_on_a_queue_harms_no_worker_for_long(platform: Platform, redis_url:
     sender.send_task("dezky.no_such_task", queue="ocis", ignore_result=True)
     sender.send_task("dezky.run_step", args=["only-one"], queue="ocis", ignore_result=True)
     sender.send_task("dezky.run_step", args=["x" * 300_000, {"a": 1}, "NaN"], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", args=["0" * 24, "ocis", 2**70], queue="ocis", ignore_result=True)
+    sender.send_task("dezky.run_step", kwargs={"operation_id": "0" * 24}, queue="ocis", ignore_result=True)
     sender.send_task("dezky.finalize", args=["no-id"], queue="control", ignore_result=True)
+    broker = redis.Redis.from_url(redis_url)
+    # a message of a task that says which one it is nowhere
+    nameless = json.loads(lone_letter(sender, TaskCall(FINALIZE, ("0" * 24,), "control")).text)
+    nameless["headers"] = {}
+    broker.lpush("control", json.dumps(nameless))
     platform.create("acme")
     assert platform.settled("acme").tenant.status is Status.ACTIVE
+    until(lambda: platform.logs().count("broker.message_rejected") == 7)
+    until(lambda: not broker.hlen("unacked") and not any(broker.llen(queue) for queue in QUEUES))
+    why = [re.search(r"why='?([a-z ]+\w)'?", line)[1] for line in rejections(platform)]  # type: ignore[index]
+    assert sorted(why) == ["arguments"] * 5 + ["no task", "unknown task"]
+    # a size is told, and nothing of what somebody else has put there
+    assert "xxxx" not in "\n".join(rejections(platform))
     assert worker.poll() is None
+
+
+def rejections(platform: Platform) -> list[str]:
+    return [line for line in platform.logs().splitlines() if "broker.message_rejected" in line]
 
 
 def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) -> None:

@@ -204,3 +204,17 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
     member = Actor(replace(user, partner_id=partner), surfaces)
     with pytest.raises(Forbidden):
         control_plane.tenants.create(NewTenant("beta", "Beta", "starter"), member)
+
+
+def test_dns_records_are_put_on_record_with_the_time_of_the_database(
+    store: Store, create: Callable[..., TenantView]
+) -> None:
+    tenant = create("acme", "acme.test").tenant
+    assert store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": []})
+    found = store.tenants.find("acme")
+    assert found is not None
+    assert found.remote["dnsRecordsAt"] == found.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert store.tenants.save_remote(tenant.id, tenant.generation, {"ocisSpaceId": "a space"})
+    later = store.tenants.find("acme")
+    assert later is not None
+    assert later.remote["dnsRecordsAt"] == found.remote["dnsRecordsAt"]

@@ -159,6 +159,18 @@ def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo
     assert api.call("GET", "/x").status == 200
 
 
+def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, api: JsonApi) -> None:
+    theirs = datetime.now(UTC) + timedelta(hours=3)
+    headers = {
+        "Date": format_datetime(theirs, usegmt=True),
+        "Retry-After": format_datetime(theirs + timedelta(seconds=90), usegmt=True),
+    }
+    fault(echo, kind="status", status=503, headers=headers)
+    with pytest.raises(Unavailable) as refusal:
+        api.call("GET", "/x")
+    assert refusal.value.wait == 90
+
+
 def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonApi) -> None:
     fault(echo, kind="wrong_body", body="<b>their secret</b>")
     with pytest.raises(Unavailable, match="unexpected_answer") as refusal:

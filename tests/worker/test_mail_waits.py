@@ -61,9 +61,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     stalwart.journal.clear()
     ensure_mail(proven(work("stalwart", domains=domains), *still), mail)
     assert sets(stalwart) == []
-    assert {name: saved[name] for name in before if name != "dnsRecordsAt"} == {
-        name: value for name, value in before.items() if name != "dnsRecordsAt"
-    }
+    assert saved.items() >= before.items()
     assert sorted(map(str, saved["dnsRecords"])) == records
     assert all(one["isEnabled"] for one in objects(stalwart, "Domain"))
 

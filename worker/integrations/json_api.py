@@ -197,16 +197,27 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _asked_wait(answer: Answer) -> float | None:
-    """Retry-After in seconds, given as a number or as an HTTP date (RFC 9110, section 10.2.3)."""
+    """Retry-After in seconds, given as a number or as an HTTP date (RFC 9110, section 10.2.3): by the clock of
+    whoever answers, where it tells its time, since ours may be hours off.
+    """
     text = answer.headers.get("Retry-After", "").strip()
     if not text:
         return None
     if text.isdigit():
         return float(text)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        until = email.utils.parsedate_to_datetime(text).timestamp()
     except ValueError:
         return None
+    return max(0.0, until - _time_of(answer))
+
+
+def _time_of(answer: Answer) -> float:
+    """When it was answered, as the answer has it; by our clock where it does not say."""
+    try:
+        return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+    except ValueError:
+        return time.time()
 
 
 def _request_id() -> dict[str, str]:

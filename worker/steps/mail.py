@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -240,4 +239,4 @@ def _save_records(work: Work, furnished: list[Furnishing]) -> None:
     kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in work.waiting_domains]
     records = fresh + kept
     if records != work.remote("dnsRecords"):
-        work.save(dnsRecords=records, dnsRecordsAt=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        work.save(dnsRecords=records)

@@ -26,7 +26,7 @@ def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> st
     if role is None:
         work.change(
             f"invite the group {name} as {work.member_role}",
-            lambda: _invite(space.id, group_id, work.member_role, files),
+            lambda: _invite(work, space.id, group_id, files),
             None,
         )
     elif role != SPACE_ROLES[work.member_role]:
@@ -44,13 +44,16 @@ def _group_id(work: Work, files: Ocis, *, is_new: bool) -> str | None:
     return known or (None if work.is_plan else _made_group(name, files))
 
 
-def _invite(space_id: str, group_id: str, role: str, files: Ocis) -> None:
+def _invite(work: Work, space_id: str, group_id: str, files: Ocis) -> None:
     try:
-        files.invite_group(space_id, group_id, role)
+        files.invite_group(space_id, group_id, work.member_role)
     except Refused as refusal:
+        if refusal.reason == "invalid" and files.find_group(work.tenant.group_name) != group_id:
+            # said to be made, and not there: a directory whose copies lag behind knows it a little later
+            raise Unavailable("not_ready", "The group was made and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
             raise
-        files.change_member_role(space_id, group_id, role)
+        files.change_member_role(space_id, group_id, work.member_role)
 
 
 def _made_group(name: str, files: Ocis) -> str | None:

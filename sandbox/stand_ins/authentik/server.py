@@ -9,6 +9,7 @@ from sandbox.stand_ins.authentik.api import add_routes
 from sandbox.stand_ins.authentik.oidc import Oidc, OidcClient
 from sandbox.stand_ins.authentik.records import Token
 from sandbox.stand_ins.authentik.world import World
+from sandbox.stand_ins.keeping import Holding
 from sandbox.stand_ins.server import StandIn
 
 OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
@@ -49,6 +50,13 @@ class AuthentikStandIn(StandIn):
         for provider, client in enumerate(self._clients, 1):
             access.providers.add(provider)
             access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
+
+    def holdings(self) -> Sequence[Holding]:
+        directory, access, invitations = self.directory, self.world.access, self.world.invitations
+        groups = (directory.groups, directory.groups_by_name)
+        users = (directory.users, directory.users_by_name, self.oidc.sessions.signed_in)
+        doors = (access.applications, access.bindings)
+        return (*groups, *users, *doors, invitations.invitations, invitations.recovery, invitations.mails)
 
     def snapshot(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.stand_ins.clock import Clock
+from sandbox.stand_ins.keeping import Holding
 from sandbox.stand_ins.ocis.answers import no_such_page, plain, status
 from sandbox.stand_ins.ocis.drive_routes import DriveRoutes
 from sandbox.stand_ins.ocis.guard import Guard, Outages
@@ -59,6 +60,10 @@ class OcisStandIn(StandIn):
         self.people.clear()
         self.storage.spaces.clear()
         self.proxy.forget_tokens()
+
+    def holdings(self) -> Sequence[Holding]:
+        people = self.people
+        return (people.people, people.groups, people.group_ids, people.members, self.storage.spaces)
 
     def snapshot(self) -> dict[str, Any]:
         names = {person.id: person.username for person in self.people.people.values()}

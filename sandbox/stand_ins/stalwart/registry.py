@@ -106,6 +106,10 @@ class Registry:
         domain = self.objects["Domain"].get(one["domainId"], {})
         return masked(one) | {"emailAddress": f"{one['name']}@{domain.get('name')}"}
 
+    def holdings(self) -> tuple[dict[Any, Any], ...]:
+        """All that a transaction may change."""
+        return (self.objects, self._keys.held)
+
     def singleton(self, kind: str) -> Object:
         return self.objects[kind][SINGLETON]
 

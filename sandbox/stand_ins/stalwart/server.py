@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from aiohttp import web
 
 from sandbox.stand_ins.clock import Clock
 from sandbox.stand_ins.faults import Fault
+from sandbox.stand_ins.keeping import Holding
 from sandbox.stand_ins.server import Handler, StandIn
 from sandbox.stand_ins.stalwart.background import Background
 from sandbox.stand_ins.stalwart.callers import Caller, Callers, Refusal, add_default_roles
@@ -33,6 +34,8 @@ class StalwartStandIn(StandIn):
     """
 
     product = "stalwart"
+    # it reads from the one store that it writes to, in transactions
+    impossible = frozenset({"stale_reads"})
     own_faults = frozenset(
         {
             "server_unavailable",
@@ -118,6 +121,13 @@ class StalwartStandIn(StandIn):
 
     def run_tasks(self) -> int:
         return self.background.run_tasks()
+
+    def holdings(self) -> Sequence[Holding]:
+        return self.registry.holdings()
+
+    def may_change(self, request: web.Request, body: str) -> bool:
+        """All calls are POSTs."""
+        return "/set" in body
 
     # -- HTTP
 

@@ -15,27 +15,27 @@ Key = tuple[str, ...]
 class UniqueKeys:
     """Who holds which key."""
 
-    _held: dict[Key, tuple[str, str]] = field(default_factory=dict)
+    held: dict[Key, tuple[str, str]] = field(default_factory=dict)
 
     def holder(self, *key: str) -> str | None:
         """The id of the object that holds a key."""
-        found = self._held.get(key)
+        found = self.held.get(key)
         return found[1] if found else None
 
     def check(self, kind: str, one: Object) -> None:
         """Raises SetError, which names the holder."""
         for prop, key in _keys(kind, one):
-            held = self._held.get(key)
+            held = self.held.get(key)
             if held is not None and held != (kind, one.get("id")):
                 raise violation(prop, *held)
 
     def take(self, kind: str, one: Object) -> None:
         for _, key in _keys(kind, one):
-            self._held[key] = (kind, one["id"])
+            self.held[key] = (kind, one["id"])
 
     def release(self, kind: str, one: Object) -> None:
         for _, key in _keys(kind, one):
-            self._held.pop(key, None)
+            self.held.pop(key, None)
 
 
 def _keys(kind: str, one: Object) -> Iterator[tuple[str, Key]]:

@@ -1,0 +1,30 @@
+"""No process's clock decides anything that is stored or compared with the database's times: who reads one is listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.time(?:_ns)?|time)\(\)|datetime\.now\(")
+#: file: why it may read its own clock
+MAY: Mapping[str, str] = {
+    "api/auth/token.py": "an issuer says by the wall clock how long a token is good",
+    "api/stripe_events.py": "a signature of Stripe's is good for some minutes",
+    "shared/dispatch/lean_redis.py": "when a message was taken, as kombu notes it; a message is only a hint",
+    "worker/integrations/json_api.py": "a date to wait for, from an answer that does not tell its own time",
+    "worker/integrations/oidc_client.py": "when its own token is to be renewed, by the clock it was noted by",
+    "worker/integrations/stripe_billing.py": "which customers a search may not show yet; a key keeps a second one away",
+    "worker/webhooks/attempt.py": "when a message was signed, which its receiver compares with a clock of its own",
+}
+
+
+def test_wall_clocks_are_read_only_where_it_is_said_why() -> None:
+    reading = {
+        str(path.relative_to(ROOT))
+        for package in ("api", "worker", "shared")
+        for path in (ROOT / package).rglob("*.py")
+        if WALL_CLOCK.search(path.read_text())
+    }
+    assert reading == set(MAY)
