@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ _started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a script's background job ignores Ctrl-C, and so would every process that a test starts and interrupts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or SHARED in os.environ or config.option.collectonly:
         return
     if "MONGODB_URI" in os.environ:
