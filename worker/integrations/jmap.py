@@ -112,8 +112,8 @@ class Jmap:
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
-        answer = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable)
-        responses = answer.json().get("methodResponses") if isinstance(answer.json(), dict) else None
+        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).json()
+        responses = body.get("methodResponses") if isinstance(body, dict) else None
         if not isinstance(responses, list) or len(responses) != len(invocations):
             raise Unavailable("unexpected_answer", "A method was left unanswered.")
         return responses
