@@ -51,6 +51,7 @@ OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
 class StepRecord(NamedTuple):
     """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
 
+    `valid_from`: the oldest dispatch whose messages still count, raised whenever an attempt may have begun before.
     `changes`: sentences on what the step did outside, or in a plan would do. `held_by`: the switch that holds it back,
     `holds`: how often in a row it was.
     """
@@ -60,6 +61,7 @@ class StepRecord(NamedTuple):
     status: StepStatus
     attempts: int = 0
     dispatch: int = 0
+    valid_from: int = 1
     due_at: datetime | None = None
     lease_until: datetime | None = None
     started_at: datetime | None = None

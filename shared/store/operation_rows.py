@@ -99,6 +99,7 @@ def _step_of(row: Document) -> StepRecord:
         status=_STEP_STATUSES[row["status"]],
         attempts=row["attempts"],
         dispatch=row["dispatch"],
+        valid_from=row["validFrom"],
         due_at=row.get("dueAt"),
         lease_until=row.get("leaseUntil"),
         started_at=row.get("startedAt"),

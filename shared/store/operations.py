@@ -68,9 +68,13 @@ class Claim:
 
     @property
     def is_first(self) -> bool:
-        """Whether no attempt of this step ever began before. A failed step's retry counts anew, and is sent anew."""
+        """Whether no attempt of this step ever began before.
+
+        A failed step's retry counts anew, with none but new messages; one that was sent again before anybody took it,
+        as in a backlog, has the first message's leave still.
+        """
         begun = self.operation.action is Action.PROVISION and self.operation.generation == 1
-        return begun and self.operation.dispatch == 1 and self.step.attempts == 1
+        return begun and self.step.valid_from == 1 and self.step.attempts == 1
 
 
 class Operations:

@@ -172,7 +172,12 @@ def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes
     (sent,) = impatient.operations.resend([second.id])
     assert [step.name for step in sent.steps_of_dispatch()] == list(STEPS)
     assert sent.dispatch == 2
-    assert impatient.operations.claim(second.id, "ocis", 1, 60) is not None
+    early, late = (
+        impatient.operations.claim(second.id, name, number, 60) for name, number in (("ocis", 1), ("stalwart", 2))
+    )
+    assert early is not None
+    assert late is not None
+    assert (early.is_first, late.is_first) == (True, True), "being sent again is no attempt"
     assert impatient.operations.claim(second.id, "ocis", 2, 60) is None
     impatient.close()
 
@@ -187,7 +192,9 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
     (sent,) = impatient.operations.resend([operation.id])
     assert [step.name for step in sent.steps_of_dispatch()] == ["ocis"]
     assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
-    assert impatient.operations.claim(operation.id, "ocis", 2, 60) is not None
+    second = impatient.operations.claim(operation.id, "ocis", 2, 60)
+    assert second is not None
+    assert not second.is_first
     impatient.close()
 
 
