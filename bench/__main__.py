@@ -36,8 +36,9 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
             title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
             show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
         if "doors" in chosen:
-            for name, rows in measures.doors(made, runs, 4.0).items():
-                show(console, f"{name}, 8 connections", measures.LOAD_COLUMNS, rows)
+            for connections in (8, 1):
+                for name, rows in measures.doors(made, runs, 4.0, connections).items():
+                    show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
     console.print(f"{time.monotonic() - began:.0f} s in all")
 
 

@@ -1,4 +1,8 @@
-"""The least a door can do: insert and enqueue, find one, find fifty. As durable as the platform, nothing else of it."""
+"""The least a door can do: insert and enqueue, find one, find fifty. As durable as the platform, nothing else of it.
+
+It enqueues as whoever works with Celery does, one task by `send_task`. At `/pushed` it pushes the bare id instead,
+which no worker of Celery's would take.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ import pymongo
 import redis
 from bson import ObjectId
 from bson.json_util import dumps
+from celery import Celery
 from flask import Flask, Response, request
 from pymongo.write_concern import WriteConcern
 
 app = Flask("bare")
+celery = Celery("bare", broker=os.environ["REDIS_URL"])
 
 
 @cache
@@ -30,8 +36,14 @@ def _broker() -> redis.Redis:
 
 @app.post("/tenants")
 def create() -> Response:
-    row = {**request.get_json(), "_id": ObjectId(), "status": "pending", "createdAt": datetime.now(UTC)}
-    _database("bare")["tenants"].insert_one(row)
+    row = _inserted()
+    celery.send_task("bare.provision", [str(row["_id"])])
+    return _answer(row, 201)
+
+
+@app.post("/pushed")
+def create_and_push() -> Response:
+    row = _inserted()
     _broker().lpush("bare", str(row["_id"]))
     return _answer(row, 201)
 
@@ -49,6 +61,12 @@ def page() -> Response:
 @app.get("/health/ready")
 def ready() -> str:
     return "ok"
+
+
+def _inserted() -> dict[str, Any]:
+    row = {**request.get_json(), "_id": ObjectId(), "status": "pending", "createdAt": datetime.now(UTC)}
+    _database("bare")["tenants"].insert_one(row)
+    return row
 
 
 def _answer(body: Any, status: int) -> Response:

@@ -11,7 +11,8 @@ from worker.steps.identity import ensure_group
 from worker.steps.mail import ensure_mail
 from worker.steps.work import StepFunction
 
-STEPS: Mapping[str, StepFunction] = {"authentik": ensure_group, "stalwart": ensure_mail, "ocis": ensure_files}
+#: in the order in which the platform sends them, too
+STEPS: Mapping[str, StepFunction] = {"stalwart": ensure_mail, "ocis": ensure_files, "authentik": ensure_group}
 
 
 def tenant_of(row: dict[str, Any]) -> Tenant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +14,15 @@ from typing import Any
 import psutil
 import pymongo
 import redis
-import requests
+import urllib3
 
 from bench.servers import Servers, wait_until
 from bench.sides import Side
 from sandbox.processes import end, free_port, spawn
 
 CLIENTS = 8
+#: how often is asked whether all are active, and memory is measured: both take time from those who are measured
+LOOK, WEIGH = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Contestant:
         self._port = free_port()
         self._environment = {**servers.environment, **side.environment}
         self._logs = servers.folder
+        self._http = urllib3.PoolManager(maxsize=CLIENTS, timeout=60, retries=False, headers=self.headers)
         self._keep_data = keep_data
         self._processes: list[subprocess.Popen[bytes]] = []
         self._mongo: Any = pymongo.MongoClient(servers.environment["MONGODB_URI"], tz_aware=True)
@@ -70,13 +73,14 @@ class Contestant:
         if "worker" in commands:
             wait_until(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
         wait_until(lambda: _status(f"{self.url}/health/ready") == 200)
-        requests.get(f"{self.url}/users/me", headers=self.headers, timeout=10)
+        self._http.request("GET", f"{self.url}/users/me")
         time.sleep(1.0)
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
             end(process)
+        self._http.clear()
         self._mongo.close()
         self._redis.close()
 
@@ -87,23 +91,17 @@ class Contestant:
     def burst(self, count: int, tag: str) -> Figures:
         """Create tenants over HTTP as fast as they are taken, and wait until all are active."""
         before = self.meters()
-        began = time.monotonic()
+        began = datetime.now(UTC)
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(self.create, [f"{tag}{number}" for number in range(count)]))
-        memory: list[float] = []
-
-        def are_active() -> bool:
-            memory.append(self._memory_mb())
-            return self.finished(tag) >= count
-
-        wait_until(are_active)
-        seconds = time.monotonic() - began
+        memory = self._most_memory_mb(until=lambda: self.finished(tag) >= count)
         after = self.meters()
         spans = self.side.spans(self.database, tag).values()
+        seconds = (max(finished for _, finished in spans) - began).total_seconds()
         waits = [(finished - created).total_seconds() * 1000 for created, finished in spans]
         cpu, commands, operations = ((b - a) / count for a, b in zip(before, after, strict=True))
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
-        return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations, max(memory))
+        return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations, memory)
 
     def paced(self, tag: str, count: int, pause: float) -> list[float]:
         """Milliseconds from a request's first byte to its tenant being active; one request every `pause` seconds."""
@@ -125,8 +123,9 @@ class Contestant:
 
     def create(self, slug: str) -> None:
         body = {"slug": slug, "name": "Bench", "domains": [f"{slug}.test"]}
-        answer = requests.post(f"{self.url}/tenants", json=body, headers=self.headers, timeout=60)
-        answer.raise_for_status()
+        answer = self._http.request("POST", f"{self.url}/tenants", json=body)
+        if answer.status >= 300:
+            raise RuntimeError(f"POST /tenants answered {answer.status}: {answer.data[:500]!r}")
 
     def meters(self) -> tuple[float, float, float]:
         """CPU seconds of our processes, Redis commands, MongoDB operations, since their starts."""
@@ -145,12 +144,21 @@ class Contestant:
             yield root
             yield from root.children(recursive=True)
 
+    def _most_memory_mb(self, until: Callable[[], bool]) -> float:
+        most, weighed = 0.0, 0.0
+        while True:
+            if time.monotonic() - weighed >= WEIGH:
+                most, weighed = max(most, self._memory_mb()), time.monotonic()
+            if until():
+                return most
+            time.sleep(LOOK)
+
     def _memory_mb(self) -> float:
         return float(sum(one.memory_full_info().pss for one in self._all_processes())) / 2**20
 
 
 def _status(url: str) -> int:
     try:
-        return requests.get(url, timeout=2).status_code
-    except requests.RequestException:
+        return urllib3.request("GET", url, timeout=2, retries=False).status
+    except urllib3.exceptions.HTTPError:
         return 0

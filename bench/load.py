@@ -11,8 +11,6 @@ from typing import Any
 
 import aiohttp
 
-CONNECTIONS = 8
-
 
 @dataclass(frozen=True)
 class Request:
@@ -36,14 +34,14 @@ class Load:
 COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms")
 
 
-def drive(url: str, headers: Mapping[str, str], what: Request, seconds: float) -> Load:
+def drive(url: str, headers: Mapping[str, str], what: Request, seconds: float, connections: int) -> Load:
     """Ask again as soon as an answer is there, on each connection. Raises for any answer that is an error."""
-    times = asyncio.run(_drive(url, headers, what, seconds))
+    times = asyncio.run(_drive(url, headers, what, seconds, connections))
     cuts = statistics.quantiles(times, n=100, method="inclusive")
     return Load(len(times) / seconds, cuts[49] * 1000, cuts[98] * 1000)
 
 
-async def _drive(url: str, headers: Mapping[str, str], what: Request, seconds: float) -> list[float]:
+async def _drive(url: str, headers: Mapping[str, str], what: Request, seconds: float, connections: int) -> list[float]:
     times: list[float] = []
     numbers = iter(range(10**9))
     end = time.perf_counter() + seconds
@@ -55,7 +53,7 @@ async def _drive(url: str, headers: Mapping[str, str], what: Request, seconds: f
                 answer.raise_for_status()
             times.append(time.perf_counter() - began)
 
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(headers=dict(headers), connector=connector) as session:
-        await asyncio.gather(*(connection(session) for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(connection(session) for _ in range(connections)))
     return times

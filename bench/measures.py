@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bench import contest, load
@@ -84,38 +85,44 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
     return rows
 
 
-def doors(servers: Servers, runs: int, seconds: float, others: int = 200) -> dict[str, Rows]:
-    """Requests to the platform's door beside the least a door can do, on the same records."""
-    asked = {"POST /tenants": _post, "GET /tenants/<slug>": _get, "GET /tenants (50)": _page}
-    tables: dict[str, Rows] = {name: {DOOR.name: [], BARE.name: []} for name in asked}
+def doors(servers: Servers, runs: int, seconds: float, connections: int, others: int = 200) -> dict[str, Rows]:
+    """Requests to the platform's door beside the least a door can do, on the same records. The rival comes last."""
+    asked: dict[str, dict[str, tuple[Side, Callable[[int], Request]]]] = {
+        "POST /tenants": {
+            DOOR.name: (DOOR, partial(_post, "/tenants")),
+            "bare, pushes an id": (BARE, partial(_post, "/pushed")),
+            "bare, sends a task": (BARE, partial(_post, "/tenants")),
+        },
+        "GET /tenants/<slug>": {side.name: (side, _get) for side in (DOOR, BARE)},
+        "GET /tenants (50)": {side.name: (side, _page) for side in (DOOR, BARE)},
+    }
+    tables: dict[str, Rows] = {name: {row: [] for row in sides} for name, sides in asked.items()}
     with ExitStack() as stack:
-        door = stack.enter_context(Contestant(DOOR, servers))
-        bare = stack.enter_context(Contestant(BARE, servers))
-        door.create("original")
-        fill(door.database, "original", others, 0)
-        for run in range(-1, runs):
-            for name, make in asked.items():
-                for contestant in (door, bare):
-                    # run -1 only warms up
-                    figures = _driven(contestant, make(run), seconds if run >= 0 else 1.0)
-                    if run >= 0:
-                        tables[name][contestant.side.name].append(figures)
+        open_doors = {side.name: stack.enter_context(Contestant(side, servers)) for side in (DOOR, BARE)}
+        open_doors[DOOR.name].create("original")
+        fill(open_doors[DOOR.name].database, "original", others, 0)
+        for run, (name, sides) in itertools.product(range(-1, runs), asked.items()):
+            for row, (side, make) in sides.items():
+                # run -1 only warms up
+                figures = _driven(open_doors[side.name], make(run), seconds if run >= 0 else 1.0, connections)
+                if run >= 0:
+                    tables[name][row].append(figures)
     return tables
 
 
-def _driven(contestant: Contestant, request: Request, seconds: float) -> Load:
+def _driven(contestant: Contestant, request: Request, seconds: float, connections: int) -> Load:
     before, _, _ = contestant.meters()
-    figures = drive(contestant.url, contestant.headers, request, seconds)
+    figures = drive(contestant.url, contestant.headers, request, seconds, connections)
     after, _, _ = contestant.meters()
     return replace(figures, cpu_ms=(after - before) / (figures.per_second * seconds) * 1000)
 
 
-def _post(run: int) -> Request:
+def _post(path: str, run: int) -> Request:
     def body(number: int) -> dict[str, object]:
         slug = f"post{run + 1}x{number}"
         return {"slug": slug, "name": "Bench", "domains": [f"{slug}.test"]}
 
-    return Request("POST", "/tenants", body)
+    return Request("POST", path, body)
 
 
 def _get(run: int) -> Request:

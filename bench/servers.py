@@ -73,7 +73,7 @@ class Servers:
                 [],
                 {"AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"], "AUTHENTIK_STAND_IN_CLIENTS": clients},
             ),
-            "stalwart": (["--dkim-delay", "0.01"], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+            "stalwart": (["--dkim-delay", "0.1"], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
             "ocis": (
                 ["--issuer", "https://unused.invalid/"],
                 {"OCIS_STAND_IN_USERS": f"provisioner:{secret['ocis_password']}:Admin"},

@@ -35,7 +35,7 @@ def _granian(port: int, app: str) -> list[str]:
 
 def _worker(*options: str) -> list[str]:
     celery = [sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", "threads"]
-    shared = ["--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"]
+    shared = ["--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"]
     return [*celery, *shared, *options]
 
 
