@@ -64,7 +64,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     python = [sys.executable, "-m"]
     granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
     celery = ["celery", "-A", "worker.main:app"]
-    pool = ["--pool", "threads", "--concurrency", "32", "-Q", ",".join(QUEUES), "--without-gossip"]
+    pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
     flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
     return [
         Part(

@@ -21,7 +21,7 @@ from worker.steps.registry import STEPS, Functions
 from worker.watchdog import Watchdog
 
 #: what a worker is started with unless somebody chose otherwise
-USUAL_CONCURRENCY = 32
+USUAL_CONCURRENCY = 64
 
 
 #: with usual settings MongoDB's members have a new primary 11 s after one died, and 20 s after one fell silent (seen)

@@ -3,8 +3,8 @@
 kombu makes a client object for every command that it sends beside BRPOP, and takes and acknowledges each message in a
 transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, pairs of
 commands go without MULTI and EXEC, in an order that may be cut in the middle, and the acknowledgements of one turn of
-the loop go together, along with the next message taken. While messages are queueing, noting one as taken takes a few
-more from its queue in the same round trip, never more than the worker has room for.
+the loop go together, along with the next message taken. Noting one as taken takes a few more in the same round trip,
+of its own queue and of the others, since a chord's parts come together; never more than the worker has room for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 #: at most this many acknowledgements wait for the end of the loop's turn
 LARGEST_FLUSH = 64
-#: at most this many messages come along with one, before the other queues have their turn
+#: at most this many messages of each queue come along with one
 LARGEST_HANDFUL = 4
 
 
@@ -39,7 +39,7 @@ class LeanQoS(kombu_redis.QoS):
         self._noted: set[str] = set()
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a taken message, unless it is noted already, and take a handful more of its queue along."""
+        """Note a taken message, unless it is noted already, and take a handful more along."""
         if delivery_tag in self._noted:
             self._noted.discard(delivery_tag)
         else:
@@ -48,7 +48,7 @@ class LeanQoS(kombu_redis.QoS):
             with self._pipeline() as pipe:
                 self._note_with(pipe, [(message._raw, delivery["exchange"], delivery["routing_key"])])
                 self._forget_with(pipe)
-                self.channel.take_along(pipe, delivery["routing_key"], min(room, LARGEST_HANDFUL))
+                self.channel.take_along(pipe, delivery["routing_key"], room)
         LocalQoS.append(self, message, delivery_tag)
 
     def note(self, messages: Sequence[Any]) -> None:
@@ -111,8 +111,8 @@ class LeanChannel(kombu_redis.Channel):
     _qos: LeanQoS | None
     _closing: bool
     _kept: tuple[Any, Any] = (None, None)
-    #: a queue, and messages of it that were taken and not yet delivered
-    _handful: tuple[str, Sequence[bytes]] = ("", ())
+    #: messages that were taken and not yet delivered, each with its queue
+    _handful: Sequence[tuple[str, bytes]] = ()
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         stock: Any = super()
@@ -124,13 +124,27 @@ class LeanChannel(kombu_redis.Channel):
             self._kept = (self.pool, client)
         return client
 
-    def take_along(self, pipe: Any, queue: str, count: int) -> None:
-        """Execute the pipeline, and with it take up to `count` messages of the queue, which follow the one at hand."""
-        if count < 1 or queue not in self._active_queues or self._closing:
-            pipe.execute()
-            return
-        pipe.rpop(queue, count)
-        self._handful = (queue, pipe.execute()[-1] or ())
+    def take_along(self, pipe: Any, queue: str, room: int) -> None:
+        """Execute the pipeline, and with it take up to `room` messages: of this queue first, then of the others."""
+        asked: list[str] = []
+        for name in self._queues_from(queue):
+            count = min(room, LARGEST_HANDFUL)
+            if count < 1:
+                break
+            pipe.rpop(name, count)
+            asked.append(name)
+            room -= count
+        answers = pipe.execute()
+        found = answers[len(answers) - len(asked) :]
+        self._handful = [(name, text) for name, texts in zip(asked, found, strict=True) for text in texts or ()]
+
+    def _queues_from(self, first: str) -> Sequence[str]:
+        """The queues that are read, beginning with this one; none when it is no more, or the channel closes."""
+        stock: Any = super()
+        mine: list[str] = stock.active_queues
+        if self._closing or first not in mine:
+            return ()
+        return (first, *(name for name in mine if name != first))
 
     def _brpop_read(self, **options: Any) -> Any:
         stock: Any = super()
@@ -144,14 +158,12 @@ class LeanChannel(kombu_redis.Channel):
             self._deliver_handful()
 
     def _deliver_handful(self) -> None:
-        (queue, texts), self._handful = self._handful, ("", ())
-        if not texts:
-            return
-        qos: Any = self.qos
-        messages = [message for message in map(_readable, texts) if message is not None]
-        if messages:
-            qos.note(messages)
-        for message in messages:
+        taken, self._handful = self._handful, ()
+        read = [(queue, message) for queue, text in taken if (message := _readable(text)) is not None]
+        if read:
+            qos: Any = self.qos
+            qos.note([message for _, message in read])
+        for queue, message in read:
             self.connection._deliver(message, queue)
 
     def close(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.domain.recipes import INTEGRATIONS
+from shared.domain.recipes import LONGEST_FIRST
 
 RUN_STEP = "dezky.run_step"
 FINALIZE = "dezky.finalize"
 
 #: the queue of messages that belong to no integration
 CONTROL_QUEUE = "control"
-QUEUES = (*INTEGRATIONS, CONTROL_QUEUE)
+QUEUES = (*LONGEST_FIRST, CONTROL_QUEUE)

@@ -15,7 +15,7 @@ from shared.dispatch.envelope import Letter, TaskCall, chord_letters, lone_lette
 from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.domain.broker_address import BrokerAddress
 from shared.domain.operation import Operation, StepRecord
-from shared.domain.recipes import INTEGRATION_OF_STEP, integration_of
+from shared.domain.recipes import INTEGRATION_OF_STEP, LONGEST_FIRST, integration_of
 from shared.memory import Memory
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,9 @@ SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
 
 #: what waits in a queue this long is not lost, only late: sent again, it would make the queue longer still
 FULL_QUEUE = 100
+
+
+_PLACES = {integration: place for place, integration in enumerate(LONGEST_FIRST)}
 
 
 class Dispatcher:
@@ -110,7 +113,9 @@ class Dispatcher:
 
 
 def _to_send(operation: Operation, leaving: Collection[str]) -> list[StepRecord]:
-    return [step for step in operation.steps_of_dispatch() if _queue_of(step, operation) not in leaving]
+    queued = [(_queue_of(step, operation), step) for step in operation.steps_of_dispatch()]
+    queued.sort(key=lambda pair: _PLACES.get(pair[0], len(_PLACES)))
+    return [step for queue, step in queued if queue not in leaving]
 
 
 def _facts(operation: Operation, steps: Sequence[StepRecord]) -> dict[str, object]:

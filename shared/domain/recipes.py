@@ -28,6 +28,10 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
     BILLING: (),
 }
 
+#: the order in which a phase's steps are sent: who takes longest begins first, or a tenant waits for it at the end.
+#: Stalwart makes keys in the background for a second or more, OCIS is asked three times in a row, Authentik once
+LONGEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
+
 #: integrations of which nothing is seen, no step and no status, until they are configured
 OPTIONAL = frozenset({BILLING})
 

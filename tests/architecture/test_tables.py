@@ -21,7 +21,7 @@ from shared.dispatch.names import FINALIZE, QUEUES, RUN_STEP
 from shared.dispatch.redis_guard import GUARDED_CELERY
 from shared.domain import errors, reasons
 from shared.domain.operation import Action
-from shared.domain.recipes import INTEGRATIONS, RECIPES, TRANSITIONS
+from shared.domain.recipes import INTEGRATIONS, LONGEST_FIRST, RECIPES, TRANSITIONS
 from shared.settings import Settings
 from worker.app import create_worker
 from worker.integrations.connecting import connect_integrations
@@ -46,7 +46,7 @@ def test_every_action_has_a_recipe_and_a_transition_and_every_step_of_it_a_funct
 
 
 def test_every_integration_has_a_queue_and_a_client(settings: Settings) -> None:
-    assert set(INTEGRATIONS) < set(QUEUES)
+    assert set(INTEGRATIONS) == set(LONGEST_FIRST) < set(QUEUES)
     assert set(connect_integrations(settings)) == set(INTEGRATIONS)
 
 

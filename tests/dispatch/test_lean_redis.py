@@ -182,13 +182,33 @@ def test_a_queueing_message_brings_a_handful_along_and_none_is_worked_on_unnoted
     assert broker.hlen("unacked") == 12
 
 
+def test_the_parts_of_a_chord_come_from_their_queues_in_one_turn(connection: Connection, broker: redis.Redis) -> None:
+    queues = [Queue(name) for name in ("stalwart", "ocis", "authentik", "control")]
+    seen: list[str] = []
+    with connection.Consumer(
+        queues, prefetch_count=12, on_message=lambda message: seen.append(message.delivery_info["routing_key"])
+    ):
+        for queue in queues[:3]:
+            with connection.SimpleQueue(queue.name) as simple:
+                simple.put({})
+        broker.config_resetstat()
+        connection.drain_events(timeout=5)
+        assert seen == ["stalwart", "ocis", "authentik"]
+        assert broker.hlen("unacked") == 3
+    assert broker.info("commandstats")["cmdstat_brpop"]["calls"] <= 1
+
+
 def test_no_more_messages_are_taken_than_there_is_room_for(connection: Connection, broker: redis.Redis) -> None:
     sent(connection, 12)
+    queues = [Queue("authentik"), Queue("ocis")]
+    with connection.SimpleQueue("ocis") as simple:
+        simple.put({})
     taken: list[Any] = []
-    with connection.Consumer([Queue("authentik")], prefetch_count=3, callbacks=[lambda _, m: taken.append(m)]):
+    with connection.Consumer(queues, prefetch_count=3, callbacks=[lambda _, m: taken.append(m)]):
         connection.drain_events(timeout=5)
         assert len(taken) == 3
         assert broker.llen("authentik") == 9
+        assert broker.llen("ocis") == 1
         taken[0].ack()
         connection.drain_events(timeout=5)
     assert len(taken) == 4
