@@ -166,7 +166,7 @@ class Authentik:
             return Missing() if is_json else Refused("not_supported", "There is no such page; is the URL Authentik's?")
         if answer.status == 400 and is_json and _complains_of_name(answer):
             return Refused("taken" if method in ("POST", "PATCH") else "invalid")
-        return Refused("invalid" if answer.status == 400 else "not_supported", f"It answered {answer.status}.")
+        return answer.refusal()
 
     def _refusal(self, path: str) -> Refused:
         """A 403 means a bad token or a missing permission; only a good token may read itself."""

@@ -165,7 +165,7 @@ def _http_fault(answer: Answer) -> Fault:
         return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
     if answer.status == 404:
         return Refused("not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed.")
-    return Refused("invalid", f"It answered {answer.status}.")
+    return answer.refusal()
 
 
 def _limit(answer: Answer) -> str | None:

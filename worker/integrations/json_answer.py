@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.domain.faults import Unavailable
+from shared.domain.faults import Refused, Unavailable
 
 T = TypeVar("T")
+
+#: what says that the values are at fault, and not the address, the version or something in between
+OF_VALUES = frozenset({400, 422})
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Answer:
     @property
     def is_empty(self) -> bool:
         return not self.content.strip()
+
+    def refusal(self) -> Refused:
+        """What a status comes to that the product gives no meaning of its own, such as a redirect or a 405."""
+        return Refused("invalid" if self.status in OF_VALUES else "not_supported", f"It answered {self.status}.")
 
     def json(self) -> Any:
         """Raises Unavailable("unexpected_answer") when the body is not JSON."""

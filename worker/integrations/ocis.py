@@ -192,4 +192,4 @@ def _meaning(method: str, path: str, answer: Answer) -> Fault:
         return Missing() if is_json else Refused("not_supported", "There is no LibreGraph at this URL.")
     if answer.status == 409:
         return Refused("taken")
-    return Refused("invalid", f"It answered {answer.status}.")
+    return answer.refusal()
