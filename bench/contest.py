@@ -145,13 +145,17 @@ class Contestant:
             yield from root.children(recursive=True)
 
     def _most_memory_mb(self, until: Callable[[], bool]) -> float:
+        """The most that was held until something comes true. Raises TimeoutError."""
         most, weighed = 0.0, 0.0
-        while True:
+
+        def look() -> bool:
+            nonlocal most, weighed
             if time.monotonic() - weighed >= WEIGH:
                 most, weighed = max(most, self._memory_mb()), time.monotonic()
-            if until():
-                return most
-            time.sleep(LOOK)
+            return until()
+
+        wait_until(look, LOOK)
+        return most
 
     def _memory_mb(self) -> float:
         return float(sum(one.memory_full_info().pss for one in self._all_processes())) / 2**20
