@@ -1,10 +1,10 @@
 """kombu's Redis transport with fewer commands and round trips a message. Messages and keys are kombu's own.
 
 kombu makes a client object for every command that it sends beside BRPOP, and takes and acknowledges each message in a
-transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, pairs of
-commands go without MULTI and EXEC, in an order that may be cut in the middle, and the acknowledgements of one turn of
-the loop go together, along with the next message taken. Noting one as taken takes a few more in the same round trip,
-of its own queue and of the others, since a chord's parts come together; never more than the worker has room for.
+transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, and the
+acknowledgements of one turn of the loop go together, along with the next message taken. Noting one as taken takes a
+few more in the same transaction, of its own queue and of the others, since a chord's parts come together; never more
+than the worker has room for.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ class LeanQoS(kombu_redis.QoS):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._acked: list[str] = []
-        self._noted: set[str] = set()
+        #: tags of what came along and was not delivered yet; that of a message that was doubled may be there twice
+        self._noted: list[str] = []
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a taken message, unless it is noted already, and take a handful more along."""
         if delivery_tag in self._noted:
-            self._noted.discard(delivery_tag)
+            self._noted.remove(delivery_tag)
         else:
             delivery = message.delivery_info
             room = (self.can_consume_max_estimate() or 0) - 1
@@ -58,11 +59,10 @@ class LeanQoS(kombu_redis.QoS):
             rows = zip(messages, routes, strict=True)
             self._note_with(pipe, [(raw, route["exchange"], route["routing_key"]) for raw, route in rows])
             pipe.execute()
-        self._noted.update(message["properties"]["delivery_tag"] for message in messages)
+        self._noted += [message["properties"]["delivery_tag"] for message in messages]
 
     def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
-        """The index goes last: a worker whose clock is ahead restores at once whatever stands there, and would take an
-        entry whose message is still to come for one without. Nobody would ever look for that message again."""
+        """In the hash, and in the index by which it is looked for when its worker is dead."""
         texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
         pipe.hset(self.unacked_key, mapping=texts)
         pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
@@ -101,7 +101,9 @@ class LeanQoS(kombu_redis.QoS):
             pipe.zrem(self.unacked_index_key, *tags)
 
     def _pipeline(self) -> Any:
-        return self.channel._create_client().pipeline(transaction=False)
+        """A transaction: hash and index say the same, though a worker die within its sending, or another do the same
+        with a message that was doubled. An entry of the hash alone would stay for ever."""
+        return self.channel._create_client().pipeline(transaction=True)
 
 
 class LeanChannel(kombu_redis.Channel):
