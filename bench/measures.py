@@ -15,7 +15,7 @@ from bench.contest import Contestant, Figures
 from bench.crowd import fill
 from bench.load import Load, Request, drive
 from bench.script import Script
-from bench.servers import Servers
+from bench.servers import KEYS_LATER, Servers
 from bench.sides import BARE, CROWDED, DOOR, PLAIN, PLATFORM, WITH_EVENTS, Side
 
 Rows = dict[str, list[Any]]
@@ -74,11 +74,11 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
     rows: Rows = {PLATFORM.name: [], PLAIN.name: [], "script": []}
     for _ in range(runs):
         for side in (PLATFORM, PLAIN):
-            servers.refresh(latency)
+            servers.refresh(latency, KEYS_LATER)
             with Contestant(side, servers) as contestant:
                 contestant.burst(WARM, _tag())
                 rows[side.name].append(_paced(contestant.paced(_tag(), PACED, PAUSE)))
-        servers.refresh(latency)
+        servers.refresh(latency, KEYS_LATER)
         script = Script(servers.environment)
         script.paced(_tag(), WARM, 0.0)
         rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
