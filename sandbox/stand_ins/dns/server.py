@@ -196,6 +196,11 @@ class _Datagrams(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
+    def connection_lost(self, _: Exception | None) -> None:
+        # whoever is kept waiting by a fault gets no answer any more
+        for task in self._running:
+            task.cancel()
+
     def datagram_received(self, data: bytes, addr: Any) -> None:
         def send(answer: bytes) -> None:
             self._transport.sendto(answer, addr)  # type: ignore[attr-defined]
