@@ -96,7 +96,7 @@ def work(saved: Saved) -> Callable[..., Work]:
 
     def make(product: str, *, is_first: bool = False, **fields: Any) -> Work:
         stamper = Stamper(product, STAMP_KEYS)
-        return Work(tenant(remote=dict(saved), **fields), PLAN, stamper, saved, is_first=is_first)
+        return Work(tenant(remote=dict(saved), **fields), PLAN, stamper, saved, is_first=is_first, found=saved)
 
     return make
 

@@ -177,7 +177,8 @@ class Runner:
         work = self._work(tenant, claim, integration)
         outcome = self._run(function, work, client)
         # what earlier attempts did counts as well, once
-        return replace(outcome, changes=tuple(dict.fromkeys((*claim.step.changes, *work.changes))))
+        changes = tuple(dict.fromkeys((*claim.step.changes, *work.changes)))
+        return replace(outcome, changes=changes, found={} if work.is_plan else work.found)
 
     def _run(self, function: StepFunction, work: Work, client: Any) -> Outcome:
         try:

@@ -34,7 +34,7 @@ class DomainRecordAnswer(AnswerModel):
             name=record.name,
             type=record.type,
             value=record.value,
-            ttl=record.ttl or SUGGESTED_TTL,
+            ttl=SUGGESTED_TTL,
             essential=wanted.is_proof or is_essential(record),
             presence=sighting.check.presence if sighting else None,
             seen=list(sighting.check.seen) or None if sighting else None,

@@ -1,4 +1,4 @@
-"""DNS records as values: read out of a mail server's zone text, made comparable, held against what DNS answers."""
+"""DNS records as values: made comparable, and held against what DNS answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from enum import StrEnum
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.zone
 from dns.exception import DNSException
 
-#: seconds; what we suggest where the mail server's zone text names none
+#: seconds; what we suggest for every record
 SUGGESTED_TTL = 3600
 #: types whose data is host names and numbers, where case means nothing
 CASELESS = frozenset({"MX", "CNAME", "SRV", "NS", "TLSA"})
@@ -27,7 +26,7 @@ Question = tuple[str, str]
 
 @dataclass(frozen=True)
 class Record:
-    """A record to publish. `name`: absolute, lower case, no dot at its end. `ttl`: seconds.
+    """A record to publish. `name`: absolute, lower case, no dot at its end.
 
     `value`: a TXT record's text with its chunks joined; any other type's data as in a zone file.
     """
@@ -35,7 +34,6 @@ class Record:
     name: str
     type: str
     value: str
-    ttl: int | None = None
 
     @property
     def question(self) -> Question:
@@ -55,20 +53,6 @@ class Check:
     record: Record
     presence: Presence
     seen: tuple[str, ...] = ()
-
-
-def records_of_zone(domain: str, text: str) -> tuple[Record, ...]:
-    """The records in the zone text of `domain`, in its order. Raises ValueError when it cannot be read."""
-    try:
-        zone = dns.zone.from_text(
-            f"$TTL {SUGGESTED_TTL}\n{text}", origin=f"{domain}.", relativize=False, check_origin=False
-        )
-    except (DNSException, ValueError):
-        raise ValueError("The zone text cannot be read.") from None
-    return tuple(
-        Record(owner.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(data.rdtype), value_of(data), ttl)
-        for owner, ttl, data in zone.iterate_rdatas()
-    )
 
 
 def value_of(data: dns.rdata.Rdata) -> str:

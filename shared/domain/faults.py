@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from shared.domain.reasons import REASONS
 
@@ -57,7 +59,8 @@ class Result(StrEnum):
 class Outcome:
     """An attempt's end. `notes`: small facts worth showing on the operation (such as `members: pending`).
 
-    `changes`: sentences on what was done outside, or in a plan would be.
+    `changes`: sentences on what was done outside, or in a plan would be. `found`: remote fields of the tenant that are
+    put on its record along with the attempt's end.
     """
 
     result: Result
@@ -66,6 +69,7 @@ class Outcome:
     wait: float | None = None
     notes: dict[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def remedy(self) -> str | None:

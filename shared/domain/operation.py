@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Action(StrEnum):
@@ -85,6 +85,7 @@ class Operation:
     """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations.
 
     `paused_at`: since when the deadline stands still. `allow_removals`: somebody allowed it to remove more than usual.
+    `found`: remote fields that its steps found, kept until it is settled: by then they are on the tenant's record.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Operation:
     mode: Mode = Mode.APPLY
     paused_at: datetime | None = None
     allow_removals: bool = False
+    found: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.dns_records import SUGGESTED_TTL, Check, Presence, Record
+from shared.domain.dns_records import Check, Presence, Record
 
 CHALLENGE_LABEL = "_dezky-challenge"
 PROOF_KEY = "dezky-verification"
@@ -89,7 +89,7 @@ class ProofMaker:
 
     def record(self, tenant_id: str, domain: str) -> Record:
         """The TXT record that the domain's owner publishes. `domain`: in A-labels."""
-        return Record(challenge_name(domain), "TXT", self._value(self.keys[0], tenant_id, domain), SUGGESTED_TTL)
+        return Record(challenge_name(domain), "TXT", self._value(self.keys[0], tenant_id, domain))
 
     def is_proven(self, tenant_id: str, domain: str, texts: Iterable[str]) -> bool:
         """Whether one of the texts at the challenge's name is this tenant's proof for this domain."""

@@ -82,7 +82,7 @@ class TenantDomain:
 
     def sighting(self, record: Record) -> Sighting | None:
         """What DNS last said of just this record, None when it has not been asked for it."""
-        return next((one for one in self.sightings if _same(one.check.record, record)), None)
+        return next((one for one in self.sightings if one.check.record == record), None)
 
     def _seen(self, look: Look, now: datetime) -> tuple[Sighting, ...]:
         """The look's checks, and what was known before of the records that DNS did not answer for this time."""
@@ -148,7 +148,3 @@ def judged(
 
 def _standing(ownership: Ownership) -> tuple[DomainState, datetime | None]:
     return ownership.state, ownership.proof_lost_at
-
-
-def _same(one: Record, other: Record) -> bool:
-    return (one.name, one.type, one.value) == (other.name, other.type, other.value)

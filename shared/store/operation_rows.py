@@ -136,4 +136,5 @@ def operation_of(row: Document) -> Operation:
         mode=_MODES[row.get("mode", Mode.APPLY)],
         paused_at=row.get("pausedAt"),
         allow_removals=row.get("allowRemovals", False),
+        found=row.get("found") or {},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bson import ObjectId
@@ -215,11 +215,12 @@ class Operations:
         """Mark a closed operation as settled. None when somebody else did, or it is still open."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation_id), "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
-            {"$set": {"settled": True}},
-            return_document=ReturnDocument.AFTER,
+            {"$set": {"settled": True}, "$unset": {"found": ""}},
+            # what was found leaves the row with this write, and goes to the tenant's by another of the transaction
+            return_document=ReturnDocument.BEFORE,
             session=session,
         )
-        return operation_of(row) if row else None
+        return replace(operation_of(row), settled=True) if row else None
 
     def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():

@@ -5,7 +5,7 @@ count), sends, dueAt (not before), lookAt (when the sweep must push it again), l
 finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
 `resentBy` says which look of a sweep sent it last; `leasedUntil`, on one that was stopped, how long its attempts may
-go on.
+go on; `found`, until it is settled, what its steps found for the tenant's record.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         steps_where({"$and": [named(step), {"$not": IS_OPEN}]}, released),
         steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
+    if outcome.found:
+        stages.append({"$set": {"found": {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}}})
     return [*stages, held_up(), *derived(grace)]
 
 

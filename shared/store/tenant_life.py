@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.domain.operation import Action, Operation, OperationStatus, StepStatus
 from shared.domain.recipes import PERSISTENT, TRANSITIONS, integration_of
-from shared.store.mongo import Document, seconds_from_now
+from shared.store.mongo import Document, literals, seconds_from_now
 from shared.store.tenant_filling import left_out
 from shared.store.tenant_rows import REMOTE_FIELDS
 
@@ -42,9 +44,24 @@ def begun(beginning: Beginning) -> Document:
     return fields
 
 
+def remote_fields(fields: Mapping[str, Any]) -> Document:
+    """Fields that put remote ids on record; with DNS records that are others than before goes the time.
+
+    Raises ValueError for a field that no integration knows.
+    """
+    stray = set(fields) - set(REMOTE_FIELDS)
+    if stray:
+        raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
+    put = literals(fields)
+    if "dnsRecords" in put:
+        is_known = {"$eq": ["$dnsRecords", put["dnsRecords"]]}
+        put["dnsRecordsAt"] = {"$cond": [is_known, "$dnsRecordsAt", _NOW_AS_TEXT]}
+    return put
+
+
 def shown(operation: Operation) -> Document:
     """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
-    fields: Document = {}
+    fields = remote_fields(operation.found)
     worst: dict[str, StepStatus] = {}
     touched: set[str] = set()
     unconfigured: set[str] = set()
@@ -83,5 +100,7 @@ def _succeeded(action: Action) -> Document:
         fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None}
     return fields
 
+
+_NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}
 
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)

@@ -31,8 +31,8 @@ from shared.store.mongo import (
     written,
 )
 from shared.store.tenant_filters import change_document, own_filter
-from shared.store.tenant_life import Beginning, begun, settled, shown
-from shared.store.tenant_rows import REMOTE_FIELDS, billing_document, tenant_of
+from shared.store.tenant_life import Beginning, begun, remote_fields, settled, shown
+from shared.store.tenant_rows import billing_document, tenant_of
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -196,15 +196,8 @@ class Tenants:
         return [Due(tenant_of(row), False) for row in again] + [Due(tenant_of(row), True) for row in ended]
 
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
-        """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was.
-
-        With DNS records goes the time at which they are put there.
-        """
-        stray = set(fields) - set(REMOTE_FIELDS)
-        if stray:
-            raise ValueError(f"{', '.join(sorted(stray))}: not a remote field of any integration")
-        times = {"dnsRecordsAt": _NOW_AS_TEXT} if "dnsRecords" in fields else {}
-        return self._guarded(tenant_id, generation, {**literals(fields), **times})
+        """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
+        return self._guarded(tenant_id, generation, remote_fields(fields))
 
     def record_steps(self, operation: Operation) -> bool:
         """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
@@ -231,9 +224,6 @@ class Tenants:
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
-
-
-_NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}
 
 
 def _raised(field: str) -> Document:

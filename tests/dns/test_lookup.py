@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.domain.dns_records import Presence, compare, records_of_zone
+from shared.domain.dns_records import Presence, Record, compare
 from shared.domain.faults import Fault, Refused, Unavailable
 from shared.domain.ownership import ProofMaker
 from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault, publish
@@ -154,7 +154,7 @@ def test_what_was_faulted_never_reaches_the_message(dns: DnsStandIn) -> None:
 def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsStandIn, lookup: DnsLookup) -> None:
     maker = ProofMaker(STAMP_KEYS)
     proof = maker.record(TENANT_ID, "acme.test")
-    wanted = records_of_zone("acme.test", 'acme.test. IN MX 10 mail.platform.test.\nacme.test. IN TXT "v=spf1 mx -all"')
+    wanted = [Record("acme.test", "MX", "10 mail.platform.test."), Record("acme.test", "TXT", "v=spf1 mx -all")]
     publish(dns, (proof.name, proof.type, proof.value), ("acme.test", "MX", "10 mail.platform.test."))
     fault(dns, kind="wrong_answer", path="acme.test TXT$", body="v=spf1 -all", after=1)
     answers = lookup.answers([proof.question, *(record.question for record in wanted)])

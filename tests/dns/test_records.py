@@ -1,4 +1,4 @@
-"""Records: read from a zone's text, and held against DNS with an eye for what makes no difference and what does."""
+"""Records: held against DNS with an eye for what makes no difference and what does."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.stand_ins.dns.zone import data_of
-from sandbox.stand_ins.stalwart.keys import zone_file
-from shared.domain.dns_records import Presence, Record, canonical, compare, records_of_zone, value_of
+from shared.domain.dns_records import Record, canonical, compare, value_of
 
-ZONE = """\
-v1-rsa._domainkey.acme.test. IN TXT (
-    "v=DKIM1; k=rsa; h=sha256; p=AAAA"
-    "BBBB"
-)
-acme.test. IN TXT "v=spf1 mx -all"
-acme.test. IN MX 10 Mail.platform.test.
-_imaps._tcp.acme.test. IN SRV 0 1 993 mail.platform.test.
-autoconfig.acme.test. 300 IN CNAME mail.platform.test.
-"""
 SPF = Record("acme.test", "TXT", "v=spf1 mx -all")
 MX = Record("acme.test", "MX", "10 mail.platform.test.")
 CNAME = Record("autoconfig.acme.test", "CNAME", "mail.platform.test.")
@@ -29,26 +18,6 @@ DKIM = Record("k._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAA
 def presence(record: Record, *answers: str) -> tuple[str, tuple[str, ...]]:
     (check,) = compare([record], {record.question: answers})
     return check.presence, check.seen
-
-
-def test_the_zone_text_of_the_mail_server_becomes_records_with_joined_texts() -> None:
-    found = records_of_zone("acme.test", ZONE)
-    assert found[0] == Record("v1-rsa._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAABBBB", 3600)
-    assert [record.type for record in found] == ["TXT", "TXT", "MX", "SRV", "CNAME"]
-    assert found[-1].ttl == 300
-
-
-def test_the_stand_ins_zone_text_is_read_whole() -> None:
-    text = zone_file({"name": "acme.test"}, [], "mail.platform.test")
-    found = records_of_zone("acme.test", text)
-    assert len(found) == len(text.splitlines())
-    assert all(check.presence is Presence.MISSING for check in compare(found, {}))
-
-
-@pytest.mark.parametrize("text", ["acme.test. IN NOSUCH x", "$INCLUDE other", 'acme.test. IN TXT "open', "((("])
-def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
-    with pytest.raises(ValueError, match="cannot be read"):
-        records_of_zone("acme.test", text)
 
 
 @pytest.mark.parametrize(

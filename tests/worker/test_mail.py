@@ -17,7 +17,8 @@ from shared.domain.stamp import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
 from worker.integrations.jmap import Jmap
 from worker.integrations.json_api import BearerToken, JsonApi
-from worker.integrations.stalwart import Stalwart, TenantMode
+from worker.integrations.stalwart import Furnishing, Stalwart, TenantMode
+from worker.steps import mail as mail_step
 from worker.steps.mail import ensure_mail
 from worker.steps.work import Work
 
@@ -96,7 +97,7 @@ def test_a_second_run_writes_nothing(stalwart: StalwartStandIn, mail: Stalwart, 
     ensure_mail(work("stalwart"), mail)
     stalwart.journal.clear()
     again = Saved()
-    ensure_mail(replace(work("stalwart"), save=again), mail)
+    ensure_mail(replace(work("stalwart"), save=again, found=again), mail)
     assert sets(stalwart) == []
     # the records are not put on record again, and so keep their time
     assert "dnsRecords" in saved
@@ -231,6 +232,45 @@ def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: Erran
         control(slow, "run_tasks")
         assert ensure_mail(work("stalwart"), client(slow)).result is Result.OK
         assert len(objects(slow, "DkimSignature")) == 2
+
+
+class Clock:
+    """Time that goes by only where it is said to; `pauses` are those that somebody slept."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(round(seconds, 3))
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("saving", "looking", "pauses"), [(0.05, 0.0, [0.1, 0.15]), (0.05, 0.1, [0.0, 0.05])])
+def test_what_is_done_while_keys_are_made_is_not_waited_again(
+    work: Errand, monkeypatch: pytest.MonkeyPatch, saving: float, looking: float, pauses: list[float]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(mail_step, "time", clock)
+
+    def saves(**_: Any) -> None:
+        clock.now += saving
+
+    class Slow(Stalwart):
+        looks = 0
+
+        def furnishing(self, domain: str, domain_id: str) -> Furnishing:
+            self.looks += 1
+            clock.now += looking
+            return Furnishing(self.looks == 3, True, ())
+
+    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as server:
+        jmap = Jmap(JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))
+        ensure_mail(replace(work("stalwart", domains=("acme.test",)), save=saves), Slow(jmap, "off"))
+    assert clock.pauses == pauses
 
 
 def test_a_postmaster_somebody_made_as_an_alias_is_good_enough(

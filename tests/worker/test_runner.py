@@ -203,6 +203,42 @@ def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
     assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
+def finding(*records: str) -> Any:
+    def step(work: Work, client: Any) -> Outcome:
+        work.found["dnsRecords"] = list(records)
+        return ok()
+
+    return step
+
+
+def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    rig.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
+    view = control_plane.tenants.get("acme", admin)
+    assert (view.tenant.remote["dnsRecords"], rig.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
+
+
+def test_what_the_last_step_found_is_on_record_with_the_operations_end(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    for step in ("authentik", "ocis", "stalwart"):
+        rig.runner(stalwart=finding("MX")).run(operation.id, step, 1)
+    tenant = control_plane.tenants.get("acme", admin).tenant
+    assert (tenant.status, tenant.remote["dnsRecords"]) == (Status.ACTIVE, ["MX"])
+
+
+def test_what_a_plan_found_is_not_put_on_record(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(rig.runner(stalwart=finding("MX")), operation)
+    plan = control_plane.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
+    assert plan is not None
+    run_all(rig.runner(stalwart=finding("A")), plan)
+    assert rig.seen(plan).settled
+    assert control_plane.tenants.get("acme", admin).tenant.remote["dnsRecords"] == ["MX"]
+
+
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
     rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
 ) -> None:

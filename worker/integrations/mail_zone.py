@@ -8,30 +8,21 @@ import dns.rdatatype
 import dns.zone
 from dns.exception import DNSException
 
+from shared.domain.dns_records import SUGGESTED_TTL, Record, value_of
 from shared.domain.faults import Unavailable
 
 
-def zone_records(domain: str, zone_text: Any) -> tuple[dict[str, str], ...]:
-    """A zone's records as `{domain, name, type, value}`, names without the dot at their end, TXT chunks joined.
+def zone_records(domain: str, zone_text: Any) -> tuple[Record, ...]:
+    """The records in the zone text of `domain`, in its order.
 
     Raises Unavailable("unexpected_answer") for a text that is no zone.
     """
+    text = f"$TTL {SUGGESTED_TTL}\n{zone_text}"
     try:
-        zone = dns.zone.from_text(f"$TTL 3600\n{zone_text}", origin=f"{domain}.", relativize=False, check_origin=False)
-    except DNSException:
+        zone = dns.zone.from_text(text, origin=f"{domain}.", relativize=False, check_origin=False)
+    except (DNSException, ValueError):
         raise Unavailable("unexpected_answer", "The zone text cannot be read.") from None
     return tuple(
-        {
-            "domain": domain,
-            "name": name.to_text(omit_final_dot=True),
-            "type": dns.rdatatype.to_text(data.rdtype),
-            "value": _value(data),
-        }
-        for name, _, data in zone.iterate_rdatas()
+        Record(owner.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(data.rdtype), value_of(data))
+        for owner, _, data in zone.iterate_rdatas()
     )
-
-
-def _value(data: Any) -> str:
-    if data.rdtype == dns.rdatatype.TXT:
-        return b"".join(data.strings).decode()
-    return str(data.to_text())

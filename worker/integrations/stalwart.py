@@ -10,6 +10,7 @@ from typing import Literal
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from shared.domain.dns_records import Record
 from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.jmap import Jmap
@@ -55,7 +56,7 @@ class Furnishing:
 
     has_keys: bool
     has_postmaster: bool
-    records: tuple[dict[str, str], ...]
+    records: tuple[Record, ...]
 
 
 class Stalwart:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from shared.domain.dns_records import Record
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
 from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
@@ -33,12 +34,13 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     if not work.ready_domains:
         return skipped("domains_unverified", **notes)
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
+    since = time.monotonic()
     domains = _ensure_domains(work, mail, owner)
-    furnished = [_furnished(work, mail, domain) for domain in domains]
+    furnished = [_furnished(work, mail, domain, since) for domain in domains]
     for domain, furnishing in zip(domains, furnished, strict=True):
         if not furnishing.has_postmaster:
             _ensure_postmaster(work, mail, domain, owner)
-    _save_records(work, furnished)
+    _note_records(work, {domain.name: one.records for domain, one in zip(domains, furnished, strict=True)})
     return ok(**notes)
 
 
@@ -201,11 +203,11 @@ def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> N
             raise
 
 
-def _furnished(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
+def _furnished(work: Work, mail: Stalwart, domain: MailDomain, since: float) -> Furnishing:
     """What the domain has, once its keys are there: the server makes them in the background within seconds."""
     if work.is_plan:
         return _foreseen(work, mail, domain)
-    found = _looked_for(lambda: mail.furnishing(domain.name, domain.id))
+    found = _looked_for(lambda: mail.furnishing(domain.name, domain.id), since)
     if found is None:
         try:
             mail.make_keys(domain.id)
@@ -223,20 +225,32 @@ def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
     return seen
 
 
-def _looked_for(look: Callable[[], Furnishing]) -> Furnishing | None:
+def _looked_for(look: Callable[[], Furnishing], since: float) -> Furnishing | None:
+    """What a look sees once there are keys; None when patience is over. `since`: when they began to be made.
+
+    A look comes KEY_PAUSE after the one before began, and the second so long after `since`: what was done meanwhile,
+    and the looks' own time, is not waited again.
+    """
     give_up = time.monotonic() + KEY_PATIENCE
+    next_look = since + KEY_PAUSE
     while True:
         seen = look()
         if seen.has_keys:
             return seen
-        if time.monotonic() > give_up:
+        now = time.monotonic()
+        if now > give_up:
             return None
-        time.sleep(KEY_PAUSE)
+        time.sleep(max(0.0, next_look - now))
+        next_look = time.monotonic() + KEY_PAUSE
 
 
-def _save_records(work: Work, furnished: list[Furnishing]) -> None:
-    fresh = [dict(record) for furnishing in furnished for record in furnishing.records]
+def _note_records(work: Work, published: Mapping[str, Sequence[Record]]) -> None:
+    """What is to be published, by domain; of the domains that wait for a proof it stays as it was."""
+    fresh = [
+        {"domain": domain, "name": one.name, "type": one.type, "value": one.value}
+        for domain, records in published.items()
+        for one in records
+    ]
     kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in work.waiting_domains]
-    records = fresh + kept
-    if records != work.remote("dnsRecords"):
-        work.save(dnsRecords=records)
+    if fresh + kept != work.remote("dnsRecords"):
+        work.found["dnsRecords"] = fresh + kept

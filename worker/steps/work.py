@@ -28,7 +28,8 @@ class Deeds(Protocol):
 class Work:
     """One step's errand.
 
-    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once; `member_role` is what a
+    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, `found` holds what can be
+    read again, and goes there with the attempt's end, which saves a write; `member_role` is what a
     tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
     `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
     required.
@@ -51,6 +52,7 @@ class Work:
     most_removals: int | None = None
     changes: list[str] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
+    found: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ready_domains(self) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""What a step found goes to its tenant's record by way of the operation's row, so that no death in between loses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from shared.control_plane.settlement import settle
+from shared.domain.faults import Outcome, Refused, failed, ok
+from shared.domain.operation import Operation, OperationStatus
+from shared.domain.tenant import Tenant
+from shared.domain.views import TenantView
+from shared.settings import Settings
+from shared.store.opening import Store
+
+RECORDS = [{"domain": "acme.test", "name": "acme.test", "type": "TXT", "value": "v=spf1 $now -all"}]
+FOUND = replace(ok(), found={"dnsRecords": RECORDS})
+
+
+@pytest.fixture
+def operation(create: Callable[..., TenantView]) -> Operation:
+    made = create("acme", "acme.test").operation
+    assert made is not None
+    return made
+
+
+def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+    """The attempts of these steps are on record, and their worker dies before it does anything more."""
+    recorded = None
+    for step, outcome in outcomes.items():
+        claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
+        assert claim is not None
+        recorded = store.operations.record(claim, outcome)
+    assert recorded is not None
+    return recorded
+
+
+def tenant(store: Store) -> Tenant:
+    found = store.tenants.find("acme")
+    assert found is not None
+    return found
+
+
+def test_a_worker_that_dies_after_the_last_attempt_leaves_what_it_found_to_whoever_settles(
+    store: Store, settings: Settings, operation: Operation
+) -> None:
+    end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
+    assert "dnsRecords" not in tenant(store).remote
+    assert settle(store, operation.id) is not None
+    seen = tenant(store)
+    assert seen.remote["dnsRecords"] == RECORDS
+    assert seen.remote["dnsRecordsAt"] == seen.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # it is needed there no more, and rows of operations are read by the dozen
+    (row,) = store.client[settings.mongodb_database]["operations"].find()
+    assert (row["settled"], "found" in row) == (True, False)
+
+
+def test_of_a_worker_that_dies_between_two_attempts_nothing_is_lost_either(store: Store, operation: Operation) -> None:
+    end(store, operation, stalwart=FOUND)
+    end(store, operation, authentik=ok(), ocis=failed(Refused("taken")))
+    settled = settle(store, operation.id)
+    assert settled is not None
+    assert (settled.status, tenant(store).remote["dnsRecords"]) == (OperationStatus.FAILED, RECORDS)
+
+
+def test_records_that_are_shown_already_keep_their_time(store: Store, settings: Settings, operation: Operation) -> None:
+    store.tenants.record_steps(end(store, operation, stalwart=FOUND))
+    tenants = store.client[settings.mongodb_database]["tenants"]
+    tenants.update_one({"slug": "acme"}, {"$set": {"dnsRecordsAt": "2026-01-01T00:00:00Z"}})
+    end(store, operation, authentik=ok(), ocis=ok())
+    assert settle(store, operation.id) is not None
+    assert tenant(store).remote == {"dnsRecords": RECORDS, "dnsRecordsAt": "2026-01-01T00:00:00Z"}
+
+
+def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
+    store: Store, settings: Settings, operation: Operation
+) -> None:
+    ended = end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
+    store.client[settings.mongodb_database]["tenants"].update_one({"slug": "acme"}, {"$inc": {"generation": 1}})
+    assert not store.tenants.record_steps(ended)
+    assert settle(store, operation.id) is not None
+    assert tenant(store).remote == {}
+
+
+def test_a_field_that_no_integration_knows_is_refused(store: Store, operation: Operation) -> None:
+    with pytest.raises(ValueError, match="shoeSize: not a remote field"):
+        store.tenants.save_remote(operation.tenant_id, operation.generation, {"shoeSize": 43})

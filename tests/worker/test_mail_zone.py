@@ -1,0 +1,51 @@
+"""The zone text of a mail server, read into records."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.stand_ins.stalwart.keys import zone_file
+from shared.domain.dns_records import Presence, Record, compare
+from shared.domain.faults import Unavailable
+from worker.integrations.mail_zone import zone_records
+
+ZONE = """\
+v1-rsa._domainkey.acme.test. IN TXT (
+    "v=DKIM1; k=rsa; h=sha256; p=AAAA"
+    "BBBB"
+)
+acme.test. IN TXT "v=spf1 mx -all"
+acme.test. IN MX 10 Mail.platform.test.
+_imaps._tcp.acme.test. IN SRV 0 1 993 mail.platform.test.
+autoconfig.acme.test. 300 IN CNAME mail.platform.test.
+"""
+
+
+def test_the_zone_text_of_the_mail_server_becomes_records_with_joined_texts() -> None:
+    found = zone_records("acme.test", ZONE)
+    assert found[0] == Record("v1-rsa._domainkey.acme.test", "TXT", "v=DKIM1; k=rsa; h=sha256; p=AAAABBBB")
+    assert [record.type for record in found] == ["TXT", "TXT", "MX", "SRV", "CNAME"]
+
+
+def test_the_stand_ins_zone_text_is_read_whole() -> None:
+    text = zone_file({"name": "acme.test"}, [], "mail.platform.test")
+    found = zone_records("acme.test", text)
+    assert len(found) == len(text.splitlines())
+    assert all(check.presence is Presence.MISSING for check in compare(found, {}))
+
+
+@pytest.mark.parametrize("text", ["acme.test. IN NOSUCH x", "$INCLUDE other", 'acme.test. IN TXT "open', "((("])
+def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        zone_records("acme.test", text)
+
+
+def test_a_text_that_is_not_utf_8_is_kept_with_its_bytes_told() -> None:
+    (record,) = zone_records("acme.test", 'acme.test. IN TXT "caf\\233"')
+    assert record.value == "caf\\xe9"
+
+
+@pytest.mark.parametrize("text", [None, 17, {}, "\x00"])
+def test_what_is_no_text_at_all_is_said_to_be_no_zone(text: object) -> None:
+    with pytest.raises(Unavailable, match="cannot be read"):
+        zone_records("acme.test", text)
