@@ -53,6 +53,9 @@ def mail_is_as_wished(evidence: Evidence) -> Iterator[str]:
             yield f"{slug} was purged and still has the mail domains {[one['name'] for one in ours]}"
         if wished.life == "alive":
             yield from _postmasters(evidence, slug, [one["id"] for one in ours if one["isEnabled"]])
+            told = sorted({one["domain"] for one in tenant.get("dnsRecords") or ()})
+            if told != wanted:
+                yield f"{slug} is told what to publish for {told}, its domains are {wanted}"
 
 
 def _postmasters(evidence: Evidence, slug: str, domain_ids: list[str]) -> Iterator[str]:

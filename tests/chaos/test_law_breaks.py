@@ -107,6 +107,7 @@ def end_an_api_as_a_watchdog_would(made: World) -> None:
         (purge, "is wished purged and has 1 spaces"),
         (open_again, "its group has the members [], not ['owner@acme.test']"),
         (open_again, "has 0 postmasters in one domain"),
+        (open_again, "is told what to publish for []"),
         (open_again, "its group is not invited into its space"),
         (open_again, "its group says {}"),
         (leave_somebody_in, "its group has the members ['owner@acme.test'], not []"),

@@ -18,7 +18,6 @@ from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, f
 from worker.integrations.jmap import Jmap
 from worker.integrations.json_api import BearerToken, JsonApi
 from worker.integrations.stalwart import Furnishing, Stalwart, TenantMode
-from worker.steps import mail as mail_step
 from worker.steps.mail import ensure_mail
 from worker.steps.work import Work
 
@@ -222,6 +221,14 @@ def test_a_domain_that_left_the_tenant_is_disabled_and_kept(
     assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test"]
 
 
+def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    assert ensure_mail(work("stalwart", domains=()), mail).reason == "no_domains"
+    assert (saved["stalwartDomains"], saved["stalwartDomainId"], saved["dnsRecords"]) == ([], None, [])
+
+
 def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: Errand, saved: Saved) -> None:
     with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartStandIn)
@@ -254,7 +261,8 @@ def test_what_is_done_while_keys_are_made_is_not_waited_again(
     work: Errand, monkeypatch: pytest.MonkeyPatch, saving: float, looking: float, pauses: list[float]
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(mail_step, "time", clock)
+    monkeypatch.setattr("worker.steps.mail.time", clock)
+    monkeypatch.setattr("worker.steps.mail_keys.time", clock)
 
     def saves(**_: Any) -> None:
         clock.now += saving

@@ -50,6 +50,15 @@ def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
     assert saved["stalwartDomainId"] == saved["stalwartDomains"][0]["id"]
 
 
+def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wait(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail)
+    outcome = ensure_mail(proven(work("stalwart", domains=("acme.org",))), mail)
+    assert outcome.reason == "domains_unverified"
+    assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.org"}
+
+
 @pytest.mark.parametrize("still", [("acme.org",), ()])
 def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, still: tuple[str, ...]

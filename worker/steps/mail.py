@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from shared.domain.dns_records import Record
-from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
+from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
-from worker.integrations.stalwart import Furnishing, MailDomain, MailTenant, Stalwart
+from worker.integrations.stalwart import MailDomain, MailTenant, Stalwart
 from worker.steps.mail_closing import unlock_mail
+from worker.steps.mail_keys import furnished_with_keys
 from worker.steps.mail_waiting import keep_open, waiting_notes
 from worker.steps.work import Work
-
-#: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
-KEY_PATIENCE = 1.2
-KEY_PAUSE = 0.15
 
 
 def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
@@ -28,15 +25,17 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     _release_removed(work, mail)
     unlock_mail(work, mail)
     if not work.tenant.domains:
+        _note_records(work, {})
         return skipped("no_domains")
     keep_open(work, mail)
     notes = waiting_notes(work)
     if not work.ready_domains:
+        _note_records(work, {})
         return skipped("domains_unverified", **notes)
     owner = _ensure_tenant(work, mail) if mail.links_tenants() else None
     since = time.monotonic()
     domains = _ensure_domains(work, mail, owner)
-    furnished = [_furnished(work, mail, domain, since) for domain in domains]
+    furnished = [furnished_with_keys(work, mail, domain, since) for domain in domains]
     for domain, furnishing in zip(domains, furnished, strict=True):
         if not furnishing.has_postmaster:
             _ensure_postmaster(work, mail, domain, owner)
@@ -176,14 +175,14 @@ def _release_removed(work: Work, mail: Stalwart) -> None:
     for domain in to_disable:
         work.remove(_disabling(domain), partial(mail.update_domain, domain.id, is_enabled=False))
     if removed:
-        work.save(stalwartDomains=kept)
+        work.save(stalwartDomains=kept, stalwartDomainId=kept[0]["id"] if kept else None)
 
 
 def _disabling(domain: MailDomain) -> str:
     return f"disable the mail domain {domain.name}"
 
 
-# -- addresses, keys, records
+# -- addresses and records
 
 
 def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
@@ -203,47 +202,6 @@ def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> N
             raise
 
 
-def _furnished(work: Work, mail: Stalwart, domain: MailDomain, since: float) -> Furnishing:
-    """What the domain has, once its keys are there: the server makes them in the background within seconds."""
-    if work.is_plan:
-        return _foreseen(work, mail, domain)
-    found = _looked_for(lambda: mail.furnishing(domain.name, domain.id), since)
-    if found is None:
-        try:
-            mail.make_keys(domain.id)
-        except Missing:
-            raise Unavailable("upstream_error", "The domain vanished.") from None
-        raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.", wait=1.0)
-    return found
-
-
-def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
-    """What a plan can know: nothing of a domain that is not there, and of missing keys only that they come."""
-    seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, True, ())
-    if domain.id and not seen.has_keys:
-        work.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
-    return seen
-
-
-def _looked_for(look: Callable[[], Furnishing], since: float) -> Furnishing | None:
-    """What a look sees once there are keys; None when patience is over. `since`: when they began to be made.
-
-    A look comes KEY_PAUSE after the one before began, and the second so long after `since`: what was done meanwhile,
-    and the looks' own time, is not waited again.
-    """
-    give_up = time.monotonic() + KEY_PATIENCE
-    next_look = since + KEY_PAUSE
-    while True:
-        seen = look()
-        if seen.has_keys:
-            return seen
-        now = time.monotonic()
-        if now > give_up:
-            return None
-        time.sleep(max(0.0, next_look - now))
-        next_look = time.monotonic() + KEY_PAUSE
-
-
 def _note_records(work: Work, published: Mapping[str, Sequence[Record]]) -> None:
     """What is to be published, by domain; of the domains that wait for a proof it stays as it was."""
     fresh = [
@@ -252,5 +210,5 @@ def _note_records(work: Work, published: Mapping[str, Sequence[Record]]) -> None
         for one in records
     ]
     kept = [record for record in work.remote("dnsRecords") or [] if record["domain"] in work.waiting_domains]
-    if fresh + kept != work.remote("dnsRecords"):
+    if fresh + kept != (work.remote("dnsRecords") or []):
         work.found["dnsRecords"] = fresh + kept
