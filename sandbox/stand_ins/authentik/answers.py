@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from sandbox.stand_ins.authentik.records import User
+
+T = TypeVar("T")
 
 HTML_404 = "<!doctype html><html><title>Not found</title></html>"
 
@@ -38,8 +41,8 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def page(request: web.Request, items: list[dict[str, Any]]) -> web.Response:
-    """Pages by number; 0 means none. A page beyond the end is a 404."""
+def page(request: web.Request, items: Sequence[T], shown: Callable[[T], dict[str, Any]]) -> web.Response:
+    """Pages by number; 0 means none. A page beyond the end is a 404. Only what is on the page is `shown`."""
     size = min(int(request.query.get("page_size", 20)), 100)
     number = int(request.query.get("page", 1))
     pages = max(1, -(-len(items) // size))
@@ -55,7 +58,8 @@ def page(request: web.Request, items: list[dict[str, Any]]) -> web.Response:
         "start_index": start + 1,
         "end_index": min(start + size, len(items)),
     }
-    return web.json_response({"pagination": pagination, "results": items[start : start + size], "autocomplete": {}})
+    results = [shown(item) for item in items[start : start + size]]
+    return web.json_response({"pagination": pagination, "results": results, "autocomplete": {}})
 
 
 def asked(request: web.Request, option: str, *, default: bool = False) -> bool:

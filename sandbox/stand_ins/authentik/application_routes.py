@@ -45,7 +45,7 @@ class ApplicationRoutes:
         caller = self._directory.users[token.user]
         everything = token.permissions is None and asked(request, "superuser_full_list")
         found = [one for one in self._access.applications.values() if everything or self._access.passes(caller, one)]
-        return page(request, [asdict(one) for one in sorted(found, key=lambda one: one.name)])
+        return page(request, sorted(found, key=lambda one: one.name), asdict)
 
     async def create_application(self, request: web.Request, token: Token) -> web.Response:
         return web.json_response(asdict(self._access.add_application(await json_body(request))), status=201)
@@ -77,7 +77,7 @@ class ApplicationRoutes:
         bindings = list(self._access.bindings.values())
         if "target" in request.query:
             bindings = [one for one in bindings if one.target == request.query["target"]]
-        return page(request, [_shown(one) for one in sorted(bindings, key=lambda one: one.order)])
+        return page(request, sorted(bindings, key=lambda one: one.order), _shown)
 
     async def create_binding(self, request: web.Request, token: Token) -> web.Response:
         return web.json_response(_shown(self._access.add_binding(await json_body(request))), status=201)

@@ -35,9 +35,11 @@ class Directory:
     def add_group(self, body: dict[str, Any], language: str = "en") -> Group:
         fields = self._group_fields(body, whole=True)
         self._require_free(fields["name"], None, language)
+        parents = fields.pop("parents", [])
         group = Group(num_pk=next(self._numbers), **fields)
         self.groups[group.pk] = group
         self.groups_by_name[group.name] = group
+        self._place(group, parents)
         return group
 
     def change_group(self, group: Group, body: dict[str, Any], *, whole: bool, language: str = "en") -> None:
@@ -47,19 +49,25 @@ class Directory:
             self._require_free(fields["name"], group, language)
             del self.groups_by_name[group.name]
             self.groups_by_name[fields["name"]] = group
+        self._place(group, fields.pop("parents", group.parents))
         for name, value in fields.items():
             setattr(group, name, value)
 
     def delete_group(self, group: Group) -> None:
         """Memberships go, and every policy binding that names the group."""
+        self._place(group, [])
         del self.groups[group.pk]
         del self.groups_by_name[group.name]
-        for other in self.groups.values():
-            other.parents = [pk for pk in other.parents if pk != group.pk]
+        for child in group.children.values():
+            child.parents = [pk for pk in child.parents if pk != group.pk]
         self._deleted(group.pk)
 
-    def children_of(self, group: Group) -> list[Group]:
-        return [other for other in self.groups.values() if group.pk in other.parents]
+    def _place(self, group: Group, parents: list[str]) -> None:
+        for pk in group.parents:
+            self.groups[pk].children.pop(group.pk, None)
+        group.parents = parents
+        for pk in parents:
+            self.groups[pk].children[group.pk] = group
 
     def groups_of(self, user: User) -> list[Group]:
         """The groups a user is a direct member of: what tokens name."""

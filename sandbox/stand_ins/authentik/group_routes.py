@@ -53,8 +53,8 @@ class GroupRoutes:
         query = request.query
         groups: Iterable[Group] = self._directory.groups.values()
         if "name" in query:
-            found = self._directory.groups_by_name.get(query["name"].strip())
-            groups = [found] if found else []
+            named = self._directory.groups_by_name.get(query["name"].strip())
+            groups = [named] if named else []
         if "attributes" in query:
             wanted = attribute_filter(query["attributes"])
             groups = [group for group in groups if attributes_match(group.attributes, wanted)]
@@ -62,8 +62,8 @@ class GroupRoutes:
             groups = [group for group in groups if query["search"].lower() in group.name.lower()]
         if "is_superuser" in query:
             groups = [group for group in groups if group.is_superuser == (query["is_superuser"].lower() == "true")]
-        groups = self._with_members(request, groups)
-        return page(request, [self._shown(group, request) for group in sorted(groups, key=lambda g: g.name)])
+        found = sorted(self._with_members(request, groups), key=lambda group: group.name)
+        return page(request, found, lambda group: self._shown(group, request))
 
     async def create_group(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
@@ -135,7 +135,7 @@ class GroupRoutes:
         return [group for group in groups if pks & group.users] if wanted else groups
 
     def _shown(self, group: Group, request: web.Request) -> dict[str, Any]:
-        children, users = self._directory.children_of(group), sorted(group.users)
+        children, users = list(group.children.values()), sorted(group.users)
         parents = [self._directory.groups[pk] for pk in group.parents]
         return {
             "pk": group.pk,

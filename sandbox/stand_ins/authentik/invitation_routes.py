@@ -44,7 +44,7 @@ class InvitationRoutes:
         for option, (field, inner) in FILTERS.items():
             if option in request.query:
                 found = [one for one in found if _inside(one[field], inner) == request.query[option]]
-        return page(request, found)
+        return page(request, found, dict)
 
     async def create_invitation(self, request: web.Request, token: Token) -> web.Response:
         made = self._invitations.invite(await json_body(request), token.user)

@@ -35,6 +35,7 @@ class Group:
     parents: list[str] = field(default_factory=list)
     users: set[int] = field(default_factory=set)
     pk: str = field(default_factory=new_id)
+    children: dict[str, Group] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass

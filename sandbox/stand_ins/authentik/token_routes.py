@@ -35,7 +35,7 @@ class TokenRoutes:
         ]
 
     async def list_tokens(self, request: web.Request, token: Token) -> web.Response:
-        return page(request, [_shown(one) for one in self._tokens.by_identifier.values()])
+        return page(request, list(self._tokens.by_identifier.values()), _shown)
 
     async def create_token(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)

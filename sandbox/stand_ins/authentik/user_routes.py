@@ -73,7 +73,7 @@ class UserRoutes:
             wanted = attribute_filter(query["attributes"])
             users = [user for user in users if attributes_match(user.attributes, wanted)]
         users = self._in_groups(request, users)
-        return page(request, [self._shown(user, request) for user in users])
+        return page(request, list(users), lambda user: self._shown(user, request))
 
     async def create_user(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
