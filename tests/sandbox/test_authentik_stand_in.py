@@ -226,3 +226,26 @@ def test_a_device_code_ends_by_the_clock_of_the_stand_in(call: Caller) -> None:
     started = call.device("anna")
     call.control("advance", seconds=61)
     assert call.poll(started).json()["error"] == "expired_token"
+
+
+def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_is_gone(call: Caller) -> None:
+    def made(name: str, **fields: Any) -> str:
+        return str(call("POST", GROUPS, json={"name": name, **fields}).json()["pk"])
+
+    first, second = made("first"), made("second")
+    child = made("child", parents=[first])
+    call("PATCH", f"{GROUPS}{child}/", json={"parents": [second]})
+    shown = {one["name"]: one for one in call("GET", GROUPS).json()["results"]}
+    assert [shown[name]["children"] for name in ("first", "second")] == [[], [child]]
+    call("DELETE", f"{GROUPS}{second}/")
+    assert call("GET", f"{GROUPS}{child}/").json()["parents"] == []
+    call("DELETE", f"{GROUPS}{child}/")
+    assert call("GET", f"{GROUPS}{first}/").json()["children"] == []
+
+
+def test_a_page_of_groups_says_how_many_there_are_in_all(call: Caller) -> None:
+    for number in range(5):
+        call("POST", GROUPS, json={"name": f"g{number}"})
+    answer = call("GET", f"{GROUPS}?page_size=2&page=2&search=g").json()
+    assert [one["name"] for one in answer["results"]] == ["g2", "g3"]
+    assert [answer["pagination"][key] for key in ("count", "next", "total_pages")] == [5, 3, 3]
