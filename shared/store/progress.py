@@ -22,6 +22,7 @@ from shared.store.phases import derived
 from shared.store.step_expressions import (
     IN_PHASE,
     IS_OPEN,
+    IS_RUNNING,
     Pipeline,
     named,
     next_look,
@@ -74,7 +75,9 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
     if outcome.found:
-        stages.append({"$set": {"found": {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}}})
+        # whoever ends after his operation was stopped comes too late: it may be settled, and its row is read no more
+        known = {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}
+        stages.append({"$set": {"found": {"$cond": [IS_RUNNING, known, "$found"]}}})
     return [*stages, held_up(), *derived(grace)]
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from shared.control_plane.opening import ControlPlane
 from shared.control_plane.settlement import settle
+from shared.domain.access import Actor
 from shared.domain.faults import Outcome, Refused, failed, ok
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.tenant import Tenant
@@ -82,6 +84,18 @@ def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
     assert not store.tenants.record_steps(ended)
     assert settle(store, operation.id) is not None
     assert tenant(store).remote == {}
+
+
+def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_the_row(
+    store: Store, settings: Settings, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    claim = store.operations.claim(operation.id, "stalwart", operation.dispatch, 60)
+    assert claim is not None
+    control_plane.operations.cancel(operation.id, admin)
+    assert store.operations.record(claim, FOUND) is not None
+    (row,) = store.client[settings.mongodb_database]["operations"].find()
+    assert (row["settled"], "found" in row) == (True, False)
+    assert "dnsRecords" not in tenant(store).remote
 
 
 def test_a_field_that_no_integration_knows_is_refused(store: Store, operation: Operation) -> None:
