@@ -22,7 +22,7 @@ from worker.steps.work import Deeds, Work
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 LONGEST_NAME = 255
 #: an empty list is what OCIS answers while its storage is down, too: so often in a row it must be seen
-EMPTY_LOOKS = 3
+EMPTY_LOOKS = 6
 
 
 def ensure_files(work: Work, files: Ocis) -> Outcome:
