@@ -64,6 +64,9 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
+            # a broker that hung answers whoever asked for this lock before, and has long gone: nobody else then gives
+            # dead workers' messages back until it ends
+            "unacked_mutex_expire": 10,
             **transport_options(broker, socket_timeout=socket_timeout, connect_timeout=connect_timeout),
             "socket_keepalive": True,
             "health_check_interval": 10,

@@ -11,99 +11,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from time import time
 from typing import Any
 
-import redis
 import structlog
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
-from kombu.transport.virtual import QoS as LocalQoS
+
+from shared.dispatch.lean_qos import LeanQoS
 
 log = structlog.get_logger(__name__)
 
-#: at most this many acknowledgements wait for the end of the loop's turn
-LARGEST_FLUSH = 64
 #: at most this many messages of each queue come along with one
 LARGEST_HANDFUL = 4
-
-
-class LeanQoS(kombu_redis.QoS):
-    """The messages a worker has taken and not acknowledged, noted in Redis as kombu notes them."""
-
-    channel: Any
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._acked: list[str] = []
-        #: tags of what came along and was not delivered yet; that of a message that was doubled may be there twice
-        self._noted: list[str] = []
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a taken message, unless it is noted already, and take a handful more along."""
-        if delivery_tag in self._noted:
-            self._noted.remove(delivery_tag)
-        else:
-            delivery = message.delivery_info
-            room = (self.can_consume_max_estimate() or 0) - 1
-            with self._pipeline() as pipe:
-                self._note_with(pipe, [(message._raw, delivery["exchange"], delivery["routing_key"])])
-                self._forget_with(pipe)
-                self.channel.take_along(pipe, delivery["routing_key"], room)
-        LocalQoS.append(self, message, delivery_tag)
-
-    def note(self, messages: Sequence[Any]) -> None:
-        """Note messages that came along, all in one round trip, before any of them is worked on."""
-        routes = [message["properties"]["delivery_info"] for message in messages]
-        with self._pipeline() as pipe:
-            rows = zip(messages, routes, strict=True)
-            self._note_with(pipe, [(raw, route["exchange"], route["routing_key"]) for raw, route in rows])
-            pipe.execute()
-        self._noted += [message["properties"]["delivery_tag"] for message in messages]
-
-    def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
-        """In the hash, and in the index by which it is looked for when its worker is dead."""
-        texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
-        pipe.hset(self.unacked_key, mapping=texts)
-        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, time()))
-
-    def ack(self, delivery_tag: str) -> None:
-        """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
-        and finds nothing to do."""
-        LocalQoS.ack(self, delivery_tag)
-        self._acked.append(delivery_tag)
-        if len(self._acked) >= LARGEST_FLUSH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Tell the broker of the acknowledgements it has not heard of."""
-        if self._acked:
-            with self._pipeline() as pipe:
-                self._forget_with(pipe)
-                pipe.execute()
-
-    def flush_at_end(self) -> None:
-        """The last flush. Raises nothing: the connection may be the reason for the end."""
-        try:
-            self.flush()
-        except (redis.RedisError, OSError) as problem:
-            log.warning("broker.acknowledgements_lost", problem=type(problem).__name__)
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        """Also called at the interpreter's exit: what is done is not given back."""
-        self.flush_at_end()
-        super().restore_unacked_once(stderr)
-
-    def _forget_with(self, pipe: Any) -> None:
-        tags, self._acked = self._acked, []
-        if tags:
-            pipe.hdel(self.unacked_key, *tags)
-            pipe.zrem(self.unacked_index_key, *tags)
-
-    def _pipeline(self) -> Any:
-        """A transaction: hash and index say the same, though a worker die within its sending, or another do the same
-        with a message that was doubled. An entry of the hash alone would stay for ever."""
-        return self.channel._create_client().pipeline(transaction=True)
 
 
 class LeanChannel(kombu_redis.Channel):

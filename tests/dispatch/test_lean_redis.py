@@ -15,7 +15,8 @@ from kombu.utils.json import dumps
 
 from shared.dispatch.broker import broker_of
 from shared.dispatch.celery_app import make_celery
-from shared.dispatch.lean_redis import LeanQoS, LeanSentinelTransport, LeanTransport, install_lean_redis
+from shared.dispatch.lean_qos import LeanQoS
+from shared.dispatch.lean_redis import LeanSentinelTransport, LeanTransport, install_lean_redis
 from shared.domain.broker_address import BrokerAddress, Login
 
 INFO = {"exchange": "authentik", "routing_key": "authentik"}
@@ -148,7 +149,7 @@ def test_a_worker_that_dies_while_it_notes_or_acknowledges_leaves_no_message_tha
     qos: Any = connection.default_channel.qos  # type: ignore[attr-defined]
     if act == "acknowledge":
         qos.note(rows)
-        qos._acked = list(tags)
+        qos._acked.extend(tags)
     send = redis.Connection.send_packed_command
 
     def killed(self: Any, command: Any, check_health: bool = True) -> None:
