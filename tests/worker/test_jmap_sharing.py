@@ -153,7 +153,18 @@ def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company
     assert line.texts() == [["a"], ["b", "c"], ["b"], ["c"], ["d", "e"]]
 
 
-def test_a_server_that_refuses_a_shared_request_gets_everything_in_parts_from_then_on(line: Line) -> None:
+def test_a_server_that_refuses_a_shared_request_gets_half_as_much_at_once_from_then_on(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d"), line.ask("e")]
+    line.faults = {2: Refused("invalid", "It answered 400.")}
+    line.answer()
+    until(lambda: len(line.requests) == 2)
+    asked += [line.ask("f"), line.ask("g"), line.ask("h")]
+    line.answer(7)
+    assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"], ["f"], ["g"], ["h"]]
+    assert [len(texts) for texts in line.texts()] == [1, 4, 1, 1, 1, 1, 2, 1]
+
+
+def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
     line.faults = {2: Refused("invalid", "It answered 400.")}
     line.answer()

@@ -158,9 +158,10 @@ class SharedRequests:
     def _part(self, company: list[_Asked], fault: Fault) -> None:
         """Each by itself now, before all who came later. One bad call, or one lost answer, is not everybody's."""
         if isinstance(fault, Refused):
-            # its limits may be set lower than they come; what it takes in parts it gets in parts from here on
-            self._most_calls = 0
-            log.warning("jmap.sharing_refused", calls=sum(len(asked.calls) for asked in company))
+            # its limits may be set lower than they come: half as much goes together from here on
+            refused = sum(len(asked.calls) for asked in company)
+            self._most_calls = min(self._most_calls, refused // 2)
+            log.warning("jmap.sharing_refused", calls=refused, most_from_now_on=self._most_calls)
         still_here = [asked for asked in company if not asked.is_over]
         for asked in still_here:
             asked.goes_alone, asked.is_sent = True, False
