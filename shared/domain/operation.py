@@ -117,6 +117,11 @@ class Operation:
         return self.mode is Mode.PLAN
 
     @property
+    def progress(self) -> tuple[int, int]:
+        """Of two looks at one operation the later has the greater, once a step has ended or begun anew in between."""
+        return self.dispatch, sum(not step.is_open for step in self.steps)
+
+    @property
     def shown_status(self) -> OperationStatus:
         """Ended only once its tenant shows what came of it: whoever sees the end may look there at once."""
         return self.status if self.settled else OperationStatus.RUNNING

@@ -61,7 +61,7 @@ def remote_fields(fields: Mapping[str, Any]) -> Document:
 
 def shown(operation: Operation) -> Document:
     """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
-    fields = remote_fields(operation.found)
+    fields = remote_fields(operation.found) | {"stepsShown": {"$literal": _stand(operation)}}
     worst: dict[str, StepStatus] = {}
     touched: set[str] = set()
     unconfigured: set[str] = set()
@@ -75,6 +75,14 @@ def shown(operation: Operation) -> Document:
         fields[f"provisioningErrors.{step.name}"] = message
     fields |= {f"provisioningStatus.{name}": status for name, status in worst.items()}
     return fields | left_out(unconfigured, touched - unconfigured)
+
+
+def is_news(operation: Operation) -> Document:
+    """An `$expr`: nothing later than this look at the operation's steps is shown yet.
+
+    Whoever has put a step's end on record may be held up before he shows it, while others show the operation's end.
+    """
+    return {"$lte": ["$stepsShown", {"$literal": _stand(operation)}]}
 
 
 def settled(operation: Operation) -> Document:
@@ -99,6 +107,10 @@ def _succeeded(action: Action) -> Document:
         # the name and the domains stay: they are reserved; about people nothing stays
         fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None}
     return fields
+
+
+def _stand(operation: Operation) -> list[int]:
+    return [operation.generation, *operation.progress]
 
 
 _NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}

@@ -31,7 +31,7 @@ from shared.store.mongo import (
     written,
 )
 from shared.store.tenant_filters import change_document, own_filter
-from shared.store.tenant_life import Beginning, begun, remote_fields, settled, shown
+from shared.store.tenant_life import Beginning, begun, is_news, remote_fields, settled, shown
 from shared.store.tenant_rows import billing_document, tenant_of
 
 INDEXES = [
@@ -200,8 +200,8 @@ class Tenants:
         return self._guarded(tenant_id, generation, remote_fields(fields))
 
     def record_steps(self, operation: Operation) -> bool:
-        """Show how a running operation's steps stand, unless a newer change was accepted meanwhile."""
-        return self._guarded(operation.tenant_id, operation.generation, shown(operation))
+        """Show how a running operation's steps stand, unless something later was shown or accepted meanwhile."""
+        return self._guarded(operation.tenant_id, operation.generation, shown(operation), is_news(operation))
 
     def is_current(self, tenant_id: str, generation: int, session: Transaction) -> bool:
         """Whether no newer change was accepted; none can be until the transaction has ended, as this is a write."""
@@ -219,8 +219,8 @@ class Tenants:
         )
         return tenant_of(row) if row else None
 
-    def _guarded(self, tenant_id: str, generation: int, fields: Document) -> bool:
-        condition = {"_id": ObjectId(tenant_id), "generation": generation}
+    def _guarded(self, tenant_id: str, generation: int, fields: Document, expr: Document | None = None) -> bool:
+        condition = {"_id": ObjectId(tenant_id), "generation": generation} | ({"$expr": expr} if expr else {})
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1

@@ -254,6 +254,31 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
     assert control_plane.tenants.get("acme", admin).tenant.remote == {}
 
 
+def test_a_worker_that_shows_its_step_late_leaves_what_the_operations_end_has_shown(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    rig.runner().run(operation.id, "authentik", 1)
+    claim = rig.store.operations.claim(operation.id, "stalwart", 1, 60)
+    assert claim is not None
+    early = rig.store.operations.record(claim, ok())
+    assert early is not None
+    # its worker stands still here, and the one of the last step is through meanwhile
+    rig.runner().run(operation.id, "ocis", 1)
+    assert not rig.store.tenants.record_steps(early)
+    tenant = control_plane.tenants.get("acme", admin).tenant
+    assert (tenant.status, set(tenant.provisioning_status.values())) == (Status.ACTIVE, {"ok"})
+
+
+def test_a_step_that_is_run_again_is_shown_over_the_operations_first_end(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    run_all(rig.runner(ocis=raising(Refused("taken")), stalwart=raising(Refused("taken"))), operation)
+    again = control_plane.operations.retry(operation.id, "ocis", admin)
+    rig.runner(ocis=raising(Unavailable("timeout"))).run(operation.id, "ocis", again.dispatch)
+    shown = control_plane.tenants.get("acme", admin).tenant.provisioning_status
+    assert shown == {"authentik": "ok", "stalwart": "error", "ocis": "pending"}
+
+
 def test_a_step_knows_how_much_time_it_has_left(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
