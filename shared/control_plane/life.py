@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import structlog
 
-from shared.control_plane.purges import PurgeCases
+from shared.control_plane.purges import NoTurnLeft, PurgeCases
 from shared.control_plane.starting import Starter
 from shared.control_plane.tenants import TenantCases
 from shared.domain import access
@@ -18,9 +18,9 @@ from shared.domain.switch import is_observing
 from shared.domain.tenant import Tenant
 from shared.domain.views import Export, Receipt, TenantView, UserQuery
 from shared.settings import Settings
+from shared.store.mongo import Transaction
 from shared.store.opening import Store
 from shared.store.tenant_life import Beginning
-from shared.store.tenants import Due
 
 log = structlog.get_logger(__name__)
 
@@ -91,29 +91,34 @@ class LifeCases:
         """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
         if is_observing(self._store.switches.seen()):
             return 0
-        return sum(self._remove(due.tenant) if due.is_over else self._again(due.tenant) for due in self._due(limit))
-
-    def _due(self, limit: int) -> Iterator[Due]:
-        """What is due, up to the first removal that has to wait for another day."""
+        begun = 0
         for due in self._store.tenants.due(limit):
-            if due.is_over and not self._purges.take():
-                return
-            yield due
+            try:
+                begun += self._remove(due.tenant) if due.is_over else self._again(due.tenant)
+            except NoTurnLeft:
+                self._purges.hold()
+                break  # the others wait for another day as well
+        return begun
 
     def _remove(self, tenant: Tenant) -> bool:
-        """A turn of the day's was taken for it."""
-        has_begun = self._take_up(tenant, Action.PURGE)
-        if not has_begun:
-            self._purges.give_back()
-        return has_begun
+        return self._take_up(tenant, Action.PURGE, self._purges.take)
 
     def _again(self, tenant: Tenant) -> bool:
         action = self._latest_action(tenant)
         return action is not None and self._take_up(tenant, action)
 
-    def _take_up(self, tenant: Tenant, action: Action) -> bool:
+    def _take_up(self, tenant: Tenant, action: Action, take: Callable[[Transaction], None] = lambda _: None) -> bool:
+        """`take`: takes the turn it needs, which is not taken when it does not begin. Raises what that raises."""
+
+        def permit(current: Tenant, session: Transaction) -> None:
+            # others were taken up since it was read: somebody may have resumed, restored or begun it meanwhile
+            if current.generation != tenant.generation:
+                raise ActionNotPossible("Something newer was accepted for the tenant.")
+            take(session)
+
+        beginning, author = Beginning(action, grace=self._grace), Author(None, f"due-{tenant.id}")
         try:
-            self._starter.begin(Beginning(action, grace=self._grace), tenant, Author(None, f"due-{tenant.id}"))
+            self._starter.begin(beginning, tenant, author, permit)
         except (OperationInProgress, ActionNotPossible):
             return False  # something newer is under way; the next look sees what is left to do
         log.info("tenant.taken_up", tenant=tenant.slug, action=action)

@@ -21,6 +21,10 @@ NAME = "purges"
 PURGING = "Removing tenants for good takes a platform administrator."
 
 
+class NoTurnLeft(Exception):
+    """As many removals have begun by themselves as may in a day."""
+
+
 @dataclass(frozen=True)
 class PurgePace:
     """`begun` in the last day, of `per_day`; `extra`: how many more may; `waiting`: tenants whose grace is over.
@@ -58,10 +62,13 @@ class PurgeCases:
 
     # -- the sweep's
 
-    def take(self) -> bool:
-        """Whether one more may begin by itself. The first that may not is told of."""
-        if self._store.allowances.take(NAME, self._per_day, DAY):
-            return True
+    def take(self, session: Transaction) -> None:
+        """Take a turn for one that begins by itself in this transaction. Raises NoTurnLeft."""
+        if not self._store.allowances.take(NAME, self._per_day, DAY, session):
+            raise NoTurnLeft
+
+    def hold(self) -> None:
+        """One found no turn left. The first is told of."""
         waiting = self._store.turns.count_over()
         after = {"waiting": waiting, "perDay": self._per_day}
 
@@ -73,10 +80,6 @@ class PurgeCases:
 
         if self._store.transaction(work):
             log.warning("purges.held", **after)
-        return False
-
-    def give_back(self) -> None:
-        self._store.allowances.give_back(NAME)
 
     def _pace(self) -> PurgePace:
         found = self._store.allowances.find(NAME, DAY)

@@ -23,6 +23,8 @@ from shared.store.operations import AlreadyOpen
 from shared.store.tenant_life import Beginning
 
 T = TypeVar("T")
+#: is called with a tenant as it stands when something is to begin, in that transaction, and raises what forbids it
+Permit = Callable[[Tenant, Transaction], None]
 
 #: how often a start is tried anew because what was in the way went away in between
 TRIES = 3
@@ -90,7 +92,6 @@ class Starter:
 
         `reason`: why, for the event.
         """
-        require_status(action, tenant)
         view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
         self._store.events.append(_started(view, author, reason), session)
         return view
@@ -105,20 +106,28 @@ class Starter:
         *,
         allow_removals: bool = False,
     ) -> TenantView:
-        """Write accepted changes and the operation that carries them out. Raises AlreadyOpen, DomainTaken."""
+        """Write accepted changes and the operation that carries them out.
+
+        Raises AlreadyOpen, DomainTaken, ActionNotPossible.
+        """
         operation_id = new_id()
         changed = self._store.tenants.accept(tenant, changes, operation_id, session)
+        # as it stands now: since it was read it may have been closed
+        require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
 
-    def begin(self, beginning: Beginning, tenant: Tenant, author: Author) -> TenantView:
+    def begin(self, beginning: Beginning, tenant: Tenant, author: Author, permit: Permit | None = None) -> TenantView:
         """Begin an action of the tenant's life, or answer the very one that runs.
 
-        Raises OperationInProgress, ActionNotPossible.
+        `permit`: for what begins by itself, which is never answered with what runs.
+        Raises OperationInProgress, ActionNotPossible, and whatever `permit` does.
         """
 
         def record(session: Transaction) -> TenantView:
             current = self._store.tenants.find_by_id(tenant.id, session) or tenant
             require_status(beginning.action, current)
+            if permit is not None:
+                permit(current, session)
             operation_id = new_id()
             changed = self._store.tenants.begin(current, beginning, operation_id, session)
             view = self.insert(operation_id, beginning.action, changed, author, session)
@@ -128,6 +137,8 @@ class Starter:
         try:
             view = self.recorded(record, tenant)
         except AlreadyOpen:
+            if permit is not None:
+                raise self.in_the_way(tenant) from None
             return self._running(beginning.action, Mode.APPLY, tenant)
         return self.ring(view)
 

@@ -27,7 +27,7 @@ class Allowances:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["allowances"]
 
-    def take(self, name: str, most: int, seconds: float) -> bool:
+    def take(self, name: str, most: int, seconds: float, session: Transaction) -> bool:
         """Use one up; False when `most` were taken in the last `seconds` and nothing extra was allowed."""
         recent = _recent(seconds)
         within = {"$lt": [{"$size": recent}, most]}
@@ -38,17 +38,12 @@ class Allowances:
             "extra": {"$cond": [within, extra, {"$subtract": [extra, 1]}]},
             "heldSince": None,
         }
-        with our_errors():
-            self._rows.update_one({"_id": name}, {"$setOnInsert": {"taken": []}}, upsert=True)
-            return self._rows.update_one(left, [{"$set": taken}]).matched_count == 1
-
-    def give_back(self, name: str) -> None:
-        """What was taken last came to nothing."""
-        with our_errors():
-            self._rows.update_one({"_id": name}, {"$pop": {"taken": 1}})
+        self._begin(name, session)
+        return self._rows.update_one(left, [{"$set": taken}], session=session).matched_count == 1
 
     def hold(self, name: str, session: Transaction) -> bool:
         """Note that it is used up and something waits; False when that was noted before."""
+        self._begin(name, session)
         fresh = {"_id": name, "heldSince": None}
         return self._rows.update_one(fresh, [{"$set": {"heldSince": "$$NOW"}}], session=session).matched_count == 1
 
@@ -64,6 +59,9 @@ class Allowances:
         with our_errors():
             found = list(self._rows.aggregate([{"$match": {"_id": name}}, {"$set": {"taken": _recent(seconds)}}]))
         return _allowance(found[0]) if found else Allowance()
+
+    def _begin(self, name: str, session: Transaction) -> None:
+        self._rows.update_one({"_id": name}, {"$setOnInsert": {"taken": []}}, upsert=True, session=session)
 
 
 def _recent(seconds: float) -> Document:

@@ -66,7 +66,7 @@ def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Store) -
     store.transaction(lambda session: store.allowances.hold("purges", session))
     assert admin("GET", "/purges").json()["waiting"] == 1
     assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
-    assert store.allowances.take("purges", 0, 60)
+    assert store.transaction(lambda session: store.allowances.take("purges", 0, 60, session))
     assert "notices" not in admin("GET", "/health/ready").json()
 
 

@@ -103,6 +103,16 @@ def test_what_did_not_begin_gives_its_turn_back(yard: Yard) -> None:
     assert yard.events("purges.held") == []
 
 
+def test_an_operators_word_for_more_is_not_used_up_by_what_did_not_begin(yard: Yard) -> None:
+    yard.plane.life.take_up(200)
+    for slug in [f"tenant{number}" for number in range(5)]:
+        if yard.tenant(slug).purge_after is not None:
+            yard.plane.life.delete(slug, yard.admin)
+    yard.plane.purges.allow(1, yard.admin)
+    assert yard.plane.life.take_up(200) == 0
+    assert yard.plane.purges.pace(yard.admin).extra == 1
+
+
 def test_only_a_platform_administrator_may_look_or_allow(yard: Yard) -> None:
     outside = Actor(yard.admin.user, frozenset({"portal"}))
     for ask in (yard.plane.purges.pace, lambda actor: yard.plane.purges.allow(1, actor)):
