@@ -87,7 +87,8 @@ def is_news(operation: Operation) -> Document:
 
 def settled(operation: Operation) -> Document:
     """Fields once the operation has closed. What had drifted before it is no longer news."""
-    fields = shown(operation) | {"drift": "$$REMOVE"}
+    # a step of it may have been retried since it failed before: then nothing is to be begun again any more
+    fields = shown(operation) | {"drift": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:

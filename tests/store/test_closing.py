@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from shared.control_plane.opening import ControlPlane
+from shared.control_plane.settlement import settle
 from shared.domain.access import Actor
 from shared.domain.faults import Outcome, Refused, Result, failed, ok
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.switch import Hold
 from shared.domain.views import TenantView
+from shared.settings import Settings
 from shared.store.opening import Store
 
 LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
@@ -90,6 +92,27 @@ def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_
     assert names(again) == ["access"]
     last = attempt(store, again, "access", ok())
     assert (last.status, last.step("ocis").attempts) == (OperationStatus.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["came through", "was stopped"])
+def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
+    store: Store, settings: Settings, closing: Operation, control_plane: ControlPlane, admin: Actor, is_stopped: bool
+) -> None:
+    after = attempt(store, closing, "access", failed(Refused("forbidden")))
+    attempt(store, after, "stalwart", ok())
+    attempt(store, after, "ocis", ok())
+    assert settle(store, closing.id) is not None
+    # five minutes have gone by, and somebody was faster
+    tenants = store.client[settings.mongodb_database]["tenants"]
+    assert tenants.update_one({"retryAt": {"$exists": True}}, [{"$set": {"retryAt": "$$NOW"}}]).modified_count == 1
+    again = control_plane.operations.retry(closing.id, "access", admin)
+    assert control_plane.life.take_up(10) == 0
+    if is_stopped:
+        control_plane.operations.cancel(closing.id, admin)
+    else:
+        attempt(store, again, "access", ok())
+        assert settle(store, closing.id) is not None
+    assert control_plane.life.take_up(10) == 0
 
 
 def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(store: Store, closing: Operation) -> None:
