@@ -11,7 +11,8 @@ from shared.domain import access
 from shared.domain.access import Actor
 from shared.domain.errors import ActionNotPossible, NotFound
 from shared.domain.event import NewEvent
-from shared.domain.operation import Operation, StepStatus
+from shared.domain.operation import Operation, StepRecord, StepStatus
+from shared.domain.recipes import PRESSING
 from shared.domain.tenant import Tenant
 from shared.domain.views import Page, TenantView
 from shared.store.mongo import Transaction
@@ -77,6 +78,7 @@ class OperationCases:
         access.require(access.may_steer(actor, tenant), "Retrying takes an owner or administrator of the tenant.")
         if step.status is not StepStatus.ERROR:
             raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
+        _require_turn(operation, step)
 
         def work(session: Transaction) -> Operation | None:
             if not self._is_latest(operation, session):
@@ -112,3 +114,15 @@ class OperationCases:
         if operation is None or tenant is None or not access.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no operation {operation_id!r}.")
         return operation, tenant
+
+
+def _require_turn(operation: Operation, step: StepRecord) -> None:
+    """No step is run before those of earlier phases are through, but of what closes doors however that may have gone.
+
+    What is through stays so: it needs no look within the transaction. Raises ActionNotPossible.
+    """
+    through = (StepStatus.OK, StepStatus.SKIPPED)
+    before = [one.name for one in operation.steps if one.phase < step.phase and one.status not in through]
+    if before and operation.action not in PRESSING:
+        names = ", ".join(before)
+        raise ActionNotPossible(f"The step {step.name} comes after {names}: there is no use in it before.")

@@ -1,0 +1,78 @@
+"""A failed step that is run again keeps its place: no step runs before those it comes after are through."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.control_plane.opening import ControlPlane
+from shared.control_plane.settlement import settle
+from shared.domain.access import Actor
+from shared.domain.errors import ActionNotPossible
+from shared.domain.faults import Outcome, Refused, failed, ok
+from shared.domain.operation import Operation, OperationStatus
+from shared.domain.tenant import NewTenant, Owner
+from shared.domain.views import TenantView
+from shared.store.opening import Store
+
+TAKEN = failed(Refused("taken"))
+
+
+@pytest.fixture
+def provision(control_plane: ControlPlane, admin: Actor) -> Operation:
+    """Of a tenant whose owner is let in when all else is there."""
+    new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
+    return begun(control_plane.tenants.create(new, admin))
+
+
+def begun(view: TenantView) -> Operation:
+    assert view.operation is not None
+    return view.operation
+
+
+def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+    last = None
+    for step, outcome in outcomes.items():
+        claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
+        assert claim is not None, step
+        last = store.operations.record(claim, outcome)
+    assert last is not None
+    settle(store, last.id)
+    return last
+
+
+def test_nobody_is_let_in_while_what_comes_before_has_failed(
+    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    assert end(store, provision, authentik=ok(), ocis=ok(), stalwart=TAKEN).step("access").reason == "blocked"
+    with pytest.raises(ActionNotPossible, match="stalwart"):
+        control_plane.operations.retry(provision.id, "access", admin)
+    again = control_plane.operations.retry(provision.id, "stalwart", admin)
+    after = end(store, again, stalwart=ok())
+    assert [step.name for step in after.steps_of_dispatch()] == ["access"]
+    assert end(store, after, access=ok()).status is OperationStatus.SUCCEEDED
+
+
+def test_nobody_is_let_in_while_what_comes_before_was_stopped_or_runs_again(
+    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    end(store, provision, authentik=ok(), ocis=ok())
+    control_plane.operations.cancel(provision.id, admin)
+    with pytest.raises(ActionNotPossible, match="stalwart"):
+        control_plane.operations.retry(provision.id, "access", admin)
+    again = control_plane.operations.retry(provision.id, "stalwart", admin)
+    with pytest.raises(ActionNotPossible, match="stalwart"):
+        control_plane.operations.retry(provision.id, "access", admin)
+    assert end(store, again, stalwart=ok()).status is OperationStatus.FAILED
+    last = control_plane.operations.retry(provision.id, "access", admin)
+    assert end(store, last, access=ok()).status is OperationStatus.SUCCEEDED
+
+
+def test_a_purge_keeps_the_group_while_anything_else_is_left(
+    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.operations.cancel(provision.id, admin)
+    control_plane.operations.cancel(begun(control_plane.life.delete("acme", admin)).id, admin)
+    purge = begun(control_plane.life.purge("acme", admin))
+    end(store, purge, ocis=ok(), stalwart=TAKEN)
+    with pytest.raises(ActionNotPossible, match="stalwart"):
+        control_plane.operations.retry(purge.id, "authentik", admin)
