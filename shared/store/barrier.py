@@ -1,7 +1,7 @@
 """The barrier between two operations of one tenant: what an attempt that was stopped may still be writing outside.
 
 Stopping an operation does not stop its attempts under way. So a newer one's steps wait for the leases that are left on
-the same integration, else an older write could land over a newer one.
+the same integration, else an older write could land over a newer one. But not for those of a plan: it writes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 from pymongo.collection import Collection
 
+from shared.domain.operation import Mode
 from shared.domain.recipes import INTEGRATION_OF_STEP
 from shared.store.mongo import Document, Transaction
 
@@ -35,7 +36,7 @@ def waits(
 def _live_leases(rows: Collection[Document], tenant_id: str, session: Transaction) -> dict[str, datetime]:
     """Step name: end of the longest lease that is still alive."""
     pipeline: list[Document] = [
-        {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}}},
+        {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}}},
         {"$unwind": "$steps"},
         {"$match": {"$expr": {"$gt": ["$steps.leaseUntil", "$$NOW"]}}},
         {"$group": {"_id": "$steps.name", "until": {"$max": "$steps.leaseUntil"}}},

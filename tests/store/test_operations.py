@@ -12,7 +12,11 @@ import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
 
+from shared.control_plane.drift import DriftWatch
 from shared.control_plane.opening import ControlPlane
+from shared.control_plane.settlement import settle
+from shared.control_plane.starting import Starter
+from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.errors import OperationInProgress
 from shared.domain.faults import Outcome, Refused, Result, failed, ok, skipped
@@ -303,6 +307,24 @@ def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
         newer = reconciled(control_plane, admin)
         assert store.operations.claim(newer.id, "authentik", 1, 60) is None
         control_plane.operations.cancel(newer.id, admin)
+
+
+def test_nothing_waits_for_an_attempt_that_only_looked(
+    control_plane: ControlPlane, admin: Actor, create: Create, store: Store, settings: Settings, dispatcher: Dispatcher
+) -> None:
+    view = create("acme")
+    assert view.operation is not None
+    finish(store, view.operation, authentik=ok(), stalwart=ok(), ocis=ok())
+    settle(store, view.operation.id)
+    store.transaction(store.turns.look_soon)
+    assert DriftWatch(store, Starter(store, dispatcher, settings), settings).push() == 1
+    plan = store.operations.find_open(view.tenant.id)
+    assert plan is not None
+    take(store, plan, "authentik", lease=60)
+    # the plan gives way, and what it has under way changes nothing outside
+    suspension = control_plane.life.suspend("acme", "unpaid", admin).operation
+    assert suspension is not None
+    assert store.operations.claim(suspension.id, "access", 1, 60) is not None
 
 
 def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
