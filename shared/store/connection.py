@@ -10,6 +10,7 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -70,7 +71,13 @@ def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], 
     def bounded(session: Transaction) -> T:
         if time.monotonic() > give_up:
             raise StoreUnavailable
-        return work(session)
+        try:
+            return work(session)
+        except StoreUnavailable as problem:
+            cause = problem.__cause__
+            if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
+                raise cause from None  # by its label the driver knows that all of it may be tried again
+            raise
 
     with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
         return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pymongo.errors import (
     AutoReconnect,
@@ -13,9 +16,12 @@ from pymongo.errors import (
     WriteError,
 )
 
+from shared.control_plane.opening import ControlPlane
+from shared.domain.access import Actor
 from shared.domain.errors import StoreUnavailable
+from shared.domain.switch import Switch
 from shared.settings import Settings
-from shared.store.mongo import insert, our_errors
+from shared.store.mongo import Transaction, insert, our_errors
 from shared.store.opening import Store
 
 STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "operation was interrupted"}
@@ -60,3 +66,28 @@ def test_a_refused_insert_says_why_and_ends_its_transaction(store: Store, settin
         assert rows.count_documents({}) == 2
     finally:
         rows.drop()
+
+
+def test_several_that_pause_the_same_at_once_all_do(control_plane: ControlPlane, admin: Actor) -> None:
+    gate = threading.Barrier(8)
+
+    def pause(number: int) -> Switch:
+        gate.wait(10)
+        return control_plane.switches.pause("stalwart", f"reason {number}", admin)
+
+    # each is a transaction that meets the others at one row: it is tried again, not told as a database that is away
+    with ThreadPoolExecutor(8) as pool:
+        assert {one.name for one in pool.map(pause, range(8))} == {"stalwart"}
+
+
+def test_the_database_is_not_away_for_whoever_reads_first_in_a_transaction_that_is_tried_again(store: Store) -> None:
+    tries = []
+
+    def work(session: Transaction) -> int:
+        tries.append(1)
+        with our_errors():
+            if len(tries) == 1:
+                raise OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]})
+        return len(tries)
+
+    assert store.transaction(work) == 2
