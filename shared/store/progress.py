@@ -118,6 +118,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
     """
     the_step = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": named(step)}}}
     fresh: Document = {
+        **LET_GO,
         "status": StepStatus.PENDING,
         "attempts": 0,
         "reason": None,

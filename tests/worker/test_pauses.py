@@ -155,3 +155,32 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
     cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
     assert not hurried.store.holds.any()
+
+
+def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.switches.pause("stalwart", "upgrade", admin)
+    assert said(rig, operation) == ["ok", "held", "ok"]
+    control_plane.operations.cancel(operation.id, admin)
+    control_plane.switches.resume("stalwart", admin)
+    again = control_plane.operations.retry(operation.id, "stalwart", admin)
+    assert (again.step("stalwart").held_by, again.step("stalwart").holds) == (None, 0)
+    control_plane.switches.pause("stalwart", "another upgrade", admin)
+    assert rig.runner().run(operation.id, "stalwart", again.dispatch).said == "held"
+    shown = control_plane.tenants.get("acme", admin).tenant
+    assert (shown.provisioning_status["stalwart"], shown.is_degraded) == ("pending", False)
+    assert "another upgrade" in shown.provisioning_errors["stalwart"]
+
+
+def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_retried(
+    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+) -> None:
+    control_plane.switches.pause("all", "upgrade", admin)
+    assert said(rig, operation) == ["held"] * 3
+    control_plane.operations.cancel(operation.id, admin)
+    control_plane.switches.resume("all", admin)
+    control_plane.operations.retry(operation.id, "stalwart", admin)
+    again = control_plane.operations.retry(operation.id, "ocis", admin)
+    assert rig.runner().run(operation.id, "ocis", again.dispatch).said == "ok"
+    assert rig.seen(operation).paused_at is None
