@@ -9,7 +9,6 @@ from shared.domain.errors import ActionNotPossible
 from shared.domain.event import Author
 from shared.domain.operation import Action
 from shared.domain.switch import is_observing, is_paused
-from shared.domain.tenant import Tenant
 from shared.domain.views import TenantView
 from shared.settings import Settings
 from shared.store.mongo import Transaction, new_id
@@ -66,10 +65,9 @@ class Backfill:
         return True
 
     def _begun(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
-        tenant: Tenant | None = self._store.tenants.find_by_id(tenant_id, session)
+        # others were started since it was read: another sweep may have done this one meanwhile
+        tenant = self._store.filling.fill(tenant_id, integration, AGAIN_AFTER, session)
         if tenant is None:
             return None
         reason = f"{integration} was not configured before"
-        view = self._starter.start_within(Action.RECONCILE, tenant, author, session, reason)
-        self._store.filling.fill(tenant, integration, AGAIN_AFTER, session)
-        return view
+        return self._starter.start_within(Action.RECONCILE, tenant, author, session, reason)

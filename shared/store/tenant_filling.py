@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.domain.operation import Action
@@ -30,10 +31,17 @@ class TenantFilling:
             ]
         return [tenant_of(row) for row in found[:limit]]
 
-    def fill(self, tenant: Tenant, integration: str, again_after: float, session: Transaction) -> None:
-        """Show that the integration is waited for. Should it not be reached, look again after so many seconds."""
+    def fill(self, tenant_id: str, integration: str, again_after: float, session: Transaction) -> Tenant | None:
+        """Show that the integration is waited for. Should it not be reached, look again after so many seconds.
+
+        None when it has been brought there since, or is to be by somebody else.
+        """
         fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
-        self._rows.update_one({"_id": ObjectId(tenant.id)}, written(fields), session=session)
+        still = {"_id": ObjectId(tenant_id), "$or": list(unfilled_conditions(integration))}
+        row = self._rows.find_one_and_update(
+            still, written(fields), return_document=ReturnDocument.AFTER, session=session
+        )
+        return tenant_of(row) if row else None
 
 
 def left_out(unconfigured: Collection[str], touched: Collection[str]) -> Document:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from shared.control_plane.backfill import Backfill
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
-from shared.domain.operation import Action
+from shared.domain.operation import Action, Operation
 from shared.domain.tenant import Status
 from shared.domain.views import TenantView
 from shared.settings import Settings
@@ -105,3 +106,28 @@ def test_two_sweeps_at_once_start_one_reconcile(
     assert sum(one.push() for one in [backfill(tenancy, dispatcher) for _ in range(2)]) == 1
     assert len(tenancy.plane.operations.page("acme", tenancy.admin, 10, None).items) == 2
     assert len(tenancy.events(view, "tenant.reconcile")) == 1
+
+
+def test_a_tenant_that_another_sweep_brought_there_meanwhile_is_not_reconciled_again(
+    tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> None:
+    slugs = {"acme", "globex"}
+    for slug in slugs:
+        ended(tenancy, create(slug))
+    work, done = backfill(tenancy, dispatcher), []
+
+    class Slow(Dispatcher):
+        """Its sweep is held up after its first tenant, and another does the second meanwhile."""
+
+        def send(self, operation: Operation) -> bool:
+            done.append(operation.tenant_slug)
+            if len(done) == 1:
+                time.sleep(0.05)
+                assert work.push() == 1
+                ended(tenancy, tenancy.tenant(*slugs.difference(done)))
+                time.sleep(0.05)
+            return False
+
+    assert backfill(tenancy, Slow(tenancy.settings.broker)).push() == 1
+    for slug in slugs:
+        assert len(tenancy.plane.operations.page(slug, tenancy.admin, 10, None).items) == 2
