@@ -97,9 +97,11 @@ class Runner:
             passage = self._gate.ask(operation_id, integration) if integration else Passage()
             if passage.hold is not None:
                 return self._hold(operation_id, step, dispatch, passage.hold)
-            claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
-            if claim is not None:
-                return self._logged(claim, passage)
+            # from before the lease begins, so that however late anybody answers nothing is done outside after it ends
+            with within(self._settings.attempt_seconds):
+                claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
+                if claim is not None:
+                    return self._logged(claim, passage)
             if integration:
                 self._gate.unused(integration, passage)
             return Verdict("nothing to do")
@@ -182,8 +184,7 @@ class Runner:
 
     def _run(self, function: StepFunction, work: Work, client: Any) -> Outcome:
         try:
-            with within(self._settings.attempt_seconds):
-                return function(work, client)
+            return function(work, client)
         except Fault as fault:
             return failed(fault)
         except StoreUnavailable:

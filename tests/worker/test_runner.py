@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from shared.domain.access import Actor
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
 from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
 from shared.domain.reasons import REASONS
-from shared.domain.tenant import Status
+from shared.domain.tenant import Status, Tenant
 from shared.domain.views import TenantView
 from shared.settings import Settings
+from shared.store.mongo import Transaction
 from shared.store.opening import Store
+from shared.store.tenants import Tenants
 from tests.worker.conftest import STEPS, Rig, raising, run_all
 from worker.deadline import remaining
 from worker.steps.work import Work
@@ -286,6 +290,24 @@ def test_a_step_knows_how_much_time_it_has_left(
     rig = Rig(store, dispatcher, make_settings(attempt_seconds=7))
     rig.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 7
+
+
+def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_read(
+    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+) -> None:
+    class Late(Tenants):
+        """The worker stands still as it reads, or the database does."""
+
+        def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
+            time.sleep(2)
+            return super().find_by_id(tenant_id, session)
+
+    settings = make_settings(attempt_seconds=7)
+    late = replace(store, tenants=Late(store.client[settings.mongodb_database]))
+    left = []
+    rig = Rig(late, dispatcher, settings)
+    rig.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    assert 0 < left[0] <= 5
 
 
 def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
