@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from shared.domain.faults import Outcome, sentence
+from shared.domain.operation import Operation
 from shared.domain.switch import (
     ALL,
     CREDENTIALS_SPAN,
@@ -19,6 +20,7 @@ from shared.domain.switch import (
     Switch,
     breaker_hold,
     evidence,
+    may_be_from_a_backup,
     observe_hold,
     pause_hold,
     tenant_switch,
@@ -64,6 +66,10 @@ class Gate:
         if observing is not None:
             return Passage(observing)
         return self._passage(seen, integration, self._tenant_switch(seen, operation_id))
+
+    def may_have_begun(self, operation: Operation) -> bool:
+        """Whether attempts may have begun that are not on record, since a backup was restored."""
+        return may_be_from_a_backup(self._switches.seen(), operation.created_at)
 
     def ask_for(self, integration: str) -> Passage:
         """Whether something that is no operation's may speak to the integration."""

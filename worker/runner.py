@@ -213,7 +213,7 @@ class Runner:
             email_stage=self._settings.authentik_email_stage,
             suspended_mail=self._settings.suspended_mail,
             account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
-            is_first=claim.is_first,
+            is_first=claim.is_first and not self._gate.may_have_begun(operation),
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
         )

@@ -36,6 +36,7 @@ class Switch:
 
     `open_until`: the breaker is open, and from then on one step may probe; None: it is closed. `cause`: a reason of the
     catalogue, `detail` a sentence more. `failures`: attempts in a row that found the integration unavailable.
+    `resumed_at`: when the last pause ended.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Switch:
     cause: str | None = None
     detail: str = ""
     failures: int = 0
+    resumed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +74,13 @@ def is_observing(seen: Mapping[str, Switch]) -> bool:
     """Whether nothing may be changed outside."""
     switch = seen.get(OBSERVE_ONLY)
     return switch is not None and switch.pause is not None
+
+
+def may_be_from_a_backup(seen: Mapping[str, Switch], recorded_at: datetime) -> bool:
+    """Whether what was recorded then may have gone on in a time that the record has lost since: after a restore the
+    platform observes first."""
+    switch = seen.get(OBSERVE_ONLY)
+    return switch is not None and switch.resumed_at is not None and recorded_at <= switch.resumed_at
 
 
 #: a product may ban an address for good for a hundred refused logins

@@ -100,7 +100,7 @@ class Switches:
 
     def resume(self, name: str, session: Transaction) -> Switch | None:
         """Let steps begin. An open breaker may be probed at once. None: nothing was known of this switch."""
-        change = {"pause": None, "openUntil": {"$cond": [_IS_OPEN, "$$NOW", None]}}
+        change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [_IS_OPEN, "$$NOW", None]}}
         row = self._rows.find_one_and_update(
             {"_id": name}, [{"$set": change}], return_document=ReturnDocument.AFTER, session=session
         )
@@ -153,4 +153,5 @@ def _switch(row: Document) -> Switch:
         cause=row.get("cause"),
         detail=row.get("detail") or "",
         failures=row.get("failures", 0),
+        resumed_at=row.get("resumedAt"),
     )

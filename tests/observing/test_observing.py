@@ -161,6 +161,18 @@ def test_the_deadline_of_what_waits_moves_on(make_yard: Callable[..., Yard]) -> 
     assert freed.deadline_at > held.deadline_at
 
 
+def test_what_had_not_begun_in_the_backup_looks_first_whether_it_had_later(yard: Yard) -> None:
+    view = yard.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), yard.admin)
+    backup = [(name, row) for name in ("tenants", "operations") for row in yard.rows[name].find()]
+    assert yard.finish(view).status is OperationStatus.SUCCEEDED
+    for name, row in backup:
+        yard.rows[name].replace_one({"_id": row["_id"]}, row)
+    yard.plane.observing.begin("a backup was restored", yard.admin)
+    yard.plane.observing.end(yard.admin)
+    assert yard.finish(view).status is OperationStatus.SUCCEEDED
+    assert len(yard.spaces()) == 1
+
+
 def test_only_a_platform_administrator_may(yard: Yard) -> None:
     outside = Actor(yard.admin.user, frozenset({"portal"}))
     observing = yard.plane.observing
