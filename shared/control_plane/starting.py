@@ -124,7 +124,7 @@ class Starter:
         """
 
         def record(session: Transaction) -> TenantView:
-            current = self._store.tenants.find_by_id(tenant.id, session) or tenant
+            current = self._current(tenant, session)
             require_status(beginning.action, current)
             if permit is not None:
                 permit(current, session)
@@ -141,6 +141,13 @@ class Starter:
                 raise self.in_the_way(tenant) from None
             return self._running(beginning.action, Mode.APPLY, tenant)
         return self.ring(view)
+
+    def _current(self, tenant: Tenant, session: Transaction) -> Tenant:
+        """As it stands with all that has ended, shown yet or not: of a worker that died before, a removal for good."""
+        latest = self._store.tenants.find_by_id(tenant.id, session) or tenant
+        if latest.operation_id is None or settle_within(self._store, latest.operation_id, session) is None:
+            return latest
+        return self._store.tenants.find_by_id(tenant.id, session) or latest
 
     def insert(
         self,
