@@ -188,7 +188,7 @@ class Tenants:
 
     def due(self, limit: int) -> list[Due]:
         """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""
-        late = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}}
+        late = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}, "purgedAt": None}
         over = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
         with our_errors():
             again = list(self._rows.find(late).sort("retryAt", ASCENDING).limit(limit))

@@ -84,6 +84,13 @@ def test_a_removal_that_another_sweep_began_takes_no_second_turn(yard: Yard) -> 
     assert yard.plane.purges.pace(yard.admin).begun == 2
 
 
+def test_a_removal_that_has_ended_is_not_due_whatever_an_older_build_left_on_its_tenant(yard: Yard) -> None:
+    delete_both(yard)
+    yard.finish(yard.plane.life.purge("first", yard.admin))
+    yard.rows["tenants"].update_one({"slug": "first"}, [{"$set": {"retryAt": "$$NOW"}}])
+    assert [due.tenant.slug for due in yard.store.tenants.due(200)] == ["second"]
+
+
 def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_after_it(yard: Yard) -> None:
     before = yard.tenant("first")
     yard.finish(yard.plane.life.suspend("first", "unpaid", yard.admin))
