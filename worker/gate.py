@@ -131,7 +131,8 @@ class Gate:
             return
         self._failed.discard(integration)
         # what began before the breaker opened may end well after it: the probe decides
-        if (passage.is_probe or not switch.is_open) and self._switches.close(integration) and passage.is_probe:
+        has_say = passage.is_probe or not switch.is_open
+        if has_say and self._switches.close(integration, is_probe=passage.is_probe) and passage.is_probe:
             log.info("integration.breaker_closed", integration=integration)
 
     def _on_failure(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:

@@ -64,7 +64,10 @@ class Switches:
     def open(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
         """Leave the integration alone for so long, as it asked us to; never for less than was known before."""
         until = {"$max": ["$openUntil", seconds_from_now(seconds)]}
-        return self._write(name, [{"$set": _opened(cause, detail, until)}])
+        opened = _opened(cause, detail, until)
+        # many are asked so at once, by attempts that began together: that is one opening
+        openings = {"$cond": [_IS_OPEN, "$openings", opened["openings"]]}
+        return self._write(name, [{"$set": opened | {"openings": openings}}])
 
     def probe(self, name: str, seconds: float) -> bool:
         """Whether the caller may find out how the integration is: one at a time, each has `seconds` for it."""
@@ -82,9 +85,12 @@ class Switches:
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
-    def close(self, name: str) -> bool:
-        """The integration answers. Whether anything was held against it."""
-        against = {"$or": [{"openUntil": {"$ne": None}}, {"failures": {"$gt": 0}}]}
+    def close(self, name: str, *, is_probe: bool) -> bool:
+        """The integration answers. Whether anything was held against it.
+
+        Once it is open, only a probe's answer counts: what began before may end well after.
+        """
+        against = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None, "failures": {"$gt": 0}}
         cleared = {"openUntil": None, "openedAt": None, "cause": None, "failures": 0, "openings": 0}
         with our_errors():
             done = self._rows.update_one({"_id": name, **against}, {"$set": cleared})

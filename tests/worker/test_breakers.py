@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from shared.control_plane.opening import ControlPlane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
-from shared.domain.faults import Fault, Refused, Unavailable
+from shared.domain.faults import Fault, Outcome, Refused, Unavailable, ok
 from shared.domain.operation import Operation, StepStatus
 from shared.domain.switch import CREDENTIALS_SPAN, Span
 from shared.domain.views import TenantView
 from shared.settings import Settings
-from shared.store.opening import Store
+from shared.store.opening import Store, open_store
 from tests.worker.conftest import Rig, raising
+from worker.steps.work import Work
 
 LIMIT = 3
 LONG = Span(300, 3000)
@@ -135,6 +137,32 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
     assert 3000 <= seconds_open() < 3060
 
 
+def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_again(
+    rig: Rig, operations: list[Operation], dispatcher: Dispatcher, settings: Settings
+) -> None:
+    other_process = Rig(open_store(settings), dispatcher, settings.model_copy(update={"breaker_failures": LIMIT}))
+    fails(other_process, operations[:1], Unavailable("timeout"))
+
+    def slowly_answered(work: Work, client: Any) -> Outcome:
+        fails(other_process, operations[1:LIMIT], Unavailable("timeout"))
+        assert is_open(other_process)
+        return ok()
+
+    rig.runner(ocis=slowly_answered).run(operations[LIMIT].id, "ocis", 1)
+    assert is_open(other_process)
+    other_process.store.close()
+
+
+def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store: Store) -> None:
+    for _ in range(20):
+        store.switches.open("ocis", "throttled", "", 0.0)
+    assert store.switches.probe("ocis", 30)
+    failed = store.switches.fail("ocis", "timeout", "", LIMIT, LONG, is_probe=True)
+    assert failed.open_until is not None
+    assert failed.opened_at is not None
+    assert (failed.open_until - failed.opened_at).total_seconds() < 2.5 * LONG.first
+
+
 def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(rig: Rig, operations: list[Operation]) -> None:
     rig.store.switches.open("ocis", "timeout", "", 0)
     fails(rig, operations[:1], Unavailable("timeout"))
@@ -155,7 +183,7 @@ def test_when_the_breaker_closes_what_it_held_is_due_at_once(rig: Rig, operation
     assert rig.runner().run(operations[0].id, "ocis", 1).said == "held"
     assert rig.store.holds.any()
     assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 0
-    rig.store.switches.close("ocis")
+    rig.store.switches.close("ocis", is_probe=True)
     assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 1
     assert not rig.store.holds.any()
     step = rig.seen(operations[0]).step("ocis")
