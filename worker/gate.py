@@ -20,8 +20,8 @@ from shared.domain.switch import (
     Switch,
     breaker_hold,
     evidence,
-    may_be_from_a_backup,
     observe_hold,
+    observed_until,
     pause_hold,
     tenant_switch,
 )
@@ -69,7 +69,8 @@ class Gate:
 
     def may_have_begun(self, operation: Operation) -> bool:
         """Whether attempts may have begun that are not on record, since a backup was restored."""
-        return may_be_from_a_backup(self._switches.seen(), operation.created_at)
+        until = observed_until(self._switches.seen())
+        return until is not None and operation.created_at <= until
 
     def ask_for(self, integration: str) -> Passage:
         """Whether something that is no operation's may speak to the integration."""

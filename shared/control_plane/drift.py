@@ -8,6 +8,7 @@ from shared.control_plane.starting import Starter
 from shared.domain.errors import ActionNotPossible, OperationInProgress
 from shared.domain.event import Author
 from shared.domain.operation import Action, Mode
+from shared.domain.switch import observed_until
 from shared.settings import Settings
 from shared.store.opening import Store
 
@@ -33,7 +34,8 @@ class DriftWatch:
         return sum(self._look() for _ in range(self._at_a_time - waiting))
 
     def _look(self) -> bool:
-        tenant = self._store.tenants.take_drift_turn(self._interval)
+        # what was found before the platform observed may be of a time that the record has lost since
+        tenant = self._store.tenants.take_drift_turn(self._interval, observed_until(self._store.switches.seen()))
         if tenant is None:
             return False
         try:

@@ -56,7 +56,6 @@ class ObserveCases:
                 return known
             ended = self._store.switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
             self._store.epochs.forgive(session)
-            self._store.turns.look_soon(session)
             self._store.orphan_looks.ask(session)
             self._store.events.append(NewEvent("observe_only.ended", actor.author), session)
             return ended

@@ -76,11 +76,11 @@ def is_observing(seen: Mapping[str, Switch]) -> bool:
     return switch is not None and switch.pause is not None
 
 
-def may_be_from_a_backup(seen: Mapping[str, Switch], recorded_at: datetime) -> bool:
-    """Whether what was recorded then may have gone on in a time that the record has lost since: after a restore the
-    platform observes first."""
+def observed_until(seen: Mapping[str, Switch]) -> datetime | None:
+    """When the last observing ended that has. What was recorded before may have gone on in a time that the record has
+    lost since, as it follows a restore."""
     switch = seen.get(OBSERVE_ONLY)
-    return switch is not None and switch.resumed_at is not None and recorded_at <= switch.resumed_at
+    return switch.resumed_at if switch is not None else None
 
 
 #: a product may ban an address for good for a hundred refused logins

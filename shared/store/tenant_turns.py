@@ -1,11 +1,10 @@
-"""How many tenants wait for their turn, and giving all of them one at once: over the collection `tenants`."""
+"""How many tenants wait for their turn, and whether there are several: over the collection `tenants`."""
 
 from __future__ import annotations
 
 from pymongo.database import Database
 
-from shared.domain.tenant import Status
-from shared.store.mongo import Document, Transaction, our_errors
+from shared.store.mongo import Document, our_errors
 
 
 class TenantTurns:
@@ -17,10 +16,6 @@ class TenantTurns:
         over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
         with our_errors():
             return self._rows.count_documents(over, limit=most, hint="purge")
-
-    def look_soon(self, session: Transaction) -> None:
-        """It is every active tenant's turn to be looked at for drift."""
-        self._rows.update_many({"status": Status.ACTIVE}, [{"$set": {"driftDueAt": "$$NOW"}}], session=session)
 
     def are_several(self) -> bool:
         """Whether there is more than the one tenant that a new database is given."""

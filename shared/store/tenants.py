@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -164,10 +164,14 @@ class Tenants:
         shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
         return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
 
-    def take_drift_turn(self, interval: float) -> Tenant | None:
-        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over."""
+    def take_drift_turn(self, interval: float, anew: datetime | None = None) -> Tenant | None:
+        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over.
+
+        `anew`: whoever had his turn before that time has it again.
+        """
+        latest: object = {"$max": ["$$NOW", anew + timedelta(seconds=interval)]} if anew is not None else "$$NOW"
         # one that was never looked at has no time yet, which sorts and compares before every other
-        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", "$$NOW"]}}
+        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with our_errors():
             row = self._rows.find_one_and_update(
                 late,

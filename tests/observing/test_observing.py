@@ -9,6 +9,7 @@ import pytest
 
 from shared.control_plane.backfill import Backfill
 from shared.control_plane.domain_watch import DomainWatch
+from shared.control_plane.drift import DriftWatch
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
@@ -16,6 +17,7 @@ from shared.domain.broker_address import BrokerAddress
 from shared.domain.errors import Forbidden, ObserveOnly
 from shared.domain.operation import Mode, OperationStatus
 from shared.domain.tenant import NewTenant, Status
+from shared.domain.views import TenantView
 from tests.stand_ins import writes
 from tests.yard import Yard
 from worker.sweeping import Sweep
@@ -97,15 +99,23 @@ def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(yard
     assert yard.one("ocis").status == "removed"
 
 
-def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for_orphans(yard: Yard) -> None:
+def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for_orphans(
+    yard: Yard, dispatcher: Dispatcher
+) -> None:
     yard.grown("acme")
     yard.look()
-    assert yard.store.tenants.take_drift_turn(3600) is None
+    drift = DriftWatch(yard.store, Starter(yard.store, dispatcher, yard.settings), yard.settings)
+    assert drift.push() == 0
     yard.plane.observing.begin("looking", yard.admin)
+    before = list(yard.rows["tenants"].find())
     yard.plane.observing.end(yard.admin)
-    turn = yard.store.tenants.take_drift_turn(3600)
-    assert turn is not None
-    assert turn.slug == "acme"
+    assert list(yard.rows["tenants"].find()) == before, (
+        "they may be a hundred thousand, more than one request can write"
+    )
+    assert drift.push() == 1
+    assert yard.tenant("acme").id in {row["tenantId"] for row in yard.rows["operations"].find({"mode": "plan"})}
+    yard.finish(TenantView(yard.tenant("acme"), yard.store.operations.find_open(yard.tenant("acme").id)))
+    assert drift.push() == 0
     looks = [yard.store.orphan_looks.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
     assert all(looks)
 

@@ -316,7 +316,7 @@ def test_nothing_waits_for_an_attempt_that_only_looked(
     assert view.operation is not None
     finish(store, view.operation, authentik=ok(), stalwart=ok(), ocis=ok())
     settle(store, view.operation.id)
-    store.transaction(store.turns.look_soon)
+    raw(store, settings).database["tenants"].update_one({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     assert DriftWatch(store, Starter(store, dispatcher, settings), settings).push() == 1
     plan = store.operations.find_open(view.tenant.id)
     assert plan is not None
