@@ -140,6 +140,8 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
                 "settled": False,
                 "finishedAt": None,
                 "deadlineAt": seconds_from_now(deadline_seconds),
+                # while another step is paused, it stands still from now on
+                "pausedAt": {"$cond": [{"$gt": ["$pausedAt", None]}, "$$NOW", None]},
                 "dispatch": {"$add": ["$dispatch", 1]},
                 "phase": {"$let": {"vars": {"named": the_step}, "in": "$$named.phase"}},
             }

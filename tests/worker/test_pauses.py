@@ -12,6 +12,7 @@ from shared.control_plane.opening import ControlPlane, open_control_plane
 from shared.dispatch.sender import Dispatcher
 from shared.domain.access import Actor
 from shared.domain.broker_address import BrokerAddress
+from shared.domain.faults import Refused
 from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
 from shared.domain.tenant import NewTenant, Status
 from shared.domain.views import TenantView
@@ -184,3 +185,13 @@ def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_re
     again = control_plane.operations.retry(operation.id, "ocis", admin)
     assert rig.runner().run(operation.id, "ocis", again.dispatch).said == "ok"
     assert rig.seen(operation).paused_at is None
+
+
+def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(hurried: Hurried) -> None:
+    run_all(hurried.rig.runner(stalwart=raising(Refused("taken"))), hurried.begun)
+    time.sleep(1.5)
+    again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
+    hurried.plane.switches.resume("ocis", hurried.admin)
+    hurried.sweep.look()
+    assert hurried.now().paused_at is None
+    assert hurried.now().deadline_at - again.deadline_at < timedelta(seconds=1)
