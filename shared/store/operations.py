@@ -91,7 +91,9 @@ class Operations:
         `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
         names = [step.name for phase in new.recipe for step in phase]
-        not_before = waits(self._rows, new.tenant_id, names, session) if new.action is not Action.PROVISION else {}
+        # before a provision there was nothing, and a plan writes nothing that an older write could land over
+        may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
+        not_before = waits(self._rows, new.tenant_id, names, session) if may_wait else {}
         row = new_operation(operation_id, new, not_before, self._grace, at)
         try:
             insert(self._rows, [row], session)

@@ -327,6 +327,15 @@ def test_nothing_waits_for_an_attempt_that_only_looked(
     assert store.operations.claim(suspension.id, "access", 1, 60) is not None
 
 
+def test_a_plan_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
+    control_plane: ControlPlane, admin: Actor, store: Store, under_way: Claim
+) -> None:
+    plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    assert plan is not None
+    assert under_way.step.lease_until is not None
+    assert store.operations.claim(plan.id, "authentik", 1, 60) is not None
+
+
 def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
     control_plane: ControlPlane, admin: Actor, store: Store, settings: Settings, under_way: Claim
 ) -> None:
