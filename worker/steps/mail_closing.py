@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
@@ -20,8 +21,8 @@ def close_mail(work: Work, mail: Stalwart) -> Outcome:
     domains = _ours(work, mail)
     if not domains:
         return skipped("nothing_there")
+    _lock_accounts(work, mail, domains)
     for domain in domains:
-        _lock_accounts(work, mail, domain)
         if domain.is_enabled and work.suspended_mail == "refuse":
             work.change(
                 f"disable the mail domain {domain.name}",
@@ -73,10 +74,12 @@ def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
     return [one for one in mail.list_domains() if work.stamper.tenant_id(one.description) == work.tenant.id]
 
 
-def _lock_accounts(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) -> None:
     locked = list(work.remote("stalwartLocked") or [])
-    open_now = [one for one in mail.contents.accounts(domain.id) if one.kind == "User" and one.may_sign_in]
-    # on record before it is done, so that whoever is locked out can always be let in again
+    accounts = [one for domain in domains for one in mail.contents.accounts(domain.id)]
+    open_now = [one for one in accounts if one.kind == "User" and one.may_sign_in]
+    # on record before it is done, so that whoever is locked out can always be let in again; those of all domains at
+    # once, since a save takes the place of the one before
     work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)}))
     for account in open_now:
         work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)

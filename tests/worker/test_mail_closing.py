@@ -1,0 +1,46 @@
+"""Closing a tenant's mail and opening it again: who was locked out is let in again, and nobody else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from shared.domain.tenant import NewTenant
+from tests.yard import Yard
+
+DOMAINS = ("acme.test", "acme.org")
+
+
+@pytest.fixture
+def acme(yard: Yard) -> Yard:
+    """A tenant of two domains, with a mailbox in each."""
+    view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
+    assert yard.finish(view).status == "succeeded"
+    for entry in yard.tenant("acme").remote["stalwartDomains"]:
+        control(yard, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]})
+    return yard
+
+
+def control(yard: Yard, name: str, **arguments: Any) -> Any:
+    answer = requests.post(f"{yard.stalwart.url}/__sim/call/{name}", json=arguments, timeout=5)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def locked_out(yard: Yard) -> list[str]:
+    """Addresses of those who cannot sign in."""
+    accounts = yard.stalwart.snapshot()["Account"]
+    return sorted(
+        one["emailAddress"]
+        for one in accounts
+        if (one.get("permissions") or {}).get("disabledPermissions", {}).get("authenticate")
+    )
+
+
+def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Yard) -> None:
+    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
+    assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == []
