@@ -128,6 +128,10 @@ class Authentik:
         found = map(_person, _results(self._call("GET", USERS, params=options)))
         return next((one for one in found if one.username == username), None)
 
+    def get_person(self, person_id: int) -> Person:
+        """Raises Missing; Refused("missing_permission") when our account may see nobody."""
+        return _person(self._call("GET", f"{USERS}{person_id}/").json())
+
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:
         """Without a password and in no group. Raises Refused("taken") when the username exists."""
         body = {"username": username, "name": name, "email": email, "attributes": attributes, "type": "internal"}
