@@ -260,3 +260,11 @@ def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Pa
         JsonApi(origin).call("GET", "/")
     assert JsonApi(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
     listener.close()
+
+
+@pytest.mark.parametrize("answer", [b"", bytes([21, 3, 3, 0, 2, 2, 80])], ids=["cut", "internal_error"])
+def test_a_handshake_that_breaks_off_is_no_certificate_that_is_refused(answer: bytes) -> None:
+    url, listener = raw_server([answer], 0.0)
+    with pytest.raises(Unavailable, match="unreachable"):
+        JsonApi(url.replace("http:", "https:"), call_seconds=2.0).call("GET", "/")
+    listener.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import json as json_text
+import ssl
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -116,8 +117,8 @@ class JsonApi:
         try:
             with call_within(left):
                 return self._exchanged(request, left)
-        except urllib3.exceptions.SSLError:
-            raise Refused("tls") from None
+        except urllib3.exceptions.SSLError as problem:
+            raise _Repeatable("unreachable") if _is_broken_off(problem) else Refused("tls") from None
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _Repeatable("timeout" if _is_timeout(problem) else "unreachable") from None
 
@@ -157,6 +158,13 @@ def _encoded(json: object, form: Mapping[str, str] | str | None) -> tuple[bytes 
         text = form if isinstance(form, str) else urlencode(form)
         return text.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
     return None, {}
+
+
+def _is_broken_off(problem: urllib3.exceptions.SSLError) -> bool:
+    """Whether TLS failed for another reason than the certificate: a server that goes away in a handshake, or has a
+    fault of its own, may do better later."""
+    cause = problem.args[0] if problem.args else None
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError)
 
 
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
