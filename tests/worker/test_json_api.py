@@ -106,6 +106,17 @@ def test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer
         JsonApi(echo.url).call("GET", "/x")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2", b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"],
+    ids=["said", "without_length", "old"],
+)
+def test_an_answer_that_ends_its_connection_is_read_to_its_end(head: bytes) -> None:
+    url, listener = raw_server([head + b"\r\n\r\n", b"{", b"}"], 0.05)
+    assert JsonApi(url, call_seconds=2.0).call("POST", "/").json() == {}
+    listener.close()
+
+
 def test_a_server_that_is_not_there_is_unreachable(api: JsonApi) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
