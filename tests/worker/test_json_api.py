@@ -182,6 +182,26 @@ def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, 
     assert refusal.value.wait == 90
 
 
+@pytest.mark.parametrize(
+    "asked", ["999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["long", "endless", "last_of_dates"]
+)
+def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonApi, asked: str) -> None:
+    # a time so far off that no date can hold it could be put on record, and never be read again
+    fault(echo, kind="status", status=503, headers={"Retry-After": asked})
+    with pytest.raises(Unavailable) as refusal:
+        api.call("GET", "/x")
+    assert refusal.value.wait == 86400
+
+
+@pytest.mark.parametrize("asked", ["²", "-5", "1 Jan 2030 00:00:00 +99999999999999"], ids=["digit", "past", "zone"])
+def test_a_wait_that_cannot_be_read_is_none(asked: str) -> None:
+    url, listener = raw_server([f"HTTP/1.1 503 No\r\nRetry-After: {asked}\r\n\r\n".encode("latin-1")], 0.0)
+    with pytest.raises(Unavailable, match="upstream_error") as refusal:
+        JsonApi(url, call_seconds=2.0).call("GET", "/")
+    assert refusal.value.wait is None
+    listener.close()
+
+
 def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonApi) -> None:
     fault(echo, kind="wrong_body", body="<b>their secret</b>")
     with pytest.raises(Unavailable, match="unexpected_answer") as refusal:

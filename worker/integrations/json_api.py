@@ -32,6 +32,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONNECT_SECONDS = 3.0
 #: a 429's wait up to this is sat out within the attempt; a longer one is the operation's affair, in seconds
 SHORT_WAIT = 2.0
+#: a day: what asks for more is asked again then, and the time it is due at can be written as a date
+LONGEST_WAIT = 86400.0
 #: with every request
 STANDING = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "dezky-platform-api"}
 LARGEST_BODY = 32 * 2**20
@@ -205,26 +207,24 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _asked_wait(answer: Answer) -> float | None:
-    """Retry-After in seconds, given as a number or as an HTTP date (RFC 9110, section 10.2.3): by the clock of
-    whoever answers, where it tells its time, since ours may be hours off.
+    """Retry-After in seconds, LONGEST_WAIT at most, given as a number or as an HTTP date (RFC 9110, section 10.2.3): by
+    the clock of whoever answers, where it tells its time, since ours may be hours off.
     """
     text = answer.headers.get("Retry-After", "").strip()
-    if not text:
-        return None
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_WAIT)
     try:
         until = email.utils.parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, until - _time_of(answer))
+    return min(max(0.0, until - _time_of(answer)), LONGEST_WAIT)
 
 
 def _time_of(answer: Answer) -> float:
     """When it was answered, as the answer has it; by our clock where it does not say."""
     try:
         return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return time.time()
 
 
