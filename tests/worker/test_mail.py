@@ -147,6 +147,17 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, wo
         ensure_mail(work("stalwart"), client(stalwart, "require"))
 
 
+def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    # customers choose their names; what stands behind the name is ours
+    theirs = control(stalwart, "create", kind="Tenant", given={"name": f"Beta {TENANT_ID} {OTHER_ID}"})
+    assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
+    assert saved["stalwartTenantId"] != theirs["id"]
+    names = [one["name"] for one in objects(stalwart, "Tenant")]
+    assert names == [f"Beta {TENANT_ID} {OTHER_ID}", f"Acme GmbH {TENANT_ID}"]
+
+
 @pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
 def test_a_domain_without_our_stamp_is_never_taken_over(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, description: str | None

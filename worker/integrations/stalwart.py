@@ -78,13 +78,13 @@ class Stalwart:
         return self._tenants == "require"
 
     def list_tenants(self, token: str) -> list[MailTenant]:
-        """Tenants in whose name this token stands as a word."""
+        """Tenants whose name ends with this word: what stands before it is a customer's own choice."""
         _, answer = self._jmap.read(
             ("x:Tenant/query", {"filter": {"text": token}}),
             ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
         )
         found = [MailTenant(one["id"], one["name"], one.get("quotas") or {}) for one in answer["list"]]
-        return [tenant for tenant in found if token in tenant.name.split()]
+        return [tenant for tenant in found if tenant.name.split()[-1:] == [token]]
 
     def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
         """What still refers to it, when that stops the removal; nothing once it is gone."""
