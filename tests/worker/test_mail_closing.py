@@ -39,6 +39,17 @@ def locked_out(yard: Yard) -> list[str]:
     )
 
 
+def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: Yard) -> None:
+    acme.grown("beta")
+    control(acme, "set_most_found", most=1)
+    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
+    assert [one["name"] for one in acme.stalwart.snapshot()["Domain"] if one["isEnabled"]] == ["beta.test"]
+    assert acme.finish(acme.plane.life.delete("beta", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.life.purge("beta", acme.admin)).status == "succeeded"
+    assert [one["name"] for one in acme.stalwart.snapshot()["Domain"]] == list(DOMAINS)
+
+
 def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Yard) -> None:
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]

@@ -22,6 +22,8 @@ from worker.integrations.json_api import JsonApi
 CONCURRENT = 4
 #: and more method calls than this in one request
 MOST_CALLS = 16
+#: and more objects than this in one get
+LARGEST_GET = 500
 #: how long a request that found too many others in flight, other processes' too, is sent again, in seconds
 CROWD_PATIENCE = 3.0
 #: kinds of which a repeated creation makes a second one: nothing of them is unique
@@ -55,6 +57,26 @@ class Jmap:
     def read(self, *calls: Call) -> list[Object]:
         """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
         return self._request(calls, repeatable=True)
+
+    def find_all(self, kind: str, condition: Object, properties: Sequence[str]) -> list[Object]:
+        """Every object that meets the condition, however many there are."""
+        ids = self._all_ids(kind, {"filter": condition} if condition else {})
+        found: list[Object] = []
+        for start in range(0, len(ids), LARGEST_GET):
+            some = {"ids": ids[start : start + LARGEST_GET], "properties": list(properties)}
+            (page,) = self.read((f"x:{kind}/get", some))
+            found += page["list"]
+        return found
+
+    def _all_ids(self, kind: str, query: Object) -> list[str]:
+        """Newest first. A query gives a part, the oldest, and does not say that it is one: what is behind it is asked
+        for until there is nothing."""
+        ids: list[str] = []
+        while True:
+            (answer,) = self.read((f"x:{kind}/query", query | ({"anchor": ids[0]} if ids else {})))
+            if not answer["ids"] or answer["ids"][0] in ids:
+                return ids
+            ids = answer["ids"] + ids
 
     def create(
         self, kind: str, body: Object, then: Callable[[str], Sequence[tuple[str, Object]]] = lambda reference: ()

@@ -17,7 +17,7 @@ from worker.integrations.jmap import Jmap
 from worker.integrations.jmap_sharing import Object
 from worker.integrations.json_api import BearerToken, JsonApi
 from worker.integrations.mail_zone import zone_records
-from worker.integrations.stalwart_objects import LARGEST_GET, DomainContents
+from worker.integrations.stalwart_objects import DomainContents
 
 #: how long the server's edition is believed, in seconds
 EDITION_SECONDS = 300.0
@@ -110,13 +110,7 @@ class Stalwart:
 
     def list_domains(self) -> list[MailDomain]:
         """Every domain of the server, whoever's."""
-        (found,) = self._jmap.read(("x:Domain/query", {}))
-        domains: list[MailDomain] = []
-        for start in range(0, len(found["ids"]), LARGEST_GET):
-            some = {"ids": found["ids"][start : start + LARGEST_GET], "properties": _DOMAIN_PROPERTIES}
-            (page,) = self._jmap.read(("x:Domain/get", some))
-            domains += map(_domain, page["list"])
-        return domains
+        return [_domain(one) for one in self._jmap.find_all("Domain", {}, _DOMAIN_PROPERTIES)]
 
     def find_domain_by_id(self, domain_id: str) -> MailDomain | None:
         (answer,) = self._jmap.read(("x:Domain/get", {"ids": [domain_id], "properties": _DOMAIN_PROPERTIES}))

@@ -10,7 +10,6 @@ from worker.integrations.jmap import Jmap
 from worker.integrations.jmap_sharing import Object
 
 SIGN_IN = "authenticate"
-LARGEST_GET = 500
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class DomainContents:
         properties = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
         found = [
             Account(one["id"], str(one.get("@type")), str(one.get("emailAddress") or one["name"]), _permissions(one))
-            for one in self._found("Account", {"domainId": domain_id}, properties)
+            for one in self._jmap.find_all("Account", {"domainId": domain_id}, properties)
             if one.get("domainId") == domain_id
         ]
         return sorted(found, key=lambda account: account.kind == "Group")
@@ -50,16 +49,16 @@ class DomainContents:
     def lists(self, domain_id: str) -> list[tuple[str, str]]:
         """(id, address) of the domain's mailing lists. The server cannot filter them by domain."""
         properties = ["id", "name", "domainId", "emailAddress"]
-        every = self._found("MailingList", {}, properties)
+        every = self._jmap.find_all("MailingList", {}, properties)
         return [(one["id"], str(one.get("emailAddress"))) for one in every if one.get("domainId") == domain_id]
 
     def keys(self, domain_id: str) -> list[str]:
-        every = self._found("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
+        every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
     def mail_tenants(self) -> list[tuple[str, str]]:
         """(id, name) of every mail tenant of the server."""
-        return [(one["id"], str(one["name"])) for one in self._found("Tenant", {}, ["id", "name"])]
+        return [(one["id"], str(one["name"])) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
 
     def lock(self, account: Account) -> None:
         """Take the permission to sign in, and leave every other as it is."""
@@ -77,16 +76,6 @@ class DomainContents:
         """No new keys are made, so that the domain can be emptied."""
         manual = {"@type": "Manual"}
         self._jmap.update("Domain", domain_id, {"isEnabled": False, "dkimManagement": manual, "dnsManagement": manual})
-
-    def _found(self, kind: str, condition: Object, properties: list[str]) -> list[Object]:
-        (answer,) = self._jmap.read((f"x:{kind}/query", {"filter": condition} if condition else {}))
-        ids: list[str] = answer["ids"]
-        found: list[Object] = []
-        for start in range(0, len(ids), LARGEST_GET):
-            some = {"ids": ids[start : start + LARGEST_GET], "properties": properties}
-            (page,) = self._jmap.read((f"x:{kind}/get", some))
-            found += page["list"]
-        return found
 
 
 def _permissions(one: Object) -> Mapping[str, Any]:
