@@ -120,7 +120,7 @@ class Jmap:
         answer = self._api.call("GET", "/api/account")
         if answer.status != 200:
             raise _http_fault(answer)
-        return str(answer.json().get("edition", ""))
+        return answer.text("edition")
 
     def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
         responses = self._requests.responses(calls, repeatable=repeatable, shareable=repeatable)
@@ -134,10 +134,12 @@ class Jmap:
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
-        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).json()
-        responses = body.get("methodResponses") if isinstance(body, dict) else None
+        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).fields()
+        responses = body.get("methodResponses")
         if not isinstance(responses, list) or len(responses) != len(invocations):
             raise Unavailable("unexpected_answer", "A method was left unanswered.")
+        if not all(isinstance(one, list) and len(one) > 1 and isinstance(one[1], dict) for one in responses):
+            raise Unavailable("unexpected_answer", "A method's answer has another shape.")
         return responses
 
     def _posted(self, body: Object, repeatable: bool) -> Answer:
@@ -192,7 +194,6 @@ def _http_fault(answer: Answer) -> Fault:
 
 def _limit(answer: Answer) -> str | None:
     try:
-        body = answer.json()
+        return answer.text("limit")
     except Unavailable:
         return None
-    return body.get("limit") if isinstance(body, dict) else None
