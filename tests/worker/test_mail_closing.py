@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.faults import Result, Unavailable
 from shared.domain.tenant import NewTenant
+from tests.stand_ins import fault
+from tests.worker.test_mail import client
 from tests.yard import Yard
+from worker.steps.mail import ensure_mail
+from worker.steps.mail_closing import remove_mail
+from worker.steps.work import Work
 
+Errand = Callable[..., Work]
 DOMAINS = ("acme.test", "acme.org")
 
 
@@ -55,3 +65,30 @@ def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Ya
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
     assert locked_out(acme) == []
+
+
+def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart, "require"))
+    assert remove_mail(work("stalwart"), client(stalwart, "off")).result is Result.OK
+    assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Tenant"]) == ([], [])
+
+
+#: whoever referred to it has gone when the server looks who did
+NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b": {"type": "objectIsLinked"}}}, "0"]]})
+
+
+@pytest.mark.parametrize(
+    "rule", [{"kind": "ignored"}, {"kind": "status", "status": 200, "body": NOBODY}], ids=["ignored", "linked"]
+)
+def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
+    stalwart: StalwartStandIn, work: Errand, rule: dict[str, Any]
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    fault(stalwart, contains="x:Tenant/set", count=1, **rule)
+    with pytest.raises(Unavailable):
+        remove_mail(work("stalwart"), mail)
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert stalwart.snapshot()["Tenant"] == []

@@ -7,7 +7,7 @@ from functools import partial
 
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap_sharing import Object
-from worker.integrations.stalwart import MailDomain, Stalwart
+from worker.integrations.stalwart import MailDomain, MailTenant, Stalwart
 from worker.steps.work import Deeds, Work
 
 #: how often what still stands in the way of a domain is looked at anew within one attempt
@@ -48,13 +48,12 @@ def remove_mail(work: Work, mail: Stalwart) -> Outcome:
     """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
     for domain in _ours(work, mail):
         take_domain_away(work, mail, domain)
-    if mail.links_tenants():
-        for tenant in mail.list_tenants(work.tenant.id):
-            take_mail_tenant_away(work, mail, tenant.id, tenant.name)
+    for tenant in _mail_tenants(work, mail):
+        take_mail_tenant_away(work, mail, tenant.id, tenant.name)
     if work.is_plan:
         return ok()
-    if _ours(work, mail):
-        raise Unavailable("not_ready", "A domain of the tenant is still listed.")
+    if _ours(work, mail) or _mail_tenants(work, mail):
+        raise Unavailable("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain that carries the tenant's stamp")
 
 
@@ -72,6 +71,12 @@ def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> 
 def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
     """By the stamp, not by our record: a domain that left the tenant is still the tenant's."""
     return [one for one in mail.list_domains() if work.stamper.tenant_id(one.description) == work.tenant.id]
+
+
+def _mail_tenants(work: Work, mail: Stalwart) -> list[MailTenant]:
+    """One that is on record is looked for although none is made any more, as when the licence for it has ended."""
+    may_be = mail.links_tenants() or work.remote("stalwartTenantId")
+    return mail.list_tenants(work.tenant.id) if may_be else []
 
 
 def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) -> None:
