@@ -205,6 +205,40 @@ def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail:
     assert [len(objects(stalwart, kind)) for kind in ("Domain", "Account")] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "holder"),
+    [
+        ("Account", {"@type": "User", "name": "ann", "aliases": {"0": {"name": "postmaster"}}}),
+        ("MailingList", {"name": "postmaster"}),
+        ("MailingList", {"name": "all", "aliases": {"0": {"name": "postmaster"}}}),
+    ],
+    ids=["mailbox", "list", "alias_of_list"],
+)
+def test_a_postmaster_that_the_tenant_made_itself_is_one(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, kind: str, holder: dict[str, Any]
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = saved["stalwartDomainId"]
+    control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
+    aliases = {key: {**alias, "domainId": domain} for key, alias in holder.get("aliases", {}).items()}
+    control(stalwart, "create", kind=kind, given={**holder, "domainId": domain, "aliases": aliases})
+    stalwart.journal.clear()
+    errand = work("stalwart")
+    assert ensure_mail(errand, mail).result is Result.OK
+    assert (errand.changes, sets(stalwart)) == ([], [])
+
+
+def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
+    given = {"@type": "User", "name": "abuse", "domainId": saved["stalwartDomainId"]}
+    control(stalwart, "create", kind="Account", given=given)
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert [one["name"] for one in objects(stalwart, "Account")] == ["abuse", "postmaster"]
+
+
 def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
 ) -> None:

@@ -170,9 +170,10 @@ class Stalwart:
 
     # -- addresses
 
-    def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None) -> None:
-        """Make the one that a domain lacks. Raises KeyTaken when the address exists."""
-        self._jmap.create("Account", _owned(_postmaster(domain, domain_id), tenant_id))
+    def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None, *, has_abuse: bool = True) -> None:
+        """Make the one that a domain lacks. Raises KeyTaken when the address exists, or `abuse`, which it has too."""
+        body = _postmaster(domain, domain_id)
+        self._jmap.create("Account", _owned(body if has_abuse else body | {"aliases": {}}, tenant_id))
 
     def _known_edition(self) -> str:
         with self._lock:

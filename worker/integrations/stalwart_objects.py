@@ -56,6 +56,13 @@ class DomainContents:
         every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
+    def has_address(self, domain_id: str, name: str) -> bool:
+        """Whether somebody has it, be it a list, or as an alias, by which the server finds nobody."""
+        properties = ["id", "name", "domainId", "aliases"]
+        accounts = self._jmap.find_all("Account", {"domainId": domain_id}, properties)
+        lists = self._jmap.find_all("MailingList", {}, properties)
+        return any((name, domain_id) in _addresses(one) for one in (*accounts, *lists))
+
     def mail_tenants(self) -> list[tuple[str, str]]:
         """(id, name) of every mail tenant of the server."""
         return [(one["id"], str(one["name"])) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
@@ -76,6 +83,12 @@ class DomainContents:
         """No new keys are made, so that the domain can be emptied."""
         manual = {"@type": "Manual"}
         self._jmap.update("Domain", domain_id, {"isEnabled": False, "dkimManagement": manual, "dnsManagement": manual})
+
+
+def _addresses(one: Object) -> set[tuple[Any, Any]]:
+    """(local part, domain id) of each."""
+    every = (one, *(one.get("aliases") or {}).values())
+    return {(address.get("name"), address.get("domainId")) for address in every}
 
 
 def _permissions(one: Object) -> Mapping[str, Any]:
