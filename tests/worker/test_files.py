@@ -12,7 +12,7 @@ from requests.auth import HTTPBasicAuth
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.ocis.spaces import Space as StoredSpace
-from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.faults import Outcome, Refused, Result, Unavailable
 from shared.domain.stamp import Stamper
 from shared.settings import read_settings
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
@@ -260,6 +260,19 @@ def test_removing_removes_every_space_with_our_stamp_and_no_other(
         saved.clear()
     assert remove_files(work("ocis"), files).result is Result.OK
     assert only(ocis).id == foreign
+
+
+@pytest.mark.parametrize("step", [ensure_files, close_files, remove_files])
+def test_the_space_on_record_is_not_given_up_when_somebody_has_written_over_its_description(
+    ocis: OcisStandIn, files: Ocis, work: Errand, step: Callable[[Work, Ocis], Outcome]
+) -> None:
+    ensure_files(work("ocis"), files)
+    stamped, only(ocis).description = only(ocis).description, "Our own files"
+    with pytest.raises(Refused, match="taken"):
+        step(work("ocis"), files)
+    assert only(ocis).disabled is False
+    only(ocis).description = stamped
+    assert step(work("ocis"), files).result is Result.OK
 
 
 @pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import requests
 
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Result, Unavailable
+from shared.domain.faults import Outcome, Refused, Result, Unavailable
 from shared.domain.tenant import NewTenant
 from tests.stand_ins import fault
-from tests.worker.test_mail import client
+from tests.worker.test_mail import client, control
 from tests.yard import Yard
+from worker.integrations.stalwart import Stalwart
 from worker.steps.mail import ensure_mail
-from worker.steps.mail_closing import remove_mail
+from worker.steps.mail_closing import close_mail, remove_mail
 from worker.steps.work import Work
 
 Errand = Callable[..., Work]
@@ -29,14 +29,10 @@ def acme(yard: Yard) -> Yard:
     view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
     assert yard.finish(view).status == "succeeded"
     for entry in yard.tenant("acme").remote["stalwartDomains"]:
-        control(yard, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]})
+        control(
+            yard.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
+        )
     return yard
-
-
-def control(yard: Yard, name: str, **arguments: Any) -> Any:
-    answer = requests.post(f"{yard.stalwart.url}/__sim/call/{name}", json=arguments, timeout=5)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def locked_out(yard: Yard) -> list[str]:
@@ -51,7 +47,7 @@ def locked_out(yard: Yard) -> list[str]:
 
 def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: Yard) -> None:
     acme.grown("beta")
-    control(acme, "set_most_found", most=1)
+    control(acme.stalwart, "set_most_found", most=1)
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert [one["name"] for one in acme.stalwart.snapshot()["Domain"] if one["isEnabled"]] == ["beta.test"]
@@ -65,6 +61,24 @@ def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Ya
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
     assert locked_out(acme) == []
+
+
+@pytest.mark.parametrize("step", [close_mail, remove_mail])
+def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_closed(
+    stalwart: StalwartStandIn, work: Errand, step: Callable[[Work, Stalwart], Outcome]
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    one, _ = stalwart.snapshot()["Domain"]
+    patch = {"kind": "Domain", "id_": one["id"]}
+    control(stalwart, "update", **patch, patch={"description": "Our own"})
+    with pytest.raises(Refused, match="taken"):
+        step(work("stalwart", domains=DOMAINS), mail)
+    # whatever can be proven is closed all the same
+    left = [domain["name"] for domain in stalwart.snapshot()["Domain"] if domain["isEnabled"]]
+    assert left == [one["name"]]
+    control(stalwart, "update", **patch, patch={"description": one["description"]})
+    assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
 
 
 def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(

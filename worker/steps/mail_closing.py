@@ -18,9 +18,8 @@ OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
 
 def close_mail(work: Work, mail: Stalwart) -> Outcome:
     """No account of the tenant's domains can sign in; mail to them is refused or taken in, as the setting says."""
-    domains = _ours(work, mail)
-    if not domains:
-        return skipped("nothing_there")
+    every = mail.list_domains()
+    domains = _ours(work, every)
     _lock_accounts(work, mail, domains)
     for domain in domains:
         if domain.is_enabled and work.suspended_mail == "refuse":
@@ -29,6 +28,9 @@ def close_mail(work: Work, mail: Stalwart) -> Outcome:
                 partial(mail.update_domain, domain.id, is_enabled=False),
                 None,
             )
+    _require_stamps(work, every)
+    if not domains:
+        return skipped("nothing_there")
     return ok(mail="refused" if work.suspended_mail == "refuse" else "taken in")
 
 
@@ -37,7 +39,7 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
     locked = set(work.remote("stalwartLocked") or [])
     if not locked:
         return
-    for domain in _ours(work, mail):
+    for domain in _ours(work, mail.list_domains()):
         for account in mail.contents.accounts(domain.id):
             if account.id in locked and not account.may_sign_in:
                 work.change(f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
@@ -46,13 +48,15 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
 
 def remove_mail(work: Work, mail: Stalwart) -> Outcome:
     """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
-    for domain in _ours(work, mail):
+    every = mail.list_domains()
+    for domain in _ours(work, every):
         take_domain_away(work, mail, domain)
     for tenant in _mail_tenants(work, mail):
         take_mail_tenant_away(work, mail, tenant.id, tenant.name)
+    _require_stamps(work, every)
     if work.is_plan:
         return ok()
-    if _ours(work, mail) or _mail_tenants(work, mail):
+    if _ours(work, mail.list_domains()) or _mail_tenants(work, mail):
         raise Unavailable("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain that carries the tenant's stamp")
 
@@ -68,9 +72,19 @@ def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> 
     deeds.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
 
 
-def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
+def _ours(work: Work, every: Sequence[MailDomain]) -> list[MailDomain]:
     """By the stamp, not by our record: a domain that left the tenant is still the tenant's."""
-    return [one for one in mail.list_domains() if work.stamper.tenant_id(one.description) == work.tenant.id]
+    return [one for one in every if work.stamper.tenant_id(one.description) == work.tenant.id]
+
+
+def _require_stamps(work: Work, every: Sequence[MailDomain]) -> None:
+    """What is on record and there carries a stamp: one that was written over cannot be proven the tenant's, so the
+    domain was left as it is, and that must not pass for closed or removed. Raises Refused("taken").
+    """
+    on_record = {entry["id"] for entry in work.remote("stalwartDomains") or []}
+    bare = [one.name for one in every if one.id in on_record and work.stamper.tenant_id(one.description) is None]
+    if bare:
+        raise Refused("taken", f"{', '.join(bare)} in Stalwart: no stamp any more; put it back into the description.")
 
 
 def _mail_tenants(work: Work, mail: Stalwart) -> list[MailTenant]:
@@ -83,6 +97,8 @@ def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) ->
     locked = list(work.remote("stalwartLocked") or [])
     accounts = [one for domain in domains for one in mail.contents.accounts(domain.id)]
     open_now = [one for one in accounts if one.kind == "User" and one.may_sign_in]
+    if not open_now:
+        return
     # on record before it is done, so that whoever is locked out can always be let in again; those of all domains at
     # once, since a save takes the place of the one before
     work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)}))
