@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from shared.domain.faults import Refused, Result
+from shared.domain.tenant import Owner
 from tests.stand_ins import API_TOKEN, Saved
 from worker.integrations.authentik import Authentik
 from worker.integrations.json_api import BearerToken, JsonApi
@@ -75,3 +76,11 @@ def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
     authentik.directory.delete_user(authentik.directory.users[ann])
     assert ensure_access(work("authentik"), identity).result is Result.OK
     assert members(identity, saved) == {bob}
+
+
+def test_an_owner_whose_address_is_too_long_for_a_user_of_authentik_is_refused_at_once(
+    identity: Authentik, work: Errand, ann: int
+) -> None:
+    owner = Owner(f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "Olga")
+    with pytest.raises(Refused, match="invalid"):
+        ensure_access(work("authentik", owner=owner), identity)

@@ -79,9 +79,12 @@ def _created(work: Work, owner: Owner, identity: Authentik) -> Person:
         if isinstance(fault, Refused) and fault.reason != "taken":
             raise
         person = identity.find_person(owner.email)
-        if person is None:
-            raise Unavailable("upstream_error", "The account was not created.") from fault
-        return person
+        if person is not None:
+            return person
+        if isinstance(fault, Refused):
+            # the same complaint, of a user name that is too long
+            raise Refused("invalid", "Authentik takes no user of the owner's address.") from None
+        raise Unavailable("upstream_error", "The account was not created.") from fault
 
 
 def _invite(work: Work, person: Person, identity: Authentik) -> str:
