@@ -22,7 +22,10 @@ def close_mail(work: Work, mail: Stalwart) -> Outcome:
     domains = _ours(work, every)
     _lock_accounts(work, mail, domains)
     for domain in domains:
-        if domain.is_enabled and work.suspended_mail == "refuse":
+        # one that left the tenant takes none in any case: should it wait for somebody's leave to be disabled, the
+        # tenant could not be opened again, for leave is given to a reconcile, and a closed tenant has none
+        refuses = work.suspended_mail == "refuse" or domain.name not in work.tenant.domains
+        if domain.is_enabled and refuses:
             work.change(
                 f"disable the mail domain {domain.name}",
                 partial(mail.update_domain, domain.id, is_enabled=False),
