@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from requests.auth import HTTPBasicAuth
@@ -505,6 +505,20 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
         assert ensure_files(work("ocis"), files).result is Result.OK
         assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
     assert "app-password-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("password", ["grün", "grün€"])
+def test_a_password_may_hold_any_character(work: Errand, password: str) -> None:
+    with OcisStandIn(basic_users={"provisioner": (password, "Admin")}).running() as server:
+        settings = read_settings(
+            mongodb_uri="unused",
+            redis_url="redis://unused",
+            stamp_keys="x",
+            ocis_api_url=server.url,
+            ocis_username="provisioner",
+            ocis_password=password,
+        )
+        assert ensure_files(work("ocis"), cast(Ocis, integration.connect(settings))).result is Result.OK
 
 
 @pytest.mark.parametrize(

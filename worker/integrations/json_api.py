@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import requests
 import structlog
 import urllib3
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
 from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from urllib3.util import parse_url
@@ -231,6 +231,11 @@ def _time_of(answer: Answer) -> float:
 def _request_id() -> dict[str, str]:
     found = structlog.contextvars.get_contextvars().get("request_id")
     return {"X-Request-Id": str(found)} if found else {}
+
+
+def user_and_password(user: str, password: str) -> AuthBase:
+    """Basic credentials in UTF-8 (RFC 7617, section 2.1), which products read; requests would write text in Latin-1."""
+    return HTTPBasicAuth(user.encode(), password.encode())
 
 
 class BearerToken(AuthBase):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from shared.domain.faults import Fault, Missing, Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.json_answer import Answer
-from worker.integrations.json_api import JsonApi
+from worker.integrations.json_api import JsonApi, user_and_password
 from worker.integrations.ocis_drive import DRIVE, DRIVES, Space, space_of
 from worker.integrations.oidc_client import ClientCredentials
 
@@ -151,7 +151,7 @@ def connect(settings: Settings) -> Ocis | None:
     if settings.ocis_api_url is None:
         return None
     credentials = _credentials(settings)
-    authorize: AuthBase = credentials or HTTPBasicAuth(
+    authorize: AuthBase = credentials or user_and_password(
         settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
     )
     api = JsonApi(

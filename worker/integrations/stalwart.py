@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from shared.domain.dns_records import Record
 from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.jmap import Jmap
 from worker.integrations.jmap_sharing import Object
-from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.json_api import BearerToken, JsonApi, user_and_password
 from worker.integrations.mail_zone import zone_records
 from worker.integrations.stalwart_objects import DomainContents
 
@@ -206,7 +206,7 @@ def connect(settings: Settings) -> Stalwart | None:
     if settings.stalwart_api_token is not None:
         authorize = BearerToken(settings.stalwart_api_token.get_secret_value())
     elif settings.stalwart_username is not None and settings.stalwart_password is not None:
-        authorize = HTTPBasicAuth(settings.stalwart_username, settings.stalwart_password.get_secret_value())
+        authorize = user_and_password(settings.stalwart_username, settings.stalwart_password.get_secret_value())
     else:
         raise Refused("bad_credentials")
     api = JsonApi(
