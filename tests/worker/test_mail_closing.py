@@ -11,7 +11,7 @@ import pytest
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from shared.domain.faults import Outcome, Refused, Result, Unavailable
 from shared.domain.tenant import NewTenant
-from tests.stand_ins import fault
+from tests.stand_ins import Saved, fault
 from tests.worker.test_mail import client, control
 from tests.yard import Yard
 from worker.integrations.stalwart import Stalwart
@@ -79,6 +79,44 @@ def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_close
     assert left == [one["name"]]
     control(stalwart, "update", **patch, patch={"description": one["description"]})
     assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+
+
+def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:
+    """Somebody in a domain, known in another by the same name."""
+    aliases = {"0": {"name": name, "domainId": alias_in}}
+    control(
+        stalwart,
+        "create",
+        kind="Account",
+        given={"@type": "User", "name": name, "domainId": domain, "aliases": aliases},
+    )
+
+
+def test_somebody_elses_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_with_it(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
+    mailbox(stalwart, "operator", elsewhere, saved["stalwartDomainId"])
+    with pytest.raises(Refused, match="in_use"):
+        remove_mail(work("stalwart"), mail)
+    assert [one["emailAddress"] for one in stalwart.snapshot()["Account"]] == ["operator@platform.test"]
+    control(stalwart, "update", kind="Account", id_=stalwart.snapshot()["Account"][0]["id"], patch={"aliases": {}})
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert [one["name"] for one in stalwart.snapshot()["Domain"]] == ["platform.test"]
+
+
+def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    first, second = [one["id"] for one in stalwart.snapshot()["Domain"]]
+    mailbox(stalwart, "ann", first, second)
+    mailbox(stalwart, "bob", second, first)
+    assert remove_mail(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+    assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Account"]) == ([], [])
 
 
 def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(

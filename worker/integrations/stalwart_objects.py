@@ -75,6 +75,11 @@ class DomainContents:
         """Give it back."""
         self._jmap.update("Account", account.id, _unlocked(account.permissions))
 
+    def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
+        """Whether an object is the domain's own and does not only have an alias in it; what is gone counts as such."""
+        (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "domainId"]}))
+        return all(one.get("domainId") == domain_id for one in answer["list"])
+
     def remove(self, kind: str, id_: str) -> tuple[Object, ...]:
         """What still refers to it, when that stops the removal; nothing once it is gone."""
         return self._jmap.destroy(kind, id_)

@@ -52,8 +52,11 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
 def remove_mail(work: Work, mail: Stalwart) -> Outcome:
     """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
     every = mail.list_domains()
-    for domain in _ours(work, every):
-        take_domain_away(work, mail, domain)
+    domains = _ours(work, every)
+    for domain in domains:
+        _empty(work, mail, domain)
+    for domain in domains:  # now that nobody has an alias in one who lives in another
+        _take_away(work, mail, domain)
     for tenant in _mail_tenants(work, mail):
         take_mail_tenant_away(work, mail, tenant.id, tenant.name)
     _require_stamps(work, every)
@@ -67,7 +70,7 @@ def remove_mail(work: Work, mail: Stalwart) -> Outcome:
 def take_domain_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
     """Remove a mail domain whose stamp was read just now, with all that is in it. Raises Refused("in_use")."""
     _empty(deeds, mail, domain)
-    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+    _take_away(deeds, mail, domain)
 
 
 def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> None:
@@ -123,17 +126,26 @@ def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
         deeds.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
+def _take_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
+    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+
+
 def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
     for _ in range(ROUNDS):
         in_the_way = mail.contents.remove("Domain", domain.id)
         if not in_the_way:
             return
-        foreign = [one for one in in_the_way if one.get("object") not in OURS_TO_REMOVE]
+        foreign = [one for one in in_the_way if not _may_go(mail, domain, str(one.get("object")), str(one.get("id")))]
         if foreign:
             raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}.")
         for one in in_the_way:
             mail.contents.remove(str(one["object"]), str(one["id"]))
     raise Unavailable("not_ready", f"Something new keeps referring to the domain {domain.name}.")
+
+
+def _may_go(mail: Stalwart, domain: MailDomain, kind: str, id_: str) -> bool:
+    """What is the domain's own. Whoever lives elsewhere and has an alias in it is somebody else's."""
+    return kind in OURS_TO_REMOVE and mail.contents.is_of(domain.id, kind, id_)
 
 
 def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
