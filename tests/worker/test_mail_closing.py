@@ -107,6 +107,22 @@ def test_somebody_elses_mailbox_with_an_alias_in_a_tenants_domain_is_never_remov
     assert [one["name"] for one in stalwart.snapshot()["Domain"]] == ["platform.test"]
 
 
+def test_a_group_that_somebody_else_is_a_member_of_is_said_to_be_in_use(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
+    team = {"@type": "Group", "name": "team", "domainId": saved["stalwartDomainId"]}
+    group = control(stalwart, "create", kind="Account", given=team)["id"]
+    operator = {"@type": "User", "name": "operator", "domainId": elsewhere, "memberGroupIds": {group: True}}
+    control(stalwart, "create", kind="Account", given=operator)
+    with pytest.raises(Refused, match="in_use"):
+        remove_mail(work("stalwart"), mail)
+    emails = [one["emailAddress"] for one in stalwart.snapshot()["Account"]]
+    assert emails == ["team@acme.test", "operator@platform.test"]
+
+
 def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
     stalwart: StalwartStandIn, work: Errand
 ) -> None:

@@ -135,16 +135,24 @@ def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
         in_the_way = mail.contents.remove("Domain", domain.id)
         if not in_the_way:
             return
-        foreign = [one for one in in_the_way if not _may_go(mail, domain, str(one.get("object")), str(one.get("id")))]
-        if foreign:
-            raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}.")
-        for one in in_the_way:
-            mail.contents.remove(str(one["object"]), str(one["id"]))
+        _require_own(mail, domain, in_the_way)
+        # what is the domain's own may be referred to itself, such as a group by its members
+        behind = [other for one in in_the_way for other in mail.contents.remove(str(one["object"]), str(one["id"]))]
+        _require_own(mail, domain, behind)
     raise Unavailable("not_ready", f"Something new keeps referring to the domain {domain.name}.")
 
 
-def _may_go(mail: Stalwart, domain: MailDomain, kind: str, id_: str) -> bool:
-    """What is the domain's own. Whoever lives elsewhere and has an alias in it is somebody else's."""
+def _require_own(mail: Stalwart, domain: MailDomain, found: Sequence[Object]) -> None:
+    """All of it is the domain's own: whoever lives elsewhere and has an alias in it is somebody else's.
+
+    Raises Refused("in_use").
+    """
+    foreign = [one for one in found if not _is_own(mail, domain, str(one.get("object")), str(one.get("id")))]
+    if foreign:
+        raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}, or to what is in it.")
+
+
+def _is_own(mail: Stalwart, domain: MailDomain, kind: str, id_: str) -> bool:
     return kind in OURS_TO_REMOVE and mail.contents.is_of(domain.id, kind, id_)
 
 
@@ -154,5 +162,5 @@ def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
         raise Refused("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
 
 
-def _named(objects: tuple[Object, ...] | list[Object]) -> str:
+def _named(objects: Sequence[Object]) -> str:
     return ", ".join(sorted({f"{one.get('object')} {one.get('id')}" for one in objects}))
