@@ -13,6 +13,7 @@ import requests
 
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
 from worker.integrations.jmap import Jmap
@@ -115,6 +116,20 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert {one["memberTenantId"] for one in held} == {tenant["id"]} == {saved["stalwartTenantId"]}
     ensure_mail(work("stalwart", name="Acme AG"), mail)
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
+
+
+def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: StalwartStandIn, work: Errand) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    limited = replace(work("stalwart"), plan=Plan(mailboxes=20))
+    ensure_mail(limited, mail)
+    assert objects(stalwart, "Tenant")[0]["quotas"] == {"maxAccounts": 20}
+    free = replace(work("stalwart"), plan=Plan())
+    ensure_mail(free, mail)
+    assert objects(stalwart, "Tenant")[0]["quotas"] == {}
+    free.changes.clear()
+    ensure_mail(free, mail)
+    assert free.changes == []
 
 
 @pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])

@@ -94,7 +94,8 @@ class Stalwart:
         """Not unique: look before you call, and again after any unclear answer."""
         return self._jmap.create("Tenant", {"name": name, "quotas": dict(quotas)})
 
-    def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int]) -> None:
+    def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int | None]) -> None:
+        """A quota of None is taken away; those not given stay."""
         self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
 
     # -- domains

@@ -49,18 +49,18 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
 
 def _ensure_tenant(work: Work, mail: Stalwart) -> str:
     name = f"{work.tenant.name} {work.tenant.id}"
-    quotas = {"maxAccounts": work.plan.mailboxes, "maxDiskQuota": work.plan.mail_bytes}
-    quotas = {key: limit for key, limit in quotas.items() if limit}
+    limits = {"maxAccounts": work.plan.mailboxes or None, "maxDiskQuota": work.plan.mail_bytes or None}
+    quotas = {key: limit for key, limit in limits.items() if limit}
     found = _our_tenant(work, mail) or work.change(
         f"create the mail tenant {name}",
         lambda: _created_tenant(work, mail, name, quotas),
         MailTenant("", name, quotas),
     )
     work.save(stalwartTenantId=found.id)
-    if found.name != name or any(found.quotas.get(key) != limit for key, limit in quotas.items()):
+    if found.name != name or any(found.quotas.get(key) != limit for key, limit in limits.items()):
         work.change(
             f"set name and quotas of the mail tenant {name}",
-            lambda: mail.update_tenant(found.id, name, quotas),
+            lambda: mail.update_tenant(found.id, name, limits),
             None,
         )
     return found.id
