@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,6 +27,10 @@ DOMAINS = ("acme.test", "acme.org")
 
 @pytest.fixture
 def acme(yard: Yard) -> Yard:
+    return settled(yard)
+
+
+def settled(yard: Yard) -> Yard:
     """A tenant of two domains, with a mailbox in each."""
     view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
     assert yard.finish(view).status == "succeeded"
@@ -79,6 +85,27 @@ def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_close
     assert left == [one["name"]]
     control(stalwart, "update", **patch, patch={"description": one["description"]})
     assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+
+
+def test_a_suspension_that_was_overtaken_locks_nobody_out_whom_no_record_names(
+    make_yard: Callable[..., Yard],
+) -> None:
+    acme = settled(make_yard(attempt_seconds=2, lease_seconds=3))
+    view = acme.plane.life.suspend("acme", "unpaid", acme.admin)
+    assert view.operation is not None
+    acme.runner.run(view.operation.id, "access", 1)
+    fault(acme.stalwart, kind="latency", contains="x:Account/query", delay=0.7, count=1)
+    acme.stalwart.journal.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(acme.runner.run, view.operation.id, "stalwart", 2)
+        while not any("x:Account/query" in one["body"] for one in acme.stalwart.journal):
+            time.sleep(0.01)
+        # called off and taken back, while the step is about to lock people out
+        acme.plane.operations.cancel(view.operation.id, acme.admin)
+        resumed = acme.plane.life.resume("acme", acme.admin)
+        running.result()
+    assert acme.finish(resumed).status == "succeeded"
+    assert locked_out(acme) == []
 
 
 def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:

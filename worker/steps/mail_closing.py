@@ -107,7 +107,8 @@ def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) ->
         return
     # on record before it is done, so that whoever is locked out can always be let in again; those of all domains at
     # once, since a save takes the place of the one before
-    work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)}))
+    if not work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)})):
+        raise Unavailable("not_ready", "A newer operation of the tenant was accepted, and goes by what it finds.")
     for account in open_now:
         work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
 
