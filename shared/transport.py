@@ -42,17 +42,26 @@ def _left() -> float:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """The receiving side of a socket, as http.client reads it."""
+    """The receiving side of a socket, as http.client reads it.
+
+    It holds a file of the socket's own: when an answer is the connection's last, http.client closes the socket before
+    the body is read, and only such a file keeps it open until then.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(_left())
-        return self._sock.recv_into(buffer)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _DeadlineSocket:

@@ -81,8 +81,9 @@ def writes(stand_in: StandIn) -> list[str]:
 class Saved(dict[str, Any]):
     """What steps put on record, as the runner would."""
 
-    def __call__(self, **fields: Any) -> None:
+    def __call__(self, **fields: Any) -> bool:
         self.update(fields)
+        return True
 
 
 @pytest.fixture

@@ -197,11 +197,12 @@ class Runner:
         operation = claim.operation
         on_record = dict(tenant.remote)
 
-        def save(**fields: Any) -> None:
+        def save(**fields: Any) -> bool:
             changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
-            if changed and not operation.is_plan:
-                self._store.tenants.save_remote(tenant.id, operation.generation, changed)
-                on_record.update(changed)
+            if not changed or operation.is_plan:
+                return True
+            on_record.update(changed)
+            return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
 
         return Work(
             tenant=tenant,

@@ -52,7 +52,10 @@ class BillingCases:
             if known is None:
                 plan = bill.plan or ""
                 known = self._store.subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
-            self._write(known, bill, operation.tenant_slug, author, session)
+            if self._write(known, bill, operation.tenant_slug, author, session):
+                # events that came before the id was on record found nobody, and what came after the step had read
+                # Stripe is written over now: what they told is asked for once more
+                self._store.billing_looks.ask_within(known.id, session)
             return True
 
         return self._store.transaction(work)
@@ -75,14 +78,13 @@ class BillingCases:
             log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
             return False
 
-    def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> None:
+    def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> bool:
+        """Whether it is another than before."""
         changes = bill.to_changes()
         if replace(known, **changes) == known:
-            return
+            return False
         changed = self._store.subscriptions.change(known, changes, session)
-        if known.stripe_subscription_id != bill.subscription_id:
-            # events that came before the id was on record found nobody, so what they told is asked for now
-            self._store.billing_looks.ask_within(known.id, session)
         before, after = difference(known, changed, SHOWN)
         event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
         self._store.events.append(event, session)
+        return True

@@ -10,7 +10,7 @@ import structlog
 from shared.control_plane.orphans import facts_of
 from shared.domain.event import Author, NewEvent
 from shared.domain.faults import Fault, Outcome, failed
-from shared.domain.orphan import Cause, Known, OrphanLook, OrphanStatus, Removal, Stamped, judged
+from shared.domain.orphan import Cause, Known, Orphan, OrphanLook, OrphanStatus, Removal, Stamped, judged
 from shared.domain.switch import is_observing
 from shared.settings import Settings
 from shared.store.mongo import Transaction
@@ -50,14 +50,17 @@ class OrphanWatch:
         """Put on record all that a look found; how many orphans. None when it counts for nothing."""
         orphans = self._judged(found, claim)
         integration = claim.integration
-        news = [one for one in orphans if self._store.orphans.see(integration, one, orphans[one], self._quarantine)]
-        kept = [one.id for one in found if one not in orphans]
+        for one, cause in orphans.items():
+            self._store.orphans.see(integration, one, cause, self._quarantine)
+        kept = [(one.kind, one.id) for one in found if one not in orphans]
         seen = OrphanLook(integration, stamped=len(found), orphans=len(orphans))
 
         def work(session: Transaction) -> bool:
             if not self._store.orphan_looks.end(claim, self._interval, seen, session):
                 return False
             self._store.orphans.miss(integration, claim.began_at, kept, session)
+            # also what a look saw that counted for nothing, or died before it could tell
+            news = self._store.orphans.take_untold(integration, session)
             if news:
                 self._store.events.append(_found(claim, news), session)
             return True
@@ -128,7 +131,7 @@ def _author(claim: RemovalClaim) -> Author:
     return Author(removal.asked_by if removal else None, f"orphan-{claim.orphan.id}")
 
 
-def _found(claim: OrphanLookClaim, news: Sequence[Stamped]) -> NewEvent:
-    named = [{"kind": one.kind, "objectId": one.id, "name": one.name, "tenantId": one.tenant_id} for one in news]
+def _found(claim: OrphanLookClaim, news: Sequence[Orphan]) -> NewEvent:
+    named = [{"kind": one.kind, "objectId": one.object_id, "name": one.name, "tenantId": one.tenant_id} for one in news]
     after = {"integration": claim.integration, "count": len(news), "orphans": named[:NAMED]}
     return NewEvent("orphans.found", Author(None, f"orphans-{claim.token}"), after=after)

@@ -1,6 +1,7 @@
 """The `orphans` collection: what was seen outside that belongs to nobody, and its removals, each row its own queue.
 
-`dueAt`: a removal that was asked for is due from then on; a claim moves it to the lease's end.
+`dueAt`: a removal that was asked for is due from then on; a claim moves it to the lease's end. `untold`: no event has
+told of it yet.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pymongo.database import Database
 
 from shared.domain.orphan import Cause, Kind, Orphan, OrphanQuery, OrphanStatus, Removal, Stamped
 from shared.domain.views import Page
-from shared.store.mongo import Document, Transaction, newest_first, object_id, our_errors, present, seconds_from_now
+from shared.store.mongo import Document, Transaction, newest_first, object_id, our_errors, seconds_from_now
 
 INDEXES = [
     IndexModel([("integration", ASCENDING), ("kind", ASCENDING), ("objectId", ASCENDING)], name="object", unique=True),
     IndexModel([("integration", ASCENDING), ("_id", DESCENDING)], name="integration"),
     IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
     IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
+    IndexModel([("untold", ASCENDING)], name="untold", sparse=True),
 ]
 WATCHED = [OrphanStatus.QUARANTINED, OrphanStatus.REMOVABLE]
 _ENDED = [OrphanStatus.GONE, OrphanStatus.KEPT, OrphanStatus.REMOVED, None]
@@ -66,24 +68,32 @@ class Orphans:
 
     # -- what looks see
 
-    def see(self, integration: str, one: Stamped, cause: Cause, quarantine: float) -> bool:
-        """Note a sighting; whether it is news. Seen again once its quarantine (seconds) is over, it is removable."""
+    def see(self, integration: str, one: Stamped, cause: Cause, quarantine: float) -> None:
+        """Note a sighting. Seen again once its quarantine (seconds) is over, it is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         with our_errors():
-            row = self._rows.find_one_and_update(
-                key, _sighting(one, cause, quarantine), upsert=True, return_document=ReturnDocument.AFTER
-            )
-        return bool(present(row)["sightings"] == 1)
+            self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
 
-    def miss(self, integration: str, began_at: datetime, still_there: Collection[str], session: Transaction) -> None:
-        """Whatever was watched and not seen as an orphan by a look: it is gone, or among the ids still there, kept."""
+    def miss(
+        self, integration: str, began_at: datetime, still_there: Collection[tuple[Kind, str]], session: Transaction
+    ) -> None:
+        """Whatever was watched and not seen as an orphan by a look: it is gone, or kept if it is among those still
+        there, by kind and id."""
         missed: Document = {
             "integration": integration,
             "status": {"$in": WATCHED},
             "lastSeenAt": {"$lt": began_at},
         }
-        found = {"$cond": [{"$in": ["$objectId", list(still_there)]}, OrphanStatus.KEPT, OrphanStatus.GONE]}
+        is_there = {"$in": [["$kind", "$objectId"], {"$literal": [list(one) for one in still_there]}]}
+        found = {"$cond": [is_there, OrphanStatus.KEPT, OrphanStatus.GONE]}
         self._rows.update_many(missed, [{"$set": {"status": found, "endedAt": "$$NOW"}}], session=session)
+
+    def take_untold(self, integration: str, session: Transaction) -> list[Orphan]:
+        """Those that no event has told of yet, which one does now; what has ended by then is told of by none."""
+        untold: Document = {"untold": True, "integration": integration}
+        rows = list(self._rows.find(untold, session=session).sort("_id", ASCENDING))
+        self._rows.update_many(untold, {"$unset": {"untold": ""}}, session=session)
+        return [_orphan(row) for row in rows if row["status"] in WATCHED]
 
     # -- removals
 
@@ -170,6 +180,7 @@ def _sighting(one: Stamped, cause: Cause, quarantine: float) -> list[Document]:
         "lastSeenAt": "$$NOW",
         "firstSeenAt": at_first("$$NOW", "$firstSeenAt"),
         "sightings": at_first(1, {"$add": ["$sightings", 1]}),
+        "untold": at_first(True, "$untold"),
         "removableAt": at_first(seconds_from_now(quarantine), "$removableAt"),
         "removal": at_first("$$REMOVE", "$removal"),
         "endedAt": "$$REMOVE",

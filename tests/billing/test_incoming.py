@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import requests
@@ -17,6 +18,7 @@ from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
 from tests.billing.tenancy import Tenancy
 from tests.stand_ins import fault
+from worker.integrations.billed import BilledSubscription
 
 
 @pytest.fixture
@@ -128,6 +130,35 @@ def test_a_look_that_began_before_an_event_came_does_not_count_as_the_one_it_ask
     tenancy.look()
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
     assert tenancy.store.transaction(lambda session: tenancy.store.billing_looks.end(claim, session)) is False
+
+
+class Overtaken:
+    """A client that lets something happen between what it has read of a subscription and whoever reads it."""
+
+    def __init__(self, tenancy: Tenancy, meanwhile: Callable[[], None]) -> None:
+        self._client = tenancy.client
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_subscription(self, subscription_id: str) -> BilledSubscription:
+        found = self._client.get_subscription(subscription_id)
+        self._meanwhile()
+        return found
+
+
+def test_a_step_that_read_before_an_event_came_does_not_have_the_last_word(
+    tenancy: Tenancy, address: str, view: TenantView
+) -> None:
+    def paid() -> None:
+        assert send(address, event(tenancy, "active")) == 200
+        tenancy.look()
+        assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
+
+    assert tenancy.billed(tenancy.reconcile(), client=cast(Any, Overtaken(tenancy, paid))).status == "ok"
+    tenancy.look()
+    assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 
 
 def test_the_stand_ins_own_events_arrive_and_its_forged_ones_do_not(

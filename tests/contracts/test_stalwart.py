@@ -180,6 +180,17 @@ def test_a_query_gives_the_newest_first_and_counts_when_asked(jmap: Jmap) -> Non
     assert jmap(["x:Domain/query", {"filter": either}])["type"] == "unsupportedFilter"
 
 
+def test_a_query_that_gives_a_part_gives_the_oldest_and_what_is_behind_an_anchor_when_asked(jmap: Jmap) -> None:
+    tenant = jmap.create("Tenant", name=unique("tenant"))
+    domains = [jmap.domain(memberTenantId=tenant)[1] for _ in range(5)]
+    query: dict[str, Any] = {"filter": {"memberTenantId": tenant}, "limit": 2}
+    assert jmap(["x:Domain/query", query])["ids"] == domains[1::-1]
+    assert jmap(["x:Domain/query", {**query, "anchor": domains[1]}])["ids"] == domains[3:1:-1]
+    assert jmap(["x:Domain/query", {**query, "anchor": domains[3]}])["ids"] == [domains[4]]
+    assert jmap(["x:Domain/query", {**query, "anchor": domains[4]}])["ids"] == []
+    assert jmap(["x:Domain/query", {"anchor": domains[3], "limit": 1}])["ids"] == [domains[4]]
+
+
 def test_one_id_may_be_a_tenant_a_domain_and_an_account_at_once(jmap: Jmap) -> None:
     unknown = "2222222"
     for kind in ("Tenant", "Domain", "Account", "MailingList", "Role", "DkimSignature"):

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.control_plane.orphan_watch import OrphanWatch
 from shared.domain.operation import Mode
-from shared.domain.orphan import OrphanQuery
+from shared.domain.orphan import Kind, OrphanQuery, Stamped
 from shared.domain.tenant import NewTenant
 from tests.stand_ins import fault
 from tests.yard import Yard
@@ -172,6 +173,20 @@ def test_what_is_no_longer_seen_is_gone_and_comes_back_to_quarantine(yard: Yard)
     files.purge_space(space.id)
     yard.look()
     assert yard.one("ocis").status == "gone"
+
+
+def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(yard: Yard) -> None:
+    # each kind of Stalwart's has ids of its own, which are the same
+    tenant = yard.grown("acme")
+    watch = OrphanWatch(yard.store, yard.settings)
+    domain = Stamped(Kind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
+    nobodys = Stamped(Kind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
+    for found in ([domain, nobodys], [domain]):
+        yard.plane.orphans.look(yard.admin)
+        claim = watch.claim_look(["stalwart"])
+        assert claim is not None
+        assert watch.record_look(claim, found) is not None
+    assert yard.kinds() == [("mail_tenant", "tenant_unknown", "gone")]
 
 
 def test_what_belongs_to_somebody_after_all_is_kept(yard: Yard) -> None:

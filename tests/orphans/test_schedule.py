@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.control_plane.orphan_watch import OrphanWatch
+from shared.domain.orphan import Kind, Stamped
 from tests.yard import Yard
 
 
@@ -57,3 +58,19 @@ def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(yard: Yard
     yard.sweep()
     assert yard.store.orphan_looks.all() == first
     assert all(one.done_at for one in first)
+
+
+def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(yard: Yard) -> None:
+    tenant = yard.grown("acme")
+    yard.forget("acme")
+    watch = OrphanWatch(yard.store, yard.settings)
+    yard.plane.orphans.look(yard.admin)
+    claim = watch.claim_look(["ocis"])
+    assert claim is not None
+    # somebody asks anew while the look is under way
+    yard.plane.orphans.look(yard.admin)
+    space = Stamped(Kind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
+    assert watch.record_look(claim, [space]) is None
+    yard.sweep()
+    told = [one["after"] for one in yard.events("orphans.found") if one["after"]["integration"] == "ocis"]
+    assert [(one["count"], one["orphans"][0]["objectId"]) for one in told] == [(1, space.id)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -208,6 +209,20 @@ def test_each_fault_that_a_product_is_known_for(products: dict[str, Product], na
 def test_each_status_that_a_product_or_a_proxy_may_answer(products: dict[str, Product], name: str) -> None:
     expected = LATER | NEVER | REFUSED[name]
     assert {status: products[name].end(kind="status", status=int(status)) for status in expected} == expected
+
+
+@pytest.mark.parametrize("body", ["null", "{}", '{"methodResponses": [null]}'])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_json_that_is_not_the_products_own_is_asked_for_again(
+    products: dict[str, Product], name: str, body: str
+) -> None:
+    rule = {"kind": "status", "status": 200, "body": body, "content_type": "application/json", "count": 1}
+    product, ends = products[name], set()
+    for before in itertools.count():
+        ends.add(product.end(after=before, **rule))
+        if len(product.server.journal) <= before:
+            break  # all requests of the step had it once
+    assert ends <= {"ok", "retry unexpected_answer", "retry upstream_error"}
 
 
 def test_each_error_of_a_jmap_method(products: dict[str, Product]) -> None:

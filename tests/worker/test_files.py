@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from requests.auth import HTTPBasicAuth
@@ -12,7 +12,7 @@ from requests.auth import HTTPBasicAuth
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from sandbox.stand_ins.ocis.server import OcisStandIn
 from sandbox.stand_ins.ocis.spaces import Space as StoredSpace
-from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.faults import Outcome, Refused, Result, Unavailable
 from shared.domain.stamp import Stamper
 from shared.settings import read_settings
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
@@ -262,6 +262,19 @@ def test_removing_removes_every_space_with_our_stamp_and_no_other(
     assert only(ocis).id == foreign
 
 
+@pytest.mark.parametrize("step", [ensure_files, close_files, remove_files])
+def test_the_space_on_record_is_not_given_up_when_somebody_has_written_over_its_description(
+    ocis: OcisStandIn, files: Ocis, work: Errand, step: Callable[[Work, Ocis], Outcome]
+) -> None:
+    ensure_files(work("ocis"), files)
+    stamped, only(ocis).description = only(ocis).description, "Our own files"
+    with pytest.raises(Refused, match="taken"):
+        step(work("ocis"), files)
+    assert only(ocis).disabled is False
+    only(ocis).description = stamped
+    assert step(work("ocis"), files).result is Result.OK
+
+
 @pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])
 def test_nothing_is_closed_or_removed_in_name_only_while_the_storage_lies(
     ocis: OcisStandIn, files: Ocis, work: Errand, saved: Saved, path: str
@@ -492,6 +505,20 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
         assert ensure_files(work("ocis"), files).result is Result.OK
         assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
     assert "app-password-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("password", ["grün", "grün€"])
+def test_a_password_may_hold_any_character(work: Errand, password: str) -> None:
+    with OcisStandIn(basic_users={"provisioner": (password, "Admin")}).running() as server:
+        settings = read_settings(
+            mongodb_uri="unused",
+            redis_url="redis://unused",
+            stamp_keys="x",
+            ocis_api_url=server.url,
+            ocis_username="provisioner",
+            ocis_password=password,
+        )
+        assert ensure_files(work("ocis"), cast(Ocis, integration.connect(settings))).result is Result.OK
 
 
 @pytest.mark.parametrize(

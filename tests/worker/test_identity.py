@@ -14,7 +14,7 @@ from shared.domain.faults import Missing, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
 from worker.integrations.authentik import Authentik
 from worker.integrations.json_api import BearerToken, JsonApi
-from worker.steps.identity import ensure_group
+from worker.steps.identity import ensure_group, remove_group
 from worker.steps.work import Work
 
 Errand = Callable[..., Work]
@@ -231,3 +231,28 @@ def test_no_secret_is_logged(
     with pytest.raises(Unavailable):
         ensure_group(work("authentik"), identity)
     assert API_TOKEN not in caplog.text
+
+
+def test_a_group_whose_bindings_our_account_may_not_see_is_not_taken_for_one_that_guards_nothing(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    application = authentik.world.access.add_application({"name": "Wiki", "slug": "wiki"})
+    authentik.world.access.add_binding({"target": application.pk, "group": saved["authentikGroupId"], "order": 0})
+    authentik.limit_token(["view_group", "delete_group"])
+    with pytest.raises(Refused, match="missing_permission"):
+        remove_group(work("authentik"), identity)
+    authentik.limit_token(["view_group", "delete_group", "view_policybinding"])
+    with pytest.raises(Refused, match="guards_alone"):
+        remove_group(work("authentik"), identity)
+    assert len(groups(authentik)) == 1
+
+
+def test_an_answer_that_says_nothing_of_a_groups_bindings_is_not_taken_for_none(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand
+) -> None:
+    ensure_group(work("authentik"), identity)
+    fault(authentik, kind="status", status=200, body="{}", content_type="application/json", path="used_by", count=1)
+    with pytest.raises(Unavailable, match="unexpected_answer"):
+        remove_group(work("authentik"), identity)
+    assert len(groups(authentik)) == 1

@@ -203,6 +203,16 @@ def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_holds_u
     assert line.texts() == [["a"], ["b"]]
 
 
+def test_one_whose_time_has_grown_short_while_waiting_takes_nobody_along(line: Line) -> None:
+    # the request ends with the time of whoever sends it
+    line.sharing._call_seconds = 0.6
+    first, short, other = line.ask("a"), line.ask("short", seconds=0.9), line.ask("b")
+    time.sleep(0.4)
+    line.answer(3)
+    assert [told(one) for one in (first, short, other)] == [["a"], ["short"], ["b"]]
+    assert line.texts() == [["a"], ["short"], ["b"]]
+
+
 def test_one_who_gave_up_a_request_that_then_breaks_holds_up_nobody(line: Line) -> None:
     line.sharing._call_seconds = 0.2
     first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)

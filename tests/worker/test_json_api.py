@@ -106,6 +106,17 @@ def test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer
         JsonApi(echo.url).call("GET", "/x")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2", b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK"],
+    ids=["said", "without_length", "old"],
+)
+def test_an_answer_that_ends_its_connection_is_read_to_its_end(head: bytes) -> None:
+    url, listener = raw_server([head + b"\r\n\r\n", b"{", b"}"], 0.05)
+    assert JsonApi(url, call_seconds=2.0).call("POST", "/").json() == {}
+    listener.close()
+
+
 def test_a_server_that_is_not_there_is_unreachable(api: JsonApi) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -169,6 +180,26 @@ def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, 
     with pytest.raises(Unavailable) as refusal:
         api.call("GET", "/x")
     assert refusal.value.wait == 90
+
+
+@pytest.mark.parametrize(
+    "asked", ["999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["long", "endless", "last_of_dates"]
+)
+def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonApi, asked: str) -> None:
+    # a time so far off that no date can hold it could be put on record, and never be read again
+    fault(echo, kind="status", status=503, headers={"Retry-After": asked})
+    with pytest.raises(Unavailable) as refusal:
+        api.call("GET", "/x")
+    assert refusal.value.wait == 86400
+
+
+@pytest.mark.parametrize("asked", ["²", "-5", "1 Jan 2030 00:00:00 +99999999999999"], ids=["digit", "past", "zone"])
+def test_a_wait_that_cannot_be_read_is_none(asked: str) -> None:
+    url, listener = raw_server([f"HTTP/1.1 503 No\r\nRetry-After: {asked}\r\n\r\n".encode("latin-1")], 0.0)
+    with pytest.raises(Unavailable, match="upstream_error") as refusal:
+        JsonApi(url, call_seconds=2.0).call("GET", "/")
+    assert refusal.value.wait is None
+    listener.close()
 
 
 def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonApi) -> None:
@@ -259,4 +290,12 @@ def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Pa
     with pytest.raises(Refused, match="tls"):
         JsonApi(origin).call("GET", "/")
     assert JsonApi(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
+    listener.close()
+
+
+@pytest.mark.parametrize("answer", [b"", bytes([21, 3, 3, 0, 2, 2, 80])], ids=["cut", "internal_error"])
+def test_a_handshake_that_breaks_off_is_no_certificate_that_is_refused(answer: bytes) -> None:
+    url, listener = raw_server([answer], 0.0)
+    with pytest.raises(Unavailable, match="unreachable"):
+        JsonApi(url.replace("http:", "https:"), call_seconds=2.0).call("GET", "/")
     listener.close()

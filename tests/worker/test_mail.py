@@ -13,6 +13,7 @@ import requests
 
 from sandbox.stand_ins.stalwart.server import StalwartStandIn
 from shared.domain.faults import Refused, Result, Unavailable
+from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
 from worker.integrations.jmap import Jmap
@@ -117,6 +118,20 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
 
+def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: StalwartStandIn, work: Errand) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    limited = replace(work("stalwart"), plan=Plan(mailboxes=20))
+    ensure_mail(limited, mail)
+    assert objects(stalwart, "Tenant")[0]["quotas"] == {"maxAccounts": 20}
+    free = replace(work("stalwart"), plan=Plan())
+    ensure_mail(free, mail)
+    assert objects(stalwart, "Tenant")[0]["quotas"] == {}
+    free.changes.clear()
+    ensure_mail(free, mail)
+    assert free.changes == []
+
+
 @pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])
 def test_whether_a_tenant_is_made_follows_the_setting(
     stalwart: StalwartStandIn, work: Errand, mode: TenantMode, count: int
@@ -145,6 +160,17 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, wo
         control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
     with pytest.raises(Refused, match="ambiguous"):
         ensure_mail(work("stalwart"), client(stalwart, "require"))
+
+
+def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    # customers choose their names; what stands behind the name is ours
+    theirs = control(stalwart, "create", kind="Tenant", given={"name": f"Beta {TENANT_ID} {OTHER_ID}"})
+    assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
+    assert saved["stalwartTenantId"] != theirs["id"]
+    names = [one["name"] for one in objects(stalwart, "Tenant")]
+    assert names == [f"Beta {TENANT_ID} {OTHER_ID}", f"Acme GmbH {TENANT_ID}"]
 
 
 @pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
@@ -192,6 +218,40 @@ def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail:
         outcomes = list(pool.map(lambda _: ensure_mail(work("stalwart"), mail), range(5)))
     assert {outcome.result for outcome in outcomes} == {Result.OK}
     assert [len(objects(stalwart, kind)) for kind in ("Domain", "Account")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "holder"),
+    [
+        ("Account", {"@type": "User", "name": "ann", "aliases": {"0": {"name": "postmaster"}}}),
+        ("MailingList", {"name": "postmaster"}),
+        ("MailingList", {"name": "all", "aliases": {"0": {"name": "postmaster"}}}),
+    ],
+    ids=["mailbox", "list", "alias_of_list"],
+)
+def test_a_postmaster_that_the_tenant_made_itself_is_one(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, kind: str, holder: dict[str, Any]
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = saved["stalwartDomainId"]
+    control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
+    aliases = {key: {**alias, "domainId": domain} for key, alias in holder.get("aliases", {}).items()}
+    control(stalwart, "create", kind=kind, given={**holder, "domainId": domain, "aliases": aliases})
+    stalwart.journal.clear()
+    errand = work("stalwart")
+    assert ensure_mail(errand, mail).result is Result.OK
+    assert (errand.changes, sets(stalwart)) == ([], [])
+
+
+def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
+    given = {"@type": "User", "name": "abuse", "domainId": saved["stalwartDomainId"]}
+    control(stalwart, "create", kind="Account", given=given)
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert [one["name"] for one in objects(stalwart, "Account")] == ["abuse", "postmaster"]
 
 
 def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(

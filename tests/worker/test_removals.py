@@ -105,6 +105,20 @@ def test_what_is_asked_for_by_name_has_no_bound(make_yard: Callable[..., Yard]) 
     assert yard.stalwart.snapshot()["Domain"] == []
 
 
+def test_a_tenant_that_was_suspended_while_removals_waited_for_leave_can_be_resumed(
+    make_yard: Callable[..., Yard],
+) -> None:
+    yard = make_yard(removals_per_run=2, suspended_mail="receive")
+    new = NewTenant("acme", "Acme", "starter", DOMAINS)
+    assert yard.finish(yard.plane.tenants.create(new, yard.admin)).status == "succeeded"
+    assert keep(yard, 1).reason == "too_many_removals"
+    assert yard.finish(yard.plane.life.suspend("acme", "unpaid", yard.admin)).status == "succeeded"
+    assert enabled(yard) == ["d0.test"]
+    # nobody can give leave while it is suspended
+    assert yard.finish(yard.plane.life.resume("acme", yard.admin)).status == "succeeded"
+    assert enabled(yard) == ["d0.test"]
+
+
 def test_a_removal_that_was_not_announced_is_a_bug(work: Callable[..., Any]) -> None:
     errand: Work = work("ocis", id=TENANT_ID)
     with pytest.raises(LookupError):

@@ -110,8 +110,15 @@ class Authentik:
         self._call("POST", f"{GROUPS}{group_id}/remove_user/", json={"pk": user_id}, repeatable=True)
 
     def last_bindings(self, group_id: str) -> list[str]:
-        """Targets (applications) that this group alone guards: without it they would be open to everybody."""
+        """Targets (applications) that this group alone guards: without it they would be open to everybody.
+
+        Raises Refused("missing_permission") when our account may see no bindings: of those it may not see, what a group
+        is used by says nothing.
+        """
+        self._call("GET", BINDINGS, params={"page_size": "1"})
         used = self._call("GET", f"{GROUPS}{group_id}/used_by/").json()
+        if not isinstance(used, list):
+            raise Unavailable("unexpected_answer", "The answer is not a list.")
         bindings = [one for one in used if isinstance(one, dict) and one.get("model_name") == "policybinding"]
         targets = {str(self._call("GET", f"{BINDINGS}{one['pk']}/").json()["target"]) for one in bindings}
         return sorted(target for target in targets if self._guards(target) <= {group_id})
@@ -127,6 +134,10 @@ class Authentik:
         options = {"username": username, "include_groups": "false", "include_roles": "false"}
         found = map(_person, _results(self._call("GET", USERS, params=options)))
         return next((one for one in found if one.username == username), None)
+
+    def get_person(self, person_id: int) -> Person:
+        """Raises Missing; Refused("missing_permission") when our account may see nobody."""
+        return _person(self._call("GET", f"{USERS}{person_id}/").json())
 
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:
         """Without a password and in no group. Raises Refused("taken") when the username exists."""

@@ -22,6 +22,8 @@ from worker.integrations.json_api import JsonApi
 CONCURRENT = 4
 #: and more method calls than this in one request
 MOST_CALLS = 16
+#: and more objects than this in one get
+LARGEST_GET = 500
 #: how long a request that found too many others in flight, other processes' too, is sent again, in seconds
 CROWD_PATIENCE = 3.0
 #: kinds of which a repeated creation makes a second one: nothing of them is unique
@@ -55,6 +57,26 @@ class Jmap:
     def read(self, *calls: Call) -> list[Object]:
         """The answers of calls that change nothing; `{"resultOf": "<index>"}` references go by the call's index."""
         return self._request(calls, repeatable=True)
+
+    def find_all(self, kind: str, condition: Object, properties: Sequence[str]) -> list[Object]:
+        """Every object that meets the condition, however many there are."""
+        ids = self._all_ids(kind, {"filter": condition} if condition else {})
+        found: list[Object] = []
+        for start in range(0, len(ids), LARGEST_GET):
+            some = {"ids": ids[start : start + LARGEST_GET], "properties": list(properties)}
+            (page,) = self.read((f"x:{kind}/get", some))
+            found += page["list"]
+        return found
+
+    def _all_ids(self, kind: str, query: Object) -> list[str]:
+        """Newest first. A query gives a part, the oldest, and does not say that it is one: what is behind it is asked
+        for until there is nothing."""
+        ids: list[str] = []
+        while True:
+            (answer,) = self.read((f"x:{kind}/query", query | ({"anchor": ids[0]} if ids else {})))
+            if not answer["ids"] or answer["ids"][0] in ids:
+                return ids
+            ids = answer["ids"] + ids
 
     def create(
         self, kind: str, body: Object, then: Callable[[str], Sequence[tuple[str, Object]]] = lambda reference: ()
@@ -98,7 +120,7 @@ class Jmap:
         answer = self._api.call("GET", "/api/account")
         if answer.status != 200:
             raise _http_fault(answer)
-        return str(answer.json().get("edition", ""))
+        return answer.text("edition")
 
     def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
         responses = self._requests.responses(calls, repeatable=repeatable, shareable=repeatable)
@@ -112,10 +134,12 @@ class Jmap:
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
-        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).json()
-        responses = body.get("methodResponses") if isinstance(body, dict) else None
+        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).fields()
+        responses = body.get("methodResponses")
         if not isinstance(responses, list) or len(responses) != len(invocations):
             raise Unavailable("unexpected_answer", "A method was left unanswered.")
+        if not all(isinstance(one, list) and len(one) > 1 and isinstance(one[1], dict) for one in responses):
+            raise Unavailable("unexpected_answer", "A method's answer has another shape.")
         return responses
 
     def _posted(self, body: Object, repeatable: bool) -> Answer:
@@ -170,7 +194,6 @@ def _http_fault(answer: Answer) -> Fault:
 
 def _limit(answer: Answer) -> str | None:
     try:
-        body = answer.json()
+        return answer.text("limit")
     except Unavailable:
         return None
-    return body.get("limit") if isinstance(body, dict) else None

@@ -76,9 +76,7 @@ class SharedRequests:
         `repeatable`: the transport may repeat the request. `shareable`: the calls may go with others', and again by
         themselves when that request failed and nobody can tell whether it had an effect. Raises the request's fault.
         """
-        # with less time than a whole request has, its end would be the others' end too
-        in_haste = remaining(self._call_seconds) < self._call_seconds
-        asked = _Asked(calls, repeatable, goes_alone=in_haste or not shareable)
+        asked = _Asked(calls, repeatable, goes_alone=self._is_in_haste() or not shareable)
         with self._lock:
             self._waiting.append(asked)
             self._wake_first()
@@ -102,6 +100,10 @@ class SharedRequests:
                 self._give_up(asked)
             return []
 
+    def _is_in_haste(self) -> bool:
+        """With less time than a whole request has, this thread's end would be the others' end too."""
+        return remaining(self._call_seconds) < self._call_seconds
+
     def _wake_first(self) -> None:
         if self._free and self._waiting:
             self._waiting[0].woken.set()
@@ -109,7 +111,7 @@ class SharedRequests:
     def _taken(self, leader: _Asked) -> list[_Asked]:
         company = [leader]
         room = self._most_calls - len(leader.calls)
-        for other in () if leader.goes_alone else self._waiting[1:]:
+        for other in () if leader.goes_alone or self._is_in_haste() else self._waiting[1:]:
             if not other.goes_alone and other.repeatable == leader.repeatable and len(other.calls) <= room:
                 company.append(other)
                 room -= len(other.calls)

@@ -40,6 +40,20 @@ class Answer:
         except ValueError:
             raise Unavailable("unexpected_answer", "The answer was not JSON.") from None
 
+    def fields(self) -> dict[str, Any]:
+        """The body's fields. Raises Unavailable("unexpected_answer") when the body is not a JSON object."""
+        body = self.json()
+        if not isinstance(body, dict):
+            raise Unavailable("unexpected_answer", "The answer has another shape.")
+        return body
+
+    def text(self, field: str) -> str:
+        """A field of the body. Raises Unavailable("unexpected_answer") when that is not text."""
+        found = self.fields().get(field)
+        if not isinstance(found, str):
+            raise Unavailable("unexpected_answer", "The answer has another shape.")
+        return found
+
     def parsed(self, shape: TypeAdapter[T]) -> T:
         """What the shape wants of the body, with the rest skipped: long answers cost less than by `json`.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import json as json_text
+import ssl
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from urllib.parse import urlencode
 import requests
 import structlog
 import urllib3
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
 from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from urllib3.util import parse_url
@@ -31,6 +32,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONNECT_SECONDS = 3.0
 #: a 429's wait up to this is sat out within the attempt; a longer one is the operation's affair, in seconds
 SHORT_WAIT = 2.0
+#: a day: what asks for more is asked again then, and the time it is due at can be written as a date
+LONGEST_WAIT = 86400.0
 #: with every request
 STANDING = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "dezky-platform-api"}
 LARGEST_BODY = 32 * 2**20
@@ -116,8 +119,8 @@ class JsonApi:
         try:
             with call_within(left):
                 return self._exchanged(request, left)
-        except urllib3.exceptions.SSLError:
-            raise Refused("tls") from None
+        except urllib3.exceptions.SSLError as problem:
+            raise _Repeatable("unreachable") if _is_broken_off(problem) else Refused("tls") from None
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _Repeatable("timeout" if _is_timeout(problem) else "unreachable") from None
 
@@ -159,6 +162,13 @@ def _encoded(json: object, form: Mapping[str, str] | str | None) -> tuple[bytes 
     return None, {}
 
 
+def _is_broken_off(problem: urllib3.exceptions.SSLError) -> bool:
+    """Whether TLS failed for another reason than the certificate: a server that goes away in a handshake, or has a
+    fault of its own, may do better later."""
+    cause = problem.args[0] if problem.args else None
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError)
+
+
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 
 
@@ -197,32 +207,35 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _asked_wait(answer: Answer) -> float | None:
-    """Retry-After in seconds, given as a number or as an HTTP date (RFC 9110, section 10.2.3): by the clock of
-    whoever answers, where it tells its time, since ours may be hours off.
+    """Retry-After in seconds, LONGEST_WAIT at most, given as a number or as an HTTP date (RFC 9110, section 10.2.3): by
+    the clock of whoever answers, where it tells its time, since ours may be hours off.
     """
     text = answer.headers.get("Retry-After", "").strip()
-    if not text:
-        return None
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_WAIT)
     try:
         until = email.utils.parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, until - _time_of(answer))
+    return min(max(0.0, until - _time_of(answer)), LONGEST_WAIT)
 
 
 def _time_of(answer: Answer) -> float:
     """When it was answered, as the answer has it; by our clock where it does not say."""
     try:
         return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return time.time()
 
 
 def _request_id() -> dict[str, str]:
     found = structlog.contextvars.get_contextvars().get("request_id")
     return {"X-Request-Id": str(found)} if found else {}
+
+
+def user_and_password(user: str, password: str) -> AuthBase:
+    """Basic credentials in UTF-8 (RFC 7617, section 2.1), which products read; requests would write text in Latin-1."""
+    return HTTPBasicAuth(user.encode(), password.encode())
 
 
 class BearerToken(AuthBase):

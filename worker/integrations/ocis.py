@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from shared.domain.faults import Fault, Missing, Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.json_answer import Answer
-from worker.integrations.json_api import JsonApi
+from worker.integrations.json_api import JsonApi, user_and_password
 from worker.integrations.ocis_drive import DRIVE, DRIVES, Space, space_of
 from worker.integrations.oidc_client import ClientCredentials
 
@@ -57,7 +57,7 @@ class Ocis:
         return self._role() == ADMIN
 
     def _role(self) -> str:
-        body = self._call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).json()
+        body = self._call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).fields()
         held = {str(one.get("appRoleId")) for one in body.get("appRoleAssignments") or [] if isinstance(one, dict)}
         for role in (ADMIN, SPACE_ADMIN):
             if role in held:
@@ -106,8 +106,7 @@ class Ocis:
         answer = self._call("GET", f"{GRAPH}/groups/{name}", hand_back=(404,))
         if answer.status == 404:
             return None
-        body = answer.json()
-        return str(body["id"]) if str(body.get("displayName", "")).lower() == name.lower() else None
+        return answer.text("id") if answer.text("displayName").lower() == name.lower() else None
 
     def create_group(self, name: str) -> str | None:
         """The new group's id; None when the directory is read-only, or somebody made it in the same moment.
@@ -115,11 +114,11 @@ class Ocis:
         Raises Refused("missing_permission"), as it does for who is no Admin.
         """
         answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
-        return None if answer.status in NO_NEW_GROUP else str(answer.json()["id"])
+        return None if answer.status in NO_NEW_GROUP else answer.text("id")
 
     def find_member_role(self, space_id: str, group_id: str) -> str | None:
         """The role of a group in a space, as a role id. Raises Missing when our account is no member itself."""
-        body = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions").json()
+        body = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions").fields()
         for permission in body.get("value") or []:
             if permission.get("id") == f"g:{group_id}":
                 return str((permission.get("roles") or [""])[0])
@@ -152,7 +151,7 @@ def connect(settings: Settings) -> Ocis | None:
     if settings.ocis_api_url is None:
         return None
     credentials = _credentials(settings)
-    authorize: AuthBase = credentials or HTTPBasicAuth(
+    authorize: AuthBase = credentials or user_and_password(
         settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
     )
     api = JsonApi(

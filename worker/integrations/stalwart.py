@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from shared.domain.dns_records import Record
 from shared.domain.faults import Refused, Unavailable
 from shared.settings import Settings
 from worker.integrations.jmap import Jmap
 from worker.integrations.jmap_sharing import Object
-from worker.integrations.json_api import BearerToken, JsonApi
+from worker.integrations.json_api import BearerToken, JsonApi, user_and_password
 from worker.integrations.mail_zone import zone_records
-from worker.integrations.stalwart_objects import LARGEST_GET, DomainContents
+from worker.integrations.stalwart_objects import DomainContents
 
 #: how long the server's edition is believed, in seconds
 EDITION_SECONDS = 300.0
@@ -78,13 +78,13 @@ class Stalwart:
         return self._tenants == "require"
 
     def list_tenants(self, token: str) -> list[MailTenant]:
-        """Tenants in whose name this token stands as a word."""
+        """Tenants whose name ends with this word: what stands before it is a customer's own choice."""
         _, answer = self._jmap.read(
             ("x:Tenant/query", {"filter": {"text": token}}),
             ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
         )
         found = [MailTenant(one["id"], one["name"], one.get("quotas") or {}) for one in answer["list"]]
-        return [tenant for tenant in found if token in tenant.name.split()]
+        return [tenant for tenant in found if tenant.name.split()[-1:] == [token]]
 
     def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
         """What still refers to it, when that stops the removal; nothing once it is gone."""
@@ -94,7 +94,8 @@ class Stalwart:
         """Not unique: look before you call, and again after any unclear answer."""
         return self._jmap.create("Tenant", {"name": name, "quotas": dict(quotas)})
 
-    def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int]) -> None:
+    def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int | None]) -> None:
+        """A quota of None is taken away; those not given stay."""
         self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
 
     # -- domains
@@ -110,13 +111,7 @@ class Stalwart:
 
     def list_domains(self) -> list[MailDomain]:
         """Every domain of the server, whoever's."""
-        (found,) = self._jmap.read(("x:Domain/query", {}))
-        domains: list[MailDomain] = []
-        for start in range(0, len(found["ids"]), LARGEST_GET):
-            some = {"ids": found["ids"][start : start + LARGEST_GET], "properties": _DOMAIN_PROPERTIES}
-            (page,) = self._jmap.read(("x:Domain/get", some))
-            domains += map(_domain, page["list"])
-        return domains
+        return [_domain(one) for one in self._jmap.find_all("Domain", {}, _DOMAIN_PROPERTIES)]
 
     def find_domain_by_id(self, domain_id: str) -> MailDomain | None:
         (answer,) = self._jmap.read(("x:Domain/get", {"ids": [domain_id], "properties": _DOMAIN_PROPERTIES}))
@@ -176,9 +171,10 @@ class Stalwart:
 
     # -- addresses
 
-    def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None) -> None:
-        """Make the one that a domain lacks. Raises KeyTaken when the address exists."""
-        self._jmap.create("Account", _owned(_postmaster(domain, domain_id), tenant_id))
+    def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None, *, has_abuse: bool = True) -> None:
+        """Make the one that a domain lacks. Raises KeyTaken when the address exists, or `abuse`, which it has too."""
+        body = _postmaster(domain, domain_id)
+        self._jmap.create("Account", _owned(body if has_abuse else body | {"aliases": {}}, tenant_id))
 
     def _known_edition(self) -> str:
         with self._lock:
@@ -211,7 +207,7 @@ def connect(settings: Settings) -> Stalwart | None:
     if settings.stalwart_api_token is not None:
         authorize = BearerToken(settings.stalwart_api_token.get_secret_value())
     elif settings.stalwart_username is not None and settings.stalwart_password is not None:
-        authorize = HTTPBasicAuth(settings.stalwart_username, settings.stalwart_password.get_secret_value())
+        authorize = user_and_password(settings.stalwart_username, settings.stalwart_password.get_secret_value())
     else:
         raise Refused("bad_credentials")
     api = JsonApi(

@@ -10,7 +10,6 @@ from worker.integrations.jmap import Jmap
 from worker.integrations.jmap_sharing import Object
 
 SIGN_IN = "authenticate"
-LARGEST_GET = 500
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class DomainContents:
         properties = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
         found = [
             Account(one["id"], str(one.get("@type")), str(one.get("emailAddress") or one["name"]), _permissions(one))
-            for one in self._found("Account", {"domainId": domain_id}, properties)
+            for one in self._jmap.find_all("Account", {"domainId": domain_id}, properties)
             if one.get("domainId") == domain_id
         ]
         return sorted(found, key=lambda account: account.kind == "Group")
@@ -50,16 +49,23 @@ class DomainContents:
     def lists(self, domain_id: str) -> list[tuple[str, str]]:
         """(id, address) of the domain's mailing lists. The server cannot filter them by domain."""
         properties = ["id", "name", "domainId", "emailAddress"]
-        every = self._found("MailingList", {}, properties)
+        every = self._jmap.find_all("MailingList", {}, properties)
         return [(one["id"], str(one.get("emailAddress"))) for one in every if one.get("domainId") == domain_id]
 
     def keys(self, domain_id: str) -> list[str]:
-        every = self._found("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
+        every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
         return [one["id"] for one in every if one.get("domainId") == domain_id]
+
+    def has_address(self, domain_id: str, name: str) -> bool:
+        """Whether somebody has it, be it a list, or as an alias, by which the server finds nobody."""
+        properties = ["id", "name", "domainId", "aliases"]
+        accounts = self._jmap.find_all("Account", {"domainId": domain_id}, properties)
+        lists = self._jmap.find_all("MailingList", {}, properties)
+        return any((name, domain_id) in _addresses(one) for one in (*accounts, *lists))
 
     def mail_tenants(self) -> list[tuple[str, str]]:
         """(id, name) of every mail tenant of the server."""
-        return [(one["id"], str(one["name"])) for one in self._found("Tenant", {}, ["id", "name"])]
+        return [(one["id"], str(one["name"])) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
 
     def lock(self, account: Account) -> None:
         """Take the permission to sign in, and leave every other as it is."""
@@ -68,6 +74,11 @@ class DomainContents:
     def unlock(self, account: Account) -> None:
         """Give it back."""
         self._jmap.update("Account", account.id, _unlocked(account.permissions))
+
+    def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
+        """Whether an object is the domain's own and does not only have an alias in it; what is gone counts as such."""
+        (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "domainId"]}))
+        return all(one.get("domainId") == domain_id for one in answer["list"])
 
     def remove(self, kind: str, id_: str) -> tuple[Object, ...]:
         """What still refers to it, when that stops the removal; nothing once it is gone."""
@@ -78,15 +89,11 @@ class DomainContents:
         manual = {"@type": "Manual"}
         self._jmap.update("Domain", domain_id, {"isEnabled": False, "dkimManagement": manual, "dnsManagement": manual})
 
-    def _found(self, kind: str, condition: Object, properties: list[str]) -> list[Object]:
-        (answer,) = self._jmap.read((f"x:{kind}/query", {"filter": condition} if condition else {}))
-        ids: list[str] = answer["ids"]
-        found: list[Object] = []
-        for start in range(0, len(ids), LARGEST_GET):
-            some = {"ids": ids[start : start + LARGEST_GET], "properties": properties}
-            (page,) = self._jmap.read((f"x:{kind}/get", some))
-            found += page["list"]
-        return found
+
+def _addresses(one: Object) -> set[tuple[Any, Any]]:
+    """(local part, domain id) of each."""
+    every = (one, *(one.get("aliases") or {}).values())
+    return {(address.get("name"), address.get("domainId")) for address in every}
 
 
 def _permissions(one: Object) -> Mapping[str, Any]:

@@ -79,9 +79,12 @@ def _created(work: Work, owner: Owner, identity: Authentik) -> Person:
         if isinstance(fault, Refused) and fault.reason != "taken":
             raise
         person = identity.find_person(owner.email)
-        if person is None:
-            raise Unavailable("upstream_error", "The account was not created.") from fault
-        return person
+        if person is not None:
+            return person
+        if isinstance(fault, Refused):
+            # the same complaint, of a user name that is too long
+            raise Refused("invalid", "Authentik takes no user of the owner's address.") from None
+        raise Unavailable("upstream_error", "The account was not created.") from fault
 
 
 def _invite(work: Work, person: Person, identity: Authentik) -> str:
@@ -126,11 +129,23 @@ def _out(group: Group, member: int, identity: Authentik) -> None:
     try:
         identity.remove_member(group.id, member)
     except Missing:
-        return  # the account is gone, and its membership with it
+        _require_gone(member, identity)  # and its membership with it
 
 
 def _in(group: Group, member: int, identity: Authentik) -> None:
     try:
         identity.add_member(group.id, member)
     except Missing:
+        _require_gone(member, identity)
+
+
+def _require_gone(member: int, identity: Authentik) -> None:
+    """The account is gone: that it is "not found" is what Authentik also says to whoever may not see it.
+
+    Raises Refused("missing_permission"), Unavailable.
+    """
+    try:
+        identity.get_person(member)
+    except Missing:
         return
+    raise Unavailable("unexpected_answer", f"User {member} is there, and was said not to be.")

@@ -16,7 +16,7 @@ from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, ski
 from shared.domain.tenant import Tenant
 from worker.integrations.ocis import Ocis
 from worker.integrations.ocis_drive import Space
-from worker.steps.space_members import ensure_members
+from worker.steps.space_members import ensure_members, make_anew
 from worker.steps.work import Deeds, Work
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
@@ -39,7 +39,7 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
     try:
         return ok(members=ensure_members(work, found, files, is_new=known is None))
     except Missing:
-        _make_anew(work, found, files)
+        make_anew(work, found, files)
         return ok(members="pending")
 
 
@@ -53,6 +53,7 @@ def close_files(work: Work, files: Ocis) -> Outcome:
         is_there = True
         if not space.is_disabled:
             work.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+    _require_stamp(work, files)
     if is_there:
         return ok()
     files.require_role()
@@ -63,6 +64,7 @@ def remove_files(work: Work, files: Ocis) -> Outcome:
     """The space is gone with its data. Its absence is believed only while the storage and our role can be seen."""
     for space in _all_ours(work, files):
         take_space_away(work, files, space)
+    _require_stamp(work, files)
     if work.is_plan:
         return ok()
     files.require_role()
@@ -89,13 +91,26 @@ def _purge(space: Space, files: Ocis) -> None:
 
 
 def _known(work: Work, files: Ocis) -> Space | None:
-    return _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
+    found = _settled(work, work.remote("ocisNewSpaceId"), files) or _by_id(work, files) or _by_stamp(work, files)
+    if found is None:
+        _require_stamp(work, files)
+    return found
 
 
 def _by_id(work: Work, files: Ocis) -> Space | None:
     space_id = work.remote("ocisSpaceId")
     space = files.find_space(space_id) if space_id else None
     return space if space is not None and _is_ours(work, space) else None
+
+
+def _require_stamp(work: Work, files: Ocis) -> None:
+    """The space on record, if it is there, carries a stamp: one that was written over cannot be proven the tenant's,
+    and with another in its place, or said to be closed, its files would be lost or open. Raises Refused("taken").
+    """
+    space_id = work.remote("ocisSpaceId")
+    space = files.find_space(space_id) if space_id else None
+    if space is not None and work.stamper.tenant_id(space.description) is None:
+        raise Refused("taken", "The space on record carries no stamp any more; put it back into its description.")
 
 
 def _by_stamp(work: Work, files: Ocis) -> Space | None:
@@ -193,38 +208,6 @@ def _align(work: Work, space: Space, files: Ocis) -> None:
     if changes:
         what = ", ".join(sorted(changes))
         work.change(f"set {what} of the space {space.name}", lambda: files.update_space(space.id, changes), None)
-
-
-def _make_anew(work: Work, space: Space, files: Ocis) -> None:
-    """A space without members goes, and the next attempt makes another."""
-    sentence = f"remove the space {space.name}, which was made without members, and make it again"
-    work.announce_removals([sentence])
-    work.remove(sentence, lambda: _remove_memberless(work, space, files))
-    if not work.is_plan:
-        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
-
-
-def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
-    """A create that failed half-way leaves a space nobody can be invited to; it is empty, so it may go."""
-    files.require_storage()
-    seen = files.find_space(space.id)
-    if seen is None:
-        return
-    if _has_us_in(space, files):
-        raise Unavailable("storage_down", "A space with members was said to have none.")
-    files.require_storage()
-    if seen.is_disabled or seen.has_members or seen.used != 0 or not _is_ours(work, seen):
-        raise Refused("locked_out")
-    files.disable_space(space.id)
-    files.purge_space(space.id)
-
-
-def _has_us_in(space: Space, files: Ocis) -> bool:
-    try:
-        files.find_member_role(space.id, "")
-    except Missing:
-        return False
-    return True
 
 
 def space_name(tenant_name: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from shared.domain.dns_records import Record
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap import KeyTaken
-from worker.integrations.stalwart import MailDomain, MailTenant, Stalwart
+from worker.integrations.stalwart import POSTMASTER, MailDomain, MailTenant, Stalwart
 from worker.steps.mail_closing import unlock_mail
 from worker.steps.mail_keys import furnished_with_keys
 from worker.steps.mail_waiting import keep_open, waiting_notes
@@ -48,18 +49,18 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
 
 def _ensure_tenant(work: Work, mail: Stalwart) -> str:
     name = f"{work.tenant.name} {work.tenant.id}"
-    quotas = {"maxAccounts": work.plan.mailboxes, "maxDiskQuota": work.plan.mail_bytes}
-    quotas = {key: limit for key, limit in quotas.items() if limit}
+    limits = {"maxAccounts": work.plan.mailboxes or None, "maxDiskQuota": work.plan.mail_bytes or None}
+    quotas = {key: limit for key, limit in limits.items() if limit}
     found = _our_tenant(work, mail) or work.change(
         f"create the mail tenant {name}",
         lambda: _created_tenant(work, mail, name, quotas),
         MailTenant("", name, quotas),
     )
     work.save(stalwartTenantId=found.id)
-    if found.name != name or any(found.quotas.get(key) != limit for key, limit in quotas.items()):
+    if found.name != name or any(found.quotas.get(key) != limit for key, limit in limits.items()):
         work.change(
             f"set name and quotas of the mail tenant {name}",
-            lambda: mail.update_tenant(found.id, name, quotas),
+            lambda: mail.update_tenant(found.id, name, limits),
             None,
         )
     return found.id
@@ -186,7 +187,9 @@ def _disabling(domain: MailDomain) -> str:
 
 
 def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
-    address = f"postmaster@{domain.name}"
+    if mail.contents.has_address(domain.id, POSTMASTER):
+        return  # the tenant has made one of its own
+    address = f"{POSTMASTER}@{domain.name}"
     work.change(f"create the address {address}", lambda: _make_postmaster(mail, domain, owner), None)
 
 
@@ -195,8 +198,9 @@ def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> N
     try:
         mail.create_postmaster(domain.name, domain.id, owner)
     except KeyTaken:
-        # the domain is ours, so whoever holds the address in it is the tenant's own
-        return
+        # whoever has one of the two addresses is the tenant's own, since the domain is: most likely it is `abuse`
+        with suppress(KeyTaken):
+            mail.create_postmaster(domain.name, domain.id, owner, has_abuse=False)
     except Unavailable:
         if not mail.furnishing(domain.name, domain.id).has_postmaster:
             raise

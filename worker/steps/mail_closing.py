@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap_sharing import Object
-from worker.integrations.stalwart import MailDomain, Stalwart
+from worker.integrations.stalwart import MailDomain, MailTenant, Stalwart
 from worker.steps.work import Deeds, Work
 
 #: how often what still stands in the way of a domain is looked at anew within one attempt
@@ -17,17 +18,22 @@ OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
 
 def close_mail(work: Work, mail: Stalwart) -> Outcome:
     """No account of the tenant's domains can sign in; mail to them is refused or taken in, as the setting says."""
-    domains = _ours(work, mail)
-    if not domains:
-        return skipped("nothing_there")
+    every = mail.list_domains()
+    domains = _ours(work, every)
+    _lock_accounts(work, mail, domains)
     for domain in domains:
-        _lock_accounts(work, mail, domain)
-        if domain.is_enabled and work.suspended_mail == "refuse":
+        # one that left the tenant takes none in any case: should it wait for somebody's leave to be disabled, the
+        # tenant could not be opened again, for leave is given to a reconcile, and a closed tenant has none
+        refuses = work.suspended_mail == "refuse" or domain.name not in work.tenant.domains
+        if domain.is_enabled and refuses:
             work.change(
                 f"disable the mail domain {domain.name}",
                 partial(mail.update_domain, domain.id, is_enabled=False),
                 None,
             )
+    _require_stamps(work, every)
+    if not domains:
+        return skipped("nothing_there")
     return ok(mail="refused" if work.suspended_mail == "refuse" else "taken in")
 
 
@@ -36,7 +42,7 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
     locked = set(work.remote("stalwartLocked") or [])
     if not locked:
         return
-    for domain in _ours(work, mail):
+    for domain in _ours(work, mail.list_domains()):
         for account in mail.contents.accounts(domain.id):
             if account.id in locked and not account.may_sign_in:
                 work.change(f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
@@ -45,22 +51,26 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
 
 def remove_mail(work: Work, mail: Stalwart) -> Outcome:
     """Accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is provably ours."""
-    for domain in _ours(work, mail):
-        take_domain_away(work, mail, domain)
-    if mail.links_tenants():
-        for tenant in mail.list_tenants(work.tenant.id):
-            take_mail_tenant_away(work, mail, tenant.id, tenant.name)
+    every = mail.list_domains()
+    domains = _ours(work, every)
+    for domain in domains:
+        _empty(work, mail, domain)
+    for domain in domains:  # now that nobody has an alias in one who lives in another
+        _take_away(work, mail, domain)
+    for tenant in _mail_tenants(work, mail):
+        take_mail_tenant_away(work, mail, tenant.id, tenant.name)
+    _require_stamps(work, every)
     if work.is_plan:
         return ok()
-    if _ours(work, mail):
-        raise Unavailable("not_ready", "A domain of the tenant is still listed.")
+    if _ours(work, mail.list_domains()) or _mail_tenants(work, mail):
+        raise Unavailable("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain that carries the tenant's stamp")
 
 
 def take_domain_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
     """Remove a mail domain whose stamp was read just now, with all that is in it. Raises Refused("in_use")."""
     _empty(deeds, mail, domain)
-    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+    _take_away(deeds, mail, domain)
 
 
 def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> None:
@@ -68,16 +78,37 @@ def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> 
     deeds.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
 
 
-def _ours(work: Work, mail: Stalwart) -> list[MailDomain]:
+def _ours(work: Work, every: Sequence[MailDomain]) -> list[MailDomain]:
     """By the stamp, not by our record: a domain that left the tenant is still the tenant's."""
-    return [one for one in mail.list_domains() if work.stamper.tenant_id(one.description) == work.tenant.id]
+    return [one for one in every if work.stamper.tenant_id(one.description) == work.tenant.id]
 
 
-def _lock_accounts(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+def _require_stamps(work: Work, every: Sequence[MailDomain]) -> None:
+    """What is on record and there carries a stamp: one that was written over cannot be proven the tenant's, so the
+    domain was left as it is, and that must not pass for closed or removed. Raises Refused("taken").
+    """
+    on_record = {entry["id"] for entry in work.remote("stalwartDomains") or []}
+    bare = [one.name for one in every if one.id in on_record and work.stamper.tenant_id(one.description) is None]
+    if bare:
+        raise Refused("taken", f"{', '.join(bare)} in Stalwart: no stamp any more; put it back into the description.")
+
+
+def _mail_tenants(work: Work, mail: Stalwart) -> list[MailTenant]:
+    """One that is on record is looked for although none is made any more, as when the licence for it has ended."""
+    may_be = mail.links_tenants() or work.remote("stalwartTenantId")
+    return mail.list_tenants(work.tenant.id) if may_be else []
+
+
+def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) -> None:
     locked = list(work.remote("stalwartLocked") or [])
-    open_now = [one for one in mail.contents.accounts(domain.id) if one.kind == "User" and one.may_sign_in]
-    # on record before it is done, so that whoever is locked out can always be let in again
-    work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)}))
+    accounts = [one for domain in domains for one in mail.contents.accounts(domain.id)]
+    open_now = [one for one in accounts if one.kind == "User" and one.may_sign_in]
+    if not open_now:
+        return
+    # on record before it is done, so that whoever is locked out can always be let in again; those of all domains at
+    # once, since a save takes the place of the one before
+    if not work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)})):
+        raise Unavailable("not_ready", "A newer operation of the tenant was accepted, and goes by what it finds.")
     for account in open_now:
         work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
 
@@ -96,17 +127,34 @@ def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
         deeds.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
+def _take_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
+    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+
+
 def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
     for _ in range(ROUNDS):
         in_the_way = mail.contents.remove("Domain", domain.id)
         if not in_the_way:
             return
-        foreign = [one for one in in_the_way if one.get("object") not in OURS_TO_REMOVE]
-        if foreign:
-            raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}.")
-        for one in in_the_way:
-            mail.contents.remove(str(one["object"]), str(one["id"]))
+        _require_own(mail, domain, in_the_way)
+        # what is the domain's own may be referred to itself, such as a group by its members
+        behind = [other for one in in_the_way for other in mail.contents.remove(str(one["object"]), str(one["id"]))]
+        _require_own(mail, domain, behind)
     raise Unavailable("not_ready", f"Something new keeps referring to the domain {domain.name}.")
+
+
+def _require_own(mail: Stalwart, domain: MailDomain, found: Sequence[Object]) -> None:
+    """All of it is the domain's own: whoever lives elsewhere and has an alias in it is somebody else's.
+
+    Raises Refused("in_use").
+    """
+    foreign = [one for one in found if not _is_own(mail, domain, str(one.get("object")), str(one.get("id")))]
+    if foreign:
+        raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}, or to what is in it.")
+
+
+def _is_own(mail: Stalwart, domain: MailDomain, kind: str, id_: str) -> bool:
+    return kind in OURS_TO_REMOVE and mail.contents.is_of(domain.id, kind, id_)
 
 
 def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
@@ -115,5 +163,5 @@ def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
         raise Refused("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
 
 
-def _named(objects: tuple[Object, ...] | list[Object]) -> str:
+def _named(objects: Sequence[Object]) -> str:
     return ", ".join(sorted({f"{one.get('object')} {one.get('id')}" for one in objects}))

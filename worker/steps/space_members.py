@@ -1,8 +1,8 @@
-"""The place of a tenant's group in its space."""
+"""The place of a tenant's group in its space, and what becomes of a space that was made without members."""
 
 from __future__ import annotations
 
-from shared.domain.faults import Refused, Unavailable
+from shared.domain.faults import Missing, Refused, Unavailable
 from worker.integrations.ocis import SPACE_ROLES, Ocis
 from worker.integrations.ocis_drive import Space
 from worker.steps.work import Work
@@ -81,3 +81,39 @@ def _require_reason(refusal: Refused, files: Ocis) -> None:
         raise refusal
     if files.may_make_groups():
         raise Unavailable("not_ready", "A group was refused for our role, which is Admin and allows it.")
+
+
+# -- a space that was made without any
+
+
+def make_anew(work: Work, space: Space, files: Ocis) -> None:
+    """A space without members goes, and the next attempt makes another."""
+    sentence = f"remove the space {space.name}, which was made without members, and make it again"
+    work.announce_removals([sentence])
+    work.remove(sentence, lambda: _remove_memberless(work, space, files))
+    if not work.is_plan:
+        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
+
+
+def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
+    """A create that failed half-way leaves a space nobody can be invited to; it is empty, so it may go."""
+    files.require_storage()
+    seen = files.find_space(space.id)
+    if seen is None:
+        return
+    if _has_us_in(space, files):
+        raise Unavailable("storage_down", "A space with members was said to have none.")
+    files.require_storage()
+    is_ours = work.stamper.is_of(work.tenant.id, seen.description)
+    if seen.is_disabled or seen.has_members or seen.used != 0 or not is_ours:
+        raise Refused("locked_out")
+    files.disable_space(space.id)
+    files.purge_space(space.id)
+
+
+def _has_us_in(space: Space, files: Ocis) -> bool:
+    try:
+        files.find_member_role(space.id, "")
+    except Missing:
+        return False
+    return True

@@ -28,7 +28,8 @@ class Deeds(Protocol):
 class Work:
     """One step's errand.
 
-    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, `found` holds what can be
+    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, and says
+    whether it could: not once a newer operation was accepted; `found` holds what can be
     read again, and goes there with the attempt's end, which saves a write; `member_role` is what a
     tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
     `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
@@ -41,7 +42,7 @@ class Work:
     tenant: Tenant
     plan: Plan
     stamper: Stamper
-    save: Callable[..., None]
+    save: Callable[..., bool]
     member_role: str = "editor"
     email_stage: str | None = None
     suspended_mail: str = "refuse"

@@ -90,9 +90,9 @@ class GroupRoutes:
         return web.Response(status=204)
 
     async def used_by(self, request: web.Request, token: Token) -> web.Response:
-        """What goes when the group goes."""
-        group = self._group(request)
-        bindings = [binding for binding in self._access.bindings.values() if binding.group == group.pk]
+        """What goes when the group goes, as far as the caller may see it; of the rest there is no word."""
+        group, sees = self._group(request), may(token, "view_policybinding")
+        bindings = [binding for binding in self._access.bindings.values() if sees and binding.group == group.pk]
         shown = {"app": "authentik_policies", "model_name": "policybinding", "action": "cascade"}
         return web.json_response([{**shown, "pk": one.pk, "name": f"Binding {one.pk}"} for one in bindings])
 

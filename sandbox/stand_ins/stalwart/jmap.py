@@ -8,13 +8,14 @@ from typing import Any
 from sandbox.stand_ins.stalwart.callers import Caller
 from sandbox.stand_ins.stalwart.calls import MethodError, plain_ids, with_results
 from sandbox.stand_ins.stalwart.kinds import KINDS
-from sandbox.stand_ins.stalwart.names import parses
+from sandbox.stand_ins.stalwart.names import decode_id, parses
 from sandbox.stand_ins.stalwart.properties import Object
 from sandbox.stand_ins.stalwart.registry import Registry
 from sandbox.stand_ins.stalwart.scope import Scope
 from sandbox.stand_ins.stalwart.setting import MAX_OBJECTS, Setting, Strike
 
-MAX_FOUND = 5000
+#: ids in one answer, unless the server is set otherwise
+MOST_FOUND = 5000
 
 
 class Jmap:
@@ -27,6 +28,7 @@ class Jmap:
         self._zone = zone
         self._strike = strike
         self._run_tasks = run_tasks
+        self.most_found = MOST_FOUND
 
     def answer(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
         """The method responses, in order. Ids that are made are added to `created`."""
@@ -90,8 +92,10 @@ class Jmap:
         if "text" in conditions and self._strike("text_surplus", name):
             ids += [id_ for id_ in held if id_ not in ids][:1]
         total = {"total": len(ids)} if arguments.get("calculateTotal") else {}
+        if "anchor" in arguments:
+            ids = [id_ for id_ in ids if decode_id(id_) > decode_id(arguments["anchor"])]
         # cut while the oldest still come first, then turned round
-        found = ids[: arguments.get("limit") or MAX_FOUND][::-1]
+        found = ids[: min(arguments.get("limit") or self.most_found, self.most_found)][::-1]
         return {"queryState": "n", "canCalculateChanges": True, "position": 0, "ids": found, **total}
 
 

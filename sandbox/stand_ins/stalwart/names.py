@@ -46,6 +46,14 @@ def encode_id(number: int) -> str:
             return text
 
 
+def decode_id(id_: str) -> int:
+    """The number of an id that was made here."""
+    number = 0
+    for letter in id_:
+        number = number * 32 + ALPHABET.index(letter)
+    return number
+
+
 def parses(id_: Any) -> bool:
     """Whether the server takes this for an id at all; what does not parse is dropped without a word."""
     return isinstance(id_, str) and set(id_) <= _READ

@@ -106,6 +106,7 @@ class StalwartStandIn(StandIn):
             "advance": self._clock.advance,
             "set_edition": self.set_edition,
             "set_recovery_mode": self.set_recovery_mode,
+            "set_most_found": self.set_most_found,
         }
 
     def revoke_key(self) -> None:
@@ -118,6 +119,10 @@ class StalwartStandIn(StandIn):
     def set_recovery_mode(self, on: bool) -> None:
         """In recovery mode no task ever runs, so no domain gets keys."""
         self.background.recovery = on
+
+    def set_most_found(self, most: int) -> None:
+        """No query gives more ids than this."""
+        self._jmap.most_found = most
 
     def run_tasks(self) -> int:
         return self.background.run_tasks()

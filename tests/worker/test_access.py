@@ -1,0 +1,86 @@
+"""The access step: who is taken out of a tenant's group is out, and forgotten only when they are in again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from shared.domain.faults import Refused, Result
+from shared.domain.tenant import Owner
+from tests.stand_ins import API_TOKEN, Saved
+from worker.integrations.authentik import Authentik
+from worker.integrations.json_api import BearerToken, JsonApi
+from worker.steps.access import close_access, ensure_access
+from worker.steps.identity import ensure_group
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+#: what the step needs, but for seeing people
+BLIND = ("view_group", "change_group", "add_user_to_group", "remove_user_from_group")
+
+
+@pytest.fixture
+def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
+    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    yield Authentik(api)
+    api.close()
+
+
+@pytest.fixture
+def ann(authentik: AuthentikStandIn, identity: Authentik, work: Errand) -> int:
+    """A member of the tenant's group; her number."""
+    ensure_group(work("authentik"), identity)
+    return authentik.ensure_person("ann", "password", "Ann", "ann@acme.test", ["tenant-acme"])
+
+
+def members(identity: Authentik, saved: Saved) -> set[int]:
+    return set(identity.get_group(saved["authentikGroupId"]).member_ids)
+
+
+def test_members_are_taken_out_and_let_in_again(identity: Authentik, work: Errand, saved: Saved, ann: int) -> None:
+    assert close_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == set()
+    assert ensure_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == {ann}
+
+
+def test_members_that_our_account_may_not_see_are_not_said_to_be_out(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    # taking out whom our account may not see is answered as if there were no such person
+    authentik.limit_token(BLIND)
+    with pytest.raises(Refused, match="missing_permission"):
+        close_access(work("authentik"), identity)
+    assert members(identity, saved) == {ann}
+
+
+def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_out(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    close_access(work("authentik"), identity)
+    authentik.limit_token(BLIND)
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_access(work("authentik"), identity)
+    authentik.limit_token([*BLIND, "view_user"])
+    assert ensure_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == {ann}
+
+
+def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
+    close_access(work("authentik"), identity)
+    authentik.directory.delete_user(authentik.directory.users[ann])
+    assert ensure_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == {bob}
+
+
+def test_an_owner_whose_address_is_too_long_for_a_user_of_authentik_is_refused_at_once(
+    identity: Authentik, work: Errand, ann: int
+) -> None:
+    owner = Owner(f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "Olga")
+    with pytest.raises(Refused, match="invalid"):
+        ensure_access(work("authentik", owner=owner), identity)

@@ -1,0 +1,189 @@
+"""Closing a tenant's mail and opening it again: who was locked out is let in again, and nobody else is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from shared.domain.faults import Outcome, Refused, Result, Unavailable
+from shared.domain.tenant import NewTenant
+from tests.stand_ins import Saved, fault
+from tests.worker.test_mail import client, control
+from tests.yard import Yard
+from worker.integrations.stalwart import Stalwart
+from worker.steps.mail import ensure_mail
+from worker.steps.mail_closing import close_mail, remove_mail
+from worker.steps.work import Work
+
+Errand = Callable[..., Work]
+DOMAINS = ("acme.test", "acme.org")
+
+
+@pytest.fixture
+def acme(yard: Yard) -> Yard:
+    return settled(yard)
+
+
+def settled(yard: Yard) -> Yard:
+    """A tenant of two domains, with a mailbox in each."""
+    view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
+    assert yard.finish(view).status == "succeeded"
+    for entry in yard.tenant("acme").remote["stalwartDomains"]:
+        control(
+            yard.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
+        )
+    return yard
+
+
+def locked_out(yard: Yard) -> list[str]:
+    """Addresses of those who cannot sign in."""
+    accounts = yard.stalwart.snapshot()["Account"]
+    return sorted(
+        one["emailAddress"]
+        for one in accounts
+        if (one.get("permissions") or {}).get("disabledPermissions", {}).get("authenticate")
+    )
+
+
+def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: Yard) -> None:
+    acme.grown("beta")
+    control(acme.stalwart, "set_most_found", most=1)
+    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
+    assert [one["name"] for one in acme.stalwart.snapshot()["Domain"] if one["isEnabled"]] == ["beta.test"]
+    assert acme.finish(acme.plane.life.delete("beta", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.life.purge("beta", acme.admin)).status == "succeeded"
+    assert [one["name"] for one in acme.stalwart.snapshot()["Domain"]] == list(DOMAINS)
+
+
+def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Yard) -> None:
+    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
+    assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
+    assert locked_out(acme) == []
+
+
+@pytest.mark.parametrize("step", [close_mail, remove_mail])
+def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_closed(
+    stalwart: StalwartStandIn, work: Errand, step: Callable[[Work, Stalwart], Outcome]
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    one, _ = stalwart.snapshot()["Domain"]
+    patch = {"kind": "Domain", "id_": one["id"]}
+    control(stalwart, "update", **patch, patch={"description": "Our own"})
+    with pytest.raises(Refused, match="taken"):
+        step(work("stalwart", domains=DOMAINS), mail)
+    # whatever can be proven is closed all the same
+    left = [domain["name"] for domain in stalwart.snapshot()["Domain"] if domain["isEnabled"]]
+    assert left == [one["name"]]
+    control(stalwart, "update", **patch, patch={"description": one["description"]})
+    assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+
+
+def test_a_suspension_that_was_overtaken_locks_nobody_out_whom_no_record_names(
+    make_yard: Callable[..., Yard],
+) -> None:
+    acme = settled(make_yard(attempt_seconds=2, lease_seconds=3))
+    view = acme.plane.life.suspend("acme", "unpaid", acme.admin)
+    assert view.operation is not None
+    acme.runner.run(view.operation.id, "access", 1)
+    fault(acme.stalwart, kind="latency", contains="x:Account/query", delay=0.7, count=1)
+    acme.stalwart.journal.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(acme.runner.run, view.operation.id, "stalwart", 2)
+        while not any("x:Account/query" in one["body"] for one in acme.stalwart.journal):
+            time.sleep(0.01)
+        # called off and taken back, while the step is about to lock people out
+        acme.plane.operations.cancel(view.operation.id, acme.admin)
+        resumed = acme.plane.life.resume("acme", acme.admin)
+        running.result()
+    assert acme.finish(resumed).status == "succeeded"
+    assert locked_out(acme) == []
+
+
+def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:
+    """Somebody in a domain, known in another by the same name."""
+    aliases = {"0": {"name": name, "domainId": alias_in}}
+    control(
+        stalwart,
+        "create",
+        kind="Account",
+        given={"@type": "User", "name": name, "domainId": domain, "aliases": aliases},
+    )
+
+
+def test_somebody_elses_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_with_it(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
+    mailbox(stalwart, "operator", elsewhere, saved["stalwartDomainId"])
+    with pytest.raises(Refused, match="in_use"):
+        remove_mail(work("stalwart"), mail)
+    assert [one["emailAddress"] for one in stalwart.snapshot()["Account"]] == ["operator@platform.test"]
+    control(stalwart, "update", kind="Account", id_=stalwart.snapshot()["Account"][0]["id"], patch={"aliases": {}})
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert [one["name"] for one in stalwart.snapshot()["Domain"]] == ["platform.test"]
+
+
+def test_a_group_that_somebody_else_is_a_member_of_is_said_to_be_in_use(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
+    team = {"@type": "Group", "name": "team", "domainId": saved["stalwartDomainId"]}
+    group = control(stalwart, "create", kind="Account", given=team)["id"]
+    operator = {"@type": "User", "name": "operator", "domainId": elsewhere, "memberGroupIds": {group: True}}
+    control(stalwart, "create", kind="Account", given=operator)
+    with pytest.raises(Refused, match="in_use"):
+        remove_mail(work("stalwart"), mail)
+    emails = [one["emailAddress"] for one in stalwart.snapshot()["Account"]]
+    assert emails == ["team@acme.test", "operator@platform.test"]
+
+
+def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    first, second = [one["id"] for one in stalwart.snapshot()["Domain"]]
+    mailbox(stalwart, "ann", first, second)
+    mailbox(stalwart, "bob", second, first)
+    assert remove_mail(work("stalwart", domains=DOMAINS), mail).result is Result.OK
+    assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Account"]) == ([], [])
+
+
+def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(
+    stalwart: StalwartStandIn, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart, "require"))
+    assert remove_mail(work("stalwart"), client(stalwart, "off")).result is Result.OK
+    assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Tenant"]) == ([], [])
+
+
+#: whoever referred to it has gone when the server looks who did
+NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b": {"type": "objectIsLinked"}}}, "0"]]})
+
+
+@pytest.mark.parametrize(
+    "rule", [{"kind": "ignored"}, {"kind": "status", "status": 200, "body": NOBODY}], ids=["ignored", "linked"]
+)
+def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
+    stalwart: StalwartStandIn, work: Errand, rule: dict[str, Any]
+) -> None:
+    mail = client(stalwart, "require")
+    ensure_mail(work("stalwart"), mail)
+    fault(stalwart, contains="x:Tenant/set", count=1, **rule)
+    with pytest.raises(Unavailable):
+        remove_mail(work("stalwart"), mail)
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert stalwart.snapshot()["Tenant"] == []
