@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.platformctl.conftest import Cli
+from tests.platformctl.conftest import Cli, Workers
 
 
 class Gate(ThreadingHTTPServer):
@@ -178,6 +178,15 @@ def test_an_operation_is_watched_through_a_restart_of_the_api(cli: Cli, gate: Ga
     operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]
     gate.faults = [passes, *[gone] * 5]
     assert cli("operations", "watch", operation["id"], "--timeout", "5").exit_code == 6
+    assert gate.faults == []
+
+
+def test_an_api_that_restarts_once_it_has_begun_an_operation_does_not_end_the_waiting(
+    cli: Cli, gate: Gate, workers: Workers
+) -> None:
+    workers.finish(cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"])
+    gate.faults = [passes, *[gone] * 5]
+    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "8").exit_code == 6
     assert gate.faults == []
 
 
