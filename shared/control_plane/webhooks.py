@@ -66,6 +66,9 @@ class WebhookCases:
             owner = webhook_access.webhook_owner(actor, tenant, partner_id)
             access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_YOURS)
             self._require_partner(owner, tenant, session)
+            if tenant is not None:
+                # a write, so that of two at once for one tenant the second counts the first's; as the partner's hold is
+                self._store.tenants.is_current(tenant.id, tenant.generation, session)
             if self._store.webhooks.count(owner, session) >= MOST_PER_OWNER:
                 raise TooManyWebhooks(MOST_PER_OWNER)
             cursor = self._store.events.last_number(session)
