@@ -85,6 +85,25 @@ def test_every_fault_of_a_new_record_is_told_at_once(
     assert (answer.status_code, {flaw["pointer"] for flaw in answer.json()["errors"]}) == (400, pointers)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("POST", "/partners", {"slug": "north", "name": "North\u009b2J"}, "/name"),
+        ("POST", "/partners", {"slug": "north", "name": "North\u0085wind"}, "/name"),
+        ("POST", "/partners", {"slug": "north", "name": "North\u2028wind"}, "/name"),
+        ("PATCH", "/tenants/acme", {"billingInfo": {"company": "A\u2029B"}}, "/billingInfo/company"),
+        ("PATCH", "/tenants/acme", {"billingInfo": {"address": {"country": "de"}}}, "/billingInfo/address/country"),
+        ("PATCH", "/subscriptions/{acme_subscription}", {"currentPeriodEnd": "1900000000"}, "/currentPeriodEnd"),
+    ],
+)
+def test_what_is_nearly_a_line_a_country_or_a_time_is_none(
+    world: World, method: str, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    answer = world.people["admin"](method, path.format(**world.ids), json=body)
+    assert answer.status_code == 400, answer.text
+    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
+
+
 def test_what_must_be_there_cannot_be_removed_by_null(root: Client) -> None:
     address = root("POST", "/users", json=new_user()).headers["Location"]
     answer = root("PATCH", address, json={"name": None, "email": None, "partnerId": None})
