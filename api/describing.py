@@ -35,6 +35,8 @@ PAGED = ("Link",)
 #: RFC 9110, 8.8.3 and 13.1.1; a number whose quotes were lost on the way is taken for what it must mean
 ENTITY_TAG = r'((W/)?"[\x21\x23-\x7e]*"|[0-9]+)'
 ENTITY_TAGS = re.compile(rf"{ENTITY_TAG}(\s*,\s*{ENTITY_TAG})*")
+#: what an ETag of ours may be
+VERSION = re.compile("[1-9][0-9]{0,17}")
 
 View = Callable[..., Response]
 
@@ -126,7 +128,7 @@ def expected_versions() -> frozenset[int] | None:
     if not ENTITY_TAGS.fullmatch(header.strip()):
         raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
     tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as none at all
-    return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit())
+    return frozenset(int(tag) for tag in tags if VERSION.fullmatch(tag))
 
 
 def request_id() -> str:

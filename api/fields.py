@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,8 +13,13 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from shared.domain import names
 
+#: what ends a line or moves a terminal's cursor: control characters of ASCII and of Latin-1, and Unicode's line ends
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_CONTROL = re.compile(f"[{CONTROLS}]")
 #: printable text that is not blank, as a pattern
-PRINTABLE = r"^(?=[\s\S]*\S)[^\u0000-\u001f\u007f]+$"
+PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
+#: how a time begins by RFC 3339; without that, a number of seconds is read as one too
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
 def _email(text: str) -> str:
@@ -24,20 +30,21 @@ def _email(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise ValueError("must not contain control characters")
     return text
 
 
 def _country(text: str) -> str:
-    if pycountry.countries.get(alpha_2=text) is None:
+    found = pycountry.countries.get(alpha_2=text)  # which knows small letters too
+    if found is None or found.alpha_2 != text:
         raise ValueError("is not an ISO 3166-1 alpha-2 country code in capitals")
     return text
 
 
 def _moment(value: Any) -> Any:
     """RFC 3339 with an offset, within the years that make sense for a contract."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _DAY.match(value):
         raise ValueError("must be a time as RFC 3339 writes it, such as 2030-01-31T00:00:00Z")
     return value
 
@@ -72,7 +79,7 @@ Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=200),
     AfterValidator(_plain),
-    _text(200, "one line of text", pattern=r"^[^\u0000-\u001f\u007f]*$"),
+    _text(200, "one line of text", pattern=rf"^[^{CONTROLS}]*$"),
 ]
 Name = Annotated[
     str,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response
 
 from api.answers.operations import OperationAnswer, pace
@@ -42,7 +44,9 @@ def operation_routes(control_plane: ControlPlane) -> Blueprint:
     def retry_step(operation_id: str, step: str, query: WaitQuery) -> Response:
         operation = operations.retry(operation_id, step, actor(control_plane))
         if query.wait:
-            operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
+            # begun is begun: told to try again, the caller would be told that the step has not failed
+            with suppress(errors.StoreUnavailable):
+                operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
         return answer(OperationAnswer.of(operation), 202, pace(operation))
 
     return routes

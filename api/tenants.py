@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response
 
 from api.answers.operations import OperationAnswer, pace
@@ -88,10 +90,14 @@ def _answer(view: TenantView) -> Response:
 
 
 def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:
-    """The answer to a request that started an operation, given when it has ended or the caller's patience has."""
+    """The answer to a request that started an operation, given when it has ended or the caller's patience has.
+
+    It stands, whatever becomes of waiting: told to try again, the caller would be told that what they asked for exists.
+    """
     if seconds and view.operation is not None:
-        operation = control_plane.operations.wait_for(view.operation.id, actor(control_plane), seconds)
-        view = TenantView(control_plane.tenants.get(view.tenant.slug, actor(control_plane)).tenant, operation)
+        with suppress(errors.StoreUnavailable):
+            operation = control_plane.operations.wait_for(view.operation.id, actor(control_plane), seconds)
+            view = TenantView(control_plane.tenants.get(view.tenant.slug, actor(control_plane)).tenant, operation)
     headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"

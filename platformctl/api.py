@@ -58,6 +58,8 @@ class Api:
         self._url = url
         self._http = http
         self._tokens = tokens
+        #: when it last answered well, on the monotonic clock
+        self.answered_at: float | None = None
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, patience: float = 0) -> Answer:
         """`patience`: seconds the API was asked to wait before it answers."""
@@ -115,6 +117,7 @@ class Api:
             if problem_of(answer).get("code") == "idempotency_key_in_progress":
                 raise KeyBusy("The first request is still running.")
             raise failure_of(answer)
+        self.answered_at = time.monotonic()
         return Answer(_json(answer), answer.headers, {name: one["url"] for name, one in answer.links.items()})
 
     def _send(self, method: str, url: str, token: str, **options: Any) -> requests.Response:

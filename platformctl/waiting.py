@@ -99,21 +99,20 @@ class Progress:
 
 def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -> Operation:
     held = 0  # the first answer at once: people want to see something
-    last_answer: float | None = None
     while True:
         left = max(0.0, give_up - time.monotonic())
         hold = round(min(held, left), 3)
         asked = time.monotonic()
         try:
             operation: Operation = api.get(f"/operations/{operation_id}", {"wait": hold}, patience=hold).body
-            last_answer = time.monotonic()
             progress.show(operation)
             held = WATCHED_SECONDS if progress.is_watched else UNWATCHED_SECONDS
-            if operation["status"] != RUNNING or last_answer >= give_up:
+            if operation["status"] != RUNNING or time.monotonic() >= give_up:
                 return operation
         except Unreachable:
             now = time.monotonic()
-            if last_answer is None or now - last_answer > LONGEST_SILENCE or now >= give_up:
+            # one that has never answered is no API that restarts
+            if api.answered_at is None or now - api.answered_at > LONGEST_SILENCE or now >= give_up:
                 raise
             time.sleep(PAUSE)
         if time.monotonic() - asked < hold / 2:  # answered early: do not ask in a tight circle

@@ -7,12 +7,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from shared.domain.broker_address import BrokerAddress, Login
-from shared.domain.names import name_server
+from shared.domain.names import RESERVED_SLUGS, name_server, slug
 from shared.domain.webhook_addresses import AddressRule
 from shared.settings_products import CommaSeparated, Pairs, ProductSettings
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
+#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
+ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
 
 
 class SettingsError(Exception):
@@ -23,7 +25,7 @@ class Settings(ProductSettings):
     """One field per environment variable, by the same name in capitals; those of the products are inherited."""
 
     mongodb_uri: SecretStr
-    mongodb_database: str = "dezky"
+    mongodb_database: str = Field("dezky", pattern=r'^[^ ."$/\\\x00]{1,63}$')
     redis_url: SecretStr
     redis_sentinel_master: str | None = Field(None, description="what the Sentinels of REDIS_URL call the master")
     redis_sentinel_username: str | None = None
@@ -91,6 +93,10 @@ class Settings(ProductSettings):
         if not isinstance(given, str):
             return given
         parts = [part.strip() for part in given.split(",") if part.strip()]
+        halves = [part for part in parts if part.startswith("=") or part.endswith("=")]
+        if halves:
+            # an audience whose surface was left empty by mistake would have all of them
+            raise ValueError(f"{', '.join(halves)} is half of a pair")
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
     @field_validator(
@@ -111,6 +117,11 @@ class Settings(ProductSettings):
         bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
         if bad:
             raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
+        unknown = [name for name in given if name not in ALGORITHMS]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is not an algorithm; there are {', '.join(sorted(ALGORITHMS))}")
+        if not given:
+            raise ValueError("must name at least one")
         return given
 
     @field_validator("oidc_audiences")
@@ -120,6 +131,12 @@ class Settings(ProductSettings):
         if bad:
             raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
         return given
+
+    @field_validator("default_tenant_slug")
+    @classmethod
+    def _slug(cls, given: str) -> str:
+        # the platform's own tenant may have one of the names that are kept for the platform
+        return given if given in RESERVED_SLUGS else slug(given)
 
     @field_validator("dns_servers")
     @classmethod
@@ -137,6 +154,8 @@ class Settings(ProductSettings):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = self.problems_of_products()
+        if not self.mongodb_uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            problems.append("MONGODB_URI must start with mongodb:// or mongodb+srv://")
         if self.lease_seconds <= self.attempt_seconds:
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
         if self.domain_proof == "required" and not self.stamp_keys:

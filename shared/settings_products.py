@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+import ssl
+from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.plans import DEFAULT_PLANS, Plan
@@ -18,7 +20,9 @@ Pairs = Annotated[dict[str, str], NoDecode]
 class ProductSettings(BaseSettings):
     """The part of Settings that is about products; a product whose address or key is missing is not configured."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     authentik_api_url: AnyHttpUrl | None = None
     authentik_api_token: SecretStr | None = None
@@ -41,10 +45,30 @@ class ProductSettings(BaseSettings):
     stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a stand-in")
     stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
     stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
-    plans: dict[str, Plan] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
+    plans: Annotated[dict[str, Plan], NoDecode] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
 
     stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
     extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
+
+    @field_validator("plans", mode="before")
+    @classmethod
+    def _catalogue(cls, given: Any) -> Any:
+        try:
+            return json.loads(given) if isinstance(given, str) else given
+        except ValueError:
+            raise ValueError("is not JSON") from None
+
+    @field_validator("extra_ca_certs")
+    @classmethod
+    def _certificates(cls, given: str | None) -> str | None:
+        try:
+            if given is not None:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=given)
+        except ssl.SSLError:
+            raise ValueError(f"{given} holds no certificates") from None
+        except OSError as problem:
+            raise ValueError(f"{given} cannot be read: {problem.strerror}") from None
+        return given
 
     @property
     def configured(self) -> frozenset[str]:
@@ -69,6 +93,8 @@ class ProductSettings(BaseSettings):
     def problems_of_products(self) -> list[str]:
         """A sentence for each thing that is missing or contradicts another."""
         problems = [*self._problems_of_access(), *self._problems_of_prices()]
+        if not self.plans:
+            problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
         return problems

@@ -81,24 +81,26 @@ class KeyRing:
 
 
 def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Mapping[str, Key]:
-    """The keys an issuer publishes now; `jwks_url` empty: found by discovery. Raises KeysUnavailable.
+    """The keys an issuer publishes now; `jwks_url` empty: found by discovery. Takes two seconds at most, however slowly
+    the other side drips.
 
-    Takes two seconds at most, however slowly the other side drips.
+    Raises KeysUnavailable, for a document that is no key set or holds no key we can use as well: that is an issuer in
+    trouble, while one that has withdrawn all its keys says so by an empty list.
     """
     with requests.Session() as session, call_within(FETCH_SECONDS):
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, DeadlineAdapter(trust, 1))
         try:
-            url = jwks_url or _json(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"]
-            entries = _json(session, str(url)).get("keys", [])
-        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError, AttributeError) as problem:
+            url = jwks_url or _object(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"]
+            return _keys(_object(session, str(url)))
+        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError, RecursionError) as problem:
             log.warning("keys.unreachable", issuer=issuer, problem=type(problem).__name__)
             raise KeysUnavailable from None
-    return {str(entry["kid"]): key for entry in entries if "kid" in entry and (key := _key(entry)) is not None}
 
 
-def _json(session: requests.Session, url: str) -> Any:
+def _object(session: requests.Session, url: str) -> dict[str, Any]:
+    """The JSON object at this address. Raises ValueError or RecursionError for anything else."""
     with session.get(
         url, timeout=(CONNECT_SECONDS, FETCH_SECONDS), stream=True, headers={"Accept": "application/json"}
     ) as answer:
@@ -106,11 +108,26 @@ def _json(session: requests.Session, url: str) -> Any:
         body = answer.raw.read(LARGEST_KEY_SET + 1, decode_content=True)
         if len(body) > LARGEST_KEY_SET:
             raise ValueError("too large for a key set")
-        return json.loads(body)
+        found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
 
 
-def _key(entry: Any) -> Key | None:
+def _keys(document: dict[str, Any]) -> Mapping[str, Key]:
+    """Raises ValueError, KeyError."""
+    entries = document["keys"]
+    if not isinstance(entries, list):
+        raise ValueError("not a list of keys")
+    named = [entry for entry in entries if isinstance(entry, dict) and "kid" in entry]
+    found = {str(entry["kid"]): key for entry in named if (key := _key(entry)) is not None}
+    if entries and not found:
+        raise ValueError("no key that can be used")
+    return found
+
+
+def _key(entry: dict[str, Any]) -> Key | None:
     try:
         return JWKRegistry.import_key(entry)
-    except (JoseError, ValueError, KeyError):
+    except (JoseError, ValueError, KeyError, TypeError):
         return None  # a kind of key we do not know must not cost us those we do

@@ -135,7 +135,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], str]:
         compact = jws.extract_compact(token.encode("ascii"))
         header = dict(compact.headers())
         claims = _claims(compact.payload)
-    except (JoseError, ValueError, UnicodeError):
+    except (JoseError, ValueError, RecursionError):
         raise refused("invalid_token", "The token is malformed.") from None
     if "crit" in header:
         raise refused("invalid_token", "The token asks for extensions that are not understood.")
@@ -143,7 +143,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], str]:
 
 
 def _claims(payload: bytes) -> dict[str, Any]:
-    """The claims as JSON. Raises ValueError for anything but an object."""
+    """The claims as JSON. Raises ValueError for anything but an object, RecursionError for one nested too deep."""
     claims = json.loads(payload)
     if not isinstance(claims, dict):
         raise ValueError("claims are an object")

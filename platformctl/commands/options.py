@@ -54,6 +54,7 @@ def repeatable(command: F) -> F:
     return click.option(
         "--idempotency-key",
         "key",
+        type=HeaderText(),
         default=new_key,
         metavar="KEY",
         help="Repeat an earlier request by its key: it happens once. Default: a new key.",
@@ -62,7 +63,10 @@ def repeatable(command: F) -> F:
 
 def conditional(command: F) -> F:
     return click.option(
-        "--if-match", metavar="ETAG", help="Change it only if it is still so: the version or etag that `show` tells."
+        "--if-match",
+        type=HeaderText(),
+        metavar="ETAG",
+        help="Change it only if it is still so: the version or etag that `show` tells.",
     )(command)
 
 
@@ -122,6 +126,17 @@ def changes(cleared: Cleared, **fields: Any) -> Record:
     if not body:
         raise click.UsageError("Say what to change; --help lists what can be.")
     return body
+
+
+class HeaderText(click.ParamType[str]):
+    """What a header can hold as it is: printable ASCII, no blanks around it."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch("[!-~]([ -~]*[!-~])?", value):
+            self.fail(f"{value!r} is not a text of plain letters, digits and signs", param, ctx)
+        return value
 
 
 class Word(click.ParamType[str]):

@@ -34,7 +34,7 @@ class SignIn:
 
 
 class Store:
-    """A folder of sign-ins. Reading raises NotSignedIn for files that others may read, or that are no sign-ins."""
+    """A folder of sign-ins. Raises NotSignedIn for files that others may read, are no sign-ins or cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,8 +47,12 @@ class Store:
         return self._read(path) if path.exists() else None
 
     def save(self, sign_in: SignIn) -> None:
-        """Whole or not at all, whatever happens meanwhile."""
-        self._make_folder()
+        """Whole or not at all, whatever happens meanwhile. Raises NotSignedIn."""
+        with _told(self._folder):
+            self._make_folder()
+            self._write(sign_in)
+
+    def _write(self, sign_in: SignIn) -> None:
         handle, name = tempfile.mkstemp(dir=self._folder)  # made for its owner only
         try:
             with os.fdopen(handle, "w") as file:
@@ -59,12 +63,14 @@ class Store:
             raise
 
     def remove(self, sign_in: SignIn) -> None:
-        self._path(sign_in.api_url, sign_in.issuer).unlink(missing_ok=True)
+        with _told(self._folder):
+            self._path(sign_in.api_url, sign_in.issuer).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, sign_in: SignIn) -> Iterator[None]:
         """One process at a time: a refresh token is good for one use, so two at once would sign each other out."""
-        self._make_folder()
+        with _told(self._folder):
+            self._make_folder()
         lock = self._path(sign_in.api_url, sign_in.issuer).with_suffix(".lock")
         with FileLock(lock, mode=0o600):
             yield
@@ -79,12 +85,22 @@ class Store:
         return self._folder / f"{name}.json"
 
     def _read(self, path: Path) -> SignIn:
-        with path.open() as file:
+        with _told(path), path.open() as file:
             _require_private(os.fstat(file.fileno()), path)
             try:
                 return SignIn(**json.load(file))
             except (ValueError, TypeError):
                 raise NotSignedIn(f"{path} is not a sign-in of this program.", "remove it, and sign in again") from None
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    """What the system says of a place that cannot be used, as NotSignedIn."""
+    try:
+        yield
+    except OSError as problem:
+        advice = "PLATFORM_CONFIG_DIR names another folder to keep sign-ins in"
+        raise NotSignedIn(f"{place} cannot be used: {problem.strerror}.", advice) from None
 
 
 def _require_private(status: os.stat_result, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -15,10 +16,15 @@ AGAIN = "sign in again with: platformctl login"
 
 
 class GivenToken:
-    """PLATFORM_TOKEN: used as it is."""
+    """PLATFORM_TOKEN: used as it is, but for the end of the line that it was read from.
+
+    Raises NotSignedIn for what no header can hold: the library that sends it would tell so by showing it.
+    """
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self._token = token.strip()
+        if not re.fullmatch("[!-~]+", self._token):
+            raise NotSignedIn("PLATFORM_TOKEN holds something that cannot be a token.")
 
     def bearer(self) -> str:
         return self._token

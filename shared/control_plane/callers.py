@@ -16,6 +16,8 @@ from shared.store.opening import Store
 
 #: a user's fields, as events show them
 SHOWN = ("email", "name", "role", "tenant_ids", "partner_id", "platform_admin")
+#: of somebody whose first token says neither
+NAMELESS: UserChanges = {"email": "", "name": ""}
 
 
 class CallerCases:
@@ -26,7 +28,8 @@ class CallerCases:
     def record(self, caller: Caller, request_id: str) -> User:
         """Make or refresh the caller's record from their token: the only place where its groups count.
 
-        A token without the claim counts as one without groups: what it does not prove is not given.
+        A token without the claim counts as one without groups: what it does not prove is not given. Where it says no
+        name or address, what is known of them stays.
         """
         says = self._said_by(caller)
         known = self._store.users.find_by_subject(caller.subject)
@@ -60,20 +63,26 @@ class CallerCases:
         groups = caller.groups or ()
         prefix = self._settings.oidc_tenant_group_prefix
         slugs = tuple(name.removeprefix(prefix) for name in groups if name.startswith(prefix))
-        return {
-            "email": caller.email,
-            "name": caller.name,
+        says: UserChanges = {
             "tenant_ids": tuple(sorted(self._store.tenants.ids_of_slugs(slugs))) if slugs else (),
             "platform_admin": self._settings.oidc_admin_group in groups,
         }
+        if caller.email:
+            says["email"] = caller.email
+        if caller.name:
+            says["name"] = caller.name
+        return says
 
     def _refreshed(self, caller: Caller, says: UserChanges, request_id: str, session: Transaction) -> User:
         known = self._store.users.find_by_subject(caller.subject, session)
         if known is None:
-            user = self._store.users.insert(NewUser(subject=caller.subject, **says), None, session)
+            user = self._store.users.insert(NewUser(subject=caller.subject, **(NAMELESS | says)), None, session)
             event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
         else:
-            user = self._store.users.change(known, _differing(known, says), known.role_tenant_ids, session)
+            changes = _differing(known, says)
+            if not changes:  # somebody else was faster
+                return known
+            user = self._store.users.change(known, changes, known.role_tenant_ids, session)
             before, after = difference(known, user, SHOWN)
             event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
         self._store.events.append(event, session)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from shared.control_plane.events import number_events
 from shared.control_plane.tenants import TenantCases
 from shared.domain import access, webhook_access
-from shared.domain.access import Actor
+from shared.domain.access import Actor, Scope
 from shared.domain.errors import (
     ActionNotPossible,
     Flaw,
@@ -64,8 +64,11 @@ class WebhookCases:
         def work(session: Transaction) -> Webhook:
             tenant = self._tenant(tenant_id, actor, session)
             owner = webhook_access.webhook_owner(actor, tenant, partner_id)
-            access.require(webhook_access.may_manage_webhooks(actor, owner), NOT_YOURS)
+            access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_YOURS)
             self._require_partner(owner, tenant, session)
+            if tenant is not None:
+                # a write, so that of two at once for one tenant the second counts the first's; as the partner's hold is
+                self._store.tenants.is_current(tenant.id, tenant.generation, session)
             if self._store.webhooks.count(owner, session) >= MOST_PER_OWNER:
                 raise TooManyWebhooks(MOST_PER_OWNER)
             cursor = self._store.events.last_number(session)
@@ -84,7 +87,9 @@ class WebhookCases:
     def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
         tenant_id = self._tenants.visible(tenant_slug, actor).id if tenant_slug is not None else None
-        return self._store.webhooks.page(webhook_access.visible_webhooks(actor), tenant_id, limit, after)
+        scope = webhook_access.visible_webhooks(actor)
+        living = self._store.tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
+        return self._store.webhooks.page(replace(scope, tenant_ids=living), tenant_id, limit, after)
 
     def change(
         self, webhook_id: str, changes: WebhookChanges, actor: Actor, expected: Collection[int] | None
@@ -168,7 +173,9 @@ class WebhookCases:
 
     def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
         webhook = self._store.webhooks.find(webhook_id, session)
-        if webhook is None or not webhook_access.may_manage_webhooks(actor, webhook.owner):
+        tenant_id = webhook.owner.tenant_id if webhook else None
+        tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
+        if webhook is None or not webhook_access.may_manage_webhooks(actor, webhook.owner, tenant):
             raise NotFound(f"There is no webhook {webhook_id!r}.")
         return webhook
 

@@ -41,9 +41,10 @@ def slug(text: str) -> str:
 def domain_name(text: str) -> str:
     """The domain as lower-case A-labels (RFC 5891, UTS 46). Raises ValueError with the rule it breaks."""
     candidate = text.strip()
-    if not candidate or candidate.endswith("."):
-        raise ValueError("must be a domain name without a dot at its end")
     name = candidate if PLAIN_DOMAIN.fullmatch(candidate) else _a_labels(candidate)
+    # only now: UTS 46 makes dots of other full stops, and takes away what nobody sees behind one
+    if not name or name.endswith("."):
+        raise ValueError("must be a domain name without a dot at its end")
     if "." not in name:
         raise ValueError("must have at least one dot")
     if len(name) > 253:

@@ -8,17 +8,20 @@ from shared.domain.webhook import Owner
 
 
 def visible_webhooks(actor: Actor) -> Scope:
-    """The scope of every query for webhooks: all; else those of the tenants one administers, and of one's partner."""
+    """The scope of every query for webhooks: all; else those of the tenants one administers, and of one's partner.
+
+    It names deleted tenants too, to which their own people are strangers: narrow it before it is shown by.
+    """
     partner_id = actor.user.partner_id if actor.is_partner_admin else None
     return Scope(everything=actor.is_platform_admin, tenant_ids=actor.ruled_tenant_ids, partner_id=partner_id)
 
 
-def may_manage_webhooks(actor: Actor, owner: Owner) -> bool:
-    """See, make, change and remove the owner's webhooks."""
+def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
+    """See, make, change and remove the owner's webhooks. `tenant`: the owner's, as it stands now."""
     scope = visible_webhooks(actor)
     if scope.everything or owner.partner_id is not None:
         return scope.everything or owner.partner_id == scope.partner_id
-    return owner.tenant_id in scope.tenant_ids
+    return tenant is not None and actor.administers(tenant)
 
 
 def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:

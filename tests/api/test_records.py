@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.store.opening import Store
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Issuer
 from tests.api.world import World, finish
 
 
@@ -41,6 +41,26 @@ def test_one_subject_has_one_record_also_when_two_make_it_at_once(root: Client) 
     assert sorted(answers) == [201, 409, 409, 409]
 
 
+def test_first_calls_at_once_make_one_record_and_change_nothing_of_it(root: Client, issuer: Issuer) -> None:
+    issuer.person("fresh", "dezky-platform-admins")
+    clients = [Client(root.url, issuer.token("fresh", jti=str(number))) for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda client: client("GET", "/users/me"), clients))
+    assert {(answer.status_code, answer.headers["ETag"]) for answer in answers} == {(200, '"1"')}
+    user = answers[0].json()["_id"]
+    told = [event["action"] for event in root("GET", "/events").json() if event.get("actor") == user]
+    assert told == ["user.created"]
+
+
+def test_a_token_that_does_not_say_who_its_holder_is_leaves_their_name_and_address(
+    root: Client, issuer: Issuer
+) -> None:
+    before = root("GET", "/users/me").json()
+    sparse = issuer.token("admin", email=None, name=None, preferred_username=None)
+    after = Client(root.url, sparse)("GET", "/users/me").json()
+    assert (after["email"], after["name"]) == (before["email"], before["name"]) == ("admin@people.test", "Admin")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "pointers"),
     [
@@ -63,6 +83,25 @@ def test_every_fault_of_a_new_record_is_told_at_once(
 ) -> None:
     answer = root("POST", path, json=body)
     assert (answer.status_code, {flaw["pointer"] for flaw in answer.json()["errors"]}) == (400, pointers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("POST", "/partners", {"slug": "north", "name": "North\u009b2J"}, "/name"),
+        ("POST", "/partners", {"slug": "north", "name": "North\u0085wind"}, "/name"),
+        ("POST", "/partners", {"slug": "north", "name": "North\u2028wind"}, "/name"),
+        ("PATCH", "/tenants/acme", {"billingInfo": {"company": "A\u2029B"}}, "/billingInfo/company"),
+        ("PATCH", "/tenants/acme", {"billingInfo": {"address": {"country": "de"}}}, "/billingInfo/address/country"),
+        ("PATCH", "/subscriptions/{acme_subscription}", {"currentPeriodEnd": "1900000000"}, "/currentPeriodEnd"),
+    ],
+)
+def test_what_is_nearly_a_line_a_country_or_a_time_is_none(
+    world: World, method: str, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    answer = world.people["admin"](method, path.format(**world.ids), json=body)
+    assert answer.status_code == 400, answer.text
+    assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
 
 
 def test_what_must_be_there_cannot_be_removed_by_null(root: Client) -> None:

@@ -7,16 +7,17 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.services import Valkey
+from sandbox.services import Mongod, Valkey
 from shared.control_plane.settlement import settle
 from shared.domain.faults import ok
 from shared.settings import Settings
-from shared.store.opening import Store
+from shared.store.opening import Store, open_store
 from tests.api.conftest import Client, Issuer, Serve
 
 SignIn = Callable[..., Client]
@@ -317,6 +318,30 @@ def test_with_the_database_down_the_answer_is_a_problem_that_says_to_try_again(
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "store_unavailable", True)
     assert requests.get(f"{url}/health/ready", timeout=10).status_code == 503
     assert requests.get(f"{url}/health/live", timeout=10).status_code == 200
+
+
+def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_recorded_as_the_answer(
+    make_settings: Callable[..., Settings], api_settings: Settings, serve: Serve, issuer: Issuer, tmp_path: Path
+) -> None:
+    mongod = Mongod(tmp_path)
+    mongod.start()
+    changed = {"mongodb_uri": f"{mongod.uri}&timeoutMS=2000", "oidc_issuers": dict(api_settings.oidc_issuers)}
+    settings = make_settings(oidc_audiences=dict(api_settings.oidc_audiences), **changed)
+    store, client = open_store(settings), Client(serve(settings), issuer.token("admin"))
+    try:
+        store.make_indexes()
+        client("GET", "/users/me")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(client, "POST", "/tenants?wait=3", json=new())
+            while store.tenants.find("acme") is None:
+                time.sleep(0.02)
+            mongod.kill()
+            answer = asked.result()
+    finally:
+        mongod.kill()
+        store.close()
+    assert (answer.status_code, answer.headers["Location"]) == (201, "/tenants/acme")
+    assert (answer.json()["operation"]["status"], answer.headers["Retry-After"]) == ("running", "1")
 
 
 def test_health_says_who_we_are_to_anybody(anonymous: Client) -> None:

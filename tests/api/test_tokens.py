@@ -14,8 +14,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from api.auth.keys import KeysUnavailable, fetch_keys
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from shared.settings import Settings
+from shared.transport import trust_of
 from tests.api.conftest import Client, Issuer, Serve
 from tests.stand_ins import fault
 
@@ -152,6 +154,30 @@ def test_keys_that_were_fetched_stay_in_use_when_they_cannot_be_fetched_again(
         assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        *("{}", "[]", "null", '"keys"', '{"keys": null}', '{"keys": "none"}', '{"keys": {"kid": "a"}}', "[" * 5000),
+        *('{"keys": [1]}', '{"keys": [{"kid": "a", "kty": "?"}]}', '{"keys": [{"kid": "a", "kty": "RSA", "n": 1}]}'),
+    ],
+)
+@pytest.mark.parametrize("by_discovery", [False, True])
+def test_a_document_that_is_no_key_set_is_no_answer_and_so_costs_us_no_key(
+    issuer: Issuer, document: str, by_discovery: bool
+) -> None:
+    place = "openid-configuration" if by_discovery else "jwks"
+    fault(issuer.stand_in, kind="status", status=200, body=document, path=place)
+    with pytest.raises(KeysUnavailable):
+        fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", trust_of(None))
+
+
+def test_an_entry_that_makes_no_sense_costs_us_none_of_the_keys_beside_it(issuer: Issuer) -> None:
+    good = issuer.stand_in.oidc.key_of("operator").as_dict(private=False)
+    document = json.dumps({"keys": [1, {"kid": "a", "kty": ["RSA"]}, {"kid": {}, "kty": "RSA"}, good]})
+    fault(issuer.stand_in, kind="status", status=200, body=document, path="jwks")
+    assert list(fetch_keys(issuer.url(), f"{issuer.url()}jwks/", trust_of(None))) == [good["kid"]]
+
+
 def test_a_key_server_that_drips_holds_a_request_for_two_seconds_at_most(api_url: str, issuer: Issuer) -> None:
     fault(issuer.stand_in, kind="drip", delay=0.5, path="jwks")
     started = time.monotonic()
@@ -172,6 +198,12 @@ def test_keys_are_found_by_discovery_when_no_key_url_is_set(
 )
 def test_a_malformed_token_is_a_401(api_url: str, token: str) -> None:
     answer = Client(api_url, None)("GET", "/users/me", headers={"Authorization": f"Bearer {token}".encode()})
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+
+
+def test_a_token_of_claims_nested_too_deep_to_read_is_a_401(api_url: str) -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 5000).rstrip(b"=").decode()
+    answer = me(api_url, f"eyJhbGciOiJSUzI1NiJ9.{deep}.c2ln")
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 

@@ -12,6 +12,7 @@ from shared.settings import Settings
 from shared.store.deliveries import End
 from shared.store.opening import Store
 from tests.api.conftest import Client
+from tests.api.world import World
 from worker.webhooks.courier import open_courier
 from worker.webhooks.fan_out import FanOut
 
@@ -179,6 +180,23 @@ def test_nobody_but_the_owners_people_knows_of_a_tenants_webhook(root: Client, a
     assert made(member, tenantId=tenant["_id"])["tenantId"] == tenant["_id"]
     assert len(root("GET", "/webhooks?tenant=acme").json()) == 2
     assert root("GET", "/webhooks?tenant=nobody").status_code == 404
+
+
+def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(world: World) -> None:
+    root, owner, place = world.people["admin"], world.people["owner"], f"/webhooks/{world.ids['webhook']}"
+    assert root("DELETE", "/tenants/acme").status_code == 202
+    assert owner("GET", "/webhooks").json() == []
+    for method, part, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"url": "https://elsewhere.test/"}),
+        ("POST", "/rotate-secret", None),
+        ("POST", "/test", None),
+        ("GET", "/deliveries", None),
+        ("POST", f"/deliveries/{world.ids['delivery']}/replay", None),
+        ("DELETE", "", None),
+    ):
+        assert owner(method, f"{place}{part}", json=body).status_code == 404, (method, part)
+    assert root("GET", place).json()["url"] == "https://hooks.acme.test/"
 
 
 @pytest.fixture

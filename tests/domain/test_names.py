@@ -54,6 +54,12 @@ def test_what_is_not_a_domain_is_refused(text: str) -> None:
         domain_name(text)
 
 
+@pytest.mark.parametrize("end", ["\u3002", "\uff0e", "\uff61", ".\u200b", ".\u00ad"])
+def test_a_dot_at_the_end_in_other_letters_or_behind_what_nobody_sees_makes_no_second_name(end: str) -> None:
+    with pytest.raises(ValueError, match="without a dot at its end"):
+        domain_name(f"acme.test{end}")
+
+
 @given(st.text(max_size=80))
 def test_any_text_gives_a_canonical_domain_or_a_sentence(text: str) -> None:
     try:

@@ -1,8 +1,9 @@
-"""A process that is told of Sentinels in a way that makes no sense ends at its start, with a sentence."""
+"""A process that is told something that makes no sense ends at its start, with a sentence."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,39 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
     with pytest.raises(SettingsError, match=sentence) as refusal:
         read_settings(mongodb_uri=DATABASE, **settings)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "sentence"),
+    [
+        ("LEASE_SECONDS", "inf", "LEASE_SECONDS: Input should be a finite number"),
+        ("DRIFT_LOOK_HOURS", "inf", "DRIFT_LOOK_HOURS: Input should be a finite number"),
+        ("PLANS", "{}", "PLANS must have at least one plan"),
+        ("PLANS", '{"starter": ', "PLANS: is not JSON"),
+        ("PLANS", '["starter"]', "PLANS: Input should be a valid dictionary"),
+        ("DEFAULT_TENANT_SLUG", "Dezky GmbH", "DEFAULT_TENANT_SLUG: must be 3 to 32 of a-z"),
+        ("OIDC_ALGORITHMS", " , ", "OIDC_ALGORITHMS: must name at least one"),
+        ("OIDC_ALGORITHMS", "RS257", "OIDC_ALGORITHMS: RS257 is not an algorithm"),
+        # whose surface was left empty by mistake must not get all of them
+        ("OIDC_AUDIENCES", "operator=operator,portal=", "OIDC_AUDIENCES: portal= is half of a pair"),
+        ("OIDC_ISSUERS", "=https://id.test/jwks/", "OIDC_ISSUERS: =https://id.test/jwks/ is half of a pair"),
+        ("EXTRA_CA_CERTS", "/nowhere.pem", "EXTRA_CA_CERTS: /nowhere.pem cannot be read"),
+        ("EXTRA_CA_CERTS", __file__, "holds no certificates"),
+        ("MONGODB_URI", "localhost:27017", "MONGODB_URI must start with mongodb://"),
+        ("MONGODB_DATABASE", "dezky live", "MONGODB_DATABASE: String should match"),
+    ],
+)
+def test_what_would_fail_later_or_open_too_much_is_refused_by_the_variables_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, sentence: str
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", DATABASE)
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(SettingsError, match=re.escape(sentence)):
+        read_settings(redis_url="redis://one")
+
+
+def test_the_platforms_own_tenant_may_have_a_name_of_the_platforms() -> None:
+    assert read_settings(mongodb_uri=DATABASE, redis_url="redis://one", default_tenant_slug="platform")
 
 
 def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.platformctl.conftest import Cli
+from tests.platformctl.conftest import Cli, Workers
 
 
 class Gate(ThreadingHTTPServer):
@@ -123,6 +123,17 @@ def test_a_post_that_never_gets_through_tells_the_key_to_repeat_it_with(cli: Cli
     assert "--idempotency-key order-1" in done.stderr
 
 
+@pytest.mark.parametrize("text", ["\u043a\u043b\u044e\u0447", "\u201c3\u201d", "3\n", " 3", ""])
+def test_a_key_or_version_that_no_header_can_hold_is_a_wrong_command_line(cli: Cli, gate: Gate, text: str) -> None:
+    for line in (
+        ("tenants", "create", "acme", "--name", "Acme", "--idempotency-key", text),
+        ("tenants", "update", "acme", "--name", "Acme", "--if-match", text),
+    ):
+        done = cli(*line)
+        assert (done.exit_code, line[-2] in done.stderr) == (2, True), done.output
+    assert gate.seen == []
+
+
 def test_a_delete_is_never_sent_twice(cli: Cli, gate: Gate) -> None:
     gate.faults = [lost]
     done = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes")
@@ -178,6 +189,15 @@ def test_an_operation_is_watched_through_a_restart_of_the_api(cli: Cli, gate: Ga
     operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]
     gate.faults = [passes, *[gone] * 5]
     assert cli("operations", "watch", operation["id"], "--timeout", "5").exit_code == 6
+    assert gate.faults == []
+
+
+def test_an_api_that_restarts_once_it_has_begun_an_operation_does_not_end_the_waiting(
+    cli: Cli, gate: Gate, workers: Workers
+) -> None:
+    workers.finish(cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"])
+    gate.faults = [passes, *[gone] * 5]
+    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "8").exit_code == 6
     assert gate.faults == []
 
 

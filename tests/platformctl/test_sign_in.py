@@ -247,3 +247,26 @@ def test_a_netrc_of_the_callers_replaces_no_token(cli: Cli, tmp_path: Path) -> N
     netrc.write_text("machine 127.0.0.1 login ann password secret\n")
     netrc.chmod(0o600)
     assert cli("whoami", env={"NETRC": str(netrc)}).exit_code == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+def test_a_token_with_the_end_of_its_line_is_the_token(cli: Cli, end: str) -> None:
+    token = cli.environment["PLATFORM_TOKEN"]
+    assert cli("whoami", env={"PLATFORM_TOKEN": f"{token}{end}"}).exit_code == 0
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "t\u00f6ken", "t\u043eken"])
+def test_a_token_that_cannot_be_one_is_told_without_showing_it(cli: Cli, token: str) -> None:
+    done = cli("whoami", env={"PLATFORM_TOKEN": token})
+    assert (done.exit_code, "PLATFORM_TOKEN" in done.stderr, token in done.output) == (5, True, False)
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_folder_that_cannot_be_used_is_told_and_named(visitor: Cli, tmp_path: Path, is_read: bool) -> None:
+    folder = tmp_path / "folder"
+    if is_read:
+        (folder / "sign-in.json").mkdir(parents=True)  # whose reading fails for root as well
+    else:
+        folder.write_text("a file")
+    done = visitor("whoami" if is_read else "login", env={**SECRET, "PLATFORM_CONFIG_DIR": str(folder)})
+    assert (done.exit_code, str(folder) in done.stderr) == (5, True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -167,6 +169,21 @@ def test_an_owner_has_so_many_webhooks_at_most(post: Post, tenant: Callable[...,
     with pytest.raises(TooManyWebhooks):
         post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
     post.plane.webhooks.create(ANYWHERE, None, None, post.admin)
+
+
+def test_an_owner_has_no_more_of_them_by_asking_for_several_at_once(post: Post, tenant: Callable[..., Tenant]) -> None:
+    acme = tenant("acme")
+    for _ in range(MOST_PER_OWNER - 2):
+        post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+
+    def one_more(_: int) -> bool:
+        with suppress(TooManyWebhooks):
+            post.plane.webhooks.create(ANYWHERE, acme.id, None, post.admin)
+            return True
+        return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one_more, range(8))) == 2
 
 
 def test_a_webhook_that_is_switched_off_sends_nothing_on_demand(post: Post) -> None:
