@@ -85,11 +85,13 @@ def resent(grace: float) -> Pipeline:
     """A new dispatch: every open step of the phase that is overdue and not under a live lease is to be sent again."""
     overdue = {"$lte": ["$$step.lookAt", "$$NOW"]}
     wait = {"$min": [LONGEST_LOOK * 1000, {"$multiply": [round(grace * 1000), {"$pow": [2, "$$step.sends"]}]}]}
-    # a step nobody took may still wait in a long queue: its first message stays good, or each new one would void it
-    was_taken = {"$ne": ["$$step.leaseUntil", None]}
+    # once for a lease that was lost. What is sent after that, as what nobody took, may still wait in a long queue: it
+    # stays good, or each new message would void the one before
+    is_lost = {"$and": [{"$ne": ["$$step.leaseUntil", None]}, {"$lte": ["$$step.leaseUntil", "$$NOW"]}]}
     changes = {
         "dispatch": "$dispatch",
-        "validFrom": {"$cond": [was_taken, "$dispatch", "$$step.validFrom"]},
+        "validFrom": {"$cond": [is_lost, "$dispatch", "$$step.validFrom"]},
+        "leaseUntil": {"$cond": [is_lost, None, "$$step.leaseUntil"]},
         "sends": {"$add": ["$$step.sends", 1]},
         "lookAt": {"$add": ["$$NOW", {"$toLong": wait}]},
     }

@@ -202,6 +202,25 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
     impatient.close()
 
 
+def test_what_was_sent_after_a_lost_lease_stays_good_however_long_its_queue(
+    make_settings: Callable[..., Settings], create: Create
+) -> None:
+    impatient = open_store(make_settings(dispatch_grace_seconds=0.01))
+    operation = create().operation
+    assert operation is not None
+    lost = take(impatient, operation, "ocis", lease=0.05)
+    for dispatch in (2, 3, 4):
+        time.sleep(0.15)
+        (sent,) = impatient.operations.resend([operation.id])
+        assert (sent.dispatch, "ocis" in {step.name for step in sent.steps_of_dispatch()}) == (dispatch, True)
+    assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
+    second = impatient.operations.claim(operation.id, "ocis", 2, 60)
+    assert second is not None
+    assert impatient.operations.claim(operation.id, "ocis", 4, 60) is None, "it is under a lease again"
+    assert impatient.operations.record(lost, ok()) is None
+    impatient.close()
+
+
 def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[..., Settings], create: Create) -> None:
     impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
     operation = create().operation
