@@ -11,7 +11,7 @@ from typing import Any
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Owner
 from worker.integrations.authentik import OUR_KEY, Authentik, Group, Person
-from worker.steps.identity import HELD, find_group
+from worker.steps.identity import HELD, find_group, find_own_group
 from worker.steps.work import Work
 
 
@@ -30,7 +30,7 @@ def ensure_access(work: Work, identity: Authentik) -> Outcome:
 
 def close_access(work: Work, identity: Authentik) -> Outcome:
     """Nobody is in the group; who was is noted in it first, so that an interruption forgets nobody."""
-    group = find_group(work, identity)
+    group = find_own_group(work, identity)
     if group is None:
         return skipped("nothing_there")
     held = _held(group)
