@@ -12,7 +12,7 @@ from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, ski
 from shared.domain.tenant import Owner
 from worker.integrations.authentik import OUR_KEY, Authentik, Group, Person
 from worker.steps.identity import HELD, find_group, find_own_group
-from worker.steps.work import Work
+from worker.steps.work import Work, do_all
 
 
 def ensure_access(work: Work, identity: Authentik) -> Outcome:
@@ -37,15 +37,26 @@ def close_access(work: Work, identity: Authentik) -> Outcome:
     if not group.member_ids <= held:
         held = held | group.member_ids
         work.change(f"note the members of the group {group.name}", partial(_write_held, group, held, identity), None)
-    for member in sorted(group.member_ids):
-        work.change(f"take user {member} out of the group {group.name}", partial(_out, group, member, identity), None)
+    do_all(
+        partial(
+            work.change,
+            f"take user {member} out of the group {group.name}",
+            partial(_out, group, member, identity),
+            None,
+        )
+        for member in sorted(group.member_ids)
+    )
     return ok(members=f"{len(held)} held")
 
 
 def _let_in_again(work: Work, group: Group, identity: Authentik) -> None:
     held = _held(group)
-    for member in sorted(held - group.member_ids):
-        work.change(f"let user {member} into the group {group.name}", partial(_in, group, member, identity), None)
+    do_all(
+        partial(
+            work.change, f"let user {member} into the group {group.name}", partial(_in, group, member, identity), None
+        )
+        for member in sorted(held - group.member_ids)
+    )
     if held:
         nobody: frozenset[int] = frozenset()
         work.change(f"forget who was held of {group.name}", partial(_write_held, group, nobody, identity), None)
