@@ -124,6 +124,27 @@ def test_one_account_that_cannot_be_locked_keeps_no_other_door_open(stalwart: St
     assert (shut, stalwart.snapshot()["Domain"][0]["isEnabled"]) == (["ann", "cem"], False)
 
 
+def test_one_account_that_cannot_be_let_in_again_keeps_no_other_out(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    domain = saved["stalwartDomainId"]
+    given = [{"@type": "User", "name": name, "domainId": domain} for name in ("ann", "bob", "cem")]
+    ids = [control(stalwart, "create", kind="Account", given=one)["id"] for one in given]
+    close_mail(work("stalwart"), mail)
+    refused = {"methodResponses": [["x:Account/set", {"notUpdated": {ids[1]: {"type": "forbidden"}}}, "0"]]}
+    body, contains = json.dumps(refused), f'"update": {{"{ids[1]}"'
+    fault(stalwart, kind="status", status=200, body=body, contains=contains, count=1)
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_mail(work("stalwart"), mail)
+    out = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
+    assert (out, saved["stalwartLocked"]) == (["bob"], sorted(ids))
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    out = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
+    assert (out, saved["stalwartLocked"]) == ([], [])
+
+
 def test_refused_credentials_end_it_at_once(stalwart: StalwartStandIn, work: Errand) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)

@@ -38,10 +38,12 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
     locked = set(work.remote("stalwartLocked") or [])
     if not locked:
         return
-    for domain in _ours(work, mail.list_domains()):
-        for account in mail.contents.accounts(domain.id):
-            if account.id in locked and not account.may_sign_in:
-                work.change(f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
+    do_all(
+        partial(work.change, f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
+        for domain in _ours(work, mail.list_domains())
+        for account in mail.contents.accounts(domain.id)
+        if account.id in locked and not account.may_sign_in
+    )
     work.save(stalwartLocked=[])
 
 
