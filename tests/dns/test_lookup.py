@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 import requests
@@ -170,3 +171,19 @@ def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsSta
     assert (lookup.values("acme.test", "TXT"), lookup.values("acme.test", "MX")) == ((), ("10 mail.test.",))
     bad = {"records": [{"name": "acme.test", "type": "MX", "value": "nonsense"}]}
     assert requests.post(f"{dns.url}/__sim/call/publish", json=bad, timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize(("kind", "wanting"), [("servfail", "AAAA"), ("timeout", "AAAA"), ("servfail", "A")])
+def test_a_host_whose_name_servers_do_not_answer_for_one_kind_of_address_has_those_of_the_other(
+    dns: DnsStandIn, lookup: DnsLookup, kind: str, wanting: str
+) -> None:
+    # some cannot tell an address that is not there from a question they do not know (RFC 4074)
+    publish(dns, ("hooks.acme.test", "A", "192.0.2.1"), ("hooks.acme.test", "AAAA", "2001:db8::1"))
+    fault(dns, kind=kind, path=f" {wanting}$")
+    started = time.monotonic()
+    found = {"AAAA": ("192.0.2.1",), "A": ("2001:db8::1",)}
+    assert lookup.addresses("hooks.acme.test") == found[wanting]
+    assert time.monotonic() - started < 3
+    fault(dns, kind="servfail")
+    with pytest.raises(Unavailable):
+        lookup.addresses("hooks.acme.test")

@@ -9,7 +9,7 @@ import pytest
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
 from shared.domain.faults import Refused, Result
 from shared.domain.tenant import Owner
-from tests.stand_ins import API_TOKEN, Saved
+from tests.stand_ins import API_TOKEN, Saved, fault
 from worker.integrations.authentik import Authentik
 from worker.integrations.json_api import BearerToken, JsonApi
 from worker.steps.access import close_access, ensure_access
@@ -84,3 +84,22 @@ def test_an_owner_whose_address_is_too_long_for_a_user_of_authentik_is_refused_a
     owner = Owner(f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "Olga")
     with pytest.raises(Refused, match="invalid"):
         ensure_access(work("authentik", owner=owner), identity)
+
+
+def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
+    fault(authentik, kind="status", status=400, contains=f'"pk": {ann}}}')
+    with pytest.raises(Refused, match="invalid"):
+        close_access(work("authentik"), identity)
+    assert members(identity, saved) == {ann}
+    authentik.faults.clear()
+    close_access(work("authentik"), identity)
+    fault(authentik, kind="status", status=400, contains=f'"pk": {ann}}}')
+    with pytest.raises(Refused, match="invalid"):
+        ensure_access(work("authentik"), identity)
+    assert members(identity, saved) == {bob}
+    authentik.faults.clear()
+    assert ensure_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == {ann, bob}

@@ -527,6 +527,7 @@ def test_a_password_may_hold_any_character(work: Errand, password: str) -> None:
         ({"kind": "status", "status": 503}, "upstream_error"),
         ({"kind": "status", "status": 405, "body": ""}, "upstream_error"),
         ({"kind": "wrong_body"}, "unexpected_answer"),
+        ({"kind": "status", "status": 200, "body": '{"access_token":"x","expires_in":"soon"}'}, "unexpected_answer"),
         ({"kind": "status", "status": 400, "body": '{"error":"invalid_grant"}'}, "bad_credentials"),
     ],
 )

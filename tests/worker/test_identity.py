@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.domain.faults import Missing, Refused, Result, Unavailable
+from shared.domain.faults import Missing, Outcome, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
 from worker.integrations.authentik import Authentik
 from worker.integrations.json_api import BearerToken, JsonApi
+from worker.steps.access import close_access
 from worker.steps.identity import ensure_group, remove_group
 from worker.steps.work import Work
 
@@ -255,4 +256,32 @@ def test_an_answer_that_says_nothing_of_a_groups_bindings_is_not_taken_for_none(
     fault(authentik, kind="status", status=200, body="{}", content_type="application/json", path="used_by", count=1)
     with pytest.raises(Unavailable, match="unexpected_answer"):
         remove_group(work("authentik"), identity)
+    assert len(groups(authentik)) == 1
+
+
+def test_a_group_that_somebody_else_has_the_name_of_keeps_no_tenant_from_being_closed_and_removed(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand
+) -> None:
+    foreign(authentik)
+    with pytest.raises(Refused, match="taken"):
+        ensure_group(work("authentik"), identity)
+    assert close_access(work("authentik"), identity).reason == "nothing_there"
+    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert len(groups(authentik)) == 1
+
+
+@pytest.mark.parametrize("name", ["tenant-acme", "tenant-renamed"])
+@pytest.mark.parametrize("step", [close_access, remove_group])
+def test_the_group_on_record_whose_stamp_was_written_over_is_not_said_to_be_closed(
+    authentik: AuthentikStandIn,
+    identity: Authentik,
+    work: Errand,
+    saved: Saved,
+    step: Callable[[Work, Authentik], Outcome],
+    name: str,
+) -> None:
+    ensure_group(work("authentik"), identity)
+    identity.update_group(saved["authentikGroupId"], name=name, attributes={"theirs": True})
+    with pytest.raises(Refused, match="taken"):
+        step(work("authentik"), identity)
     assert len(groups(authentik)) == 1

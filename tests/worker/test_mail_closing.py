@@ -108,6 +108,55 @@ def test_a_suspension_that_was_overtaken_locks_nobody_out_whom_no_record_names(
     assert locked_out(acme) == []
 
 
+def test_one_account_that_cannot_be_locked_keeps_no_other_door_open(stalwart: StalwartStandIn, work: Errand) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    domain = stalwart.snapshot()["Domain"][0]["id"]
+    given = [{"@type": "User", "name": name, "domainId": domain} for name in ("ann", "bob", "cem")]
+    ids = [control(stalwart, "create", kind="Account", given=one)["id"] for one in given]
+    # an account with more rights than ours has
+    refused = {"methodResponses": [["x:Account/set", {"notUpdated": {ids[1]: {"type": "forbidden"}}}, "0"]]}
+    body, contains = json.dumps(refused), f'"update": {{"{ids[1]}"'
+    fault(stalwart, kind="status", status=200, body=body, contains=contains)
+    with pytest.raises(Refused, match="missing_permission"):
+        close_mail(work("stalwart"), mail)
+    shut = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
+    assert (shut, stalwart.snapshot()["Domain"][0]["isEnabled"]) == (["ann", "cem"], False)
+
+
+def test_one_account_that_cannot_be_let_in_again_keeps_no_other_out(
+    stalwart: StalwartStandIn, work: Errand, saved: Saved
+) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart"), mail)
+    domain = saved["stalwartDomainId"]
+    given = [{"@type": "User", "name": name, "domainId": domain} for name in ("ann", "bob", "cem")]
+    ids = [control(stalwart, "create", kind="Account", given=one)["id"] for one in given]
+    close_mail(work("stalwart"), mail)
+    refused = {"methodResponses": [["x:Account/set", {"notUpdated": {ids[1]: {"type": "forbidden"}}}, "0"]]}
+    body, contains = json.dumps(refused), f'"update": {{"{ids[1]}"'
+    fault(stalwart, kind="status", status=200, body=body, contains=contains, count=1)
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_mail(work("stalwart"), mail)
+    out = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
+    assert (out, saved["stalwartLocked"]) == (["bob"], sorted(ids))
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    out = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
+    assert (out, saved["stalwartLocked"]) == ([], [])
+
+
+def test_refused_credentials_end_it_at_once(stalwart: StalwartStandIn, work: Errand) -> None:
+    mail = client(stalwart)
+    ensure_mail(work("stalwart", domains=DOMAINS), mail)
+    for domain in [one["id"] for one in stalwart.snapshot()["Domain"]]:
+        control(stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": domain})
+    fault(stalwart, kind="status", status=401, contains="Account/set")
+    stalwart.journal.clear()
+    with pytest.raises(Refused, match="bad_credentials"):
+        close_mail(work("stalwart", domains=DOMAINS), mail)
+    assert len([one for one in stalwart.journal if "/set" in one["body"]]) == 1
+
+
 def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:
     """Somebody in a domain, known in another by the same name."""
     aliases = {"0": {"name": name, "domainId": alias_in}}

@@ -61,9 +61,21 @@ class DnsLookup:
         return found, reason
 
     def addresses(self, host: str) -> tuple[str, ...]:
-        """A host's addresses, IPv4 first; empty when it has none. Raises as `values` does."""
-        found = self.answers([(host, "A"), (host, "AAAA")])
-        return (*found[host, "A"], *found[host, "AAAA"])
+        """A host's addresses, IPv4 first; empty when it has none. Raises as `values` does.
+
+        One kind is enough: some name servers do not answer for what they do not have (RFC 4074).
+        """
+        ends_at = time.monotonic() + remaining(self._look_seconds)
+        found: tuple[str, ...] = ()
+        fault: Unavailable | None = None
+        for type_ in ("A", "AAAA"):
+            try:
+                found += self._ask(host, type_, min(ends_at, time.monotonic() + TRY_SECONDS) if found else ends_at)
+            except Unavailable as problem:
+                fault = problem
+        if fault is not None and not found:
+            raise fault
+        return found
 
     def _ask(self, name: str, type_: str, ends_at: float) -> tuple[str, ...]:
         question = _question(name, type_)

@@ -19,6 +19,8 @@ from worker.integrations.json_api import JsonApi
 
 #: a token is renewed this long before its end, in seconds
 EARLY = 60.0
+#: and is taken to last this long when nothing is said of it, in seconds
+SHORT_LIFE = 300.0
 
 
 class ClientCredentials(AuthBase):
@@ -62,7 +64,12 @@ class ClientCredentials(AuthBase):
 def _token(body: Any) -> OAuth2Token:
     if not isinstance(body, dict) or not body.get("access_token"):
         raise Unavailable("unexpected_answer", "The token endpoint gave no token.")
-    return OAuth2Token.from_dict({"expires_at": int(time.time()) + int(body.get("expires_in", 300)), **body})
+    try:
+        expires_at = int(time.time() + float(body.get("expires_in") or SHORT_LIFE))
+    except (TypeError, ValueError, OverflowError):
+        raise Unavailable("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None
+    # a time of the endpoint's own may be by another clock, and in any form
+    return OAuth2Token.from_dict({**body, "expires_at": expires_at})
 
 
 def _error(answer: Answer) -> str:

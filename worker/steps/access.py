@@ -11,8 +11,8 @@ from typing import Any
 from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok, skipped
 from shared.domain.tenant import Owner
 from worker.integrations.authentik import OUR_KEY, Authentik, Group, Person
-from worker.steps.identity import HELD, find_group
-from worker.steps.work import Work
+from worker.steps.identity import HELD, find_group, find_own_group
+from worker.steps.work import Work, do_all
 
 
 def ensure_access(work: Work, identity: Authentik) -> Outcome:
@@ -30,22 +30,33 @@ def ensure_access(work: Work, identity: Authentik) -> Outcome:
 
 def close_access(work: Work, identity: Authentik) -> Outcome:
     """Nobody is in the group; who was is noted in it first, so that an interruption forgets nobody."""
-    group = find_group(work, identity)
+    group = find_own_group(work, identity)
     if group is None:
         return skipped("nothing_there")
     held = _held(group)
     if not group.member_ids <= held:
         held = held | group.member_ids
         work.change(f"note the members of the group {group.name}", partial(_write_held, group, held, identity), None)
-    for member in sorted(group.member_ids):
-        work.change(f"take user {member} out of the group {group.name}", partial(_out, group, member, identity), None)
+    do_all(
+        partial(
+            work.change,
+            f"take user {member} out of the group {group.name}",
+            partial(_out, group, member, identity),
+            None,
+        )
+        for member in sorted(group.member_ids)
+    )
     return ok(members=f"{len(held)} held")
 
 
 def _let_in_again(work: Work, group: Group, identity: Authentik) -> None:
     held = _held(group)
-    for member in sorted(held - group.member_ids):
-        work.change(f"let user {member} into the group {group.name}", partial(_in, group, member, identity), None)
+    do_all(
+        partial(
+            work.change, f"let user {member} into the group {group.name}", partial(_in, group, member, identity), None
+        )
+        for member in sorted(held - group.member_ids)
+    )
     if held:
         nobody: frozenset[int] = frozenset()
         work.change(f"forget who was held of {group.name}", partial(_write_held, group, nobody, identity), None)

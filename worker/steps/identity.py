@@ -43,16 +43,21 @@ def stamp(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def _by_id(work: Work, identity: Authentik) -> Group | None:
-    """The group on record, unless it is gone or was never ours."""
+def _on_record(work: Work, identity: Authentik) -> Group | None:
+    """The group on record, whosever it is by now, unless it is gone."""
     group_id = work.remote("authentikGroupId")
     if group_id is None:
         return None
     try:
-        group = identity.get_group(group_id)
+        return identity.get_group(group_id)
     except Missing:
         return None
-    return group if group.tenant_id == work.tenant.id else None
+
+
+def _by_id(work: Work, identity: Authentik) -> Group | None:
+    """The group on record, unless it is gone or was never ours."""
+    group = _on_record(work, identity)
+    return group if group is not None and group.tenant_id == work.tenant.id else None
 
 
 def _by_name(tenant: Tenant, identity: Authentik) -> Group | None:
@@ -78,7 +83,7 @@ def _created(tenant: Tenant, identity: Authentik) -> Group:
 
 def remove_group(work: Work, identity: Authentik) -> Outcome:
     """The group is gone, and seen to be: never one that is not provably ours, never one that alone guards something."""
-    group = find_group(work, identity)
+    group = find_own_group(work, identity)
     if group is None:
         return ok(verified="no group carries the tenant's stamp under its id or name")
     take_group_away(work, identity, group)
@@ -105,6 +110,20 @@ def _removed(group: Group, identity: Authentik) -> None:
 def find_group(work: Work, identity: Authentik) -> Group | None:
     """The tenant's group, if there is one. Raises Refused("taken") for somebody else's of its name."""
     return _by_id(work, identity) or _by_name(work.tenant, identity)
+
+
+def find_own_group(work: Work, identity: Authentik) -> Group | None:
+    """The tenant's group for whoever closes or removes it: somebody else's of its name is no affair of the tenant's.
+
+    Raises Refused("taken") when the one on record is there without any stamp: it may be the tenant's, and is open.
+    """
+    known = _on_record(work, identity)
+    if known is not None and known.tenant_id is None:
+        raise Refused("taken", "The group on record carries no stamp any more; put it back into its attributes.")
+    if known is not None and known.tenant_id == work.tenant.id:
+        return known
+    named = identity.find_group(work.tenant.group_name)
+    return named if named is not None and named.tenant_id == work.tenant.id else None
 
 
 def _align(work: Work, group: Group, identity: Authentik) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from shared.domain.faults import Outcome, Refused, Unavailable, ok, skipped
 from worker.integrations.jmap_sharing import Object
 from worker.integrations.stalwart import MailDomain, MailTenant, Stalwart
-from worker.steps.work import Deeds, Work
+from worker.steps.work import Deeds, Work, do_all
 
 #: how often what still stands in the way of a domain is looked at anew within one attempt
 ROUNDS = 3
@@ -20,17 +20,13 @@ def close_mail(work: Work, mail: Stalwart) -> Outcome:
     """No account of the tenant's domains can sign in; mail to them is refused or taken in, as the setting says."""
     every = mail.list_domains()
     domains = _ours(work, every)
-    _lock_accounts(work, mail, domains)
-    for domain in domains:
-        # one that left the tenant takes none in any case: should it wait for somebody's leave to be disabled, the
-        # tenant could not be opened again, for leave is given to a reconcile, and a closed tenant has none
-        refuses = work.suspended_mail == "refuse" or domain.name not in work.tenant.domains
-        if domain.is_enabled and refuses:
-            work.change(
-                f"disable the mail domain {domain.name}",
-                partial(mail.update_domain, domain.id, is_enabled=False),
-                None,
-            )
+    to_disable = [one for one in domains if one.is_enabled and _refuses_mail(work, one)]
+    do_all(
+        [
+            partial(_lock_accounts, work, mail, domains),
+            *(partial(_disable, work, mail, domain) for domain in to_disable),
+        ]
+    )
     _require_stamps(work, every)
     if not domains:
         return skipped("nothing_there")
@@ -42,10 +38,12 @@ def unlock_mail(work: Work, mail: Stalwart) -> None:
     locked = set(work.remote("stalwartLocked") or [])
     if not locked:
         return
-    for domain in _ours(work, mail.list_domains()):
-        for account in mail.contents.accounts(domain.id):
-            if account.id in locked and not account.may_sign_in:
-                work.change(f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
+    do_all(
+        partial(work.change, f"let {account.address} sign in again", partial(mail.contents.unlock, account), None)
+        for domain in _ours(work, mail.list_domains())
+        for account in mail.contents.accounts(domain.id)
+        if account.id in locked and not account.may_sign_in
+    )
     work.save(stalwartLocked=[])
 
 
@@ -99,6 +97,17 @@ def _mail_tenants(work: Work, mail: Stalwart) -> list[MailTenant]:
     return mail.list_tenants(work.tenant.id) if may_be else []
 
 
+def _refuses_mail(work: Work, domain: MailDomain) -> bool:
+    # one that left the tenant takes none in any case: should it wait for somebody's leave to be disabled, the tenant
+    # could not be opened again, for leave is given to a reconcile, and a closed tenant has none
+    return work.suspended_mail == "refuse" or domain.name not in work.tenant.domains
+
+
+def _disable(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+    disable = partial(mail.update_domain, domain.id, is_enabled=False)
+    work.change(f"disable the mail domain {domain.name}", disable, None)
+
+
 def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) -> None:
     locked = list(work.remote("stalwartLocked") or [])
     accounts = [one for domain in domains for one in mail.contents.accounts(domain.id)]
@@ -109,8 +118,10 @@ def _lock_accounts(work: Work, mail: Stalwart, domains: Sequence[MailDomain]) ->
     # once, since a save takes the place of the one before
     if not work.save(stalwartLocked=sorted({*locked, *(one.id for one in open_now)})):
         raise Unavailable("not_ready", "A newer operation of the tenant was accepted, and goes by what it finds.")
-    for account in open_now:
-        work.change(f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
+    do_all(
+        partial(work.change, f"keep {account.address} from signing in", partial(mail.contents.lock, account), None)
+        for account in open_now
+    )
 
 
 def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from shared.domain.faults import Outcome, Refused
+from shared.domain.faults import BREAKER_REASON, Outcome, Refused
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
@@ -95,6 +95,21 @@ class Work:
         if sentence not in self.announced:
             raise LookupError("a removal was not announced")
         self.change(sentence, act, None)
+
+
+def do_all(deeds: Iterable[Callable[[], object]]) -> None:
+    """Do each although others are refused; raises the first refusal then. Refused credentials end it at once: some
+    products ban whoever goes on trying."""
+    first: Refused | None = None
+    for deed in deeds:
+        try:
+            deed()
+        except Refused as refusal:
+            if refusal.reason == BREAKER_REASON:
+                raise
+            first = first or refusal
+    if first is not None:
+        raise first
 
 
 def _bound(work: Work) -> str:
