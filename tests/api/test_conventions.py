@@ -201,6 +201,7 @@ def test_a_bad_parameter_is_named(root: Client, query: str) -> None:
     [
         ("GET", "/nothing", {}, 404, "not_found"),
         ("GET", "/users/not-an-id", {}, 404, "not_found"),
+        ("GET", "/health//live", {}, 404, "not_found"),
         ("PUT", "/tenants", {}, 405, "method_not_allowed"),
         ("PATCH", "/users/me", {}, 405, "method_not_allowed"),
         ("POST", "/partners", {"data": "x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
