@@ -52,6 +52,8 @@ def create_app(settings: Settings) -> Flask:
     control_plane = open_control_plane(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
+    # a redirect would name the scheme that a proxy speaks to us, perhaps a plain one, and take the token there
+    app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     trace(app)
     answer_problems(app)

@@ -88,6 +88,8 @@ def _of_domain_error(error: errors.DomainError) -> Response:
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
     headers = {"Retry-After": str(error.retry_after)} if error.retryable else {}
+    # the answer says how to get a record, and then to ask the same again
+    g.is_unheard = isinstance(error, errors.UnknownUser)
     return _answer(STATUS[type(error)], error.code, str(error), error.retryable, extra, headers)
 
 

@@ -19,6 +19,8 @@ from platformctl.transport import CONNECT_SECONDS, unreachable
 READ_SECONDS = 30.0
 LARGEST_PAGE = 200
 KEY_ATTEMPTS = 5
+#: an API that restarts is not the end of what it has begun, and not of waiting for it
+LONGEST_SILENCE = 60.0
 
 Record = dict[str, Any]
 
@@ -59,7 +61,12 @@ class Api:
         self._http = http
         self._tokens = tokens
         #: when it last answered well, on the monotonic clock
-        self.answered_at: float | None = None
+        self._answered_at = float("-inf")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has not answered for longer than a restart takes, or never."""
+        return time.monotonic() - self._answered_at > LONGEST_SILENCE
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, patience: float = 0) -> Answer:
         """`patience`: seconds the API was asked to wait before it answers."""
@@ -117,7 +124,7 @@ class Api:
             if problem_of(answer).get("code") == "idempotency_key_in_progress":
                 raise KeyBusy("The first request is still running.")
             raise failure_of(answer)
-        self.answered_at = time.monotonic()
+        self._answered_at = time.monotonic()
         return Answer(_json(answer), answer.headers, {name: one["url"] for name, one in answer.links.items()})
 
     def _send(self, method: str, url: str, token: str, **options: Any) -> requests.Response:

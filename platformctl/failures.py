@@ -9,7 +9,8 @@ import click
 
 
 class ExitCode(IntEnum):
-    """What scripts may rely on. 2 is click's own for a wrong command line; 130 is the shell's for Ctrl-C."""
+    """What scripts may rely on. 2 is click's own for a wrong command line; 130 and 141 are the shell's for Ctrl-C and a
+    pipe that nobody reads."""
 
     OK = 0
     OPERATION_FAILED = 1
@@ -19,6 +20,7 @@ class ExitCode(IntEnum):
     NOT_SIGNED_IN = 5
     STILL_RUNNING = 6
     INTERRUPTED = 130
+    NOT_READ = 141
 
 
 class CommandFailure(click.ClickException):

@@ -34,9 +34,16 @@ STYLES = {
 UNLIMITED = 10_000
 
 
+class Screen(Console):
+    """Lets the program know that nobody reads any more; by itself it would end it as a failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, err: bool = False) -> Console:
     """Nothing in a text is markup: it is somebody else's."""
-    made = Console(stderr=err, markup=False, highlight=False, emoji=False)
+    made = Screen(stderr=err, markup=False, highlight=False, emoji=False)
     if not made.is_terminal:
         made.width = UNLIMITED
     return made

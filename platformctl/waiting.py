@@ -18,8 +18,6 @@ from platformctl.output import console, plain, say, table_of
 
 #: how long the API is asked to hold one answer: short where a person watches
 WATCHED_SECONDS, UNWATCHED_SECONDS = 2, 20
-#: an API that restarts is not the end of an operation, and not of waiting for it
-LONGEST_SILENCE = 60.0
 PAUSE = 1.0
 RUNNING, SUCCEEDED = "running", "succeeded"
 
@@ -110,9 +108,7 @@ def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -
             if operation["status"] != RUNNING or time.monotonic() >= give_up:
                 return operation
         except Unreachable:
-            now = time.monotonic()
-            # one that has never answered is no API that restarts
-            if api.answered_at is None or now - api.answered_at > LONGEST_SILENCE or now >= give_up:
+            if api.is_gone or time.monotonic() >= give_up:
                 raise
             time.sleep(PAUSE)
         if time.monotonic() - asked < hold / 2:  # answered early: do not ask in a tight circle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,8 @@ from shared.domain.recipes import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
+#: what a header can hold as it is
+PLAIN = re.compile("[!-~]*")
 
 
 class ProductSettings(BaseSettings):
@@ -49,6 +52,17 @@ class ProductSettings(BaseSettings):
 
     stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
     extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
+
+    @field_validator("authentik_api_token", "stalwart_api_token", "stripe_api_key", mode="before")
+    @classmethod
+    def _token(cls, given: Any) -> Any:
+        """Without the end of the line that it was read from; None when nothing is left."""
+        if not isinstance(given, str):
+            return given
+        if not PLAIN.fullmatch(given.strip()):
+            # the library that would send it tells so by showing it, and that would be in our logs
+            raise ValueError("must be one line of plain letters, digits and signs")
+        return given.strip() or None
 
     @field_validator("plans", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from rich.text import Text
 from platformctl.api import Record
 from platformctl.commands.groups import Group
 from platformctl.commands.options import Domain, Word, repeatable, timeout
-from platformctl.failures import ExitCode
+from platformctl.failures import ExitCode, Unreachable
 from platformctl.output import STYLES, console, plain, say, table_of
 from platformctl.session import Session, with_session
 
@@ -93,7 +93,12 @@ def _checked(session: Session, slug: str, asked: Record, seconds: float) -> Reco
     domain = asked
     while "checkRequestedAt" in domain and (left := give_up - time.monotonic()) > 0:
         time.sleep(min(PAUSE, left))
-        every = session.api.get(f"/tenants/{slug}/domains").body
+        try:
+            every = session.api.get(f"/tenants/{slug}/domains").body
+        except Unreachable:
+            if session.api.is_gone:
+                raise
+            continue
         domain = next((one for one in every if one["domain"] == asked["domain"]), domain)
     return domain
 

@@ -1,7 +1,9 @@
-"""How commands are made: the settings may stand before or after a command's name; Ctrl-C is told apart from failure."""
+"""How commands are made: settings stand before or after a command's name; Ctrl-C and a closed pipe are no failures."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -40,3 +42,7 @@ class Root(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            # what is left in the buffer goes nowhere, or Python would complain of it at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(ExitCode.NOT_READ)

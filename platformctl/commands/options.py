@@ -80,7 +80,11 @@ def require_yes(yes: bool, what: str) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"Add --yes to {what} without being asked.")
-    if not click.confirm(f"Really {what}?", err=True):
+    try:
+        is_sure = click.confirm(f"Really {what}?", err=True)
+    except click.Abort:
+        is_sure = False
+    if not is_sure:
         raise click.UsageError("Nothing was done.")
 
 

@@ -87,6 +87,14 @@ def test_a_refusal_is_kept_and_not_now_is_not(world: World, store: Store) -> Non
     assert root("POST", "/tenants", json=refusal, headers=refused).headers["Idempotency-Replayed"] == "true"
 
 
+def test_who_had_no_record_yet_may_ask_again_with_the_same_key_once_there_is_one(api_url: str, issuer: Issuer) -> None:
+    client, headers, body = Client(api_url, issuer.token("admin")), key(), {"slug": "north", "name": "North"}
+    unheard = client("POST", "/partners", json=body, headers=headers)
+    assert (unheard.status_code, unheard.json()["code"]) == (403, "unknown_user")
+    assert client("GET", "/users/me").status_code == 200
+    assert client("POST", "/partners", json=body, headers=headers).status_code == 201
+
+
 def test_a_first_request_that_died_with_its_process_frees_its_key(
     root: Client, store: Store, settings: Settings
 ) -> None:
@@ -201,6 +209,7 @@ def test_a_bad_parameter_is_named(root: Client, query: str) -> None:
     [
         ("GET", "/nothing", {}, 404, "not_found"),
         ("GET", "/users/not-an-id", {}, 404, "not_found"),
+        ("GET", "/health//live", {}, 404, "not_found"),
         ("PUT", "/tenants", {}, 405, "method_not_allowed"),
         ("PATCH", "/users/me", {}, 405, "method_not_allowed"),
         ("POST", "/partners", {"data": "x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),

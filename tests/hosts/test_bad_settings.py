@@ -58,6 +58,24 @@ def test_what_would_fail_later_or_open_too_much_is_refused_by_the_variables_name
         read_settings(redis_url="redis://one")
 
 
+TOKENS = ("authentik_api_token", "stalwart_api_token", "stripe_api_key")
+
+
+@pytest.mark.parametrize("variable", TOKENS)
+def test_the_end_of_its_line_is_no_part_of_a_token(variable: str) -> None:
+    settings = read_settings(mongodb_uri=DATABASE, redis_url="redis://one", **{variable: "a-secret\r\n"})
+    assert getattr(settings, variable).get_secret_value() == "a-secret"
+    blank = read_settings(mongodb_uri=DATABASE, redis_url="redis://one", **{variable: " \n"})
+    assert getattr(blank, variable) is None
+
+
+@pytest.mark.parametrize("variable", TOKENS)
+def test_a_token_that_no_header_can_hold_is_refused_here_and_not_shown_by_a_library_later(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable.upper()}: must be one line") as refusal:
+        read_settings(mongodb_uri=DATABASE, redis_url="redis://one", **{variable: "a-secret\nof two lines"})
+    assert "secret" not in str(refusal.value)
+
+
 def test_the_platforms_own_tenant_may_have_a_name_of_the_platforms() -> None:
     assert read_settings(mongodb_uri=DATABASE, redis_url="redis://one", default_tenant_slug="platform")
 

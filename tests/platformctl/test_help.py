@@ -43,7 +43,7 @@ def test_every_command_takes_the_settings_at_its_end() -> None:
 
 def test_the_exit_codes_are_those_of_the_help() -> None:
     text = CliRunner().invoke(program, ["--help"]).stdout
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130, 141]
     for code in range(7):
         assert f"  {code} " in text
 

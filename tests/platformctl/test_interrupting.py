@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.platformctl.conftest import Cli
 
 
@@ -28,3 +30,14 @@ def test_ctrl_c_while_a_sign_in_is_waited_for_leaves_nothing_behind(visitor: Cli
         assert process.wait(10) == 130
         assert "Traceback" not in process.stderr.read()
     assert visitor.files() == []
+
+
+@pytest.mark.parametrize("line", ["partners list", "partners list -o json", "events --follow"])
+def test_a_reader_that_has_read_enough_is_told_apart_from_an_operation_that_failed(cli: Cli, line: str) -> None:
+    assert cli("partners", "create", "north", "--name", "North").exit_code == 0
+    with cli.running(*line.split()) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(20) == 141
+        assert process.stderr.read() == ""

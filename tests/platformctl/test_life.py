@@ -82,6 +82,13 @@ def test_a_person_types_the_slug_of_what_they_delete(cli: Cli, typed: str, exit_
     assert cli.json("tenants", "show", "acme")["status"] == status
 
 
+@pytest.mark.parametrize(("typed", "exit_code"), [("y\n", 0), ("n\n", 2), ("\x04", 2)])
+def test_a_person_who_is_asked_may_leave_the_question(cli: Cli, typed: str, exit_code: int) -> None:
+    partner = cli.json("partners", "create", "north", "--name", "North")["_id"]
+    assert at_a_terminal(cli, typed, "partners", "delete", partner) == exit_code
+    assert cli("partners", "show", partner).exit_code == (3 if exit_code == 0 else 0)
+
+
 def at_a_terminal(cli: Cli, typed: str, *arguments: str) -> int:
     """The exit code of the program, run where a person types."""
     ours, theirs = pty.openpty()

@@ -201,6 +201,13 @@ def test_an_api_that_restarts_once_it_has_begun_an_operation_does_not_end_the_wa
     assert gate.faults == []
 
 
+def test_an_api_that_restarts_does_not_end_the_waiting_for_a_domains_check(cli: Cli, gate: Gate) -> None:
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
+    gate.faults = [passes, *[gone] * 5]
+    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "8").exit_code == 6
+    assert gate.faults == []
+
+
 @pytest.fixture
 def tls_gate(gate: Gate, tmp_path: Path) -> Path:
     """The gate behind a certificate of an authority nobody knows; gives that authority's file."""
