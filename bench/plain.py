@@ -37,8 +37,9 @@ def clients() -> Any:
 def step(tenant_id: str, name: str) -> str:
     row = tenants().find_one({"_id": ObjectId(tenant_id)})
 
-    def save(**fields: Any) -> None:
+    def save(**fields: Any) -> bool:
         tenants().update_one({"_id": row["_id"]}, {"$set": fields})
+        return True
 
     work = Work(
         tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save, is_first=True

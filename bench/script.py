@@ -51,8 +51,9 @@ class Script:
         return (time.perf_counter() - began) * 1000
 
     def _step(self, row: dict[str, Any], name: str) -> None:
-        def save(**_: Any) -> None:
+        def save(**_: Any) -> bool:
             """Its one write at the end is all it saves."""
+            return True
 
         work = Work(
             tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, self._settings.stamp_key_texts), save, is_first=True

@@ -487,7 +487,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
     issuer = f"{authentik.url}/application/o/ocis/"
     with OcisStandIn(issuer=issuer).running() as server:
         settings = read_settings(
-            mongodb_uri="unused",
+            mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
             stamp_keys="x",
             ocis_api_url=server.url,
@@ -511,7 +511,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
 def test_a_password_may_hold_any_character(work: Errand, password: str) -> None:
     with OcisStandIn(basic_users={"provisioner": (password, "Admin")}).running() as server:
         settings = read_settings(
-            mongodb_uri="unused",
+            mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
             stamp_keys="x",
             ocis_api_url=server.url,
@@ -536,7 +536,7 @@ def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
 ) -> None:
     fault(authentik, path="token", **rule)
     settings = read_settings(
-        mongodb_uri="unused",
+        mongodb_uri="mongodb://unused",
         redis_url="redis://unused",
         stamp_keys="x",
         ocis_api_url=ocis.url,
