@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.domain.faults import Refused, Result
+from shared.domain.faults import Refused, Result, Unavailable
 from shared.domain.tenant import Owner
 from tests.stand_ins import API_TOKEN, Saved, fault
+from worker.deadline import within
 from worker.integrations.authentik import Authentik
 from worker.integrations.json_api import BearerToken, JsonApi
 from worker.steps.access import close_access, ensure_access
@@ -103,3 +104,25 @@ def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
     authentik.faults.clear()
     assert ensure_access(work("authentik"), identity).result is Result.OK
     assert members(identity, saved) == {ann, bob}
+
+
+def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_and_none_is_forgotten(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    people = {
+        authentik.ensure_person(f"p{number}", "password", "P", f"p{number}@acme.test", ["tenant-acme"])
+        for number in range(30)
+    } | {ann}
+    fault(authentik, kind="latency", delay=0.1, path="remove_user")
+    with within(3.0), pytest.raises(Unavailable, match="it goes on") as raised:
+        close_access(work("authentik"), identity)
+    # nothing that is held against the product, and no reason to wait
+    assert (raised.value.reason, raised.value.wait) == ("not_ready", 0.0)
+    left = members(identity, saved)
+    assert left
+    assert left < people
+    authentik.faults.clear()
+    close_access(work("authentik"), identity)
+    assert members(identity, saved) == set()
+    ensure_access(work("authentik"), identity)
+    assert members(identity, saved) == people

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from shared.domain.faults import BREAKER_REASON, Outcome, Refused
+from shared.domain.faults import BREAKER_REASON, Outcome, Refused, Unavailable
 from shared.domain.plans import Plan
 from shared.domain.stamp import Stamper
 from shared.domain.tenant import Tenant
+from worker.deadline import remaining
 from worker.steps.account import Account
 
 T = TypeVar("T")
 
 #: how many removals a message names
 NAMED = 10
+#: with less time than this an attempt begins nothing more of many, in seconds
+ENOUGH = 1.0
 
 
 class Deeds(Protocol):
@@ -99,9 +102,15 @@ class Work:
 
 def do_all(deeds: Iterable[Callable[[], object]]) -> None:
     """Do each although others are refused; raises the first refusal then. Refused credentials end it at once: some
-    products ban whoever goes on trying."""
+    products ban whoever goes on trying.
+
+    For thousands one attempt's time may be too short: the next goes on. Raises Unavailable("not_ready") then, since a
+    call that the time's end cuts off would be held against the product.
+    """
     first: Refused | None = None
-    for deed in deeds:
+    for number, deed in enumerate(deeds):
+        if number and remaining(ENOUGH) < ENOUGH:
+            raise Unavailable("not_ready", f"{number} are done, and there are more: it goes on.", wait=0.0)
         try:
             deed()
         except Refused as refusal:
