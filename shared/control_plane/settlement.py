@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 
+from shared.domain.errors import StoreUnavailable
 from shared.domain.event import Author, NewEvent
 from shared.domain.operation import Action, Operation, OperationStatus
 from shared.domain.tenant import Status, Tenant
@@ -13,13 +16,24 @@ from shared.store.opening import Store
 
 log = structlog.get_logger(__name__)
 
+#: after so many batches of people forgotten, whoever settles has other things to do; the next look goes on
+BATCHES = 10
+
+
+class _PeopleLeft(Exception):
+    """More people belong to a removed tenant than one transaction can forget."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+
 
 def settle(store: Store, operation_id: str, seconds: float | None = None) -> Operation | None:
     """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
 
-    Raises StoreUnavailable when others' writes are in the way for longer than `seconds`.
+    Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
+    removed tenant than can be forgotten at once: the next call goes on.
     """
-    operation = store.transaction(lambda session: settle_within(store, operation_id, session), seconds)
+    operation = _settled(store, operation_id, seconds)
     if operation is not None:
         log.info(
             "operation.finished",
@@ -32,7 +46,33 @@ def settle(store: Store, operation_id: str, seconds: float | None = None) -> Ope
 
 
 def settle_within(store: Store, operation_id: str, session: Transaction) -> Operation | None:
-    """The same as a part of a transaction. A plan changed nothing: its tenant shows what it found, and no more."""
+    """The same as a part of a transaction, which forgets no more people than it has time for.
+
+    Raises StoreUnavailable when there are more of them.
+    """
+    try:
+        return _shown(store, operation_id, session)
+    except _PeopleLeft:
+        raise StoreUnavailable from None
+
+
+def _settled(store: Store, operation_id: str, seconds: float | None) -> Operation | None:
+    for _ in range(BATCHES):
+        try:
+            return store.transaction(lambda session: _shown(store, operation_id, session), seconds)
+        except _PeopleLeft as left:
+            store.transaction(partial(_forget_some, store, operation_id, left.tenant_id), seconds)
+    raise StoreUnavailable
+
+
+def _forget_some(store: Store, operation_id: str, tenant_id: str, session: Transaction) -> None:
+    """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
+    forgotten, _ = store.users.forget_tenant(tenant_id, session)
+    store.operations.add_forgotten(operation_id, forgotten, session)
+
+
+def _shown(store: Store, operation_id: str, session: Transaction) -> Operation | None:
+    """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
     operation = store.operations.settle(operation_id, session)
     if operation is None:
         return None
@@ -52,12 +92,14 @@ def settle_within(store: Store, operation_id: str, session: Transaction) -> Oper
 def _complete(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
     """What a success means beyond the tenant's own record."""
     if operation.action is Action.PURGE:
-        forgotten = store.users.forget_tenant(tenant.id, session)
+        forgotten, is_all = store.users.forget_tenant(tenant.id, session)
+        if not is_all:
+            raise _PeopleLeft(tenant.id)
         store.subscriptions.cancel_all(tenant.id, session)
         store.domains.leave_alone(tenant.id, session)
         store.webhooks.end(tenant.id, session)
         purges = store.operations.of_action(tenant.id, Action.PURGE, session)
-        store.tombstones.insert(tenant, purges, forgotten, session)
+        store.tombstones.insert(tenant, purges, operation.forgotten + forgotten, session)
     elif tenant.owner is not None and tenant.status is Status.ACTIVE:
         _record_owner(store, tenant, operation, session)
 

@@ -86,6 +86,7 @@ class Operation:
 
     `paused_at`: since when the deadline stands still. `allow_removals`: somebody allowed it to remove more than usual.
     `found`: remote fields that its steps found, kept until it is settled: by then they are on the tenant's record.
+    `forgotten`: people whose records a removal has taken away before it is settled.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Operation:
     paused_at: datetime | None = None
     allow_removals: bool = False
     found: Mapping[str, Any] = field(default_factory=dict)
+    forgotten: int = 0
 
     @property
     def is_open(self) -> bool:

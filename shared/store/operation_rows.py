@@ -137,4 +137,5 @@ def operation_of(row: Document) -> Operation:
         paused_at=row.get("pausedAt"),
         allow_removals=row.get("allowRemovals", False),
         found=row.get("found") or {},
+        forgotten=row.get("forgotten", 0),
     )

@@ -224,6 +224,10 @@ class Operations:
         )
         return replace(operation_of(row), settled=True) if row else None
 
+    def add_forgotten(self, operation_id: str, people: int, session: Transaction) -> None:
+        """Note how many people's records are gone before it is settled."""
+        self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": people}}, session=session)
+
     def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():
             row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)

@@ -43,6 +43,9 @@ _FIELDS = {
     "platform_admin": "platformAdmin",
 }
 
+#: people whose records one transaction changes at most
+AT_ONCE = 2000
+
 #: an expression makes a projection name all it is to give
 _WITH_TIME: Document = {
     **dict.fromkeys((*_FIELDS.values(), "authentikSubjectId", "roleTenantIds"), 1),
@@ -108,16 +111,21 @@ class Users:
         row = changed(self._rows, user.id, literals(_document(dict(changes), role_tenant_ids)), session)
         return user_of(row)
 
-    def forget_tenant(self, tenant_id: str, session: Transaction) -> int:
-        """Take a tenant from everybody's record; who belonged to nothing else is forgotten. How many those are."""
+    def forget_tenant(self, tenant_id: str, session: Transaction) -> tuple[int, bool]:
+        """Take a tenant from people's records; who belonged to nothing else is forgotten.
+
+        How many those are, and whether that was everybody: a transaction has no time for more than AT_ONCE.
+        """
+        rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(AT_ONCE)
+        ids = [row["_id"] for row in rows]
         nothing_else = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False}
-        forgotten = self._rows.delete_many(nothing_else, session=session).deleted_count
+        forgotten = self._rows.delete_many({"_id": {"$in": ids}, **nothing_else}, session=session).deleted_count
         self._rows.update_many(
-            {"tenantIds": tenant_id},
+            {"_id": {"$in": ids}},
             [{"$set": {"tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]}, "updatedAt": "$$NOW"}}],
             session=session,
         )
-        return forgotten
+        return forgotten, len(ids) < AT_ONCE
 
     def delete(self, user_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)

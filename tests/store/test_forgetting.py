@@ -1,0 +1,82 @@
+"""A removal for good is settled however many people belong to the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.control_plane import settlement
+from shared.control_plane.settlement import settle
+from shared.domain.errors import StoreUnavailable
+from shared.domain.faults import ok
+from shared.domain.tenant import NewTenant
+from shared.store import users
+from tests.yard import Yard
+
+PEOPLE = 47
+
+
+@pytest.fixture
+def yard(make_yard: Callable[..., Yard], monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A deleted tenant with more people than are forgotten at once, one of whom belongs to another tenant as well."""
+    monkeypatch.setattr(users, "AT_ONCE", 10)
+    made = make_yard(delete_grace_days=0)
+    made.finish(made.plane.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
+    made.finish(made.plane.life.delete("acme", made.admin))
+    acme = made.tenant("acme").id
+    made.rows["users"].insert_many([person(number, acme) for number in range(PEOPLE)])
+    made.rows["users"].insert_one(person(PEOPLE, acme, "elsewhere"))
+    return made
+
+
+def person(number: int, *tenant_ids: str) -> dict[str, Any]:
+    of_somebody_else = {"role": "member", "partnerId": None, "platformAdmin": False, "version": 1}
+    return {
+        "authentikSubjectId": f"s{number}",
+        "email": "",
+        "name": "",
+        "tenantIds": list(tenant_ids),
+        **of_somebody_else,
+    }
+
+
+def ended(yard: Yard) -> str:
+    """A purge whose steps are through and which nobody has settled; its id."""
+    purge = yard.plane.life.purge("acme", yard.admin).operation
+    assert purge is not None
+    for step in purge.steps:
+        now = yard.store.operations.find(purge.id)
+        assert now is not None
+        claim = yard.store.operations.claim(purge.id, step.name, now.dispatch, 60)
+        assert claim is not None
+        yard.store.operations.record(claim, ok())
+    return purge.id
+
+
+def belonging(yard: Yard) -> int:
+    return yard.rows["users"].count_documents({"tenantIds": yard.tenant("acme").id})
+
+
+def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_counted(yard: Yard) -> None:
+    assert settle(yard.store, ended(yard)) is not None
+    assert belonging(yard) == 0
+    assert yard.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
+    assert yard.plane.life.receipt("acme", yard.admin).users_removed == PEOPLE
+
+
+def test_whoever_settles_after_one_that_got_no_further_goes_on_and_the_count_is_whole(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "BATCHES", 2)
+    purge = ended(yard)
+    left = []
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            settle(yard.store, purge)
+        left.append(belonging(yard))
+        assert yard.tenant("acme").purged_at is None
+    assert left == [28, 8]
+    assert settle(yard.store, purge) is not None
+    assert yard.plane.life.receipt("acme", yard.admin).users_removed == PEOPLE
