@@ -12,7 +12,7 @@ from shared.domain.switch import Hold
 from shared.store import holding, progress
 from shared.store.locked import update_unlocked
 from shared.store.mongo import Document, object_id, our_errors
-from shared.store.operation_rows import operation_of
+from shared.store.operation_rows import KNOWN, operation_of
 
 
 class Holds:
@@ -24,6 +24,7 @@ class Holds:
         """Hold back a step that could be claimed now; no attempt is spent. None when it could not be claimed."""
         condition = {
             "_id": object_id(operation_id),
+            **KNOWN,
             "status": OperationStatus.RUNNING,
             "$expr": progress.claimable(step, dispatch),
         }

@@ -21,6 +21,8 @@ _ACTIONS = {one.value: one for one in Action}
 _MODES = {one.value: one for one in Mode}
 _STATUSES = {one.value: one for one in OperationStatus}
 _STEP_STATUSES = {one.value: one for one in StepStatus}
+#: operations that this build can carry on: of a newer one beside it, during a deployment, there may be others
+KNOWN: Document = {"action": {"$in": list(_ACTIONS)}}
 
 
 @dataclass(frozen=True)

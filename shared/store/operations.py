@@ -28,7 +28,7 @@ from shared.store.mongo import (
     our_errors,
     seconds_from_now,
 )
-from shared.store.operation_rows import NewOperation, new_operation, operation_of
+from shared.store.operation_rows import KNOWN, NewOperation, new_operation, operation_of
 from shared.store.step_expressions import Pipeline
 
 INDEXES = [
@@ -46,12 +46,13 @@ INDEXES = [
 
 #: while an operator has paused it, an operation's deadline stands still
 _OVERDUE: Document = {
+    **KNOWN,
     "status": OperationStatus.RUNNING,
     "pausedAt": None,
     "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
 }
 
-_DUE: Document = {"status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+_DUE: Document = {**KNOWN, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
 
 
 class AlreadyOpen(Exception):
@@ -141,7 +142,7 @@ class Operations:
             return None
         token = secrets.token_hex(8)
         operation = self._advance(
-            {"_id": key, "status": OperationStatus.RUNNING, "$expr": progress.claimable(step, dispatch)},
+            {"_id": key, **KNOWN, "status": OperationStatus.RUNNING, "$expr": progress.claimable(step, dispatch)},
             progress.claimed(step, token, lease_seconds),
         )
         return Claim(operation, operation.step(step), token) if operation else None
@@ -211,12 +212,13 @@ class Operations:
         """Ids of operations closed a while ago whose end the tenant's record still does not show."""
         had_time = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
         # only by its type the index tells those that have ended from the many that have not
-        return self._ids({"settled": False, "finishedAt": {"$type": "date"}, "$expr": had_time}, "finishedAt", limit)
+        ended = {"settled": False, "finishedAt": {"$type": "date"}}
+        return self._ids({**KNOWN, **ended, "$expr": had_time}, "finishedAt", limit)
 
     def settle(self, operation_id: str, session: Transaction) -> Operation | None:
         """Mark a closed operation as settled. None when somebody else did, or it is still open."""
         row = self._rows.find_one_and_update(
-            {"_id": ObjectId(operation_id), "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
+            {"_id": ObjectId(operation_id), **KNOWN, "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
             {"$set": {"settled": True}, "$unset": {"found": ""}},
             # what was found leaves the row with this write, and goes to the tenant's by another of the transaction
             return_document=ReturnDocument.BEFORE,

@@ -103,6 +103,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "a deploy: old and new workers together, told to stop in the middle of a step": (
         "tests/path/test_machine.py::test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten",
         "tests/path/test_machine.py::test_a_step_that_an_old_worker_does_not_know_is_left_for_a_new_one",
+        "tests/worker/test_newer_build.py::test_its_steps_are_neither_taken_nor_held",
     ),
     "a worker is killed with a handful of messages taken": (
         "tests/chaos/test_broker.py::test_a_worker_killed_with_a_handful_of_messages_taken_loses_none",

@@ -1,0 +1,78 @@
+"""During a deployment: what only a newer build beside this one knows is left to that, whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo.collection import Collection
+
+from shared.control_plane.settlement import settle
+from shared.dispatch.sender import Dispatcher
+from shared.domain.faults import ok
+from shared.domain.operation import Operation
+from shared.domain.switch import Hold
+from shared.settings import Settings
+from shared.store.opening import Store
+from tests.worker.conftest import STEPS, Rig, run_all
+from worker.sweeping import Sweep
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(dispatch_grace_seconds=0.05)
+
+
+@pytest.fixture
+def rows(store: Store, settings: Settings) -> Collection[dict[str, Any]]:
+    return store.client[settings.mongodb_database]["operations"]
+
+
+@pytest.fixture
+def moved(operation: Operation, rows: Collection[dict[str, Any]]) -> Operation:
+    """An operation by an action that this build has no word for."""
+    rows.update_one({}, {"$set": {"action": "move"}})
+    return operation
+
+
+def test_its_steps_are_neither_taken_nor_held(
+    rig: Rig, store: Store, rows: Collection[dict[str, Any]], moved: Operation
+) -> None:
+    before = rows.find_one({})
+    run_all(rig.runner(), moved)
+    assert store.holds.hold(moved.id, STEPS[0], moved.dispatch, Hold("all", "paused", "It is paused.", 1.0)) is None
+    assert rows.find_one({}) == before
+
+
+@pytest.mark.parametrize("late", ["dueAt", "deadlineAt"])
+def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
+    store: Store,
+    dispatcher: Dispatcher,
+    rows: Collection[dict[str, Any]],
+    moved: Operation,
+    create: Callable[..., object],
+    late: str,
+) -> None:
+    create("globex")
+    time.sleep(0.1)
+    rows.update_many({}, [{"$set": {late: "$createdAt"}}])
+    before = rows.find_one({"action": "move"})
+    assert Sweep(store, dispatcher).look() == 1
+    assert rows.find_one({"action": "move"}) == before
+
+
+def test_its_end_is_shown_by_the_newer_build(
+    rig: Rig, store: Store, dispatcher: Dispatcher, rows: Collection[dict[str, Any]], operation: Operation
+) -> None:
+    for step in STEPS:
+        claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
+        assert claim is not None
+        store.operations.record(claim, ok())
+    rows.update_one({}, {"$set": {"action": "move"}})
+    time.sleep(0.1)
+    before = rows.find_one({})
+    assert Sweep(store, dispatcher).look() == 0
+    assert settle(store, operation.id) is None
+    assert rows.find_one({}) == before
