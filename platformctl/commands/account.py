@@ -65,7 +65,9 @@ def logout(session: Session, /) -> None:
       platformctl logout
     """
     signed_in = session.sign_in()
-    session.store.remove(signed_in)
+    with session.store.locked(signed_in):  # whoever renews it just now would write it again
+        signed_in = session.store.find(signed_in.api_url, signed_in.issuer) or signed_in
+        session.store.remove(signed_in)
     if signed_in.refresh_token is not None:
         try:
             client = Client(signed_in.client_id, session.settings.client_secret())
