@@ -285,3 +285,20 @@ def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in_behind(
         renewing.wait(20)
     assert signed_in.files() == []
     assert authentik.oidc.grants._refresh == {}
+
+
+def test_a_renewal_that_was_under_way_does_not_replace_a_later_sign_in(
+    visitor: Cli, authentik: AuthentikStandIn
+) -> None:
+    visitor.environment |= SECRET
+    assert visitor("login").exit_code == 0
+    visitor.rewrite(expires_at=0)
+    fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=client_credentials", count=1)
+    authentik.journal.clear()
+    with visitor.running("whoami") as renewing:
+        while not any("grant_type=client_credentials" in entry["body"] for entry in list(authentik.journal)):
+            time.sleep(0.02)
+        assert visitor("login").exit_code == 0
+        later = visitor.saved()["access_token"]
+        renewing.wait(20)
+    assert visitor.saved()["access_token"] == later
