@@ -28,7 +28,7 @@ LARGEST_KEY_SET = 256 * 1024
 
 
 class KeysUnavailable(Exception):
-    """No key of this issuer was ever fetched, and none can be fetched now."""
+    """The issuer's keys cannot be fetched now, so nobody can say what an unknown one is worth."""
 
 
 class KeyRing:
@@ -42,6 +42,7 @@ class KeyRing:
         self._keys: Mapping[str, Key] = {}
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
+        self._has_failed = False
 
     def find(self, kid: str) -> Key | None:
         """The key of this id, after one look at the issuer if it is not known. Raises KeysUnavailable."""
@@ -53,17 +54,20 @@ class KeyRing:
         with self._lock:
             if kid not in self._keys and self._clock() - self._tried_at >= COOL_DOWN:
                 self._renew()
-            if not self._keys:
+            key = self._keys.get(kid)
+            if key is None and (self._has_failed or not self._keys):
                 raise KeysUnavailable
-            return self._keys.get(kid)
+            return key
 
     def _renew(self) -> None:
         self._tried_at = self._clock()
         try:
             self._keys = self._fetch()
         except KeysUnavailable:
+            self._has_failed = True
             log.warning("keys.renewal_failed", known=len(self._keys))
         else:
+            self._has_failed = False
             self._fetched_at = self._clock()
 
     def _renew_aside(self) -> None:

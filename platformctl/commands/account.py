@@ -44,7 +44,8 @@ def login(session: Session, /, scope: str, device: bool) -> None:
     else:
         grant, granted = "device", sign_device_in(issuer, client, scope, _invite)
     signed_in = _sign_in(api_url, issuer_url, client_id, grant, granted)
-    session.store.save(signed_in)
+    with session.store.locked(signed_in):  # whoever renews an older one just now would write it over this
+        session.store.save(signed_in)
     try:
         me = session.api_of(signed_in).get("/users/me").body
     except NotSignedIn:
@@ -65,7 +66,9 @@ def logout(session: Session, /) -> None:
       platformctl logout
     """
     signed_in = session.sign_in()
-    session.store.remove(signed_in)
+    with session.store.locked(signed_in):  # whoever renews it just now would write it again
+        signed_in = session.store.find(signed_in.api_url, signed_in.issuer) or signed_in
+        session.store.remove(signed_in)
     if signed_in.refresh_token is not None:
         try:
             client = Client(signed_in.client_id, session.settings.client_secret())

@@ -125,8 +125,11 @@ def given(**fields: Any) -> Record:
 
 
 def changes(cleared: Cleared, **fields: Any) -> Record:
-    """A PATCH body: fields given, and the `cleared` ones. Raises UsageError when there is none."""
-    body = given(**fields) | {name: empty for name, (flag, empty) in cleared.items() if flag}
+    """A PATCH body: fields given, and the `cleared` ones. Raises UsageError when there is none, or one is both."""
+    body, emptied = given(**fields), {name: empty for name, (flag, empty) in cleared.items() if flag}
+    if both := sorted(set(body) & set(emptied)):
+        raise click.UsageError(f"Give {', '.join(both)} or empty it, not both.")
+    body |= emptied
     if not body:
         raise click.UsageError("Say what to change; --help lists what can be.")
     return body

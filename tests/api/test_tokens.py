@@ -136,6 +136,21 @@ def test_a_rotated_key_is_fetched_once_the_cool_down_is_over(
     assert me(api_url, issuer.token("admin", jti="after rotation")).status_code == 200
 
 
+def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
+    api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert me(api_url, issuer.token("admin")).status_code == 200
+    issuer.stand_in.oidc.rotate_key("operator")
+    token = issuer.token("admin", jti="after rotation")
+    fault(issuer.stand_in, kind="status", status=502, path="jwks", count=1)
+    for cool_down in (0.0, 10.0):  # asked for, and in the time in which nobody is asked again
+        monkeypatch.setattr("api.auth.keys.COOL_DOWN", cool_down)
+        answer = me(api_url, token)
+        assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
+    monkeypatch.setattr("api.auth.keys.COOL_DOWN", 0.0)
+    assert me(api_url, token).status_code == 200
+
+
 def test_without_keys_to_begin_with_the_answer_is_503_not_401(api_url: str, issuer: Issuer) -> None:
     fault(issuer.stand_in, kind="status", status=502, path="jwks", count=1)
     answer = me(api_url, issuer.token("admin"))

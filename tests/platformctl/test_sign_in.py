@@ -270,3 +270,35 @@ def test_a_folder_that_cannot_be_used_is_told_and_named(visitor: Cli, tmp_path: 
         folder.write_text("a file")
     done = visitor("whoami" if is_read else "login", env={**SECRET, "PLATFORM_CONFIG_DIR": str(folder)})
     assert (done.exit_code, str(folder) in done.stderr) == (5, True)
+
+
+def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in_behind(
+    signed_in: Cli, authentik: AuthentikStandIn
+) -> None:
+    signed_in.rewrite(expires_at=0)
+    # the new tokens are made at once, and their answer takes its time
+    fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=refresh_token", count=1)
+    with signed_in.running("whoami") as renewing:
+        while not refreshes(authentik):
+            time.sleep(0.02)
+        assert signed_in("logout").exit_code == 0
+        renewing.wait(20)
+    assert signed_in.files() == []
+    assert authentik.oidc.grants._refresh == {}
+
+
+def test_a_renewal_that_was_under_way_does_not_replace_a_later_sign_in(
+    visitor: Cli, authentik: AuthentikStandIn
+) -> None:
+    visitor.environment |= SECRET
+    assert visitor("login").exit_code == 0
+    visitor.rewrite(expires_at=0)
+    fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=client_credentials", count=1)
+    authentik.journal.clear()
+    with visitor.running("whoami") as renewing:
+        while not any("grant_type=client_credentials" in entry["body"] for entry in list(authentik.journal)):
+            time.sleep(0.02)
+        assert visitor("login").exit_code == 0
+        later = visitor.saved()["access_token"]
+        renewing.wait(20)
+    assert visitor.saved()["access_token"] == later

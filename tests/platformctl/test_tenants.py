@@ -215,3 +215,15 @@ def test_a_failed_step_is_tried_again_and_waited_for(cli: Cli, workers: Workers)
     assert again.exit_code == 0, again.output
     assert {step["name"]: step["status"] for step in json.loads(again.stdout)["steps"]}["stalwart"] == "ok"
     assert cli("operations", "retry", failed, "nosuch").exit_code == 3
+
+
+def test_what_is_given_and_emptied_at_once_is_a_wrong_command_line(cli: Cli) -> None:
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
+    for line in (
+        ("tenants", "update", "acme", "--domain", "new.test", "--no-domains"),
+        ("tenants", "update", "acme", "--partner", "0" * 24, "--no-partner"),
+        ("users", "update", "0" * 24, "--partner", "0" * 24, "--no-partner"),
+    ):
+        done = cli(*line)
+        assert (done.exit_code, "not both" in done.stderr) == (2, True), done.output
+    assert cli.json("tenants", "show", "acme")["domains"] == ["acme.test"]
