@@ -11,17 +11,23 @@ from api.answers.tenants import TenantAnswer
 from api.answers.writing import answer
 from api.auth.guard import actor
 from api.bodies.tenants import SuspensionBody
-from api.describing import OPERATOR, STAFF, STARTED, View, described
+from api.describing import OPERATOR, STAFF, STARTED, View, described, expected_versions
 from api.queries import WaitQuery
 from api.tenants import started
 from shared.control_plane.opening import ControlPlane
 from shared.domain import errors
 
 
-def _begins(summary: str, surfaces: frozenset[str] = STAFF) -> Callable[[View], View]:
+def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bool = False) -> Callable[[View], View]:
     """Describe a view that begins an operation of the tenant's life."""
-    problems = (errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible)
-    return described(summary, {202: TenantAnswer}, surfaces=surfaces, problems=problems, headers=STARTED)
+    return described(
+        summary,
+        {202: TenantAnswer},
+        surfaces=surfaces,
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=STARTED,
+        takes_version=takes_version,
+    )
 
 
 def life_routes(control_plane: ControlPlane) -> Blueprint:
@@ -39,9 +45,11 @@ def life_routes(control_plane: ControlPlane) -> Blueprint:
         return started(control_plane, life.resume(slug, actor(control_plane)), query.wait, 202)
 
     @routes.delete("/<slug>")
-    @_begins("Cut all access; everything is kept until `purgeAfter`, and can be restored until then")
+    @_begins(
+        "Cut all access; everything is kept until `purgeAfter`, and can be restored until then", takes_version=True
+    )
     def delete_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, life.delete(slug, actor(control_plane)), query.wait, 202)
+        return started(control_plane, life.delete(slug, actor(control_plane), expected_versions()), query.wait, 202)
 
     @routes.post("/<slug>/restore")
     @_begins("Give a deleted tenant everything back")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from platformctl.commands.groups import Command
-from platformctl.commands.options import Word, confirmed, repeatable, require_slug, waited
+from platformctl.commands.options import Word, conditional, confirmed, repeatable, require_slug, waited
 from platformctl.commands.results import finish_tenant
 from platformctl.output import say
 from platformctl.session import Session, with_session
@@ -54,9 +54,10 @@ def resume(session: Session, /, slug: str, key: str, wait: bool, timeout: float)
 @click.command(cls=Command)
 @click.argument("slug", type=Word())
 @confirmed
+@conditional
 @waited
 @with_session
-def delete(session: Session, /, slug: str, yes: bool, wait: bool, timeout: float) -> None:
+def delete(session: Session, /, slug: str, yes: bool, if_match: str | None, wait: bool, timeout: float) -> None:
     """Cut all access. Everything is kept until `purgeAfter`, and can be restored until then.
 
     \b
@@ -65,7 +66,7 @@ def delete(session: Session, /, slug: str, yes: bool, wait: bool, timeout: float
       platformctl tenants delete acme --yes --wait -o json | jq -r .purgeAfter
     """
     require_slug(yes, slug, f"delete the tenant {slug}")
-    finish_tenant(session, session.api.delete(f"/tenants/{slug}"), wait, timeout)
+    finish_tenant(session, session.api.delete(f"/tenants/{slug}", if_match), wait, timeout)
 
 
 @click.command(cls=Command)

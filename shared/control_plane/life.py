@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -11,7 +11,7 @@ from shared.control_plane.starting import Starter
 from shared.control_plane.tenants import TenantCases
 from shared.domain import access
 from shared.domain.access import Actor
-from shared.domain.errors import ActionNotPossible, NotFound, OperationInProgress
+from shared.domain.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.domain.event import Author
 from shared.domain.operation import Action
 from shared.domain.switch import is_observing
@@ -52,9 +52,12 @@ class LifeCases:
         """Give a suspended tenant everything back."""
         return self._end(slug, Beginning(Action.RESUME), actor)
 
-    def delete(self, slug: str, actor: Actor) -> TenantView:
-        """Cut all access and set the day from which everything is removed."""
-        return self._end(slug, Beginning(Action.DELETE, grace=self._grace), actor)
+    def delete(self, slug: str, actor: Actor, expected: Collection[int] | None = None) -> TenantView:
+        """Cut all access and set the day from which everything is removed.
+
+        `expected`: versions of the tenant that the caller has seen, None for any. Raises StaleVersion besides.
+        """
+        return self._end(slug, Beginning(Action.DELETE, grace=self._grace), actor, expected)
 
     def restore(self, slug: str, actor: Actor) -> TenantView:
         """Give a deleted tenant everything back; whatever becomes of it, nothing is removed any more."""
@@ -118,7 +121,7 @@ class LifeCases:
 
         beginning, author = Beginning(action, grace=self._grace), Author(None, f"due-{tenant.id}")
         try:
-            self._starter.begin(beginning, tenant, author, permit)
+            self._starter.begin(beginning, tenant, author, permit, answers_running=False)
         except (OperationInProgress, ActionNotPossible):
             return False  # something newer is under way; the next look sees what is left to do
         log.info("tenant.taken_up", tenant=tenant.slug, action=action)
@@ -128,7 +131,13 @@ class LifeCases:
         latest = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
         return latest.action if latest else None
 
-    def _end(self, slug: str, beginning: Beginning, actor: Actor) -> TenantView:
+    def _end(
+        self, slug: str, beginning: Beginning, actor: Actor, expected: Collection[int] | None = None
+    ) -> TenantView:
         tenant = self._tenants.visible(slug, actor)
         access.require(access.may_end_tenant(actor, tenant), ENDING)
-        return self._starter.begin(beginning, tenant, actor.author)
+
+        def permit(current: Tenant, _: Transaction) -> None:
+            require_version(current.version, expected)
+
+        return self._starter.begin(beginning, tenant, actor.author, permit)

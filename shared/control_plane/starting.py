@@ -116,18 +116,25 @@ class Starter:
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
 
-    def begin(self, beginning: Beginning, tenant: Tenant, author: Author, permit: Permit | None = None) -> TenantView:
+    def begin(
+        self,
+        beginning: Beginning,
+        tenant: Tenant,
+        author: Author,
+        permit: Permit = lambda _, __: None,
+        *,
+        answers_running: bool = True,
+    ) -> TenantView:
         """Begin an action of the tenant's life, or answer the very one that runs.
 
-        `permit`: for what begins by itself, which is never answered with what runs.
+        `answers_running`: not for what begins by itself.
         Raises OperationInProgress, ActionNotPossible, and whatever `permit` does.
         """
 
         def record(session: Transaction) -> TenantView:
             current = self._current(tenant, session)
             require_status(beginning.action, current)
-            if permit is not None:
-                permit(current, session)
+            permit(current, session)
             operation_id = new_id()
             changed = self._store.tenants.begin(current, beginning, operation_id, session)
             view = self.insert(operation_id, beginning.action, changed, author, session)
@@ -137,7 +144,7 @@ class Starter:
         try:
             view = self.recorded(record, tenant)
         except AlreadyOpen:
-            if permit is not None:
+            if not answers_running:
                 raise self.in_the_way(tenant) from None
             return self._running(beginning.action, Mode.APPLY, tenant)
         return self.ring(view)

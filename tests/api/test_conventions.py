@@ -138,8 +138,12 @@ def test_a_change_to_what_has_changed_since_it_was_read_is_refused(world: World)
         never_given = f'"0{first.headers["ETag"][1:]}', f'"{"9" * 5000}"'
         for header in ('"none"', '""', f"W/{first.headers['ETag']}", *never_given):
             assert root("PATCH", address, json=body, headers={"If-Match": header}).status_code == 412
-    stale = root("DELETE", f"/users/{world.ids['colleague']}", headers={"If-Match": '"1"'})
-    assert stale.status_code == 412
+    for address in (f"/users/{world.ids['colleague']}", "/tenants/acme"):
+        stale = root("DELETE", address, headers={"If-Match": '"1"'})
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert root("GET", "/tenants/acme").json()["status"] != "deleted"
+    seen = root("GET", "/tenants/acme").headers["ETag"]
+    assert root("DELETE", "/tenants/acme", headers={"If-Match": seen}).status_code == 202
 
 
 def test_of_two_changes_to_the_same_version_at_once_one_is_made(world: World) -> None:

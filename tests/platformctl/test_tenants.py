@@ -156,8 +156,9 @@ def test_a_change_is_made_only_to_what_was_seen_and_waited_for_if_it_starts_some
     workers.soon("acme")
     changed = cli.json("tenants", "update", "acme", "--plan", "business", "--if-match", seen["etag"], "--wait")
     assert (changed["plan"], changed["operation"]["status"]) == ("business", "succeeded")
-    stale = cli("tenants", "update", "acme", "--plan", "starter", "--if-match", seen["etag"])
-    assert (stale.exit_code, "stale_version" in stale.stderr) == (3, True)
+    for again in (("update", "acme", "--plan", "starter"), ("delete", "acme", "--yes")):
+        stale = cli("tenants", *again, "--if-match", seen["etag"])
+        assert (stale.exit_code, "stale_version" in stale.stderr) == (3, True)
 
 
 def test_billing_information_is_read_from_a_file_or_standard_input_and_can_be_removed(cli: Cli) -> None:
