@@ -197,14 +197,14 @@ def test_an_api_that_restarts_once_it_has_begun_an_operation_does_not_end_the_wa
 ) -> None:
     workers.finish(cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"])
     gate.faults = [passes, *[gone] * 5]
-    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "8").exit_code == 6
+    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "5").exit_code == 6
     assert gate.faults == []
 
 
 def test_an_api_that_restarts_does_not_end_the_waiting_for_a_domains_check(cli: Cli, gate: Gate) -> None:
     assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
     gate.faults = [passes, *[gone] * 5]
-    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "8").exit_code == 6
+    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "5").exit_code == 6
     assert gate.faults == []
 
 
