@@ -10,7 +10,6 @@ import pytest
 from shared.control_plane import settlement
 from shared.control_plane.settlement import settle
 from shared.domain.errors import StoreUnavailable
-from shared.domain.faults import ok
 from shared.domain.tenant import NewTenant
 from shared.store import users
 from tests.yard import Yard
@@ -44,15 +43,7 @@ def person(number: int, *tenant_ids: str) -> dict[str, Any]:
 
 def ended(yard: Yard) -> str:
     """A purge whose steps are through and which nobody has settled; its id."""
-    purge = yard.plane.life.purge("acme", yard.admin).operation
-    assert purge is not None
-    for step in purge.steps:
-        now = yard.store.operations.find(purge.id)
-        assert now is not None
-        claim = yard.store.operations.claim(purge.id, step.name, now.dispatch, 60)
-        assert claim is not None
-        yard.store.operations.record(claim, ok())
-    return purge.id
+    return yard.end_unsettled(yard.plane.life.purge("acme", yard.admin)).id
 
 
 def belonging(yard: Yard) -> int:

@@ -13,7 +13,6 @@ from shared.control_plane.settlement import settle
 from shared.control_plane.starting import Starter
 from shared.dispatch.sender import Dispatcher
 from shared.domain.errors import ActionNotPossible
-from shared.domain.faults import ok
 from shared.domain.operation import Action, Mode
 from shared.domain.tenant import NewTenant, Status
 from tests.yard import Yard
@@ -102,15 +101,7 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
 
 def test_what_was_removed_for_good_is_not_restored_before_its_end_is_shown(yard: Yard) -> None:
     delete_both(yard)
-    purge = yard.plane.life.purge("first", yard.admin).operation
-    assert purge is not None
-    for step in purge.steps:
-        now = yard.store.operations.find(purge.id)
-        assert now is not None
-        claim = yard.store.operations.claim(purge.id, step.name, now.dispatch, 60)
-        assert claim is not None
-        # its worker dies before it does anything more
-        yard.store.operations.record(claim, ok())
+    purge = yard.end_unsettled(yard.plane.life.purge("first", yard.admin))
     with pytest.raises(ActionNotPossible):
         yard.plane.life.restore("first", yard.admin)
     settle(yard.store, purge.id)
