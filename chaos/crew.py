@@ -75,7 +75,7 @@ class Crew:
         self.ports = [free_port() for _ in range(size.apis)]
         self.members: dict[str, list[Member]] = {
             "api": [Member(f"api {n}", _api(port), environment, folder) for n, port in enumerate(self.ports)],
-            "worker": [Member(f"worker {n}", *_worker(n, environment), folder) for n in range(size.workers)],
+            "worker": [Member(f"worker {n}", _worker(n), environment, folder) for n in range(size.workers)],
             "sweep": [Member(f"sweep {n}", ["worker.sweep"], environment, folder) for n in range(size.sweeps)],
         }
 
@@ -108,11 +108,10 @@ def _api(port: int) -> list[str]:
     return [*granian, "--workers", "1", "--blocking-threads", "8", "--backpressure", "64", "api.main:app"]
 
 
-def _worker(number: int, environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def _worker(number: int) -> list[str]:
     """The first worker's clock is ahead."""
     celery = ["celery", "-A", "chaos.worker_app:app", "worker", "--pool", "threads", "--concurrency", str(CONCURRENCY)]
     options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"w{number}@storm"]
-    variables = {**environment, "REMAP_SIGTERM": "SIGQUIT"}
     if number == 0:
-        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options], variables
-    return [*celery, *options], variables
+        return ["chaos.wrong_clock", str(CLOCK_OFF), *celery, *options]
+    return [*celery, *options]

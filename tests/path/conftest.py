@@ -31,9 +31,6 @@ from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
 from tests.warm import start_warm
 
-#: variables that Celery reads as it is imported, so a worker that has one is not forked from what has imported it
-READ_AT_IMPORT = {"REMAP_SIGTERM"}
-
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "1",
@@ -146,7 +143,7 @@ class Platform:
 
     def _begin(self, command: list[str], log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         """A module with its arguments, as a process."""
-        if not self.is_warm or READ_AT_IMPORT & variables.keys():
+        if not self.is_warm:
             return self._spawn([sys.executable, "-m", *command], log, variables)
         log.touch()
         self._running.append(start_warm(*command, log=log, env=self._environment | variables))

@@ -1,5 +1,6 @@
-"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old, and
-one in a machine that gets suspended, where clocks stand still and a watchdog sees nothing."""
+"""Workers that are not as they should be: one whose step hangs for ever, one that dies of it, one that is too old, one
+in a machine that gets suspended, where clocks stand still and a watchdog sees nothing, and one told to stop in the
+moment at which it gets a message."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import signal
 import time
 from collections.abc import Mapping
 from typing import Any
+
+from celery.signals import task_received
 
 from shared.domain.faults import Outcome
 from shared.domain.operation import Action
@@ -40,6 +43,20 @@ def _steps(kind: str) -> Mapping[Action, Functions]:
     return STEPS
 
 
+def _stop_at_second() -> None:
+    """SIGTERM between the coming of its second message and the handing over to a thread, with the first at work."""
+    seen: list[Any] = []
+
+    def received(request: Any, **_: Any) -> None:
+        seen.append(request)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    task_received.connect(received, weak=False)
+
+
 _ODD = {"hanging": _hang, "deadly": _die_of_poison}
 kind = os.environ["ODD_WORKER"]
 app = create_worker(read_settings(), _steps(kind), Watchdog(3600) if kind == "suspended" else None)
+if kind == "stopped":
+    _stop_at_second()

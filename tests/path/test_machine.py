@@ -116,7 +116,7 @@ def test_a_worker_with_a_hung_slot_ends_itself_and_the_next_one_does_the_work(pl
 
 def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: Platform) -> None:
     fault(platform.ocis, kind="latency", delay=0.3)
-    old = platform.start_worker(REMAP_SIGTERM="SIGQUIT")
+    old = platform.start_worker()
     for slug in slugs():
         platform.create(slug)
     until(lambda: count(platform, "ocis", lambda _, attempts: attempts > 0))
@@ -126,6 +126,21 @@ def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: 
     platform.start_sweep()
     # of its own accord, with what it had begun done or put back
     assert old.wait(60) == 0
+    for slug in slugs():
+        assert platform.settled(slug).tenant.status is Status.ACTIVE
+        assert platform.has_one_of_each(slug)
+
+
+def test_told_to_stop_while_a_message_is_being_handed_to_a_thread_it_ends_well_and_soon(platform: Platform) -> None:
+    fault(platform.ocis, kind="latency", delay=0.3)
+    for slug in slugs():
+        platform.create(slug)
+    old = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="stopped")
+    # long before the end of the wait that Celery's soft shutdown sits out
+    assert old.wait(15) == 0
+    assert "cannot schedule new futures" not in platform.logs()
+    platform.start_worker()
+    platform.start_sweep()
     for slug in slugs():
         assert platform.settled(slug).tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)
