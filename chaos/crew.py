@@ -18,6 +18,8 @@ from shared.dispatch.names import QUEUES
 #: a worker whose clock is off by so much is one of them, in seconds
 CLOCK_OFF = 2 * 3600.0
 CONCURRENCY = 12
+#: how a process ends that was told to stop; the second while it has no handler yet
+ORDERLY = (0, -signal.SIGTERM)
 
 
 class Member:
@@ -30,13 +32,13 @@ class Member:
         self.log = folder / f"{name.replace(' ', '-')}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._back_at: float | None = None
-        #: exit codes of ends that nobody brought about
+        #: exit codes of ends that nobody brought about, or that an orderly stop must not have
         self.unasked: list[int] = []
-        self._asked = False
+        self._asked: signal.Signals | None = None
 
     def start(self) -> None:
         self.process = spawn(self._command, log=self.log, env=self._environment)
-        self._back_at, self._asked = None, False
+        self._back_at, self._asked = None, None
 
     def signal(self, number: signal.Signals, pause: float = 0.0) -> bool:
         """To the whole group; False when it was dead already. `pause`: seconds until it is started again, should it
@@ -44,7 +46,7 @@ class Member:
         if self.process is None or self.process.poll() is not None:
             return False
         if number not in (signal.SIGSTOP, signal.SIGCONT):
-            self._asked, self._back_at = True, time.monotonic() + pause
+            self._asked, self._back_at = number, time.monotonic() + pause
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
         return True
@@ -53,9 +55,12 @@ class Member:
         """Bring it back if it is dead and its time has come."""
         if self.process is None or self.process.poll() is None:
             return
-        if not self._asked:
+        if self._asked is None:
+            self._back_at = time.monotonic() + 0.2
+        if self._asked is None or (self._asked == signal.SIGTERM and self.process.returncode not in ORDERLY):
             self.unasked.append(self.process.returncode)
-            self._asked, self._back_at = True, time.monotonic() + 0.2
+        # counted once
+        self._asked = signal.SIGKILL
         if self._back_at is None or time.monotonic() >= self._back_at:
             self.start()
 

@@ -37,7 +37,7 @@ class Wished:
 class Evidence:
     """`products`: state of each stand-in; `requests`: what each was sent; `broker`: what is left in it.
 
-    `unasked`: process to the exit codes with which it ended though nobody had killed it.
+    `unasked`: process to the exit codes with which it ended though nobody had killed it, orderly stops aside.
     """
 
     entries: Sequence[Entry]

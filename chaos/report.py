@@ -27,7 +27,7 @@ def lines(plan: Plan, outcome: Outcome, broken: Mapping[str, Sequence[str]]) -> 
     yield from _table("operations", _operations(outcome))
     yield from _recovery(outcome)
     for name, codes in outcome.evidence.unasked.items():
-        yield f"{name} ended by itself with {codes} and was started again"
+        yield f"{name} ended by itself, or told to stop, with {codes} and was started again"
     yield from _verdict(plan, broken)
 
 
