@@ -34,7 +34,21 @@ def test_the_stand_ins_zone_text_is_read_whole() -> None:
     assert all(check.presence is Presence.MISSING for check in compare(found, {}))
 
 
-@pytest.mark.parametrize("text", ["acme.test. IN NOSUCH x", "$INCLUDE other", 'acme.test. IN TXT "open', "((("])
+def test_names_may_be_relative_comments_and_blank_lines_stand_between_and_a_record_told_twice_is_one() -> None:
+    text = '; mail\n\nmail IN 300 A 192.0.2.1\n@ IN MX 10 mail ; ours\nacme.test. 60 IN MX 10 mail.acme.test.\n'
+    assert zone_records("acme.test", text) == (
+        Record("mail.acme.test", "A", "192.0.2.1"),
+        Record("acme.test", "MX", "10 mail.acme.test."),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("acme.test. IN NOSUCH x", "$INCLUDE other", 'acme.test. IN TXT "open', "(((", "acme.test.", "acme.test. IN"),
+        *(" IN TXT x", "acme.test. CH TXT x", "acme.test. IN A 1.2.3", "acme.test. IN MX 10 a.test. b.test."),
+    ],
+)
 def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
     with pytest.raises(Unavailable, match="cannot be read"):
         zone_records("acme.test", text)
