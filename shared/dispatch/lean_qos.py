@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from time import monotonic, time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from time import time
 from typing import Any
 
 import redis
@@ -22,13 +23,73 @@ log = structlog.get_logger(__name__)
 
 #: at most this many acknowledgements wait for the end of the loop's turn
 LARGEST_FLUSH = 64
+#: at most this many messages of each queue come along with one
+LARGEST_HANDFUL = 4
+
+#: Forgets what was acknowledged; notes a message that was taken, takes more, and notes those.
+#: KEYS: hash, index, queues. ARGV: how many are acknowledged, their tags; then, unless that is all, the tag of the
+#: message that was taken, what is noted of it, how many more there is room for, at most how many of each queue.
+#: Gives (number of the queue from 0, text, tag) of each message taken; no tag is one that nobody could acknowledge,
+#: and which is not noted
+TURN = """
+local hash, index, acked = KEYS[1], KEYS[2], tonumber(ARGV[1])
+for first = 2, acked + 1, 1000 do
+    local last = math.min(first + 999, acked + 1)
+    redis.call('HDEL', hash, unpack(ARGV, first, last))
+    redis.call('ZREM', index, unpack(ARGV, first, last))
+end
+local tag, entry, room, most = unpack(ARGV, acked + 2, acked + 5)
+if not tag then
+    return {}
+end
+local time = redis.call('TIME')
+local now = string.format('%d.%06d', time[1], time[2])
+local entries, scores, taken = {tag, entry}, {now, tag}, {}
+room = tonumber(room)
+
+local function noted(text)
+    local is_json, message = pcall(cjson.decode, text)
+    local properties = is_json and type(message) == 'table' and message.properties
+    local route = type(properties) == 'table' and properties.delivery_info
+    if type(route) ~= 'table' then
+        return false
+    end
+    local tag, exchange, key = properties.delivery_tag, route.exchange, route.routing_key
+    for _, value in ipairs({tag or false, exchange or false, key or false, message.body or false}) do
+        if type(value) ~= 'string' then
+            return false
+        end
+    end
+    entries[#entries + 1] = tag
+    entries[#entries + 1] = '[' .. text .. ',' .. cjson.encode(exchange) .. ',' .. cjson.encode(key) .. ']'
+    scores[#scores + 1] = now
+    scores[#scores + 1] = tag
+    return tag
+end
+
+for number = 3, #KEYS do
+    local count = math.min(room, most)
+    if count < 1 then
+        break
+    end
+    for _, text in ipairs(redis.call('RPOP', KEYS[number], count) or {}) do
+        taken[#taken + 1] = {number - 3, text, noted(text)}
+        room = room - 1
+    end
+end
+redis.call('HSET', hash, unpack(entries))
+redis.call('ZADD', index, unpack(scores))
+return taken
+"""
 
 
 class LeanQoS(kombu_redis.QoS):
     """The messages a worker has taken and not acknowledged, noted in Redis as kombu notes them.
 
     But with the time of the broker's clock: by its own, a worker whose clock is ahead would take away from the others
-    what they have just begun, and nobody would look for its own until that clock's hour has come.
+    what they have just begun, and nobody would look for its own until that clock's hour has come. And by a script:
+    hash and index say the same, though a worker die within its sending, or another do the same with a message that was
+    doubled. An entry of the hash alone would stay for ever.
     """
 
     channel: Any
@@ -37,8 +98,8 @@ class LeanQoS(kombu_redis.QoS):
         super().__init__(*args, **options)
         #: acknowledged by any thread, and not yet told to the broker
         self._acked: deque[str] = deque()
-        #: the broker's clock when this process' monotonic clock was 0; None until it was asked
-        self._broker_zero: float | None = None
+        #: by how many seconds the broker's clock is ahead of ours; as of the last look for what is to be given back
+        self._ahead = 0.0
         #: tags of what came along and was not delivered yet; that of a message that was doubled may be there twice
         self._noted: list[str] = []
 
@@ -47,44 +108,46 @@ class LeanQoS(kombu_redis.QoS):
         if delivery_tag in self._noted:
             self._noted.remove(delivery_tag)
         else:
-            delivery = message.delivery_info
-            room = (self.can_consume_max_estimate() or 0) - 1
-            with self._telling() as pipe:
-                self._note_with(pipe, [(message._raw, delivery["exchange"], delivery["routing_key"])])
-                self.channel.take_along(pipe, delivery["routing_key"], room)
+            self._note(message, delivery_tag)
         LocalQoS.append(self, message, delivery_tag)
 
-    def note(self, messages: Sequence[Any]) -> None:
-        """Note messages that came along, all in one round trip, before any of them is worked on."""
-        routes = [message["properties"]["delivery_info"] for message in messages]
-        with self._pipeline() as pipe:
-            rows = zip(messages, routes, strict=True)
-            self._note_with(pipe, [(raw, route["exchange"], route["routing_key"]) for raw, route in rows])
-            pipe.execute()
-        self._noted += [message["properties"]["delivery_tag"] for message in messages]
+    def _note(self, message: Any, delivery_tag: str) -> None:
+        route = message.delivery_info
+        entry = json.dumps([message._raw, route["exchange"], route["routing_key"]])
+        queues = self.channel.queues_from(route["routing_key"])
+        room = (self.can_consume_max_estimate() or 0) - 1
+        taken = self._turn((delivery_tag, entry, max(room, 0), LARGEST_HANDFUL), queues)
+        self._noted += [tag.decode() for _, _, tag in taken if tag]
+        self.channel.bring_along([(queues[number], text, tag) for number, text, tag in taken])
 
-    def _note_with(self, pipe: Any, taken: Sequence[tuple[Any, str, str]]) -> None:
-        """In the hash, and in the index by which it is looked for when its worker is dead."""
-        texts = {one[0]["properties"]["delivery_tag"]: json.dumps(one) for one in taken}
-        pipe.hset(self.unacked_key, mapping=texts)
-        pipe.zadd(self.unacked_index_key, dict.fromkeys(texts, self._broker_now()))
+    def _turn(self, more: Iterable[Any] = (), queues: Sequence[str] = ()) -> Sequence[Any]:
+        """Tell the broker of all acknowledgements, and `more`; if that fails they wait for the next turn."""
+        tags: list[str] = []
+        with suppress(IndexError):
+            while True:
+                tags.append(self._acked.popleft())
+        try:
+            keys = (self.unacked_key, self.unacked_index_key, *queues)
+            answer: Sequence[Any] = self._script(keys, (len(tags), *tags, *more), self.channel._create_client())
+        except BaseException:
+            self._acked.extend(tags)
+            raise
+        return answer
+
+    @cached_property
+    def _script(self) -> Any:
+        return self.channel._create_client().register_script(TURN)
 
     @property
     def visibility_timeout(self) -> float:  # type: ignore[override]
-        """In seconds. kombu takes it from the time of its own clock, so what that is ahead is in it."""
-        return float(self.channel.visibility_timeout) + time() - self._broker_now()
+        """In seconds. kombu takes it from the time of our clock, which the broker's is ahead of or behind."""
+        return float(self.channel.visibility_timeout) - self._ahead
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
-        """Give back what was taken too long ago. Asks for the broker's time anew."""
-        self._broker_zero = None
+        """Give back what was taken too long ago, by the clock of the server that is the broker now."""
+        seconds, microseconds = self.channel._create_client().time()
+        self._ahead = seconds + microseconds / 1e6 - time()
         super().restore_visible(*args, **options)
-
-    def _broker_now(self) -> float:
-        """In seconds since 1970, of the server that is the broker now, or was some seconds ago."""
-        if self._broker_zero is None:
-            seconds, microseconds = self.channel._create_client().time()
-            self._broker_zero = seconds + microseconds / 1e6 - monotonic()
-        return self._broker_zero + monotonic()
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
@@ -94,11 +157,15 @@ class LeanQoS(kombu_redis.QoS):
         if len(self._acked) >= LARGEST_FLUSH:
             self.flush()
 
+    def forget(self, delivery_tag: str) -> None:
+        """Acknowledge what came along noted and turned out to be junk."""
+        self._noted.remove(delivery_tag)
+        self._acked.append(delivery_tag)
+
     def flush(self) -> None:
         """Tell the broker of the acknowledgements it has not heard of."""
         if self._acked:
-            with self._telling() as pipe:
-                pipe.execute()
+            self._turn()
 
     def flush_at_end(self) -> None:
         """The last flush. Raises nothing: the connection may be the reason for the end."""
@@ -111,25 +178,3 @@ class LeanQoS(kombu_redis.QoS):
         """Also called at the interpreter's exit: what is done is not given back."""
         self.flush_at_end()
         super().restore_unacked_once(stderr)
-
-    @contextmanager
-    def _telling(self) -> Iterator[Any]:
-        """A transaction that also tells the broker of all acknowledgements; if it fails they wait for the next."""
-        tags: list[str] = []
-        with suppress(IndexError):
-            while True:
-                tags.append(self._acked.popleft())
-        try:
-            with self._pipeline() as pipe:
-                if tags:
-                    pipe.hdel(self.unacked_key, *tags)
-                    pipe.zrem(self.unacked_index_key, *tags)
-                yield pipe
-        except BaseException:
-            self._acked.extend(tags)
-            raise
-
-    def _pipeline(self) -> Any:
-        """A transaction: hash and index say the same, though a worker die within its sending, or another do the same
-        with a message that was doubled. An entry of the hash alone would stay for ever."""
-        return self.channel._create_client().pipeline(transaction=True)

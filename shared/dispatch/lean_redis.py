@@ -2,9 +2,9 @@
 
 kombu makes a client object for every command that it sends beside BRPOP, and takes and acknowledges each message in a
 transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, and the
-acknowledgements of one turn of the loop go together, along with the next message taken. Noting one as taken takes a
-few more in the same transaction, of its own queue and of the others, since a chord's parts come together; never more
-than the worker has room for.
+acknowledgements of one turn of the loop go together, along with the next message taken. Noting one as taken takes and
+notes a few more in the same script, of its own queue and of the others, since a chord's parts come together; never
+more than the worker has room for.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from shared.dispatch.lean_qos import LeanQoS
 
 log = structlog.get_logger(__name__)
 
-#: at most this many messages of each queue come along with one
-LARGEST_HANDFUL = 4
-
 
 class LeanChannel(kombu_redis.Channel):
     """A channel that keeps its client as long as the connections under it."""
@@ -32,8 +29,8 @@ class LeanChannel(kombu_redis.Channel):
     _qos: LeanQoS | None
     _closing: bool
     _kept: tuple[Any, Any] = (None, None)
-    #: messages that were taken and not yet delivered, each with its queue
-    _handful: Sequence[tuple[str, bytes]] = ()
+    #: what was taken along and is not delivered yet: queue, text, tag under which it is noted if it is
+    _handful: Sequence[tuple[str, bytes, bytes | None]] = ()
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         stock: Any = super()
@@ -45,21 +42,7 @@ class LeanChannel(kombu_redis.Channel):
             self._kept = (self.pool, client)
         return client
 
-    def take_along(self, pipe: Any, queue: str, room: int) -> None:
-        """Execute the pipeline, and with it take up to `room` messages: of this queue first, then of the others."""
-        asked: list[str] = []
-        for name in self._queues_from(queue):
-            count = min(room, LARGEST_HANDFUL)
-            if count < 1:
-                break
-            pipe.rpop(name, count)
-            asked.append(name)
-            room -= count
-        answers = pipe.execute()
-        found = answers[len(answers) - len(asked) :]
-        self._handful = [(name, text) for name, texts in zip(asked, found, strict=True) for text in texts or ()]
-
-    def _queues_from(self, first: str) -> Sequence[str]:
+    def queues_from(self, first: str) -> Sequence[str]:
         """The queues that are read, beginning with this one; none when it is no more, or the channel closes."""
         stock: Any = super()
         mine: list[str] = stock.active_queues
@@ -78,14 +61,19 @@ class LeanChannel(kombu_redis.Channel):
         finally:
             self._deliver_handful()
 
+    def bring_along(self, taken: Sequence[tuple[str, bytes, bytes | None]]) -> None:
+        """Deliver these, queue, text and tag, as soon as the message with which they were taken is delivered."""
+        self._handful = taken
+
     def _deliver_handful(self) -> None:
         taken, self._handful = self._handful, ()
-        read = [(queue, message) for queue, text in taken if (message := _readable(text)) is not None]
-        if read:
-            qos: Any = self.qos
-            qos.note([message for _, message in read])
-        for queue, message in read:
-            self.connection._deliver(message, queue)
+        for queue, text, tag in taken:
+            message = _readable(text)
+            if message is not None:
+                self.connection._deliver(message, queue)
+            elif tag is not None:
+                qos: Any = self.qos
+                qos.forget(tag.decode())
 
     def close(self) -> None:
         if not self.closed and self._qos is not None:

@@ -35,7 +35,7 @@ def test_the_stand_ins_zone_text_is_read_whole() -> None:
 
 
 def test_names_may_be_relative_comments_and_blank_lines_stand_between_and_a_record_told_twice_is_one() -> None:
-    text = '; mail\n\nmail IN 300 A 192.0.2.1\n@ IN MX 10 mail ; ours\nacme.test. 60 IN MX 10 mail.acme.test.\n'
+    text = "; mail\n\nmail IN 300 A 192.0.2.1\n@ IN MX 10 mail ; ours\nacme.test. 60 IN MX 10 mail.acme.test.\n"
     assert zone_records("acme.test", text) == (
         Record("mail.acme.test", "A", "192.0.2.1"),
         Record("acme.test", "MX", "10 mail.acme.test."),
