@@ -19,6 +19,8 @@ import structlog
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import QoS as LocalQoS
 
+from shared.dispatch.intake import room
+
 log = structlog.get_logger(__name__)
 
 #: at most this many acknowledgements wait for the end of the loop's turn
@@ -103,6 +105,9 @@ class LeanQoS(kombu_redis.QoS):
         #: tags of what came along and was not delivered yet; that of a message that was doubled may be there twice
         self._noted: list[str] = []
 
+    def can_consume(self) -> bool:
+        return bool(super().can_consume()) and room() > 0
+
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a taken message, unless it is noted already, and take a handful more along."""
         if delivery_tag in self._noted:
@@ -115,8 +120,8 @@ class LeanQoS(kombu_redis.QoS):
         route = message.delivery_info
         entry = json.dumps([message._raw, route["exchange"], route["routing_key"]])
         queues = self.channel.queues_from(route["routing_key"])
-        room = (self.can_consume_max_estimate() or 0) - 1
-        taken = self._turn((delivery_tag, entry, max(room, 0), LARGEST_HANDFUL), queues)
+        more = min(self.can_consume_max_estimate() or 0, room()) - 1
+        taken = self._turn((delivery_tag, entry, max(more, 0), LARGEST_HANDFUL), queues)
         self._noted += [tag.decode() for _, _, tag in taken if tag]
         self.channel.bring_along([(queues[number], text, tag) for number, text, tag in taken])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import requests
 
+from shared.dispatch.intake import MOST_AT_WORK
 from shared.domain.operation import StepStatus
 from shared.domain.tenant import Status
 from tests.path.conftest import Platform
@@ -51,6 +52,22 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
         until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)
     assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
     assert count(platform, "ocis", lambda status, _: status == "ok") == 0
+
+
+def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more_than_may_be_at_work(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    patient = {"CALL_SECONDS": "80", "ATTEMPT_SECONDS": "90", "LEASE_SECONDS": "100"}
+    platform = make_platform(redis_url, **patient)
+    for product in (platform.ocis, platform.authentik):
+        fault(product, kind="hang", delay=3600)
+    platform.start_worker(concurrency=3 * MANY)
+    for slug in slugs():
+        platform.create(slug)
+    assert 2 * MANY > MOST_AT_WORK
+    for name in ("authentik", "ocis"):
+        until(lambda name=name: count(platform, name, lambda _, attempts: attempts > 0) == MANY)
+    until(lambda: count(platform, "stalwart", lambda status, _: status == "ok") == MANY)
 
 
 def test_what_found_no_slot_is_done_once_there_is_one(make_platform: Callable[..., Platform], redis_url: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from shared.dispatch.intake import waiting
 from shared.domain.faults import Fault, Refused, Unavailable
 from worker.deadline import remaining
 
@@ -89,7 +90,8 @@ class SharedRequests:
     def _next_company(self, asked: _Asked) -> list[_Asked]:
         """Who goes with this asker in the request that is theirs to send; nobody when it has an answer instead."""
         left = remaining(float("inf"))
-        in_time = asked.woken.wait(None if left == float("inf") else max(0.0, left))
+        with waiting():
+            in_time = asked.woken.wait(None if left == float("inf") else max(0.0, left))
         with self._lock:
             asked.woken.clear()
             if asked.is_answered:
