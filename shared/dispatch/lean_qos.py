@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 import structlog
+from kombu.asynchronous import get_event_loop
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import QoS as LocalQoS
 
@@ -23,8 +24,8 @@ from shared.dispatch.intake import room
 
 log = structlog.get_logger(__name__)
 
-#: at most this many acknowledgements wait for the end of the loop's turn
-LARGEST_FLUSH = 64
+#: acknowledgements go along with the next message that is taken; at most so many wait, and so long, in seconds
+LARGEST_FLUSH, LONGEST_FLUSH = 64, 0.05
 #: at most this many messages of each queue come along with one
 LARGEST_HANDFUL = 4
 
@@ -100,6 +101,7 @@ class LeanQoS(kombu_redis.QoS):
         super().__init__(*args, **options)
         #: acknowledged by any thread, and not yet told to the broker
         self._acked: deque[str] = deque()
+        self._is_flush_due = False
         #: by how many seconds the broker's clock is ahead of ours; as of the last look for what is to be given back
         self._ahead = 0.0
         #: tags of what came along and was not delivered yet; that of a message that was doubled may be there twice
@@ -155,8 +157,8 @@ class LeanQoS(kombu_redis.QoS):
         super().restore_visible(*args, **options)
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge: in the broker by the end of the loop's turn. Lost with the connection, the message comes back
-        and finds nothing to do."""
+        """Acknowledge: in the broker a moment later. Lost with the connection, the message comes back and finds nothing
+        to do."""
         LocalQoS.ack(self, delivery_tag)
         self._acked.append(delivery_tag)
         if len(self._acked) >= LARGEST_FLUSH:
@@ -166,6 +168,22 @@ class LeanQoS(kombu_redis.QoS):
         """Acknowledge what came along noted and turned out to be junk."""
         self._noted.remove(delivery_tag)
         self._acked.append(delivery_tag)
+
+    def flush_soon(self) -> None:
+        """Flush unless a message is taken before; at once where there is no loop that could."""
+        if not self._acked or self._is_flush_due:
+            return
+        loop = get_event_loop()
+        if loop is None:
+            self.flush()
+            return
+        self._is_flush_due = True
+        loop.call_later(LONGEST_FLUSH, self._flush_as_due)
+
+    def _flush_as_due(self) -> None:
+        self._is_flush_due = False
+        if not self.channel.closed:
+            self.flush()
 
     def flush(self) -> None:
         """Tell the broker of the acknowledgements it has not heard of."""

@@ -2,7 +2,7 @@
 
 kombu makes a client object for every command that it sends beside BRPOP, and takes and acknowledges each message in a
 transaction of its own: together more than half of what a worker's main loop does. Here the client is kept, and the
-acknowledgements of one turn of the loop go together, along with the next message taken. Noting one as taken takes and
+acknowledgements of some turns of the loop go together, along with the next message taken. Noting one as taken takes and
 notes a few more in the same script, of its own queue and of the others, since a chord's parts come together; never
 more than the worker has room for.
 """
@@ -110,14 +110,14 @@ def _drop(size: int) -> None:
 
 
 class LeanPoller(kombu_redis.MultiChannelPoller):
-    """Before each wait for messages, acknowledgements are sent."""
+    """Before each wait for messages, it is seen to that acknowledgements are sent."""
 
     _channels: set[LeanChannel]
 
     def on_poll_start(self) -> None:
         for channel in list(self._channels):
             if channel._qos is not None:
-                channel._qos.flush()
+                channel._qos.flush_soon()
         super().on_poll_start()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from kombu import Connection, Queue
+from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 from kombu.transport import redis as kombu_redis
 
 from sandbox.services import Valkey
@@ -44,6 +45,15 @@ def taken(connection: Connection) -> Any:
         connection.drain_events(timeout=5)
     (message,) = got
     return message
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    before, made = get_event_loop(), Hub()
+    set_event_loop(made)
+    yield made
+    set_event_loop(before)
+    made.close()
 
 
 def put_clock_off(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -116,3 +126,56 @@ def test_acknowledgements_that_a_dead_broker_did_not_hear_are_told_to_the_one_th
     broker.hset("unacked", mapping=noted)
     first.channel.qos.flush()
     assert broker.hkeys("unacked") == [second.delivery_tag.encode()]
+
+
+def later(hub: Hub) -> None:
+    time.sleep(lean_qos.LONGEST_FLUSH)
+    hub.fire_timers(propagate=(redis.RedisError,))
+
+
+def test_in_a_loop_acknowledgements_wait_a_moment_for_the_next_message_and_no_longer(
+    connection: Connection, broker: redis.Redis, hub: Hub
+) -> None:
+    message = taken(connection)
+    qos = message.channel.qos
+    message.ack()
+    qos.flush_soon()
+    assert broker.hlen("unacked") == 1
+    second = taken(connection)
+    assert broker.hkeys("unacked") == [second.delivery_tag.encode()], "it went along"
+    second.ack()
+    later(hub)
+    assert broker.hlen("unacked") == 0
+    third = taken(connection)
+    third.ack()
+    qos.flush_soon()
+    later(hub)
+    assert broker.hlen("unacked") == 0, "each moment has its end"
+
+
+def test_acknowledgements_whose_moment_ended_without_a_broker_are_told_after_the_next(
+    connection: Connection, broker: redis.Redis, own_valkey: Valkey, hub: Hub
+) -> None:
+    message = taken(connection)
+    noted = broker.hgetall("unacked")
+    message.ack()
+    message.channel.qos.flush_soon()
+    own_valkey.kill()
+    with pytest.raises(redis.ConnectionError):
+        later(hub)
+    own_valkey.start()
+    broker.hset("unacked", mapping=noted)
+    message.channel.qos.flush_soon()
+    later(hub)
+    assert broker.hlen("unacked") == 0
+
+
+def test_a_moment_that_ends_after_its_channel_was_closed_does_nothing(
+    connection: Connection, broker: redis.Redis, hub: Hub
+) -> None:
+    message = taken(connection)
+    message.ack()
+    message.channel.qos.flush_soon()
+    message.channel.close()
+    assert broker.hlen("unacked") == 0, "closing flushed it"
+    later(hub)
