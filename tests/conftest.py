@@ -12,6 +12,7 @@ from pathlib import Path
 import pymongo
 import pytest
 import redis
+from pymongo.database import Database
 
 from sandbox.services import Mongod, Valkey
 
@@ -53,22 +54,33 @@ def mongodb_uri() -> str:
 
 
 @pytest.fixture(scope="session")
-def worker_database(mongodb_uri: str) -> Iterator[str]:
+def sweeper(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
+    """What clears up after tests. Opening one takes longer than the clearing does."""
+    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def worker_database(sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
-    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
-        client.drop_database(name)
+    sweeper.drop_database(name)
 
 
 @pytest.fixture
-def database_name(worker_database: str, mongodb_uri: str) -> Iterator[str]:
+def database_name(worker_database: str, sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     """An empty database. Its indexes may be there from an earlier test: making them is most of a small test's cost."""
     yield worker_database
-    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
-        for collection in client[worker_database].list_collections():
-            rows = client[worker_database][str(collection["name"])]
-            if rows.find_one({}, {"_id": 1}) is not None:
-                rows.delete_many({})
+    for name in _filled(sweeper[worker_database]):
+        sweeper[worker_database][name].delete_many({})
+
+
+def _filled(database: Database[dict[str, object]]) -> list[str]:
+    """The collections that hold something, asked for at once."""
+    names = database.list_collection_names()
+    looks = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
+    found = database.aggregate([{"$documents": []}, *({"$unionWith": look} for look in looks)])
+    return [str(row["name"]) for row in found]
 
 
 @pytest.fixture(scope="session")
