@@ -12,6 +12,9 @@ from pathlib import Path
 import pymongo
 import pytest
 import redis
+from pymongo.database import Database
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 from sandbox.services import Mongod, Valkey
 
@@ -19,6 +22,9 @@ pytest_plugins = ["tests.records", "tests.stand_ins", "tests.api.world", "tests.
 
 #: how the controlling process tells its workers where the shared server is
 SHARED = "DEZKY_TEST_MONGODB_URI"
+
+#: files whose tests share servers that take seconds to start; `xdist_group` marks do nothing under pytest 9.2
+TOGETHER = {"tests/sandbox/test_cli.py", "tests/hosts/test_replica_set.py", "tests/hosts/test_sentinel.py"}
 
 _started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
 
@@ -39,6 +45,19 @@ def pytest_configure(config: pytest.Config) -> None:
     _started.append((mongod, folder))
 
 
+class Scheduling(LoadGroupScheduling):
+    """Gives all tests of such a file to one worker, and those files first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGroupScheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     while _started:
         mongod, folder = _started.pop()
@@ -53,22 +72,33 @@ def mongodb_uri() -> str:
 
 
 @pytest.fixture(scope="session")
-def worker_database(mongodb_uri: str) -> Iterator[str]:
+def sweeper(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
+    """What clears up after tests. Opening one takes longer than the clearing does."""
+    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def worker_database(sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
-    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
-        client.drop_database(name)
+    sweeper.drop_database(name)
 
 
 @pytest.fixture
-def database_name(worker_database: str, mongodb_uri: str) -> Iterator[str]:
+def database_name(worker_database: str, sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
     """An empty database. Its indexes may be there from an earlier test: making them is most of a small test's cost."""
     yield worker_database
-    with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
-        for collection in client[worker_database].list_collections():
-            rows = client[worker_database][str(collection["name"])]
-            if rows.find_one({}, {"_id": 1}) is not None:
-                rows.delete_many({})
+    for name in _filled(sweeper[worker_database]):
+        sweeper[worker_database][name].delete_many({})
+
+
+def _filled(database: Database[dict[str, object]]) -> list[str]:
+    """The collections that hold something, asked for at once."""
+    names = database.list_collection_names()
+    looks = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
+    found = database.aggregate([{"$documents": []}, *({"$unionWith": look} for look in looks)])
+    return [str(row["name"]) for row in found]
 
 
 @pytest.fixture(scope="session")

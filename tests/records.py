@@ -38,10 +38,18 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings()
 
 
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
+@pytest.fixture(scope="session")
+def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str) -> None:
+    """The database has its indexes. Tests leave them, so they need not be asked for each time."""
+    settings = read_settings(mongodb_uri=mongodb_uri, mongodb_database=worker_database, redis_url=worker_valkey)
     opened = open_store(settings)
     opened.make_indexes()
+    opened.close()
+
+
+@pytest.fixture
+def store(settings: Settings, indexed: None) -> Iterator[Store]:
+    opened = open_store(settings)
     yield opened
     opened.close()
 

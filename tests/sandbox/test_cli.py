@@ -23,8 +23,6 @@ from sandbox.__main__ import main
 from sandbox.layout import OFFSETS
 from sandbox.processes import is_free
 
-pytestmark = pytest.mark.xdist_group("sandbox")
-
 
 class Sandbox:
     """The command line over one folder."""

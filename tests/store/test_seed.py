@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
+import multiprocessing
+from multiprocessing.synchronize import Barrier
 
-from shared.settings import Settings
-from shared.store.opening import open_store
-
-ROOT = Path(__file__).parents[2]
-PREPARE = """
-import sys
 from api.seed import prepare_in_background
 from shared.control_plane.opening import open_control_plane
 from shared.dispatch.sender import Dispatcher
-from shared.settings import read_settings
+from shared.settings import Settings, read_settings
 from shared.store.opening import open_store
-settings = read_settings()
-plane = open_control_plane(open_store(settings), Dispatcher(settings.broker), settings)
-sys.stdin.readline()
-prepare_in_background(plane).join()
-"""
+from tests.warm import PRELOADED
+
+MANY = 10
+
+
+def prepare(addresses: dict[str, str], everybody: Barrier) -> None:
+    """What a process of the API does at its start, once all others are about to."""
+    settings = read_settings(**addresses)
+    plane = open_control_plane(open_store(settings), Dispatcher(settings.broker), settings)
+    everybody.wait(100)
+    prepare_in_background(plane).join()
 
 
 def test_ten_processes_that_start_at_once_make_one_default_tenant_with_one_subscription(settings: Settings) -> None:
-    environment = {
-        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
-        "MONGODB_DATABASE": settings.mongodb_database,
-        "REDIS_URL": settings.redis_url.get_secret_value(),
-        "PYTHONPATH": str(ROOT),
+    addresses = {
+        "mongodb_uri": settings.mongodb_uri.get_secret_value(),
+        "mongodb_database": settings.mongodb_database,
+        "redis_url": settings.redis_url.get_secret_value(),
     }
-    processes = [
-        subprocess.Popen([sys.executable, "-c", PREPARE], env=environment, stdin=subprocess.PIPE, cwd=ROOT)
-        for _ in range(10)
-    ]
+    # forked from one that has imported nearly everything: ten interpreters would import it ten times
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    everybody = context.Barrier(MANY)
+    processes = [context.Process(target=prepare, args=(addresses, everybody), daemon=True) for _ in range(MANY)]
     for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(b"\n")
-        process.stdin.close()
-    assert [process.wait(100) for process in processes] == [0] * 10
+        process.start()
+    for process in processes:
+        process.join(100)
+    assert [process.exitcode for process in processes] == [0] * MANY
     store = open_store(settings)
     database = store.client[settings.mongodb_database]
     counts = {name: database[name].count_documents({}) for name in ("tenants", "subscriptions", "operations", "events")}
