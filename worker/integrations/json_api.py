@@ -115,8 +115,7 @@ class JsonApi:
         self._pool.close()
 
     def _send(self, request: _Request, ends_at: float) -> Answer:
-        left = ends_at - time.monotonic()
-        if left <= 0:
+        if (left := ends_at - time.monotonic()) <= 0:
             raise Unavailable("timeout", "The attempt's time was up before the call.")
         try:
             with call_within(left):
