@@ -10,7 +10,6 @@ import structlog
 from celery import Celery, Task
 
 from shared.control_plane.settlement import settle
-from shared.dispatch.intake import working
 from shared.dispatch.names import FINALIZE, RUN_STEP
 from worker.desk import Desk
 
@@ -29,8 +28,7 @@ def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
         """Run one step of an operation if it is still to be run: operation id, step, dispatch."""
         if named or not _is_of_step(given):
             return reject(RUN_STEP, "arguments", given)
-        with working():
-            verdict = desk().runner.run(*given)
+        verdict = desk().runner.run(*given)
         if verdict.retry_in is not None:
             # a little late, so that the message does not arrive before the database's clock says it is due
             raise self.retry(countdown=verdict.retry_in + 0.05)

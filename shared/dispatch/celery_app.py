@@ -8,7 +8,6 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from shared.dispatch.broker import transport_options
-from shared.dispatch.lean_redis import install_lean_redis
 from shared.dispatch.names import QUEUES
 from shared.dispatch.redis_guard import install_redis_guard
 from shared.domain.broker_address import BrokerAddress
@@ -23,12 +22,11 @@ _TIMEOUTS = {"sender": (1.0, 0.7), "worker": (5.0, 2.0)}
 def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Celery:
     """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
     install_redis_guard()
-    install_lean_redis()
     app = Celery(
         "dezky",
         set_as_current=role == "worker",
         amqp="shared.dispatch.discreet:DiscreetAmqp",
-        events="shared.dispatch.patient_events:PatientEvents",
+        events="shared.dispatch.patient_events:NonBlockingEvents",
     )
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(

@@ -12,7 +12,6 @@ WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.
 MAY: Mapping[str, str] = {
     "api/auth/token.py": "an issuer says by the wall clock how long a token is good",
     "api/stripe_events.py": "a signature of Stripe's is good for some minutes",
-    "shared/dispatch/lean_qos.py": "how far it is from the broker's, since kombu reckons with its own",
     "worker/integrations/json_api.py": "a date to wait for, from an answer that does not tell its own time",
     "worker/integrations/oidc_client.py": "when its own token is to be renewed, by the clock it was noted by",
     "worker/integrations/stripe_billing.py": "which customers a search may not show yet; a key keeps a second one away",

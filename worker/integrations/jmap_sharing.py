@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from shared.dispatch.intake import waiting
 from shared.domain.faults import Fault, Refused, Unavailable
 from worker.deadline import remaining
 
@@ -90,8 +89,7 @@ class SharedRequests:
     def _next_company(self, asked: _Asked) -> list[_Asked]:
         """Who goes with this asker in the request that is theirs to send; nobody when it has an answer instead."""
         left = remaining(float("inf"))
-        with waiting():
-            in_time = asked.woken.wait(None if left == float("inf") else max(0.0, left))
+        in_time = asked.woken.wait(None if left == float("inf") else max(0.0, left))
         with self._lock:
             asked.woken.clear()
             if asked.is_answered:

@@ -21,7 +21,6 @@ from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from urllib3.util import parse_url
 
-from shared.dispatch.intake import waiting
 from shared.domain.faults import Refused, Unavailable
 from shared.transport import call_within, deadline_pools, trust_of
 from worker.deadline import remaining
@@ -100,15 +99,14 @@ class JsonApi:
         def once() -> Answer:
             return _judged(self._send(request, ends_at), hand_back)
 
-        with waiting():
-            if not (method in SAFE_METHODS if repeatable is None else repeatable):
-                return once()
-            return Retrying(
-                retry=retry_if_exception(lambda fault: _worth_repeating(fault, ends_at)),
-                stop=stop_after_attempt(3),
-                wait=_pause,
-                reraise=True,
-            )(once)
+        if not (method in SAFE_METHODS if repeatable is None else repeatable):
+            return once()
+        return Retrying(
+            retry=retry_if_exception(lambda fault: _worth_repeating(fault, ends_at)),
+            stop=stop_after_attempt(3),
+            wait=_pause,
+            reraise=True,
+        )(once)
 
     def close(self) -> None:
         """Close the connections."""

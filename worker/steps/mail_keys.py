@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shared.dispatch.intake import waiting
 from shared.domain.faults import Missing, Unavailable
 from worker.integrations.stalwart import Furnishing, MailDomain, Stalwart
 from worker.steps.work import Work
@@ -52,6 +51,5 @@ def _looked_for(look: Callable[[], Furnishing], since: float) -> Furnishing | No
         now = time.monotonic()
         if now > give_up:
             return None
-        with waiting():
-            time.sleep(max(0.0, next_look - now))
+        time.sleep(max(0.0, next_look - now))
         next_look = time.monotonic() + KEY_PAUSE
