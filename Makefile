@@ -34,10 +34,10 @@ check: $(READY) ## run the linters, the type checker and the import contracts
 	@echo "check: all clean"
 
 bench: $(READY) ## measure beside a plain Celery chord (N=..., LATENCIES=...)
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m tools.bench
 
 chaos: $(READY) ## break everything while clients go on, then check the laws (SEED=..., TENANTS=..., MINUTES=...)
-	@$(PYTHON) -m chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PYTHON) -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 clean: down ## remove the virtual environment and the sandbox's data
 	@rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

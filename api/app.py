@@ -8,34 +8,34 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
-from api.auth.token import TokenVerifier
-from api.deliveries import delivery_routes
-from api.domains import domain_routes
-from api.events import event_routes
-from api.health import health_routes
-from api.idempotency import heed_idempotency_keys
-from api.life import life_routes
-from api.manual import Manual, manual_routes
-from api.observing import observe_routes
-from api.openapi import describe
-from api.operations import operation_routes
-from api.orphans import orphan_routes
-from api.partners import partner_routes
-from api.problems import answer_problems
-from api.purges import purge_routes
-from api.seed import refuse_until_prepared
-from api.stripe_events import stripe_routes
-from api.subscriptions import subscription_routes
-from api.switches import switch_routes
-from api.tenants import tenant_routes
-from api.tracing import trace
-from api.users import user_routes
-from api.webhooks import webhook_routes
-from shared.control_plane.opening import open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.logs import configure_logs
-from shared.settings import Settings
-from shared.store.opening import open_store
+from api.auth.tokens import TokenVerifier
+from api.http.idempotency import heed_idempotency_keys
+from api.http.problem_details import answer_problems
+from api.http.request_log import trace
+from api.openapi.docs_page import Manual, manual_routes
+from api.openapi.generator import describe
+from api.routes.domains import domain_routes
+from api.routes.events import event_routes
+from api.routes.health import health_routes
+from api.routes.lifecycle import life_routes
+from api.routes.observe_only import observe_routes
+from api.routes.operations import operation_routes
+from api.routes.orphans import orphan_routes
+from api.routes.partners import partner_routes
+from api.routes.purge_quota import purge_routes
+from api.routes.stripe_webhook import stripe_routes
+from api.routes.subscriptions import subscription_routes
+from api.routes.switches import switch_routes
+from api.routes.tenants import tenant_routes
+from api.routes.users import user_routes
+from api.routes.webhook_deliveries import delivery_routes
+from api.routes.webhooks import webhook_routes
+from api.startup import refuse_until_prepared
+from shared.application.services import open_control_plane
+from shared.application.store import open_store
+from shared.config.settings import Settings
+from shared.core.logging import configure_logs
+from shared.operations.dispatcher import Dispatcher
 
 
 class IdConverter(BaseConverter):

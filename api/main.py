@@ -6,8 +6,8 @@ import gc
 import sys
 
 from api.app import create_app
-from api.seed import prepare_in_background
-from shared.settings import SettingsError, read_settings
+from api.startup import prepare_in_background
+from shared.config.settings import SettingsError, read_settings
 
 try:
     settings = read_settings()

@@ -14,7 +14,7 @@ import requests
 
 from sandbox.environment import CLI_CLIENT, SURFACES, client_slug, flower_environment, issuer
 from sandbox.layout import Layout
-from shared.dispatch.names import QUEUES
+from shared.messaging.queues import QUEUES
 
 
 @dataclass
@@ -51,7 +51,7 @@ def stand_ins(layout: Layout) -> list[Part]:
     return [
         Part(
             name,
-            [sys.executable, "-m", f"sandbox.stand_ins.{name}", "--port", str(layout.port(name)), *options],
+            [sys.executable, "-m", f"sandbox.simulators.{name}", "--port", str(layout.port(name)), *options],
             base | extra,
             lambda name=name: _listens(layout.port(name)),  # type: ignore[misc]
         )
@@ -79,7 +79,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
             environment,
             lambda: b"ready." in layout.log("worker").read_bytes(),
         ),
-        Part("sweep", [*python, "worker.sweep"], environment, lambda: True),
+        Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
             [*python, *celery, *flower],

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.domain.tenant import NewTenant
-from shared.domain.views import TenantView
-from shared.settings import Settings, read_settings
-from shared.store.opening import Store, open_store
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings, read_settings
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.tenants.model import NewTenant
 
 EVERY_SURFACE = frozenset({"portal", "partner", "operator"})
 

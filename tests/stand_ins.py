@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.authentik.oidc import OidcClient
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.dns.server import DnsStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.server import StandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.plans import Plan
-from shared.domain.stamp import Stamper
-from shared.domain.tenant import Status, Tenant
-from worker.steps.work import Work
+from sandbox.simulators.authentik.oidc import OidcClient
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.server import StandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.config.plans import Plan
+from shared.integrations.ownership_marker import Stamper
+from shared.tenants.model import Status, Tenant
+from worker.integrations.step_context import Work
 
 API_TOKEN = "api-token-that-must-never-be-logged"
 TENANT_ID = "6b058a725d1747cfeba27b12"

@@ -20,8 +20,8 @@ from typing import TextIO, cast
 
 #: all that a worker and a sweep import before they read a setting
 PRELOADED = ["celery.bin.celery", "celery.worker.components", "celery.worker.autoscale", "celery.concurrency.thread"]
-PRELOADED += ["shared.dispatch.counting_join", "shared.dispatch.discreet", "shared.dispatch.patient_events"]
-PRELOADED += ["worker.app", "worker.sweep"]
+PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.url_redaction", "shared.messaging.events"]
+PRELOADED += ["worker.app", "worker.scheduler"]
 
 
 class WarmProcess:

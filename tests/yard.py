@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.control_plane.opening import open_control_plane
-from shared.control_plane.orphan_watch import OrphanWatch
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.domain.faults import ok
-from shared.domain.operation import Operation
-from shared.domain.orphan import Orphan, OrphanLook, OrphanQuery
-from shared.domain.tenant import NewTenant, Tenant
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.application.services import open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Operation
+from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
+from shared.orphans.scanner import OrphanWatch
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.tenants.model import NewTenant, Tenant
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
-from worker.gate import Gate
-from worker.integrations.connecting import connect_integrations
-from worker.integrations.ocis_drive import Space
-from worker.orphans.looks import OrphanLooks
-from worker.runner import Runner
-from worker.steps.registry import STEPS
+from worker.execution.breaker import Gate
+from worker.execution.runner import Runner
+from worker.integrations.connect import connect_integrations
+from worker.integrations.ocis.models import Space
+from worker.integrations.registry import STEPS
+from worker.jobs.orphan_scans import OrphanLooks
 
 
 class Yard:

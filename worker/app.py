@@ -9,14 +9,14 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_after_setup, setup_logging, task_rejected, task_unknown, worker_shutting_down
 
-from shared.dispatch.celery_app import make_celery
-from shared.domain.operation import Action
-from shared.logs import configure_logs
-from shared.settings import Settings
-from worker.desk import DeskOfProcess
-from worker.steps.registry import STEPS, Functions
+from shared.config.settings import Settings
+from shared.core.logging import configure_logs
+from shared.messaging.celery_app import make_celery
+from shared.operations.model import Action
+from worker.execution.watchdog import Watchdog
+from worker.integrations.registry import STEPS, Functions
+from worker.process_context import DeskOfProcess
 from worker.tasks import register_tasks, reject
-from worker.watchdog import Watchdog
 
 
 def create_worker(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from shared.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_settings
 from worker.app import create_worker
 
 try:

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from celery import Celery, Task
 
-from shared.control_plane.settlement import settle
-from shared.dispatch.names import FINALIZE, RUN_STEP
-from worker.desk import Desk
+from shared.messaging.queues import FINALIZE, RUN_STEP
+from shared.provisioning.settlement import settle
+from worker.process_context import Desk
 
 log = structlog.get_logger(__name__)
 

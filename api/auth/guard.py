@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask, g, request
 
-from api.auth.token import TokenVerifier, refused
-from api.describing import description_of
-from shared.control_plane.opening import ControlPlane
-from shared.domain.access import Actor, Caller
-from shared.domain.errors import WrongSurface
+from api.auth.tokens import TokenVerifier, refused
+from api.http.route_spec import description_of
+from shared.application.services import ControlPlane
+from shared.core.errors import WrongSurface
+from shared.provisioning.policy import Actor, Caller
 
 
 def guard(app: Flask, verifier: TokenVerifier) -> None:

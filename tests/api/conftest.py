@@ -11,9 +11,9 @@ import requests
 from werkzeug.serving import make_server
 
 from api.app import create_app
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.settings import Settings
-from shared.store.opening import Store
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.application.store import Store
+from shared.config.settings import Settings
 
 ADMINS = "dezky-platform-admins"
 SCOPES = ["openid", "profile", "email"]

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import requests
 
-from shared.control_plane.settlement import settle
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.event import Author
-from shared.domain.faults import Refused, failed, ok
-from shared.domain.operation import Action, Mode
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.events.model import Author
+from shared.integrations.outcomes import Refused, failed, ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Action, Mode
+from shared.provisioning.settlement import settle
+from shared.provisioning.starter import Starter
 from tests.api.conftest import Client, Issuer, Serve
 from tests.api.world import STEPS, World, finish
 

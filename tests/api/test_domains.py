@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.settings import Settings
-from shared.store.opening import Store
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.application.store import Store
+from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 from tests.domains.conftest import ZONE, World
 from tests.domains.test_sweeping import until

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.domain.errors import SlugTaken
-from shared.domain.event import Author, NewEvent
-from shared.store.mongo import Transaction
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.core.errors import SlugTaken
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent
 from tests.api.conftest import Client
 from tests.api.world import World, finish
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.store.opening import Store
+from shared.application.store import Store
 from tests.api.conftest import Client
 from tests.api.world import World, finish
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.orphan import Cause, OrphanStatus
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.orphans.model import Cause, OrphanStatus
 from tests.api.conftest import Client
 from tests.api.world import ORPHAN, World
 

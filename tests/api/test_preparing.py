@@ -15,8 +15,8 @@ from pymongo.client_session import ClientSession
 from werkzeug.serving import make_server
 
 from api.app import create_app
-from api.seed import prepare_in_background
-from shared.settings import Settings
+from api.startup import prepare_in_background
+from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 
 

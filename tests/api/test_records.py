@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.store.opening import Store
+from shared.application.store import Store
 from tests.api.conftest import Client, Issuer
 from tests.api.world import World, finish
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from shared.settings import Settings
+from shared.config.settings import Settings
 from tests.api.world import World
 
 #: the callers of each column; `admin` may everything and is checked to

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.switch import SWITCHES, Span
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.switches.model import SWITCHES, Span
 from tests.api.conftest import Client
 from tests.api.world import World
 

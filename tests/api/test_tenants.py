@@ -14,10 +14,10 @@ import pytest
 import requests
 
 from sandbox.services import Mongod, Valkey
-from shared.control_plane.settlement import settle
-from shared.domain.faults import ok
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import ok
+from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer, Serve
 
 SignIn = Callable[..., Client]

@@ -14,10 +14,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from api.auth.keys import KeysUnavailable, fetch_keys
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.settings import Settings
-from shared.transport import trust_of
+from api.auth.jwks import KeysUnavailable, fetch_keys
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.config.settings import Settings
+from shared.core.http import trust_of
 from tests.api.conftest import Client, Issuer, Serve
 from tests.stand_ins import fault
 
@@ -130,7 +130,7 @@ def test_an_unknown_key_id_makes_us_look_again_but_not_at_every_request(api_url:
 def test_a_rotated_key_is_fetched_once_the_cool_down_is_over(
     api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.auth.keys.COOL_DOWN", 0.0)
+    monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     assert me(api_url, issuer.token("admin")).status_code == 200
     issuer.stand_in.oidc.rotate_key("operator")
     assert me(api_url, issuer.token("admin", jti="after rotation")).status_code == 200
@@ -144,10 +144,10 @@ def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
     token = issuer.token("admin", jti="after rotation")
     fault(issuer.stand_in, kind="status", status=502, path="jwks", count=1)
     for cool_down in (0.0, 10.0):  # asked for, and in the time in which nobody is asked again
-        monkeypatch.setattr("api.auth.keys.COOL_DOWN", cool_down)
+        monkeypatch.setattr("api.auth.jwks.COOL_DOWN", cool_down)
         answer = me(api_url, token)
         assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
-    monkeypatch.setattr("api.auth.keys.COOL_DOWN", 0.0)
+    monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     assert me(api_url, token).status_code == 200
 
 
@@ -162,8 +162,8 @@ def test_keys_that_were_fetched_stay_in_use_when_they_cannot_be_fetched_again(
     api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:
     assert me(api_url, issuer.token("admin")).status_code == 200
-    monkeypatch.setattr("api.auth.keys.COOL_DOWN", 0.0)
-    monkeypatch.setattr("api.auth.keys.MAX_AGE", 0.0)
+    monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
+    monkeypatch.setattr("api.auth.jwks.MAX_AGE", 0.0)
     fault(issuer.stand_in, path="jwks", **rule)
     for number in range(3):
         assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
@@ -234,7 +234,7 @@ def test_a_token_in_the_query_is_not_looked_at(anonymous: Client, issuer: Issuer
 def test_a_token_that_was_accepted_is_refused_once_it_expires(
     api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.auth.token.LEEWAY", 0)
+    monkeypatch.setattr("api.auth.tokens.LEEWAY", 0)
     ends_at = int(time.time()) + 5
     token = issuer.token("admin", exp=ends_at)
     assert me(api_url, token).status_code == 200

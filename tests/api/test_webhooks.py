@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from shared.settings import Settings
-from shared.store.deliveries import End
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.webhooks.delivery_repository import End
 from tests.api.conftest import Client
 from tests.api.world import World
-from worker.webhooks.courier import open_courier
-from worker.webhooks.fan_out import FanOut
+from worker.jobs.webhook_delivery.delivery_loop import open_courier
+from worker.jobs.webhook_delivery.outbox_relay import FanOut
 
 SignIn = Callable[..., Client]
 URL = "https://hooks.acme.test/take"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane.settlement import settle
-from shared.domain.faults import ok
-from shared.domain.orphan import Cause, Kind, OrphanQuery, Stamped
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.integrations.outcomes import ok
+from shared.orphans.model import Cause, Kind, OrphanQuery, Stamped
+from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer
 
 ORPHAN = Stamped(Kind.SPACE, "space-1", "Lost", "0" * 24)

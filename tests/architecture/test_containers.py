@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.dispatch.names import QUEUES
-from shared.settings import Settings
-from worker.desk import ELECTION_SECONDS
+from shared.config.settings import Settings
+from shared.messaging.queues import QUEUES
+from worker.process_context import ELECTION_SECONDS
 
 ROOT = Path(__file__).parents[2]
 OURS = ("api", "worker", "sweep", "flower")

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "worker", "shared", "sandbox", "chaos", "bench", "platformctl")
+PACKAGES = ("api", "worker", "shared", "sandbox", "tools", "platformctl")
 #: who may repeat a request: each has its reason under "Where retries live"
-REPEATING = {"worker/integrations/json_api.py", "worker/integrations/jmap.py"}
+REPEATING = {"worker/http/json_client.py", "worker/integrations/stalwart/jmap.py"}
 
 
 def modules() -> dict[str, ast.Module]:

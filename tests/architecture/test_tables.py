@@ -15,17 +15,18 @@ from flask import Flask
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.auth.guard import guard
-from api.problems import STATUS
-from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
-from shared.dispatch.names import FINALIZE, QUEUES, RUN_STEP
-from shared.dispatch.redis_guard import GUARDED_CELERY
-from shared.domain import errors, reasons
-from shared.domain.operation import Action
-from shared.domain.recipes import INTEGRATIONS, LONGEST_FIRST, RECIPES, TRANSITIONS
-from shared.settings import Settings
+from api.http.problem_details import STATUS
+from shared.config.settings import Settings
+from shared.core import errors
+from shared.integrations import reasons
+from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
+from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
+from shared.messaging.reconnect_workaround import GUARDED_CELERY
+from shared.operations.model import Action
+from shared.tenants.transitions import INTEGRATIONS, LONGEST_FIRST, RECIPES, TRANSITIONS
 from worker.app import create_worker
-from worker.integrations.connecting import connect_integrations
-from worker.steps.registry import STEPS
+from worker.integrations.connect import connect_integrations
+from worker.integrations.registry import STEPS
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +88,7 @@ def test_no_task_is_given_retry_options_that_do_nothing_without_autoretry_for() 
 
 
 def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
-    for path, text in sources("api", "worker", "shared", "sandbox", "bench", "chaos", "platformctl", "tests"):
+    for path, text in sources("api", "worker", "shared", "sandbox", "tools", "platformctl", "tests"):
         if text.strip():
             assert ast.get_docstring(ast.parse(text)), path
 
@@ -95,9 +96,7 @@ def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
 def test_no_module_has_a_name_that_says_nothing() -> None:
     hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
     assert not [
-        path
-        for path, _ in sources("api", "worker", "shared", "sandbox", "bench", "chaos", "platformctl")
-        if path.stem in hollow
+        path for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "platformctl") if path.stem in hollow
     ]
 
 

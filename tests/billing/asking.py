@@ -6,10 +6,10 @@ from typing import Any
 
 import requests
 
-from sandbox.stand_ins.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeStandIn
 from tests.stand_ins import TENANT_ID
-from worker.integrations.billed import BilledSubscription
-from worker.integrations.stripe_billing import StripeBilling
+from worker.integrations.stripe.client import StripeBilling
+from worker.integrations.stripe.models import BilledSubscription
 
 KEY = "sk_test_that_must_never_be_logged"
 SECRET = "whsec_of_the_tests_endpoint"

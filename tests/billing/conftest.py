@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.control_plane.opening import open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from sandbox.simulators.stripe.server import StripeStandIn
+from shared.application.services import open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.policy import Actor, Caller
 from tests.billing.asking import KEY, SECRET
 from tests.billing.tenancy import Tenancy
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import TENANT_ID
-from worker.integrations.stripe_billing import StripeBilling, connect
-from worker.runner import Runner
-from worker.steps.registry import STEPS
+from worker.execution.runner import Runner
+from worker.integrations.registry import STEPS
+from worker.integrations.stripe.client import StripeBilling, connect
 
 
 @pytest.fixture

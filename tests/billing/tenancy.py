@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.control_plane.opening import ControlPlane
-from shared.domain.access import Actor
-from shared.domain.operation import Mode, Operation, StepRecord
-from shared.domain.subscription import Subscription
-from shared.domain.tenant import NewTenant
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store
-from worker.billing_looks import BillingLooks
-from worker.integrations.stripe_billing import StripeBilling
-from worker.runner import Runner
+from sandbox.simulators.stripe.server import StripeStandIn
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.operations.model import Mode, Operation, StepRecord
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.subscriptions.model import Subscription
+from shared.tenants.model import NewTenant
+from worker.execution.runner import Runner
+from worker.integrations.stripe.client import StripeBilling
+from worker.jobs.billing_sync import BillingLooks
 
 Make = Callable[[Mapping[str, Any]], Runner]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shared.control_plane.backfill import Backfill
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.operation import Action, Operation
-from shared.domain.tenant import Status
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.connection import open_database
-from shared.store.mongo import Document
-from shared.store.tenant_filling import unfilled_conditions
+from shared.config.settings import Settings
+from shared.db.connection import open_database
+from shared.db.documents import Document
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Action, Operation
+from shared.provisioning.backfill import Backfill
+from shared.provisioning.exports import TenantView
+from shared.provisioning.starter import Starter
+from shared.tenants.backfill_repository import unfilled_conditions
+from shared.tenants.model import Status
 from tests.billing.tenancy import Tenancy
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import stripe
 
-from sandbox.stand_ins.stripe.outbox import signature
-from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.domain.billing import SIGNATURE_HEADER, STATUSES, our_status, read_event
-from shared.domain.signature import BadSignature, signed_headers
-from shared.domain.subscription import SubscriptionStatus
+from sandbox.simulators.stripe.outbox import signature
+from sandbox.simulators.stripe.server import StripeStandIn
+from shared.billing.stripe_events import SIGNATURE_HEADER, STATUSES, our_status, read_event
+from shared.core.signatures import BadSignature, signed_headers
+from shared.subscriptions.model import SubscriptionStatus
 from tests.stand_ins import TENANT_ID, fault
 from tests.webhooks.receiver import Receiver
-from worker.integrations.stripe_billing import StripeBilling, connect
+from worker.integrations.stripe.client import StripeBilling, connect
 
 KEY = "sk_test_that_must_never_be_logged"
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1lbmRwb2ludC1vZi1vdXJz"

@@ -10,15 +10,15 @@ from typing import Any, cast
 import pytest
 import requests
 
-from sandbox.stand_ins.stripe.outbox import signature
-from shared.domain.subscription import SubscriptionStatus
-from shared.domain.views import TenantView
-from shared.settings import Settings
+from sandbox.simulators.stripe.outbox import signature
+from shared.config.settings import Settings
+from shared.provisioning.exports import TenantView
+from shared.subscriptions.model import SubscriptionStatus
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
 from tests.billing.tenancy import Tenancy
 from tests.stand_ins import fault
-from worker.integrations.billed import BilledSubscription
+from worker.integrations.stripe.models import BilledSubscription
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.stripe.forms import parsed
-from sandbox.stand_ins.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.forms import parsed
+from sandbox.simulators.stripe.server import StripeStandIn
 
 KEY = "sk_test_key"
 

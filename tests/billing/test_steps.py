@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.control_plane.billing import BillingCases
-from shared.domain.bill import Bill
-from shared.domain.operation import Mode, OperationStatus
-from shared.domain.subscription import SubscriptionStatus
-from shared.domain.tenant import BillingInfo, Status
-from shared.domain.views import TenantView
+from shared.billing.model import Bill
+from shared.billing.sync import BillingCases
+from shared.operations.model import Mode, OperationStatus
+from shared.provisioning.exports import TenantView
+from shared.subscriptions.model import SubscriptionStatus
+from shared.tenants.model import BillingInfo, Status
 from tests.billing.asking import KEY, control
 from tests.billing.tenancy import Tenancy
 from tests.stand_ins import fault, writes
-from worker.integrations.stripe_billing import connect
+from worker.integrations.stripe.client import connect
 
 
 def test_a_new_tenant_has_one_customer_and_one_subscription_with_its_id_and_both_are_on_record(

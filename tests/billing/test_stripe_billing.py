@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.domain.faults import Missing, Refused, Unavailable
-from shared.domain.subscription import SubscriptionStatus
-from shared.domain.tenant import Address, BillingInfo
+from sandbox.simulators.stripe.server import StripeStandIn
+from shared.integrations.outcomes import Missing, Refused, Unavailable
+from shared.subscriptions.model import SubscriptionStatus
+from shared.tenants.model import Address, BillingInfo
 from tests.billing.asking import control, subscribe
 from tests.stand_ins import OTHER_ID, TENANT_ID
-from worker.integrations.stripe_billing import StripeBilling
+from worker.integrations.stripe.client import StripeBilling
 
 BILLING = BillingInfo("Acme Holding", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
 

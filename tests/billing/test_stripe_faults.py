@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from sandbox.stand_ins.stripe.server import StripeStandIn
-from shared.domain.faults import Fault, Refused, Unavailable
+from sandbox.simulators.stripe.server import StripeStandIn
+from shared.integrations.outcomes import Fault, Refused, Unavailable
 from tests.billing.asking import KEY, control, subscribe
 from tests.stand_ins import OTHER_ID, TENANT_ID, fault, writes
-from worker.integrations.stripe_billing import StripeBilling, connect
+from worker.integrations.stripe.client import StripeBilling, connect
 
 CALLS: dict[str, Callable[[StripeBilling], Any]] = {
     "find": lambda stripe: stripe.find_customer(TENANT_ID),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.services import Mongod
-from shared.dispatch.names import QUEUES
+from shared.messaging.queues import QUEUES
 from tests.path.conftest import Platform, fragile, make_platform, platform
 from tests.path.test_whole_path import until
 
@@ -26,14 +26,14 @@ def on_own_database(own_mongod: Mongod, make_platform: Callable[..., Platform], 
 def start_worker_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:
     """A worker like the others, but for its clock."""
     log = platform._folder / f"worker-off-by-{seconds:.0f}.log"
-    celery = ["celery", "-A", "chaos.worker_app:app", "worker", "--pool", "threads", "--concurrency", "12"]
+    celery = ["celery", "-A", "tools.chaos.worker_app:app", "worker", "--pool", "threads", "--concurrency", "12"]
     options = ["-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle", "-n", f"off{seconds:.0f}@test"]
-    command = [sys.executable, "-m", "chaos.wrong_clock", str(seconds), *celery, *options]
+    command = [sys.executable, "-m", "tools.chaos.wrong_clock", str(seconds), *celery, *options]
     process = platform._spawn(command, log)
     until(lambda: b" ready" in log.read_bytes(), 60)
     return process
 
 
 def start_sweep_with_clock_off(platform: Platform, seconds: float) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "chaos.wrong_clock", str(seconds), "worker.sweep"]
+    command = [sys.executable, "-m", "tools.chaos.wrong_clock", str(seconds), "worker.scheduler"]
     return platform._spawn(command, platform._folder / f"sweep-off-by-{seconds:.0f}.log")

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Sequence
 
 from api.app import create_app
-from shared.dispatch.envelope import Letter
-from shared.dispatch.sender import Dispatcher
-from shared.settings import read_settings
+from shared.config.settings import read_settings
+from shared.messaging.chord_messages import Letter
+from shared.operations.dispatcher import Dispatcher
 
 _post = Dispatcher._post
 

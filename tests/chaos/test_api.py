@@ -10,9 +10,9 @@ import redis
 import requests
 
 from sandbox.processes import free_port
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.dispatch.names import QUEUES
-from shared.domain.tenant import Status
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.messaging.queues import QUEUES
+from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 

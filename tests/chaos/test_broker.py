@@ -8,8 +8,8 @@ import time
 import redis
 
 from sandbox.services import Valkey
-from shared.domain.operation import StepStatus
-from shared.domain.tenant import Status
+from shared.operations.model import StepStatus
+from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import clear, step_of
 from tests.path.test_whole_path import until

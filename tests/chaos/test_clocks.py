@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.domain.tenant import Status
+from shared.tenants.model import Status
 from tests.chaos.conftest import start_sweep_with_clock_off, start_worker_with_clock_off
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import STEPS
@@ -30,7 +30,7 @@ print(json.dumps([one if isinstance(one, float) else one.replace(tzinfo=UTC).tim
 
 def test_whichever_clock_a_process_asks_is_off(tmp_path: Path) -> None:
     (tmp_path / "clocks.py").write_text(CLOCKS)
-    command = [sys.executable, "-m", "chaos.wrong_clock", str(2 * HOURS), "clocks"]
+    command = [sys.executable, "-m", "tools.chaos.wrong_clock", str(2 * HOURS), "clocks"]
     told = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)
     now = datetime.now(UTC).timestamp()
     assert all(HOURS < told - now < 3 * HOURS for told in json.loads(told.stdout))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from chaos.evidence import Evidence
-from chaos.journal import Entry
-from chaos.laws import broken
 from tests.chaos.world import FIRST, SECOND, World, event, world
+from tools.chaos.evidence import Evidence
+from tools.chaos.journal import Entry
+from tools.chaos.laws import broken
 
 
 def wait_for_nothing(made: World) -> None:

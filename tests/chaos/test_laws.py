@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from chaos.evidence import Evidence
-from chaos.journal import Entry
-from chaos.laws import LAWS, broken
 from tests.chaos.world import BEGAN, SECOND, World, event, world
+from tools.chaos.evidence import Evidence
+from tools.chaos.journal import Entry
+from tools.chaos.laws import LAWS, broken
 
 
 def test_in_a_world_as_it_should_be_all_laws_hold() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import redis
 
-from shared.dispatch.names import QUEUES
-from shared.domain.operation import Mode, StepStatus
-from shared.domain.tenant import Status
+from shared.messaging.queues import QUEUES
+from shared.operations.model import Mode, StepStatus
+from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import step_of
 from tests.path.test_whole_path import STEPS, until

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.plan import LEASE, TROUBLES, Size, make_plan
-from chaos.trouble import _START
-from chaos.upstream_faults import LEFT_OUT, PRODUCTS, kinds_of
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from tools.chaos.plan import LEASE, TROUBLES, Size, make_plan
+from tools.chaos.trouble import _START
+from tools.chaos.upstream_faults import LEFT_OUT, PRODUCTS, kinds_of
 
 STAND_INS = {"authentik": AuthentikStandIn, "stalwart": StalwartStandIn, "ocis": OcisStandIn}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.domain.operation import OperationStatus
-from shared.domain.tenant import Status
+from shared.operations.model import OperationStatus
+from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import step_of
 from tests.path.test_whole_path import until

@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chaos.evidence import Evidence
-from chaos.upstream_laws import nothing_older_lands_over_newer
-from shared.domain.errors import ActionNotPossible, OperationInProgress
-from shared.domain.operation import Mode, Operation
-from shared.domain.tenant import Status
-from shared.domain.views import TenantView
+from shared.core.errors import ActionNotPossible, OperationInProgress
+from shared.operations.model import Mode, Operation
+from shared.provisioning.exports import TenantView
+from shared.tenants.model import Status
 from tests.api.world import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import fault
+from tools.chaos.evidence import Evidence
+from tools.chaos.upstream_laws import nothing_older_lands_over_newer
 
 MANY = 6
 

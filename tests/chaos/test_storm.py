@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos.laws import broken
-from chaos.plan import LEASE, Plan, Size, Trouble, make_plan
-from chaos.storm import rage
+from tools.chaos.laws import broken
+from tools.chaos.plan import LEASE, Plan, Size, Trouble, make_plan
+from tools.chaos.storm import rage
 
 SHORT = Size(tenants=10, minutes=0.25, apis=2, workers=2, sweeps=2, clients=4)
 #: which of two processes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chaos.journal import Entry
+from tools.chaos.journal import Entry
 
 ID = "6b058a725d1747cfeba27b12"
 FIRST, SECOND = "6b058a725d1747cfeba27b13", "6b058a725d1747cfeba27b14"

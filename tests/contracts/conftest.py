@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.authentik.oidc import OidcClient
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.oidc import OidcClient
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
 from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.ocis_objects import Spaces

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikStandIn
 from tests.contracts.real_or_stand_in import Server, real_server, unique
 
 GROUPS = "/api/v3/core/groups/"

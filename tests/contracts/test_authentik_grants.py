@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikStandIn
 from tests.stand_ins import fault
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"

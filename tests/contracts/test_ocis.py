@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
 from tests.contracts.real_or_stand_in import Server, real_server, unique
 
 DRIVES, BETA = "/graph/v1.0/drives", "/graph/v1beta1/drives"

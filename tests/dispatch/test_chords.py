@@ -11,12 +11,12 @@ import pytest
 import redis
 from celery import Celery, chord
 
-from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import TaskCall, body_letter, chord_letters
-from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
-from shared.dispatch.sender import Dispatcher
-from shared.domain.broker_address import BrokerAddress
-from shared.domain.views import TenantView
+from shared.config.broker_url import BrokerAddress
+from shared.messaging.celery_app import make_celery
+from shared.messaging.chord_messages import TaskCall, body_letter, chord_letters
+from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.exports import TenantView
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")

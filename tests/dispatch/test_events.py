@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.services import Valkey
-from shared.dispatch.celery_app import make_celery
-from shared.domain.broker_address import BrokerAddress
+from shared.config.broker_url import BrokerAddress
+from shared.messaging.celery_app import make_celery
 
 
 @pytest.mark.timeout(60)

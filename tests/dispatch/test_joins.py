@@ -13,11 +13,11 @@ import redis
 from celery import Celery
 
 from sandbox.services import Valkey
-from shared.dispatch.celery_app import JOIN_EXPIRES, make_celery
-from shared.dispatch.counting_join import CountingJoin
-from shared.dispatch.envelope import TaskCall, chord_letters
-from shared.dispatch.names import CONTROL_QUEUE, FINALIZE, RUN_STEP
-from shared.domain.broker_address import BrokerAddress
+from shared.config.broker_url import BrokerAddress
+from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
+from shared.messaging.chord_backend import CountingJoin
+from shared.messaging.chord_messages import TaskCall, chord_letters
+from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, RUN_STEP
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")

@@ -15,9 +15,9 @@ import redis
 
 import shared
 from sandbox.processes import end, spawn
-from shared.dispatch.celery_app import make_celery
-from shared.dispatch.envelope import TaskCall, chord_letters
-from shared.domain.broker_address import BrokerAddress
+from shared.config.broker_url import BrokerAddress
+from shared.messaging.celery_app import make_celery
+from shared.messaging.chord_messages import TaskCall, chord_letters
 
 ID = "6b058a725d1747cfeba27b12"
 
@@ -26,7 +26,7 @@ import os
 import redis
 from celery import Celery
 
-app = Celery("stock", broker=os.environ["REDIS_URL"], backend="shared.dispatch.counting_join:CountingJoin")
+app = Celery("stock", broker=os.environ["REDIS_URL"], backend="shared.messaging.chord_backend:CountingJoin")
 seen = redis.Redis.from_url(os.environ["REDIS_URL"])
 
 @app.task(name="dezky.run_step")

@@ -8,13 +8,13 @@ import time
 import pytest
 import requests
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.domain.dns_records import Presence, Record, compare
-from shared.domain.faults import Fault, Refused, Unavailable
-from shared.domain.ownership import ProofMaker
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.domains.dns_records import Presence, Record, compare
+from shared.domains.verification import ProofMaker
+from shared.integrations.outcomes import Fault, Refused, Unavailable
 from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault, publish
-from worker.deadline import within
-from worker.integrations.dns_lookup import DnsLookup
+from worker.dns_lookup import DnsLookup
+from worker.http.deadline import within
 
 LONG = "v=DKIM1; k=rsa; p=" + "A" * 2000
 

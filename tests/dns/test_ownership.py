@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.dns_records import Check, Presence, Record
-from shared.domain.ownership import DomainState, Ownership, Patience, ProofMaker
+from shared.domains.dns_records import Check, Presence, Record
+from shared.domains.verification import DomainState, Ownership, Patience, ProofMaker
 from tests.stand_ins import OTHER_ID, STAMP_KEYS, TENANT_ID
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.stand_ins.dns.zone import data_of
-from shared.domain.dns_records import Record, canonical, compare, value_of
+from sandbox.simulators.dns.zone import data_of
+from shared.domains.dns_records import Record, canonical, compare, value_of
 
 SPF = Record("acme.test", "TXT", "v=spf1 mx -all")
 MX = Record("acme.test", "MX", "10 mail.platform.test.")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from api.describing import description_of
-from api.problems import HTTP_CODES, STATUS
-from api.queries import ListQuery
-from shared.settings import Settings
+from api.http.problem_details import HTTP_CODES, STATUS
+from api.http.query_params import ListQuery
+from api.http.route_spec import description_of
+from shared.config.settings import Settings
 from tests.api.conftest import api_settings, issuer  # noqa: F401
 from tests.api.test_rights import CALLERS, MAY, TABLE
 

@@ -11,9 +11,9 @@ import click
 import pytest
 
 from platformctl.__main__ import cli
-from shared.domain.orphan import Cause
-from shared.domain.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
-from shared.settings import Settings
+from shared.config.settings import Settings
+from shared.integrations.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
+from shared.orphans.model import Cause
 
 DOCS = Path(__file__).parents[2] / "docs"
 RUNBOOK = DOCS / "operations.md"

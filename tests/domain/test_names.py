@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.names import PLAIN_DOMAIN, RESERVED_SLUGS, SLUG, domain_name, slug
-from shared.domain.stamp import Stamper
+from shared.core.naming import PLAIN_DOMAIN, RESERVED_SLUGS, SLUG, domain_name, slug
+from shared.integrations.ownership_marker import Stamper
 
 
 @pytest.mark.parametrize("text", ["acme", "a1b", "acme-2", "x" * 32])

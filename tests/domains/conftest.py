@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.control_plane.domain_watch import DomainWatch
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.control_plane.settlement import settle
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.dns_records import Record
-from shared.domain.faults import ok
-from shared.domain.tenant import NewTenant, Tenant
-from shared.domain.tenant_domain import TenantDomain
-from shared.settings import Settings
-from shared.store.opening import Store
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.domains.dns_records import Record
+from shared.domains.model import TenantDomain
+from shared.integrations.outcomes import ok
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.provisioning.starter import Starter
+from shared.tenants.model import NewTenant, Tenant
 from tests.stand_ins import publish
-from worker.domain_looks import DomainLooks
-from worker.integrations.dns_lookup import DnsLookup
+from worker.dns_lookup import DnsLookup
+from worker.jobs.domain_checks import DomainLooks
 
 ZONE = [
     {"domain": "acme.test", "name": "acme.test", "type": "MX", "value": "10 mail.platform.test."},

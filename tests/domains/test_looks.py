@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.dns_records import Presence
-from shared.domain.ownership import DomainState
-from shared.domain.tenant_domain import Look, TenantDomain
+from shared.domains.dns_records import Presence
+from shared.domains.model import Look, TenantDomain
+from shared.domains.verification import DomainState
 from tests.domains.conftest import ZONE, World
 from tests.stand_ins import fault, publish, withdraw
 

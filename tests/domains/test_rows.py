@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.errors import ActionNotPossible, DomainError, DomainTaken
-from shared.domain.ownership import DomainState
-from shared.domain.tenant import TenantPatch
+from shared.core.errors import ActionNotPossible, DomainError, DomainTaken
+from shared.domains.verification import DomainState
+from shared.tenants.model import TenantPatch
 from tests.domains.conftest import World
 
 

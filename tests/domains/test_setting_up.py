@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.domain.operation import Mode
+from shared.operations.model import Mode
 from tests.domains.conftest import World
 from tests.stand_ins import withdraw
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from sandbox.clusters import MASTER, ReplicaSet, WatchedValkey
-from shared.domain.tenant import Status
+from shared.tenants.model import Status
 from tests.api.conftest import Client, Issuer, issuer  # noqa: F401
 from tests.path.conftest import Platform, make_platform  # noqa: F401
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
@@ -82,7 +82,7 @@ def test_the_platforms_own_tenant_may_have_a_name_of_the_platforms() -> None:
 
 def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> None:
     environment = {**os.environ, "MONGODB_URI": DATABASE, "REDIS_URL": "sentinel://:secret@one"}
-    command = [sys.executable, "-m", "worker.sweep"]
+    command = [sys.executable, "-m", "worker.scheduler"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "REDIS_SENTINEL_MASTER must say" in done.stderr

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.services import Mongod, Valkey
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.tenant import Status
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.hosts.conftest import every_tenant_is_whole, tokens_of
 from tests.hosts.network import Host

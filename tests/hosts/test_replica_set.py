@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pymongo import IndexModel
 
 from sandbox.clusters import ReplicaSet
-from shared.store.mongo import make_indexes
+from shared.db.documents import make_indexes
 from tests.api.conftest import Client, Issuer
 from tests.hosts.conftest import SignUps, every_tenant_is_whole, readiness, tokens_of
 from tests.path.conftest import Platform

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import redis
 
 from sandbox.clusters import WatchedValkey
-from shared.dispatch.broker import SteadySentinel, connect
-from shared.domain.broker_address import BrokerAddress, Login
+from shared.config.broker_url import BrokerAddress, Login
+from shared.messaging.redis_client import SteadySentinel, connect
 from tests.api.conftest import Client, Issuer
 from tests.hosts.conftest import (
     SENTINEL_PASSWORD,

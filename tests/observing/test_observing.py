@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.control_plane.backfill import Backfill
-from shared.control_plane.domain_watch import DomainWatch
-from shared.control_plane.drift import DriftWatch
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.broker_address import BrokerAddress
-from shared.domain.errors import Forbidden, ObserveOnly
-from shared.domain.operation import Mode, OperationStatus
-from shared.domain.tenant import NewTenant, Status
-from shared.domain.views import TenantView
+from shared.config.broker_url import BrokerAddress
+from shared.core.errors import Forbidden, ObserveOnly
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode, OperationStatus
+from shared.provisioning.backfill import Backfill
+from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.starter import Starter
+from shared.tenants.model import NewTenant, Status
 from tests.stand_ins import writes
 from tests.yard import Yard
-from worker.sweeping import Sweep
+from worker.jobs.scheduler_loop import Sweep
 
 
 def release(yard: Yard) -> int:

@@ -11,16 +11,16 @@ import pytest
 import redis
 
 from sandbox.processes import free_port
-from shared.control_plane.opening import open_control_plane
-from shared.control_plane.restore_watch import OLDER, OTHER, STARTED, RestoreWatch
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.broker_address import BrokerAddress
-from shared.domain.errors import StoreUnavailable
-from shared.domain.tenant import NewTenant
-from shared.memory import Memory, Remembered
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.application.services import open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.broker_url import BrokerAddress
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.policy import Actor
+from shared.restore_guard.detector import OLDER, OTHER, STARTED, RestoreWatch
+from shared.restore_guard.high_water_mark import Memory, Remembered
+from shared.tenants.model import NewTenant
 
 
 class World:

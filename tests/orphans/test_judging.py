@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.orphan import Cause, Kind, Known, Stamped, judged
-from shared.domain.tenant import Status
+from shared.orphans.model import Cause, Kind, Known, Stamped, judged
+from shared.tenants.model import Status
 from tests.stand_ins import OTHER_ID, TENANT_ID, tenant
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)

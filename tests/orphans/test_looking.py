@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.control_plane.orphan_watch import OrphanWatch
-from shared.domain.operation import Mode
-from shared.domain.orphan import Kind, OrphanQuery, Stamped
-from shared.domain.tenant import NewTenant
+from shared.operations.model import Mode
+from shared.orphans.model import Kind, OrphanQuery, Stamped
+from shared.orphans.scanner import OrphanWatch
+from shared.tenants.model import NewTenant
 from tests.stand_ins import fault
 from tests.yard import Yard
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.domain.access import Actor
-from shared.domain.errors import Forbidden, NotFound, NotRemovable
-from shared.domain.orphan import Orphan
+from shared.core.errors import Forbidden, NotFound, NotRemovable
+from shared.orphans.model import Orphan
+from shared.provisioning.policy import Actor
 from tests.stand_ins import fault, writes
 from tests.yard import Yard
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.control_plane.orphan_watch import OrphanWatch
-from shared.domain.orphan import Kind, Stamped
+from shared.orphans.model import Kind, Stamped
+from shared.orphans.scanner import OrphanWatch
 from tests.yard import Yard
 
 

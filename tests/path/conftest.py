@@ -16,17 +16,17 @@ import requests
 
 from sandbox.processes import end, free_port, spawn
 from sandbox.services import Valkey
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.control_plane.opening import open_control_plane
-from shared.dispatch.names import QUEUES
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.domain.tenant import NewTenant
-from shared.domain.views import TenantView
-from shared.settings import Settings, read_settings
-from shared.store.opening import open_store
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.application.services import open_control_plane
+from shared.application.store import open_store
+from shared.config.settings import Settings, read_settings
+from shared.messaging.queues import QUEUES
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.tenants.model import NewTenant
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
 from tests.warm import start_warm
@@ -101,7 +101,7 @@ class Platform:
             time.sleep(0.05)
 
     def start_sweep(self) -> subprocess.Popen[bytes]:
-        return self._begin(["worker.sweep"], self._folder / f"sweep-{len(self._running)}.log", {})
+        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", {})
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))

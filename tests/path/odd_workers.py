@@ -12,14 +12,14 @@ from typing import Any
 
 from celery.signals import task_received
 
-from shared.domain.faults import Outcome
-from shared.domain.operation import Action
-from shared.domain.recipes import OCIS
-from shared.settings import read_settings
+from shared.config.settings import read_settings
+from shared.integrations.outcomes import Outcome
+from shared.operations.model import Action
+from shared.tenants.transitions import OCIS
 from worker.app import create_worker
-from worker.steps.registry import STEPS, Functions
-from worker.steps.work import Work
-from worker.watchdog import Watchdog
+from worker.execution.watchdog import Watchdog
+from worker.integrations.registry import STEPS, Functions
+from worker.integrations.step_context import Work
 
 
 def _hang(work: Work, client: Any) -> Outcome:

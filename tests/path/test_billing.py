@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.processes import end
-from sandbox.stand_ins.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeStandIn
 from tests.path.conftest import Platform
 from tests.stand_ins import fault
 

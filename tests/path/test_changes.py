@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from shared.domain.operation import Mode, Operation, OperationStatus
-from shared.domain.tenant import Status, TenantPatch
+from shared.operations.model import Mode, Operation, OperationStatus
+from shared.tenants.model import Status, TenantPatch
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import fault, writes

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.domain.event import Event
-from shared.domain.operation import Operation
-from shared.domain.ownership import DomainState
-from shared.domain.tenant import NewTenant, Status
-from shared.domain.views import DomainView
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.domains.verification import DomainState
+from shared.events.model import Event
+from shared.operations.model import Operation
+from shared.provisioning.exports import DomainView
+from shared.tenants.model import NewTenant, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import publish, withdraw

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from shared.domain.errors import ActionNotPossible
-from shared.domain.operation import OperationStatus
-from shared.domain.tenant import NewTenant, Owner, Status
-from shared.domain.views import TenantView
+from shared.core.errors import ActionNotPossible
+from shared.operations.model import OperationStatus
+from shared.provisioning.exports import TenantView
+from shared.tenants.model import NewTenant, Owner, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import fault

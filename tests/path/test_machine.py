@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import requests
 
-from shared.domain.operation import StepStatus
-from shared.domain.tenant import Status
+from shared.operations.model import StepStatus
+from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import fault
-from worker.watchdog import EXIT_CODE
+from worker.execution.watchdog import EXIT_CODE
 
 MANY = 12
 SLOTS = 3

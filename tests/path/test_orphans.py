@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from shared.domain.orphan import Orphan, OrphanQuery
+from shared.orphans.model import Orphan, OrphanQuery
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shared.domain.operation import Mode, OperationStatus
+from shared.operations.model import Mode, OperationStatus
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.stand_ins import writes

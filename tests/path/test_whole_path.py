@@ -12,10 +12,10 @@ import redis
 import requests
 
 from sandbox.services import Valkey
-from shared.dispatch.envelope import TaskCall, lone_letter
-from shared.dispatch.names import FINALIZE, QUEUES
-from shared.domain.operation import Mode, OperationStatus
-from shared.domain.tenant import Status
+from shared.messaging.chord_messages import TaskCall, lone_letter
+from shared.messaging.queues import FINALIZE, QUEUES
+from shared.operations.model import Mode, OperationStatus
+from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.stand_ins import API_TOKEN, fault, writes
 

@@ -20,10 +20,10 @@ from click.testing import CliRunner, Result
 
 from platformctl.__main__ import cli as program
 from platformctl.commands.completion import PROGRAM
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.control_plane.settlement import settle
-from shared.domain.faults import Refused, failed, ok
-from shared.store.opening import Store
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.application.store import Store
+from shared.integrations.outcomes import Refused, failed, ok
+from shared.provisioning.settlement import settle
 from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
 
 ROOT = Path(__file__).parents[2]

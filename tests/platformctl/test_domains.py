@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.control_plane.domain_watch import DomainWatch
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.settings import Settings
-from shared.store.opening import Store
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.starter import Starter
 from tests.platformctl.conftest import Cli
 from tests.stand_ins import fault, publish
-from worker.domain_looks import DomainLooks
-from worker.integrations.dns_lookup import DnsLookup
+from worker.dns_lookup import DnsLookup
+from worker.jobs.domain_checks import DomainLooks
 
 
 @pytest.fixture

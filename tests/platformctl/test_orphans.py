@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.domain.orphan import Cause
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.orphans.model import Cause
 from tests.api.world import ORPHAN
 from tests.platformctl.conftest import Cli
 

@@ -15,8 +15,8 @@ from platformctl.sign_in.issuer import Client, Issuer
 from platformctl.sign_in.store import SignIn, Store
 from platformctl.sign_in.tokens import SignedIn
 from platformctl.transport import open_http
-from sandbox.stand_ins.authentik.oidc import OidcClient
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.oidc import OidcClient
+from sandbox.simulators.authentik.server import AuthentikStandIn
 from tests.api.conftest import Issuer as People
 from tests.platformctl.conftest import Cli, person
 from tests.stand_ins import fault

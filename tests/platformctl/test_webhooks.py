@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.config.settings import Settings
 from tests.platformctl.conftest import Cli
 from tests.webhooks.receiver import Receiver
-from worker.webhooks.courier import open_courier
+from worker.jobs.webhook_delivery.delivery_loop import open_courier
 
 URL = "https://hooks.acme.test/take"
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikStandIn
 from tests.stand_ins import API_TOKEN, fault
 
 ME, USERS, GROUPS = "/api/v3/core/users/me/", "/api/v3/core/users/", "/api/v3/core/groups/"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
 from tests.contracts.ocis_objects import V1, Spaces
 from tests.contracts.real_or_stand_in import Server
 from tests.stand_ins import API_TOKEN, fault

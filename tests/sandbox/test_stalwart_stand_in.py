@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_stand_in import Server
 from tests.stand_ins import API_TOKEN, fault

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane
-from shared.control_plane.settlement import settle
-from shared.domain.access import Actor
-from shared.domain.faults import Outcome, Refused, Result, failed, ok
-from shared.domain.operation import Operation, OperationStatus
-from shared.domain.switch import Hold
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
+from shared.operations.model import Operation, OperationStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.switches.model import Hold
 
 LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
 Create = Callable[..., TenantView]

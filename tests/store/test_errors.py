@@ -16,13 +16,13 @@ from pymongo.errors import (
     WriteError,
 )
 
-from shared.control_plane.opening import ControlPlane
-from shared.domain.access import Actor
-from shared.domain.errors import StoreUnavailable
-from shared.domain.switch import Switch
-from shared.settings import Settings
-from shared.store.mongo import Transaction, insert, our_errors
-from shared.store.opening import Store
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import Transaction, insert, our_errors
+from shared.provisioning.policy import Actor
+from shared.switches.model import Switch
 
 STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "operation was interrupted"}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from shared.domain.event import Author, NewEvent
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.events.model import Author, NewEvent
 
 
 def append(store: Store, action: str) -> None:

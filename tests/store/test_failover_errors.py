@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pymongo.errors import NotPrimaryError, OperationFailure, PyMongoError, WTimeoutError
 
-from shared.domain.errors import StoreUnavailable
-from shared.store.mongo import our_errors
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import our_errors
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane import settlement
-from shared.control_plane.settlement import settle
-from shared.domain.errors import StoreUnavailable
-from shared.domain.tenant import NewTenant
-from shared.store import users
+from shared.accounts import user_repository as users
+from shared.core.errors import StoreUnavailable
+from shared.provisioning import settlement
+from shared.provisioning.settlement import settle
+from shared.tenants.model import NewTenant
 from tests.yard import Yard
 
 PEOPLE = 47

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane
-from shared.control_plane.settlement import settle
-from shared.domain.access import Actor
-from shared.domain.faults import Outcome, Refused, failed, ok
-from shared.domain.operation import Operation, OperationStatus
-from shared.domain.tenant import Tenant
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Outcome, Refused, failed, ok
+from shared.operations.model import Operation, OperationStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.tenants.model import Tenant
 
 RECORDS = [{"domain": "acme.test", "name": "acme.test", "type": "TXT", "value": "v=spf1 $now -all"}]
 FOUND = replace(ok(), found={"dnsRecords": RECORDS})

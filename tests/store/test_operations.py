@@ -12,19 +12,19 @@ import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
 
-from shared.control_plane.drift import DriftWatch
-from shared.control_plane.opening import ControlPlane
-from shared.control_plane.settlement import settle
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.errors import OperationInProgress
-from shared.domain.faults import Outcome, Refused, Result, failed, ok, skipped
-from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
-from shared.store.operations import Claim
+from shared.application.services import ControlPlane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.core.errors import OperationInProgress
+from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok, skipped
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
+from shared.operations.repository import Claim
+from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.provisioning.starter import Starter
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 STEPS = ("authentik", "stalwart", "ocis")

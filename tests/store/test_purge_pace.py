@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.domain.access import Actor
-from shared.domain.errors import Forbidden
-from shared.domain.tenant import NewTenant
+from shared.core.errors import Forbidden
+from shared.provisioning.policy import Actor
+from shared.tenants.model import NewTenant
 from tests.yard import Yard
 
 

@@ -10,12 +10,12 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from shared.domain.access import Scope
-from shared.domain.orphan import OrphanQuery
-from shared.domain.recipes import INTEGRATIONS
-from shared.domain.views import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.orphans.model import OrphanQuery
+from shared.provisioning.exports import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
+from shared.provisioning.policy import Scope
+from shared.tenants.transitions import INTEGRATIONS
 
 ID = "65f0c0ffee65f0c0ffee65f0"
 OWN = Scope(tenant_ids=(ID,), partner_id=ID)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane
-from shared.control_plane.settlement import settle
-from shared.domain.access import Actor
-from shared.domain.errors import ActionNotPossible
-from shared.domain.faults import Outcome, Refused, failed, ok
-from shared.domain.operation import Operation, OperationStatus
-from shared.domain.tenant import NewTenant, Owner
-from shared.domain.views import TenantView
-from shared.store.opening import Store
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.core.errors import ActionNotPossible
+from shared.integrations.outcomes import Outcome, Refused, failed, ok
+from shared.operations.model import Operation, OperationStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.tenants.model import NewTenant, Owner
 
 TAKEN = failed(Refused("taken"))
 

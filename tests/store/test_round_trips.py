@@ -9,15 +9,15 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from api.answers.tenants import written
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.domain.errors import NotFound, UnknownUser
-from shared.domain.tenant import NewTenant
-from shared.domain.views import TenantQuery, TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from api.schemas.tenants import written
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.core.errors import NotFound, UnknownUser
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.exports import TenantQuery, TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.tenants.model import NewTenant
 
 
 class Counter(CommandListener):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 from multiprocessing.synchronize import Barrier
 
-from api.seed import prepare_in_background
-from shared.control_plane.opening import open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.settings import Settings, read_settings
-from shared.store.opening import open_store
+from api.startup import prepare_in_background
+from shared.application.services import open_control_plane
+from shared.application.store import open_store
+from shared.config.settings import Settings, read_settings
+from shared.operations.dispatcher import Dispatcher
 from tests.warm import PRELOADED
 
 MANY = 10

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane.life import LifeCases
-from shared.control_plane.opening import open_control_plane
-from shared.control_plane.settlement import settle
-from shared.control_plane.starting import Starter
-from shared.dispatch.sender import Dispatcher
-from shared.domain.errors import ActionNotPossible
-from shared.domain.operation import Action, Mode
-from shared.domain.tenant import NewTenant, Status
+from shared.application.services import open_control_plane
+from shared.core.errors import ActionNotPossible
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Action, Mode
+from shared.provisioning.lifecycle import LifeCases
+from shared.provisioning.settlement import settle
+from shared.provisioning.starter import Starter
+from shared.tenants.model import NewTenant, Status
 from tests.yard import Yard
 
 

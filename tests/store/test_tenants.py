@@ -9,16 +9,16 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor, Caller
-from shared.domain.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
-from shared.domain.operation import Mode
-from shared.domain.tenant import NewTenant
-from shared.domain.user import Role
-from shared.domain.views import TenantQuery, TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.accounts.user import Role
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.core.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode
+from shared.provisioning.exports import TenantQuery, TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.tenants.model import NewTenant
 
 Create = Callable[..., TenantView]
 

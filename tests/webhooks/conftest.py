@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.control_plane.webhooks import webhook_sealer
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.views import DeliveryQuery
-from shared.domain.webhook import DeliveryRecord, NewWebhook, Webhook
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.exports import DeliveryQuery
+from shared.provisioning.policy import Actor
+from shared.webhooks.model import DeliveryRecord, NewWebhook, Webhook
+from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
-from worker.webhooks.attempt import Attempts
-from worker.webhooks.courier import Courier
-from worker.webhooks.fan_out import FanOut
-from worker.webhooks.sender import WebhookSender
+from worker.jobs.webhook_delivery.attempt import Attempts
+from worker.jobs.webhook_delivery.delivery_loop import Courier
+from worker.jobs.webhook_delivery.outbox_relay import FanOut
+from worker.jobs.webhook_delivery.safe_client import WebhookSender
 
 LOOPBACK = "127.0.0.0/8"
 QUICK = (0.05, 0.1, 0.1)

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.stand_ins.server import StandIn
+from sandbox.simulators.server import StandIn
 
 
 class Receiver(StandIn):

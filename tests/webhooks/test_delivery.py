@@ -6,12 +6,12 @@ import json
 import time
 from collections import Counter
 
-from shared.domain.signature import verify
-from shared.domain.webhook import NewWebhook
+from shared.core.signatures import verify
+from shared.webhooks.model import NewWebhook
 from tests.stand_ins import fault
 from tests.webhooks.conftest import Post, Run, until
 from tests.webhooks.receiver import Receiver
-from worker.webhooks.fan_out import FanOut
+from worker.jobs.webhook_delivery.outbox_relay import FanOut
 
 
 def ids(receiver: Receiver) -> list[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.control_plane.settlement import settle
-from shared.domain.errors import NotFound
-from shared.domain.faults import ok
-from shared.domain.tenant import NewTenant
-from shared.domain.views import TenantView
-from shared.domain.webhook import NewWebhook, Webhook
-from shared.settings import Settings
+from shared.config.settings import Settings
+from shared.core.errors import NotFound
+from shared.integrations.outcomes import ok
+from shared.provisioning.exports import TenantView
+from shared.provisioning.settlement import settle
+from shared.tenants.model import NewTenant
+from shared.webhooks.model import NewWebhook, Webhook
 from tests.webhooks.conftest import Post, Run, until
-from worker.webhooks.ending import remove_ended
+from worker.jobs.webhook_delivery.cleanup import remove_ended
 
 
 def grown(post: Post, partner_id: str | None = None, slug: str = "acme") -> TenantView:

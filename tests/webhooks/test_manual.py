@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.signature import HEADER, REPLAY_WINDOW, new_secret, signed_headers
-from worker.webhooks.schedule import HOUR, MINUTE, WAITS
+from shared.core.signatures import HEADER, REPLAY_WINDOW, new_secret, signed_headers
+from worker.jobs.webhook_delivery.backoff import HOUR, MINUTE, WAITS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 BODY = b'{"id":"1","action":"tenant.created"}'

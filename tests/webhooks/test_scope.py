@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import pytest
 
-from shared.domain.access import Actor
-from shared.domain.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
-from shared.domain.tenant import NewTenant, Tenant
-from shared.domain.user import NewUser, Role
-from shared.domain.webhook import MOST_PER_OWNER, NewWebhook, Owner, Webhook
+from shared.accounts.user import NewUser, Role
+from shared.core.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
+from shared.provisioning.policy import Actor
+from shared.tenants.model import NewTenant, Tenant
+from shared.webhooks.model import MOST_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE
 from tests.webhooks.conftest import Post, Run, until
 

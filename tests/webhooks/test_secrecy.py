@@ -8,13 +8,13 @@ import bson
 import pymongo
 import pytest
 
-from shared.control_plane.opening import open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.errors import ActionNotPossible
-from shared.domain.sealing import Sealer, Unsealable
-from shared.domain.webhook import NewWebhook
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.services import open_control_plane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.encryption import Sealer, Unsealable
+from shared.core.errors import ActionNotPossible
+from shared.operations.dispatcher import Dispatcher
+from shared.webhooks.model import NewWebhook
 from tests.webhooks.conftest import Post, Run, until
 
 KEYS = ("an old key of some length", "another key of some length")

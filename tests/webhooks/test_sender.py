@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stand_ins.dns.server import DnsStandIn
-from shared.domain.faults import Unavailable
-from shared.domain.reasons import DELIVERY_REASONS
-from shared.domain.signature import new_secret, signed_headers, verify
+from sandbox.simulators.dns.server import DnsStandIn
+from shared.core.signatures import new_secret, signed_headers, verify
+from shared.integrations.outcomes import Unavailable
+from shared.integrations.reasons import DELIVERY_REASONS
 from tests.stand_ins import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
-from worker.integrations.dns_lookup import DnsLookup
-from worker.webhooks.sender import Delivered, Delivery, WebhookSender
+from worker.dns_lookup import DnsLookup
+from worker.jobs.webhook_delivery.safe_client import Delivered, Delivery, WebhookSender
 
 LOOPBACK = ("127.0.0.0/8",)
 BODY = b'{"type":"tenant.active"}'

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.signature import HEADER, BadSignature, new_secret, signed_headers, verify
-from worker.webhooks.schedule import WAITS, wait_after
+from shared.core.signatures import HEADER, BadSignature, new_secret, signed_headers, verify
+from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
 
 NOW = 1_800_000_000
 BODY = b'{"type":"tenant.active"}'

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from shared.dispatch.sender import Dispatcher
-from shared.domain.faults import Outcome, ok
-from shared.domain.operation import Action, Operation
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store
-from worker.runner import Runner
-from worker.slots import Slots
-from worker.steps.work import Work
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Outcome, ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Action, Operation
+from shared.provisioning.exports import TenantView
+from worker.execution.bulkhead import Slots
+from worker.execution.runner import Runner
+from worker.integrations.step_context import Work
 
 Function = Callable[[Work, Any], Outcome]
 STEPS = ("authentik", "stalwart", "ocis")

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.domain.faults import Refused, Result, Unavailable
-from shared.domain.tenant import Owner
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.tenants.model import Owner
 from tests.stand_ins import API_TOKEN, Saved, fault
-from worker.deadline import within
-from worker.integrations.authentik import Authentik
-from worker.integrations.json_api import BearerToken, JsonApi
-from worker.steps.access import close_access, ensure_access
-from worker.steps.identity import ensure_group
-from worker.steps.work import Work
+from worker.http.deadline import within
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import ensure_group
+from worker.integrations.authentik.membership import close_access, ensure_access
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 #: what the step needs, but for seeing people

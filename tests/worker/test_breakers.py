@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.faults import Fault, Outcome, Refused, Unavailable, ok
-from shared.domain.operation import Operation, StepStatus
-from shared.domain.switch import CREDENTIALS_SPAN, Span
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
+from shared.application.services import ControlPlane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Fault, Outcome, Refused, Unavailable, ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Operation, StepStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.switches.model import CREDENTIALS_SPAN, Span
 from tests.worker.conftest import Rig, raising
-from worker.steps.work import Work
+from worker.integrations.step_context import Work
 
 LIMIT = 3
 LONG = Span(300, 3000)

@@ -12,24 +12,25 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.server import StandIn
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Fault, Outcome, Result, failed
-from shared.domain.reasons import REASONS
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.server import StandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Fault, Outcome, Result, failed
+from shared.integrations.reasons import REASONS
 from tests.stand_ins import API_TOKEN, Saved, fault
-from worker.deadline import within
-from worker.integrations import jmap, json_api
-from worker.integrations.authentik import Authentik
-from worker.integrations.jmap import Jmap
-from worker.integrations.json_api import BearerToken, JsonApi
-from worker.integrations.ocis import Ocis
-from worker.integrations.stalwart import Stalwart
-from worker.steps.files import ensure_files
-from worker.steps.identity import ensure_group
-from worker.steps.mail import ensure_mail
-from worker.steps.work import Work
+from worker.http import json_client as json_api
+from worker.http.deadline import within
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import ensure_group
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.space import ensure_files
+from worker.integrations.stalwart import jmap
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
 
 PRODUCTS = ("authentik", "stalwart", "ocis")
 #: what an attempt ends as: its result, and but for "ok" its reason

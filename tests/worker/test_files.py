@@ -9,19 +9,19 @@ from typing import Any, cast
 import pytest
 from requests.auth import HTTPBasicAuth
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from sandbox.stand_ins.ocis.server import OcisStandIn
-from sandbox.stand_ins.ocis.spaces import Space as StoredSpace
-from shared.domain.faults import Outcome, Refused, Result, Unavailable
-from shared.domain.stamp import Stamper
-from shared.settings import read_settings
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.spaces import Space as StoredSpace
+from shared.config.settings import read_settings
+from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.integrations.ownership_marker import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
-from worker.deadline import within
-from worker.integrations import ocis as integration
-from worker.integrations.json_api import JsonApi
-from worker.integrations.ocis import Ocis
-from worker.steps.files import EMPTY_LOOKS, close_files, ensure_files, remove_files, space_name
-from worker.steps.work import Work
+from worker.http.deadline import within
+from worker.http.json_client import JsonApi
+from worker.integrations.ocis import client as integration
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.space import EMPTY_LOOKS, close_files, ensure_files, remove_files, space_name
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 

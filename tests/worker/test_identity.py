@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.authentik.server import AuthentikStandIn
-from shared.domain.faults import Missing, Outcome, Refused, Result, Unavailable
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.integrations.outcomes import Missing, Outcome, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
-from worker.integrations.authentik import Authentik
-from worker.integrations.json_api import BearerToken, JsonApi
-from worker.steps.access import close_access
-from worker.steps.identity import ensure_group, remove_group
-from worker.steps.work import Work
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import ensure_group, remove_group
+from worker.integrations.authentik.membership import close_access
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 STAMP = {

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Fault, Refused, Result, Unavailable
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Fault, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, TENANT_ID, fault
-from worker.deadline import within
-from worker.integrations.jmap import Jmap
-from worker.integrations.jmap_sharing import Call, SharedRequests
-from worker.integrations.json_api import BearerToken, JsonApi
-from worker.integrations.stalwart import Stalwart
-from worker.steps.mail import ensure_mail
-from worker.steps.work import Work
+from worker.http.deadline import within
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.jmap_batching import Call, SharedRequests
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 Request = list[list[Any]]

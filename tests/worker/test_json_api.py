@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.contextvars import bound_contextvars
 
-from sandbox.stand_ins.server import StandIn
-from shared.domain.faults import Refused, Unavailable
+from sandbox.simulators.server import StandIn
+from shared.integrations.outcomes import Refused, Unavailable
 from tests.stand_ins import fault
-from worker.deadline import within
-from worker.integrations.json_api import BearerToken, JsonApi
+from worker.http.deadline import within
+from worker.http.json_client import BearerToken, JsonApi
 
 
 class Echo(StandIn):

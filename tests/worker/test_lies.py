@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from shared.domain.faults import Fault, Outcome, Result, failed
+from shared.integrations.outcomes import Fault, Outcome, Result, failed
 from tests.stand_ins import Saved, fault
 from tests.worker.test_every_fault import Product, products
-from worker.deadline import within
+from worker.http.deadline import within
 
 __all__ = ["products"]
 NAMES = ("authentik", "stalwart", "ocis")

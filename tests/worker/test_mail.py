@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Refused, Result, Unavailable
-from shared.domain.plans import Plan
-from shared.domain.stamp import Stamper
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.config.plans import Plan
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.ownership_marker import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
-from worker.integrations.jmap import Jmap
-from worker.integrations.json_api import BearerToken, JsonApi
-from worker.integrations.stalwart import Furnishing, Stalwart, TenantMode
-from worker.steps.mail import ensure_mail
-from worker.steps.work import Work
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.stalwart.client import Furnishing, Stalwart, TenantMode
+from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 
@@ -321,8 +321,8 @@ def test_what_is_done_while_keys_are_made_is_not_waited_again(
     work: Errand, monkeypatch: pytest.MonkeyPatch, saving: float, looking: float, pauses: list[float]
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("worker.steps.mail.time", clock)
-    monkeypatch.setattr("worker.steps.mail_keys.time", clock)
+    monkeypatch.setattr("worker.integrations.stalwart.provision.time", clock)
+    monkeypatch.setattr("worker.integrations.stalwart.dkim.time", clock)
 
     def saves(**_: Any) -> None:
         clock.now += saving
@@ -379,7 +379,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.integrations.jmap.CROWD_PATIENCE", 0.4)
+    monkeypatch.setattr("worker.integrations.stalwart.jmap.CROWD_PATIENCE", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
     with pytest.raises(Unavailable, match="throttled") as refusal:
         ensure_mail(work("stalwart"), mail)

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Outcome, Refused, Result, Unavailable
-from shared.domain.tenant import NewTenant
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.tenants.model import NewTenant
 from tests.stand_ins import Saved, fault
 from tests.worker.test_mail import client, control
 from tests.yard import Yard
-from worker.integrations.stalwart import Stalwart
-from worker.steps.mail import ensure_mail
-from worker.steps.mail_closing import close_mail, remove_mail
-from worker.steps.work import Work
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.deprovision import close_mail, remove_mail
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
 DOMAINS = ("acme.test", "acme.org")

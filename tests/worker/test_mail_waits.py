@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.stand_ins.stalwart.server import StalwartStandIn
-from shared.domain.faults import Result
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Result
 from tests.stand_ins import Saved
 from tests.worker.test_mail import Errand, client, objects, sets
-from worker.integrations.stalwart import Stalwart
-from worker.steps.mail import ensure_mail
-from worker.steps.mail_closing import close_mail
-from worker.steps.work import Work
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.deprovision import close_mail
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
 
 
 @pytest.fixture

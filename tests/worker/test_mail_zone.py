@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.stand_ins.stalwart.keys import zone_file
-from shared.domain.dns_records import Presence, Record, compare
-from shared.domain.faults import Unavailable
-from worker.integrations.mail_zone import zone_records
+from sandbox.simulators.stalwart.keys import zone_file
+from shared.domains.dns_records import Presence, Record, compare
+from shared.integrations.outcomes import Unavailable
+from worker.integrations.stalwart.zone_file import zone_records
 
 ZONE = """\
 v1-rsa._domainkey.acme.test. IN TXT (

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from pymongo.collection import Collection
 
-from shared.control_plane.settlement import settle
-from shared.dispatch.sender import Dispatcher
-from shared.domain.faults import ok
-from shared.domain.operation import Operation
-from shared.domain.switch import Hold
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Operation
+from shared.provisioning.settlement import settle
+from shared.switches.model import Hold
 from tests.worker.conftest import STEPS, Rig, run_all
-from worker.sweeping import Sweep
+from worker.jobs.scheduler_loop import Sweep
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ from datetime import timedelta
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.broker_address import BrokerAddress
-from shared.domain.faults import Refused
-from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
-from shared.domain.tenant import NewTenant, Status
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store
+from shared.config.broker_url import BrokerAddress
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Refused
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.tenants.model import NewTenant, Status
 from tests.worker.conftest import STEPS, Rig, raising, run_all
-from worker.sweeping import Sweep
+from worker.jobs.scheduler_loop import Sweep
 
 
 @pytest.fixture

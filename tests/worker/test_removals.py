@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.domain.access import Actor
-from shared.domain.errors import Forbidden, OperationInProgress
-from shared.domain.operation import Mode, StepRecord
-from shared.domain.tenant import NewTenant, TenantPatch
-from shared.domain.user import Role
+from shared.accounts.user import Role
+from shared.core.errors import Forbidden, OperationInProgress
+from shared.operations.model import Mode, StepRecord
+from shared.provisioning.policy import Actor
+from shared.tenants.model import NewTenant, TenantPatch
 from tests.stand_ins import TENANT_ID
 from tests.yard import Yard
-from worker.steps.work import Work
+from worker.integrations.step_context import Work
 
 DOMAINS = tuple(f"d{number}.test" for number in range(4))
 

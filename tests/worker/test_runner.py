@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from shared.control_plane.opening import ControlPlane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.faults import Missing, Outcome, Refused, Unavailable, ok
-from shared.domain.operation import Mode, Operation, OperationStatus, StepStatus
-from shared.domain.reasons import REASONS
-from shared.domain.tenant import Status, Tenant
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.mongo import Transaction
-from shared.store.opening import Store
-from shared.store.tenants import Tenants
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.db.documents import Transaction
+from shared.integrations.outcomes import Missing, Outcome, Refused, Unavailable, ok
+from shared.integrations.reasons import REASONS
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.tenants.model import Status, Tenant
+from shared.tenants.repository import Tenants
 from tests.worker.conftest import STEPS, Rig, raising, run_all
-from worker.deadline import remaining
-from worker.steps.work import Work
+from worker.http.deadline import remaining
+from worker.integrations.step_context import Work
 
 
 def test_when_all_steps_are_ok_the_tenant_turns_active(

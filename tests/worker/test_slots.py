@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import redis
 
-from shared.domain.faults import Outcome, ok
-from shared.domain.operation import Operation
+from shared.integrations.outcomes import Outcome, ok
+from shared.operations.model import Operation
 from tests.worker.conftest import Rig
-from worker.slots import Slots
-from worker.steps.work import Work
-from worker.watchdog import Watchdog
+from worker.execution.bulkhead import Slots
+from worker.execution.watchdog import Watchdog
+from worker.integrations.step_context import Work
 
 
 class Slow:

@@ -12,18 +12,18 @@ import redis
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from shared.control_plane.opening import ControlPlane, open_control_plane
-from shared.dispatch.sender import Dispatcher
-from shared.domain.access import Actor
-from shared.domain.broker_address import BrokerAddress
-from shared.domain.errors import StoreUnavailable
-from shared.domain.faults import ok
-from shared.domain.operation import OperationStatus
-from shared.domain.tenant import NewTenant, Status
-from shared.settings import Settings
-from shared.store.mongo import Transaction
-from shared.store.opening import Store, open_store
-from worker.sweeping import Sweep
+from shared.application.services import ControlPlane, open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.broker_url import BrokerAddress
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import Transaction
+from shared.integrations.outcomes import ok
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import OperationStatus
+from shared.provisioning.policy import Actor
+from shared.tenants.model import NewTenant, Status
+from worker.jobs.scheduler_loop import Sweep
 
 STEPS = ("authentik", "stalwart", "ocis")
 

@@ -16,14 +16,14 @@ import redis
 from bson import ObjectId
 from pymongo import WriteConcern
 
-import worker.sweeping
-from shared.dispatch import sender
-from shared.dispatch.sender import FULL_QUEUE, Dispatcher
-from shared.domain.operation import Operation
-from shared.domain.views import TenantView
-from shared.settings import Settings
-from shared.store.opening import Store, open_store
-from worker.sweeping import BATCH, Sweep, sweep_until
+import worker.jobs.scheduler_loop
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings
+from shared.operations import dispatcher as sender
+from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
+from shared.operations.model import Operation
+from shared.provisioning.exports import TenantView
+from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
 
 STEPS = ("authentik", "stalwart", "ocis")
 Backlog = Callable[[int], None]

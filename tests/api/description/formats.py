@@ -8,7 +8,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from api.fields import PRINTABLE
+from api.schemas.fields import PRINTABLE
 
 _LABEL = st.from_regex(r"[a-z]([a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 _TOP = st.sampled_from(["com", "de", "example.org", "xn--p1ai", "münchen"])

@@ -1,0 +1,72 @@
+"""Idempotency-Key on POST: the first answer is kept for a day and given again, so that asking twice does once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import structlog
+from flask import Flask, Response, g, request
+
+from api.http.problem_details import Problem
+from api.http.request_body import raw_body
+from shared.core.errors import StoreUnavailable
+from shared.db.idempotency_keys import Idempotency, KeptAnswer, Turn
+
+log = structlog.get_logger(__name__)
+
+HEADER = "Idempotency-Key"
+ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
+#: headers that are part of the first answer; the others are made anew each time
+KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
+
+
+def heed_idempotency_keys(app: Flask, kept: Idempotency) -> None:
+    """Put it around every POST of a known caller. Call after the guard is in place."""
+
+    @app.before_request
+    def begin() -> Response | None:
+        key = request.headers.get(HEADER)
+        if key is None or request.method != "POST" or request.endpoint is None or "caller" not in g:
+            return None
+        if not ACCEPTED.fullmatch(key):
+            raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
+        turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
+        if isinstance(turn, KeptAnswer):
+            return Response(turn.body, turn.status, {**turn.headers, "Idempotency-Replayed": "true"})
+        g.turn = turn
+        return None
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        turn: Turn | None = g.pop("turn", None)
+        if turn is not None:
+            try:
+                _hand_back(kept, turn, response)
+            except StoreUnavailable:
+                # the answer stands; asking again meets the record's own unique names once the turn's time is up
+                log.warning("idempotency.not_kept")
+        return response
+
+
+def _hand_back(kept: Idempotency, turn: Turn, response: Response) -> None:
+    """Keep what is final; after "not now", and after "who are you", the same key may be tried again."""
+    if response.status_code >= 500 or g.get("is_retryable", False) or g.get("is_unheard", False):
+        kept.release(turn)
+        return
+    headers = {name: response.headers[name] for name in KEPT if name in response.headers}
+    kept.keep(turn, KeptAnswer(response.status_code, headers, g.get("kept_body") or response.get_data()))
+
+
+def _fingerprint() -> str:
+    parts = (request.method, request.path, request.query_string.decode("latin-1"), raw_body().decode("latin-1"))
+    return _digest(*parts)
+
+
+def _digest(*parts: str) -> str:
+    """One hash over parts that cannot run into each other."""
+    whole = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        whole.update(len(encoded).to_bytes(8, "big") + encoded)
+    return whole.hexdigest()

@@ -1,0 +1,129 @@
+"""Every error as RFC 9457 `application/problem+json`. The one table that gives domain errors an HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from api.schemas.service import ProblemAnswer
+from shared.core import errors
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[type[errors.DomainError], int] = {
+    errors.NotFound: 404,
+    errors.Forbidden: 403,
+    errors.UnknownUser: 403,
+    errors.WrongSurface: 403,
+    errors.InvalidInput: 400,
+    errors.SlugTaken: 409,
+    errors.DomainTaken: 409,
+    errors.SubjectTaken: 409,
+    errors.SubscriptionExists: 409,
+    errors.PartnerInUse: 409,
+    errors.TooManyWebhooks: 409,
+    errors.UnknownReference: 409,
+    errors.StaleVersion: 412,
+    errors.KeyReused: 422,
+    errors.KeyInProgress: 409,
+    errors.OperationInProgress: 409,
+    errors.ActionNotPossible: 409,
+    errors.NotRemovable: 409,
+    errors.ObserveOnly: 409,
+    errors.CheckedRecently: 429,
+    errors.StoreUnavailable: 503,
+}
+
+#: what the HTTP layer itself refuses: status to (code, sentence)
+HTTP_CODES = {
+    400: ("bad_request", "The request cannot be read."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    413: ("body_too_large", "The body is larger than 64 KiB."),
+    415: ("unsupported_media_type", "Send JSON, with Content-Type: application/json."),
+    500: ("internal_error", "Something went wrong here; report it with the requestId."),
+}
+
+
+class Problem(Exception):
+    """A refusal that only HTTP knows of (tokens, media types, malformed bodies)."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.retryable = retryable
+        self.headers = dict(headers or {})
+
+
+def answer_problems(app: Flask) -> None:
+    """Make the app answer every error, its own and Flask's, as a problem."""
+    app.register_error_handler(Problem, _of_problem)
+    app.register_error_handler(errors.DomainError, _of_domain_error)
+    app.register_error_handler(HTTPException, _of_http_exception)
+    app.register_error_handler(Exception, _of_bug)
+
+
+def _of_problem(problem: Problem) -> Response:
+    return _answer(problem.status, problem.code, problem.detail, problem.retryable, headers=problem.headers)
+
+
+def _of_domain_error(error: errors.DomainError) -> Response:
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.InvalidInput):
+        extra["errors"] = [{"pointer": flaw.pointer, "detail": flaw.detail} for flaw in error.flaws]
+    if isinstance(error, errors.OperationInProgress):
+        extra["operation"] = error.operation_id
+    if isinstance(error, errors.UnknownReference):
+        extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
+    headers = {"Retry-After": str(error.retry_after)} if error.retryable else {}
+    # the answer says how to get a record, and then to ask the same again
+    g.is_unheard = isinstance(error, errors.UnknownUser)
+    return _answer(STATUS[type(error)], error.code, str(error), error.retryable, extra, headers)
+
+
+def _of_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    code, detail = HTTP_CODES.get(status, ("bad_request", error.name + "."))
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return _answer(status, code, detail, False, headers=headers)
+
+
+def _of_bug(error: Exception) -> Response:
+    log.exception("request.bug", method=request.method, route=str(request.url_rule))
+    return _of_http_exception(InternalServerError())
+
+
+def _answer(
+    status: int,
+    code: str,
+    detail: str,
+    retryable: bool,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    g.is_retryable = retryable
+    body = ProblemAnswer(
+        type=f"/problems/{code.replace('_', '-')}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        instance=request.path,
+        code=code,
+        retryable=retryable,
+        request_id=g.get("request_id", ""),
+        **(extra or {}),
+    )
+    text = body.model_dump_json(by_alias=True, exclude_none=True)
+    return Response(text, status, dict(headers or {}), content_type="application/problem+json")

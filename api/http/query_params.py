@@ -1,0 +1,202 @@
+"""Query parameters: one model for each set, an unknown or malformed one is told with its name. Cursors and links."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+from flask import request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+
+from api.http.request_body import checked
+from api.schemas.fields import ObjectIdText
+from shared.core.errors import Flaw, InvalidInput
+from shared.operations.model import Mode
+from shared.orphans.model import OrphanQuery, OrphanStatus
+from shared.provisioning.exports import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
+from shared.subscriptions.model import SubscriptionStatus
+from shared.tenants.model import Status
+from shared.tenants.transitions import INTEGRATIONS
+from shared.webhooks.model import DeliveryStatus
+
+LONGEST_WAIT = 30.0
+DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
+DAY = 24 * 3600
+LONGEST_GRACE = 7 * DAY
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
+        raise ValueError(f"must be a whole number from 1 to {LARGEST_LIMIT}")
+    return value
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?", value):
+        raise ValueError(f"must be a number of seconds from 0 to {LONGEST_WAIT:.0f}")
+    return value
+
+
+def _yes_or_no(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true" if isinstance(value, str) else value
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,6}", value):
+        raise ValueError(f"must be a whole number of seconds from 0 to {LONGEST_GRACE}")
+    return value
+
+
+class Query(BaseModel):
+    """A misspelt parameter must not count as none: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class WaitQuery(Query):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the operation ends, or after so many seconds"
+    )
+
+
+class CheckWaitQuery(WaitQuery):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the check is done, or after so many seconds"
+    )
+
+
+class ReconcileQuery(WaitQuery):
+    mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
+    allow_removals: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        False, description="it may remove and disable more than one run usually may; a platform administrator's word"
+    )
+
+
+class ListQuery(Query):
+    limit: Annotated[int, BeforeValidator(_digits)] = Field(
+        DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="how many at most"
+    )
+    cursor: ObjectIdText | None = Field(None, description="as a Link header gives it, never made up")
+
+
+_FAILED: dict[str, Any] = {
+    f"step_{name}": (Literal["error"] | None, Field(None, alias=f"step.{name}", description=f"{name} failed"))
+    for name in INTEGRATIONS
+}
+
+
+class _TenantFilters(ListQuery):
+    status: Status | None = None
+    plan: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,64}$")] | None = None
+    partner: ObjectIdText | None = None
+    q: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="how the slug begins"
+    )
+    paused: Literal["true"] | None = Field(None, description="only those whose steps an operator holds back")
+
+
+class TenantListQuery(create_model("_FailedSteps", __base__=_TenantFilters, **_FAILED)):  # type: ignore[misc]
+    def to_domain(self) -> TenantQuery:
+        failed = [name for name in INTEGRATIONS if getattr(self, f"step_{name}")]
+        exact = (self.status, self.plan, self.partner)
+        return TenantQuery(self.limit, self.cursor, *exact, tuple(failed), self.q, self.paused == "true")
+
+
+class UserListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+    partner: ObjectIdText | None = None
+    q: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,254}$")] | None = Field(
+        None, description="how the e-mail address begins"
+    )
+
+    def to_domain(self) -> UserQuery:
+        return UserQuery(self.limit, self.cursor, None, self.partner, self.q)
+
+
+class SubscriptionListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+    status: SubscriptionStatus | None = None
+
+    def to_domain(self) -> SubscriptionQuery:
+        return SubscriptionQuery(self.limit, self.cursor, None, self.status)
+
+
+class EventListQuery(ListQuery):
+    after: ObjectIdText | None = Field(
+        None, description="oldest first, what came after this place; as a Link header gives it"
+    )
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+
+
+class WebhookListQuery(ListQuery):
+    tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a tenant's slug"
+    )
+
+
+class DeliveryListQuery(ListQuery):
+    status: DeliveryStatus | None = None
+
+    def to_domain(self) -> DeliveryQuery:
+        return DeliveryQuery(self.limit, self.cursor, self.status)
+
+
+class OrphanListQuery(ListQuery):
+    integration: Literal["authentik", "stalwart", "ocis"] | None = None
+    status: OrphanStatus | None = None
+
+    def to_domain(self) -> OrphanQuery:
+        return OrphanQuery(self.limit, self.cursor, self.integration, self.status)
+
+
+class TestQuery(Query):
+    wait: Annotated[float, BeforeValidator(_decimal)] = Field(
+        0.0, ge=0, le=LONGEST_WAIT, description="answer when the ping has ended, or after so many seconds"
+    )
+
+
+class RotateQuery(Query):
+    grace: Annotated[int, BeforeValidator(_seconds)] = Field(
+        DAY, ge=0, le=LONGEST_GRACE, description="for so many seconds the old secret signs beside the new one"
+    )
+
+
+Asked = TypeVar("Asked", bound=Query)
+
+
+def asked(model: type[Asked]) -> Asked:
+    """The request's parameters as this model. Raises InvalidInput."""
+    if not request.query_string:
+        nothing: Asked = _unasked(model)
+        return nothing
+    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    if twice:
+        raise InvalidInput([Flaw(f"?{name}", "is given more than once") for name in twice])
+    return checked(model, request.args.to_dict(), "?")
+
+
+@cache
+def _unasked(model: type[Query]) -> Any:
+    """What a request without parameters asks: always the same, and it cannot be changed."""
+    return checked(model, {}, "?")
+
+
+def link(relation: str, **changes: str | None) -> str:
+    """This request's address with other parameters, as RFC 8288 writes a link. None takes one away."""
+    arguments = {key: value for key, value in {**request.args.to_dict(), **changes}.items() if value is not None}
+    return f'<{request.path}?{urlencode(arguments)}>; rel="{relation}"'
+
+
+def next_link(following: str | None) -> dict[str, str]:
+    """The header that leads to the following page, or none at the end."""
+    return {} if following is None else {"Link": link("next", cursor=following)}

@@ -1,0 +1,107 @@
+"""A request's body: JSON read strictly (RFC 8259), then checked as a whole, so that all faults are told at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeVar
+
+from flask import g, request
+from pydantic import BaseModel, ValidationError
+
+from api.http.problem_details import Problem
+from shared.core.errors import Flaw, InvalidInput
+
+LARGEST_BODY = 64 * 1024
+DEEPEST = 20
+#: what no text may have in it: NUL, and halves of surrogate pairs
+UNFIT = re.compile("[\x00\ud800-\udfff]")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def sent(model: type[Model]) -> Model:
+    """The request's body as this model. Raises Problem (400, 413, 415) for what is not JSON, else InvalidInput."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
+    return checked(model, _parsed(raw_body()), "/")
+
+
+def refuse_body() -> None:
+    """For routes that take none. Raises Problem (400): what is sent and ignored would seem to have counted."""
+    if raw_body():
+        raise Problem(400, "unexpected_body", "This takes no body; send none.")
+
+
+def raw_body(largest: int = LARGEST_BODY) -> bytes:
+    """The bytes of the body, read once; `largest`: how many are taken. Raises Problem (413)."""
+    if "raw_body" not in g:
+        told = (request.content_length or 0) > largest
+        raw = b"" if told else request.stream.read(largest + 1)
+        if told or len(raw) > largest:
+            raise Problem(413, "body_too_large", f"The body is larger than {largest // 1024} KiB.")
+        g.raw_body = raw
+    found: bytes = g.raw_body
+    return found
+
+
+def checked(model: type[Model], given: Any, mark: str) -> Model:
+    """`given` as this model. Raises InvalidInput with a flaw for each fault; `mark` opens each pointer."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as problem:
+        raise InvalidInput([_flaw(dict(error), mark) for error in problem.errors(include_url=False)]) from None
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        given = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        known = str(problem) if isinstance(problem, _Unacceptable) else "it cannot be parsed"
+        raise Problem(400, "malformed_json", f"The body is not JSON as RFC 8259 has it: {known}.") from None
+    _check_texts(given, 0)
+    return given
+
+
+class _Unacceptable(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _Unacceptable("a name is used twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise _Unacceptable(f"{name} is not a JSON value")
+
+
+def _check_texts(value: Any, depth: int) -> None:
+    if depth > DEEPEST:
+        raise Problem(400, "malformed_json", f"The body is nested deeper than {DEEPEST} levels.")
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_text(key)
+            _check_texts(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_texts(inner, depth + 1)
+
+
+def _check_text(text: str) -> None:
+    if UNFIT.search(text):
+        raise Problem(400, "malformed_json", "The body has a text with a NUL or half a surrogate pair.")
+
+
+def _flaw(error: dict[str, Any], mark: str) -> Flaw:
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]]
+    pointer = mark + "/".join(parts) if parts else ""
+    if error["type"] == "extra_forbidden":
+        return Flaw(pointer, "is not a field of this record" if mark == "/" else "is not a parameter of this route")
+    if error["type"] == "missing":
+        return Flaw(pointer, "is required")
+    return Flaw(pointer, str(error["msg"]).removeprefix("Value error, "))

@@ -1,0 +1,136 @@
+"""What each view says of itself: who may come in, what it takes, what it answers. One place, three uses.
+
+The guard admits by it, the wrapper parses by it, and the OpenAPI description is made from it, so none can drift.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from flask import Flask, Response, g, request
+from pydantic import BaseModel
+
+from api.http.problem_details import Problem
+from api.http.query_params import Query, asked
+from api.http.request_body import refuse_body, sent
+from shared.core.errors import DomainError
+
+ALL = frozenset({"portal", "partner", "operator"})
+STAFF = frozenset({"partner", "operator"})
+OPERATOR = frozenset({"operator"})
+#: anybody, without a token
+NOBODY_ASKED: frozenset[str] = frozenset()
+
+#: headers of an answer, as the description lists them
+ETAG = ("ETag",)
+STARTED = ("ETag", "Location", "Operation-Location", "Retry-After")
+RUNNING = ("Retry-After",)
+PAGED = ("Link",)
+
+#: RFC 9110, 8.8.3 and 13.1.1; a number whose quotes were lost on the way is taken for what it must mean
+ENTITY_TAG = r'((W/)?"[\x21\x23-\x7e]*"|[0-9]+)'
+ENTITY_TAGS = re.compile(rf"{ENTITY_TAG}(\s*,\s*{ENTITY_TAG})*")
+#: what an ETag of ours may be
+VERSION = re.compile("[1-9][0-9]{0,17}")
+
+View = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class Description:
+    """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
+
+    `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
+    `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
+    """
+
+    summary: str
+    answers: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None]
+    surfaces: frozenset[str]
+    problems: tuple[type[DomainError], ...]
+    headers: tuple[str, ...]
+    takes_version: bool
+    body: type[BaseModel] | None
+    query: type[Query]
+    signed_by: str | None = None
+
+    @property
+    def is_public(self) -> bool:
+        return not self.surfaces
+
+
+def described(
+    summary: str,
+    answers: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None],
+    *,
+    surfaces: frozenset[str] = ALL,
+    problems: tuple[type[DomainError], ...] = (),
+    headers: tuple[str, ...] = (),
+    takes_version: bool = False,
+    signed_by: str | None = None,
+) -> Callable[[View], View]:
+    """Describe a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
+
+    `problems`: what it may raise beyond what every route may.
+    """
+
+    def wrap(view: View) -> View:
+        hints = get_type_hints(view)
+        description = Description(
+            summary=summary,
+            answers=answers,
+            surfaces=surfaces,
+            problems=problems,
+            headers=headers,
+            takes_version=takes_version,
+            body=hints.get("body"),
+            query=hints.get("query", Query),
+            signed_by=signed_by,
+        )
+        takes_query = "query" in inspect.signature(view).parameters
+
+        @functools.wraps(view)
+        def parsed(**parts: Any) -> Response:
+            query = asked(description.query)
+            if takes_query:
+                parts["query"] = query
+            if description.body is not None:
+                parts["body"] = sent(description.body)
+            elif signed_by is None and request.method not in ("GET", "HEAD", "OPTIONS"):
+                refuse_body()
+            return view(**parts)
+
+        parsed.description = description  # type: ignore[attr-defined]
+        return parsed
+
+    return wrap
+
+
+def description_of(app: Flask, endpoint: str) -> Description | None:
+    """What the endpoint's view says of itself, None for a view that says nothing."""
+    found: Description | None = getattr(app.view_functions.get(endpoint), "description", None)
+    return found
+
+
+def expected_versions() -> frozenset[int] | None:
+    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None for any. What we never gave matches none.
+
+    Raises Problem (400) for a header that is no list of tags: a condition that is not understood must not count as met.
+    """
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    if not ENTITY_TAGS.fullmatch(header.strip()):
+        raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
+    tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as none at all
+    return frozenset(int(tag) for tag in tags if VERSION.fullmatch(tag))
+
+
+def request_id() -> str:
+    found: str = g.request_id
+    return found

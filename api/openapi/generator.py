@@ -1,0 +1,249 @@
+"""The service's description (OpenAPI 3.1), made from what the views say of themselves and the models they use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+from pydantic_core import core_schema
+from werkzeug.routing import Rule
+
+from api.http.problem_details import STATUS
+from api.http.query_params import Query
+from api.http.route_spec import ENTITY_TAG, Description, description_of
+from api.schemas.service import ProblemAnswer
+from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
+from shared.switches.model import SWITCHES
+
+Schema = dict[str, Any]
+
+REF = "#/components/schemas/{model}"
+ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
+#: path parameter to its schema
+PATH_PARAMETERS: dict[str, Schema] = {
+    "slug": {"type": "string", "pattern": "^[a-z](-?[a-z0-9])+$", "minLength": 3, "maxLength": 32},
+    "domain": {"type": "string", "pattern": r"^[a-z0-9-]{1,60}(\.[a-z0-9-]{1,60}){1,3}$"},
+    "integration": {"enum": list(SWITCHES)},
+    "step": {"type": "string", "pattern": "^[a-z][a-z_]{0,31}$"},
+}
+HEADERS: dict[str, str] = {
+    "ETag": "the record's version, for a later If-Match",
+    "Location": "the record's address",
+    "Operation-Location": "the address of the operation that was started",
+    "Retry-After": "seconds after which to look again",
+    "Link": "RFC 8288 links to further pages",
+}
+WHY: dict[int, str] = {
+    400: "The request breaks a rule; `errors` names every fault",
+    401: "The token is missing or bad",
+    403: "You may not do this",
+    404: "There is no such thing, or you may not know of it",
+    409: "This conflicts with how things stand",
+    412: "The record has changed since you read it",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "The Idempotency-Key was used for another request",
+    429: "This was asked for a moment ago; Retry-After says when to ask again",
+    500: "A fault of our own",
+    503: "The database or the identity provider cannot be reached; try again",
+}
+
+
+class _Schemas(GenerateJsonSchema):
+    """In answers a field that may be None is left out when it is, so its schema says nothing of null."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().nullable_schema(schema)
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        found = super().default_schema(schema)
+        if self.mode == "serialization" and found.get("default", ...) is None:
+            del found["default"]
+        return found
+
+
+def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
+    """The whole description. `plans`: the catalogue's names, which only the settings know."""
+    routes = [(rule, _of(app, rule)) for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)]
+    schemas = _schemas([description for _, description in routes])
+    paths: dict[str, Schema] = {}
+    for rule, description in routes:
+        operation = _operation(rule, description, schemas)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(_path(rule), {})[method.lower()] = operation
+    components = {name: _with_plans(schema, sorted(plans)) for name, schema in schemas.definitions.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "dezky-platform-api",
+            "version": version,
+            "description": "The tenant control plane of a workspace platform.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+class _Known:
+    """Schemas of all models, and where each is referred to."""
+
+    def __init__(self, models: Collection[tuple[type[BaseModel], JsonSchemaMode]]) -> None:
+        made, rest = models_json_schema(list(models), ref_template=REF, schema_generator=_Schemas)
+        self._refs = made
+        self.definitions: dict[str, Schema] = rest.get("$defs", {})
+
+    def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> Schema:
+        return dict(self._refs[(model, mode)])
+
+
+def _of(app: Flask, rule: Rule) -> Description:
+    description = description_of(app, rule.endpoint)
+    if description is None:
+        raise LookupError(f"{rule.endpoint} does not describe itself")
+    return description
+
+
+def _schemas(descriptions: Collection[Description]) -> _Known:
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemAnswer, "serialization"): None}
+    for description in descriptions:
+        if description.body is not None:
+            wanted[(description.body, "validation")] = None
+        for model in description.answers.values():
+            one = model[0] if isinstance(model, list) else model
+            if isinstance(one, type):
+                wanted[(one, "serialization")] = None
+    return _Known(list(wanted))
+
+
+def _path(rule: Rule) -> str:
+    return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule)
+
+
+def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:
+    is_post = "POST" in (rule.methods or set())
+    found: Schema = {
+        "operationId": rule.endpoint.replace(".", "_"),
+        "summary": description.summary,
+        "tags": [rule.endpoint.partition(".")[0]],
+        "parameters": [*_parameters(rule, description, is_post)],
+        "responses": _responses(rule, description, schemas, is_post),
+        "security": [] if description.is_public else [{"token": []}],
+    }
+    if not description.is_public:
+        found["description"] = f"Takes a token made for {', '.join(sorted(description.surfaces))}."
+    if description.body is not None:
+        content = {"application/json": {"schema": schemas.ref(description.body, "validation")}}
+        found["requestBody"] = {"required": True, "content": content}
+    if description.signed_by is not None:
+        content = {"application/json": {"schema": {"type": "object"}}}
+        found["requestBody"] = {"required": True, "content": content}
+    return found
+
+
+def _parameters(rule: Rule, description: Description, is_post: bool) -> Iterator[Schema]:
+    for name in sorted(rule.arguments):
+        yield {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, ID)}
+    yield from _query_parameters(description.query)
+    if is_post and not description.is_public:
+        yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
+    if description.signed_by is not None:
+        yield _header(description.signed_by, "proves the body; requests without a good one are refused", "^[!-~]+$")
+    if description.takes_version:
+        yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
+
+
+def _header(name: str, text: str, pattern: str) -> Schema:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+
+
+def _query_parameters(query: type[Query]) -> Iterator[Schema]:
+    schema = query.model_json_schema(by_alias=True, ref_template=REF)
+    inlined = schema.get("$defs", {})
+    for name, field in schema.get("properties", {}).items():
+        plain = _inlined(field, inlined)
+        text = plain.pop("description", None)
+        plain.pop("title", None)
+        yield {"name": name, "in": "query", "required": False, "schema": plain} | (
+            {"description": text} if text else {}
+        )
+
+
+def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """A parameter's schema by itself; absence is its None."""
+    choices = [one for one in field.get("anyOf", []) if one != {"type": "null"}]
+    found = {key: value for key, value in field.items() if key not in ("anyOf", "$ref") and value is not None}
+    inner = choices[0] if choices else field
+    reference = inner.get("$ref")
+    return (dict(definitions[reference.rpartition("/")[2]]) if reference else dict(inner if choices else {})) | found
+
+
+def _responses(rule: Rule, description: Description, schemas: _Known, is_post: bool) -> Schema:
+    found: Schema = {}
+    for status, model in sorted(description.answers.items()):
+        found[str(status)] = {"description": description.summary, **_content(model, schemas)}
+        if description.headers and status < 300:
+            found[str(status)]["headers"] = {name: _shown(name) for name in description.headers}
+    problem = {"application/problem+json": {"schema": schemas.ref(ProblemAnswer, "serialization")}}
+    for status, codes in sorted(_problems(rule, description, is_post).items()):
+        why = WHY[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
+        known = found.setdefault(str(status), {"description": why})
+        known.setdefault("content", {}).update(problem)
+    return found
+
+
+def _shown(name: str) -> Schema:
+    return {"description": HEADERS[name], "schema": {"type": "string"}}
+
+
+def _content(model: Any, schemas: _Known) -> Schema:
+    if model is None:
+        return {}
+    if isinstance(model, str):
+        return {"content": {model: {"schema": {"type": "string" if model == "text/html" else "object"}}}}
+    if isinstance(model, list):
+        schema: Schema = {"type": "array", "items": schemas.ref(model[0], "serialization")}
+    else:
+        schema = schemas.ref(model, "serialization")
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def _problems(rule: Rule, description: Description, is_post: bool) -> dict[int, set[str]]:
+    """Status to the codes it may carry, of the route's own and of those that every route of its kind has."""
+    found: dict[int, set[str]] = {400: set(), 500: set()}
+    kinds: list[type[DomainError]] = list(description.problems)
+    if not description.is_public:
+        found |= {401: set(), 403: set(), 503: set()}
+        kinds += [KeyReused, KeyInProgress] if is_post else []
+    if description.signed_by is not None:
+        found[403] = {"bad_signature"}
+    if rule.arguments or "tenant" in description.query.model_fields:
+        found[404] = set()
+    if description.takes_version:
+        kinds.append(StaleVersion)
+    if description.body is not None:
+        found |= {413: set(), 415: set()}
+    elif (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
+        found |= {413: set()}
+    for kind in kinds:
+        found.setdefault(STATUS[kind], set()).add(kind.code)
+    return found
+
+
+def _with_plans(schema: Any, plans: list[str]) -> Any:
+    """The same schema, with the catalogue's names where a plan is meant."""
+    if isinstance(schema, list):
+        return [_with_plans(one, plans) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _with_plans(value, plans) for key, value in schema.items() if key != "x-catalogue"}
+    return found | ({"enum": plans} if "x-catalogue" in schema else {})

@@ -1,0 +1,53 @@
+"""Health over HTTP, for whoever asks: never asks an outside system, so an upstream's outage never takes us down."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Blueprint, Response
+
+from api.http.responses import answer
+from api.http.route_spec import NOBODY_ASKED, described
+from api.schemas.service import HealthAnswer, ReadinessAnswer
+from shared.application.readiness import Standing
+from shared.application.services import ControlPlane
+
+
+def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
+    routes = Blueprint("health", __name__, url_prefix="/health")
+
+    @routes.get("")
+    @described("The service and its version", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
+    def health() -> Response:
+        return answer(HealthAnswer(service="dezky-platform-api", version=version))
+
+    @routes.get("/live")
+    @described("Whether the process lives", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
+    def live() -> Response:
+        return answer(HealthAnswer())
+
+    @routes.get("/ready")
+    @described(
+        "Whether the database and the broker answer",
+        {200: ReadinessAnswer, 503: ReadinessAnswer},
+        surfaces=NOBODY_ASKED,
+    )
+    def ready() -> Response:
+        parts = control_plane.service.readiness()
+        all_up = all(parts.values())
+        checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
+        standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
+        found = ReadinessAnswer(
+            status="ok" if all_up else "unavailable",
+            checks=checks,  # type: ignore[arg-type]
+            integrations=_integrations(standing),
+            notices=list(standing.notices) or None,  # type: ignore[arg-type]
+        )
+        return answer(found, 200 if all_up else 503)
+
+    return routes
+
+
+def _integrations(standing: Standing) -> dict[str, Literal["ok", "failing", "paused"]]:
+    found = standing.switches.items()
+    return {name: "paused" if one.pause else "failing" if one.is_open else "ok" for name, one in found}

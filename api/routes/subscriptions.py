@@ -1,0 +1,74 @@
+"""Subscriptions over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import SubscriptionListQuery, next_link
+from api.http.responses import answer, answer_list, etag
+from api.http.route_spec import ETAG, OPERATOR, PAGED, described, expected_versions
+from api.schemas.people import SubscriptionAnswer
+from api.schemas.subscription_bodies import NewSubscriptionBody, SubscriptionPatchBody
+from shared.application.services import ControlPlane
+from shared.core import errors
+from shared.subscriptions.model import Subscription
+
+
+def subscription_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("subscriptions", __name__, url_prefix="/subscriptions")
+    subscriptions = control_plane.subscriptions
+
+    @routes.get("")
+    @described("Subscriptions you may see, newest first", {200: [SubscriptionAnswer]}, headers=PAGED)
+    def list_subscriptions(query: SubscriptionListQuery) -> Response:
+        page = subscriptions.page(actor(control_plane), query.to_domain(), query.tenant)
+        return answer_list([SubscriptionAnswer.of(one) for one in page.items], next_link(page.next))
+
+    @routes.post("")
+    @described(
+        "Record a tenant's subscription",
+        {201: SubscriptionAnswer},
+        surfaces=OPERATOR,
+        problems=(errors.Forbidden, errors.SubscriptionExists, errors.UnknownReference),
+        headers=("ETag", "Location"),
+    )
+    def create_subscription(body: NewSubscriptionBody) -> Response:
+        subscription = subscriptions.create(body.to_domain(), actor(control_plane))
+        return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
+
+    @routes.get("/<id:subscription_id>")
+    @described("One subscription", {200: SubscriptionAnswer}, headers=ETAG)
+    def get_subscription(subscription_id: str) -> Response:
+        return _answer(subscriptions.get(subscription_id, actor(control_plane)))
+
+    @routes.patch("/<id:subscription_id>")
+    @described(
+        "Change a subscription",
+        {200: SubscriptionAnswer},
+        surfaces=OPERATOR,
+        problems=(errors.Forbidden, errors.SubscriptionExists),
+        headers=ETAG,
+        takes_version=True,
+    )
+    def change_subscription(subscription_id: str, body: SubscriptionPatchBody) -> Response:
+        changed = subscriptions.change(subscription_id, body.to_domain(), actor(control_plane), expected_versions())
+        return _answer(changed)
+
+    @routes.delete("/<id:subscription_id>")
+    @described(
+        "Remove a subscription's record",
+        {204: None},
+        surfaces=OPERATOR,
+        problems=(errors.Forbidden,),
+        takes_version=True,
+    )
+    def delete_subscription(subscription_id: str) -> Response:
+        subscriptions.delete(subscription_id, actor(control_plane), expected_versions())
+        return Response(status=204)
+
+    return routes
+
+
+def _answer(subscription: Subscription, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return answer(SubscriptionAnswer.of(subscription), status, etag(subscription.version) | (headers or {}))

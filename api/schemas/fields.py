@@ -1,0 +1,138 @@
+"""The kinds of text that requests may hold. Each carries its rule twice: as a check, and as JSON Schema says it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import idna
+import pycountry
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from shared.core import naming as names
+
+#: what ends a line or moves a terminal's cursor: control characters of ASCII and of Latin-1, and Unicode's line ends
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_CONTROL = re.compile(f"[{CONTROLS}]")
+#: printable text that is not blank, as a pattern
+PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
+#: how a time begins by RFC 3339; without that, a number of seconds is read as one too
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except (EmailNotValidError, idna.IDNAError) as problem:
+        raise ValueError(f"is not an e-mail address: {problem}") from None
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _country(text: str) -> str:
+    found = pycountry.countries.get(alpha_2=text)  # which knows small letters too
+    if found is None or found.alpha_2 != text:
+        raise ValueError("is not an ISO 3166-1 alpha-2 country code in capitals")
+    return text
+
+
+def _moment(value: Any) -> Any:
+    """RFC 3339 with an offset, within the years that make sense for a contract."""
+    if not isinstance(value, str) or not _DAY.match(value):
+        raise ValueError("must be a time as RFC 3339 writes it, such as 2030-01-31T00:00:00Z")
+    return value
+
+
+def _sensible(value: datetime) -> datetime:
+    if not 2000 <= value.year <= 2200:
+        raise ValueError("must lie between the years 2000 and 2200")
+    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def _whole(value: Any) -> Any:
+    """In JSON a number without a fraction is an integer however it is written: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(maximum: int, description: str, **schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": maximum, "description": description, **schema})
+
+
+Country = Annotated[
+    str,
+    AfterValidator(_country),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "ISO 3166-1 alpha-2, in capitals",
+            "enum": sorted(country.alpha_2 for country in pycountry.countries),
+        }
+    ),
+]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=200),
+    AfterValidator(_plain),
+    _text(200, "one line of text", pattern=rf"^[^{CONTROLS}]*$"),
+]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_plain),
+    _text(200, "one line of text, not blank", pattern=PRINTABLE, minLength=1),
+]
+Email = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(_email), _text(254, "RFC 5321 address", format="email")
+]
+Slug = Annotated[
+    str,
+    AfterValidator(names.slug),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[a-z](-?[a-z0-9])+$",
+            "minLength": 3,
+            "maxLength": 32,
+            "not": {"enum": sorted(names.RESERVED_SLUGS)},
+            "description": "3 to 32 of a-z, 0-9 and single hyphens; not one of the platform's own names; never reused",
+        }
+    ),
+]
+DomainName = Annotated[
+    str,
+    AfterValidator(names.domain_name),
+    _text(253, "a domain name (RFC 5891); kept as lower-case A-labels", format="idn-domain"),
+]
+ObjectIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+Subject = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),
+    Field(description="the `sub` of the person's tokens"),
+]
+StripeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,255}$")]
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_moment),
+    AfterValidator(_sensible),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "RFC 3339, from 2000 to 2200"}),
+]
+#: its full rule needs the settings: see AddressRule.entered
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2048),
+    _text(2048, "https, a public host; path and query as the receiver likes", format="webhook-url"),
+]
+EventActions = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$"),
+    Field(examples=["tenant.*", "operation.failed", "*"]),
+]
+#: to stand after the bounds of an integer, which the description would lose otherwise
+WHOLE = BeforeValidator(_whole)

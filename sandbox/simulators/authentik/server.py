@@ -1,0 +1,112 @@
+"""Authentik's stand-in, put together: one world behind its API and its OIDC providers, and what operators may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sandbox.simulators.authentik.api import add_routes
+from sandbox.simulators.authentik.oidc import Oidc, OidcClient
+from sandbox.simulators.authentik.records import Token
+from sandbox.simulators.authentik.world import World
+from sandbox.simulators.keeping import Holding
+from sandbox.simulators.server import StandIn
+
+OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
+
+
+class AuthentikStandIn(StandIn):
+    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400.
+
+    `slow_down`: the token endpoint tells a device to poll less often, the device endpoint that there were too many.
+    """
+
+    product = "authentik"
+    own_faults = frozenset({"race_lost", "twin_first", "slow_down"})
+
+    def __init__(
+        self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = (), seed: int = 0
+    ) -> None:
+        super().__init__(seed=seed)
+        self._api_token = api_token
+        self._admin_group = admin_group
+        self._clients = clients
+        self.world = World()
+        self.directory = self.world.directory
+        self.oidc = Oidc(self.world, clients, self.faults)
+        self.reset()
+        add_routes(self.app.router, self.world, self.faults)
+        self.oidc.add_routes(self.app.router)
+
+    def reset(self) -> None:
+        """A fresh install with one superuser, whose API token is the one given, and an application for each client."""
+        self.world.clear()
+        self.oidc.clear()
+        directory, access = self.directory, self.world.access
+        admin = directory.add_user({"username": "akadmin", "name": "authentik Default Admin"})
+        directory.add_group({"name": "authentik Admins", "is_superuser": True, "users": [admin.pk]})
+        directory.add_group({"name": self._admin_group})
+        self.world.tokens.add(Token(OUR_TOKEN, admin.pk, key=self._api_token))
+        for provider, client in enumerate(self._clients, 1):
+            access.providers.add(provider)
+            access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
+
+    def holdings(self) -> Sequence[Holding]:
+        directory, access, invitations = self.directory, self.world.access, self.world.invitations
+        groups = (directory.groups, directory.groups_by_name)
+        users = (directory.users, directory.users_by_name, self.oidc.sessions.signed_in)
+        doors = (access.applications, access.bindings)
+        return (*groups, *users, *doors, invitations.invitations, invitations.recovery, invitations.mails)
+
+    def snapshot(self) -> dict[str, Any]:
+        names = {pk: user.username for pk, user in self.directory.users.items()}
+        return self.world.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.signed_in.items()}}
+
+    def controls(self) -> dict[str, Callable[..., Any]]:
+        invitations = self.world.invitations
+        return {
+            "ensure_person": self.ensure_person,
+            "limit_token": self.limit_token,
+            "revoke_token": self.revoke_token,
+            "rotate_key": self.oidc.rotate_key,
+            "sign_in": self.sign_in,
+            "advance": self.world.clock.advance,
+            "sweep_tokens": self.world.tokens.sweep,
+            "set_recovery_flow": invitations.set_recovery_flow,
+            "add_flow": invitations.add_flow,
+            "add_email_stage": invitations.add_email_stage,
+            "accept_invitation": invitations.accept,
+            "decide_device": self.oidc.grants.decide_device,
+        }
+
+    def ensure_person(
+        self,
+        username: str,
+        app_password: str,
+        name: str = "",
+        email: str = "",
+        groups: Sequence[str] = (),
+        entitlements: Sequence[str] = (),
+    ) -> int:
+        """A user with an app password, in just these groups (made when absent). Gives the user's pk."""
+        user = self.directory.users_by_name.get(username) or self.directory.add_user({"username": username})
+        user.name, user.email, user.entitlements = name or username, email, list(entitlements)
+        self.world.tokens.add(Token(f"app-password-{user.pk}", user.pk, "app_password", key=app_password))
+        for group in self.directory.groups.values():
+            group.users.discard(user.pk)
+        for wanted in groups:
+            group = self.directory.groups_by_name.get(wanted) or self.directory.add_group({"name": wanted})
+            group.users.add(user.pk)
+        return user.pk
+
+    def sign_in(self, username: str, client_id: str, scopes: str = "openid profile email offline_access") -> Any:
+        """What the application gets when this person signs in to it in a browser; None when access is denied."""
+        return self.oidc.sign_in(username, client_id, scopes, self.url)
+
+    def limit_token(self, permissions: Sequence[str]) -> None:
+        """Leave our token only these permissions."""
+        self.world.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
+
+    def revoke_token(self) -> None:
+        """As after the silent rotation of an expired token: the key is unknown."""
+        self.world.tokens.remove(self.world.tokens.by_identifier[OUR_TOKEN])

@@ -1,0 +1,58 @@
+"""What the fields of an Authentik user may hold. Raises Invalid with the name of the field that may not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sandbox.simulators.authentik.records import Invalid, ServerFault
+
+REQUIRED = ["This field is required."]
+SLUG = re.compile(r"[-\w]+", re.ASCII)
+NOT_UNIQUE = ["This field must be unique."]
+TYPES = ("internal", "external", "service_account")
+#: fields stored as they are given
+PLAIN = ("name", "email", "is_active", "type", "path")
+USERNAME_LENGTH = 150
+
+
+def user_fields(body: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+    """The storable fields of a body; with `whole`, those that must be there are. Groups are left out."""
+    _require(body, whole=whole)
+    fields = {key: body[key] for key in PLAIN if key in body}
+    if "username" in body:
+        fields["username"] = _username(body["username"])
+    if "attributes" in body:
+        fields["attributes"] = attributes(body["attributes"])
+    if fields.get("type", TYPES[0]) not in TYPES:
+        raise Invalid(type=[f'"{fields["type"]}" is not a valid choice.'])
+    path = str(fields.get("path", "users"))
+    if path != path.strip("/") or not path:
+        raise Invalid(path=["No leading or trailing slashes allowed."])
+    return fields
+
+
+def attributes(given: Any) -> dict[str, Any]:
+    """An object, of a user or a group. Raises Invalid, and ServerFault for what the database cannot hold."""
+    if not isinstance(given, dict):
+        raise Invalid(attributes=["Value must be a dictionary, and not have any duplicate keys."])
+    if "\x00" in str(given) or "\\x00" in str(given):
+        raise ServerFault
+    return given
+
+
+def _require(body: dict[str, Any], *, whole: bool) -> None:
+    for name in ("username", "name"):
+        if whole and name not in body:
+            raise Invalid(**{name: REQUIRED})
+        if name in body and body[name] is None:
+            raise Invalid(**{name: ["This field may not be null."]})
+
+
+def _username(given: Any) -> str:
+    username = str(given).strip()
+    if not username:
+        raise Invalid(username=["This field may not be blank."])
+    if len(username) > USERNAME_LENGTH:
+        raise Invalid(username=[f"Ensure this field has no more than {USERNAME_LENGTH} characters."])
+    return username

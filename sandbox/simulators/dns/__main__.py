@@ -1,0 +1,19 @@
+"""Run the DNS stand-in: its control on one port, DNS itself on another."""
+
+from __future__ import annotations
+
+import click
+
+from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.serving import serve_until_told
+
+
+@click.command()
+@click.option("--port", default=0, help="Of the control path, over HTTP. 0: any free one.")
+@click.option("--dns-port", default=0, help="Of DNS, over UDP and TCP. 0: any free one.")
+def main(port: int, dns_port: int) -> None:
+    """A loopback name server whose records are set over HTTP."""
+    serve_until_told(DnsStandIn(dns_port=dns_port), port)
+
+
+main()

@@ -1,0 +1,85 @@
+"""How OCIS reads and answers: drives and permissions as LibreGraph shows them, errors of graph and of the proxy."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.simulators.ocis.people import GraphError
+from sandbox.simulators.ocis.spaces import ROLE_IDS, UNLIMITED, Space
+
+
+def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """`permissions`: what stands in its root, or None to leave that out."""
+    quota: dict[str, Any] = {"total": space.quota}
+    root: dict[str, Any] = {"id": space.id, "eTag": '"1"', "webDavUrl": f"{origin}/dav/spaces/{space.id}"}
+    if space.disabled:
+        root["deleted"] = {"state": "trashed"}
+    else:
+        left = space.quota - space.used if space.quota else UNLIMITED
+        quota |= {"used": space.used, "remaining": left, "state": "normal"}
+    if permissions is not None:
+        root["permissions"] = permissions
+    return {
+        "id": space.id,
+        "driveType": "project",
+        "name": space.name,
+        "driveAlias": space.alias,
+        **({"description": space.description} if space.description else {}),
+        "lastModifiedDateTime": space.modified,
+        "owner": {"user": {"id": space.id.split("$")[1], "displayName": ""}},
+        "quota": quota,
+        "root": root,
+        "webUrl": f"{origin}/f/{space.id}",
+    }
+
+
+def grants_by_name(space: Space) -> list[dict[str, Any]]:
+    """A space's members as version 1 shows them: roles by name, no ids of permissions."""
+    return [{"roles": [role], "grantedToV2": _identity(id_)} for id_, role in space.grants.items()]
+
+
+def permission(id_: str, role: str) -> dict[str, Any]:
+    return {"id": id_, "roles": [ROLE_IDS[role]], "grantedToV2": _identity(id_)}
+
+
+def plain(space: Space) -> dict[str, Any]:
+    fields = ("id", "name", "alias", "description", "quota", "disabled", "grants")
+    return {field: getattr(space, field) for field in fields}
+
+
+async def sent_object(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        raise GraphError(400, "invalidRequest", "invalid body schema definition") from None
+    if not isinstance(body, dict):
+        raise GraphError(400, "invalidRequest", "invalid body schema definition")
+    return body
+
+
+def error_answer(error: GraphError, request_id: str) -> web.Response:
+    """The proxy's own errors have no body."""
+    if error.code is None:
+        answer = web.Response(status=error.status)
+        for scheme in ("Bearer", "Basic") if error.status == 401 else ():
+            answer.headers.add("WWW-Authenticate", f'{scheme} realm="ocis"')
+        return answer
+    inner = {"date": datetime.now(UTC).isoformat(), "request-id": request_id}
+    body = {"error": {"code": error.code, "message": error.message, "innererror": inner}}
+    return web.json_response(body, status=error.status)
+
+
+async def no_such_page(request: web.Request) -> web.Response:
+    return web.Response(status=404, text="404 page not found")
+
+
+async def status(request: web.Request) -> web.Response:
+    return web.json_response({"installed": True, "productversion": "7.1.0", "product": "Infinite Scale"})
+
+
+def _identity(id_: str) -> dict[str, Any]:
+    return {"group" if id_.startswith("g:") else "user": {"id": id_[2:]}}

@@ -1,0 +1,74 @@
+"""What every request to OCIS meets first: the identity provider, the proxy, the graph service, and their outages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from aiohttp import web
+
+from sandbox.simulators.faults import FaultPlan
+from sandbox.simulators.ocis.answers import error_answer
+from sandbox.simulators.ocis.people import GraphError, Person
+from sandbox.simulators.ocis.proxy import Proxy
+
+View = Callable[[web.Request, Person], Awaitable[web.Response]]
+Route = tuple[str, str, View]
+V1, BETA = "/graph/v1.0", "/graph/v1beta1"
+
+
+class Outages:
+    """Which faults were ordered for a request."""
+
+    def __init__(self, faults: FaultPlan) -> None:
+        self._faults = faults
+
+    def struck(self, kind: str, request: web.Request) -> bool:
+        return self._faults.strike([kind], request.method, request.path_qs) is not None
+
+    def require_storage(self, request: web.Request, status: int, message: str) -> None:
+        """Raises GraphError while the storage is down: what is asked for is then "not found", or an error."""
+        if self.struck("storage_down", request):
+            raise GraphError(status, "itemNotFound" if status == 404 else "generalException", message)
+
+
+class Guard:
+    """Wraps views; the only place that turns refusals into answers."""
+
+    def __init__(self, proxy: Proxy, outages: Outages) -> None:
+        self._proxy = proxy
+        self._outages = outages
+
+    def add_routes(self, router: web.UrlDispatcher, table: Iterable[Route]) -> None:
+        """Routes by method; a known path with another method is an empty 405."""
+        table = list(table)
+        for method, path, view in table:
+            router.add_route(method, path, self._guarded(view))
+        for path in dict.fromkeys(path for _, path, _ in table):
+            router.add_route("*", path, _wrong_method)
+
+    def _guarded(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def guarded(request: web.Request) -> web.Response:
+            request_id = request.headers.get("X-Request-Id", "made-here")
+            try:
+                if self._outages.struck("idp_down", request):
+                    raise GraphError(401)
+                person = await self._proxy.person(request.headers.get("Authorization", ""))
+                if self._outages.struck("graph_down", request):
+                    raise GraphError(500)
+                if self._outages.struck("role_lost", request):
+                    person = replace(person, role="User")
+                answer = await view(request, person)
+            except GraphError as error:
+                answer = error_answer(error, request_id)
+                if error.code is None:
+                    return answer
+            answer.headers["X-Request-Id"] = request_id
+            answer.headers["X-Graph-Version"] = "7.1.0"
+            return answer
+
+        return guarded
+
+
+async def _wrong_method(request: web.Request) -> web.Response:
+    return web.Response(status=405)

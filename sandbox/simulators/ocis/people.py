@@ -1,0 +1,107 @@
+"""Who is known to OCIS: people with their role, groups with their members. Raises GraphError."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sandbox.simulators.clock import Clock
+
+ADMIN_ROLES = {
+    "Admin": "71881883-1768-46bd-a24d-a356a2afdf7f",
+    "Space Admin": "2aadd357-682c-406b-8874-293091995fdd",
+    "User": "d7beeea8-8ff4-406b-8fb6-ab2dd81e6b11",
+    "User Light": "38071a68-456a-4553-846a-fa67bf5596cc",
+}
+#: how often a person's memberships are read from their token at most
+GROUPS_READ_EVERY = timedelta(minutes=5)
+
+
+class GraphError(Exception):
+    """A LibreGraph error body with its status; `code` None: an empty body, as the proxy answers."""
+
+    def __init__(self, status: int, code: str | None = None, message: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+@dataclass
+class Person:
+    username: str
+    role: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    groups_read: datetime | None = None
+
+    @property
+    def lists_everything(self) -> bool:
+        return self.role in ("Admin", "Space Admin")
+
+
+class People:
+    """In memory. Names of groups are unique without regard to case."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.people: dict[str, Person] = {}
+        self.groups: dict[str, str] = {}
+        self.group_ids: dict[str, str] = {}
+        self.members: dict[str, set[str]] = {}
+
+    def clear(self) -> None:
+        for held in (self.people, self.groups, self.group_ids, self.members):
+            held.clear()
+
+    def person(self, username: str, role: str) -> Person:
+        """The person of this name; a new one gets the role."""
+        return self.people.setdefault(username, Person(username, role))
+
+    def add_person(self, username: str) -> Person:
+        if username in self.people:
+            raise GraphError(409, "nameAlreadyExists", "user already exists")
+        return self.person(username, "User")
+
+    def by_id(self, id_: str) -> Person:
+        for person in self.people.values():
+            if id_ in (person.id, person.username):
+                return person
+        raise GraphError(404, "itemNotFound", "user not found")
+
+    def set_role(self, username: str, role: str) -> None:
+        """At once, whatever the person's tokens say. Raises KeyError for an unknown person, ValueError for a role."""
+        if role not in ADMIN_ROLES:
+            raise ValueError(f"no role named {role!r}; there are {', '.join(ADMIN_ROLES)}")
+        self.people[username].role = role
+
+    def add_group(self, name: str) -> str:
+        if name.lower() in self.group_ids:
+            raise GraphError(409, "nameAlreadyExists", "group already exists")
+        id_ = str(uuid.uuid4())
+        self.groups[id_] = name
+        self.group_ids[name.lower()] = id_
+        self.members[id_] = set()
+        return id_
+
+    def group(self, name_or_id: str) -> tuple[str, str]:
+        id_ = name_or_id if name_or_id in self.groups else self.group_ids.get(name_or_id.lower())
+        if id_ is None:
+            raise GraphError(404, "itemNotFound", "not found")
+        return id_, self.groups[id_]
+
+    def read_groups(self, person: Person, names: Iterable[str]) -> None:
+        """What a sign-in does: groups are made, memberships added and taken away; not at every sign-in."""
+        now = self._clock.now()
+        if person.groups_read is not None and now < person.groups_read + GROUPS_READ_EVERY:
+            return
+        person.groups_read = now
+        wanted = {self.group_ids.get(name.lower()) or self.add_group(name) for name in names}
+        for id_, members in self.members.items():
+            (members.add if id_ in wanted else members.discard)(person.id)
+
+    def grantees(self, person: Person) -> set[str]:
+        """The ids of permissions by which a person is a member of a space."""
+        return {f"u:{person.id}"} | {f"g:{id_}" for id_, members in self.members.items() if person.id in members}
+
+    def knows(self, kind: str, id_: str) -> bool:
+        return id_ in self.groups if kind == "group" else any(one.id == id_ for one in self.people.values())

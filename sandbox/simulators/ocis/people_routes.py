@@ -1,0 +1,111 @@
+"""LibreGraph's people: oneself with one's own space, groups, users, and the roles they are given."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.simulators.ocis.answers import sent_object
+from sandbox.simulators.ocis.guard import V1, Outages, Route
+from sandbox.simulators.ocis.people import ADMIN_ROLES, GraphError, People, Person
+from sandbox.simulators.ocis.spaces import STORAGE, allow
+
+#: what role assignments are made for
+APPLICATION = str(uuid.UUID(int=2))
+SEARCH_LENGTH = 3
+USER_FIELDS = {"onPremisesSamAccountName", "displayName", "mail"}
+
+
+class PeopleRoutes:
+    """Views over the people."""
+
+    def __init__(self, people: People, outages: Outages) -> None:
+        self._people = people
+        self._outages = outages
+
+    def table(self) -> list[Route]:
+        return [
+            ("GET", f"{V1}/me", self.me),
+            ("GET", f"{V1}/me/drive", self.my_drive),
+            ("POST", f"{V1}/groups", self.create_group),
+            ("GET", f"{V1}/groups", self.list_groups),
+            ("GET", f"{V1}/groups/{{name}}", self.get_group),
+            ("POST", f"{V1}/users", self.create_user),
+            ("POST", f"{V1}/users/{{id}}/appRoleAssignments", self.assign_role),
+            ("GET", f"{V1}/applications", self.applications),
+        ]
+
+    async def me(self, request: web.Request, person: Person) -> web.Response:
+        shown: dict[str, Any] = {"id": person.id, "displayName": person.username}
+        if "appRoleAssignments" in request.query.get("$expand", ""):
+            shown["appRoleAssignments"] = [_assignment(person)]
+        return web.json_response(shown)
+
+    async def my_drive(self, request: web.Request, person: Person) -> web.Response:
+        """It lives on the same storage as all spaces: while that is down, it is not found."""
+        self._outages.require_storage(request, 404, "no drive returned from storage")
+        return web.json_response({"id": f"{STORAGE}${person.id}", "driveType": "personal", "name": person.username})
+
+    # -- groups
+
+    async def create_group(self, request: web.Request, person: Person) -> web.Response:
+        body = await sent_object(request)
+        _require_admin(person)
+        allow(body, {"displayName", "description"})
+        name = str(body.get("displayName") or "")
+        return web.json_response({"id": self._people.add_group(name), "displayName": name}, status=201)
+
+    async def list_groups(self, request: web.Request, person: Person) -> web.Response:
+        """A filter is ignored; a search is not."""
+        wanted = request.query.get("$search", "")
+        if "-" in wanted and not wanted.startswith('"'):
+            raise GraphError(400, "invalidRequest", "token error")
+        wanted = wanted.strip('"')
+        if person.role != "Admin" and len(wanted) < SEARCH_LENGTH:
+            raise GraphError(403, "accessDenied", "search term too short")
+        shown = [{"id": id_, "displayName": name} for id_, name in self._people.groups.items()]
+        return web.json_response({"value": [one for one in shown if wanted in one["displayName"]]})
+
+    async def get_group(self, request: web.Request, person: Person) -> web.Response:
+        id_, name = self._people.group(request.match_info["name"])
+        return web.json_response({"id": id_, "displayName": name})
+
+    # -- users and roles
+
+    async def create_user(self, request: web.Request, person: Person) -> web.Response:
+        """Known by the name that a token will have as `preferred_username`."""
+        body = await sent_object(request)
+        _require_admin(person)
+        allow(body, USER_FIELDS)
+        name = str(body.get("onPremisesSamAccountName") or "")
+        if not name or not body.get("displayName"):
+            raise GraphError(400, "invalidRequest", "missing required property")
+        made = self._people.add_person(name)
+        return web.json_response({"id": made.id, **body}, status=201)
+
+    async def assign_role(self, request: web.Request, person: Person) -> web.Response:
+        """It takes the place of the role before, and counts at once."""
+        body = await sent_object(request)
+        _require_admin(person)
+        target = self._people.by_id(request.match_info["id"])
+        roles = {id_: role for role, id_ in ADMIN_ROLES.items()}
+        role = roles.get(str(body.get("appRoleId")))
+        if role is None or body.get("principalId") != target.id or body.get("resourceId") != APPLICATION:
+            raise GraphError(400, "invalidRequest", "invalid role assignment")
+        target.role = role
+        return web.json_response(_assignment(target), status=201)
+
+    async def applications(self, request: web.Request, person: Person) -> web.Response:
+        roles = [{"id": id_, "displayName": name} for name, id_ in ADMIN_ROLES.items()]
+        return web.json_response({"value": [{"id": APPLICATION, "displayName": "ownCloud", "appRoles": roles}]})
+
+
+def _assignment(person: Person) -> dict[str, Any]:
+    return {"appRoleId": ADMIN_ROLES[person.role], "principalId": person.id, "resourceId": APPLICATION}
+
+
+def _require_admin(person: Person) -> None:
+    if person.role != "Admin":
+        raise GraphError(403, "accessDenied", "not allowed")

@@ -1,0 +1,198 @@
+"""What every stand-in shares: a loopback web server, a request journal, faults and a control path (`/__sim/`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from sandbox.simulators.faults import COMMON_KINDS, Fault, FaultPlan
+from sandbox.simulators.going_wrong import AFTER, INSTEAD
+from sandbox.simulators.keeping import STATE_KINDS, Holding, Keeping
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JOURNAL_LENGTH = 20_000
+
+
+class StandIn:
+    """A product's stand-in. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset` and `controls`.
+
+    All handlers run on one event loop, so between two awaits a handler owns the state: commits are atomic.
+    """
+
+    product = "product"
+    #: fault kinds that only this product knows
+    own_faults: frozenset[str] = frozenset()
+    #: kinds that make no sense with this product
+    impossible: frozenset[str] = frozenset()
+    #: what it listens on
+    host = "127.0.0.1"
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self._keeping = Keeping(self.holdings)
+        self.faults = FaultPlan(self.kinds(), seed)
+        self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
+        self.url = ""
+        self.app = web.Application(middlewares=[self._journal_and_faults], client_max_size=64 * 2**20)
+        self.app.router.add_route("*", "/__sim/{name:.*}", self._control)
+
+    # -- what a product gives
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state worth asserting on, as JSON."""
+        return {}
+
+    def reset(self) -> None:
+        """Back to the state of a fresh server."""
+
+    def controls(self) -> dict[str, Callable[..., Any]]:
+        """Named actions of the control path: `POST /__sim/call/<name>` with a JSON object of arguments."""
+        return {}
+
+    def holdings(self) -> Sequence[Holding]:
+        """The containers of all state that callers change and read; a product that gives them has STATE_KINDS."""
+        return ()
+
+    def may_change(self, request: web.Request, body: str) -> bool:
+        """Whether a request is more than a read."""
+        return request.method not in ("GET", "HEAD", "OPTIONS")
+
+    # -- faults and journal
+
+    @classmethod
+    def kinds(cls) -> frozenset[str]:
+        """Every kind of fault that it knows."""
+        of_state = STATE_KINDS if cls.holdings is not StandIn.holdings else frozenset()
+        return (COMMON_KINDS | cls.own_faults | of_state) - cls.impossible
+
+    @web.middleware
+    async def _journal_and_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/__sim/"):
+            return await handler(request)
+        body = (await request.read()).decode("utf-8", "replace")
+        entry = {
+            "at": time.time(),
+            "method": request.method,
+            "path": request.path_qs,
+            "body": body,
+            "request_id": request.headers.get("X-Request-Id"),
+            "status": None,
+        }
+        self.journal.append(entry)
+        may_change = self.may_change(request, body)
+        kinds = COMMON_KINDS | STATE_KINDS if may_change else COMMON_KINDS
+        fault = self.faults.strike(kinds, request.method, request.path_qs, body)
+        if fault is not None:
+            entry["fault"] = fault.kind
+        response = await self._answer(request, handler if may_change else self._reading(handler), fault)
+        entry["status"] = response.status
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
+        if fault is None:
+            return await _handled(handler, request)
+        if fault.kind == "ignored":
+            return await self._keeping.ignored(lambda: _handled(handler, request))
+        if fault.kind == "stale_reads":
+            return await self._keeping.lagging(lambda: _handled(handler, request), fault.delay or 1.0)
+        if fault.kind in INSTEAD:
+            return await INSTEAD[fault.kind](request, fault)
+        if fault.kind == "latency":
+            await asyncio.sleep(fault.delay or 0.2)
+            return await _handled(handler, request)
+        response = await _handled(handler, request)
+        return await AFTER[fault.kind](request, response, fault)
+
+    def _reading(self, handler: Handler) -> Handler:
+        return lambda request: self._keeping.read(lambda: _handled(handler, request))
+
+    # -- control path
+
+    async def _control(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        try:
+            return web.json_response(await self._controlled(request, name))
+        except (ValueError, ValidationError, TypeError, KeyError) as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+
+    async def _controlled(self, request: web.Request, name: str) -> Any:
+        if name.startswith("call/"):
+            arguments = await request.json() if request.can_read_body else {}
+            result = self.controls()[name.removeprefix("call/")](**arguments)
+            return await result if asyncio.iscoroutine(result) else result
+        actions: dict[str, Callable[[web.Request], Awaitable[Any]]] = {
+            "state": self._state,
+            "journal": self._show_journal,
+            "faults": self._order_faults,
+            "reset": self._start_over,
+        }
+        if name not in actions:
+            raise ValueError(f"no control named {name!r}; there are {', '.join(actions)}, call/<name>")
+        return await actions[name](request)
+
+    async def _state(self, request: web.Request) -> Any:
+        return self.snapshot()
+
+    async def _show_journal(self, request: web.Request) -> Any:
+        """What there is; DELETE takes it, so that the next one asking gets what has come since."""
+        shown = list(self.journal)
+        if request.method == "DELETE":
+            self.journal.clear()
+        return shown
+
+    async def _order_faults(self, request: web.Request) -> Any:
+        if request.method == "DELETE":
+            self.faults.clear()
+            self._keeping.forget()
+        if request.method == "POST":
+            given = await request.json()
+            for fault in [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]:
+                self.faults.add(fault)
+        return self.faults.list()
+
+    async def _start_over(self, request: web.Request) -> Any:
+        self.faults.clear()
+        self.journal.clear()
+        self._keeping.forget()
+        self.reset()
+        return {}
+
+    # -- running
+
+    async def serve(self, port: int = 0) -> web.AppRunner:
+        """Listen on `self.host`; `self.url` then holds the origin, without a slash at the end."""
+        runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, self.host, port, backlog=1024).start()
+        self.url = f"http://{self.host}:{runner.addresses[0][1]}"
+        return runner
+
+    @contextlib.contextmanager
+    def running(self, port: int = 0) -> Iterator[StandIn]:
+        """Run on a thread of this process (for tests) until the block ends."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name=f"stand-in {self.product}", daemon=True)
+        thread.start()
+        runner = asyncio.run_coroutine_threadsafe(self.serve(port), loop).result(10)
+        try:
+            yield self
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+            loop.close()
+
+
+async def _handled(handler: Handler, request: web.Request) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as answer:
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)

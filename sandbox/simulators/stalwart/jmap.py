@@ -1,0 +1,116 @@
+"""The JMAP side of Stalwart's management: calls in order, and the methods get and query of each object type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.simulators.stalwart.callers import Caller
+from sandbox.simulators.stalwart.calls import MethodError, plain_ids, with_results
+from sandbox.simulators.stalwart.kinds import KINDS
+from sandbox.simulators.stalwart.names import decode_id, parses
+from sandbox.simulators.stalwart.properties import Object
+from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.scope import Scope
+from sandbox.simulators.stalwart.setting import MAX_OBJECTS, Setting, Strike
+
+#: ids in one answer, unless the server is set otherwise
+MOST_FOUND = 5000
+
+
+class Jmap:
+    """`zone` makes a domain's zone text; `run_tasks` runs what waits in the background."""
+
+    def __init__(
+        self, registry: Registry, zone: Callable[[Object], str], strike: Strike, run_tasks: Callable[[], Any]
+    ) -> None:
+        self._registry = registry
+        self._zone = zone
+        self._strike = strike
+        self._run_tasks = run_tasks
+        self.most_found = MOST_FOUND
+
+    def answer(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
+        """The method responses, in order. Ids that are made are added to `created`."""
+        responses: list[list[Any]] = []
+        scope = Scope(self._registry, caller)
+        for name, arguments, call_id in calls:
+            try:
+                resolved = with_results(arguments, responses)
+                answer = {"accountId": caller.account, **self._call(name, resolved, created, scope)}
+                responses.append([name, answer, call_id])
+            except MethodError as error:
+                responses.append(["error", error.body, call_id])
+        return responses
+
+    def _call(self, name: str, arguments: Object, created: dict[str, str], scope: Scope) -> Object:
+        prefix, _, method = name.partition("/")
+        kind = prefix.removeprefix("x:")
+        if not prefix.startswith("x:") or kind not in KINDS or method not in KINDS[kind].methods:
+            raise MethodError("unknownMethod", name)
+        _require_own(arguments.get("accountId"), scope.caller)
+        if self._strike("server_unavailable", name):
+            raise MethodError("serverUnavailable", "The data store did not answer.")
+        if method == "set":
+            return Setting(scope, kind, created, self._strike, self._run_tasks).answer(name, arguments)
+        if not scope.may(kind, method.capitalize()):
+            raise MethodError("forbidden", "You do not have enough permissions to perform this action.")
+        if method == "get":
+            return self._get(kind, arguments, created, scope)
+        return self._query(name, kind, arguments, scope)
+
+    def _get(self, kind: str, arguments: Object, created: dict[str, str], scope: Scope) -> Object:
+        # an action is done once it is made: there is none to be read
+        held = {} if kind == "Action" else self._registry.objects[kind]
+        ids = arguments.get("ids")
+        wanted = plain_ids(
+            [id_ for id_, one in held.items() if scope.sees(one)][:MAX_OBJECTS] if ids is None else ids, created
+        )
+        if len(wanted) > MAX_OBJECTS:
+            raise MethodError("requestTooLarge")
+        wanted = [one for one in wanted if parses(one)]
+        seen = {one: held[one] for one in wanted if one in held and scope.sees(held[one])}
+        shown = [self._shown(kind, seen[one], arguments.get("properties"), scope) for one in wanted if one in seen]
+        missing = [] if ids is None else [one for one in wanted if one not in seen]
+        return {"list": shown, "notFound": missing}
+
+    def _shown(self, kind: str, one: Object, properties: list[str] | None, scope: Scope) -> Object:
+        everything = scope.shown(kind, one)
+        known = [prop for prop in properties or [] if prop in everything or prop == "dnsZoneFile"]
+        if kind == "Domain" and (not known or "dnsZoneFile" in known):
+            everything["dnsZoneFile"] = self._zone(one)
+        if not known:
+            return everything
+        return {prop: everything[prop] for prop in ("id", "@type", *known) if prop in everything}
+
+    def _query(self, name: str, kind: str, arguments: Object, scope: Scope) -> Object:
+        conditions = _conditions(arguments.get("filter") or {}, KINDS[kind].filters)
+        if arguments.get("sort"):
+            raise MethodError("unsupportedSort")
+        held = self._registry.objects[kind]
+        ids = [id_ for id_ in self._registry.query(kind, conditions) if scope.sees(held[id_])]
+        if "text" in conditions and self._strike("text_surplus", name):
+            ids += [id_ for id_ in held if id_ not in ids][:1]
+        total = {"total": len(ids)} if arguments.get("calculateTotal") else {}
+        if "anchor" in arguments:
+            ids = [id_ for id_ in ids if decode_id(id_) > decode_id(arguments["anchor"])]
+        # cut while the oldest still come first, then turned round
+        found = ids[: min(arguments.get("limit") or self.most_found, self.most_found)][::-1]
+        return {"queryState": "n", "canCalculateChanges": True, "position": 0, "ids": found, **total}
+
+
+def _conditions(given: Object, filters: tuple[str, ...]) -> Object:
+    conditions = given
+    if "operator" in given:
+        if given["operator"] != "AND":
+            raise MethodError("unsupportedFilter")
+        conditions = {key: value for one in given["conditions"] for key, value in one.items()}
+    if any(prop not in filters for prop in conditions):
+        raise MethodError("unsupportedFilter")
+    return conditions
+
+
+def _require_own(account_id: Any, caller: Caller) -> None:
+    """Left out or unreadable means our own; another's needs a permission, whether it exists or not."""
+    if account_id and parses(account_id) and account_id != caller.account and "impersonate" not in caller.permissions:
+        raise MethodError("forbidden", f"You are not an owner of account {account_id}")

@@ -1,0 +1,25 @@
+"""Run the Stripe stand-in on a port of its own."""
+
+from __future__ import annotations
+
+import click
+
+from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.stripe.server import StripeStandIn
+
+
+@click.command()
+@click.option("--port", default=0, help="0: any free one.")
+@click.option("--api-key", envvar="STRIPE_STAND_IN_KEY", required=True, help="The secret key it takes.")
+@click.option("--prices", default="price_starter,price_business,price_enterprise", show_default=True)
+@click.option("--endpoint", help="URL that events are sent to.")
+@click.option("--endpoint-secret", envvar="STRIPE_STAND_IN_ENDPOINT_SECRET", help="What they are signed with.")
+def main(port: int, api_key: str, prices: str, endpoint: str | None, endpoint_secret: str | None) -> None:
+    """A loopback server that behaves as Stripe does."""
+    stand_in = StripeStandIn(api_key=api_key, prices=[text for text in prices.split(",") if text])
+    if endpoint is not None:
+        stand_in.outbox.add_endpoint(endpoint, endpoint_secret or "")
+    serve_until_told(stand_in, port)
+
+
+main()

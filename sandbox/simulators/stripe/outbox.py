@@ -1,0 +1,112 @@
+"""The events of the Stripe stand-in: one for each change, signed and sent to the endpoints that were told it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from sandbox.simulators.stripe.objects import Object, new_id
+
+API_VERSION = "2026-10-28.endive"
+SEND_SECONDS = 10
+#: seconds between attempts; Stripe's first waits are longer, its last ones days
+WAITS = (0.2, 1.0, 5.0)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`secret`: what its events are signed with; it starts with `whsec_`."""
+
+    url: str
+    secret: str
+
+
+class Outbox:
+    """`strike(kind, type)` says whether that fault was ordered for an event of this type."""
+
+    def __init__(self, strike: Callable[[str, str], bool]) -> None:
+        self._strike = strike
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.endpoints: list[Endpoint] = []
+        self.events: dict[str, Object] = {}
+        #: what was sent, with the status that came back; None when nothing did
+        self.deliveries: list[dict[str, Any]] = []
+
+    def add_endpoint(self, url: str, secret: str) -> None:
+        self.endpoints.append(Endpoint(url, secret))
+
+    def clear(self) -> None:
+        """Events not delivered yet are dropped; endpoints stay."""
+        for task in self._tasks:
+            task.cancel()
+        self.events.clear()
+        self.deliveries.clear()
+
+    async def close(self) -> None:
+        self.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def emit(self, type_: str, about: Object) -> str:
+        """Record an event with the object as it is now, and send it. Gives the event's id."""
+        id_ = new_id("evt")
+        self.events[id_] = {
+            **{"id": id_, "object": "event", "type": type_, "api_version": API_VERSION, "livemode": False},
+            **{"created": int(time.time()), "data": {"object": copy.deepcopy(about)}, "pending_webhooks": 1},
+        }
+        if not self._strike("event_lost", type_):
+            self.send(id_)
+        if self._strike("event_doubled", type_):
+            self.send(id_)
+        return id_
+
+    def send(self, event_id: str) -> None:
+        """Send an event, again or for the first time, to every endpoint."""
+        for endpoint in self.endpoints:
+            task = asyncio.get_running_loop().create_task(self._deliver(endpoint, self.events[event_id]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, endpoint: Endpoint, event: Object) -> None:
+        for wait in (*WAITS, None):
+            status = await self._attempt(endpoint, event)
+            if (status is not None and 200 <= status < 300) or wait is None:
+                return
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, endpoint: Endpoint, event: Object) -> int | None:
+        body = json.dumps(event, indent=2).encode()
+        secret = "whsec_of_somebody_else" if self._strike("event_forged", event["type"]) else endpoint.secret
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": signature(secret, int(time.time()), body),
+        }
+        status = await _posted(endpoint.url, body, headers)
+        self.deliveries.append({"event": event["id"], "type": event["type"], "url": endpoint.url, "status": status})
+        return status
+
+
+def signature(secret: str, timestamp: int, body: bytes) -> str:
+    """The Stripe-Signature header."""
+    made = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={made}"
+
+
+async def _posted(url: str, body: bytes, headers: dict[str, str]) -> int | None:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SEND_SECONDS)) as session,
+            session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError):
+        return None

@@ -1,0 +1,226 @@
+"""Stripe's stand-in, put together: objects behind keys of two kinds, with the events that tell of their changes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.simulators.server import StandIn
+from sandbox.simulators.stripe import reading
+from sandbox.simulators.stripe.forms import StripeError, no_such, parsed
+from sandbox.simulators.stripe.idempotency import Keys
+from sandbox.simulators.stripe.objects import ENDED, Object, Objects, new_id, price_object
+from sandbox.simulators.stripe.outbox import API_VERSION, Outbox
+
+Params = Mapping[str, Any]
+View = Callable[[Params, str], Object]
+#: status, body, whether it is a saved one
+Answered = tuple[int, Object, bool]
+
+#: faults that refuse a request before it begins: status, message, code
+REFUSALS: Mapping[str, tuple[int, str, str | None]] = {
+    "key_in_use": (409, "In progress.", "idempotency_key_in_use"),
+    "lock_timeout": (429, "This object cannot be accessed right now.", "lock_timeout"),
+    "no_permission": (403, "The provided key does not have the required permissions.", None),
+}
+
+
+class StripeStandIn(StandIn):
+    """Own faults: `saved_500` (a fault that its idempotency key keeps answering with, nothing made), `made_500` (the
+    same, but the object was made), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission`
+    (403), `slow` (`delay` seconds, with the key in use meanwhile).
+
+    Of events, `path` being the event's type: `event_lost`, `event_doubled`, `event_forged`.
+    """
+
+    product = "stripe"
+    own_faults = frozenset(
+        {*REFUSALS, *("saved_500", "made_500", "card_declined", "slow", "event_lost", "event_doubled", "event_forged")}
+    )
+
+    def __init__(
+        self, *, api_key: str, prices: Sequence[str] = ("price_starter",), search_lag: float = 60.0, seed: int = 0
+    ) -> None:
+        super().__init__(seed=seed)
+        self._api_key, self._prices = api_key, prices
+        self.search_lag = search_lag
+        self._working: set[asyncio.Task[Answered]] = set()
+        self.outbox = Outbox(lambda kind, type_: self.faults.strike([kind], "EVENT", type_) is not None)
+        self.reset()
+        self.app.cleanup_ctx.append(self._sending)
+        for method, path, view in self._table():
+            self.app.router.add_route(method, f"/v1/{path}", self._guard(view))
+        self.app.router.add_route("*", "/{rest:.*}", self._guard(_no_such_url))
+
+    def _table(self) -> list[tuple[str, str, View]]:
+        return [
+            ("GET", "customers", lambda params, _: reading.customers(self.objects, params)),
+            ("GET", "customers/search", lambda params, _: reading.search(self.objects, params, self.search_lag)),
+            ("GET", "customers/{id}", lambda _, id_: self.objects.customer(id_)),
+            ("POST", "customers", lambda params, _: self.objects.create_customer(params)),
+            ("POST", "customers/{id}", lambda params, id_: self.objects.update_customer(id_, params)),
+            ("DELETE", "customers/{id}", lambda _, id_: self.objects.delete_customer(id_)),
+            ("GET", "subscriptions", lambda params, _: reading.subscriptions(self.objects, params)),
+            ("GET", "subscriptions/{id}", lambda _, id_: self.objects.subscription(id_)),
+            ("POST", "subscriptions", lambda params, _: self.objects.create_subscription(params)),
+            ("POST", "subscriptions/{id}", lambda params, id_: self.objects.update_subscription(id_, params)),
+            ("DELETE", "subscriptions/{id}", lambda _, id_: self.objects.cancel_subscription(id_)),
+            ("GET", "prices/{id}", lambda _, id_: self._price(id_)),
+            ("GET", "events", lambda params, _: reading.page(list(self.outbox.events.values()), params, "/v1/events")),
+            ("GET", "events/{id}", lambda _, id_: self._event(id_)),
+        ]
+
+    def reset(self) -> None:
+        self.objects, self.keys = Objects(set(self._prices)), Keys()
+        self.outbox.clear()
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "customers": list(self.objects.customers.values()),
+            "subscriptions": list(self.objects.subscriptions.values()),
+            "events": list(self.outbox.events.values()),
+            "deliveries": self.outbox.deliveries,
+        }
+
+    def controls(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "add_endpoint": self.outbox.add_endpoint,
+            "send_event": self.outbox.send,
+            "set_status": self.set_status,
+            "attach_card": self.attach_card,
+            "add_price": self.add_price,
+            "set_search_lag": self.set_search_lag,
+            "revoke_key": self.revoke_key,
+        }
+
+    def set_status(self, subscription: str, status: str) -> str:
+        """As time, a payment or its failure would do it. Gives the event's id."""
+        found = self.objects.subscription(subscription)
+        found["status"] = status
+        ended = status in ENDED
+        return self.outbox.emit(f"customer.subscription.{'deleted' if ended else 'updated'}", found)
+
+    def attach_card(self, customer: str) -> None:
+        """From now on the customer can be charged."""
+        self.objects.with_card.add(customer)
+
+    def add_price(self, price: str) -> None:
+        self.objects.prices.add(price)
+
+    def set_search_lag(self, seconds: float) -> None:
+        self.search_lag = seconds
+
+    def revoke_key(self) -> None:
+        """As after a roll of the secret key: ours is unknown."""
+        self._api_key = ""
+
+    async def _sending(self, app: web.Application) -> AsyncIterator[None]:
+        yield
+        await self.outbox.close()
+
+    def _price(self, id_: str) -> Object:
+        if id_ not in self.objects.prices:
+            raise no_such("price", id_)
+        return price_object(id_)
+
+    def _event(self, id_: str) -> Object:
+        if id_ not in self.outbox.events:
+            raise no_such("event", id_)
+        return self.outbox.events[id_]
+
+    # -- how
+
+    def _guard(self, view: View) -> Callable[[web.Request], Any]:
+        async def guarded(request: web.Request) -> web.Response:
+            headers = {
+                "Request-Id": new_id("req"),
+                "Stripe-Version": request.headers.get("Stripe-Version", API_VERSION),
+            }
+            try:
+                self._admit(request)
+                status, body, replayed = await self._to_its_end(self._answered_once(request, view))
+            except StripeError as error:
+                status, body, replayed = error.status, error.body, False
+            if replayed:
+                headers["Idempotent-Replayed"] = "true"
+            return web.json_response(body, status=status, headers=headers)
+
+        return guarded
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Answered]) -> Answered:
+        """A request that began goes on when its caller hangs up."""
+        task = asyncio.ensure_future(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
+
+    def _admit(self, request: web.Request) -> None:
+        given = _key_of(request.headers.get("Authorization", ""))
+        if not self._api_key or not hmac.compare_digest(given.encode(), self._api_key.encode()):
+            raise StripeError(401, "Invalid API Key provided.")
+        for kind, refusal in REFUSALS.items():
+            if self._is(kind, request):
+                raise StripeError(*refusal)
+
+    async def _answered_once(self, request: web.Request, view: View) -> Answered:
+        body = await request.read()
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key is None:
+            return (*self._performed(request, view, body), False)
+        asked = (key, request.method, request.path, body)
+        saved = self.keys.look(*asked)
+        if saved is not None:
+            return (*saved, True)
+        with self.keys.held(key):
+            await self._dawdle(request)
+            # a request that is refused for its parameters never began, so its StripeError is not saved
+            answer = self._performed(request, view, body)
+        self.keys.save(*asked, answer)
+        return (*answer, False)
+
+    def _performed(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
+        params = parsed(body.decode() if request.method == "POST" else request.query_string)
+        if self._is("saved_500", request):
+            return 500, StripeError(500, "An unknown error occurred.", "api_error").body
+        if self._is("card_declined", request):
+            return 402, StripeError(402, "Your card was declined.", "card_declined").body
+        found = view(params, request.match_info.get("id", ""))
+        if request.method != "GET":
+            self._tell(request, found)
+        if self._is("made_500", request):
+            return 500, StripeError(500, "An unknown error occurred.", "api_error").body
+        return 200, reading.expanded(self.objects, found, params.get("expand"))
+
+    async def _dawdle(self, request: web.Request) -> None:
+        fault = self.faults.strike(["slow"], request.method, request.path_qs)
+        if fault is not None:
+            await asyncio.sleep(fault.delay or 1.0)
+
+    def _tell(self, request: web.Request, changed: Object) -> None:
+        kind = {"customer": "customer", "subscription": "customer.subscription"}[changed["object"]]
+        act = {"POST": "updated" if "id" in request.match_info else "created", "DELETE": "deleted"}[request.method]
+        self.outbox.emit(f"{kind}.{act}", changed)
+
+    def _is(self, kind: str, request: web.Request) -> bool:
+        return self.faults.strike([kind], request.method, request.path_qs) is not None
+
+
+def _key_of(authorization: str) -> str:
+    """The key, given as a bearer token or as the user name of HTTP Basic."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return credentials
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _no_such_url(params: Params, id_: str) -> Object:
+    raise StripeError(404, "Unrecognized request URL.")

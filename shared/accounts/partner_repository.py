@@ -1,0 +1,82 @@
+"""The `partners` collection."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from shared.accounts.partner import Partner
+from shared.core.errors import SlugTaken
+from shared.db.documents import (
+    Document,
+    Transaction,
+    changed,
+    literals,
+    made,
+    make_indexes,
+    newest_first,
+    object_id,
+    our_errors,
+)
+from shared.provisioning.exports import Page
+from shared.provisioning.policy import Scope
+
+INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
+
+
+class Partners:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["partners"]
+
+    def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
+
+    def insert(self, slug: str, name: str, session: Transaction) -> Partner:
+        """Raises SlugTaken."""
+        document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
+        try:
+            row = made(self._rows, document, session)
+        except DuplicateKeyError:
+            raise SlugTaken(slug) from None
+        return _partner(row)
+
+    def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
+        key = object_id(partner_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        return _partner(row) if row else None
+
+    def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
+        """Newest first."""
+        own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
+        rows, following = newest_first(self._rows, [own], limit, after)
+        return Page(tuple(map(_partner, rows)), following)
+
+    def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
+        row = changed(self._rows, partner.id, literals({"name": name}), session)
+        return _partner(row)
+
+    def hold(self, partner_id: str, session: Transaction) -> bool:
+        """Whether the partner exists and stays until this transaction ends: a delete at the same time conflicts."""
+        key = object_id(partner_id)
+        return key is not None and bool(
+            self._rows.update_one({"_id": key}, {"$inc": {"holds": 1}}, session=session).matched_count
+        )
+
+    def delete(self, partner_id: str, session: Transaction) -> None:
+        self._rows.delete_one({"_id": ObjectId(partner_id)}, session=session)
+
+
+def _partner(row: Document) -> Partner:
+    # the sandbox and older tools wrote rows with nothing but slug and name
+    made = row["_id"].generation_time
+    return Partner(
+        id=str(row["_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        version=row.get("version", 1),
+        created_at=row.get("createdAt", made),
+        updated_at=row.get("updatedAt", made),
+    )

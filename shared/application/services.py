@@ -1,0 +1,73 @@
+"""All use cases over one store and one dispatcher, opened once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.application.readiness import ServiceCases
+from shared.application.store import Store
+from shared.billing.sync import BillingCases
+from shared.config.settings import Settings
+from shared.operations.dispatcher import Dispatcher
+from shared.orphans.service import OrphanCases
+from shared.provisioning.domains import DomainCases
+from shared.provisioning.event_feed import EventCases
+from shared.provisioning.lifecycle import LifeCases
+from shared.provisioning.operations import OperationCases
+from shared.provisioning.partners import PartnerCases
+from shared.provisioning.purge_quota import PurgeCases
+from shared.provisioning.sign_in import CallerCases
+from shared.provisioning.starter import Starter
+from shared.provisioning.subscriptions import SubscriptionCases
+from shared.provisioning.switches import SwitchCases
+from shared.provisioning.tenants import TenantCases
+from shared.provisioning.users import UserCases
+from shared.restore_guard.service import ObserveCases
+from shared.webhooks.service import WebhookCases
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """One per process; safe to share between threads."""
+
+    tenants: TenantCases
+    domains: DomainCases
+    life: LifeCases
+    operations: OperationCases
+    callers: CallerCases
+    users: UserCases
+    partners: PartnerCases
+    subscriptions: SubscriptionCases
+    events: EventCases
+    webhooks: WebhookCases
+    switches: SwitchCases
+    service: ServiceCases
+    billing: BillingCases
+    orphans: OrphanCases
+    purges: PurgeCases
+    observing: ObserveCases
+
+
+def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
+    starter = Starter(store, dispatcher, settings)
+    tenants = TenantCases(store, starter, settings)
+    domains = DomainCases(store, tenants, settings)
+    purges = PurgeCases(store, settings)
+    return ControlPlane(
+        tenants=tenants,
+        domains=domains,
+        life=LifeCases(store, starter, tenants, purges, settings),
+        operations=OperationCases(store, starter, tenants),
+        callers=CallerCases(store, settings),
+        users=UserCases(store, tenants),
+        partners=PartnerCases(store),
+        subscriptions=SubscriptionCases(store, tenants, settings),
+        events=EventCases(store, tenants),
+        service=ServiceCases(store, dispatcher, tenants, domains, settings),
+        webhooks=WebhookCases(store, tenants, settings),
+        switches=SwitchCases(store, tenants),
+        billing=BillingCases(store),
+        orphans=OrphanCases(store),
+        purges=purges,
+        observing=ObserveCases(store),
+    )

@@ -1,0 +1,90 @@
+"""Subscriptions as Stripe has them, brought onto our records: by steps, and by looks that Stripe's events ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from shared.application.store import Store
+from shared.billing.model import Bill
+from shared.billing.stripe_events import BillingEvent
+from shared.billing.sync_queue import LookClaim
+from shared.core.errors import SubscriptionExists
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent, difference
+from shared.operations.model import Operation
+from shared.provisioning.subscriptions import SHOWN
+from shared.subscriptions.model import NewSubscription, Subscription
+
+log = structlog.get_logger(__name__)
+
+
+class BillingCases:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def heard(self, event: BillingEvent) -> bool:
+        """Have the subscription that a verified event is about looked at. False for one that we do not know.
+
+        What is done twice, late or out of order does no harm: the event itself changes nothing on the record.
+        """
+        known = self._store.billing_looks.ask(event.subscription_id) if event.subscription_id else False
+        log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
+        return known
+
+    def known(self, tenant_id: str) -> Subscription | None:
+        """The tenant's live subscription, else its latest that Stripe knows."""
+        live = self._store.subscriptions.find_live(tenant_id)
+        if live is not None:
+            return live
+        ended = self._store.subscriptions.of_tenants((tenant_id,))
+        return next((one for one in ended if one.stripe_subscription_id is not None), None)
+
+    def save(self, operation: Operation, bill: Bill) -> bool:
+        """What a step made or found. False, and nothing written, when a newer change of the tenant was accepted."""
+
+        def work(session: Transaction) -> bool:
+            if not self._store.tenants.is_current(operation.tenant_id, operation.generation, session):
+                return False
+            author = Author(operation.requested_by, operation.request_id)
+            known = self._store.subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
+            if known is None:
+                plan = bill.plan or ""
+                known = self._store.subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
+            if self._write(known, bill, operation.tenant_slug, author, session):
+                # events that came before the id was on record found nobody, and what came after the step had read
+                # Stripe is written over now: what they told is asked for once more
+                self._store.billing_looks.ask_within(known.id, session)
+            return True
+
+        return self._store.transaction(work)
+
+    def looked(self, claim: LookClaim, bill: Bill) -> bool:
+        """Put on record what a look found. False when it counts for nothing: another was asked for, or took over."""
+
+        def work(session: Transaction) -> bool:
+            if not self._store.billing_looks.end(claim, session):
+                return False
+            known = self._store.subscriptions.find(claim.subscription.id, session)
+            tenant = self._store.tenants.find_by_id(claim.subscription.tenant_id, session)
+            if known is not None and tenant is not None and known.stripe_subscription_id == bill.subscription_id:
+                self._write(known, bill, tenant.slug, Author(None, f"stripe-{known.id}"), session)
+            return True
+
+        try:
+            return self._store.transaction(work)
+        except SubscriptionExists:
+            log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
+            return False
+
+    def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> bool:
+        """Whether it is another than before."""
+        changes = bill.to_changes()
+        if replace(known, **changes) == known:
+            return False
+        changed = self._store.subscriptions.change(known, changes, session)
+        before, after = difference(known, changed, SHOWN)
+        event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
+        self._store.events.append(event, session)
+        return True

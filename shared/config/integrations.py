@@ -1,0 +1,139 @@
+"""The settings of the products outside: where they are, by what we come in, and what these must say together."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from typing import Annotated, Any, Literal
+
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.config.plans import DEFAULT_PLANS, Plan
+from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
+Pairs = Annotated[dict[str, str], NoDecode]
+#: what a header can hold as it is
+PLAIN = re.compile("[!-~]*")
+
+
+class ProductSettings(BaseSettings):
+    """The part of Settings that is about products; a product whose address or key is missing is not configured."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+    authentik_api_url: AnyHttpUrl | None = None
+    authentik_api_token: SecretStr | None = None
+    stalwart_api_url: AnyHttpUrl | None = None
+    stalwart_api_token: SecretStr | None = None
+    stalwart_username: str | None = None
+    stalwart_password: SecretStr | None = None
+    authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
+    stalwart_tenants: Literal["auto", "require", "off"] = "auto"
+    ocis_api_url: AnyHttpUrl | None = None
+    ocis_token_url: AnyHttpUrl | None = None
+    ocis_client_id: str | None = None
+    ocis_client_secret: SecretStr | None = None
+    ocis_username: str | None = None
+    ocis_password: SecretStr | None = None
+    ocis_scope: str = "openid profile entitlements"
+    ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
+
+    stripe_api_key: SecretStr | None = None
+    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a stand-in")
+    stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
+    stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
+    plans: Annotated[dict[str, Plan], NoDecode] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
+
+    stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
+    extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
+
+    @field_validator("authentik_api_token", "stalwart_api_token", "stripe_api_key", mode="before")
+    @classmethod
+    def _token(cls, given: Any) -> Any:
+        """Without the end of the line that it was read from; None when nothing is left."""
+        if not isinstance(given, str):
+            return given
+        if not PLAIN.fullmatch(given.strip()):
+            # the library that would send it tells so by showing it, and that would be in our logs
+            raise ValueError("must be one line of plain letters, digits and signs")
+        return given.strip() or None
+
+    @field_validator("plans", mode="before")
+    @classmethod
+    def _catalogue(cls, given: Any) -> Any:
+        try:
+            return json.loads(given) if isinstance(given, str) else given
+        except ValueError:
+            raise ValueError("is not JSON") from None
+
+    @field_validator("extra_ca_certs")
+    @classmethod
+    def _certificates(cls, given: str | None) -> str | None:
+        try:
+            if given is not None:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=given)
+        except ssl.SSLError:
+            raise ValueError(f"{given} holds no certificates") from None
+        except OSError as problem:
+            raise ValueError(f"{given} cannot be read: {problem.strerror}") from None
+        return given
+
+    @property
+    def configured(self) -> frozenset[str]:
+        """Names of the integrations there is an address or a key for."""
+        given: dict[str, object] = {
+            AUTHENTIK: self.authentik_api_url,
+            STALWART: self.stalwart_api_url,
+            OCIS: self.ocis_api_url,
+            BILLING: self.stripe_api_key,
+        }
+        return frozenset(name for name, value in given.items() if value is not None)
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Optional integrations that are not configured."""
+        return OPTIONAL - self.configured
+
+    @property
+    def stamp_key_texts(self) -> tuple[str, ...]:
+        return tuple(key.get_secret_value() for key in self.stamp_keys)
+
+    def problems_of_products(self) -> list[str]:
+        """A sentence for each thing that is missing or contradicts another."""
+        problems = [*self._problems_of_access(), *self._problems_of_prices()]
+        if not self.plans:
+            problems.append("PLANS must have at least one plan")
+        if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
+            problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        return problems
+
+    def _problems_of_prices(self) -> list[str]:
+        unknown = sorted(set(self.stripe_prices) - set(self.plans))
+        problems = [f"STRIPE_PRICES names a plan {name} that PLANS does not have" for name in unknown]
+        priceless = sorted(plan for plan, price in self.stripe_prices.items() if not price)
+        return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
+
+    def _problems_of_access(self) -> list[str]:
+        problems = []
+        if self.authentik_api_url and not self.authentik_api_token:
+            problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")
+        if self.stalwart_api_url and not (
+            self.stalwart_api_token or (self.stalwart_username and self.stalwart_password)
+        ):
+            problems.append(
+                "STALWART_API_URL is set but neither STALWART_API_TOKEN nor STALWART_USERNAME and STALWART_PASSWORD"
+            )
+        by_account = self.ocis_username and self.ocis_password
+        by_client = self.ocis_token_url and self.ocis_client_id and (self.ocis_client_secret or by_account)
+        if self.ocis_api_url and not (by_client or by_account):
+            problems.append(
+                "OCIS_API_URL is set but neither OCIS_TOKEN_URL with OCIS_CLIENT_ID and OCIS_CLIENT_SECRET, "
+                "nor OCIS_USERNAME and OCIS_PASSWORD"
+            )
+        return problems

@@ -1,0 +1,199 @@
+"""All settings, read once from the environment into one frozen object. A missing or malformed one stops the start."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+
+from shared.config.broker_url import BrokerAddress, Login
+from shared.config.integrations import CommaSeparated, Pairs, ProductSettings
+from shared.core.naming import RESERVED_SLUGS, name_server, slug
+from shared.webhooks.ssrf import AddressRule
+
+Surface = Literal["portal", "partner", "operator"]
+SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
+#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
+ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
+
+
+class SettingsError(Exception):
+    """The environment does not make sense; the message names each variable and says what to do."""
+
+
+class Settings(ProductSettings):
+    """One field per environment variable, by the same name in capitals; those of the products are inherited."""
+
+    mongodb_uri: SecretStr
+    mongodb_database: str = Field("dezky", pattern=r'^[^ ."$/\\\x00]{1,63}$')
+    redis_url: SecretStr
+    redis_sentinel_master: str | None = Field(None, description="what the Sentinels of REDIS_URL call the master")
+    redis_sentinel_username: str | None = None
+    redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own, not the master's")
+
+    oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
+    oidc_audiences: Pairs = Field({}, description="audience, or audience=surface, comma-separated")
+    oidc_algorithms: CommaSeparated = ("RS256", "ES256")
+    oidc_admin_group: str = "dezky-platform-admins"
+    oidc_tenant_group_prefix: str = "tenant-"
+
+    backfill_per_minute: float = Field(
+        30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
+    )
+
+    webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
+    webhook_call_seconds: float = Field(10, gt=0, le=60)
+    webhook_slots: int = Field(16, ge=1, le=256, description="how many events one sweep sends at a time")
+    webhook_keep_days: float = Field(14, ge=4, description="how long deliveries are kept; longer than they are tried")
+    webhook_disable_seconds: float = Field(3 * 24 * 3600, gt=0, description="failing for so long switches one off")
+
+    default_tenant_slug: str = "dezky"
+
+    domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
+    dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
+    domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
+    domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")
+    domain_first_recheck_seconds: float = Field(60, gt=0, le=86400)
+    domain_recheck_seconds: float = Field(3600, gt=0, le=864000)
+    domain_check_pause_seconds: float = Field(10, ge=0, le=3600, description="least time between asked-for checks")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
+    plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
+    drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
+    drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
+    orphan_look_hours: float = Field(24, ge=0, description="how often orphans are looked for; 0: when asked for only")
+    orphan_quarantine_hours: float = Field(168, ge=0, description="how long an orphan is watched before it can go")
+    removals_per_run: int = Field(5, ge=0, description="how much one run of a step may remove without leave")
+    purges_per_day: int = Field(10, ge=0, description="how many removals of tenants a day begin by themselves")
+    observe_only_on_start: bool = Field(False, description="change nothing outside until an operator says so")
+    delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
+    suspended_mail: Literal["refuse", "receive"] = Field(
+        "refuse", description="what becomes of mail to a suspended tenant's domains"
+    )
+    step_max_attempts: int = Field(40, ge=1)
+    attempt_seconds: float = Field(45, gt=0)
+    call_seconds: float = Field(10, gt=0)
+    lease_seconds: float = Field(90, gt=0)
+    retry_base_seconds: float = Field(1, gt=0)
+    retry_cap_seconds: float = Field(60, gt=0)
+    breaker_failures: int = Field(10, ge=1, description="so many in a row, of all workers, open a breaker")
+    breaker_seconds: float = Field(30, gt=0, le=600, description="how long at first; each failed probe doubles it")
+    integration_slots: int | None = Field(
+        None, ge=1, description="a worker's slots for one integration; half of all without it"
+    )
+    sweep_interval_seconds: float = Field(2, gt=0)
+    dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
+
+    @field_validator("oidc_issuers", "oidc_audiences", "stripe_prices", mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        parts = [part.strip() for part in given.split(",") if part.strip()]
+        halves = [part for part in parts if part.startswith("=") or part.endswith("=")]
+        if halves:
+            # an audience whose surface was left empty by mistake would have all of them
+            raise ValueError(f"{', '.join(halves)} is half of a pair")
+        return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
+
+    @field_validator(
+        "oidc_algorithms",
+        "stamp_keys",
+        "stripe_webhook_secrets",
+        "dns_servers",
+        "webhook_allowed_networks",
+        mode="before",
+    )
+    @classmethod
+    def _list(cls, given: Any) -> Any:
+        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _asymmetric(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
+        if bad:
+            raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
+        unknown = [name for name in given if name not in ALGORITHMS]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is not an algorithm; there are {', '.join(sorted(ALGORITHMS))}")
+        if not given:
+            raise ValueError("must name at least one")
+        return given
+
+    @field_validator("oidc_audiences")
+    @classmethod
+    def _surfaces(cls, given: dict[str, str]) -> dict[str, str]:
+        bad = [surface for surface in given.values() if surface and surface not in SURFACES]
+        if bad:
+            raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
+        return given
+
+    @field_validator("default_tenant_slug")
+    @classmethod
+    def _slug(cls, given: str) -> str:
+        # the platform's own tenant may have one of the names that are kept for the platform
+        return given if given in RESERVED_SLUGS else slug(given)
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _name_servers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for text in given:
+            name_server(text)
+        return given
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        AddressRule.of(given)  # raises ValueError
+        return given
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        problems = self.problems_of_products()
+        if not self.mongodb_uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+            problems.append("MONGODB_URI must start with mongodb:// or mongodb+srv://")
+        if self.lease_seconds <= self.attempt_seconds:
+            problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
+        if self.domain_proof == "required" and not self.stamp_keys:
+            problems.append("STAMP_KEYS must be set when DOMAIN_PROOF is required: proofs are made with it")
+        try:
+            _ = self.broker
+        except ValueError as problem:
+            problems.append(f"REDIS_URL {problem}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """Where the broker is."""
+        password = self.redis_sentinel_password
+        own = Login(self.redis_sentinel_username, password.get_secret_value() if password else None)
+        return BrokerAddress.of(self.redis_url.get_secret_value(), self.redis_sentinel_master, own)
+
+    @property
+    def first_look_seconds(self) -> float | None:
+        """When a new domain is looked at first; None: when somebody asks, as nothing waits for its proof."""
+        return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, `overrides` first. Raises SettingsError, a sentence for each variable at fault."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as problem:
+        raise SettingsError(
+            "\n".join(_sentence(dict(error)) for error in problem.errors(include_input=False))
+        ) from None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    variable = "_".join(str(part) for part in error["loc"][:1]).upper()
+    if error["type"] == "missing":
+        return f"{variable} is not set."
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"{variable}: {text}." if variable else f"{text}."

@@ -1,0 +1,83 @@
+"""The connection to MongoDB: one client per process, safe defaults, and transactions that end in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pymongo
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import Document, Transaction, our_errors
+
+T = TypeVar("T")
+
+#: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
+DURABLE = WriteConcern(w="majority", j=True)
+
+#: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
+PATIENCE = 5.0
+#: what a transaction that is given up has left to be ended in
+ENDING_SECONDS = 2.0
+
+#: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
+#: timeout together, and what was waiting for it then goes to the next primary
+HEARTBEAT_MS = 3000
+
+
+def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
+    """A client for this process; make it after forking. Nothing is sent until it is used. `patience`: in seconds."""
+    return MongoClient(
+        uri,
+        tz_aware=True,
+        timeoutMS=round(patience * 1000),
+        serverSelectionTimeoutMS=round(patience * 1000),
+        connectTimeoutMS=2000,
+        heartbeatFrequencyMS=HEARTBEAT_MS,
+        maxPoolSize=64,
+        retryWrites=True,
+        retryReads=True,
+        appname="dezky-platform-api",
+    )
+
+
+def open_database(client: MongoClient[Document], name: str) -> Database[Document]:
+    return client.get_database(
+        name,
+        codec_options=CodecOptions(tz_aware=True),
+        write_concern=DURABLE,
+        read_concern=ReadConcern("majority"),
+    )
+
+
+def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float | None = None) -> T:
+    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried,
+    for so many seconds, or as long as a call may take.
+
+    The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
+    record: the server lets go of that only when its own time is up. Tries end a little before calls do: one that was
+    cut short could not end its own transaction any more, and would leave the next such lock. Raises StoreUnavailable.
+    """
+    patience = seconds or client.options.timeout or PATIENCE
+    give_up = time.monotonic() + patience
+
+    def bounded(session: Transaction) -> T:
+        if time.monotonic() > give_up:
+            raise StoreUnavailable
+        try:
+            return work(session)
+        except StoreUnavailable as problem:
+            cause = problem.__cause__
+            if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
+                raise cause from None  # by its label the driver knows that all of it may be tried again
+            raise
+
+    with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
+        return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)

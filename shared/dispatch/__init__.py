@@ -1,1 +1,0 @@
-"""Chords by task name: the only place where both doors meet Celery."""

@@ -1,0 +1,229 @@
+"""The `domains` collection: one row for each domain of a tenant, with what DNS last said and when to look again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from shared.core.errors import DomainTaken
+from shared.db.documents import Document, Transaction, insert, literals, make_indexes, our_errors, seconds_from_now
+from shared.domains.documents import domain_of, new_row, standing
+from shared.domains.model import TenantDomain
+from shared.domains.verification import DomainState
+from shared.tenants.model import Tenant
+
+PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
+#: seconds; what somebody waits for goes before what is merely due, however much that is
+HEAD_START = 24 * 3600
+
+INDEXES = [
+    # no two tenants may share a domain, whatever becomes of the rule on the tenants themselves
+    IndexModel([("domain", ASCENDING)], name="domain", unique=True),
+    IndexModel([("tenantId", ASCENDING)], name="tenant"),
+    IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$type": "date"}}),
+    IndexModel(
+        [("reconcileDueAt", ASCENDING)],
+        name="reconcile",
+        partialFilterExpression={"reconcileDueAt": {"$type": "date"}},
+    ),
+]
+
+_IS_LEASED: Document = {"$gt": [{"$ifNull": ["$leaseUntil", "$$NOW"]}, "$$NOW"]}
+#: somebody asked after this look had begun, so it may have missed what they published
+_ASKED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
+
+
+@dataclass(frozen=True)
+class DomainClaim:
+    """A domain taken for one look. `at`: when, on the database's clock. `trace`: the id that its consequences carry."""
+
+    domain: TenantDomain
+    at: datetime
+    token: str
+    trace: str
+
+
+class Domains:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["domains"]
+        self._tenants = database["tenants"]
+
+    def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
+
+    def keep(self, tenant: Tenant, first_look: float | None, at: datetime, session: Transaction) -> None:
+        """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""
+        names = list(tenant.domains)
+        self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
+        kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
+        self.add(tenant, [one for one in names if one not in kept], first_look, at, session)
+
+    def add(
+        self, tenant: Tenant, names: Sequence[str], first_look: float | None, at: datetime, session: Transaction
+    ) -> None:
+        """Make the rows of these domains, which have none. Raises DomainTaken.
+
+        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
+        `at`: the time on the database's clock.
+        """
+        times = _times(at, first_look)
+        rows = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one), **times} for one in names]
+        try:
+            if rows:
+                insert(self._rows, rows, session)
+        except DuplicateKeyError:
+            raise DomainTaken from None
+
+    def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
+        """A tenant's domains by name."""
+        with our_errors():
+            return {row["domain"]: domain_of(row) for row in self._rows.find({"tenantId": tenant_id})}
+
+    def find(self, tenant_id: str, name: str, session: Transaction | None = None) -> TenantDomain | None:
+        with our_errors():
+            row = self._rows.find_one({"tenantId": tenant_id, "domain": name}, session=session)
+        return domain_of(row) if row else None
+
+    def proven_of(self, tenant_id: str) -> frozenset[str]:
+        """Names of the tenant's domains that may be acted on for it."""
+        with our_errors():
+            rows = self._rows.find({"tenantId": tenant_id, "state": {"$in": list(PROVEN)}}, {"domain": 1})
+            return frozenset(row["domain"] for row in rows)
+
+    # -- asked for
+
+    def ask(self, tenant_id: str, name: str, pause: float, trace: str, session: Transaction) -> TenantDomain | None:
+        """Have a domain looked at now. None when that was asked for already, or a look began within `pause` seconds."""
+        # null comes before every time
+        rested = {"$lte": ["$claimedAt", seconds_from_now(-pause)]}
+        condition = {"tenantId": tenant_id, "domain": name, "requestedAt": None, "$expr": rested}
+        fields = {
+            "requestedAt": "$$NOW",
+            "requestId": {"$literal": trace},
+            "askedAt": {"$ifNull": ["$askedAt", "$$NOW"]},
+            "since": {"$cond": [{"$eq": ["$askedAt", None]}, "$$NOW", "$since"]},
+            "dueAt": {"$cond": [_IS_LEASED, "$leaseUntil", seconds_from_now(-HEAD_START)]},
+        }
+        return self._advance(condition, [{"$set": fields}], session)
+
+    def restart(self, domain: TenantDomain, session: Transaction) -> None:
+        """Write how a domain stands after it was asked for anew."""
+        self._rows.update_one({"_id": ObjectId(domain.id)}, [{"$set": literals(standing(domain))}], session=session)
+
+    def rest_needed(self, domain_id: str, pause: float) -> float:
+        """Seconds until `pause` after the latest look's beginning; 0 or less when that has passed."""
+        waiting = {"$subtract": [{"$add": ["$claimedAt", round(pause * 1000)]}, "$$NOW"]}
+        with our_errors():
+            rows = self._rows.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
+            return next(((row["wait"] or 0) / 1000 for row in rows), 0.0)
+
+    # -- looks
+
+    def due(self, limit: int) -> Iterator[str]:
+        """Ids of domains to look at, those that were asked for first."""
+        return self._ids({"$expr": {"$lte": ["$dueAt", "$$NOW"]}, "dueAt": {"$type": "date"}}, limit)
+
+    def claim(self, domain_id: str, lease_seconds: float) -> DomainClaim | None:
+        """Take a due domain for one look. None when another sweep was faster."""
+        token = secrets.token_hex(8)
+        # whoever dies with the lease leaves a domain that is due again at its end
+        lease_end = seconds_from_now(lease_seconds)
+        fields = {"leaseToken": token, "leaseUntil": lease_end, "dueAt": lease_end, "claimedAt": "$$NOW"}
+        condition = {"_id": ObjectId(domain_id), "dueAt": {"$type": "date"}, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+        with our_errors():
+            row = self._rows.find_one_and_update(condition, [{"$set": fields}], return_document=ReturnDocument.AFTER)
+        if row is None:
+            return None
+        return DomainClaim(domain_of(row), row["claimedAt"], token, row["requestId"] or f"domain-{token}")
+
+    def record(
+        self, claim: DomainClaim, domain: TenantDomain, wait: float, reconcile: bool, session: Transaction
+    ) -> TenantDomain | None:
+        """Write a look's outcome. None when the lease was lost or the domain left its tenant: it counts for nothing.
+
+        `wait`: seconds until the next look. `reconcile`: the tenant is to be reconciled because of it.
+        """
+        fields = literals(standing(domain)) | {
+            "leaseToken": None,
+            "leaseUntil": None,
+            "requestedAt": {"$cond": [_ASKED_SINCE, "$requestedAt", None]},
+            "requestId": {"$cond": [_ASKED_SINCE, "$requestId", None]},
+            "dueAt": {"$cond": [_ASKED_SINCE, seconds_from_now(-HEAD_START), seconds_from_now(wait)]},
+        }
+        if reconcile:
+            fields["reconcileDueAt"] = "$$NOW"
+        condition = {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token}
+        return self._advance(condition, [{"$set": fields}], session)
+
+    # -- what becomes of a proof
+
+    def waiting_tenants(self, limit: int) -> list[str]:
+        """Ids of tenants that a newly proven domain waits in, to be set up."""
+        condition = {"reconcileDueAt": {"$type": "date"}, "$expr": {"$lte": ["$reconcileDueAt", "$$NOW"]}}
+        with our_errors():
+            rows = self._rows.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
+            return list(dict.fromkeys(row["tenantId"] for row in rows))
+
+    def take_waiting(self, tenant_id: str, session: Transaction) -> bool:
+        """All of a tenant's domains that wait, wait no more. False when somebody else took them."""
+        return self._set_waiting(tenant_id, None, session) > 0
+
+    def put_off_waiting(self, tenant_id: str, seconds: float) -> None:
+        with our_errors():
+            self._set_waiting(tenant_id, seconds_from_now(seconds), None)
+
+    def _set_waiting(self, tenant_id: str, until: Any, session: Transaction | None) -> int:
+        condition = {"tenantId": tenant_id, "reconcileDueAt": {"$type": "date"}}
+        done = self._rows.update_many(condition, [{"$set": {"reconcileDueAt": until}}], session=session)
+        return done.modified_count
+
+    # -- at the start
+
+    def tenants_without_rows(self) -> list[str]:
+        """Ids of tenants recorded by a version that kept no rows for their domains."""
+        found = {"from": "domains", "localField": "domains", "foreignField": "domain", "as": "rows"}
+        pipeline: list[Document] = [
+            {"$match": {"domains.0": {"$exists": True}, "purgedAt": {"$exists": False}}},
+            {"$lookup": found},
+            {"$match": {"$expr": {"$lt": [{"$size": "$rows"}, {"$size": "$domains"}]}}},
+            {"$project": {"_id": 1}},
+        ]
+        with our_errors():
+            return [str(row["_id"]) for row in self._tenants.aggregate(pipeline)]
+
+    def wake(self, within: float) -> int:
+        """Watch every domain that is not watched yet, first looks spread over `within` seconds; how many those were."""
+        spread = {"$add": ["$$NOW", {"$multiply": [{"$rand": {}}, round(within * 1000)]}]}
+        with our_errors():
+            fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
+            return self._rows.update_many({"askedAt": None}, [{"$set": fields}]).modified_count
+
+    # -- at the end
+
+    def leave_alone(self, tenant_id: str, session: Transaction) -> None:
+        """Look no more at the domains of a tenant that was removed for good; they stay reserved."""
+        fields = {"dueAt": None, "requestedAt": None, "reconcileDueAt": None, "leaseToken": None, "leaseUntil": None}
+        self._rows.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
+
+    def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
+        row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
+        return domain_of(row) if row else None
+
+    def _ids(self, condition: Document, limit: int) -> Iterator[str]:
+        with our_errors():
+            for row in self._rows.find(condition, {"_id": 1}).sort("dueAt", ASCENDING).limit(limit):
+                yield str(row["_id"])
+
+
+def _times(at: datetime, first_look: float | None) -> Document:
+    """Of a new domain; nobody has asked for one that is not watched."""
+    due = at + timedelta(seconds=first_look) if first_look is not None else None
+    return {"askedAt": at if due is not None else None, "since": at, "dueAt": due, "createdAt": at}

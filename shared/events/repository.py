@@ -1,0 +1,169 @@
+"""The `events` collection: what was accepted and how it ended. Rows are only added, in the change's transaction.
+
+A feed must not skip what was committed late, so its order is the order in which events became visible: a row gets its
+number after it was committed, by whoever looks first, one at a time. Writers pay nothing for that and never wait.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.database import Database
+
+from shared.db.documents import (
+    Document,
+    Transaction,
+    insert,
+    inserting,
+    make_indexes,
+    object_id,
+    our_errors,
+    seconds_from_now,
+)
+from shared.events.model import Event, NewEvent
+from shared.provisioning.exports import Feed
+
+INDEXES = [
+    IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
+    IndexModel([("tenantId", ASCENDING), ("number", DESCENDING)], name="tenant"),
+    IndexModel([("unnumbered", ASCENDING)], name="unnumbered", sparse=True),
+]
+
+#: how many events are numbered in one transaction
+BATCH = 500
+
+
+class Events:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["events"]
+        self._counters = database["counters"]
+
+    def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
+        with our_errors():
+            self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
+
+    def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
+        """`at`: the time on the database's clock, for whoever has read it for this change."""
+        document = {
+            "_id": ObjectId(),
+            "action": event.action,
+            "tenantId": event.tenant_id,
+            "tenant": event.tenant_slug,
+            "actor": event.author.user_id,
+            "requestId": event.author.request_id,
+            "before": event.before,
+            "after": event.after,
+            "unnumbered": True,
+        }
+        if at is not None:
+            insert(self._rows, [{**document, "time": at}], session)
+        else:
+            key = {"_id": document["_id"]}
+            self._rows.update_one(key, inserting(document, time="$$NOW"), upsert=True, session=session)
+
+    def any_unnumbered(self) -> bool:
+        with our_errors():
+            return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
+
+    def number(self, session: Transaction) -> int:
+        """Number a batch of committed events; how many. Two at once conflict over the counter, so one waits."""
+        rows = self._rows.find({"unnumbered": True}, {"_id": 1}, session=session)
+        # by time first: ids of different processes tell the second only, and an effect must not come before its cause
+        keys = [row["_id"] for row in rows.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]
+        if not keys:
+            return 0
+        counter = self._counters.find_one_and_update(
+            {"_id": "events"},
+            {"$inc": {"last": len(keys)}},
+            upsert=True,
+            return_document=ReturnDocument.BEFORE,
+            session=session,
+        )
+        first = (counter or {"last": 0})["last"] + 1
+        self._rows.bulk_write(
+            [
+                UpdateOne({"_id": key}, {"$set": {"number": first + offset}, "$unset": {"unnumbered": ""}})
+                for offset, key in enumerate(keys)
+            ],
+            session=session,
+        )
+        return len(keys)
+
+    def last_number(self, session: Transaction | None = None) -> int:
+        """The highest number given; every event up to it can be read by whoever read this first."""
+        with our_errors():
+            counter = self._counters.find_one({"_id": "events"}, session=session)
+        return int((counter or {"last": 0})["last"])
+
+    def find(self, event_id: str) -> Event | None:
+        key = object_id(event_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
+        return _event(row) if row else None
+
+    def wanted(
+        self,
+        tenant_ids: tuple[str, ...] | None,
+        actions: Sequence[str],
+        span: tuple[int, int],
+        age_seconds: float,
+        limit: int,
+    ) -> list[Event]:
+        """Events numbered above `span`'s first up to its second, oldest first, none older than `age_seconds`.
+
+        `actions`: exact, `word.*`, or `*`.
+        """
+        condition: Document = {
+            "number": {"$gt": span[0], "$lte": span[1]},
+            "$expr": {"$gte": ["$time", seconds_from_now(-age_seconds)]},
+        }
+        if "*" not in actions:
+            condition["action"] = {"$in": [_action_pattern(one) for one in actions]}
+        if tenant_ids is not None:
+            condition["tenantId"] = {"$in": list(tenant_ids)}
+        with our_errors():
+            return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
+
+    def newest(self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int) -> Feed:
+        """The newest events of these tenants (None: all events), or those older than the one numbered `before`."""
+        span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
+        rows = self._found(tenant_ids, span, DESCENDING, limit + 1)
+        items = tuple(map(_event, rows[:limit]))
+        newest = items[0].number if items else (before or 1) - 1
+        return Feed(items, items[-1].number if len(rows) > limit else None, newest)
+
+    def following(self, tenant_ids: tuple[str, ...] | None, after: int, before: int | None, limit: int) -> Feed:
+        """The oldest events after the one numbered `after`: ask again with `newer`, now or later, to miss none."""
+        span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
+        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit)))
+        return Feed(items, None, items[-1].number if items else after)
+
+    def _found(self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int) -> list[Document]:
+        condition: Document = {"number": span}
+        if tenant_ids is not None:
+            condition["tenantId"] = {"$in": list(tenant_ids)}
+        with our_errors():
+            return list(self._rows.find(condition).sort("number", direction).limit(limit))
+
+
+def _action_pattern(action: str) -> str | re.Pattern[str]:
+    return re.compile(f"^{re.escape(action[:-1])}") if action.endswith(".*") else action
+
+
+def _event(row: Document) -> Event:
+    return Event(
+        id=str(row["_id"]),
+        number=row["number"],
+        time=row["time"],
+        action=row["action"],
+        actor=row["actor"],
+        tenant_slug=row["tenant"],
+        request_id=row["requestId"],
+        before=row["before"],
+        after=row["after"],
+    )

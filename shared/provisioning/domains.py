@@ -1,0 +1,120 @@
+"""Domains: how each stands and what must be published for it, and having one looked at now. Never asks DNS itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core import naming as names
+from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
+from shared.db.documents import Transaction
+from shared.domains.model import TenantDomain, mail_records
+from shared.domains.verification import ProofMaker
+from shared.events.model import NewEvent
+from shared.provisioning import policy as access
+from shared.provisioning.exports import DomainRecord, DomainView
+from shared.provisioning.operations import WAIT_PAUSES
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+from shared.tenants.model import Tenant
+
+
+class DomainCases:
+    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._first_look = settings.first_look_seconds
+        self._pause = settings.domain_check_pause_seconds
+        self._maker = ProofMaker(settings.stamp_key_texts)
+
+    def prepare(self) -> None:
+        """Make the rows that are missing and, where proofs are required, have all looked at. Idempotent."""
+        for tenant_id in self._store.domains.tenants_without_rows():
+            self._store.transaction(partial(self._keep, tenant_id))
+        if self._first_look is not None:
+            self._store.domains.wake(self._first_look)
+
+    def list(self, slug: str, actor: Actor) -> tuple[DomainView, ...]:
+        """All of the tenant's domains in its order. Raises NotFound."""
+        tenant = self._tenants.visible(slug, actor)
+        known = self._store.domains.of_tenant(tenant.id)
+        return tuple(self._view(tenant, known[name]) for name in tenant.domains if name in known)
+
+    def get(self, slug: str, name: str, actor: Actor) -> DomainView:
+        """Raises NotFound, also when the actor may not know of the tenant."""
+        tenant = self._tenants.visible(slug, actor)
+        return self._view(tenant, self._required(tenant, name))
+
+    def request_check(self, slug: str, name: str, actor: Actor) -> DomainView:
+        """Have a domain looked at as soon as a sweep comes by; asked again before that, it is the same request.
+
+        Raises NotFound, Forbidden, CheckedRecently, ActionNotPossible when the service has no key to make proofs with.
+        """
+        tenant = self._tenants.visible(slug, actor)
+        access.require(
+            access.may_check_domains(actor, tenant), "Checking a domain takes an owner or administrator of the tenant."
+        )
+        if tenant.purged_at is not None:
+            raise ActionNotPossible("The tenant was removed for good; its domains are only reserved.")
+        if not self._maker.keys:
+            raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
+        known = self._required(tenant, name)
+        asked = self._store.transaction(lambda session: self._ask(tenant, known.name, actor, session))
+        return self._view(tenant, asked or self._still_asked(tenant, known))
+
+    def wait_for(self, slug: str, name: str, actor: Actor, seconds: float) -> DomainView:
+        """The domain once no requested check is to come, or as it stands after `seconds`. Raises NotFound."""
+        give_up = time.monotonic() + seconds
+        pauses = iter(WAIT_PAUSES)
+        view = self.get(slug, name, actor)
+        while view.domain.requested_at is not None and (left := give_up - time.monotonic()) > 0:
+            time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
+            view = self.get(slug, name, actor)
+        return view
+
+    def _ask(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
+        author = actor.author
+        domain = self._store.domains.ask(tenant.id, name, self._pause, author.request_id, session)
+        if domain is None or domain.requested_at is None:
+            return None
+        anew = domain.ownership.asked_again(domain.requested_at)
+        if anew != domain.ownership:
+            domain = replace(domain, ownership=anew, since=domain.requested_at)
+            self._store.domains.restart(domain, session)
+        after = {"domain": name, "state": anew.state.value}
+        event = NewEvent("domain.check_requested", author, tenant.id, tenant.slug, None, after)
+        self._store.events.append(event, session)
+        return domain
+
+    def _still_asked(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
+        """The domain if a requested check is to come. Raises CheckedRecently for one that must rest first."""
+        domain = self._required(tenant, known.name)
+        if domain.requested_at is None:
+            raise CheckedRecently(self._store.domains.rest_needed(domain.id, self._pause))
+        return domain
+
+    def _required(self, tenant: Tenant, text: str) -> TenantDomain:
+        try:
+            name = names.domain_name(text)
+        except ValueError:
+            name = text
+        domain = self._store.domains.find(tenant.id, name)
+        if domain is None:
+            raise NotFound(f"The tenant {tenant.slug!r} has no domain {text!r}.")
+        return domain
+
+    def _keep(self, tenant_id: str, session: Transaction) -> None:
+        tenant = self._store.tenants.find_by_id(tenant_id, session)
+        if tenant is not None:
+            self._store.domains.keep(tenant, self._first_look, self._store.now(), session)
+
+    def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
+        proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []
+        records = [DomainRecord(record, True, domain.sighting(record)) for record in proofs]
+        records += [
+            DomainRecord(record, False, domain.sighting(record)) for record in mail_records(tenant, domain.name)
+        ]
+        return DomainView(domain, tuple(records))

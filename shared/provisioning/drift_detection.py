@@ -1,0 +1,45 @@
+"""The scheduled look for drift: each active tenant is planned for now and then, and shows what had drifted."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import ActionNotPossible, OperationInProgress
+from shared.events.model import Author
+from shared.operations.model import Action, Mode
+from shared.provisioning.starter import Starter
+from shared.switches.model import observed_until
+
+log = structlog.get_logger(__name__)
+
+HOUR = 3600.0
+
+
+class DriftWatch:
+    """A duty of the sweep. It changes nothing outside: a plan is what a reconcile would do, through the same code."""
+
+    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+        self._store = store
+        self._starter = starter
+        self._interval = settings.drift_look_hours * HOUR
+        self._at_a_time = settings.drift_looks_at_a_time
+
+    def push(self) -> int:
+        """Start plans for tenants whose turn it is, a few at a time; the number started."""
+        if not self._interval:
+            return 0
+        waiting = self._store.operations.count_running(Mode.PLAN, self._at_a_time)
+        return sum(self._look() for _ in range(self._at_a_time - waiting))
+
+    def _look(self) -> bool:
+        # what was found before the platform observed may be of a time that the record has lost since
+        tenant = self._store.tenants.take_drift_turn(self._interval, observed_until(self._store.switches.seen()))
+        if tenant is None:
+            return False
+        try:
+            self._starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
+        except (OperationInProgress, ActionNotPossible):
+            return False  # something is being done to it: its turn comes again
+        return True

@@ -1,0 +1,43 @@
+"""The event log, as far as the actor may see it."""
+
+from __future__ import annotations
+
+from shared.application.store import Store
+from shared.provisioning import policy as access
+from shared.provisioning.exports import Feed
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+
+#: batches of events one request numbers at most; what is left waits for the next request
+BATCHES = 20
+
+
+class EventCases:
+    def __init__(self, store: Store, tenants: TenantCases) -> None:
+        self._store = store
+        self._tenants = tenants
+
+    def newest(self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int) -> Feed:
+        """The newest events, or those older than the one numbered `before`. Raises NotFound for an unknown tenant."""
+        tenant_ids = self._scope(actor, tenant_slug)
+        number_events(self._store)
+        return self._store.events.newest(tenant_ids, before, limit)
+
+    def following(self, actor: Actor, tenant_slug: str | None, after: int, before: int | None, limit: int) -> Feed:
+        """The oldest events after the one numbered `after`, and before another. Raises NotFound for unknown tenants."""
+        tenant_ids = self._scope(actor, tenant_slug)
+        number_events(self._store)
+        return self._store.events.following(tenant_ids, after, before, limit)
+
+    def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
+        if tenant_slug is not None:
+            return (self._tenants.visible(tenant_slug, actor).id,)
+        return self._store.tenants.ids_in(access.visible_tenants(actor))
+
+
+def number_events(store: Store) -> None:
+    """Give what was committed its place in the log. Many may ask at once."""
+    for _ in range(BATCHES):
+        if not store.events.any_unnumbered():
+            return
+        store.transaction(store.events.number)

@@ -1,0 +1,146 @@
+"""What the control plane hands to a door: records put together for one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from shared.accounts.user import User
+from shared.domains.dns_records import Record
+from shared.domains.model import Sighting, TenantDomain
+from shared.events.model import Event
+from shared.operations.model import Operation
+from shared.subscriptions.model import Subscription
+from shared.tenants.model import Tenant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class TenantView:
+    """A tenant with its latest operation. Compared by identity, so that what is made of one can be remembered."""
+
+    tenant: Tenant
+    operation: Operation | None
+
+
+@dataclass(frozen=True)
+class DomainRecord:
+    """One record that a domain's owner must publish. `sighting` is None until DNS was asked for it."""
+
+    record: Record
+    is_proof: bool
+    sighting: Sighting | None
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """A tenant's domain with all that must be published for it, the proof first."""
+
+    domain: TenantDomain
+    records: tuple[DomainRecord, ...]
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Part of a list, newest first. `next`: where the following page starts, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class TenantQuery:
+    """A list request. `after` is a page's `next`; `prefix` matches the start of the slug; all others are exact."""
+
+    limit: int = 50
+    after: str | None = None
+    status: str | None = None
+    plan: str | None = None
+    partner_id: str | None = None
+    failed_steps: tuple[str, ...] = ()
+    prefix: str | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class UserQuery:
+    """A list request. `tenant_id` and `partner_id` are exact; `prefix` matches the start of the e-mail address."""
+
+    limit: int = 50
+    after: str | None = None
+    tenant_id: str | None = None
+    partner_id: str | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True)
+class SubscriptionQuery:
+    """A list request; both filters are exact."""
+
+    limit: int = 50
+    after: str | None = None
+    tenant_id: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True)
+class DeliveryQuery:
+    """A list request; the filter is exact."""
+
+    limit: int = 50
+    after: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A caller with what is theirs: what a portal's first page needs."""
+
+    user: User
+    tenants: tuple[TenantView, ...]
+    subscriptions: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A stretch of the event log. `older` and `newer`: the numbers to go on from, None where there is no more."""
+
+    items: tuple[Event, ...]
+    older: int | None
+    newer: int
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What one step of one purge removed. `verified`: how its absence was seen, None when it was not."""
+
+    operation: str
+    step: str
+    status: str
+    removed: tuple[str, ...]
+    verified: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is left to show of a tenant that was removed for good."""
+
+    slug: str
+    domains: tuple[str, ...]
+    purged_at: datetime
+    users_removed: int
+    removals: tuple[Removal, ...]
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is held about a tenant."""
+
+    tenant: Tenant
+    users: tuple[User, ...]
+    subscriptions: tuple[Subscription, ...]
+    operations: tuple[Operation, ...]
+    events: tuple[Event, ...]

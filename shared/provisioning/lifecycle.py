@@ -1,0 +1,143 @@
+"""A tenant's life after its first day: suspend, resume, delete, restore, purge; what is held, and what was removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import structlog
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
+from shared.db.documents import Transaction
+from shared.events.model import Author
+from shared.operations.model import Action
+from shared.provisioning import policy as access
+from shared.provisioning.exports import Export, Receipt, TenantView, UserQuery
+from shared.provisioning.policy import Actor
+from shared.provisioning.purge_quota import NoTurnLeft, PurgeCases
+from shared.provisioning.starter import Starter
+from shared.provisioning.tenants import TenantCases
+from shared.switches.model import is_observing
+from shared.tenants.model import Tenant
+from shared.tenants.updates import Beginning
+
+log = structlog.get_logger(__name__)
+
+DAY = 86400.0
+ENDING = "This takes a platform administrator, or an administrator of the tenant's partner."
+PURGING = "Removing a tenant for good takes a platform administrator."
+#: how many records of a kind an export holds at most
+LARGEST_EXPORT = 100_000
+
+
+class LifeCases:
+    def __init__(
+        self, store: Store, starter: Starter, tenants: TenantCases, purges: PurgeCases, settings: Settings
+    ) -> None:
+        self._store = store
+        self._starter = starter
+        self._tenants = tenants
+        self._purges = purges
+        self._grace = settings.delete_grace_days * DAY
+
+    def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
+        """Cut all access, keep everything. Our own doors close at once.
+
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, as all of these do.
+        """
+        return self._end(slug, Beginning(Action.SUSPEND, reason), actor)
+
+    def resume(self, slug: str, actor: Actor) -> TenantView:
+        """Give a suspended tenant everything back."""
+        return self._end(slug, Beginning(Action.RESUME), actor)
+
+    def delete(self, slug: str, actor: Actor, expected: Collection[int] | None = None) -> TenantView:
+        """Cut all access and set the day from which everything is removed.
+
+        `expected`: versions of the tenant that the caller has seen, None for any. Raises StaleVersion besides.
+        """
+        return self._end(slug, Beginning(Action.DELETE, grace=self._grace), actor, expected)
+
+    def restore(self, slug: str, actor: Actor) -> TenantView:
+        """Give a deleted tenant everything back; whatever becomes of it, nothing is removed any more."""
+        return self._end(slug, Beginning(Action.RESTORE), actor)
+
+    def purge(self, slug: str, actor: Actor) -> TenantView:
+        """Remove for good what a deleted tenant has outside, without waiting for the day."""
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_purge_tenant(actor), PURGING)
+        return self._starter.begin(Beginning(Action.PURGE), tenant, actor.author)
+
+    def receipt(self, slug: str, actor: Actor) -> Receipt:
+        """What was removed, when, and how its absence was seen. Raises NotFound also before the purge has ended."""
+        tenant = self._tenants.visible(slug, actor)
+        found = self._store.tombstones.receipt(tenant.id)
+        if found is None:
+            raise NotFound("Nothing was removed for good yet; the receipt is written when a purge succeeds.")
+        return found
+
+    def export(self, slug: str, actor: Actor) -> Export:
+        """All that is held about the tenant here. Raises NotFound, Forbidden."""
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
+        query = UserQuery(limit=LARGEST_EXPORT, tenant_id=tenant.id)
+        return Export(
+            tenant=tenant,
+            users=self._store.users.page(None, query).items,
+            subscriptions=self._store.subscriptions.of_tenants((tenant.id,)),
+            operations=self._store.operations.page(tenant.id, LARGEST_EXPORT, None).items,
+            events=self._store.events.following((tenant.id,), 0, None, LARGEST_EXPORT).items,
+        )
+
+    def take_up(self, limit: int) -> int:
+        """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
+        if is_observing(self._store.switches.seen()):
+            return 0
+        begun = 0
+        for due in self._store.tenants.due(limit):
+            try:
+                begun += self._remove(due.tenant) if due.is_over else self._again(due.tenant)
+            except NoTurnLeft:
+                self._purges.hold()
+                break  # the others wait for another day as well
+        return begun
+
+    def _remove(self, tenant: Tenant) -> bool:
+        return self._take_up(tenant, Action.PURGE, self._purges.take)
+
+    def _again(self, tenant: Tenant) -> bool:
+        action = self._latest_action(tenant)
+        return action is not None and self._take_up(tenant, action)
+
+    def _take_up(self, tenant: Tenant, action: Action, take: Callable[[Transaction], None] = lambda _: None) -> bool:
+        """`take`: takes the turn it needs, which is not taken when it does not begin. Raises what that raises."""
+
+        def permit(current: Tenant, session: Transaction) -> None:
+            # others were taken up since it was read: somebody may have resumed, restored or begun it meanwhile
+            if current.generation != tenant.generation:
+                raise ActionNotPossible("Something newer was accepted for the tenant.")
+            take(session)
+
+        beginning, author = Beginning(action, grace=self._grace), Author(None, f"due-{tenant.id}")
+        try:
+            self._starter.begin(beginning, tenant, author, permit, answers_running=False)
+        except (OperationInProgress, ActionNotPossible):
+            return False  # something newer is under way; the next look sees what is left to do
+        log.info("tenant.taken_up", tenant=tenant.slug, action=action)
+        return True
+
+    def _latest_action(self, tenant: Tenant) -> Action | None:
+        latest = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
+        return latest.action if latest else None
+
+    def _end(
+        self, slug: str, beginning: Beginning, actor: Actor, expected: Collection[int] | None = None
+    ) -> TenantView:
+        tenant = self._tenants.visible(slug, actor)
+        access.require(access.may_end_tenant(actor, tenant), ENDING)
+
+        def permit(current: Tenant, _: Transaction) -> None:
+            require_version(current.version, expected)
+
+        return self._starter.begin(beginning, tenant, actor.author, permit)

@@ -1,0 +1,92 @@
+"""Removals of tenants that begin by themselves: at most so many a day, and an operator's word for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent
+from shared.provisioning import policy as access
+from shared.provisioning.policy import Actor
+
+log = structlog.get_logger(__name__)
+
+DAY = 86400.0
+NAME = "purges"
+PURGING = "Removing tenants for good takes a platform administrator."
+
+
+class NoTurnLeft(Exception):
+    """As many removals have begun by themselves as may in a day."""
+
+
+@dataclass(frozen=True)
+class PurgePace:
+    """`begun` in the last day, of `per_day`; `extra`: how many more may; `waiting`: tenants whose grace is over.
+
+    `held_since`: the day's were used up while others wait.
+    """
+
+    per_day: int
+    begun: int
+    extra: int
+    waiting: int
+    held_since: datetime | None
+
+
+class PurgeCases:
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._per_day = settings.purges_per_day
+
+    def pace(self, actor: Actor) -> PurgePace:
+        """How the day stands. Raises Forbidden."""
+        access.require(access.may_purge_tenant(actor), PURGING)
+        return self._pace()
+
+    def allow(self, count: int, actor: Actor) -> PurgePace:
+        """Let so many more begin by themselves, now. Raises Forbidden."""
+        access.require(access.may_purge_tenant(actor), PURGING)
+
+        def work(session: Transaction) -> None:
+            self._store.allowances.allow(NAME, count, DAY, session)
+            self._store.events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
+
+        self._store.transaction(work)
+        return self._pace()
+
+    # -- the sweep's
+
+    def take(self, session: Transaction) -> None:
+        """Take a turn for one that begins by itself in this transaction. Raises NoTurnLeft."""
+        if not self._store.allowances.take(NAME, self._per_day, DAY, session):
+            raise NoTurnLeft
+
+    def hold(self) -> None:
+        """One found no turn left. The first is told of."""
+        waiting = self._store.turns.count_over()
+        after = {"waiting": waiting, "perDay": self._per_day}
+
+        def work(session: Transaction) -> bool:
+            is_news = self._store.allowances.hold(NAME, session)
+            if is_news:
+                self._store.events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
+            return is_news
+
+        if self._store.transaction(work):
+            log.warning("purges.held", **after)
+
+    def _pace(self) -> PurgePace:
+        found = self._store.allowances.find(NAME, DAY)
+        waiting = self._store.turns.count_over()
+        return PurgePace(self._per_day, found.taken, found.extra, waiting, found.held_since if waiting else None)
+
+
+def are_held(store: Store) -> bool:
+    """Whether tenants wait because the day's removals are used up."""
+    return store.allowances.find(NAME, DAY).held_since is not None and store.turns.count_over(1) > 0

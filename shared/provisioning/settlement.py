@@ -1,0 +1,139 @@
+"""Settling: a closed operation's end is shown on its tenant, and put in the event log, once."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+
+from shared.accounts.user import NewUser, Role
+from shared.application.store import Store
+from shared.core.errors import StoreUnavailable
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent
+from shared.operations.model import Action, Operation, OperationStatus
+from shared.tenants.model import Status, Tenant
+
+log = structlog.get_logger(__name__)
+
+#: after so many batches of people forgotten, whoever settles has other things to do; the next look goes on
+BATCHES = 10
+
+
+class _PeopleLeft(Exception):
+    """More people belong to a removed tenant than one transaction can forget."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+
+
+def settle(store: Store, operation_id: str, seconds: float | None = None) -> Operation | None:
+    """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
+
+    Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
+    removed tenant than can be forgotten at once: the next call goes on.
+    """
+    operation = _settled(store, operation_id, seconds)
+    if operation is not None:
+        log.info(
+            "operation.finished",
+            operation=operation.id,
+            tenant=operation.tenant_slug,
+            action=operation.action,
+            status=operation.status,
+        )
+    return operation
+
+
+def settle_within(store: Store, operation_id: str, session: Transaction) -> Operation | None:
+    """The same as a part of a transaction, which forgets no more people than it has time for.
+
+    Raises StoreUnavailable when there are more of them.
+    """
+    try:
+        return _shown(store, operation_id, session)
+    except _PeopleLeft:
+        raise StoreUnavailable from None
+
+
+def _settled(store: Store, operation_id: str, seconds: float | None) -> Operation | None:
+    for _ in range(BATCHES):
+        try:
+            return store.transaction(lambda session: _shown(store, operation_id, session), seconds)
+        except _PeopleLeft as left:
+            store.transaction(partial(_forget_some, store, operation_id, left.tenant_id), seconds)
+    raise StoreUnavailable
+
+
+def _forget_some(store: Store, operation_id: str, tenant_id: str, session: Transaction) -> None:
+    """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
+    forgotten, _ = store.users.forget_tenant(tenant_id, session)
+    store.operations.add_forgotten(operation_id, forgotten, session)
+
+
+def _shown(store: Store, operation_id: str, session: Transaction) -> Operation | None:
+    """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
+    operation = store.operations.settle(operation_id, session)
+    if operation is None:
+        return None
+    if operation.is_plan:
+        if operation.status is OperationStatus.SUCCEEDED:
+            store.tenants.note_drift(operation, session)
+        tenant = None
+    else:
+        tenant = store.tenants.settle(operation, session)
+    if not _is_no_news(operation):
+        store.events.append(_outcome_event(operation, tenant.status if tenant else None), session)
+    if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
+        _complete(store, tenant, operation, session)
+    return operation
+
+
+def _complete(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+    """What a success means beyond the tenant's own record."""
+    if operation.action is Action.PURGE:
+        forgotten, is_all = store.users.forget_tenant(tenant.id, session)
+        if not is_all:
+            raise _PeopleLeft(tenant.id)
+        store.subscriptions.cancel_all(tenant.id, session)
+        store.domains.leave_alone(tenant.id, session)
+        store.webhooks.end(tenant.id, session)
+        purges = store.operations.of_action(tenant.id, Action.PURGE, session)
+        store.tombstones.insert(tenant, purges, operation.forgotten + forgotten, session)
+    elif tenant.owner is not None and tenant.status is Status.ACTIVE:
+        _record_owner(store, tenant, operation, session)
+
+
+def _record_owner(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+    """The owner's role waits for them here, bound to the account that was made for them and to this tenant alone."""
+    subject = tenant.remote.get("ownerSubject")
+    if subject is None or tenant.owner is None or store.users.find_by_subject(subject, session) is not None:
+        return
+    new = NewUser(subject, tenant.owner.email, tenant.owner.name, Role.OWNER, (tenant.id,))
+    user = store.users.insert(new, (tenant.id,), session)
+    after = {"_id": user.id, "role": user.role, "tenantIds": list(user.tenant_ids)}
+    author = Author(None, operation.request_id)
+    store.events.append(NewEvent("user.created", author, tenant.id, tenant.slug, None, after), session)
+
+
+def _is_no_news(operation: Operation) -> bool:
+    """A look for drift, which nobody asked for, that found all as it should be."""
+    all_well = operation.status is OperationStatus.SUCCEEDED and not any(step.changes for step in operation.steps)
+    return operation.is_plan and operation.requested_by is None and all_well
+
+
+def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:
+    after = {
+        "operation": operation.id,
+        "action": operation.action,
+        "mode": operation.mode,
+        "tenantStatus": tenant_status,
+        "steps": [{"name": step.name, "status": step.status, "reason": step.reason} for step in operation.steps],
+    }
+    return NewEvent(
+        action=f"operation.{operation.status}",
+        author=Author(operation.requested_by, operation.request_id),
+        tenant_id=operation.tenant_id,
+        tenant_slug=operation.tenant_slug,
+        after=after,
+    )

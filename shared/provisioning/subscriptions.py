@@ -1,0 +1,113 @@
+"""Subscriptions: the platform's administrators change them, whoever sees the tenant may read them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import Flaw, InvalidInput, NotFound, UnknownReference, require_version
+from shared.db.documents import Transaction
+from shared.events.model import NewEvent, difference, facts
+from shared.provisioning import policy as access
+from shared.provisioning.exports import Page, SubscriptionQuery
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges
+from shared.tenants.model import Tenant
+
+ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."
+SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
+
+
+class SubscriptionCases:
+    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._plans = settings.plans
+
+    def create(self, new: NewSubscription, actor: Actor) -> Subscription:
+        """Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
+        access.require(access.may_change_terms(actor), ADMINISTRATORS_ONLY)
+        self._require_plan(new.plan)
+
+        def work(session: Transaction) -> Subscription:
+            tenant = self._store.tenants.find_by_id(new.tenant_id, session)
+            if tenant is None:
+                raise UnknownReference("/tenantId", "tenant")
+            made = self._store.subscriptions.insert(new, session)
+            self._record("created", tenant, actor, session, None, {"_id": made.id} | facts(made, SHOWN))
+            return made
+
+        return self._store.transaction(work)
+
+    def get(self, subscription_id: str, actor: Actor) -> Subscription:
+        """Raises NotFound, also when the actor may not know of its tenant."""
+        return self._visible(subscription_id, actor)[0]
+
+    def page(self, actor: Actor, query: SubscriptionQuery, tenant_slug: str | None) -> Page[Subscription]:
+        """Those of the tenants the actor may know of, newest first. Raises NotFound for an unknown tenant."""
+        if tenant_slug is not None:
+            query = replace(query, tenant_id=self._tenants.visible(tenant_slug, actor).id)
+        return self._store.subscriptions.page(self._store.tenants.ids_in(access.visible_tenants(actor)), query)
+
+    def change(
+        self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
+    ) -> Subscription:
+        """Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists."""
+        self._require_plan(changes.get("plan"))
+
+        def work(session: Transaction) -> Subscription:
+            known, tenant = self._changeable(subscription_id, actor, expected, session)
+            if replace(known, **changes) == known:
+                return known
+            changed = self._store.subscriptions.change(known, changes, session)
+            before, after = difference(known, changed, SHOWN)
+            self._record("changed", tenant, actor, session, before, {"_id": known.id} | after)
+            return changed
+
+        return self._store.transaction(work)
+
+    def delete(self, subscription_id: str, actor: Actor, expected: Collection[int] | None) -> None:
+        """Raises NotFound, Forbidden, StaleVersion."""
+
+        def work(session: Transaction) -> None:
+            known, tenant = self._changeable(subscription_id, actor, expected, session)
+            self._store.subscriptions.delete(known.id, session)
+            self._record("deleted", tenant, actor, session, {"_id": known.id} | facts(known, SHOWN), None)
+
+        self._store.transaction(work)
+
+    def _visible(
+        self, subscription_id: str, actor: Actor, session: Transaction | None = None
+    ) -> tuple[Subscription, Tenant]:
+        known = self._store.subscriptions.find(subscription_id, session)
+        tenant = self._store.tenants.find_by_id(known.tenant_id, session) if known else None
+        if known is None or tenant is None or not access.may_see_tenant(actor, tenant):
+            raise NotFound(f"There is no subscription {subscription_id!r}.")
+        return known, tenant
+
+    def _changeable(
+        self, subscription_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction
+    ) -> tuple[Subscription, Tenant]:
+        known, tenant = self._visible(subscription_id, actor, session)
+        access.require(access.may_change_terms(actor), ADMINISTRATORS_ONLY)
+        require_version(known.version, expected)
+        return known, tenant
+
+    def _require_plan(self, plan: str | None) -> None:
+        if plan is not None and plan not in self._plans:
+            raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
+
+    def _record(
+        self,
+        what: str,
+        tenant: Tenant,
+        actor: Actor,
+        session: Transaction,
+        before: dict[str, object] | None,
+        after: dict[str, object] | None,
+    ) -> None:
+        event = NewEvent(f"subscription.{what}", actor.author, tenant.id, tenant.slug, before, after)
+        self._store.events.append(event, session)

@@ -1,0 +1,89 @@
+"""Switches: how each integration stands, pausing one, a tenant or all, and letting steps go on."""
+
+from __future__ import annotations
+
+from shared.application.store import Store
+from shared.core.errors import NotFound
+from shared.db.documents import Transaction
+from shared.events.model import NewEvent
+from shared.provisioning import operator_policy as machine_access
+from shared.provisioning import policy as access
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+from shared.switches.model import SWITCHES, Switch, tenant_switch
+from shared.tenants.model import Tenant
+
+PAUSING = "This takes a platform administrator."
+
+
+class SwitchCases:
+    """All of these raise Forbidden; those about a tenant raise NotFound."""
+
+    def __init__(self, store: Store, tenants: TenantCases) -> None:
+        self._store = store
+        self._tenants = tenants
+
+    def page(self, actor: Actor) -> list[Switch]:
+        """Every integration's switch, and the one of all."""
+        access.require(machine_access.may_see_switches(actor), PAUSING)
+        found = self._store.switches.all()
+        return [found.get(name, Switch(name)) for name in SWITCHES]
+
+    def pause(self, name: str, reason: str, actor: Actor) -> Switch:
+        """Let no step of an integration begin, or of any by the name `all`. Raises NotFound for another name."""
+        self._require(name, actor)
+        return self._pause(name, NewEvent("integration.paused", actor.author, after=_facts(name, reason)))
+
+    def resume(self, name: str, actor: Actor) -> Switch:
+        """Let steps begin; an open breaker is probed at once. Raises NotFound for another name."""
+        self._require(name, actor)
+        return self._resume(name, NewEvent("integration.resumed", actor.author, after=_facts(name)))
+
+    def pause_tenant(self, slug: str, reason: str, actor: Actor) -> tuple[Tenant, Switch]:
+        """Let no step of any of the tenant's operations begin."""
+        tenant = self._tenant(slug, actor)
+        event = NewEvent("tenant.paused", actor.author, tenant.id, tenant.slug, None, {"reason": reason})
+        return tenant, self._pause(tenant_switch(tenant.id), event, tenant.id)
+
+    def unpause_tenant(self, slug: str, actor: Actor) -> tuple[Tenant, Switch]:
+        """Let the tenant's steps begin."""
+        tenant = self._tenant(slug, actor)
+        event = NewEvent("tenant.unpaused", actor.author, tenant.id, tenant.slug)
+        return tenant, self._resume(tenant_switch(tenant.id), event, tenant.id)
+
+    def _pause(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
+        reason = str((event.after or {})["reason"])
+
+        def work(session: Transaction) -> Switch:
+            self._store.events.append(event, session)
+            switch = self._store.switches.pause(name, reason, event.author.user_id, session)
+            if tenant_id is not None:
+                self._store.tenants.show_pause(tenant_id, switch.pause, session)
+            return switch
+
+        return self._store.transaction(work)
+
+    def _resume(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
+        def work(session: Transaction) -> Switch:
+            switch = self._store.switches.resume(name, session)
+            if switch is not None:
+                self._store.events.append(event, session)
+                if tenant_id is not None:
+                    self._store.tenants.show_pause(tenant_id, None, session)
+            return switch or Switch(name)
+
+        return self._store.transaction(work)
+
+    def _require(self, name: str, actor: Actor) -> None:
+        access.require(machine_access.may_pause(actor), PAUSING)
+        if name not in SWITCHES:
+            raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
+
+    def _tenant(self, slug: str, actor: Actor) -> Tenant:
+        tenant = self._tenants.visible(slug, actor)
+        access.require(machine_access.may_pause(actor), PAUSING)
+        return tenant
+
+
+def _facts(name: str, reason: str | None = None) -> dict[str, str]:
+    return {"integration": name} | ({"reason": reason} if reason else {})

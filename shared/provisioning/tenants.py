@@ -1,0 +1,180 @@
+"""Tenants: record, read, change, reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
+from shared.db.documents import Transaction, new_id
+from shared.events.model import Author, NewEvent, difference, facts
+from shared.operations.model import Action, Mode
+from shared.operations.repository import AlreadyOpen
+from shared.provisioning import policy as access
+from shared.provisioning.exports import Page, TenantQuery, TenantView
+from shared.provisioning.policy import Actor, Caller
+from shared.provisioning.starter import Starter, require_status
+from shared.subscriptions.model import NewSubscription
+from shared.tenants.model import CARRIED, CARRIED_WITH_BILLING, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
+from shared.tenants.transitions import BILLING
+
+#: a tenant's own fields, as events show them
+SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
+
+
+class TenantCases:
+    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+        self._store = store
+        self._starter = starter
+        self._plans = settings.plans
+        self._first_look = settings.first_look_seconds
+        self._is_billed = BILLING in settings.configured
+        self._carried = CARRIED_WITH_BILLING if self._is_billed else CARRIED
+
+    def create(self, new: NewTenant, actor: Actor) -> TenantView:
+        """Record the tenant and start `provision`.
+
+        Raises Forbidden, InvalidInput, SlugTaken, DomainTaken, UnknownReference.
+        """
+        if new.partner_id is None:
+            # what a partner's administrator creates is their partner's, said or not
+            new = replace(new, partner_id=access.own_partner(actor))
+        access.require(
+            access.may_create_tenant(actor, new.partner_id),
+            "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
+        )
+        self._require_plan(new.plan)
+        return self.record(new, actor.author, actor.read_at)
+
+    def record(self, new: NewTenant, author: Author, at: datetime | None = None) -> TenantView:
+        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference.
+
+        `at`: the time on the database's clock, for whoever has read it for this request.
+        """
+
+        def work(session: Transaction) -> TenantView:
+            self._require_partner(new.partner_id, session)
+            operation_id = new_id()
+            tenant = self._store.tenants.insert(new, operation_id, session, at)
+            now = tenant.created_at
+            self._store.domains.add(tenant, tenant.domains, self._first_look, now, session)
+            view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
+            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
+            event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
+            self._store.events.append(event, session, now)
+            return view
+
+        return self._starter.ring(self._store.transaction(work))
+
+    def get(self, slug: str, actor: Actor) -> TenantView:
+        """Raises NotFound, also when the actor may not know of it."""
+        return _seen(self._store.tenant_views.find(slug), slug, actor)
+
+    def get_for(self, slug: str, caller: Caller) -> TenantView:
+        """The same for a caller whose record is read in the same round trip. Raises UnknownUser, NotFound."""
+        found = self._store.tenant_views.find_for(caller.subject, slug)
+        if found is None:
+            raise UnknownUser
+        user, view = found
+        return _seen(view, slug, Actor(user, caller.surfaces))
+
+    def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
+        """What the actor may know of, newest first."""
+        return self._store.tenant_views.page(access.visible_tenants(actor), query)
+
+    def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
+        """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.
+
+        `expected`: versions the caller has seen, None for any. The view's operation is open only when one was started.
+        Raises NotFound, Forbidden, InvalidInput, StaleVersion, DomainTaken, UnknownReference, OperationInProgress,
+        ActionNotPossible.
+        """
+        tenant = self.visible(slug, actor)
+        self._require_right(tenant, patch, actor)
+        self._require_plan(patch.get("plan"))
+
+        def work(session: Transaction) -> TenantView | None:
+            current = access.require_sight(actor, self._store.tenants.find(slug, session), slug)
+            require_version(current.version, expected)
+            changes = resolved(current, patch)
+            return self._changed(current, changes, actor.author, session) if changes else None
+
+        try:
+            view = self._starter.recorded(work, tenant)
+        except AlreadyOpen:
+            raise self._starter.in_the_way(tenant) from None
+        if view is None or view.operation is None:
+            return TenantView(view.tenant if view else self.visible(slug, actor), None)
+        return self._starter.ring(view)
+
+    def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
+        """Run every step again, or answer the reconcile that runs; as a plan, find out what that would change.
+
+        `allow_removals`: it may remove more than one run usually may, which takes a platform administrator.
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
+        """
+        tenant = self.visible(slug, actor)
+        access.require(
+            access.may_reconcile_tenant(actor, tenant), "Reconciling takes an owner or administrator of the tenant."
+        )
+        if allow_removals:
+            access.require(access.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
+        return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
+
+    def visible(self, slug: str, actor: Actor) -> Tenant:
+        """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
+        return access.require_sight(actor, self._store.tenants.find(slug), slug)
+
+    def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
+        self._require_partner(changes.get("partner_id"), session)
+        if self._carried & set(changes):
+            require_status(Action.RECONCILE, tenant)
+            view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
+        else:
+            view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
+        if "domains" in changes:
+            self._store.domains.keep(view.tenant, self._first_look, view.tenant.updated_at, session)
+        if "plan" in changes and not self._is_billed:
+            self._carry_plan(view.tenant, author, session)
+        before, after = difference(tenant, view.tenant, SHOWN)
+        if view.operation is not None:
+            after["operation"] = view.operation.id
+        event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)
+        self._store.events.append(event, session)
+        return view
+
+    def _carry_plan(self, tenant: Tenant, author: Author, session: Transaction) -> None:
+        """The subscription follows its tenant's plan; where billing is configured, only once it is paid for so."""
+        live = self._store.subscriptions.find_live(tenant.id, session)
+        if live is None or live.plan == tenant.plan:
+            return
+        self._store.subscriptions.change(live, {"plan": tenant.plan}, session)
+        before, after = {"plan": live.plan}, {"_id": live.id, "plan": tenant.plan}
+        event = NewEvent("subscription.changed", author, tenant.id, tenant.slug, before, after)
+        self._store.events.append(event, session)
+
+    def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
+        access.require(
+            access.may_change_tenant(actor, tenant), "Changing a tenant takes an owner or administrator of it."
+        )
+        if {"plan", "partner_id"} & set(patch):
+            access.require(
+                access.may_change_terms(actor), "Only a platform administrator changes a tenant's plan or partner."
+            )
+
+    def _require_plan(self, plan: str | None) -> None:
+        if plan is not None and plan not in self._plans:
+            raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
+
+    def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
+        if partner_id is not None and not self._store.partners.hold(partner_id, session):
+            raise UnknownReference("/partnerId", "partner")
+
+
+def _seen(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
+    if view is None or not access.may_see_tenant(actor, view.tenant):
+        raise access.no_tenant(slug)
+    return view

@@ -1,0 +1,68 @@
+"""Observe-only: plans, looks and reads go on, and nothing is changed outside, until an operator ends it."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.application.store import Store
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent
+from shared.provisioning import operator_policy as machine_access
+from shared.provisioning import policy as access
+from shared.provisioning.policy import Actor
+from shared.switches.model import OBSERVE_ONLY, Switch
+
+log = structlog.get_logger(__name__)
+
+OBSERVING = "This takes a platform administrator."
+
+
+class ObserveCases:
+    """It is a switch like a pause of all, which stops no plan and what the sweep begins by itself as well."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def state(self, actor: Actor) -> Switch:
+        """Raises Forbidden, as all of these that take an actor do."""
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
+        return self._store.switches.find(OBSERVE_ONLY)
+
+    def begin(self, reason: str, actor: Actor) -> Switch:
+        """Change nothing outside from now on. Begun already: the new reason counts, from when it began first."""
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
+        return self._store.transaction(lambda session: self._begun(reason, actor.author, session))
+
+    def begin_by_itself(self, reason: str) -> bool:
+        """The same on the service's own word; False, and nothing written, when it has begun already."""
+
+        def work(session: Transaction) -> bool:
+            if self._store.switches.find(OBSERVE_ONLY, session).pause is not None:
+                return False
+            self._begun(reason, Author(None, "observe-only"), session)
+            return True
+
+        has_begun = self._store.transaction(work)
+        if has_begun:
+            log.error("observe_only.begun", reason=reason)
+        return has_begun
+
+    def end(self, actor: Actor) -> Switch:
+        """Go on: what was held begins, and every active tenant is looked at for drift, all products for orphans."""
+        access.require(machine_access.may_observe_only(actor), OBSERVING)
+
+        def work(session: Transaction) -> Switch:
+            known = self._store.switches.find(OBSERVE_ONLY, session)
+            if known.pause is None:
+                return known
+            ended = self._store.switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
+            self._store.epochs.forgive(session)
+            self._store.orphan_looks.ask(session)
+            self._store.events.append(NewEvent("observe_only.ended", actor.author), session)
+            return ended
+
+        return self._store.transaction(work)
+
+    def _begun(self, reason: str, author: Author, session: Transaction) -> Switch:
+        self._store.events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
+        return self._store.switches.pause(OBSERVE_ONLY, reason, author.user_id, session)

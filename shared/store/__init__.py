@@ -1,1 +1,0 @@
-"""MongoDB, one file per collection: takes and gives domain values; drivers' errors stay inside."""

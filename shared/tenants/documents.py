@@ -1,0 +1,86 @@
+"""A tenant's document and the domain value it stands for."""
+
+from __future__ import annotations
+
+from shared.db.documents import Document
+from shared.switches.pause import Pause
+from shared.tenants.model import Address, BillingInfo, Drift, Owner, Status, Tenant
+from shared.tenants.transitions import INTEGRATIONS
+
+REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
+
+
+def billing_document(billing: BillingInfo | None) -> Document | None:
+    """Billing information as it is stored."""
+    if billing is None:
+        return None
+    address = billing.address
+    return {
+        "company": billing.company,
+        "vatId": billing.vat_id,
+        "email": billing.email,
+        "address": {
+            "line1": address.line1,
+            "line2": address.line2,
+            "city": address.city,
+            "postalCode": address.postal_code,
+            "country": address.country,
+        },
+    }
+
+
+def tenant_of(row: Document) -> Tenant:
+    """The tenant a row of the collection stands for."""
+    return Tenant(
+        id=str(row["_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        status=Status(row["status"]),
+        plan=row["plan"],
+        domains=tuple(row["domains"]),
+        billing_info=_billing(row.get("billingInfo")),
+        partner_id=row.get("partnerId"),
+        provisioning_status=row["provisioningStatus"],
+        provisioning_errors=row["provisioningErrors"],
+        remote={field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None},
+        operation_id=str(row["operationId"]) if row.get("operationId") else None,
+        generation=row["generation"],
+        version=row["version"],
+        created_at=row["createdAt"],
+        updated_at=row["updatedAt"],
+        owner=Owner(row["owner"]["email"], row["owner"]["name"]) if row.get("owner") else None,
+        suspend_reason=row.get("suspendReason"),
+        purge_after=row.get("purgeAfter"),
+        purged_at=row.get("purgedAt"),
+        drift=_drift(row.get("drift")),
+        pause=_pause(row.get("pause")),
+    )
+
+
+def _drift(document: Document | None) -> Drift | None:
+    if document is None:
+        return None
+    changes = {step: tuple(sentences) for step, sentences in document["changes"].items()}
+    return Drift(document["lookedAt"], changes)
+
+
+def _pause(document: Document | None) -> Pause | None:
+    return Pause(document["reason"], document["since"], document["by"]) if document else None
+
+
+def _billing(document: Document | None) -> BillingInfo | None:
+    if document is None:
+        return None
+    address = document.get("address", {})
+    return BillingInfo(
+        company=document.get("company", ""),
+        vat_id=document.get("vatId", ""),
+        email=document.get("email", ""),
+        address=Address(
+            line1=address.get("line1", ""),
+            line2=address.get("line2", ""),
+            city=address.get("city", ""),
+            postal_code=address.get("postalCode", ""),
+            country=address.get("country", ""),
+        ),
+    )

@@ -1,0 +1,59 @@
+"""The `tombstones` collection: what is left of a tenant that was removed for good, with the receipt of the removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.database import Database
+
+from shared.db.documents import Document, Transaction, inserting, object_id, our_errors
+from shared.operations.model import Operation
+from shared.provisioning.exports import Receipt, Removal
+from shared.tenants.model import Tenant
+
+
+class Tombstones:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["tombstones"]
+
+    def insert(self, tenant: Tenant, operations: Sequence[Operation], users_removed: int, session: Transaction) -> None:
+        """Keep who it was and what was removed. `operations`: every purge there was, the last of which succeeded."""
+        document: Document = {
+            "_id": ObjectId(tenant.id),
+            "slug": tenant.slug,
+            "domains": list(tenant.domains),
+            "usersRemoved": users_removed,
+            "removals": [_removal(operation, step.name) for operation in operations for step in operation.steps],
+        }
+        key = {"_id": document["_id"]}
+        self._rows.update_one(key, inserting(document, purgedAt="$$NOW"), upsert=True, session=session)
+
+    def receipt(self, tenant_id: str) -> Receipt | None:
+        key = object_id(tenant_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}) if key else None
+        return _receipt(row) if row else None
+
+
+def _removal(operation: Operation, step_name: str) -> Document:
+    step = operation.step(step_name)
+    return {
+        "operation": operation.id,
+        "step": step.name,
+        "status": step.status,
+        "removed": list(step.changes),
+        "verified": step.notes.get("verified"),
+        "at": step.finished_at,
+    }
+
+
+def _receipt(row: dict[str, Any]) -> Receipt:
+    purged_at: datetime = row["purgedAt"]
+    removals = tuple(
+        Removal(one["operation"], one["step"], one["status"], tuple(one["removed"]), one["verified"], one["at"])
+        for one in row["removals"]
+    )
+    return Receipt(row["slug"], tuple(row["domains"]), purged_at, row["usersRemoved"], removals)

@@ -1,0 +1,213 @@
+"""Webhooks: made, read, changed, removed, tried out; and what became of each event they were to be told of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import replace
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.encryption import Sealer, Unsealable
+from shared.core.errors import (
+    ActionNotPossible,
+    Flaw,
+    InvalidInput,
+    NotFound,
+    TooManyWebhooks,
+    UnknownReference,
+    require_version,
+)
+from shared.core.signatures import new_secret
+from shared.db.documents import Transaction
+from shared.events.model import difference, facts
+from shared.provisioning import policy as access
+from shared.provisioning.event_feed import number_events
+from shared.provisioning.exports import DeliveryQuery, Page
+from shared.provisioning.policy import Actor, Scope
+from shared.provisioning.tenants import TenantCases
+from shared.tenants.model import Tenant
+from shared.webhooks import policy as webhook_access
+from shared.webhooks.model import (
+    MOST_PER_OWNER,
+    SHOWN,
+    DeliveryRecord,
+    DeliveryStatus,
+    NewWebhook,
+    Owner,
+    Webhook,
+    WebhookChanges,
+)
+from shared.webhooks.ssrf import AddressRule
+
+NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
+LOOK_SECONDS = 0.2
+
+
+class WebhookCases:
+    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._rule = AddressRule.of(settings.webhook_allowed_networks)
+        self._sealer = webhook_sealer(settings)
+
+    def create(
+        self, new: NewWebhook, tenant_id: str | None, partner_id: str | None, actor: Actor
+    ) -> tuple[Webhook, str]:
+        """The webhook and its secret, which is shown this once. It is told of what happens from now on.
+
+        Raises Forbidden, InvalidInput, UnknownReference, TooManyWebhooks, ActionNotPossible.
+        """
+        self._require_url(new.url)
+        secret, sealed = self._new_secret()
+        number_events(self._store)
+
+        def work(session: Transaction) -> Webhook:
+            tenant = self._tenant(tenant_id, actor, session)
+            owner = webhook_access.webhook_owner(actor, tenant, partner_id)
+            access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_YOURS)
+            self._require_partner(owner, tenant, session)
+            if tenant is not None:
+                # a write, so that of two at once for one tenant the second counts the first's; as the partner's hold is
+                self._store.tenants.is_current(tenant.id, tenant.generation, session)
+            if self._store.webhooks.count(owner, session) >= MOST_PER_OWNER:
+                raise TooManyWebhooks(MOST_PER_OWNER)
+            cursor = self._store.events.last_number(session)
+            slug = tenant.slug if tenant else None
+            made = self._store.webhooks.insert(new, owner, slug, sealed, cursor, session)
+            after = {"_id": made.id} | facts(made, SHOWN)
+            self._store.events.append(made.event("created", actor.author, after=after), session)
+            return made
+
+        return self._store.transaction(work), secret
+
+    def get(self, webhook_id: str, actor: Actor) -> Webhook:
+        """Raises NotFound, also when the actor may not know of it."""
+        return self._manageable(webhook_id, actor)
+
+    def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
+        """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
+        tenant_id = self._tenants.visible(tenant_slug, actor).id if tenant_slug is not None else None
+        scope = webhook_access.visible_webhooks(actor)
+        living = self._store.tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
+        return self._store.webhooks.page(replace(scope, tenant_ids=living), tenant_id, limit, after)
+
+    def change(
+        self, webhook_id: str, changes: WebhookChanges, actor: Actor, expected: Collection[int] | None
+    ) -> Webhook:
+        """Switched on again, it goes on where it was. Raises NotFound, InvalidInput, StaleVersion."""
+        if "url" in changes:
+            self._require_url(changes["url"])
+
+        def work(session: Transaction) -> Webhook:
+            known = self._manageable(webhook_id, actor, session)
+            require_version(known.version, expected)
+            if replace(known, **changes) == known:
+                return known
+            changed = self._store.webhooks.change(known, changes, session)
+            before, after = difference(known, changed, SHOWN)
+            event = changed.event("changed", actor.author, before, {"_id": known.id} | after)
+            self._store.events.append(event, session)
+            return changed
+
+        changed = self._store.transaction(work)
+        if changed.enabled:
+            self._store.deliveries.hasten(changed.id)
+        return changed
+
+    def delete(self, webhook_id: str, actor: Actor, expected: Collection[int] | None) -> None:
+        """Raises NotFound, StaleVersion."""
+
+        def work(session: Transaction) -> None:
+            known = self._manageable(webhook_id, actor, session)
+            require_version(known.version, expected)
+            self._store.webhooks.delete(known.id, session)
+            before = {"_id": known.id} | facts(known, SHOWN)
+            self._store.events.append(known.event("deleted", actor.author, before=before), session)
+
+        self._store.transaction(work)
+        self._store.deliveries.drop(webhook_id)
+
+    def rotate(self, webhook_id: str, grace_seconds: float, actor: Actor) -> tuple[Webhook, str]:
+        """The webhook and its new secret, shown this once; the old one signs beside it for `grace_seconds`.
+
+        Raises NotFound, ActionNotPossible.
+        """
+        secret, sealed = self._new_secret()
+
+        def work(session: Transaction) -> Webhook:
+            known = self._manageable(webhook_id, actor, session)
+            rotated = self._store.webhooks.rotate(known, sealed, grace_seconds, session)
+            event = rotated.event("secret_rotated", actor.author, after={"_id": known.id, "host": known.host})
+            self._store.events.append(event, session)
+            return rotated
+
+        return self._store.transaction(work), secret
+
+    def test(self, webhook_id: str, actor: Actor, wait_seconds: float) -> DeliveryRecord:
+        """Send a ping, once; answered when it has ended or after `wait_seconds`. Raises NotFound, ActionNotPossible."""
+        webhook = self._enabled(webhook_id, actor)
+        record = self._store.deliveries.insert_ping(webhook.id, actor.request_id)
+        give_up = time.monotonic() + wait_seconds
+        while record.status is DeliveryStatus.PENDING and (left := give_up - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_SECONDS))
+            record = self._store.deliveries.find(webhook.id, record.id) or record
+        return record
+
+    def deliveries(self, webhook_id: str, actor: Actor, query: DeliveryQuery) -> Page[DeliveryRecord]:
+        """What became of its events, newest first. Raises NotFound."""
+        return self._store.deliveries.page(self._manageable(webhook_id, actor).id, query)
+
+    def replay(self, webhook_id: str, delivery_id: str, actor: Actor) -> DeliveryRecord:
+        """Send one again, now, under its own id. Raises NotFound, ActionNotPossible."""
+        webhook = self._enabled(webhook_id, actor)
+        record = self._store.deliveries.replay(webhook.id, delivery_id)
+        if record is None:
+            raise NotFound(f"There is no delivery {delivery_id!r}.")
+        return record
+
+    def _enabled(self, webhook_id: str, actor: Actor) -> Webhook:
+        webhook = self._manageable(webhook_id, actor)
+        if not webhook.enabled:
+            raise ActionNotPossible("The webhook is switched off; enable it first.")
+        return webhook
+
+    def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
+        webhook = self._store.webhooks.find(webhook_id, session)
+        tenant_id = webhook.owner.tenant_id if webhook else None
+        tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
+        if webhook is None or not webhook_access.may_manage_webhooks(actor, webhook.owner, tenant):
+            raise NotFound(f"There is no webhook {webhook_id!r}.")
+        return webhook
+
+    def _tenant(self, tenant_id: str | None, actor: Actor, session: Transaction) -> Tenant | None:
+        tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
+        if tenant_id and (tenant is None or not access.may_see_tenant(actor, tenant)):
+            raise UnknownReference("/tenantId", "tenant")
+        return tenant
+
+    def _require_partner(self, owner: Owner, tenant: Tenant | None, session: Transaction) -> None:
+        if owner.partner_id is None:
+            return
+        if not self._store.partners.hold(owner.partner_id, session):
+            raise UnknownReference("/partnerId", "partner")
+        if tenant is not None and tenant.partner_id != owner.partner_id:
+            raise UnknownReference("/tenantId", "tenant of this partner")
+
+    def _require_url(self, url: str) -> None:
+        try:
+            self._rule.entered(url)
+        except ValueError as rule:
+            raise InvalidInput([Flaw("/url", str(rule))]) from None
+
+    def _new_secret(self) -> tuple[str, str]:
+        secret = new_secret()
+        try:
+            return secret, self._sealer.seal(secret)
+        except Unsealable:
+            raise ActionNotPossible("Webhooks need STAMP_KEYS to be set on this service.") from None
+
+
+def webhook_sealer(settings: Settings) -> Sealer:
+    """What locks and opens webhooks' secrets."""
+    return Sealer(settings.stamp_key_texts, "webhook secrets")

@@ -1,0 +1,57 @@
+"""`make bench`: the platform beside a plain Celery chord, a bare door and a script, on the same servers in one run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tools.bench import measures
+from tools.bench.servers import Servers, servers
+from tools.bench.tables import show
+
+KINDS = ("burst", "many", "crowd", "paced", "doors")
+
+
+@click.command()
+@click.option("-n", "--tenants", default=60, envvar="N", show_default=True, help="Tenants in one burst.")
+@click.option("--latencies", default="0,50,200", envvar="LATENCIES", show_default=True, help="Of the upstreams, in ms.")
+@click.option("--runs", default=3, envvar="RUNS", show_default=True, help="Interleaved runs; medians are shown.")
+@click.option("--only", default=",".join(KINDS), envvar="ONLY", show_default=True, help="Which measurements.")
+def main(tenants: int, latencies: str, runs: int, only: str) -> None:
+    """Only ratios of one run mean anything. Everything takes some twenty-five minutes on two cores."""
+    console = Console(width=170)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="dezky-bench-") as folder, servers(Path(folder)) as made:
+        chosen = set(only.split(","))
+        for latency in [int(text) for text in latencies.split(",")]:
+            _at_latency(console, made, chosen, latency, tenants, runs)
+        if "many" in chosen:
+            title = f"{measures.MANY} tenants at once ({measures.FEW} of the plain chord), upstream latency 200 ms"
+            show(console, title, measures.BURST_COLUMNS, measures.many(made, max(1, runs // 3), 200))
+        if "crowd" in chosen:
+            title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
+            show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
+        if "doors" in chosen:
+            for connections in (8, 1):
+                for name, rows in measures.doors(made, runs, 4.0, connections).items():
+                    show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
+    console.print(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _at_latency(console: Console, made: Servers, chosen: set[str], latency: int, tenants: int, runs: int) -> None:
+    # the plain chord needs a second a tenant and more with latency: fewer tenants, else nobody waits for the end
+    count = tenants if latency < 50 else max(10, tenants // (2 if latency < 200 else 4))
+    if "burst" in chosen:
+        title = f"{count} tenants at once, upstream latency {latency} ms, costs per tenant"
+        show(console, title, measures.BURST_COLUMNS, measures.bursts(made, runs, count, latency))
+    if "paced" in chosen:
+        title = f"one tenant every {measures.PAUSE} s, upstream latency {latency} ms, created to active"
+        show(console, title, measures.PACED_COLUMNS, measures.paced(made, runs, latency))
+
+
+if __name__ == "__main__":
+    main()

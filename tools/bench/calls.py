@@ -1,0 +1,37 @@
+"""The upstream calls that every rival makes: the platform's own steps, and a tenant as they want it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.tenants.model import Status, Tenant
+from worker.integrations.authentik.group import ensure_group
+from worker.integrations.ocis.space import ensure_files
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import StepFunction
+
+#: in the order in which the platform sends them, too
+STEPS: Mapping[str, StepFunction] = {"stalwart": ensure_mail, "ocis": ensure_files, "authentik": ensure_group}
+
+
+def tenant_of(row: dict[str, Any]) -> Tenant:
+    """A pending tenant, from a rival's record of it."""
+    return Tenant(
+        id=str(row["_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        status=Status.PENDING,
+        plan="starter",
+        domains=tuple(row["domains"]),
+        billing_info=None,
+        partner_id=None,
+        provisioning_status={},
+        provisioning_errors={},
+        remote={},
+        operation_id=None,
+        generation=1,
+        version=1,
+        created_at=row["createdAt"],
+        updated_at=row["createdAt"],
+    )

@@ -1,0 +1,132 @@
+"""The servers that all sides of a measurement share: MongoDB, Valkey, and the three products' stand-ins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import requests
+
+from sandbox.environment import SURFACES, client_slug, settings_environment
+from sandbox.layout import OFFSETS, Layout
+from sandbox.processes import end, is_free, spawn
+from sandbox.services import Mongod, Valkey
+
+PATIENCE = 600.0
+#: how long the mail server makes a domain's keys, in seconds: next to nothing, for what a tenant costs by itself
+KEYS_AT_ONCE = 0.01
+#: and as long as a look right after the domain's making never finds them by chance; a real one takes no less
+KEYS_LATER = 0.1
+
+
+class Servers:
+    """Running. `environment` is what every process of a side is started with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.layout = Layout(_free_base(), folder)
+        self.layout.make_folders()
+        self._stand_ins: dict[str, subprocess.Popen[bytes]] = {}
+        self._mongod = Mongod(folder, self.layout.port("mongodb"))
+        self._valkey = Valkey(folder, self.layout.port("valkey"))
+        self._keys_take = KEYS_AT_ONCE
+        self.environment: dict[str, str] = {}
+        self.token = ""
+
+    def start(self) -> None:
+        for service in (self._mongod, self._valkey):
+            service.start()
+        for product in ("authentik", "stalwart", "ocis"):
+            self._start_product(product)
+        environment = settings_environment(self.layout, self._mongod.uri, self._valkey.url)
+        environment |= {"LOG_LEVEL": "WARNING", "OCIS_USERNAME": "provisioner"}
+        for name in ("OCIS_TOKEN_URL", "OCIS_CLIENT_ID"):
+            del environment[name]
+        self.environment = environment
+        self.token = self._operators_token()
+
+    def stop(self) -> None:
+        for process in self._stand_ins.values():
+            end(process)
+        self._valkey.stop()
+        self._mongod.stop()
+
+    def refresh(self, latency_ms: int, keys_take: float = KEYS_AT_ONCE) -> None:
+        """Products without a memory, since lists that grow would cost each side more than the one before it."""
+        self._keys_take = keys_take
+        for product in ("stalwart", "ocis"):
+            end(self._stand_ins.pop(product))
+            self._start_product(product)
+        for product in ("authentik", "stalwart", "ocis"):
+            faults = f"{self.layout.url(product)}/__sim/faults"
+            requests.delete(faults, timeout=5)
+            if latency_ms:
+                # the key sets of the identity provider are no upstream call of a step
+                rule = {"kind": "latency", "delay": latency_ms / 1000, "path": "^/(api|jmap|graph)"}
+                requests.post(faults, json=rule, timeout=5).raise_for_status()
+
+    def _start_product(self, product: str) -> None:
+        secret = self.layout.secrets()
+        clients = ",".join(f"{client_slug(one)}:{client_slug(one)}:secret" for one in SURFACES)
+        rows: dict[str, tuple[list[str], dict[str, str]]] = {
+            "authentik": (
+                [],
+                {"AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"], "AUTHENTIK_STAND_IN_CLIENTS": clients},
+            ),
+            "stalwart": (["--dkim-delay", str(self._keys_take)], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+            "ocis": (
+                ["--issuer", "https://unused.invalid/"],
+                {"OCIS_STAND_IN_USERS": f"provisioner:{secret['ocis_password']}:Admin"},
+            ),
+        }
+        options, extra = rows[product]
+        port = self.layout.port(product)
+        command = [sys.executable, "-m", f"sandbox.simulators.{product}", "--port", str(port), *options]
+        self._stand_ins[product] = spawn(command, env={**os.environ, **extra}, log=self.layout.log(product))
+        wait_until(lambda: not is_free(port))
+
+    def _operators_token(self) -> str:
+        url = self.layout.url("authentik")
+        person = {"username": "admin", "app_password": "bench", "groups": ["dezky-platform-admins"]}
+        requests.post(f"{url}/__sim/call/ensure_person", json=person, timeout=5).raise_for_status()
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_slug("operator"),
+            "username": "admin",
+            "password": "bench",
+            "scope": "openid profile email",
+        }
+        return str(requests.post(f"{url}/application/o/token/", data=form, timeout=5).json()["access_token"])
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[Servers]:
+    """All of them, until the block ends."""
+    made = Servers(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def _free_base() -> int:
+    for base in range(7_000, 14_000, 97):
+        if all(is_free(base + offset) for offset in OFFSETS.values()):
+            return base
+    raise click.ClickException("No seven free ports in a row.")
+
+
+def wait_until(condition: Callable[[], bool], pause: float = 0.05) -> None:
+    """Look every `pause` seconds. Raises TimeoutError when it does not come true in time."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError("the measurement did not come to its end in time")
+        time.sleep(pause)

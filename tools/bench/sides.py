@@ -1,0 +1,78 @@
+"""Who is measured: the commands that start a side, and where its finished tenants are found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.messaging.queues import QUEUES
+
+#: slug: when it was recorded and when it was finished
+Spans = dict[str, tuple[datetime, datetime]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """`commands`: port to the processes' command lines.
+
+    `spans`: created and finished, of each tenant whose slug starts with a tag.
+    """
+
+    name: str
+    database: str
+    commands: Callable[[int], dict[str, list[str]]]
+    spans: Callable[[Any, str], Spans]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def _granian(port: int, app: str) -> list[str]:
+    options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "16"]
+    return [sys.executable, "-m", "granian", *options, app]
+
+
+def _worker(*options: str) -> list[str]:
+    celery = [sys.executable, "-m", "celery", "-A", "worker.main:app", "worker", "--pool", "threads"]
+    shared = ["--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"]
+    return [*celery, *shared, *options]
+
+
+def _platform(*worker_options: str) -> Callable[[int], dict[str, list[str]]]:
+    return lambda port: {
+        "api": _granian(port, "api.main:app"),
+        "worker": _worker(*worker_options),
+        "sweep": [sys.executable, "-m", "worker.scheduler"],
+    }
+
+
+def _platform_spans(database: Any, tag: str) -> Spans:
+    rows = database["operations"].find({"tenantSlug": {"$gte": tag, "$lt": f"{tag}~"}})
+    return {row["tenantSlug"]: (row["createdAt"], row["finishedAt"]) for row in rows}
+
+
+def _plain_spans(database: Any, tag: str) -> Spans:
+    rows = database["tenants"].find({"slug": {"$gte": tag, "$lt": f"{tag}~"}})
+    return {row["slug"]: (row["createdAt"], row["finishedAt"]) for row in rows}
+
+
+def _at(database: str) -> dict[str, str]:
+    return {"MONGODB_DATABASE": database}
+
+
+PLATFORM = Side("platform", "bench", _platform(), _platform_spans, _at("bench"))
+WITH_EVENTS = Side("platform, events on", "events", _platform("-E"), _platform_spans, _at("events"))
+CROWDED = Side("platform, crowded", "crowded", _platform(), _platform_spans, _at("crowded"))
+PLAIN = Side(
+    "plain chord",
+    "plain",
+    lambda port: {
+        "api": _granian(port, "tools.bench.plain:app"),
+        "worker": [sys.executable, "-m", "celery", "-A", "tools.bench.plain:celery", "worker"],
+    },
+    _plain_spans,
+)
+#: only the doors, for requests; the bare one reads what the platform wrote
+DOOR = Side("platform", "bench", lambda port: {"api": _granian(port, "api.main:app")}, _platform_spans, _at("bench"))
+BARE = Side("bare", "bare", lambda port: {"api": _granian(port, "tools.bench.bare:app")}, _plain_spans)

@@ -1,0 +1,68 @@
+"""The settings that a storm's platform runs with: shorter than in earnest, so that recovery fits into minutes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.config.settings import Settings
+
+#: everything that is not as in earnest; `worker_app.VISIBILITY` is shortened beside these
+SHORTENED: dict[str, str] = {
+    "RETRY_BASE_SECONDS": "0.2",
+    "RETRY_CAP_SECONDS": "2",
+    "SWEEP_INTERVAL_SECONDS": "0.5",
+    "DISPATCH_GRACE_SECONDS": "1.5",
+    # longer than an attempt and the longest call to the database together
+    "LEASE_SECONDS": "10",
+    "ATTEMPT_SECONDS": "4",
+    "CALL_SECONDS": "2",
+    "BREAKER_SECONDS": "0.5",
+    "PLAN_DEADLINE_SECONDS": "20",
+    # no looks that nobody asked for: at the end all must come to rest
+    "DRIFT_LOOK_HOURS": "0",
+}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made for one storm."""
+
+    authentik: str = field(default_factory=lambda: secrets.token_hex(16))
+    stalwart: str = field(default_factory=lambda: secrets.token_hex(16))
+    ocis: str = field(default_factory=lambda: secrets.token_hex(16))
+    stamp: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's environment without any setting of the platform: a storm touches what it started, nothing else."""
+    ours = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"PYTHONUNBUFFERED": "1"}
+
+
+def platform_environment(urls: Mapping[str, str], keys: Secrets, deadline: float) -> dict[str, str]:
+    """For API, workers and sweeps. `urls`: mongodb, redis and each product; `deadline`: of an operation, in seconds."""
+    issuer = f"{urls['authentik']}/application/o/dezky-operator/"
+    return (
+        plain_environment()
+        | {
+            "MONGODB_URI": urls["mongodb"],
+            "REDIS_URL": urls["redis"],
+            "OIDC_ISSUERS": f"{issuer}={issuer}jwks/",
+            "OIDC_AUDIENCES": "dezky-operator=operator",
+            "AUTHENTIK_API_URL": urls["authentik"],
+            "AUTHENTIK_API_TOKEN": keys.authentik,
+            "STALWART_API_URL": urls["stalwart"],
+            "STALWART_API_TOKEN": keys.stalwart,
+            "OCIS_API_URL": urls["ocis"],
+            "OCIS_USERNAME": "provisioner",
+            "OCIS_PASSWORD": keys.ocis,
+            "STAMP_KEYS": keys.stamp,
+            "OPERATION_DEADLINE_SECONDS": str(deadline),
+            "LOG_LEVEL": "INFO",
+            "LOG_FORMAT": "console",
+        }
+        | SHORTENED
+    )

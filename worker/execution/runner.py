@@ -1,0 +1,242 @@
+"""One attempt of one step: claim it, run it, record how it ended. Raises nothing: whatever happens is an outcome."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
+from shared.integrations.ownership_marker import Stamper
+from shared.operations.dispatcher import Dispatcher
+from shared.operations.model import Action, Operation
+from shared.operations.repository import Claim
+from shared.provisioning.settlement import settle
+from shared.restore_guard.detector import RestoreWatch
+from shared.switches.model import Hold
+from shared.tenants.model import Tenant
+from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, integration_of
+from worker.execution.breaker import Gate, Passage
+from worker.execution.bulkhead import Slots
+from worker.execution.watchdog import Watchdog
+from worker.http.deadline import within
+from worker.integrations.billing_account import account_of
+from worker.integrations.step_context import StepFunction, Work
+
+log = structlog.get_logger(__name__)
+
+#: a retry due within this many seconds is the task's own; a later one is left to the sweep
+LONGEST_OWN_RETRY = 60.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again."""
+
+    said: str
+    retry_in: float | None = None
+
+
+class Runner:
+    """One per process; safe to share between threads.
+
+    `clients`: integration name to its client, None when it is not configured. `slots` and
+    `watchdog`: what bounds the steps of this process; without them nothing does.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        steps: Mapping[Action, Mapping[str, StepFunction]],
+        clients: Mapping[str, Any],
+        settings: Settings,
+        slots: Slots | None = None,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._steps = steps
+        self._clients = clients
+        self._settings = settings
+        self._needs_proof = settings.domain_proof == "required"
+        self._gate = Gate(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
+        self._slots = slots
+        self._watchdog = watchdog
+
+    def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
+        """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
+        # a step this build does not know belongs to no integration here, and passes: its operation says so
+        integration = INTEGRATION_OF_STEP.get(step)
+        if integration is None or self._slots is None:
+            return self._gated(operation_id, step, dispatch, integration)
+        if not self._slots.take(integration, (operation_id, step, dispatch)):
+            return Verdict("no slot")
+        try:
+            return self._gated(operation_id, step, dispatch, integration)
+        finally:
+            waiting = self._slots.give_back(integration)
+            if waiting is not None:
+                self._dispatcher.put_back(*waiting)
+
+    def stop(self) -> None:
+        """Put back what was set aside: other workers take it."""
+        for message in self._slots.empty() if self._slots is not None else ():
+            self._dispatcher.put_back(*message)
+
+    def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> Verdict:
+        try:
+            passage = self._gate.ask(operation_id, integration) if integration else Passage()
+            if passage.hold is not None:
+                return self._hold(operation_id, step, dispatch, passage.hold)
+            # from before the lease begins, so that however late anybody answers nothing is done outside after it ends
+            with within(self._settings.attempt_seconds):
+                claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
+                if claim is not None:
+                    return self._logged(claim, passage)
+            if integration:
+                self._gate.unused(integration, passage)
+            return Verdict("nothing to do")
+        except StoreUnavailable:
+            # whatever was claimed is under a lease; the sweep sends it again when that runs out
+            log.warning("step.store_unavailable", operation=operation_id, step=step)
+            return Verdict("store unavailable")
+
+    def _hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Verdict:
+        """The step is left to the sweep, as due when the hold may be over."""
+        operation = self._store.holds.hold(operation_id, step, dispatch, hold)
+        if operation is None:
+            return Verdict("nothing to do")
+        if operation.step(step).holds == 1:
+            log.info("step.held", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=hold.switch)
+            if not operation.is_plan:
+                self._store.tenants.record_steps(operation)
+            if operation.dispatch > dispatch:
+                self._dispatcher.send(operation)
+        return Verdict("held")
+
+    def _logged(self, claim: Claim, passage: Passage) -> Verdict:
+        operation = claim.operation
+        facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
+        with (
+            bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
+            self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
+        ):
+            return self._claimed(claim, passage)
+
+    def _claimed(self, claim: Claim, passage: Passage) -> Verdict:
+        outcome = self._bounded(claim, self._attempt(claim, passage))
+        retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
+        operation = self._store.operations.record(claim, outcome, retry_in)
+        if operation is None:
+            log.warning("step.lease_lost", outcome=outcome.result)
+            return Verdict("lease lost")
+        log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
+        self._follow(operation, claim)
+        own = outcome.result is Result.RETRY and operation.is_open and retry_in <= LONGEST_OWN_RETRY
+        return Verdict(outcome.result, retry_in if own else None)
+
+    def _follow(self, operation: Operation, claim: Claim) -> None:
+        """What the recorded outcome means beyond its step."""
+        if not operation.is_open:
+            settle(self._store, operation.id)
+            return
+        if not operation.is_plan:
+            self._store.tenants.record_steps(operation)
+        if operation.phase > claim.operation.phase:
+            self._dispatcher.send(operation)
+
+    def _attempt(self, claim: Claim, passage: Passage) -> Outcome:
+        integration = integration_of(claim.step.name, claim.operation.action)
+        function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
+        client = self._clients.get(integration) if integration else None
+        if claim.step.attempts > self._settings.step_max_attempts:
+            outcome = _exhausted(claim.step.message)
+        elif integration is None or function is None:
+            outcome = Outcome(Result.RETRY, "old_workers", sentence("old_workers"))
+        elif client is None:
+            outcome = skipped("not_configured")
+        else:
+            outcome = self._guarded(claim, function, client, integration)
+            self._gate.mind(integration, passage, outcome)
+            return outcome
+        if integration is not None:
+            self._gate.unused(integration, passage)
+        return outcome
+
+    def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
+        tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
+        if tenant is None:
+            return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
+        work = self._work(tenant, claim, integration)
+        outcome = self._run(function, work, client)
+        # what earlier attempts did counts as well, once
+        changes = tuple(dict.fromkeys((*claim.step.changes, *work.changes)))
+        return replace(outcome, changes=changes, found={} if work.is_plan else work.found)
+
+    def _run(self, function: StepFunction, work: Work, client: Any) -> Outcome:
+        try:
+            return function(work, client)
+        except Fault as fault:
+            return failed(fault)
+        except StoreUnavailable:
+            raise
+        except Exception:  # the one place where a bug must not escape: it would take the chord with it
+            log.exception("step.bug")
+            return Outcome(Result.ERROR, "bug", sentence("bug"))
+
+    def _work(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
+        operation = claim.operation
+        on_record = dict(tenant.remote)
+
+        def save(**fields: Any) -> bool:
+            changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
+            if not changed or operation.is_plan:
+                return True
+            on_record.update(changed)
+            return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
+
+        return Work(
+            tenant=tenant,
+            plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
+            stamper=Stamper(integration, self._settings.stamp_key_texts),
+            save=save,
+            member_role=self._settings.ocis_member_role,
+            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
+            email_stage=self._settings.authentik_email_stage,
+            suspended_mail=self._settings.suspended_mail,
+            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
+            is_first=claim.is_first and not self._gate.may_have_begun(operation),
+            is_plan=operation.is_plan,
+            most_removals=self._most_removals(operation),
+        )
+
+    def _most_removals(self, operation: Operation) -> int | None:
+        """What was asked for by name, or with leave, has no bound."""
+        has_leave = operation.allow_removals or operation.action in REMOVING
+        return None if has_leave else self._settings.removals_per_run
+
+    def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """No further attempt after the last allowed one."""
+        last = claim.step.attempts >= self._settings.step_max_attempts
+        return _exhausted(outcome.message) if last and outcome.result is Result.RETRY else outcome
+
+    def _pause(self, attempts: int, asked: float | None) -> float:
+        """Seconds until the next attempt: exponential with full jitter, never less than the upstream asked for."""
+        ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2 ** min(attempts - 1, 16))
+        return max(random.uniform(0, ceiling), asked or 0.0)  # noqa: S311 - spreads load, guards nothing
+
+
+_EVENTS = {Result.OK: "ok", Result.SKIPPED: "skipped", Result.ERROR: "failed", Result.RETRY: "retrying"}
+
+
+def _exhausted(last_message: str | None) -> Outcome:
+    return Outcome(Result.ERROR, "attempts_exhausted", sentence("attempts_exhausted", last_message or ""))

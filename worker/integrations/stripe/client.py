@@ -1,0 +1,200 @@
+"""Stripe's customers and subscriptions in our words, through Stripe's own library. Prices and products are its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import stripe
+
+from shared.billing.stripe_events import TENANT_KEY, our_status
+from shared.integrations.outcomes import Missing, Refused, Unavailable
+from shared.subscriptions.model import SubscriptionStatus
+from shared.tenants.model import Address, BillingInfo
+from worker.integrations.stripe.models import BilledSubscription, Customer
+from worker.integrations.stripe.transport import our_faults, stripe_client
+
+API_URL = "https://api.stripe.com"
+#: Stripe's search may lag an hour behind in an outage, so what is younger is looked for in the list, which never lags
+SEARCH_LAG = 2 * 3600
+PAGE = 100
+
+
+class StripeBilling:
+    """A phrasebook: methods in our words, small values back, no policy.
+
+    `key`: an idempotency key. For a day the same key gives the same answer and makes nothing twice, so a call whose
+    answer was lost is repeated with its key. Stripe keeps a fault of its own under the key as well: after
+    Unavailable("upstream_error") look first, then use another key. A key used for something else is Refused("invalid").
+    """
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._customers = client.v1.customers
+        self._subscriptions = client.v1.subscriptions
+
+    def find_customer(self, tenant_id: str) -> Customer | None:
+        """The customer with the tenant's stamp. Raises Refused("ambiguous") when there are several."""
+        with our_faults():
+            query = f'metadata["{TENANT_KEY}"]:"{tenant_id}"'
+            found = [_customer(one) for one in self._customers.search({"query": query}).data]
+            since = int(time.time()) - SEARCH_LAG
+            recent = self._customers.list({"created": {"gte": since}, "limit": PAGE})
+            found += [_customer(one) for one in recent.auto_paging_iter()]
+        ours = {one.id: one for one in found if one.tenant_id == tenant_id}
+        if len(ours) > 1:
+            raise Refused("ambiguous", "Stripe has several customers with this tenant's stamp.")
+        return next(iter(ours.values()), None)
+
+    def get_customer(self, customer_id: str) -> Customer:
+        """Raises Missing, for a deleted one too."""
+        with our_faults():
+            return _customer(self._customers.retrieve(customer_id))
+
+    def create_customer(self, tenant_id: str, *, key: str) -> Customer:
+        """A customer that is nothing but its stamp: with what may change left out, a repeat is the same request."""
+        with our_faults():
+            made = self._customers.create({"metadata": {TENANT_KEY: tenant_id}}, {"idempotency_key": key})
+            return _customer(made)
+
+    def update_customer(self, customer_id: str, name: str, billing: BillingInfo | None) -> Customer:
+        """What stands on its invoices. May be repeated. Raises Missing."""
+        with our_faults():
+            return _customer(self._customers.update(customer_id, cast("Any", _details(name, billing))))
+
+    def find_subscription(self, customer_id: str, tenant_id: str) -> BilledSubscription | None:
+        """The customer's subscription that has the tenant's stamp and has not ended.
+
+        Raises Refused("ambiguous") when there are several.
+        """
+        with our_faults():
+            listed = self._subscriptions.list({"customer": customer_id, "status": "all", "limit": PAGE})
+            found = [_subscription(one) for one in listed.auto_paging_iter()]
+        ours = [one for one in found if one.tenant_id == tenant_id and one.status is not SubscriptionStatus.CANCELED]
+        if len(ours) > 1:
+            raise Refused("ambiguous", "Stripe has several subscriptions with this tenant's stamp.")
+        return ours[0] if ours else None
+
+    def get_subscription(self, subscription_id: str) -> BilledSubscription:
+        """As it is now, ended or not. Raises Missing."""
+        with our_faults():
+            return _subscription(self._subscriptions.retrieve(subscription_id))
+
+    def create_subscription(
+        self,
+        customer_id: str,
+        tenant_id: str,
+        price_id: str,
+        *,
+        key: str,
+        trial_days: int = 0,
+        days_until_due: int | None = None,
+    ) -> BilledSubscription:
+        """A subscription for one unit of the price.
+
+        `days_until_due`: invoices are sent, to be paid within so many days; without it the customer's payment method is
+        charged, and until it has one the subscription is PAST_DUE. Raises Refused("invalid") for an unknown customer or
+        price.
+        """
+        wanted: dict[str, Any] = {
+            "customer": customer_id,
+            "items": [{"price": price_id}],
+            "metadata": {TENANT_KEY: tenant_id},
+            **({"trial_period_days": trial_days} if trial_days else {}),
+            **_collection(days_until_due),
+        }
+        with our_faults():
+            return _subscription(self._subscriptions.create(cast("Any", wanted), {"idempotency_key": key}))
+
+    def change_price(self, subscription: BilledSubscription, price_id: str, *, key: str) -> BilledSubscription:
+        """Another plan from now on, the difference on the next invoice. Raises Missing."""
+        items: Any = [{"id": subscription.item_id, "price": price_id}]
+        with our_faults():
+            changed = self._subscriptions.update(
+                subscription.id,
+                {"items": items, "proration_behavior": "create_prorations"},
+                {"idempotency_key": key},
+            )
+            return _subscription(changed)
+
+    def end_with_period(self, subscription_id: str, ends: bool) -> BilledSubscription:
+        """Let it run out at the end of what is paid for, or take that back. May be repeated. Raises Missing."""
+        with our_faults():
+            return _subscription(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
+
+    def cancel(self, subscription_id: str) -> BilledSubscription:
+        """End it at once. May be repeated: what has ended already is given back as it is. Raises Missing."""
+        try:
+            with our_faults():
+                return _subscription(self._subscriptions.cancel(subscription_id))
+        except Missing:
+            # for cancelling, Stripe does not know those that have ended
+            return self.get_subscription(subscription_id)
+
+
+def connect(
+    api_key: str, *, url: str = API_URL, call_seconds: float = 10.0, ca_file: str | None = None
+) -> StripeBilling:
+    """A client. `url`: Stripe's own, or a stand-in's."""
+    return StripeBilling(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
+
+
+# -- values
+
+
+def _customer(found: stripe.Customer) -> Customer:
+    body = found.to_dict()
+    if body.get("deleted"):
+        raise Missing("The customer was deleted in Stripe.")
+    return Customer(
+        body["id"], _tenant_id(body), body.get("name") or "", body.get("email") or "", _address(body.get("address"))
+    )
+
+
+def _address(found: Mapping[str, Any] | None) -> Address:
+    known = {field: (found or {}).get(field) or "" for field in ("line1", "line2", "city", "postal_code", "country")}
+    return Address(**known)
+
+
+def _subscription(found: stripe.Subscription) -> BilledSubscription:
+    body = found.to_dict()
+    try:
+        item = body["items"]["data"][0]
+        ends_at = item.get("current_period_end")
+        return BilledSubscription(
+            id=body["id"],
+            tenant_id=_tenant_id(body),
+            customer_id=str(body["customer"]),
+            status=our_status(body["status"]),
+            item_id=item["id"],
+            price_id=item["price"]["id"],
+            period_ends_at=datetime.fromtimestamp(ends_at, UTC) if ends_at else None,
+            ends_with_period=bool(body.get("cancel_at_period_end")),
+        )
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise Unavailable("unexpected_answer", "The answer is not a subscription that we know.") from None
+
+
+def _tenant_id(body: Mapping[str, Any]) -> str | None:
+    return (body.get("metadata") or {}).get(TENANT_KEY)
+
+
+def _collection(days_until_due: int | None) -> dict[str, Any]:
+    if days_until_due is None:
+        return {"collection_method": "charge_automatically", "payment_behavior": "default_incomplete"}
+    return {"collection_method": "send_invoice", "days_until_due": days_until_due}
+
+
+def _details(name: str, billing: BillingInfo | None) -> dict[str, Any]:
+    if billing is None:
+        return {"name": name}
+    address = billing.address
+    shown = {
+        "line1": address.line1,
+        "line2": address.line2,
+        "city": address.city,
+        "postal_code": address.postal_code,
+        "country": address.country,
+    }
+    return {"name": billing.company or name, "email": billing.email, "address": shown}

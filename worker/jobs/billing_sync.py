@@ -1,0 +1,93 @@
+"""Looks at subscriptions in Stripe on a few threads of its own, so that a Stripe that hangs holds up nothing else."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared.application.store import Store
+from shared.billing.model import Bill
+from shared.billing.sync import BillingCases
+from shared.billing.sync_queue import LookClaim
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.integrations.outcomes import Fault, Missing, Refused
+from shared.switches.model import is_paused
+from shared.tenants.transitions import BILLING
+from worker.http.deadline import within
+
+if TYPE_CHECKING:
+    from worker.integrations.stripe.client import StripeBilling
+
+log = structlog.get_logger(__name__)
+
+#: looks at once
+SLOTS = 4
+#: seconds until a look that failed is made again: the first, doubled each time up to the last
+FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0
+
+
+class BillingLooks:
+    """One per sweep. Without a client nothing is claimed: what was asked for waits until Stripe is configured."""
+
+    def __init__(self, store: Store, billing: StripeBilling | None, settings: Settings, slots: int = SLOTS) -> None:
+        self._store = store
+        self._billing = billing
+        self._cases = BillingCases(store)
+        self._settings = settings
+        self._slots = slots
+        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="billing-look")
+        self._running: set[Future[None]] = set()
+
+    def push(self) -> int:
+        """Start what is due, as far as threads are free, and wait for none of it. No operations are started: 0."""
+        self._running = {look for look in self._running if not look.done()}
+        if is_paused(self._store.switches.seen(), BILLING):
+            return 0
+        while self._billing is not None and len(self._running) < self._slots:
+            claim = self._store.billing_looks.claim(self._settings.lease_seconds)
+            if claim is None:
+                break
+            self._running.add(self._pool.submit(self._look, claim, self._billing))
+        return 0
+
+    def close(self) -> None:
+        """End once the looks under way have; each has its time."""
+        self._pool.shutdown()
+
+    def _look(self, claim: LookClaim, billing: StripeBilling) -> None:
+        try:
+            self._looked(claim, billing)
+        except StoreUnavailable:
+            # the subscription is due again when its lease runs out
+            log.warning("billing.store_unavailable", subscription=claim.subscription.id)
+        except Exception:  # a bug with one subscription must not cost the sweep its thread
+            log.exception("billing.bug", subscription=claim.subscription.id)
+
+    def _looked(self, claim: LookClaim, billing: StripeBilling) -> None:
+        known = claim.subscription
+        if known.stripe_subscription_id is None:
+            return self._store.billing_looks.drop(claim)
+        try:
+            with within(self._settings.attempt_seconds):
+                found = billing.get_subscription(known.stripe_subscription_id)
+            if found.tenant_id != known.tenant_id:
+                raise Refused("taken")
+        except Fault as fault:
+            return self._failed(claim, fault)
+        done = self._cases.looked(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
+        log.info("billing.looked", subscription=known.id, status=found.status, counted=done)
+
+    def _failed(self, claim: LookClaim, fault: Fault) -> None:
+        log.warning("billing.look_failed", subscription=claim.subscription.id, reason=fault.reason)
+        if isinstance(fault, Missing) or fault.reason == "taken":
+            # not ours, or another account's: a look later sees no more
+            return self._store.billing_looks.drop(claim)
+        ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
+        if isinstance(fault, Refused):
+            ceiling = LONGEST_WAIT  # until somebody mends it, each further try would only count against us
+        wait = getattr(fault, "wait", None) or 0.0
+        self._store.billing_looks.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

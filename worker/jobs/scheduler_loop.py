@@ -1,0 +1,112 @@
+"""What a sweep does at each look: push what is due, end what is overdue, settle what was left."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from shared.application.store import Store
+from shared.core.errors import StoreUnavailable
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.settlement import settle
+from shared.tenants.transitions import INTEGRATIONS, OPTIONAL
+
+log = structlog.get_logger(__name__)
+
+#: how many operations of one kind one look takes on; the next look takes the rest
+BATCH = 200
+#: how long one act on one operation may take before it is left to a later look, in seconds
+LONGEST_ACT = 1.0
+
+
+class Sweep:
+    """Every act is an atomic claim, so any number of sweeps may look at once, with no leader.
+
+    `duties`: what else is done at each look, after the operations; each says how many operations it started. A record
+    that cannot be written now, such as one on which a process died within a transaction, holds up nothing but itself.
+    """
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, duties: Sequence[Callable[[], int]] = ()) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._duties = (self._release, self._expire, self._settle, self._resend, *duties)
+
+    def look(self) -> int:
+        """One look; the number of operations that were pushed on. Raises StoreUnavailable with the database away."""
+        return sum(map(self._done, self._duties))
+
+    def _done(self, duty: Callable[[], int]) -> int:
+        try:
+            return duty()
+        except StoreUnavailable:
+            self._require_database()
+            log.warning("sweep.duty_left_for_later")
+            return 0
+
+    def _each(self, operation_ids: Iterable[str], act: Callable[[str], bool]) -> int:
+        return sum(self._acted(one, act) for one in operation_ids)
+
+    def _acted(self, operation_id: str, act: Callable[[str], bool]) -> bool:
+        try:
+            return act(operation_id)
+        except StoreUnavailable:
+            self._require_database()
+            log.warning("sweep.operation_left_for_later", operation=operation_id)
+            return False
+
+    def _require_database(self) -> None:
+        if not self._store.is_up(LONGEST_ACT):
+            raise StoreUnavailable
+
+    def _release(self) -> int:
+        """Steps held by a switch that is off again are due at once."""
+        return self._store.holds.release(self._store.switches.stopped(), BATCH) if self._store.holds.any() else 0
+
+    def _expire(self) -> int:
+        return self._each(self._store.operations.overdue(BATCH), self._expire_one)
+
+    def _expire_one(self, operation_id: str) -> bool:
+        with self._store.within(LONGEST_ACT):
+            operation = self._store.operations.expire(operation_id)
+        if operation is None:
+            return False
+        log.warning("operation.deadline_passed", operation=operation.id, tenant=operation.tenant_slug)
+        settle(self._store, operation_id, LONGEST_ACT)
+        return True
+
+    def _settle(self) -> int:
+        return self._each(
+            self._store.operations.unsettled(BATCH), lambda one: settle(self._store, one, LONGEST_ACT) is not None
+        )
+
+    def _resend(self) -> int:
+        full = self._dispatcher.full_queues()
+        # with the broker away, or enough to do for all workers, pushing due times on would only delay the work later
+        if full is None or full.issuperset(INTEGRATIONS.keys() - OPTIONAL):
+            return 0
+        resent = self._store.operations.resend(list(self._store.operations.due(BATCH)))
+        return self._dispatcher.send_all(resent, full) or 0
+
+
+def sweep_until(stop: threading.Event, sweep: Sweep, interval: float) -> None:
+    """Look every `interval` seconds, give or take a fifth, until told to stop; wait for an absent database.
+
+    A look that took on a whole batch is followed by the next at once: there is more.
+    """
+    while not stop.is_set():
+        if _look_once(sweep.look) < BATCH:
+            stop.wait(interval * random.uniform(0.8, 1.2))  # noqa: S311 - keeps several sweeps apart, guards nothing
+
+
+def _look_once(look: Callable[[], int]) -> int:
+    try:
+        pushed = look()
+    except StoreUnavailable:
+        log.warning("sweep.store_unavailable")
+        return 0
+    if pushed:
+        log.info("sweep.pushed", operations=pushed)
+    return pushed

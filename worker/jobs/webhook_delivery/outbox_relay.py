@@ -1,0 +1,59 @@
+"""From the event log to deliveries: each webhook is told of each event that its owner may see, once.
+
+A webhook's cursor is the number of the last event it was told of. It moves in the transaction that makes the
+deliveries, and only from where it was read: so none is lost and none is doubled, however many look at once.
+"""
+
+from __future__ import annotations
+
+from shared.application.store import Store
+from shared.db.documents import Transaction
+from shared.events.model import Event
+from shared.provisioning.event_feed import number_events
+from shared.webhooks import policy as webhook_access
+from shared.webhooks.delivery_repository import DAY
+from shared.webhooks.model import Webhook
+
+#: webhooks looked after in one look, those furthest behind first; and events for one of them in one transaction
+WEBHOOKS, EVENTS = 200, 200
+
+
+class FanOut:
+    def __init__(self, store: Store, keep_days: float, *, events: int = EVENTS) -> None:
+        """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long.
+
+        `events`: how many of them one webhook is told of in one transaction.
+        """
+        self._store = store
+        self._events = events
+        self._oldest = keep_days * DAY
+
+    def look(self) -> int:
+        """Number what is new and make its deliveries; how many."""
+        number_events(self._store)
+        last = self._store.events.last_number()
+        return sum(self._tell(webhook, last) for webhook in self._store.webhooks.behind(last, WEBHOOKS))
+
+    def _tell(self, webhook: Webhook, last: int) -> int:
+        span = (webhook.cursor, last)
+        events = self._store.events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._events)
+        # a full batch may not be all there is
+        cursor = events[-1].number if len(events) == self._events else last
+        if not events:
+            self._store.webhooks.advance(webhook, cursor)
+            return 0
+        return self._store.transaction(lambda session: self._record(webhook, events, cursor, session))
+
+    def _record(self, webhook: Webhook, events: list[Event], cursor: int, session: Transaction) -> int:
+        if not self._store.webhooks.advance(webhook, cursor, session):
+            return 0
+        self._store.deliveries.insert(webhook.id, events, session)
+        return len(events)
+
+    def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
+        """Asked anew each time: a tenant may have changed its partner."""
+        found = self._store.tenants.ids_in(webhook_access.told_to(webhook.owner))
+        only = webhook.owner.tenant_id
+        if only is None or found is None:
+            return found
+        return tuple(one for one in found if one == only)

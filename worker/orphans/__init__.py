@@ -1,1 +1,0 @@
-"""Looking for orphans in each product, and removing one on an operator's word."""

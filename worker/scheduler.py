@@ -1,0 +1,114 @@
+"""The sweep's process (`python -m worker.sweep`): its composition, and its end. What it does is in `sweeping`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import structlog
+
+from shared.application.services import open_control_plane
+from shared.application.store import Store, open_store
+from shared.config.settings import Settings, SettingsError, read_settings
+from shared.core.logging import configure_logs
+from shared.operations.dispatcher import Dispatcher
+from shared.orphans.scanner import OrphanWatch
+from shared.provisioning.backfill import Backfill
+from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.starter import Starter
+from shared.restore_guard.detector import RestoreWatch
+from worker.dns_lookup import DnsLookup
+from worker.execution.breaker import Gate
+from worker.integrations.connect import connect_billing, connect_integrations
+from worker.jobs.billing_sync import BillingLooks
+from worker.jobs.domain_checks import DomainLooks
+from worker.jobs.orphan_scans import OrphanLooks
+from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
+from worker.jobs.webhook_delivery.delivery_loop import open_courier
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has domains looked at, on threads of its own."""
+    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
+def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has subscriptions looked at in Stripe, on threads of its own."""
+    looks = BillingLooks(store, connect_billing(settings), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
+def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+    """The duty that has products looked through for what belongs to no tenant, on threads of its own."""
+    watch = OrphanWatch(store, settings)
+    looks = OrphanLooks(watch, Gate(store, settings), connect_integrations(settings), settings)
+    try:
+        yield looks.push
+    finally:
+        looks.close()
+
+
+@contextmanager
+def _delivering(store: Store, settings: Settings) -> Iterator[None]:
+    """Webhooks are delivered on a thread of its own meanwhile."""
+    courier = open_courier(store, settings)
+    deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
+    deliveries.start()
+    try:
+        yield
+    finally:
+        courier.stop()
+        deliveries.join()
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    try:
+        settings = read_settings()
+    except SettingsError as problem:
+        sys.exit(f"The settings do not make sense:\n{problem}")
+    configure_logs(settings.log_level, settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    store = open_store(settings)
+    dispatcher = Dispatcher(settings.broker)
+    log.info("sweep.started", interval=settings.sweep_interval_seconds)
+    with (
+        _looking_at_domains(store, dispatcher, settings) as look_at_domains,
+        _looking_at_billing(store, settings) as look_at_billing,
+        _looking_for_orphans(store, settings) as look_for_orphans,
+        _delivering(store, settings),
+    ):
+        life = open_control_plane(store, dispatcher, settings).life
+        drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
+        backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
+        looks = (look_at_domains, look_at_billing, look_for_orphans)
+        restored = RestoreWatch(store, dispatcher.memory, settings)
+        duties = (restored.look, partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
+        sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
+    dispatcher.close()
+    store.close()
+    log.info("sweep.stopped")
+
+
+if __name__ == "__main__":
+    main()
