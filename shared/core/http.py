@@ -6,6 +6,7 @@ socket is wrapped: before each receive and each send its timeout is set to what 
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import ssl
@@ -81,13 +82,34 @@ class _DeadlineSocket:
         return getattr(self._sock, name)
 
 
+#: interim responses that are skipped before a server counts as broken
+MOST_INTERIM = 20
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """A response after the interim ones before it (RFC 9110, section 15.2); http.client skips 100 only."""
+
+    def begin(self) -> None:
+        super().begin()
+        for _ in range(MOST_INTERIM):
+            if not 102 <= self.status < 200:
+                return
+            self.headers = self.msg = None  # type: ignore[assignment]  # read another head
+            super().begin()
+        raise http.client.HTTPException("only interim responses")
+
+
 class _Connection(HTTPConnection):
+    response_class = _FinalResponse
+
     def connect(self) -> None:
         super().connect()
         self.sock = _DeadlineSocket(self.sock)
 
 
 class _TlsConnection(HTTPSConnection):
+    response_class = _FinalResponse
+
     def connect(self) -> None:
         super().connect()
         self.sock = _DeadlineSocket(self.sock)

@@ -21,6 +21,10 @@ from worker.http.response import Answer
 EARLY = 60.0
 #: and is taken to last this long when nothing is said of it, in seconds
 SHORT_LIFE = 300.0
+#: error codes that hold no secret, being words of the standard
+SHOWN = frozenset({"invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type"})
+#: error codes that say nothing of our account
+PASSING = frozenset({"server_error", "temporarily_unavailable"})
 
 
 class ClientCredentials(AuthBase):
@@ -56,9 +60,11 @@ class ClientCredentials(AuthBase):
         answer = self._issuer.call("POST", self._token_path, form=self._form, repeatable=True)
         if answer.status == 200:
             return _token(answer.json())
-        if answer.status == 405 and answer.is_empty:
-            raise Unavailable("upstream_error", "The token endpoint had a fault of its own.")
-        raise Refused("bad_credentials", f"The token endpoint refused our account{_error(answer)}.")
+        code = _error_code(answer)
+        if code is None or code in PASSING:
+            raise Unavailable("upstream_error", f"The token endpoint answered {answer.status}, without a refusal.")
+        shown = f" ({code})" if code in SHOWN else ""
+        raise Refused("bad_credentials", f"The token endpoint refused our account{shown}.")
 
 
 def _token(body: Any) -> OAuth2Token:
@@ -72,12 +78,11 @@ def _token(body: Any) -> OAuth2Token:
     return OAuth2Token.from_dict({**body, "expires_at": expires_at})
 
 
-def _error(answer: Answer) -> str:
-    """The OAuth error code, which is a word of the standard and holds no secret."""
+def _error_code(answer: Answer) -> str | None:
+    """Return the OAuth error code (RFC 6749, section 5.2). None for any other response, which is not a refusal."""
     try:
         body = answer.json()
     except Unavailable:
-        return ""
+        return None
     code = body.get("error") if isinstance(body, dict) else None
-    known = ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type")
-    return f" ({code})" if code in known else ""
+    return code if isinstance(code, str) and answer.status in (400, 401, 403) else None

@@ -182,6 +182,9 @@ def _is_timeout(problem: BaseException | None) -> bool:
 
 def _judged(answer: Answer, hand_back: Collection[int]) -> Answer:
     status = answer.status
+    if status == 404 and answer.is_proxy_page:
+        # even to a caller that would take a 404 for an absent object
+        raise Unavailable("upstream_error", "A proxy answered 404 in its place, as it does while the product restarts.")
     if status in hand_back:
         return answer
     if status == 429:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json as json_text
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from shared.integrations.outcomes import Refused, Unavailable
 
 T = TypeVar("T")
 
+#: the text of Traefik, and of any Go server without a route
+PROXY_PAGE = b"404 page not found"
 #: what says that the values are at fault, and not the address, the version or something in between
 OF_VALUES = frozenset({400, 422})
 
@@ -29,14 +31,22 @@ class Answer:
     def is_empty(self) -> bool:
         return not self.content.strip()
 
+    @property
+    def is_proxy_page(self) -> bool:
+        """Return whether the body is a proxy's own "not found", which says nothing of the product."""
+        return self.content.strip() == PROXY_PAGE
+
     def refusal(self) -> Refused:
         """What a status comes to that the product gives no meaning of its own, such as a redirect or a 405."""
         return Refused("invalid" if self.status in OF_VALUES else "not_supported", f"It answered {self.status}.")
 
     def json(self) -> Any:
-        """Raises Unavailable("unexpected_answer") when the body is not JSON."""
+        """Return the body read as JSON. Raises Unavailable("unexpected_answer") when it is not JSON.
+
+        That includes nesting deeper than any product's, and lone surrogates, which no database would store.
+        """
         try:
-            return json_text.loads(self.content)
+            return from_json(self.content)
         except ValueError:
             raise Unavailable("unexpected_answer", "The answer was not JSON.") from None
 
