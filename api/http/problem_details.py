@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from api.schemas.service import ProblemAnswer
+from api.schemas.service import ProblemResponse
 from shared.core import errors
 
 log = structlog.get_logger(__name__)
@@ -114,7 +114,7 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     g.is_retryable = retryable
-    body = ProblemAnswer(
+    body = ProblemResponse(
         type=f"/problems/{code.replace('_', '-')}",
         title=code.replace("_", " ").capitalize(),
         status=status,
