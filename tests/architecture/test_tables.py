@@ -96,7 +96,9 @@ def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
 def test_no_module_has_a_name_that_says_nothing() -> None:
     hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
     assert not [
-        path for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl") if path.stem in hollow
+        path
+        for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl")
+        if path.stem in hollow
     ]
 
 
