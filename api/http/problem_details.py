@@ -67,7 +67,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def answer_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Make the app answer every error, its own and Flask's, as a problem."""
     app.register_error_handler(Problem, _of_problem)
     app.register_error_handler(errors.DomainError, _of_domain_error)

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import CheckWaitQuery
-from api.http.responses import answer, answer_list
-from api.http.route_spec import RUNNING, described
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import RUNNING, route_spec
 from api.schemas.domains import DomainAnswer
 from shared.application.services import ControlPlane
 from shared.core import errors
@@ -18,12 +18,12 @@ def domain_routes(control_plane: ControlPlane) -> Blueprint:
     domains = control_plane.domains
 
     @routes.get("")
-    @described("A tenant's domains, with the records to publish and what DNS last said", {200: [DomainAnswer]})
+    @route_spec("A tenant's domains, with the records to publish and what DNS last said", {200: [DomainAnswer]})
     def list_domains(slug: str) -> Response:
-        return answer_list([DomainAnswer.of(view) for view in domains.list(slug, actor(control_plane))])
+        return json_list_response([DomainAnswer.of(view) for view in domains.list(slug, actor(control_plane))])
 
     @routes.post("/<domain>/verify")
-    @described(
+    @route_spec(
         "Have a domain checked in DNS as soon as possible",
         {202: DomainAnswer},
         problems=(errors.Forbidden, errors.CheckedRecently, errors.ActionNotPossible),
@@ -34,6 +34,6 @@ def domain_routes(control_plane: ControlPlane) -> Blueprint:
         if query.wait:
             view = domains.wait_for(slug, domain, actor(control_plane), query.wait)
         headers = {"Retry-After": "1"} if view.domain.requested_at is not None else {}
-        return answer(DomainAnswer.of(view), 202, headers)
+        return json_response(DomainAnswer.of(view), 202, headers)
 
     return routes

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import EventListQuery, link
-from api.http.responses import answer_list
-from api.http.route_spec import PAGED, described
+from api.http.responses import json_list_response
+from api.http.route_spec import PAGED, route_spec
 from api.schemas.events import EventAnswer
 from shared.application.services import ControlPlane
 from shared.provisioning.exports import Feed
@@ -18,7 +18,7 @@ def event_routes(control_plane: ControlPlane) -> Blueprint:
     events = control_plane.events
 
     @routes.get("")
-    @described(
+    @route_spec(
         "What happened, newest first; with `after`, what happened since, oldest first",
         {200: [EventAnswer]},
         headers=PAGED,
@@ -44,7 +44,7 @@ def _looked_back(feed: Feed) -> Response:
 
 
 def _answer(feed: Feed, links: list[str]) -> Response:
-    return answer_list([EventAnswer.of(event) for event in feed.items], {"Link": ", ".join(links)})
+    return json_list_response([EventAnswer.of(event) for event in feed.items], {"Link": ", ".join(links)})
 
 
 def _place(number: int) -> str:

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import WaitQuery
-from api.http.responses import answer
-from api.http.route_spec import OPERATOR, STAFF, STARTED, View, described, expected_versions
+from api.http.responses import json_response
+from api.http.route_spec import OPERATOR, STAFF, STARTED, View, expected_versions, route_spec
 from api.routes.tenants import started
 from api.schemas.lifecycle import ExportAnswer, ReceiptAnswer
 from api.schemas.tenant_bodies import SuspensionBody
@@ -20,7 +20,7 @@ from shared.core import errors
 
 def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bool = False) -> Callable[[View], View]:
     """Describe a view that begins an operation of the tenant's life."""
-    return described(
+    return route_spec(
         summary,
         {202: TenantAnswer},
         surfaces=surfaces,
@@ -30,7 +30,7 @@ def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bo
     )
 
 
-def life_routes(control_plane: ControlPlane) -> Blueprint:
+def lifecycle_routes(control_plane: ControlPlane) -> Blueprint:
     routes = Blueprint("life", __name__, url_prefix="/tenants")
     life = control_plane.life
 
@@ -64,13 +64,13 @@ def life_routes(control_plane: ControlPlane) -> Blueprint:
         return started(control_plane, life.purge(slug, actor(control_plane)), query.wait, 202)
 
     @routes.get("/<slug>/receipt")
-    @described("What was removed for good, when, and how its absence was seen", {200: ReceiptAnswer}, surfaces=STAFF)
+    @route_spec("What was removed for good, when, and how its absence was seen", {200: ReceiptAnswer}, surfaces=STAFF)
     def get_receipt(slug: str) -> Response:
-        return answer(ReceiptAnswer.of(life.receipt(slug, actor(control_plane))))
+        return json_response(ReceiptAnswer.of(life.receipt(slug, actor(control_plane))))
 
     @routes.get("/<slug>/export")
-    @described("All that is held about a tenant", {200: ExportAnswer}, problems=(errors.Forbidden,))
+    @route_spec("All that is held about a tenant", {200: ExportAnswer}, problems=(errors.Forbidden,))
     def export_tenant(slug: str) -> Response:
-        return answer(ExportAnswer.of(life.export(slug, actor(control_plane))))
+        return json_response(ExportAnswer.of(life.export(slug, actor(control_plane))))
 
     return routes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.responses import answer
-from api.http.route_spec import OPERATOR, described
+from api.http.responses import json_response
+from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import Name
 from api.schemas.request_model import Body
 from api.schemas.switches import ObserveOnlyAnswer
@@ -22,38 +22,38 @@ class ObserveOnlyBody(Body):
     reason: Name
 
 
-def observe_routes(control_plane: ControlPlane) -> Blueprint:
+def observe_only_routes(control_plane: ControlPlane) -> Blueprint:
     routes = Blueprint("observing", __name__)
     observing = control_plane.observing
 
     @routes.get("/observe-only")
-    @described(
+    @route_spec(
         "Whether the platform only observes, why and since when",
         {200: ObserveOnlyAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def get_observe_only() -> Response:
-        return answer(ObserveOnlyAnswer.of(observing.state(actor(control_plane))))
+        return json_response(ObserveOnlyAnswer.of(observing.state(actor(control_plane))))
 
     @routes.post("/observe-only")
-    @described(
+    @route_spec(
         "Change nothing outside from now on: plans and looks go on, everything else is accepted and waits",
         {200: ObserveOnlyAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def begin_observe_only(body: ObserveOnlyBody) -> Response:
-        return answer(ObserveOnlyAnswer.of(observing.begin(body.reason, actor(control_plane))))
+        return json_response(ObserveOnlyAnswer.of(observing.begin(body.reason, actor(control_plane))))
 
     @routes.delete("/observe-only")
-    @described(
+    @route_spec(
         "Go on: what has waited begins, and all tenants and products are looked at",
         {200: ObserveOnlyAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def end_observe_only() -> Response:
-        return answer(ObserveOnlyAnswer.of(observing.end(actor(control_plane))))
+        return json_response(ObserveOnlyAnswer.of(observing.end(actor(control_plane))))
 
     return routes

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import WaitQuery
-from api.http.responses import answer
-from api.http.route_spec import RUNNING, described
+from api.http.responses import json_response
+from api.http.route_spec import RUNNING, route_spec
 from api.schemas.operations import OperationAnswer, pace
 from shared.application.services import ControlPlane
 from shared.core import errors
@@ -20,22 +20,22 @@ def operation_routes(control_plane: ControlPlane) -> Blueprint:
     operations = control_plane.operations
 
     @routes.get("/<id:operation_id>")
-    @described("One operation with its steps", {200: OperationAnswer}, headers=RUNNING)
+    @route_spec("One operation with its steps", {200: OperationAnswer}, headers=RUNNING)
     def get_operation(operation_id: str, query: WaitQuery) -> Response:
         operation = operations.wait_for(operation_id, actor(control_plane), query.wait)
-        return answer(OperationAnswer.of(operation), headers=pace(operation))
+        return json_response(OperationAnswer.of(operation), headers=pace(operation))
 
     @routes.post("/<id:operation_id>/cancel")
-    @described(
+    @route_spec(
         "Stop what has not run; asking again answers the same",
         {200: OperationAnswer},
         problems=(errors.Forbidden, errors.ActionNotPossible),
     )
     def cancel_operation(operation_id: str) -> Response:
-        return answer(OperationAnswer.of(operations.cancel(operation_id, actor(control_plane))))
+        return json_response(OperationAnswer.of(operations.cancel(operation_id, actor(control_plane))))
 
     @routes.post("/<id:operation_id>/steps/<step>/retry")
-    @described(
+    @route_spec(
         "Run one failed step of the tenant's latest operation again",
         {202: OperationAnswer},
         problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
@@ -47,6 +47,6 @@ def operation_routes(control_plane: ControlPlane) -> Blueprint:
             # begun is begun: told to try again, the caller would be told that the step has not failed
             with suppress(errors.StoreUnavailable):
                 operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
-        return answer(OperationAnswer.of(operation), 202, pace(operation))
+        return json_response(OperationAnswer.of(operation), 202, pace(operation))
 
     return routes

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import ListQuery, next_link
-from api.http.responses import answer, answer_list, etag
-from api.http.route_spec import ETAG, OPERATOR, PAGED, STAFF, described, expected_versions
+from api.http.responses import etag, json_list_response, json_response
+from api.http.route_spec import ETAG, OPERATOR, PAGED, STAFF, expected_versions, route_spec
 from api.schemas.partner_bodies import NewPartnerBody, PartnerPatchBody
 from api.schemas.people import PartnerAnswer
 from shared.accounts.partner import Partner
@@ -20,13 +20,13 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
     partners = control_plane.partners
 
     @routes.get("")
-    @described("Partners you may see, newest first", {200: [PartnerAnswer]}, surfaces=STAFF, headers=PAGED)
+    @route_spec("Partners you may see, newest first", {200: [PartnerAnswer]}, surfaces=STAFF, headers=PAGED)
     def list_partners(query: ListQuery) -> Response:
         page = partners.page(actor(control_plane), query.limit, query.cursor)
-        return answer_list([PartnerAnswer.of(partner) for partner in page.items], next_link(page.next))
+        return json_list_response([PartnerAnswer.of(partner) for partner in page.items], next_link(page.next))
 
     @routes.post("")
-    @described(
+    @route_spec(
         "Record a partner",
         {201: PartnerAnswer},
         surfaces=OPERATOR,
@@ -38,12 +38,12 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(partner, 201, {"Location": f"/partners/{partner.id}"})
 
     @routes.get("/<id:partner_id>")
-    @described("One partner", {200: PartnerAnswer}, surfaces=STAFF, headers=ETAG)
+    @route_spec("One partner", {200: PartnerAnswer}, surfaces=STAFF, headers=ETAG)
     def get_partner(partner_id: str) -> Response:
         return _answer(partners.get(partner_id, actor(control_plane)))
 
     @routes.patch("/<id:partner_id>")
-    @described(
+    @route_spec(
         "Rename a partner",
         {200: PartnerAnswer},
         surfaces=OPERATOR,
@@ -55,7 +55,7 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(partners.rename(partner_id, body.name, actor(control_plane), expected_versions()))
 
     @routes.delete("/<id:partner_id>")
-    @described(
+    @route_spec(
         "Remove a partner that nobody belongs to",
         {204: None},
         surfaces=OPERATOR,
@@ -70,4 +70,4 @@ def partner_routes(control_plane: ControlPlane) -> Blueprint:
 
 
 def _answer(partner: Partner, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(PartnerAnswer.of(partner), status, etag(partner.version) | (headers or {}))
+    return json_response(PartnerAnswer.of(partner), status, etag(partner.version) | (headers or {}))

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 from pydantic import Field
 
 from api.auth.guard import actor
-from api.http.responses import answer
-from api.http.route_spec import OPERATOR, described
+from api.http.responses import json_response
+from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import WHOLE
 from api.schemas.request_model import Body
 from api.schemas.service import PurgePaceAnswer
@@ -25,28 +25,28 @@ class AllowanceBody(Body):
     count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 
 
-def purge_routes(control_plane: ControlPlane) -> Blueprint:
+def purge_quota_routes(control_plane: ControlPlane) -> Blueprint:
     routes = Blueprint("purges", __name__, url_prefix="/purges")
     purges = control_plane.purges
 
     @routes.get("")
-    @described(
+    @route_spec(
         "How many removals of deleted tenants have begun by themselves in the last day, and how many wait",
         {200: PurgePaceAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def get_pace() -> Response:
-        return answer(PurgePaceAnswer.of(purges.pace(actor(control_plane))))
+        return json_response(PurgePaceAnswer.of(purges.pace(actor(control_plane))))
 
     @routes.post("/allow")
-    @described(
+    @route_spec(
         "Let so many more removals begin by themselves, beyond the day's",
         {200: PurgePaceAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def allow_purges(body: AllowanceBody) -> Response:
-        return answer(PurgePaceAnswer.of(purges.allow(body.count, actor(control_plane))))
+        return json_response(PurgePaceAnswer.of(purges.allow(body.count, actor(control_plane))))
 
     return routes

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from api.http.problem_details import Problem
 from api.http.request_body import raw_body
-from api.http.route_spec import NOBODY_ASKED, described
+from api.http.route_spec import PUBLIC, route_spec
 from shared.application.services import ControlPlane
 from shared.billing.stripe_events import SIGNATURE_HEADER, BillingEvent, read_event
 from shared.config.settings import Settings
@@ -27,10 +27,10 @@ def stripe_routes(control_plane: ControlPlane, settings: Settings) -> Blueprint:
     secrets = [one.get_secret_value() for one in settings.stripe_webhook_secrets]
 
     @routes.post("/events")
-    @described(
+    @route_spec(
         "Take an event of Stripe's; what it is about is then looked at in Stripe",
         {200: None},
-        surfaces=NOBODY_ASKED,
+        surfaces=PUBLIC,
         problems=(errors.StoreUnavailable,),
         signed_by=SIGNATURE_HEADER,
     )

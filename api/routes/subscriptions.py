@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import SubscriptionListQuery, next_link
-from api.http.responses import answer, answer_list, etag
-from api.http.route_spec import ETAG, OPERATOR, PAGED, described, expected_versions
+from api.http.responses import etag, json_list_response, json_response
+from api.http.route_spec import ETAG, OPERATOR, PAGED, expected_versions, route_spec
 from api.schemas.people import SubscriptionAnswer
 from api.schemas.subscription_bodies import NewSubscriptionBody, SubscriptionPatchBody
 from shared.application.services import ControlPlane
@@ -20,13 +20,13 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
     subscriptions = control_plane.subscriptions
 
     @routes.get("")
-    @described("Subscriptions you may see, newest first", {200: [SubscriptionAnswer]}, headers=PAGED)
+    @route_spec("Subscriptions you may see, newest first", {200: [SubscriptionAnswer]}, headers=PAGED)
     def list_subscriptions(query: SubscriptionListQuery) -> Response:
         page = subscriptions.page(actor(control_plane), query.to_domain(), query.tenant)
-        return answer_list([SubscriptionAnswer.of(one) for one in page.items], next_link(page.next))
+        return json_list_response([SubscriptionAnswer.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
-    @described(
+    @route_spec(
         "Record a tenant's subscription",
         {201: SubscriptionAnswer},
         surfaces=OPERATOR,
@@ -38,12 +38,12 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
     @routes.get("/<id:subscription_id>")
-    @described("One subscription", {200: SubscriptionAnswer}, headers=ETAG)
+    @route_spec("One subscription", {200: SubscriptionAnswer}, headers=ETAG)
     def get_subscription(subscription_id: str) -> Response:
         return _answer(subscriptions.get(subscription_id, actor(control_plane)))
 
     @routes.patch("/<id:subscription_id>")
-    @described(
+    @route_spec(
         "Change a subscription",
         {200: SubscriptionAnswer},
         surfaces=OPERATOR,
@@ -56,7 +56,7 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(changed)
 
     @routes.delete("/<id:subscription_id>")
-    @described(
+    @route_spec(
         "Remove a subscription's record",
         {204: None},
         surfaces=OPERATOR,
@@ -71,4 +71,4 @@ def subscription_routes(control_plane: ControlPlane) -> Blueprint:
 
 
 def _answer(subscription: Subscription, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(SubscriptionAnswer.of(subscription), status, etag(subscription.version) | (headers or {}))
+    return json_response(SubscriptionAnswer.of(subscription), status, etag(subscription.version) | (headers or {}))

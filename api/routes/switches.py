@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor
-from api.http.responses import answer, answer_list
-from api.http.route_spec import OPERATOR, described
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import Name
 from api.schemas.request_model import Body
 from api.schemas.switches import IntegrationAnswer, TenantPauseAnswer
@@ -27,48 +27,48 @@ def switch_routes(control_plane: ControlPlane) -> Blueprint:
     switches = control_plane.switches
 
     @routes.get("/integrations")
-    @described(
+    @route_spec(
         "How each integration stands: paused, left alone, or at work",
         {200: [IntegrationAnswer]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def list_integrations() -> Response:
-        return answer_list([IntegrationAnswer.of(one) for one in switches.page(actor(control_plane))])
+        return json_list_response([IntegrationAnswer.of(one) for one in switches.page(actor(control_plane))])
 
     @routes.post("/integrations/<integration>/pause")
-    @described(
+    @route_spec(
         "Let no step of an integration begin, or of any; what has begun ends, what waits keeps its time",
         {200: IntegrationAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def pause_integration(integration: str, body: PauseBody) -> Response:
-        return answer(IntegrationAnswer.of(switches.pause(integration, body.reason, actor(control_plane))))
+        return json_response(IntegrationAnswer.of(switches.pause(integration, body.reason, actor(control_plane))))
 
     @routes.post("/integrations/<integration>/resume")
-    @described(
+    @route_spec(
         "Let steps go on; an integration that was left alone is tried again at once",
         {200: IntegrationAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def resume_integration(integration: str) -> Response:
-        return answer(IntegrationAnswer.of(switches.resume(integration, actor(control_plane))))
+        return json_response(IntegrationAnswer.of(switches.resume(integration, actor(control_plane))))
 
     @routes.post("/tenants/<slug>/pause")
-    @described(
+    @route_spec(
         "Let no step of the tenant's operations begin; what waits keeps its time",
         {200: TenantPauseAnswer},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def pause_tenant(slug: str, body: PauseBody) -> Response:
-        return answer(TenantPauseAnswer.of(*switches.pause_tenant(slug, body.reason, actor(control_plane))))
+        return json_response(TenantPauseAnswer.of(*switches.pause_tenant(slug, body.reason, actor(control_plane))))
 
     @routes.post("/tenants/<slug>/unpause")
-    @described("Let the tenant's steps go on", {200: TenantPauseAnswer}, surfaces=OPERATOR, problems=PROBLEMS)
+    @route_spec("Let the tenant's steps go on", {200: TenantPauseAnswer}, surfaces=OPERATOR, problems=PROBLEMS)
     def unpause_tenant(slug: str) -> Response:
-        return answer(TenantPauseAnswer.of(*switches.unpause_tenant(slug, actor(control_plane))))
+        return json_response(TenantPauseAnswer.of(*switches.unpause_tenant(slug, actor(control_plane))))
 
     return routes

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
 from api.http.query_params import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
-from api.http.responses import answer, answer_list, answer_text, answer_texts, etag
-from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, described, expected_versions
+from api.http.responses import etag, json_list_response, json_response, json_text_response, json_texts_response
+from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
 from api.schemas.operations import OperationAnswer, pace
 from api.schemas.tenant_bodies import NewTenantBody, TenantPatchBody
 from api.schemas.tenants import TenantAnswer, written
@@ -23,7 +23,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
     tenants = control_plane.tenants
 
     @routes.post("")
-    @described(
+    @route_spec(
         "Record a tenant and start setting it up",
         {201: TenantAnswer},
         surfaces=STAFF,
@@ -35,18 +35,18 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         return started(control_plane, view, query.wait, 201)
 
     @routes.get("")
-    @described("Tenants you may see, newest first", {200: [TenantAnswer]}, headers=PAGED)
+    @route_spec("Tenants you may see, newest first", {200: [TenantAnswer]}, headers=PAGED)
     def list_tenants(query: TenantListQuery) -> Response:
         page = tenants.page(actor(control_plane), query.to_domain())
-        return answer_texts([written(view) for view in page.items], next_link(page.next))
+        return json_texts_response([written(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
-    @described("One tenant with its latest operation", {200: TenantAnswer}, headers=ETAG)
+    @route_spec("One tenant with its latest operation", {200: TenantAnswer}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
         return _answer(tenants.get_for(slug, caller()))
 
     @routes.patch("/<slug>")
-    @described(
+    @route_spec(
         "Change a tenant; a new name, plan or set of domains starts a reconcile",
         {200: TenantAnswer, 202: TenantAnswer},
         problems=(
@@ -66,7 +66,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         return _answer(tenants.get(slug, actor(control_plane)))
 
     @routes.post("/<slug>/reconcile")
-    @described(
+    @route_spec(
         "Run every step again, or find out what that would change",
         {202: TenantAnswer},
         problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
@@ -77,16 +77,16 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         return started(control_plane, view, query.wait, 202)
 
     @routes.get("/<slug>/operations")
-    @described("A tenant's operations, newest first", {200: [OperationAnswer]}, headers=PAGED)
+    @route_spec("A tenant's operations, newest first", {200: [OperationAnswer]}, headers=PAGED)
     def list_operations(slug: str, query: ListQuery) -> Response:
         page = control_plane.operations.page(slug, actor(control_plane), query.limit, query.cursor)
-        return answer_list([OperationAnswer.of(operation) for operation in page.items], next_link(page.next))
+        return json_list_response([OperationAnswer.of(operation) for operation in page.items], next_link(page.next))
 
     return routes
 
 
 def _answer(view: TenantView) -> Response:
-    return answer_text(written(view), headers=etag(view.tenant.version))
+    return json_text_response(written(view), headers=etag(view.tenant.version))
 
 
 def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:
@@ -101,4 +101,4 @@ def started(control_plane: ControlPlane, view: TenantView, seconds: float, statu
     headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
     if view.operation is not None:
         headers["Operation-Location"] = f"/operations/{view.operation.id}"
-    return answer(TenantAnswer.of(view), status, headers)
+    return json_response(TenantAnswer.of(view), status, headers)

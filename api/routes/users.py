@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
 from api.http.query_params import UserListQuery, next_link
-from api.http.responses import answer, answer_list, etag
-from api.http.route_spec import ETAG, PAGED, described, expected_versions, request_id
+from api.http.responses import etag, json_list_response, json_response
+from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
 from api.schemas.people import ProfileAnswer, UserAnswer
 from api.schemas.user_bodies import NewUserBody, UserPatchBody
 from shared.accounts.user import User
@@ -20,23 +20,23 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
     users = control_plane.users
 
     @routes.get("/me")
-    @described("You, your tenants and their subscriptions", {200: ProfileAnswer})
+    @route_spec("You, your tenants and their subscriptions", {200: ProfileAnswer})
     def profile() -> Response:
-        return answer(ProfileAnswer.of(control_plane.callers.profile(actor(control_plane))))
+        return json_response(ProfileAnswer.of(control_plane.callers.profile(actor(control_plane))))
 
     @routes.get("/users/me")
-    @described("Your record, brought in line with your token", {200: UserAnswer}, headers=ETAG)
+    @route_spec("Your record, brought in line with your token", {200: UserAnswer}, headers=ETAG)
     def me() -> Response:
         return _answer(control_plane.callers.record(caller(), request_id()))
 
     @routes.get("/users")
-    @described("Users you may see, newest first", {200: [UserAnswer]}, headers=PAGED)
+    @route_spec("Users you may see, newest first", {200: [UserAnswer]}, headers=PAGED)
     def list_users(query: UserListQuery) -> Response:
         page = users.page(actor(control_plane), query.to_domain(), query.tenant)
-        return answer_list([UserAnswer.of(user) for user in page.items], next_link(page.next))
+        return json_list_response([UserAnswer.of(user) for user in page.items], next_link(page.next))
 
     @routes.post("/users")
-    @described(
+    @route_spec(
         "Make somebody's record before they first sign in",
         {201: UserAnswer},
         problems=(errors.Forbidden, errors.SubjectTaken, errors.UnknownReference),
@@ -47,12 +47,12 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")
-    @described("One user", {200: UserAnswer}, headers=ETAG)
+    @route_spec("One user", {200: UserAnswer}, headers=ETAG)
     def get_user(user_id: str) -> Response:
         return _answer(users.get(user_id, actor(control_plane)))
 
     @routes.patch("/users/<id:user_id>")
-    @described(
+    @route_spec(
         "Change a user; nobody gives a right above their own",
         {200: UserAnswer},
         problems=(errors.Forbidden, errors.UnknownReference),
@@ -63,7 +63,7 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(users.change(user_id, body.to_domain(), actor(control_plane), expected_versions()))
 
     @routes.delete("/users/<id:user_id>")
-    @described("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
+    @route_spec("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
     def delete_user(user_id: str) -> Response:
         users.delete(user_id, actor(control_plane), expected_versions())
         return Response(status=204)
@@ -72,4 +72,4 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
 
 
 def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return answer(UserAnswer.of(user), status, etag(user.version) | (headers or {}))
+    return json_response(UserAnswer.of(user), status, etag(user.version) | (headers or {}))

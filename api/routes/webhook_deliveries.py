@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import DeliveryListQuery, TestQuery, next_link
-from api.http.responses import answer, answer_list
-from api.http.route_spec import PAGED, described
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import PAGED, route_spec
 from api.schemas.webhooks import DeliveryAnswer
 from shared.application.services import ControlPlane
 from shared.core import errors
@@ -18,21 +18,21 @@ def delivery_routes(control_plane: ControlPlane) -> Blueprint:
     webhooks = control_plane.webhooks
 
     @routes.post("/test")
-    @described("Send a ping, once", {202: DeliveryAnswer}, problems=(errors.ActionNotPossible,))
+    @route_spec("Send a ping, once", {202: DeliveryAnswer}, problems=(errors.ActionNotPossible,))
     def send_ping(webhook_id: str, query: TestQuery) -> Response:
-        return answer(DeliveryAnswer.of(webhooks.test(webhook_id, actor(control_plane), query.wait)), 202)
+        return json_response(DeliveryAnswer.of(webhooks.test(webhook_id, actor(control_plane), query.wait)), 202)
 
     @routes.get("/deliveries")
-    @described("What became of each event, newest first", {200: [DeliveryAnswer]}, headers=PAGED)
+    @route_spec("What became of each event, newest first", {200: [DeliveryAnswer]}, headers=PAGED)
     def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
         page = webhooks.deliveries(webhook_id, actor(control_plane), query.to_domain())
-        return answer_list([DeliveryAnswer.of(one) for one in page.items], next_link(page.next))
+        return json_list_response([DeliveryAnswer.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("/deliveries/<id:delivery_id>/replay")
-    @described(
+    @route_spec(
         "Send an event again, now, under its own id", {202: DeliveryAnswer}, problems=(errors.ActionNotPossible,)
     )
     def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
-        return answer(DeliveryAnswer.of(webhooks.replay(webhook_id, delivery_id, actor(control_plane))), 202)
+        return json_response(DeliveryAnswer.of(webhooks.replay(webhook_id, delivery_id, actor(control_plane))), 202)
 
     return routes

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import RotateQuery, WebhookListQuery, next_link
-from api.http.responses import answer, answer_list, answer_once, etag
-from api.http.route_spec import ETAG, PAGED, described, expected_versions
+from api.http.responses import etag, json_list_response, json_response, shown_once_response
+from api.http.route_spec import ETAG, PAGED, expected_versions, route_spec
 from api.schemas.webhook_bodies import NewWebhookBody, WebhookPatchBody
 from api.schemas.webhooks import WebhookAnswer, WebhookWithSecretAnswer
 from shared.application.services import ControlPlane
@@ -20,13 +20,13 @@ def webhook_routes(control_plane: ControlPlane) -> Blueprint:
     webhooks = control_plane.webhooks
 
     @routes.get("")
-    @described("Webhooks you may see, newest first", {200: [WebhookAnswer]}, headers=PAGED)
+    @route_spec("Webhooks you may see, newest first", {200: [WebhookAnswer]}, headers=PAGED)
     def list_webhooks(query: WebhookListQuery) -> Response:
         page = webhooks.page(actor(control_plane), query.tenant, query.limit, query.cursor)
-        return answer_list([WebhookAnswer.of(one) for one in page.items], next_link(page.next))
+        return json_list_response([WebhookAnswer.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
-    @described(
+    @route_spec(
         "Have events sent to a URL; the secret is shown this once",
         {201: WebhookWithSecretAnswer},
         problems=(errors.Forbidden, errors.UnknownReference, errors.TooManyWebhooks, errors.ActionNotPossible),
@@ -37,23 +37,23 @@ def webhook_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
 
     @routes.get("/<id:webhook_id>")
-    @described("One webhook", {200: WebhookAnswer}, headers=ETAG)
+    @route_spec("One webhook", {200: WebhookAnswer}, headers=ETAG)
     def get_webhook(webhook_id: str) -> Response:
         return _answer(webhooks.get(webhook_id, actor(control_plane)))
 
     @routes.patch("/<id:webhook_id>")
-    @described("Change a webhook, or switch it on or off", {200: WebhookAnswer}, headers=ETAG, takes_version=True)
+    @route_spec("Change a webhook, or switch it on or off", {200: WebhookAnswer}, headers=ETAG, takes_version=True)
     def change_webhook(webhook_id: str, body: WebhookPatchBody) -> Response:
         return _answer(webhooks.change(webhook_id, body.to_domain(), actor(control_plane), expected_versions()))
 
     @routes.delete("/<id:webhook_id>")
-    @described("Remove a webhook and its deliveries", {204: None}, takes_version=True)
+    @route_spec("Remove a webhook and its deliveries", {204: None}, takes_version=True)
     def delete_webhook(webhook_id: str) -> Response:
         webhooks.delete(webhook_id, actor(control_plane), expected_versions())
         return Response(status=204)
 
     @routes.post("/<id:webhook_id>/rotate-secret")
-    @described(
+    @route_spec(
         "Give a webhook a new secret, shown this once; the old one signs beside it for a while",
         {200: WebhookWithSecretAnswer},
         problems=(errors.ActionNotPossible,),
@@ -66,9 +66,9 @@ def webhook_routes(control_plane: ControlPlane) -> Blueprint:
 
 
 def _answer(webhook: Webhook) -> Response:
-    return answer(WebhookAnswer.of(webhook), headers=etag(webhook.version))
+    return json_response(WebhookAnswer.of(webhook), headers=etag(webhook.version))
 
 
 def _answer_once(webhook: Webhook, secret: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     full = WebhookWithSecretAnswer.of_secret(webhook, secret)
-    return answer_once(full, WebhookAnswer.of(webhook), status, etag(webhook.version) | (headers or {}))
+    return shown_once_response(full, WebhookAnswer.of(webhook), status, etag(webhook.version) | (headers or {}))

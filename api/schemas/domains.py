@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel
+from api.http.responses import ResponseModel
 from shared.domains.dns_records import SUGGESTED_TTL, Presence
 from shared.domains.verification import DomainState, is_essential
 from shared.provisioning.exports import DomainRecord, DomainView
 
 
-class DomainRecordAnswer(AnswerModel):
+class DomainRecordAnswer(ResponseModel):
     """One record to publish, and what DNS answered for it at the last check."""
 
     purpose: Literal["ownership", "mail"] = Field(description="ownership: proves whose the domain is")
@@ -42,7 +42,7 @@ class DomainRecordAnswer(AnswerModel):
         )
 
 
-class DomainAnswer(AnswerModel):
+class DomainAnswer(ResponseModel):
     """One domain of a tenant."""
 
     domain: str

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from shared.events.model import Event
 
 
-class EventAnswer(AnswerModel):
+class EventAnswer(ResponseModel):
     """One accepted change or one operation's outcome."""
 
     id: ObjectIdText

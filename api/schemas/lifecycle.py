@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.events import EventAnswer
 from api.schemas.operations import OperationAnswer
 from api.schemas.people import SubscriptionAnswer, UserAnswer
@@ -14,7 +14,7 @@ from api.schemas.tenants import TenantAnswer
 from shared.provisioning.exports import Export, Receipt, Removal, TenantView
 
 
-class RemovalAnswer(AnswerModel):
+class RemovalAnswer(ResponseModel):
     """One step of one purge. Without `verified` its success was not seen in that purge."""
 
     operation: ObjectIdText
@@ -36,7 +36,7 @@ class RemovalAnswer(AnswerModel):
         )
 
 
-class ReceiptAnswer(AnswerModel):
+class ReceiptAnswer(ResponseModel):
     """What is left to show of a tenant that was removed for good."""
 
     tenant: str = Field(description="the slug, which is never given again")
@@ -56,7 +56,7 @@ class ReceiptAnswer(AnswerModel):
         )
 
 
-class ExportAnswer(AnswerModel):
+class ExportAnswer(ResponseModel):
     """All that is held about a tenant, in one document."""
 
     tenant: TenantAnswer

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
 
 
-class StepAnswer(AnswerModel):
+class StepAnswer(ResponseModel):
     """One integration's part of an operation. `changes`: what was done outside or, in a plan, what would be."""
 
     name: str
@@ -44,7 +44,7 @@ class StepAnswer(AnswerModel):
         )
 
 
-class OperationAnswer(AnswerModel):
+class OperationAnswer(ResponseModel):
     """One action on one tenant, from request to end."""
 
     id: ObjectIdText

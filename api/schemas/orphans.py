@@ -6,12 +6,12 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.reasons import ORPHAN_CAUSES
 from shared.orphans.model import Cause, Kind, Orphan, OrphanLook, OrphanStatus, Removal
 
 
-class OrphanRemovalAnswer(AnswerModel):
+class OrphanRemovalAnswer(ResponseModel):
     """What an operator's word has led to."""
 
     asked_by: ObjectIdText | None = Field(None, description="the user's id")
@@ -41,7 +41,7 @@ class OrphanRemovalAnswer(AnswerModel):
         )
 
 
-class OrphanAnswer(AnswerModel):
+class OrphanAnswer(ResponseModel):
     """An object outside that carries our mark and belongs to no living tenant."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
@@ -77,7 +77,7 @@ class OrphanAnswer(AnswerModel):
         )
 
 
-class OrphanLookAnswer(AnswerModel):
+class OrphanLookAnswer(ResponseModel):
     """How one integration was last looked through. With `reason`, the latest look did not come to its end."""
 
     integration: str

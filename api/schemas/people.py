@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.tenants import TenantAnswer
 from shared.accounts.partner import Partner
 from shared.accounts.user import Role, User
@@ -14,7 +14,7 @@ from shared.provisioning.exports import Profile
 from shared.subscriptions.model import Subscription, SubscriptionStatus
 
 
-class UserAnswer(AnswerModel):
+class UserAnswer(ResponseModel):
     """A person's record: what the database, not the token, says they are."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
@@ -44,7 +44,7 @@ class UserAnswer(AnswerModel):
         )
 
 
-class PartnerAnswer(AnswerModel):
+class PartnerAnswer(ResponseModel):
     """A reseller."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
@@ -64,7 +64,7 @@ class PartnerAnswer(AnswerModel):
         )
 
 
-class SubscriptionAnswer(AnswerModel):
+class SubscriptionAnswer(ResponseModel):
     """What a tenant pays for."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
@@ -92,7 +92,7 @@ class SubscriptionAnswer(AnswerModel):
         )
 
 
-class ProfileAnswer(AnswerModel):
+class ProfileAnswer(ResponseModel):
     """What a portal's first page needs, in one answer."""
 
     profile: UserAnswer

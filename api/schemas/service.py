@@ -7,17 +7,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel
+from api.http.responses import ResponseModel
 from shared.provisioning.purge_quota import PurgePace
 
 
-class HealthAnswer(AnswerModel):
+class HealthAnswer(ResponseModel):
     status: Literal["ok"] = "ok"
     service: str | None = None
     version: str | None = None
 
 
-class ReadinessAnswer(AnswerModel):
+class ReadinessAnswer(ResponseModel):
     status: Literal["ok", "unavailable"]
     checks: dict[str, Literal["up", "down"]]
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
@@ -28,7 +28,7 @@ class ReadinessAnswer(AnswerModel):
     )
 
 
-class PurgePaceAnswer(AnswerModel):
+class PurgePaceAnswer(ResponseModel):
     """Removals of deleted tenants that begin by themselves."""
 
     per_day: int = Field(description="how many may begin in a day, by the settings")
@@ -48,14 +48,14 @@ class PurgePaceAnswer(AnswerModel):
         )
 
 
-class FlawAnswer(AnswerModel):
+class FlawAnswer(ResponseModel):
     """One fault of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
 
     pointer: str
     detail: str
 
 
-class ProblemAnswer(AnswerModel):
+class ProblemAnswer(ResponseModel):
     """Every error, as RFC 9457 has it."""
 
     type: str

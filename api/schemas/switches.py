@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.outcomes import sentence
 from shared.switches.model import Switch
 from shared.switches.pause import Pause
 from shared.tenants.model import Tenant
 
 
-class PauseAnswer(AnswerModel):
+class PauseAnswer(ResponseModel):
     reason: str
     since: datetime
     by: ObjectIdText | None = Field(None, description="the user's id")
@@ -24,7 +24,7 @@ class PauseAnswer(AnswerModel):
         return cls(reason=pause.reason, since=pause.since, by=pause.by)
 
 
-class BreakerAnswer(AnswerModel):
+class BreakerAnswer(ResponseModel):
     """`open`: steps are held back until one, from `openUntil` on, finds the integration answering again."""
 
     state: Literal["closed", "open"]
@@ -48,7 +48,7 @@ class BreakerAnswer(AnswerModel):
         )
 
 
-class IntegrationAnswer(AnswerModel):
+class IntegrationAnswer(ResponseModel):
     """One integration, or `all`. `pause` is there while an operator has paused it."""
 
     name: str
@@ -66,7 +66,7 @@ class IntegrationAnswer(AnswerModel):
         )
 
 
-class ObserveOnlyAnswer(AnswerModel):
+class ObserveOnlyAnswer(ResponseModel):
     observe_only: bool
     reason: str | None = None
     since: datetime | None = None
@@ -80,7 +80,7 @@ class ObserveOnlyAnswer(AnswerModel):
         return cls(observe_only=True, reason=pause.reason, since=pause.since, by=pause.by)
 
 
-class TenantPauseAnswer(AnswerModel):
+class TenantPauseAnswer(ResponseModel):
     tenant: str = Field(description="the tenant's slug")
     paused: bool
     pause: PauseAnswer | None = None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
-from api.http.responses import AnswerModel, ObjectIdText, text_of
+from api.http.responses import ObjectIdText, ResponseModel, to_json
 from api.schemas.operations import OperationAnswer
 from api.schemas.switches import PauseAnswer
 from shared.provisioning.exports import TenantView
@@ -21,7 +21,7 @@ REMEMBERED = 1024
 StepState = Literal["pending", "ok", "skipped", "error"]
 
 
-class AddressAnswer(AnswerModel):
+class AddressAnswer(ResponseModel):
     line1: str | None = None
     line2: str | None = None
     city: str | None = None
@@ -33,7 +33,7 @@ class AddressAnswer(AnswerModel):
         return cls(**{name: value or None for name, value in vars(address).items()})
 
 
-class BillingInfoAnswer(AnswerModel):
+class BillingInfoAnswer(ResponseModel):
     company: str | None = None
     vat_id: str | None = None
     email: str | None = None
@@ -45,19 +45,19 @@ class BillingInfoAnswer(AnswerModel):
         return cls(**plain, address=AddressAnswer.of(billing.address))
 
 
-class OwnerAnswer(AnswerModel):
+class OwnerAnswer(ResponseModel):
     email: str
     name: str
 
 
-class DriftAnswer(AnswerModel):
+class DriftAnswer(ResponseModel):
     """What the latest plan found: step to what a reconcile would do there. Empty: all was as wanted."""
 
     looked_at: datetime
     changes: dict[str, list[str]]
 
 
-class _TenantFields(AnswerModel):
+class _TenantFields(ResponseModel):
     id: ObjectIdText = Field(serialization_alias="_id")
     slug: str
     name: str
@@ -127,7 +127,7 @@ class TenantAnswer(create_model("_TenantRemote", __base__=_TenantFields, **_REMO
 @lru_cache(REMEMBERED)
 def written(view: TenantView) -> str:
     """The answer to a view that was read. What is remembered is of this very view, which is another once its row is."""
-    return text_of(TenantAnswer.of(view))
+    return to_json(TenantAnswer.of(view))
 
 
 def _drift(drift: Drift) -> DriftAnswer:

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel, ObjectIdText
+from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.reasons import DELIVERY_REASONS
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 
 
-class WebhookAnswer(AnswerModel):
+class WebhookAnswer(ResponseModel):
     """Where events are sent, and which."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
@@ -44,7 +44,7 @@ class WebhookWithSecretAnswer(WebhookAnswer):
         return cls(**_fields(webhook), secret=secret)
 
 
-class DeliveryAnswer(AnswerModel):
+class DeliveryAnswer(ResponseModel):
     """One event for one webhook. Its id is what receivers get as `webhook-id`, each time it is sent."""
 
     id: ObjectIdText
