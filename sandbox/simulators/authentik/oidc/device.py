@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.grants import Grants
-from sandbox.simulators.authentik.oidc_claims import OidcClient
+from sandbox.simulators.authentik.oidc.clients import OidcClient
+from sandbox.simulators.authentik.oidc.grants import Grants
 from sandbox.simulators.faults import FaultPlan
 
 INTERVAL = 5
@@ -63,7 +63,7 @@ class DevicePages:
                 "verification_uri": page,
                 "verification_uri_complete": f"{page}?{urlencode({'code': code.user_code})}",
                 "user_code": code.user_code,
-                "expires_in": int(self._grants.device_life),
+                "expires_in": int(self._grants.device_seconds(client)),
                 "interval": self.interval,
             }
         )

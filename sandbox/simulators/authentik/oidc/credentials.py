@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.grants import GrantRefused
-from sandbox.simulators.authentik.oidc_claims import OidcClient
+from sandbox.simulators.authentik.oidc.clients import OidcClient
+from sandbox.simulators.authentik.oidc.grants import GrantRefused
 from sandbox.simulators.authentik.records import User
 from sandbox.simulators.authentik.tokens import Tokens
 
@@ -35,7 +35,7 @@ class Machines:
         """
         pair = (given["username"], given.get("password", "")) if "username" in given else None
         pair = pair or _decoded(given.get("client_secret", ""))
-        if pair is None and not client.proves(given):
+        if pair is None and not client.authenticates(given):
             raise GrantRefused("invalid_grant")
         return self._providers_own(client) if pair is None else self._named(*pair)
 
