@@ -44,10 +44,11 @@ class Person:
     def title(self) -> str:
         """What they are here, in one word."""
         kinds = ((self.is_operator, "Operator"), (self.is_support, "Support"), (self.is_partner, "Partner"))
-        return next((word for holds, word in kinds if holds), "Member" if not self._is_owner else "Owner")
+        return next((word for holds, word in kinds if holds), "Owner" if self.owns_any else "Member")
 
     @property
-    def _is_owner(self) -> bool:
+    def owns_any(self) -> bool:
+        """Whether they are owner or admin of some tenant."""
         return any(self.role_in(tenant) in OWNERS for tenant in self.tenant_ids)
 
     def role_in(self, tenant_id: str) -> str | None:

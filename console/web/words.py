@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Flask
 from markupsafe import Markup
+
+from client.connection import new_key
 
 #: seconds, of which unit, written how; the first row whose limit is not reached holds
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"), (60 * 86400, 86400, "d"))
@@ -64,8 +68,17 @@ INTEGRATIONS = {
 
 def add_words(app: Flask) -> None:
     """Make them filters and globals of the app's templates."""
-    app.jinja_env.filters.update(age=age, bytes=size, product=product, plain=plain, moment=moment)
-    app.jinja_env.globals.update(state_of=state_of, now=lambda: datetime.now(UTC))
+    app.jinja_env.filters.update(
+        age=age,
+        bytes=size,
+        product=product,
+        plain=plain,
+        took=took,
+        pairs=pairs,
+        plan_words=plan_words,
+        differences=differences,
+    )
+    app.jinja_env.globals.update(state_of=state_of, new_key=new_key)
 
 
 def parsed(time: str) -> datetime:
@@ -117,3 +130,32 @@ def state_of(name: str) -> tuple[str, str, str]:
     return STATES.get(name, ("quiet", "dash", plain(name)))
 
 
+
+
+def took(operation: Mapping[str, Any]) -> str:
+    """How long an operation took, or has taken until now."""
+    end = parsed(operation["finishedAt"]) if operation.get("finishedAt") else datetime.now(UTC)
+    seconds = (end - parsed(operation["createdAt"])).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else distance(seconds)
+
+
+def pairs(records: Iterable[Mapping[str, Any]], value: str, word: str) -> list[tuple[str, str]]:
+    """Records as options of a select."""
+    return [(record[value], record[word]) for record in records]
+
+
+def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Plans as options, with what they allow."""
+    return [
+        (plan["name"], f"{plan['name']}: {plan['mailboxes'] or 'unlimited'} mailboxes, {size(plan['mailBytes'])} of mail, "
+         f"{size(plan['spaceBytes'])} of files")
+        for plan in plans
+    ]
+
+
+def differences(event: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Field, before, after: what an event changed."""
+    before, after = event.get("before") or {}, event.get("after") or {}
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield name, before.get(name), after.get(name)

@@ -1,0 +1,7 @@
+"""Bulk operations: retry, reconcile or cancel all that a selector names; a dry run first, then paced."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+pages = Blueprint("bulk", __name__, url_prefix="/bulk")
