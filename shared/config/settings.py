@@ -79,8 +79,12 @@ class Settings(ProductSettings):
     lease_seconds: float = Field(90, gt=0)
     retry_base_seconds: float = Field(1, gt=0)
     retry_cap_seconds: float = Field(60, gt=0)
-    breaker_failures: int = Field(10, ge=1, description="so many in a row, of all workers, open a breaker")
-    breaker_seconds: float = Field(30, gt=0, le=600, description="how long at first; each failed probe doubles it")
+    breaker_failures: int = Field(
+        5, ge=3, description="so many different tenants whose steps fail in a row open an integration's breaker"
+    )
+    breaker_seconds: float = Field(
+        30, gt=0, le=600, description="how long a breaker stays open at first; each failed probe doubles it"
+    )
     integration_slots: int | None = Field(
         None, ge=1, description="a worker's slots for one integration; half of all without it"
     )

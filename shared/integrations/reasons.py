@@ -58,6 +58,9 @@ REASONS: Mapping[str, Reason] = {
         "Check that the configured URL is the product's own address and that its version is supported.",
         True,
     ),
+    "vanished": Reason(
+        "An object of the tenant vanished while the step ran.", "Wait; the step runs again and looks anew.", True
+    ),
     "not_ready": Reason(
         "The integration accepted the change but has not finished it yet.", "Wait; the step runs again by itself.", True
     ),
