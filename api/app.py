@@ -26,6 +26,7 @@ from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
 from api.routes.tenants.operations import operation_routes
+from api.routes.tenants.plans import plan_routes
 from api.routes.tenants.tenants import tenant_routes
 from api.routes.webhooks.deliveries import delivery_routes
 from api.routes.webhooks.stripe import stripe_routes
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Flask:
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
+        plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
         operation_routes(control_plane),
         user_routes(control_plane),

@@ -12,9 +12,10 @@ from client.connection import Connection
 from client.transport import open_session
 from console.auth.people import People
 from console.auth.provider import Provider
-from console.auth.routes import auth_pages
 from console.auth.session import RequestTokens, Sessions, require_sign_in
+from console.auth.sign_in_pages import sign_in_pages
 from console.auth.sign_ins import PendingSignIns, SignIns
+from console.auth.sign_out_pages import sign_out_pages
 from console.auth.vault import Vault
 from console.pages import all_pages
 from console.pages.health import health_pages
@@ -36,7 +37,7 @@ def create_app(settings: ConsoleSettings) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Bootstrap5(app)
     log_requests(app)
-    secure(app, settings)
+    csrf = secure(app, settings)
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
     )
@@ -50,7 +51,8 @@ def create_app(settings: ConsoleSettings) -> Flask:
     app.extensions.update({API: api, PEOPLE: people})
     add_words(app)
     add_navigation(app, people)
-    for pages in (auth_pages(provider, sign_ins, people), health_pages(redis), *all_pages()):
+    sign_in, sign_out = sign_in_pages(provider, sign_ins, people), sign_out_pages(provider, sign_ins, csrf)
+    for pages in (sign_in, sign_out, health_pages(redis), *all_pages()):
         app.register_blueprint(pages)
     require_sign_in(app, sessions)
     limit_sign_in(app, settings)

@@ -38,7 +38,9 @@ class ConsoleSettings(BaseSettings):
     ca_certs: Path | None = Field(None, description="PEM file of authorities to trust beside the system's")
     session_hours: float = Field(12, gt=0, le=168, description="how long a sign-in lasts at most")
     idle_hours: float = Field(4, gt=0, le=168, description="how long a session may stay unused")
-    sign_in_limit: str = Field("30 per minute", description="sign-in requests of one address, as flask-limiter reads it")
+    sign_in_limit: str = Field(
+        "30 per minute", description="sign-in requests of one address, as flask-limiter reads it"
+    )
     trusted_proxies: int = Field(0, ge=0, le=5, description="proxies in front whose X-Forwarded headers count")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
@@ -52,7 +54,9 @@ class ConsoleSettings(BaseSettings):
     @classmethod
     def _long_enough(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if len(given[0].get_secret_value()) < SHORTEST_KEY:
-            raise ValueError(f"the first key must have at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one")
+            raise ValueError(
+                f"the first must have at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one"
+            )
         return given
 
     @field_validator("url", "api_url", "issuer")
@@ -101,7 +105,7 @@ def _database(url: SplitResult) -> tuple[str | None, int, str]:
 
 
 def read_settings(**given: Any) -> ConsoleSettings:
-    """The settings of this environment. A secret may stand in a file named by `<VARIABLE>_FILE`. Raises SettingsError."""
+    """Read the environment; a secret may stand in a file named by `<VARIABLE>_FILE`. Raises SettingsError."""
     try:
         return ConsoleSettings(**{**_from_files(), **given})
     except ValidationError as problem:

@@ -13,7 +13,7 @@ from redis.exceptions import LockError
 from client.errors import NotSignedIn
 from console.auth.provider import Provider, ProviderUnreachable, SignInRefused
 from console.auth.sign_ins import SignIn, SignIns
-from console.web.marks import is_public
+from console.marks import is_public
 
 log = structlog.get_logger(__name__)
 
@@ -100,9 +100,9 @@ def to_sign_in() -> Response:
     if request.headers.get("X-Requested-With") == "console":
         return Response("Signed out.", 401, content_type="text/plain")
     if request.method != "GET":
-        return redirect(url_for("auth.welcome"), 303)  # type: ignore[return-value]
+        return redirect(url_for("sign_in.welcome"), 303)  # type: ignore[return-value]
     target = request.full_path.rstrip("?")
-    return redirect(url_for("auth.welcome" if target == "/" else "auth.sign_in", next=target), 303)  # type: ignore[return-value]
+    return redirect(url_for("sign_in.welcome" if target == "/" else "sign_in.begin", next=target), 303)  # type: ignore[return-value]
 
 
 def own_path(target: str | None) -> str:

@@ -6,12 +6,12 @@ import hashlib
 import json
 import secrets
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from redis import Redis
-from redis.lock import Lock
 
 from console.auth.vault import Vault
 
@@ -105,9 +105,11 @@ class SignIns:
         record: dict[str, Any] | None = json.loads(opened) if opened is not None else None
         return record
 
-    def renewal(self, sign_in: SignIn) -> Lock:
+    def renewal(self, sign_in: SignIn) -> AbstractContextManager[object]:
         """The lock under which one request renews the tokens: a refresh token can be used once."""
-        return self._redis.lock(f"{_key(sign_in.id)}:renewal", timeout=RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
+        name = f"{_key(sign_in.id)}:renewal"
+        lock: AbstractContextManager[object] = self._redis.lock(name, RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
+        return lock
 
     def _sealed(self, sign_in: SignIn) -> bytes:
         return self._vault.encrypt(json.dumps(asdict(sign_in)).encode())

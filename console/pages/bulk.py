@@ -5,3 +5,8 @@ from __future__ import annotations
 from flask import Blueprint
 
 pages = Blueprint("bulk", __name__, url_prefix="/bulk")
+
+
+@pages.post("/preview")
+def preview() -> str:
+    return "soon"

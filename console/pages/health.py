@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from redis import Redis
 from redis.exceptions import RedisError
 
-from console.web.marks import public
+from console.marks import public
 
 
 def health_pages(redis: Redis) -> Blueprint:

@@ -37,9 +37,7 @@ def show(user_id: str) -> Response | tuple[str, int]:
         flash("Saved.", "success")
         return redirect(url_for(".show", user_id=user_id), 303)
     partners = optional(lambda: get("/partners", limit=200)) if person().sees_platform else None
-    return render_template(
-        "users/show.html", user=user, form=form, roles=ROLES, partners=partners or []
-    ), form.status
+    return render_template("users/show.html", user=user, form=form, roles=ROLES, partners=partners or []), form.status
 
 
 @pages.post("/<user_id>/remove")

@@ -9,7 +9,7 @@ from console.web.api import get, optional, person
 
 #: a page reads at most so many user records for it
 MOST = 8
-PLATFORM = "the platform"
+PLATFORM, SOMEBODY = "the platform", "somebody"
 
 
 def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict[str | None, str]:
@@ -18,6 +18,10 @@ def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict
     ids = dict.fromkeys(record[field] for record in records if record.get(field))
     found: dict[str | None, str] = {None: PLATFORM, me.id: "you"}
     for place, user_id in enumerate(one for one in ids if one not in found):
-        user = optional(lambda user_id=user_id: get(f"/users/{user_id}")) if place < MOST else None
-        found[user_id] = user["name"] or user["email"] if user else "somebody"
+        found[user_id] = _name(user_id) if place < MOST else SOMEBODY
     return found
+
+
+def _name(user_id: str) -> str:
+    user = optional(lambda: get(f"/users/{user_id}"))
+    return str(user["name"] or user["email"]) if user else SOMEBODY

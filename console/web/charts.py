@@ -57,7 +57,8 @@ def stacked(
                 tall = value / top * HEIGHT
                 base -= tall
                 text = f"{label}: {value:g}{unit} {word}".strip()
-                bars.append(Bar(round(place * step, 1), round(base, 1), round(step * (1 - GAP), 1), round(tall, 1), kind, text))
+                x, y, width, height = (round(one, 1) for one in (place * step, base, step * (1 - GAP), tall))
+                bars.append(Bar(x, y, width, height, kind, text))
     every = max(len(columns) // 6, 1)
     labels = [(round(place * step, 1), label) for place, (label, _) in enumerate(columns) if place % every == 0]
     return Chart(title, bars, top, labels, list(kinds), unit)

@@ -49,10 +49,7 @@ class Form:
         self.errors: dict[str, list[str]] = {}
         self.message: str | None = None
         self.status = 200
-        self.values = {
-            field.name: request.form.get(field.name, "") if self.is_sent else field.show(_inside(self._record, field.name))
-            for field in fields
-        }
+        self.values = {field.name: self._shown(field) for field in fields}
 
     @property
     def is_sent(self) -> bool:
@@ -90,6 +87,10 @@ class Form:
                 self.errors.setdefault(name, []).append(fault.detail)
         self.status = problem.status
         self.message = f"{problem.detail} {' '.join(elsewhere)}".strip() if problem.errors else sentence(problem)
+
+    def _shown(self, field: Field) -> Any:
+        """What was sent, else what there is already."""
+        return request.form.get(field.name, "") if self.is_sent else field.show(_inside(self._record, field.name))
 
     def _read(self) -> Iterable[tuple[str, Any]]:
         return ((name, field.read(request.form)) for name, field in self._fields.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -16,11 +17,11 @@ from console.settings import ConsoleSettings
 LARGEST_BODY = 64 * 1024
 YEAR = 31_536_000
 #: what sign-in costs the identity provider and Redis is limited for each address
-LIMITED = ("auth.sign_in", "auth.callback", "auth.back_channel")
+LIMITED = ("sign_in.begin", "sign_in.callback", "sign_out.back_channel")
 
 
-def secure(app: Flask, settings: ConsoleSettings) -> None:
-    """Set up all of it for one app."""
+def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
+    """Set up headers, cookies and CSRF protection for one app."""
     first, *older = cookie_keys([key.get_secret_value() for key in settings.secret_keys])
     app.config.update(
         SECRET_KEY=first,
@@ -38,8 +39,8 @@ def secure(app: Flask, settings: ConsoleSettings) -> None:
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
-    CSRFProtect(app)
     _add_headers(app, settings)
+    return CSRFProtect(app)
 
 
 def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
@@ -53,9 +54,8 @@ def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
         key_prefix="console:limit",
     )
     for endpoint in LIMITED:
-        app.view_functions[endpoint] = limiter.shared_limit(settings.sign_in_limit, "sign-in")(
-            app.view_functions[endpoint]
-        )
+        limited = limiter.shared_limit(settings.sign_in_limit, "sign-in")
+        app.view_functions[endpoint] = cast(Any, limited(app.view_functions[endpoint]))
 
 
 def policy(issuer: str) -> str:

@@ -130,8 +130,6 @@ def state_of(name: str) -> tuple[str, str, str]:
     return STATES.get(name, ("quiet", "dash", plain(name)))
 
 
-
-
 def took(operation: Mapping[str, Any]) -> str:
     """How long an operation took, or has taken until now."""
     end = parsed(operation["finishedAt"]) if operation.get("finishedAt") else datetime.now(UTC)
@@ -147,8 +145,11 @@ def pairs(records: Iterable[Mapping[str, Any]], value: str, word: str) -> list[t
 def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Plans as options, with what they allow."""
     return [
-        (plan["name"], f"{plan['name']}: {plan['mailboxes'] or 'unlimited'} mailboxes, {size(plan['mailBytes'])} of mail, "
-         f"{size(plan['spaceBytes'])} of files")
+        (
+            plan["name"],
+            f"{plan['name']}: {plan['mailboxes'] or 'unlimited'} mailboxes, {size(plan['mailBytes'])} of mail, "
+            f"{size(plan['spaceBytes'])} of files",
+        )
         for plan in plans
     ]
 

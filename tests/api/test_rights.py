@@ -29,6 +29,7 @@ URL = "https://hooks.acme.test/"
 TABLE: dict[str, Row] = {
     "GET /me": row(*EVERYBODY),
     "GET /users/me": row(*EVERYBODY),
+    "GET /plans": row(*EVERYBODY),
     "GET /tenants": row(*EVERYBODY),
     "POST /tenants": row(403, 403, 403, MAY, 403, body={"slug": "gamma", "name": "G"}),
     "POST /tenants for-nobody": row(

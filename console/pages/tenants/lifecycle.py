@@ -44,7 +44,7 @@ ACTIONS = {
             "Suspend",
             frozenset({"active"}),
             (
-                "Its people can no longer sign in to mail and files. New mail is refused, or received if so configured.",
+                "Its people can no longer sign in to mail and files. New mail is refused, unless configured otherwise.",
                 "All data is kept. Resuming gives everything back.",
                 "The reason is kept, and shown to its people.",
             ),

@@ -32,7 +32,13 @@ def plan(slug: str) -> Response:
 def show(slug: str, plan_id: str) -> str:
     operation = get(f"/operations/{plan_id}")
     pace = SOON if operation["status"] == "running" else None
-    return render_template("tenant/plan.html", tenant=get(f"/tenants/{slug}"), operation=operation, pace=pace, may_allow=person().is_operator)
+    return render_template(
+        "tenant/plan.html",
+        tenant=get(f"/tenants/{slug}"),
+        operation=operation,
+        pace=pace,
+        may_allow=person().is_operator,
+    )
 
 
 @pages.post("/apply")

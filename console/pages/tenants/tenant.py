@@ -32,7 +32,12 @@ def show(slug: str) -> str:
 @pages.get("/people")
 def people(slug: str) -> str:
     subscriptions = get("/subscriptions", tenant=slug, limit=10)
-    return _page("tenant/people.html", get(f"/tenants/{slug}"), listing=listing("/users", tenant=slug), subscriptions=subscriptions)
+    return _page(
+        "tenant/people.html",
+        get(f"/tenants/{slug}"),
+        listing=listing("/users", tenant=slug),
+        subscriptions=subscriptions,
+    )
 
 
 @pages.get("/activity")
@@ -76,9 +81,7 @@ def receipt(slug: str) -> str:
 
 def _page(template: str, tenant: dict[str, Any], **more: Any) -> str:
     me = person()
-    return render_template(
-        template, tenant=tenant, may_change=me.may_change(tenant), runs=me.runs(tenant), **more
-    )
+    return render_template(template, tenant=tenant, may_change=me.may_change(tenant), runs=me.runs(tenant), **more)
 
 
 def _changeable(slug: str) -> dict[str, Any]:
