@@ -94,6 +94,10 @@ def _prove(state: State, token: str, slug: str, console: Console) -> None:
 def tell_what_to_open(state: State, console: Console, *, stays: bool) -> None:
     flower = state["flower"]
     console.print("\n[bold]Open[/]")
+    operator, owner = person_of("admin"), person_of("owner", slug)
+    console.print(f"  Console {state['console']['url']}/")
+    console.print(f"          sign in as {operator} (password {password_of(operator)}), who may do everything,")
+    console.print(f"          or as {owner} (password {password_of(owner)}), who owns {slug}")
     console.print(f"  API     {state['api']}/health")
     console.print(f"  Flower  {flower['url']}  (user {flower['user']}, password {flower['password']})")
     console.print(f"  Logs    {state['logs']}")

@@ -21,22 +21,26 @@ def everybody(person: Person) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the menu. `endpoint`: its page; `shown_to`: whether a person may open it."""
+    """One entry of the menu. `endpoint`: its page; `shown_to`: whether a person may open it.
+
+    `others`: further blueprints whose pages belong to it.
+    """
 
     word: str
     endpoint: str
     icon: str
     shown_to: Callable[[Person], bool] = everybody
+    others: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:
-        return (request.endpoint or "").split(".")[0] == self.endpoint.split(".")[0]
+        return request.blueprint in (self.endpoint.split(".")[0], *self.others)
 
 
 MENU = (
     Entry("Overview", "overview.show", "speedometer2"),
-    Entry("Tenants", "tenants.index", "buildings"),
-    Entry("Operations", "operations.index", "arrow-repeat"),
+    Entry("Tenants", "tenants.index", "buildings", others=("tenant", "domains", "lifecycle", "reconcile")),
+    Entry("Operations", "operations.index", "arrow-repeat", others=("bulk",)),
     Entry("Integrations", "integrations.index", "plug", lambda person: person.sees_platform),
     Entry("Users", "users.index", "people"),
     Entry("Partners", "partners.index", "diagram-3", lambda person: person.sees_platform),

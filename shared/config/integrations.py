@@ -36,6 +36,11 @@ class ProductSettings(BaseSettings):
     stalwart_username: str | None = None
     stalwart_password: SecretStr | None = None
     authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
+    authentik_invitation_duration: str = Field(
+        "days=3",
+        pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
+        description="how long the link in an owner's invitation lives, as Authentik writes durations",
+    )
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
     ocis_token_url: AnyHttpUrl | None = None

@@ -57,6 +57,10 @@ class Settings(ProductSettings):
     domain_recheck_seconds: float = Field(3600, gt=0, le=864000)
     domain_check_pause_seconds: float = Field(10, ge=0, le=3600, description="least time between asked-for checks")
 
+    request_threads: int = Field(
+        32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 

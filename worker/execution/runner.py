@@ -222,6 +222,7 @@ class Runner:
             member_role=self._settings.ocis_member_role,
             proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             email_stage=self._settings.authentik_email_stage,
+            invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
             account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
