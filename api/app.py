@@ -23,6 +23,7 @@ from api.routes.operations import operation_routes
 from api.routes.orphans import orphan_routes
 from api.routes.partners import partner_routes
 from api.routes.purge_quota import purge_routes
+from api.routes.status import status_routes
 from api.routes.stripe_webhook import stripe_routes
 from api.routes.subscriptions import subscription_routes
 from api.routes.switches import switch_routes
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
         domain_routes(control_plane),
         life_routes(control_plane),
         operation_routes(control_plane),
+        status_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),

@@ -23,6 +23,7 @@ from shared.provisioning.switches import SwitchCases
 from shared.provisioning.tenants import TenantCases
 from shared.provisioning.users import UserCases
 from shared.restore_guard.service import ObserveCases
+from shared.status.service import StatusService
 from shared.webhooks.service import WebhookCases
 
 
@@ -46,6 +47,7 @@ class ControlPlane:
     orphans: OrphanCases
     purges: PurgeCases
     observing: ObserveCases
+    status: StatusService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -70,4 +72,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         orphans=OrphanCases(store),
         purges=purges,
         observing=ObserveCases(store),
+        status=StatusService(store, tenants),
     )

@@ -24,6 +24,7 @@ from shared.operations.expressions import (
     steps_where,
 )
 from shared.operations.model import Mode, StepStatus
+from shared.operations.problems import with_problems
 from shared.operations.stages import derived
 from shared.switches.model import Hold
 
@@ -64,7 +65,7 @@ def held(step: str, hold: Hold, grace: float) -> Pipeline:
 def released(stopped: Sequence[str]) -> Pipeline:
     """Steps held by any switch but these are due at once."""
     free = {"$and": [IS_OPEN, IS_HELD, {"$not": {"$in": [HELD_BY, list(stopped)]}}]}
-    return [steps_where(free, LET_GO | {"dueAt": "$$NOW", "lookAt": "$$NOW"}), held_up(), next_look()]
+    return [steps_where(free, LET_GO | {"dueAt": "$$NOW", "lookAt": "$$NOW"}), held_up(), next_look(), with_problems()]
 
 
 def held_up() -> Document:

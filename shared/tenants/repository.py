@@ -32,7 +32,7 @@ from shared.tenants.documents import billing_document, tenant_of
 from shared.tenants.filters import change_document, own_filter
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.transitions import INTEGRATIONS
-from shared.tenants.updates import Beginning, begun, is_news, remote_fields, settled, shown
+from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -51,6 +51,12 @@ INDEXES = [
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
+    # integrations for which the latest comparison found changes to make; absent where it found none
+    IndexModel(
+        [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
+        name="drifted",
+        partialFilterExpression={"drifted": {"$exists": True}},
+    ),
     *[
         IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
         for integration in INTEGRATIONS
@@ -186,7 +192,7 @@ class Tenants:
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
         self._rows.update_one(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}}}],
+            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}, "drifted": drifted_in(found)}}],
             session=session,
         )
 
