@@ -9,28 +9,28 @@ from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
 from api.auth.tokens import TokenVerifier
-from api.http.idempotency import heed_idempotency_keys
-from api.http.problem_details import answer_problems
-from api.http.request_log import trace
-from api.openapi.docs_page import Manual, manual_routes
+from api.http.idempotency import handle_idempotency_keys
+from api.http.problem_details import register_error_handlers
+from api.http.request_log import log_requests
+from api.openapi.docs_page import DocsPage, docs_routes
 from api.openapi.generator import describe
-from api.routes.domains import domain_routes
-from api.routes.events import event_routes
+from api.routes.accounts.partners import partner_routes
+from api.routes.accounts.subscriptions import subscription_routes
+from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
-from api.routes.lifecycle import life_routes
-from api.routes.observe_only import observe_routes
-from api.routes.operations import operation_routes
-from api.routes.orphans import orphan_routes
-from api.routes.partners import partner_routes
-from api.routes.purge_quota import purge_routes
-from api.routes.status import status_routes
-from api.routes.stripe_webhook import stripe_routes
-from api.routes.subscriptions import subscription_routes
-from api.routes.switches import switch_routes
-from api.routes.tenants import tenant_routes
-from api.routes.users import user_routes
-from api.routes.webhook_deliveries import delivery_routes
-from api.routes.webhooks import webhook_routes
+from api.routes.operations.status import status_routes
+from api.routes.platform.integrations import switch_routes
+from api.routes.platform.observe_only import observe_only_routes
+from api.routes.platform.orphans import orphan_routes
+from api.routes.platform.purge_quota import purge_quota_routes
+from api.routes.tenants.domains import domain_routes
+from api.routes.tenants.events import event_routes
+from api.routes.tenants.lifecycle import lifecycle_routes
+from api.routes.tenants.operations import operation_routes
+from api.routes.tenants.tenants import tenant_routes
+from api.routes.webhooks.deliveries import delivery_routes
+from api.routes.webhooks.stripe import stripe_routes
+from api.routes.webhooks.webhooks import webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_control_plane
 from shared.application.store import open_store
@@ -56,15 +56,15 @@ def create_app(settings: Settings) -> Flask:
     # a redirect would name the scheme that a proxy speaks to us, perhaps a plain one, and take the token there
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
-    trace(app)
-    answer_problems(app)
+    log_requests(app)
+    register_error_handlers(app)
     refuse_until_prepared(app, control_plane)
     for routes in (
         health_routes(control_plane, _version()),
-        manual_routes(Manual(lambda: describe(app, _version(), settings.plans))),
+        docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
-        life_routes(control_plane),
+        lifecycle_routes(control_plane),
         operation_routes(control_plane),
         status_routes(control_plane),
         user_routes(control_plane),
@@ -73,15 +73,15 @@ def create_app(settings: Settings) -> Flask:
         event_routes(control_plane),
         switch_routes(control_plane),
         orphan_routes(control_plane),
-        purge_routes(control_plane),
-        observe_routes(control_plane),
+        purge_quota_routes(control_plane),
+        observe_only_routes(control_plane),
         webhook_routes(control_plane),
         delivery_routes(control_plane),
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
     guard(app, TokenVerifier(settings))
-    heed_idempotency_keys(app, store.idempotency)
+    handle_idempotency_keys(app, store.idempotency)
     app.extensions["control_plane"] = control_plane
     return app
 

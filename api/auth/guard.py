@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from api.auth.tokens import TokenVerifier, refused
-from api.http.route_spec import description_of
+from api.http.route_spec import spec_of
 from shared.application.services import ControlPlane
 from shared.core.errors import WrongSurface
 from shared.provisioning.policy import Actor, Caller
@@ -14,13 +14,13 @@ from shared.provisioning.policy import Actor, Caller
 def guard(app: Flask, verifier: TokenVerifier) -> None:
     """Put the guard before every request. Raises LookupError for a route whose view does not describe itself."""
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
-    unknown = sorted(endpoint for endpoint in endpoints if description_of(app, endpoint) is None)
+    unknown = sorted(endpoint for endpoint in endpoints if spec_of(app, endpoint) is None)
     if unknown:
         raise LookupError(f"no description, and so no admission, is given for {', '.join(unknown)}")
 
     @app.before_request
     def admit() -> None:
-        description = description_of(app, request.endpoint) if request.endpoint else None
+        description = spec_of(app, request.endpoint) if request.endpoint else None
         if description is not None and description.is_public:
             return
         # an address nobody answers is refused to strangers first, so that they cannot map the routes

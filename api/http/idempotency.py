@@ -21,7 +21,7 @@ ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
 
 
-def heed_idempotency_keys(app: Flask, kept: Idempotency) -> None:
+def handle_idempotency_keys(app: Flask, kept: Idempotency) -> None:
     """Put it around every POST of a known caller. Call after the guard is in place."""
 
     @app.before_request

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from api.schemas.service import ProblemAnswer
+from api.schemas.service import ProblemResponse
 from shared.core import errors
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def answer_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Make the app answer every error, its own and Flask's, as a problem."""
     app.register_error_handler(Problem, _of_problem)
     app.register_error_handler(errors.DomainError, _of_domain_error)
@@ -114,7 +114,7 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     g.is_retryable = retryable
-    body = ProblemAnswer(
+    body = ProblemResponse(
         type=f"/problems/{code.replace('_', '-')}",
         title=code.replace("_", " ").capitalize(),
         status=status,

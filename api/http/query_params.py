@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
-from api.http.request_body import checked
+from api.http.request_body import validated
 from api.schemas.fields import ObjectIdText
 from shared.core.errors import Flaw, InvalidInput
 from shared.operations.model import Mode
@@ -171,24 +171,24 @@ class RotateQuery(Query):
     )
 
 
-Asked = TypeVar("Asked", bound=Query)
+AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
-def asked(model: type[Asked]) -> Asked:
+def parse_query(model: type[AnyQuery]) -> AnyQuery:
     """The request's parameters as this model. Raises InvalidInput."""
     if not request.query_string:
-        nothing: Asked = _unasked(model)
+        nothing: AnyQuery = _unasked(model)
         return nothing
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise InvalidInput([Flaw(f"?{name}", "is given more than once") for name in twice])
-    return checked(model, request.args.to_dict(), "?")
+    return validated(model, request.args.to_dict(), "?")
 
 
 @cache
 def _unasked(model: type[Query]) -> Any:
     """What a request without parameters asks: always the same, and it cannot be changed."""
-    return checked(model, {}, "?")
+    return validated(model, {}, "?")
 
 
 def link(relation: str, **changes: str | None) -> str:

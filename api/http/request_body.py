@@ -20,11 +20,11 @@ UNFIT = re.compile("[\x00\ud800-\udfff]")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def sent(model: type[Model]) -> Model:
+def parse_body(model: type[Model]) -> Model:
     """The request's body as this model. Raises Problem (400, 413, 415) for what is not JSON, else InvalidInput."""
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
-    return checked(model, _parsed(raw_body()), "/")
+    return validated(model, _parsed(raw_body()), "/")
 
 
 def refuse_body() -> None:
@@ -45,7 +45,7 @@ def raw_body(largest: int = LARGEST_BODY) -> bytes:
     return found
 
 
-def checked(model: type[Model], given: Any, mark: str) -> Model:
+def validated(model: type[Model], given: Any, mark: str) -> Model:
     """`given` as this model. Raises InvalidInput with a flaw for each fault; `mark` opens each pointer."""
     try:
         return model.model_validate(given)

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def trace(app: Flask) -> None:
+def log_requests(app: Flask) -> None:
     """Give every request an id: its own if that is harmless in headers and logs, else a new one that nobody has.
 
     Call after forking: what is this process's own goes before a number.

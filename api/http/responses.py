@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 ObjectIdText = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0ffee65f0c0ffee65f0"])]
 
 
-class AnswerModel(BaseModel):
+class ResponseModel(BaseModel):
     """A field that may be None is left out of the answer when it is."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
@@ -21,35 +21,37 @@ class AnswerModel(BaseModel):
 _LIST = TypeAdapter(list[Any])
 
 
-def text_of(model: AnswerModel) -> str:
+def to_json(model: ResponseModel) -> str:
     """One record as it goes out."""
     return model.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def answer(model: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(model: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """One record."""
-    return answer_text(text_of(model), status, headers)
+    return json_text_response(to_json(model), status, headers)
 
 
-def answer_text(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_text_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """One record that is written already."""
     return Response(text, status, dict(headers or {}), content_type="application/json")
 
 
-def answer_texts(texts: Sequence[str], headers: Mapping[str, str] | None = None) -> Response:
+def json_texts_response(texts: Sequence[str], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON array of records that are written already."""
-    return answer_text(f"[{','.join(texts)}]", headers=headers)
+    return json_text_response(f"[{','.join(texts)}]", headers=headers)
 
 
-def answer_once(
-    model: AnswerModel, again: AnswerModel, status: int = 200, headers: Mapping[str, str] | None = None
+def shown_once_response(
+    model: ResponseModel, again: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One record with something that is shown once and kept nowhere: asked again with the same key, `again` is."""
-    g.kept_body = text_of(again).encode()
-    return answer(model, status, headers)
+    g.kept_body = to_json(again).encode()
+    return json_response(model, status, headers)
 
 
-def answer_list(models: Sequence[AnswerModel], headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+def json_list_response(
+    models: Sequence[ResponseModel], headers: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
     """A JSON array of records."""
     text = _LIST.dump_json(list(models), by_alias=True, exclude_none=True)
     return Response(text, status, dict(headers or {}), content_type="application/json")

@@ -16,15 +16,15 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel
 
 from api.http.problem_details import Problem
-from api.http.query_params import Query, asked
-from api.http.request_body import refuse_body, sent
+from api.http.query_params import Query, parse_query
+from api.http.request_body import parse_body, refuse_body
 from shared.core.errors import DomainError
 
 ALL = frozenset({"portal", "partner", "operator"})
 STAFF = frozenset({"partner", "operator"})
 OPERATOR = frozenset({"operator"})
 #: anybody, without a token
-NOBODY_ASKED: frozenset[str] = frozenset()
+PUBLIC: frozenset[str] = frozenset()
 
 #: headers of an answer, as the description lists them
 ETAG = ("ETag",)
@@ -42,7 +42,7 @@ View = Callable[..., Response]
 
 
 @dataclass(frozen=True)
-class Description:
+class RouteSpec:
     """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
 
     `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
@@ -64,7 +64,7 @@ class Description:
         return not self.surfaces
 
 
-def described(
+def route_spec(
     summary: str,
     answers: Mapping[int, type[BaseModel] | list[type[BaseModel]] | str | None],
     *,
@@ -81,7 +81,7 @@ def described(
 
     def wrap(view: View) -> View:
         hints = get_type_hints(view)
-        description = Description(
+        spec = RouteSpec(
             summary=summary,
             answers=answers,
             surfaces=surfaces,
@@ -96,24 +96,24 @@ def described(
 
         @functools.wraps(view)
         def parsed(**parts: Any) -> Response:
-            query = asked(description.query)
+            query = parse_query(spec.query)
             if takes_query:
                 parts["query"] = query
-            if description.body is not None:
-                parts["body"] = sent(description.body)
+            if spec.body is not None:
+                parts["body"] = parse_body(spec.body)
             elif signed_by is None and request.method not in ("GET", "HEAD", "OPTIONS"):
                 refuse_body()
             return view(**parts)
 
-        parsed.description = description  # type: ignore[attr-defined]
+        parsed.spec = spec  # type: ignore[attr-defined]
         return parsed
 
     return wrap
 
 
-def description_of(app: Flask, endpoint: str) -> Description | None:
+def spec_of(app: Flask, endpoint: str) -> RouteSpec | None:
     """What the endpoint's view says of itself, None for a view that says nothing."""
-    found: Description | None = getattr(app.view_functions.get(endpoint), "description", None)
+    found: RouteSpec | None = getattr(app.view_functions.get(endpoint), "spec", None)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from api.http.route_spec import NOBODY_ASKED, described
+from api.http.route_spec import PUBLIC, route_spec
 
 #: the page is text and its own style: no script, no picture, no other host
 PAGE_POLICY = (
@@ -18,7 +18,7 @@ PAGE_POLICY = (
 )
 
 
-class Manual:
+class DocsPage:
     """Written when it is first read: by then all routes are known, and a start costs nothing of it."""
 
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
@@ -35,18 +35,18 @@ class Manual:
         return pages.get_template("docs_page.html").render(api=json.loads(self.text))
 
 
-def manual_routes(manual: Manual) -> Blueprint:
-    routes = Blueprint("manual", __name__)
+def docs_routes(docs_page: DocsPage) -> Blueprint:
+    routes = Blueprint("docs", __name__)
 
     @routes.get("/openapi.json")
-    @described("This description", {200: "application/json"}, surfaces=NOBODY_ASKED)
+    @route_spec("This description", {200: "application/json"}, surfaces=PUBLIC)
     def openapi() -> Response:
-        return Response(manual.text, content_type="application/json")
+        return Response(docs_page.text, content_type="application/json")
 
     @routes.get("/docs")
-    @described("This description as a page", {200: "text/html"}, surfaces=NOBODY_ASKED)
+    @route_spec("This description as a page", {200: "text/html"}, surfaces=PUBLIC)
     def docs() -> Response:
         headers = {"Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
-        return Response(manual.page, headers=headers, content_type="text/html; charset=utf-8")
+        return Response(docs_page.page, headers=headers, content_type="text/html; charset=utf-8")
 
     return routes

@@ -14,8 +14,8 @@ from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
 from api.http.query_params import Query
-from api.http.route_spec import ENTITY_TAG, Description, description_of
-from api.schemas.service import ProblemAnswer
+from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
+from api.schemas.service import ProblemResponse
 from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES
 
@@ -105,15 +105,15 @@ class _Known:
         return dict(self._refs[(model, mode)])
 
 
-def _of(app: Flask, rule: Rule) -> Description:
-    description = description_of(app, rule.endpoint)
+def _of(app: Flask, rule: Rule) -> RouteSpec:
+    description = spec_of(app, rule.endpoint)
     if description is None:
         raise LookupError(f"{rule.endpoint} does not describe itself")
     return description
 
 
-def _schemas(descriptions: Collection[Description]) -> _Known:
-    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemAnswer, "serialization"): None}
+def _schemas(descriptions: Collection[RouteSpec]) -> _Known:
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemResponse, "serialization"): None}
     for description in descriptions:
         if description.body is not None:
             wanted[(description.body, "validation")] = None
@@ -128,7 +128,7 @@ def _path(rule: Rule) -> str:
     return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule)
 
 
-def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:
+def _operation(rule: Rule, description: RouteSpec, schemas: _Known) -> Schema:
     is_post = "POST" in (rule.methods or set())
     found: Schema = {
         "operationId": rule.endpoint.replace(".", "_"),
@@ -149,7 +149,7 @@ def _operation(rule: Rule, description: Description, schemas: _Known) -> Schema:
     return found
 
 
-def _parameters(rule: Rule, description: Description, is_post: bool) -> Iterator[Schema]:
+def _parameters(rule: Rule, description: RouteSpec, is_post: bool) -> Iterator[Schema]:
     for name in sorted(rule.arguments):
         yield {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, ID)}
     yield from _query_parameters(description.query)
@@ -187,13 +187,13 @@ def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
     return (dict(definitions[reference.rpartition("/")[2]]) if reference else dict(inner if choices else {})) | found
 
 
-def _responses(rule: Rule, description: Description, schemas: _Known, is_post: bool) -> Schema:
+def _responses(rule: Rule, description: RouteSpec, schemas: _Known, is_post: bool) -> Schema:
     found: Schema = {}
     for status, model in sorted(description.answers.items()):
         found[str(status)] = {"description": description.summary, **_content(model, schemas)}
         if description.headers and status < 300:
             found[str(status)]["headers"] = {name: _shown(name) for name in description.headers}
-    problem = {"application/problem+json": {"schema": schemas.ref(ProblemAnswer, "serialization")}}
+    problem = {"application/problem+json": {"schema": schemas.ref(ProblemResponse, "serialization")}}
     for status, codes in sorted(_problems(rule, description, is_post).items()):
         why = WHY[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
         known = found.setdefault(str(status), {"description": why})
@@ -217,7 +217,7 @@ def _content(model: Any, schemas: _Known) -> Schema:
     return {"content": {"application/json": {"schema": schema}}}
 
 
-def _problems(rule: Rule, description: Description, is_post: bool) -> dict[int, set[str]]:
+def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, set[str]]:
     """Status to the codes it may carry, of the route's own and of those that every route of its kind has."""
     found: dict[int, set[str]] = {400: set(), 500: set()}
     kinds: list[type[DomainError]] = list(description.problems)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from flask import Blueprint, Response
 
-from api.http.responses import answer
-from api.http.route_spec import NOBODY_ASKED, described
-from api.schemas.service import HealthAnswer, ReadinessAnswer
+from api.http.responses import json_response
+from api.http.route_spec import PUBLIC, route_spec
+from api.schemas.service import HealthResponse, ReadinessResponse
 from shared.application.readiness import Standing
 from shared.application.services import ControlPlane
 
@@ -17,33 +17,33 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")
-    @described("The service and its version", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
+    @route_spec("The service and its version", {200: HealthResponse}, surfaces=PUBLIC)
     def health() -> Response:
-        return answer(HealthAnswer(service="dezky-platform-api", version=version))
+        return json_response(HealthResponse(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
-    @described("Whether the process lives", {200: HealthAnswer}, surfaces=NOBODY_ASKED)
+    @route_spec("Whether the process lives", {200: HealthResponse}, surfaces=PUBLIC)
     def live() -> Response:
-        return answer(HealthAnswer())
+        return json_response(HealthResponse())
 
     @routes.get("/ready")
-    @described(
+    @route_spec(
         "Whether the database and the broker answer",
-        {200: ReadinessAnswer, 503: ReadinessAnswer},
-        surfaces=NOBODY_ASKED,
+        {200: ReadinessResponse, 503: ReadinessResponse},
+        surfaces=PUBLIC,
     )
     def ready() -> Response:
         parts = control_plane.service.readiness()
         all_up = all(parts.values())
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
-        found = ReadinessAnswer(
+        found = ReadinessResponse(
             status="ok" if all_up else "unavailable",
             checks=checks,  # type: ignore[arg-type]
             integrations=_integrations(standing),
             notices=list(standing.notices) or None,  # type: ignore[arg-type]
         )
-        return answer(found, 200 if all_up else 503)
+        return json_response(found, 200 if all_up else 503)
 
     return routes
 

@@ -7,17 +7,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.http.responses import AnswerModel
+from api.http.responses import ResponseModel
 from shared.provisioning.purge_quota import PurgePace
 
 
-class HealthAnswer(AnswerModel):
+class HealthResponse(ResponseModel):
     status: Literal["ok"] = "ok"
     service: str | None = None
     version: str | None = None
 
 
-class ReadinessAnswer(AnswerModel):
+class ReadinessResponse(ResponseModel):
     status: Literal["ok", "unavailable"]
     checks: dict[str, Literal["up", "down"]]
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
@@ -28,7 +28,7 @@ class ReadinessAnswer(AnswerModel):
     )
 
 
-class PurgePaceAnswer(AnswerModel):
+class PurgePaceResponse(ResponseModel):
     """Removals of deleted tenants that begin by themselves."""
 
     per_day: int = Field(description="how many may begin in a day, by the settings")
@@ -38,7 +38,7 @@ class PurgePaceAnswer(AnswerModel):
     held_since: datetime | None = Field(None, description="since when the day's are used up while others wait")
 
     @classmethod
-    def of(cls, pace: PurgePace) -> PurgePaceAnswer:
+    def of(cls, pace: PurgePace) -> PurgePaceResponse:
         return cls(
             per_day=pace.per_day,
             begun=pace.begun,
@@ -48,14 +48,14 @@ class PurgePaceAnswer(AnswerModel):
         )
 
 
-class FlawAnswer(AnswerModel):
+class FlawResponse(ResponseModel):
     """One fault of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
 
     pointer: str
     detail: str
 
 
-class ProblemAnswer(AnswerModel):
+class ProblemResponse(ResponseModel):
     """Every error, as RFC 9457 has it."""
 
     type: str
@@ -67,4 +67,4 @@ class ProblemAnswer(AnswerModel):
     retryable: bool = Field(description="whether the same request may succeed later")
     request_id: str
     operation: str | None = Field(None, description="the id of the operation in the way")
-    errors: list[FlawAnswer] | None = Field(None, description="all faults of the request at once")
+    errors: list[FlawResponse] | None = Field(None, description="all faults of the request at once")

@@ -30,6 +30,7 @@ from shared.restore_guard.repository import Epochs
 from shared.status.finding_repository import FindingRepository
 from shared.status.outcome_repository import OutcomeRepository
 from shared.status.problem_repository import ProblemRepository
+from shared.status.repair import StatusRepair
 from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
@@ -76,6 +77,7 @@ class Store:
     problems: ProblemRepository
     outcomes: OutcomeRepository
     findings: FindingRepository
+    status_repair: StatusRepair
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -154,4 +156,5 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         problems=ProblemRepository(database),
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
+        status_repair=StatusRepair(database, Paces(database)),
     )

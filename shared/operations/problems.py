@@ -1,8 +1,9 @@
 """The problems of an operation's open or failed steps, derived on the record in the write that changes a step.
 
 `problems` on an operation: integration to `<kind>/<reason>` for each step that is not well, and `any`, the most severe
-kind. It is empty while nothing is wrong, so that its partial indexes cost a healthy operation nothing. Only a tenant's
-latest operation keeps problems: the next one that is recorded clears them.
+kind; on one that removes a tenant for good `purge` is the same as `any`. It is empty while nothing is wrong, so that
+its partial indexes cost a healthy operation nothing. Only a tenant's latest operation keeps problems: the next one that
+is recorded clears them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pymongo import ASCENDING, IndexModel
 
 from shared.db.documents import Document
 from shared.operations.expressions import IN_PHASE, IS_HELD, IS_OPEN
-from shared.operations.model import Mode, StepStatus
+from shared.operations.model import Action, Mode, StepStatus
 from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
 
 
@@ -38,6 +39,8 @@ OVERDUE_SENDS = 3
 NOT_TAKEN = "not_taken"
 #: the pseudo integration under which an operation's most severe kind is kept
 ANY = "any"
+#: and the same of operations that remove a tenant for good
+PURGE = "purge"
 #: what every query for problems must hold for its partial index to be used
 PRESENT: Document = {"$gt": ""}
 
@@ -48,14 +51,12 @@ def field_of(integration: str) -> str:
 
 
 def _index(name: str) -> IndexModel:
-    keys = [(field_of(name), ASCENDING), ("createdAt", ASCENDING), ("tenantId", ASCENDING), ("action", ASCENDING)]
-    return IndexModel(
-        [*keys, ("_id", ASCENDING)], name=f"problems_{name}", partialFilterExpression={field_of(name): PRESENT}
-    )
+    keys = [(field, ASCENDING) for field in (field_of(name), "createdAt", "tenantId", "_id")]
+    return IndexModel(keys, name=f"problems_{name}", partialFilterExpression={field_of(name): PRESENT})
 
 
 #: everything that /status counts is in these indexes: no operation is read for it
-PROBLEM_INDEXES = [_index(name) for name in (*INTEGRATIONS, ANY)]
+PROBLEM_INDEXES = [_index(name) for name in (*INTEGRATIONS, ANY, PURGE)]
 
 
 def _joined(kind: Kind, reason: Any) -> Document:
@@ -104,7 +105,9 @@ def problems_expression() -> Document:
             "default": f"{Kind.PAUSED}/",
         }
     }
-    told = {"$arrayToObject": {"$concatArrays": ["$$found", [{"k": ANY, "v": worst}]]}}
+    purge = {"$cond": [{"$eq": ["$action", Action.PURGE]}, [{"k": PURGE, "v": "$$worst"}], []]}
+    pairs = {"$concatArrays": ["$$found", [{"k": ANY, "v": "$$worst"}], purge]}
+    told: Document = {"$let": {"vars": {"worst": worst}, "in": {"$arrayToObject": pairs}}}
     return {
         "$let": {
             "vars": {"found": {"$cond": [is_plan, [], found]}},

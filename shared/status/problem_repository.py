@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 from bson import ObjectId
 from pymongo import ASCENDING
@@ -13,8 +12,8 @@ from pymongo.database import Database
 from shared.db.documents import Document, newest_first, our_errors, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.documents import KNOWN, operation_of
-from shared.operations.model import Action, Operation, OperationStatus
-from shared.operations.problems import ANY, PRESENT, Kind, field_of, told_values
+from shared.operations.model import Operation, OperationStatus
+from shared.operations.problems import ANY, PRESENT, PURGE, Kind, field_of, told_values
 from shared.provisioning.exports import Page
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery
 from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
@@ -36,19 +35,19 @@ class ProblemRepository:
 
     def tenants(self, tenant_ids: TenantIds) -> dict[str, int]:
         """How many tenants have a problem, by their most severe kind."""
-        return {_split(row["_id"])[0]: row["count"] for row in self._grouped(ANY, tenant_ids)}
+        counts = {kind.value: self._count(ANY, f"{kind}/", tenant_ids) for kind in Kind}
+        return {kind: count for kind, count in counts.items() if count}
 
     def groups(self, tenant_ids: TenantIds) -> list[Group]:
         """Every kind, integration and reason with its count, its oldest and a few examples."""
-        rows = [(name, row) for name in INTEGRATIONS for row in self._grouped(name, tenant_ids)]
-        examples = self._read(key for _, row in rows for key in row["examples"])
-        found = [_group(name, row, examples) for name, row in rows]
-        purges = [
-            replace(_group(name, row, examples), kind=Finding.STUCK_PURGE, count=row["purges"])
-            for name, row in rows
-            if row["purges"] and _split(row["_id"])[0] != Kind.PAUSED
+        found = [
+            _Found(name, value, count, self._oldest(name, value, tenant_ids))
+            for name in (*INTEGRATIONS, PURGE)
+            for value in self._values(name)
+            if (count := self._count(name, value, tenant_ids))
         ]
-        return [*found, *purges]
+        operations = self._read(key for one in found for key in one.oldest)
+        return [_group(one, operations) for one in found]
 
     def late(self, tenant_ids: TenantIds) -> Group | None:
         """Operations whose time to be sent passed a while ago: no scheduler runs, or every queue is full."""
@@ -73,28 +72,37 @@ class ProblemRepository:
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, rows)), following)
 
-    def _grouped(self, integration: str, tenant_ids: TenantIds) -> list[Document]:
-        field = field_of(integration)
-        grouped = {
-            "_id": f"${field}",
-            "count": {"$sum": 1},
-            "oldest": {"$first": "$createdAt"},
-            "purges": {"$sum": {"$cond": [{"$eq": ["$action", Action.PURGE]}, 1, 0]}},
-            "examples": {"$firstN": {"input": "$_id", "n": EXAMPLES}},
-        }
-        pipeline: list[Document] = [
-            {"$match": {field: PRESENT, **in_scope(tenant_ids)}},
-            # the order of the index, so that nothing is sorted
-            {"$sort": {field: ASCENDING, "createdAt": ASCENDING}},
-            {"$group": grouped},
-        ]
+    def _values(self, integration: str) -> list[str]:
+        """The problems that there are. The server skips from one to the next in the index."""
         with our_errors():
-            return list(self._rows.aggregate(pipeline, hint=f"problems_{integration}"))
+            return self._rows.distinct(field_of(integration), {field_of(integration): PRESENT})
+
+    def _count(self, integration: str, value: str, tenant_ids: TenantIds) -> int:
+        condition = {field_of(integration): value, **in_scope(tenant_ids)}
+        with our_errors():
+            return self._rows.count_documents(condition, hint=f"problems_{integration}")
+
+    def _oldest(self, integration: str, value: str, tenant_ids: TenantIds) -> tuple[ObjectId, ...]:
+        """Ids of the oldest few, from the index alone."""
+        condition = {field_of(integration): value, **in_scope(tenant_ids)}
+        with our_errors():
+            rows = self._rows.find(condition, {"_id": 1}, hint=f"problems_{integration}")
+            return tuple(row["_id"] for row in rows.sort("createdAt", ASCENDING).limit(EXAMPLES))
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
         with our_errors():
             rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN}))
         return {row["_id"]: operation_of(row) for row in rows}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A problem of an integration, how many operations have it, and the ids of the oldest of them."""
+
+    integration: str
+    value: str
+    count: int
+    oldest: tuple[ObjectId, ...]
 
 
 def _conditions(query: OperationQuery) -> list[Document]:
@@ -127,10 +135,15 @@ def _split(value: str) -> tuple[str, str]:
     return kind, reason
 
 
-def _group(integration: str, row: Document, operations: Mapping[Any, Operation]) -> Group:
-    kind, reason = _split(row["_id"])
-    examples = tuple(_example(operations[key], integration, Kind(kind)) for key in row["examples"] if key in operations)
-    return Group(Kind(kind), integration, reason, row["count"], row["oldest"], examples)
+def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
+    kind, reason = _split(found.value)
+    oldest = [operations[key] for key in found.oldest if key in operations]
+    since = oldest[0].created_at if oldest else None
+    if found.integration == PURGE:
+        examples = tuple(Example(one.tenant_slug, one.created_at, one.id) for one in oldest)
+        return Group(Finding.STUCK_PURGE, None, kind, found.count, since, examples)
+    examples = tuple(_example(one, found.integration, Kind(kind)) for one in oldest)
+    return Group(Kind(kind), found.integration, reason, found.count, since, examples)
 
 
 def _example(operation: Operation, integration: str, kind: Kind) -> Example:

@@ -13,7 +13,7 @@ import pytest
 from api.app import create_app
 from api.http.problem_details import HTTP_CODES, STATUS
 from api.http.query_params import ListQuery
-from api.http.route_spec import description_of
+from api.http.route_spec import spec_of
 from shared.config.settings import Settings
 from tests.api.conftest import api_settings, issuer  # noqa: F401
 from tests.api.test_rights import CALLERS, MAY, TABLE
@@ -106,7 +106,7 @@ def test_the_table_of_filters_has_just_those_of_each_list(api_settings: Settings
     app = create_app(api_settings)
     known: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
-        description = description_of(app, rule.endpoint)
+        description = spec_of(app, rule.endpoint)
         if description is not None and issubclass(description.query, ListQuery):
             fields = description.query.model_fields.items()
             names = {field.alias or name for name, field in fields}

@@ -151,7 +151,7 @@ def long_backlog(store: Store, settings: Settings, operation: Operation) -> Iter
 def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
     store: Store, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.sweeping, "BATCH", 20)
+    monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.client[settings.mongodb_database]) as read:
         assert Sweep(store, dispatcher).look() == taken

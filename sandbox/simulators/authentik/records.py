@@ -49,8 +49,13 @@ class User:
     path: str = "users"
     attributes: dict[str, Any] = field(default_factory=dict)
     entitlements: list[str] = field(default_factory=list)
-    has_password: bool = False
+    password: str = field(default="", repr=False)
     uuid: str = field(default_factory=new_id)
+
+    def has_password_of(self, given: str) -> bool:
+        """Return whether an active user signs in with this password."""
+        same = secrets.compare_digest(self.password.encode(), given.encode())
+        return self.is_active and bool(self.password) and same
 
     @property
     def uid(self) -> str:

@@ -117,9 +117,10 @@ class UserRoutes:
 
     async def set_password(self, request: web.Request, token: Token) -> web.Response:
         user = self._user(request)
-        if not (await json_body(request)).get("password"):
+        password = (await json_body(request)).get("password")
+        if not password:
             raise Invalid(password=REQUIRED)
-        user.has_password = True
+        user.password = str(password)
         return web.Response(status=204)
 
     async def recovery(self, request: web.Request, token: Token) -> web.Response:
