@@ -16,7 +16,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from shared.db.documents import Document
-from shared.operations.expressions import IN_PHASE, IS_HELD, IS_OPEN
+from shared.operations.expressions import IN_PHASE, IS_DEFERRED, IS_OPEN
 from shared.operations.model import Action, Mode, StepStatus
 from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
 
@@ -82,8 +82,8 @@ def _problem() -> Document:
     branches = [
         {"case": failed, "then": _joined(Kind.FAILED, reason)},
         {"case": {"$not": IS_OPEN}, "then": None},
-        {"case": {"$and": [IS_HELD, stops]}, "then": _joined(Kind.PAUSED, reason)},
-        {"case": IS_HELD, "then": _joined(Kind.DEFERRED, reason)},
+        {"case": {"$and": [IS_DEFERRED, stops]}, "then": _joined(Kind.PAUSED, reason)},
+        {"case": IS_DEFERRED, "then": _joined(Kind.DEFERRED, reason)},
         {"case": told, "then": _joined(Kind.RETRYING, reason)},
         {"case": untaken, "then": _joined(Kind.OVERDUE, NOT_TAKEN)},
     ]

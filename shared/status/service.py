@@ -67,5 +67,8 @@ class StatusService:
 
 
 def _shown(switch: Switch, tenant_ids: TenantIds) -> Switch:
-    """Only the platform's own staff read what the product said, which may be about another tenant."""
-    return switch if tenant_ids is None else replace(switch, detail="")
+    """Only the platform's own staff read what the product said, and of other tenants than their own."""
+    if tenant_ids is None:
+        return switch
+    mine = tuple(one for one in switch.failing if one.tenant.id in tenant_ids)
+    return replace(switch, detail="", failures=0, failing=mine)

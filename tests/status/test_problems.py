@@ -19,12 +19,12 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
 from shared.status.model import Finding, Group, OperationQuery
-from shared.switches.model import Hold, Span
+from shared.switches.model import Deferral, Span, TenantRef
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 REFUSED = failed(Refused("taken", "A space of that name is another tenant's."))
-BREAKER = Hold("ocis", "unreachable", "OCIS is not asked.", 30)
-PAUSE = Hold("ocis", "paused", "An operator paused it.", 30, stops_deadline=True)
+BREAKER = Deferral("ocis", "unreachable", "OCIS is not asked.", 30)
+PAUSE = Deferral("ocis", "paused", "An operator paused it.", 30, stops_deadline=True)
 STEPS = ("authentik", "stalwart", "ocis")
 
 Create = Callable[..., TenantView]
@@ -111,16 +111,16 @@ def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_pau
     store: Store, control_plane: ControlPlane, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
-    assert store.holds.hold(operation.id, "ocis", 1, PAUSE) is not None
+    assert store.deferrals.defer(operation.id, "ocis", 1, PAUSE) is not None
     status = control_plane.status.status(admin)
     assert [(one.kind, one.reason) for one in status.groups] == [(Kind.PAUSED, "paused")]
     assert status.is_ok
     deferred = begun(create, "beta")
-    assert store.holds.hold(deferred.id, "ocis", 1, BREAKER) is not None
+    assert store.deferrals.defer(deferred.id, "ocis", 1, BREAKER) is not None
     found = groups(control_plane, admin)
     assert found[("deferred", "ocis", "unreachable")].examples[0].attempts == 0
     assert not control_plane.status.status(admin).is_ok
-    store.holds.release([], 10)
+    store.deferrals.release([], 10)
     assert groups(control_plane, admin) == {}
 
 
@@ -190,13 +190,17 @@ def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
-    switch = store.switches.fail("ocis", "unreachable", "beta's space did not answer", 1, Span(30, 60))
+    other = control_plane.tenants.get("beta", admin).tenant
+    beta = TenantRef(other.id, "beta")
+    switch = store.switches.fail("ocis", beta, "unreachable", "beta's space did not answer", 1, Span(30, 60))
     assert switch.is_open
     owner = Actor(_owner_of(control_plane, admin, "acme"), frozenset({"portal"}))
     status = control_plane.status.status(owner)
     (group,) = status.groups
     assert (group.count, [one.tenant for one in group.examples]) == (1, ["acme"])
-    assert [(one.name, one.cause, one.detail) for one in status.breakers] == [("ocis", "unreachable", "")]
+    told = [(one.name, one.cause, one.detail, one.failing) for one in status.breakers]
+    assert told == [("ocis", "unreachable", "", ())]
+    assert [one.tenant.slug for one in control_plane.status.status(admin).breakers[0].failing] == ["beta"]
     page = control_plane.status.page(owner, None, OperationQuery())
     assert {one.tenant_slug for one in page.items} == {"acme"}
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
-from api.schemas.platform.integrations import BreakerResponse, PauseResponse
+from api.schemas.platform.integrations import BreakerResponse, FailingTenantResponse, PauseResponse
 from shared.integrations.reasons import REASONS
 from shared.operations.problems import Kind
 from shared.status.model import Example, Finding, Group, Hour, Status, Summary
@@ -94,11 +94,15 @@ class GroupResponse(ResponseModel):
 
 
 class OpenBreakerResponse(BreakerResponse):
+    """`failing`: the tenants whose attempts opened it, of those the caller may see."""
+
     integration: str
+    failing: list[FailingTenantResponse]
 
     @classmethod
     def for_switch(cls, switch: Switch) -> OpenBreakerResponse:
-        return cls(integration=switch.name, **dict(BreakerResponse.of(switch)))
+        failing = [FailingTenantResponse.of(one) for one in switch.failing if not one.is_isolated]
+        return cls(integration=switch.name, failing=failing, **dict(BreakerResponse.of(switch)))
 
 
 class ActivePauseResponse(PauseResponse):
