@@ -36,6 +36,7 @@ class Settings(ProductSettings):
     oidc_algorithms: CommaSeparated = ("RS256", "ES256")
     oidc_admin_group: str = "dezky-platform-admins"
     oidc_tenant_group_prefix: str = "tenant-"
+    oidc_support_group: str | None = Field(None, description="whose members may read what administrators may read")
 
     backfill_per_minute: float = Field(
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
