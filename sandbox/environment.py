@@ -11,6 +11,8 @@ from sandbox.layout import Layout
 SURFACES = ("portal", "partner", "operator")
 #: the command line client's application: public, and for every surface, as an operator's own machine is
 CLI_CLIENT = "dezky-cli"
+#: the web console's application, for every surface too
+CONSOLE_CLIENT = "dezky-console"
 OCIS_ACCOUNT = "ocis-provisioner"
 FLOWER_USER = "operator"
 
@@ -54,8 +56,8 @@ def issuer(layout: Layout, slug: str) -> str:
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
     """The whole environment of api, worker, sweep and Flower."""
     secret = layout.secrets()
-    slugs = [*(client_slug(surface) for surface in SURFACES), CLI_CLIENT]
-    audiences = [*(f"{client_slug(surface)}={surface}" for surface in SURFACES), CLI_CLIENT]
+    slugs = [*(client_slug(surface) for surface in SURFACES), CLI_CLIENT, CONSOLE_CLIENT]
+    audiences = [*(f"{client_slug(surface)}={surface}" for surface in SURFACES), CLI_CLIENT, CONSOLE_CLIENT]
     groups = [
         {"MONGODB_URI": mongodb_uri},
         {"REDIS_URL": redis_url},

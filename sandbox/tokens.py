@@ -35,6 +35,7 @@ def _ensure_person(state: State, username: str, groups: list[str]) -> None:
     person = {
         "username": username,
         "app_password": f"app-password-of-{username}",
+        "password": f"password-of-{username}",
         "name": username.replace("-", " ").title(),
         "email": f"{username}@people.test",
         "groups": groups,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import ssl
@@ -34,6 +36,11 @@ class ProductSettings(BaseSettings):
     stalwart_username: str | None = None
     stalwart_password: SecretStr | None = None
     authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
+    authentik_invitation_duration: str = Field(
+        "days=3",
+        pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
+        description="how long the link in an owner's invitation lives, as Authentik writes durations",
+    )
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
     ocis_token_url: AnyHttpUrl | None = None
@@ -101,6 +108,18 @@ class ProductSettings(BaseSettings):
         return OPTIONAL - self.configured
 
     @property
+    def credential_fingerprints(self) -> dict[str, str]:
+        """Integration to a keyed hash of its credentials, to tell renewed ones; empty without STAMP_KEYS."""
+        key = self.stamp_key_texts[0].encode() if self.stamp_keys else None
+        given: dict[str, tuple[str | SecretStr | None, ...]] = {
+            AUTHENTIK: (self.authentik_api_token,),
+            STALWART: (self.stalwart_api_token, self.stalwart_username, self.stalwart_password),
+            OCIS: (self.ocis_client_id, self.ocis_client_secret, self.ocis_username, self.ocis_password),
+            BILLING: (self.stripe_api_key,),
+        }
+        return {name: _fingerprint(key, parts) for name, parts in given.items()} if key else {}
+
+    @property
     def stamp_key_texts(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.stamp_keys)
 
@@ -137,3 +156,8 @@ class ProductSettings(BaseSettings):
                 "nor OCIS_USERNAME and OCIS_PASSWORD"
             )
         return problems
+
+
+def _fingerprint(key: bytes, parts: tuple[str | SecretStr | None, ...]) -> str:
+    texts = [part.get_secret_value() if isinstance(part, SecretStr) else part for part in parts]
+    return hmac.new(key, json.dumps(texts).encode(), hashlib.sha256).hexdigest()[:16]

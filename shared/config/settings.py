@@ -57,6 +57,10 @@ class Settings(ProductSettings):
     domain_recheck_seconds: float = Field(3600, gt=0, le=864000)
     domain_check_pause_seconds: float = Field(10, ge=0, le=3600, description="least time between asked-for checks")
 
+    request_threads: int = Field(
+        32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
@@ -79,8 +83,12 @@ class Settings(ProductSettings):
     lease_seconds: float = Field(90, gt=0)
     retry_base_seconds: float = Field(1, gt=0)
     retry_cap_seconds: float = Field(60, gt=0)
-    breaker_failures: int = Field(10, ge=1, description="so many in a row, of all workers, open a breaker")
-    breaker_seconds: float = Field(30, gt=0, le=600, description="how long at first; each failed probe doubles it")
+    breaker_failures: int = Field(
+        5, ge=3, description="so many different tenants whose steps fail in a row open an integration's breaker"
+    )
+    breaker_seconds: float = Field(
+        30, gt=0, le=600, description="how long a breaker stays open at first; each failed probe doubles it"
+    )
     integration_slots: int | None = Field(
         None, ge=1, description="a worker's slots for one integration; half of all without it"
     )
