@@ -12,6 +12,7 @@ from api.auth.tokens import TokenVerifier
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
 from api.http.request_log import log_requests
+from api.http.wait_slots import EXTENSION, WaitSlots
 from api.openapi.docs_page import DocsPage, docs_routes
 from api.openapi.generator import describe
 from api.routes.accounts.partners import partner_routes
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> Flask:
     guard(app, TokenVerifier(settings))
     handle_idempotency_keys(app, store.idempotency)
     app.extensions["control_plane"] = control_plane
+    app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 
 

@@ -85,14 +85,13 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
 def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     """API, worker, sweep and Flower, in the order they are started."""
     python = [sys.executable, "-m"]
-    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
     flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
     return [
         Part(
             "api",
-            [*python, *granian, "--workers", "1", "--blocking-threads", "32", "api.main:app"],
+            [*python, "api", "--port", str(layout.port("api"))],
             environment,
             lambda: _answers(f"{layout.url('api')}/health/ready"),
         ),

@@ -22,7 +22,7 @@ from shared.db.idempotency_keys import Idempotency
 from shared.db.rate_limiter import Paces
 from shared.domains.repository import Domains
 from shared.events.repository import Events
-from shared.operations.hold_repository import Holds
+from shared.operations.deferral_repository import Deferrals
 from shared.operations.repository import Operations
 from shared.orphans.repository import Orphans
 from shared.orphans.scan_repository import OrphanLooks
@@ -59,7 +59,7 @@ class Store:
     tombstones: Tombstones
     idempotency: Idempotency
     switches: Switches
-    holds: Holds
+    deferrals: Deferrals
     webhooks: Webhooks
     deliveries: Deliveries
     billing_looks: BillingLooks
@@ -134,7 +134,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         switches=Switches(database),
-        holds=Holds(database, settings.dispatch_grace_seconds),
+        deferrals=Deferrals(database, settings.dispatch_grace_seconds),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),

@@ -6,6 +6,7 @@ socket is wrapped: before each receive and each send its timeout is set to what 
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import ssl
@@ -20,6 +21,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
+
+#: more interim answers to one request than this are a fault
+MOST_INTERIM = 20
+SWITCHING_PROTOCOLS = 101
 
 _call_ends_at: ContextVar[float] = ContextVar("call_ends_at")
 
@@ -81,13 +86,30 @@ class _DeadlineSocket:
         return getattr(self._sock, name)
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """A response that follows interim ones, such as 103 Early Hints (RFC 9110, section 15.2), which are skipped."""
+
+    def begin(self) -> None:
+        for _ in range(MOST_INTERIM):
+            super().begin()
+            if not 100 <= self.status < 200 or self.status == SWITCHING_PROTOCOLS:
+                return
+            # http.client itself skips 100 Continue only; without headers it reads the next one
+            self.headers = None  # type: ignore[assignment]
+        raise http.client.HTTPException("the server sent interim answers only")
+
+
 class _Connection(HTTPConnection):
+    response_class = _FinalResponse
+
     def connect(self) -> None:
         super().connect()
         self.sock = _DeadlineSocket(self.sock)
 
 
 class _TlsConnection(HTTPSConnection):
+    response_class = _FinalResponse
+
     def connect(self) -> None:
         super().connect()
         self.sock = _DeadlineSocket(self.sock)

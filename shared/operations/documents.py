@@ -112,8 +112,8 @@ def _step_of(row: Document) -> StepRecord:
         retryable=row.get("retryable", False),
         notes=row.get("notes") or {},
         changes=tuple(row.get("changes") or ()),
-        held_by=row.get("heldBy"),
-        holds=row.get("holds", 0),
+        deferred_by=row.get("heldBy"),
+        deferrals=row.get("holds", 0),
     )
 
 

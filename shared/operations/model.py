@@ -52,8 +52,8 @@ class StepRecord(NamedTuple):
     """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
 
     `valid_from`: the oldest dispatch whose messages still count, raised whenever an attempt may have begun before.
-    `changes`: sentences on what the step did outside, or in a plan would do. `held_by`: the switch that holds it back,
-    `holds`: how often in a row it was.
+    `changes`: sentences on what the step did outside, or in a plan would do. `deferred_by`: the switch that defers
+    it, `deferrals`: how often in a row it did.
     """
 
     name: str
@@ -72,8 +72,8 @@ class StepRecord(NamedTuple):
     retryable: bool = False
     notes: Mapping[str, str] = MappingProxyType({})
     changes: tuple[str, ...] = ()
-    held_by: str | None = None
-    holds: int = 0
+    deferred_by: str | None = None
+    deferrals: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -10,7 +10,7 @@ from shared.db.documents import Document, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.expressions import (
     IN_PHASE,
-    IS_HELD,
+    IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
     Pipeline,
@@ -25,7 +25,7 @@ from shared.tenants.transitions import PRESSING
 _UNTRIED: Document = {
     "$or": [
         {"$eq": ["$$step.status", StepStatus.RUNNING]},
-        {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_HELD}]},
+        {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_DEFERRED}]},
     ]
 }
 _IS_PRESSING: Document = {"$in": ["$action", sorted(PRESSING)]}

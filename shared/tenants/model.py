@@ -39,10 +39,14 @@ class BillingInfo:
 
 @dataclass(frozen=True)
 class Owner:
-    """The first person of a tenant, to be given an account and access once all is there."""
+    """The first person of a tenant, who gets an account and access once all is there.
+
+    `invitations`: how many were asked for so far.
+    """
 
     email: str
     name: str
+    invitations: int = 1
 
 
 @dataclass(frozen=True)

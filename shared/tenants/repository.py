@@ -28,7 +28,7 @@ from shared.db.documents import (
 from shared.operations.model import Operation
 from shared.provisioning.policy import Scope
 from shared.switches.pause import Pause
-from shared.tenants.documents import billing_document, tenant_of
+from shared.tenants.documents import billing_document, owner_document, tenant_of
 from shared.tenants.filters import change_document, own_filter
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.transitions import INTEGRATIONS
@@ -86,7 +86,7 @@ class Tenants:
             "domains": list(new.domains),
             "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
-            "owner": {"email": new.owner.email, "name": new.owner.name} if new.owner else None,
+            "owner": owner_document(new.owner),
             "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),

@@ -37,7 +37,7 @@ class Answer:
         """Raises Unavailable("unexpected_answer") when the body is not JSON."""
         try:
             return json_text.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unavailable("unexpected_answer", "The answer was not JSON.") from None
 
     def fields(self) -> dict[str, Any]:

@@ -18,9 +18,6 @@ from shared.core.signatures import BadSignature
 
 log = structlog.get_logger(__name__)
 
-#: an event holds a whole object of Stripe's, such as an invoice with all its lines
-LARGEST_EVENT = 256 * 1024
-
 
 def stripe_routes(control_plane: ControlPlane, settings: Settings) -> Blueprint:
     routes = Blueprint("stripe", __name__, url_prefix="/stripe")
@@ -43,9 +40,14 @@ def stripe_routes(control_plane: ControlPlane, settings: Settings) -> Blueprint:
 
 
 def _verified(secrets: list[str]) -> BillingEvent:
-    """The event of this request. Raises Problem (400, 403, 413)."""
+    """Read the event of this request. Raises Problem (400, 403, 413, 415)."""
+    # both are answered by the headers alone, before the body is read
+    if SIGNATURE_HEADER not in request.headers:
+        raise Problem(403, "bad_signature", f"The header {SIGNATURE_HEADER} is missing.")
+    if request.mimetype not in ("", "application/json"):
+        raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
     try:
-        return read_event(raw_body(LARGEST_EVENT), dict(request.headers), secrets, time.time())
+        return read_event(raw_body(), dict(request.headers), secrets, time.time())
     except BadSignature as problem:
         log.warning("stripe.event_refused", why=str(problem))
         raise Problem(403, "bad_signature", "The event is not proven to be Stripe's and of now.") from None

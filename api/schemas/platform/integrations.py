@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.outcomes import sentence
-from shared.switches.model import Switch
+from shared.switches.model import FailingTenant, Switch
 from shared.switches.pause import Pause
 from shared.tenants.model import Tenant
 
@@ -25,7 +25,7 @@ class PauseResponse(ResponseModel):
 
 
 class BreakerResponse(ResponseModel):
-    """`open`: steps are held back until one, from `openUntil` on, finds the integration answering again."""
+    """`open`: steps are deferred until one, from `openUntil` on, probes the integration and it answers."""
 
     state: Literal["closed", "open"]
     failures: int = Field(description="attempts in a row that found the integration unavailable")
@@ -48,6 +48,18 @@ class BreakerResponse(ResponseModel):
         )
 
 
+class FailingTenantResponse(ResponseModel):
+    tenant: str = Field(description="the tenant's slug")
+    reason: str = Field(description="reason of the latest failed attempt")
+    since: datetime = Field(description="first failed attempt since the integration last answered this tenant")
+    at: datetime = Field(description="latest failed attempt")
+    isolated: bool = Field(description="the integration answers other tenants, so these failures open no breaker")
+
+    @classmethod
+    def of(cls, one: FailingTenant) -> FailingTenantResponse:
+        return cls(tenant=one.tenant.slug, reason=one.reason, since=one.since, at=one.at, isolated=one.is_isolated)
+
+
 class IntegrationResponse(ResponseModel):
     """One integration, or `all`. `pause` is there while an operator has paused it."""
 
@@ -55,6 +67,7 @@ class IntegrationResponse(ResponseModel):
     paused: bool
     pause: PauseResponse | None = None
     breaker: BreakerResponse
+    failing: list[FailingTenantResponse] = Field(description="tenants whose latest attempts found it unavailable")
 
     @classmethod
     def of(cls, switch: Switch) -> IntegrationResponse:
@@ -63,6 +76,7 @@ class IntegrationResponse(ResponseModel):
             paused=switch.pause is not None,
             pause=PauseResponse.of(switch.pause) if switch.pause else None,
             breaker=BreakerResponse.of(switch),
+            failing=[FailingTenantResponse.of(one) for one in switch.failing],
         )
 
 

@@ -34,7 +34,7 @@ class StepResponse(ResponseModel):
             attempts=step.attempts,
             started_at=step.started_at,
             finished_at=step.finished_at,
-            next_attempt_at=step.due_at if step.is_open and (step.attempts or step.held_by) else None,
+            next_attempt_at=step.due_at if step.is_open and (step.attempts or step.deferred_by) else None,
             reason=step.reason,
             message=step.message,
             remedy=step.remedy,

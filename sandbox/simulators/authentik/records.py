@@ -92,12 +92,13 @@ class Application:
 
 @dataclass
 class Binding:
-    """Who may use an application. Just one of group and user is set."""
+    """Who may use an application. Exactly one of group, user and policy is set."""
 
     target: str
     order: int
     group: str | None = None
     user: int | None = None
+    policy: str | None = None
     enabled: bool = True
     negate: bool = False
     timeout: int = 30

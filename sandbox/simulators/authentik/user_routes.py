@@ -65,6 +65,9 @@ class UserRoutes:
         for name in EXACT:
             if name in query:
                 users = [user for user in users if getattr(user, name) == query[name]]
+        if "search" in query:
+            wanted_text = query["search"].lower()
+            users = [user for user in users if wanted_text in f"{user.username}\n{user.name}\n{user.email}".lower()]
         if "path_startswith" in query:
             users = [user for user in users if user.path.startswith(query["path_startswith"])]
         if "is_active" in query:
