@@ -122,11 +122,13 @@ class Tenants:
         with our_errors():
             return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
 
-    def ids_of_slugs(self, slugs: tuple[str, ...]) -> tuple[str, ...]:
-        """Ids of the living tenants with these slugs."""
+    def ids_of_slugs(self, slugs: tuple[str, ...], *, with_group: bool = False) -> tuple[str, ...]:
+        """Ids of the living tenants with these slugs. `with_group`: whose own Authentik group is on record."""
+        condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}
+        if with_group:
+            condition["authentikGroupId"] = {"$type": "string"}
         with our_errors():
-            rows = self._rows.find({"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}, {"_id": 1})
-            return tuple(str(row["_id"]) for row in rows)
+            return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
 
     def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
         """All of a partner's tenants, from the index alone."""
