@@ -19,6 +19,7 @@ from api.routes.accounts.partners import partner_routes
 from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
+from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> Flask:
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
         operation_routes(control_plane),
+        status_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),
