@@ -17,6 +17,7 @@ from shared.provisioning import policy as access
 from shared.provisioning.exports import Page, TenantQuery, TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.provisioning.starter import Starter, require_status
+from shared.provisioning.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription
 from shared.tenants.model import (
     CARRIED,
@@ -35,9 +36,10 @@ SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
 
 
 class TenantCases:
-    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+    def __init__(self, store: Store, starter: Starter, groups: TokenGroups, settings: Settings) -> None:
         self._store = store
         self._starter = starter
+        self._groups = groups
         self._plans = settings.plans
         self._first_look = settings.first_look_seconds
         self._is_billed = BILLING in settings.configured
@@ -88,7 +90,7 @@ class TenantCases:
         if found is None:
             raise UnknownUser
         user, view = found
-        return _seen(view, slug, Actor(user, caller.surfaces))
+        return _seen(view, slug, Actor(self._groups.narrowed(user, caller), caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
@@ -106,7 +108,7 @@ class TenantCases:
         self._require_plan(patch.get("plan"))
 
         def work(session: Transaction) -> TenantView | None:
-            current = access.require_sight(actor, self._store.tenants.find(slug, session), slug)
+            current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
             require_version(current.version, expected)
             changes = resolved(current, patch)
             return self._changed(current, changes, actor.author, session) if changes else None
@@ -163,7 +165,7 @@ class TenantCases:
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
-        return access.require_sight(actor, self._store.tenants.find(slug), slug)
+        return access.require_visible(actor, self._store.tenants.find(slug), slug)
 
     def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
         self._require_partner(changes.get("partner_id"), session)

@@ -171,7 +171,7 @@ class _TenantFields(ResponseModel):
     partner_id: str | None = None
     provisioning_status: dict[str, StepState]
     provisioning_errors: dict[str, str]
-    health: Literal["ok", "degraded"] = Field(description="degraded: the latest outcome of some step is an error")
+    health: Literal["ok", "degraded"] = Field(description="degraded: some step failed or is being retried")
     owner: OwnerResponse | None = None
     suspend_reason: str | None = None
     purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
@@ -212,7 +212,7 @@ class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_RE
             partner_id=tenant.partner_id,
             provisioning_status=dict(tenant.provisioning_status),
             provisioning_errors=dict(tenant.provisioning_errors),
-            health="degraded" if tenant.is_degraded else "ok",
+            health="degraded" if view.is_degraded else "ok",
             owner=OwnerResponse(email=tenant.owner.email, name=tenant.owner.name) if tenant.owner else None,
             suspend_reason=tenant.suspend_reason,
             purge_after=tenant.purge_after,
