@@ -147,7 +147,7 @@ class TenantCases:
         )
 
         def work(session: Transaction) -> TenantView:
-            current = access.require_sight(actor, self._store.tenants.find(slug, session), slug)
+            current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)
