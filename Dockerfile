@@ -17,4 +17,4 @@ USER platform
 EXPOSE 3001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3001/health/live', timeout=2)"]
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "3001", "--workers", "2", "--blocking-threads", "32", "api.main:app"]
+CMD ["python", "-m", "api", "--host", "0.0.0.0", "--port", "3001", "--workers", "2"]

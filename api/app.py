@@ -12,24 +12,28 @@ from api.auth.tokens import TokenVerifier
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
 from api.http.request_log import log_requests
+from api.http.wait_slots import EXTENSION, WaitSlots
 from api.openapi.docs_page import DocsPage, docs_routes
 from api.openapi.generator import describe
-from api.routes.domains import domain_routes
-from api.routes.events import event_routes
+from api.routes.accounts.partners import partner_routes
+from api.routes.accounts.subscriptions import subscription_routes
+from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
-from api.routes.lifecycle import lifecycle_routes
-from api.routes.observe_only import observe_only_routes
-from api.routes.operations import operation_routes
-from api.routes.orphans import orphan_routes
-from api.routes.partners import partner_routes
-from api.routes.purge_quota import purge_quota_routes
-from api.routes.stripe_webhook import stripe_routes
-from api.routes.subscriptions import subscription_routes
-from api.routes.switches import switch_routes
-from api.routes.tenants import tenant_routes
-from api.routes.users import user_routes
-from api.routes.webhook_deliveries import delivery_routes
-from api.routes.webhooks import webhook_routes
+from api.routes.operations.status import status_routes
+from api.routes.platform.integrations import switch_routes
+from api.routes.platform.observe_only import observe_only_routes
+from api.routes.platform.orphans import orphan_routes
+from api.routes.platform.purge_quota import purge_quota_routes
+from api.routes.tenants.domains import domain_routes
+from api.routes.tenants.events import event_routes
+from api.routes.tenants.lifecycle import lifecycle_routes
+from api.routes.tenants.operations import operation_routes
+from api.routes.tenants.owner import owner_routes
+from api.routes.tenants.plans import plan_routes
+from api.routes.tenants.tenants import tenant_routes
+from api.routes.webhooks.deliveries import delivery_routes
+from api.routes.webhooks.stripe import stripe_routes
+from api.routes.webhooks.webhooks import webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_control_plane
 from shared.application.store import open_store
@@ -63,8 +67,11 @@ def create_app(settings: Settings) -> Flask:
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
+        plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
         operation_routes(control_plane),
+        owner_routes(control_plane),
+        status_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),
@@ -81,6 +88,7 @@ def create_app(settings: Settings) -> Flask:
     guard(app, TokenVerifier(settings))
     handle_idempotency_keys(app, store.idempotency)
     app.extensions["control_plane"] = control_plane
+    app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 
 

@@ -1,4 +1,4 @@
-"""The WSGI entry: `granian --interface wsgi api.main:app`. A bad setting ends the start with a sentence."""
+"""The application of one API process: `asgi` for the server of `python -m api`, `app` for any WSGI server."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import gc
 import sys
 
 from api.app import create_app
+from api.server.bridge import Bridge
 from api.startup import prepare_in_background
-from shared.config.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_api_settings
 
 try:
-    settings = read_settings()
+    settings = read_api_settings()
 except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)
+asgi = Bridge(app, settings.request_threads)
 prepare_in_background(app.extensions["control_plane"])
-# what is here now stays: without this each full collection walks all of it, while a request waits
+# objects of the imports live as long as the process: without this each full collection walks them while a request waits
 gc.collect()
 gc.freeze()

@@ -20,12 +20,15 @@ OFFSETS = {
     # its control over HTTP, and DNS itself over UDP and TCP
     "dns": 8,
     "resolver": 9,
+    "console": 10,
 }
 DEFAULT_BASE = 3000
 SECRET_NAMES = (
     "authentik_api_token",
     "stalwart_token",
     "ocis_client_secret",
+    "console_client_secret",
+    "console_key",
     "ocis_password",
     "flower_password",
     "stamp",
@@ -64,11 +67,13 @@ class Layout:
         self.folder.chmod(0o700)
 
     def secrets(self) -> dict[str, str]:
-        """Random ones, made at the first start of this folder. Only the owner may read their file."""
+        """Return this folder's random secrets, generated when first needed. Only the owner may read their file."""
         path = self.folder / "secrets.json"
-        if not path.exists():
-            write_private(path, json.dumps({name: secrets.token_urlsafe(24) for name in SECRET_NAMES}))
-        found: dict[str, str] = json.loads(path.read_text())
+        found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        missing = [name for name in SECRET_NAMES if name not in found]
+        if missing:
+            found |= {name: secrets.token_urlsafe(24) for name in missing}
+            write_private(path, json.dumps(found))
         return found
 
 

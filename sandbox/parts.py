@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -9,10 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 
-from sandbox.environment import CLI_CLIENT, SURFACES, client_slug, flower_environment, issuer
+from sandbox.environment import (
+    CLI_CLIENT,
+    CONSOLE_CLIENT,
+    SURFACES,
+    client_slug,
+    console_environment,
+    flower_environment,
+    issuer,
+)
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
 
@@ -33,15 +43,13 @@ class Part:
 def stand_ins(layout: Layout) -> list[Part]:
     """The three products and DNS, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
-    clients = [f"{client_slug(one)}:{client_slug(one)}:{secret['ocis_client_secret']}" for one in SURFACES]
-    clients += [f"ocis:ocis:{secret['ocis_client_secret']}", f"{CLI_CLIENT}:{CLI_CLIENT}:"]
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
         "authentik": (
             [],
             {
                 "AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"],
-                "AUTHENTIK_STAND_IN_CLIENTS": ",".join(clients),
+                "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
         "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
@@ -59,17 +67,39 @@ def stand_ins(layout: Layout) -> list[Part]:
     ]
 
 
+def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
+    """Return the identity provider's clients. The console's redirect URIs are those of any port of this machine."""
+    secret = layout.secrets()
+    secrets = {client_slug(surface): secret["ocis_client_secret"] for surface in SURFACES}
+    secrets |= {"ocis": secret["ocis_client_secret"], CLI_CLIENT: "", CONSOLE_CLIENT: secret["console_client_secret"]}
+    clients: dict[str, dict[str, Any]] = {
+        slug: {"slug": slug, "client_id": slug, "client_secret": value} for slug, value in secrets.items()
+    }
+    here = r"http://(127\.0\.0\.1|localhost):\d+"
+    clients[CONSOLE_CLIENT] |= {
+        "redirect_uris": [
+            {"url": f"{here}/auth/callback", "matching_mode": "regex"},
+            {"url": f"{here}/", "matching_mode": "regex", "redirect_uri_type": "logout"},
+        ],
+        "logout_uri": f"{layout.url('console')}/auth/back-channel",
+        "ends_session": True,
+        "access_life": 600,
+        "refresh_life": 12 * 3600,
+    }
+    clients[CLI_CLIENT] |= {"code_life": 600}
+    return list(clients.values())
+
+
 def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
-    """API, worker, sweep and Flower, in the order they are started."""
+    """API, worker, sweep, Flower and console, in the order they are started."""
     python = [sys.executable, "-m"]
-    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(layout.port("api"))]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
     flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
     return [
         Part(
             "api",
-            [*python, *granian, "--workers", "1", "--blocking-threads", "32", "api.main:app"],
+            [*python, "api", "--port", str(layout.port("api"))],
             environment,
             lambda: _answers(f"{layout.url('api')}/health/ready"),
         ),
@@ -85,6 +115,12 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
             [*python, *celery, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
+        ),
+        Part(
+            "console",
+            [*python, "console", "--port", str(layout.port("console"))],
+            console_environment(layout, environment),
+            lambda: _answers(f"{layout.url('console')}/health/ready"),
         ),
     ]
 

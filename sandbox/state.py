@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from sandbox.environment import FLOWER_USER, SURFACES, client_slug, issuer
+from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, client_slug, issuer
 from sandbox.layout import Layout, write_private
 
 State = dict[str, Any]
@@ -27,6 +27,12 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
             "issuer": issuer(layout, client_slug("operator")),
         },
         "issuers": {surface: issuer(layout, client_slug(surface)) for surface in SURFACES},
+        "console": {
+            "url": layout.url("console"),
+            "issuer": issuer(layout, CONSOLE_CLIENT),
+            "client_id": CONSOLE_CLIENT,
+            "client_secret": secret["console_client_secret"],
+        },
         "stalwart": {"url": layout.url("stalwart"), "token": secret["stalwart_token"]},
         "ocis": {
             "url": layout.url("ocis"),

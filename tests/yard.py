@@ -24,7 +24,7 @@ from shared.provisioning.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from tests.records import EVERY_SURFACE
 from tests.stand_ins import API_TOKEN
-from worker.execution.breaker import Gate
+from worker.execution.breaker import Breaker
 from worker.execution.runner import Runner
 from worker.integrations.connect import connect_integrations
 from worker.integrations.ocis.models import Space
@@ -98,7 +98,7 @@ class Yard:
 
     def make_looks(self) -> OrphanLooks:
         watch = OrphanWatch(self.store, self.settings)
-        return OrphanLooks(watch, Gate(self.store, self.settings), self.clients, self.settings)
+        return OrphanLooks(watch, Breaker(self.store, self.settings), self.clients, self.settings)
 
     def sweep(self) -> None:
         """Do all that is due of looks and removals."""

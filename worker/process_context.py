@@ -91,4 +91,5 @@ class DeskOfProcess:
             Slots(self._settings.integration_slots or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
+        runner.start()
         return Desk(store, runner)

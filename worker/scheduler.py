@@ -23,7 +23,7 @@ from shared.provisioning.drift_detection import DriftWatch
 from shared.provisioning.starter import Starter
 from shared.restore_guard.detector import RestoreWatch
 from worker.dns_lookup import DnsLookup
-from worker.execution.breaker import Gate
+from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.jobs.billing_sync import BillingLooks
 from worker.jobs.domain_checks import DomainLooks
@@ -59,7 +59,7 @@ def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[
 def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
     """The duty that has products looked through for what belongs to no tenant, on threads of its own."""
     watch = OrphanWatch(store, settings)
-    looks = OrphanLooks(watch, Gate(store, settings), connect_integrations(settings), settings)
+    looks = OrphanLooks(watch, Breaker(store, settings), connect_integrations(settings), settings)
     try:
         yield looks.push
     finally:
@@ -103,7 +103,14 @@ def main() -> None:
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         looks = (look_at_domains, look_at_billing, look_for_orphans)
         restored = RestoreWatch(store, dispatcher.memory, settings)
-        duties = (restored.look, partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
+        duties = (
+            restored.look,
+            partial(life.take_up, BATCH),
+            *looks,
+            backfill.push,
+            drift.push,
+            store.status_repair.push,
+        )
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

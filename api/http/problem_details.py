@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 `application/problem+json`. The one table that gives domain errors an HTTP status."""
+"""Answer every error as RFC 9457 `application/problem+json`. One table gives domain errors their HTTP status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from api.schemas.service import ProblemAnswer
+from api.schemas.service import ProblemResponse
 from shared.core import errors
 
 log = structlog.get_logger(__name__)
@@ -105,6 +105,31 @@ def _of_bug(error: Exception) -> Response:
     return _of_http_exception(InternalServerError())
 
 
+def problem_text(
+    status: int,
+    code: str,
+    detail: str,
+    path: str,
+    request_id: str,
+    *,
+    retryable: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> bytes:
+    """A problem as JSON (RFC 9457)."""
+    body = ProblemResponse(
+        type=f"/problems/{code.replace('_', '-')}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        retryable=retryable,
+        request_id=request_id,
+        **(extra or {}),
+    )
+    return body.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
 def _answer(
     status: int,
     code: str,
@@ -114,16 +139,5 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     g.is_retryable = retryable
-    body = ProblemAnswer(
-        type=f"/problems/{code.replace('_', '-')}",
-        title=code.replace("_", " ").capitalize(),
-        status=status,
-        detail=detail,
-        instance=request.path,
-        code=code,
-        retryable=retryable,
-        request_id=g.get("request_id", ""),
-        **(extra or {}),
-    )
-    text = body.model_dump_json(by_alias=True, exclude_none=True)
+    text = problem_text(status, code, detail, request.path, g.get("request_id", ""), retryable=retryable, extra=extra)
     return Response(text, status, dict(headers or {}), content_type="application/problem+json")

@@ -1,4 +1,4 @@
-"""A request's body: JSON read strictly (RFC 8259), then checked as a whole, so that all faults are told at once."""
+"""Read a request's body: strict JSON (RFC 8259), then validated as a whole, so that one answer names all faults."""
 
 from __future__ import annotations
 
@@ -9,33 +9,36 @@ from typing import Any, TypeVar
 from flask import g, request
 from pydantic import BaseModel, ValidationError
 
+from api.http.body_limits import body_limit, is_encoded
 from api.http.problem_details import Problem
 from shared.core.errors import Flaw, InvalidInput
 
-LARGEST_BODY = 64 * 1024
 DEEPEST = 20
-#: what no text may have in it: NUL, and halves of surrogate pairs
-UNFIT = re.compile("[\x00\ud800-\udfff]")
+#: characters that no text may hold: NUL, and halves of surrogate pairs
+FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_body(model: type[Model]) -> Model:
-    """The request's body as this model. Raises Problem (400, 413, 415) for what is not JSON, else InvalidInput."""
+    """Parse the request's body into a model. Raises Problem (400, 413, 415), InvalidInput."""
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
     return validated(model, _parsed(raw_body()), "/")
 
 
 def refuse_body() -> None:
-    """For routes that take none. Raises Problem (400): what is sent and ignored would seem to have counted."""
+    """Refuse a body on a route that takes none: a client would think that it had an effect. Raises Problem (400)."""
     if raw_body():
         raise Problem(400, "unexpected_body", "This takes no body; send none.")
 
 
-def raw_body(largest: int = LARGEST_BODY) -> bytes:
-    """The bytes of the body, read once; `largest`: how many are taken. Raises Problem (413)."""
+def raw_body() -> bytes:
+    """The bytes of the body, read once. Raises Problem (413, 415); what its headers show is refused before reading."""
     if "raw_body" not in g:
+        if is_encoded({"content-encoding": request.headers.get("Content-Encoding", "")}):
+            raise Problem(415, "unsupported_media_type", "Send the body as it is, without Content-Encoding.")
+        largest = body_limit(request.path)
         told = (request.content_length or 0) > largest
         raw = b"" if told else request.stream.read(largest + 1)
         if told or len(raw) > largest:
@@ -46,7 +49,7 @@ def raw_body(largest: int = LARGEST_BODY) -> bytes:
 
 
 def validated(model: type[Model], given: Any, mark: str) -> Model:
-    """`given` as this model. Raises InvalidInput with a flaw for each fault; `mark` opens each pointer."""
+    """Validate `given` as a model. Raises InvalidInput with a flaw for each fault; `mark` opens each pointer."""
     try:
         return model.model_validate(given)
     except ValidationError as problem:
@@ -57,14 +60,14 @@ def _parsed(raw: bytes) -> Any:
     try:
         given = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as problem:
-        known = str(problem) if isinstance(problem, _Unacceptable) else "it cannot be parsed"
-        raise Problem(400, "malformed_json", f"The body is not JSON as RFC 8259 has it: {known}.") from None
+        reason = str(problem) if isinstance(problem, _Unacceptable) else "it cannot be parsed"
+        raise Problem(400, "malformed_json", f"The body is not valid JSON (RFC 8259): {reason}.") from None
     _check_texts(given, 0)
     return given
 
 
 class _Unacceptable(ValueError):
-    pass
+    """JSON that a lenient parser would accept; the message says why it is refused."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def _check_texts(value: Any, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    if UNFIT.search(text):
+    if FORBIDDEN.search(text):
         raise Problem(400, "malformed_json", "The body has a text with a NUL or half a surrogate pair.")
 
 

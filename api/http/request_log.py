@@ -1,4 +1,4 @@
-"""A request's id, from its first to its last log line and on its answer; and one log event for each request."""
+"""Request ids on every answer and log line, and one log event for each request."""
 
 from __future__ import annotations
 
@@ -13,28 +13,35 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 log = structlog.get_logger(__name__)
 
+HEADER = "X-Request-Id"
 ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+class RequestIds:
+    """Makes ids that no other process makes: a random part, then a number. Create it after forking."""
+
+    def __init__(self) -> None:
+        self._random, self._numbers = secrets.token_hex(10), itertools.count()
+
+    def of(self, sent: str | None) -> str:
+        """The id that the client sent if it is harmless in headers and logs, else a new one."""
+        return sent if sent and ACCEPTED.fullmatch(sent) else f"{self._random}{next(self._numbers):012x}"
+
+
 def log_requests(app: Flask) -> None:
-    """Give every request an id: its own if that is harmless in headers and logs, else a new one that nobody has.
-
-    Call after forking: what is this process's own goes before a number.
-    """
-
-    ours, numbers = secrets.token_hex(10), itertools.count()
+    """Give every request an id and log each answer. Call after forking."""
+    ids = RequestIds()
 
     @app.before_request
     def begin() -> None:
-        sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if ACCEPTED.fullmatch(sent) else f"{ours}{next(numbers):012x}"
+        g.request_id = ids.of(request.headers.get(HEADER))
         g.began = time.perf_counter()
         clear_contextvars()
         bind_contextvars(request_id=g.request_id)
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
+        response.headers[HEADER] = g.request_id
         log.info(
             "request.answered",
             method=request.method,

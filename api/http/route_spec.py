@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from api.http.problem_details import Problem
 from api.http.query_params import Query, parse_query
 from api.http.request_body import parse_body, refuse_body
+from api.http.wait_slots import bounded_wait
 from shared.core.errors import DomainError
 
 ALL = frozenset({"portal", "partner", "operator"})
@@ -97,13 +98,14 @@ def route_spec(
         @functools.wraps(view)
         def parsed(**parts: Any) -> Response:
             query = parse_query(spec.query)
-            if takes_query:
-                parts["query"] = query
             if spec.body is not None:
                 parts["body"] = parse_body(spec.body)
             elif signed_by is None and request.method not in ("GET", "HEAD", "OPTIONS"):
                 refuse_body()
-            return view(**parts)
+            if not takes_query:
+                return view(**parts)
+            with bounded_wait(query) as bounded:
+                return view(query=bounded, **parts)
 
         parsed.spec = spec  # type: ignore[attr-defined]
         return parsed

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from api.http.problem_details import STATUS
 from api.http.query_params import Query
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
-from api.schemas.service import ProblemAnswer
+from api.schemas.service import ProblemResponse
 from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES
 
@@ -113,7 +113,7 @@ def _of(app: Flask, rule: Rule) -> RouteSpec:
 
 
 def _schemas(descriptions: Collection[RouteSpec]) -> _Known:
-    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemAnswer, "serialization"): None}
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemResponse, "serialization"): None}
     for description in descriptions:
         if description.body is not None:
             wanted[(description.body, "validation")] = None
@@ -193,7 +193,7 @@ def _responses(rule: Rule, description: RouteSpec, schemas: _Known, is_post: boo
         found[str(status)] = {"description": description.summary, **_content(model, schemas)}
         if description.headers and status < 300:
             found[str(status)]["headers"] = {name: _shown(name) for name in description.headers}
-    problem = {"application/problem+json": {"schema": schemas.ref(ProblemAnswer, "serialization")}}
+    problem = {"application/problem+json": {"schema": schemas.ref(ProblemResponse, "serialization")}}
     for status, codes in sorted(_problems(rule, description, is_post).items()):
         why = WHY[status] + (f" ({', '.join(sorted(codes))})" if codes else "")
         known = found.setdefault(str(status), {"description": why})

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from api.http.responses import json_response
 from api.http.route_spec import PUBLIC, route_spec
-from api.schemas.service import HealthAnswer, ReadinessAnswer
+from api.schemas.service import HealthResponse, ReadinessResponse
 from shared.application.readiness import Standing
 from shared.application.services import ControlPlane
 
@@ -17,19 +17,19 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")
-    @route_spec("The service and its version", {200: HealthAnswer}, surfaces=PUBLIC)
+    @route_spec("The service and its version", {200: HealthResponse}, surfaces=PUBLIC)
     def health() -> Response:
-        return json_response(HealthAnswer(service="dezky-platform-api", version=version))
+        return json_response(HealthResponse(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
-    @route_spec("Whether the process lives", {200: HealthAnswer}, surfaces=PUBLIC)
+    @route_spec("Whether the process lives", {200: HealthResponse}, surfaces=PUBLIC)
     def live() -> Response:
-        return json_response(HealthAnswer())
+        return json_response(HealthResponse())
 
     @routes.get("/ready")
     @route_spec(
         "Whether the database and the broker answer",
-        {200: ReadinessAnswer, 503: ReadinessAnswer},
+        {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )
     def ready() -> Response:
@@ -37,7 +37,7 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
         all_up = all(parts.values())
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
-        found = ReadinessAnswer(
+        found = ReadinessResponse(
             status="ok" if all_up else "unavailable",
             checks=checks,  # type: ignore[arg-type]
             integrations=_integrations(standing),

@@ -11,13 +11,13 @@ from api.http.responses import ResponseModel
 from shared.provisioning.purge_quota import PurgePace
 
 
-class HealthAnswer(ResponseModel):
+class HealthResponse(ResponseModel):
     status: Literal["ok"] = "ok"
     service: str | None = None
     version: str | None = None
 
 
-class ReadinessAnswer(ResponseModel):
+class ReadinessResponse(ResponseModel):
     status: Literal["ok", "unavailable"]
     checks: dict[str, Literal["up", "down"]]
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
@@ -28,7 +28,7 @@ class ReadinessAnswer(ResponseModel):
     )
 
 
-class PurgePaceAnswer(ResponseModel):
+class PurgePaceResponse(ResponseModel):
     """Removals of deleted tenants that begin by themselves."""
 
     per_day: int = Field(description="how many may begin in a day, by the settings")
@@ -38,7 +38,7 @@ class PurgePaceAnswer(ResponseModel):
     held_since: datetime | None = Field(None, description="since when the day's are used up while others wait")
 
     @classmethod
-    def of(cls, pace: PurgePace) -> PurgePaceAnswer:
+    def of(cls, pace: PurgePace) -> PurgePaceResponse:
         return cls(
             per_day=pace.per_day,
             begun=pace.begun,
@@ -48,14 +48,14 @@ class PurgePaceAnswer(ResponseModel):
         )
 
 
-class FlawAnswer(ResponseModel):
+class FlawResponse(ResponseModel):
     """One fault of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
 
     pointer: str
     detail: str
 
 
-class ProblemAnswer(ResponseModel):
+class ProblemResponse(ResponseModel):
     """Every error, as RFC 9457 has it."""
 
     type: str
@@ -67,4 +67,4 @@ class ProblemAnswer(ResponseModel):
     retryable: bool = Field(description="whether the same request may succeed later")
     request_id: str
     operation: str | None = Field(None, description="the id of the operation in the way")
-    errors: list[FlawAnswer] | None = Field(None, description="all faults of the request at once")
+    errors: list[FlawResponse] | None = Field(None, description="all faults of the request at once")

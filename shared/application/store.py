@@ -22,11 +22,15 @@ from shared.db.idempotency_keys import Idempotency
 from shared.db.rate_limiter import Paces
 from shared.domains.repository import Domains
 from shared.events.repository import Events
-from shared.operations.hold_repository import Holds
+from shared.operations.deferral_repository import Deferrals
 from shared.operations.repository import Operations
 from shared.orphans.repository import Orphans
 from shared.orphans.scan_repository import OrphanLooks
 from shared.restore_guard.repository import Epochs
+from shared.status.finding_repository import FindingRepository
+from shared.status.outcome_repository import OutcomeRepository
+from shared.status.problem_repository import ProblemRepository
+from shared.status.repair import StatusRepair
 from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
@@ -59,7 +63,7 @@ class Store:
     tombstones: Tombstones
     idempotency: Idempotency
     switches: Switches
-    holds: Holds
+    deferrals: Deferrals
     webhooks: Webhooks
     deliveries: Deliveries
     billing_looks: BillingLooks
@@ -70,6 +74,10 @@ class Store:
     epochs: Epochs
     orphans: Orphans
     orphan_looks: OrphanLooks
+    problems: ProblemRepository
+    outcomes: OutcomeRepository
+    findings: FindingRepository
+    status_repair: StatusRepair
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -134,7 +142,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         tombstones=Tombstones(database),
         idempotency=Idempotency(database),
         switches=Switches(database),
-        holds=Holds(database, settings.dispatch_grace_seconds),
+        deferrals=Deferrals(database, settings.dispatch_grace_seconds),
         webhooks=Webhooks(database),
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
@@ -145,4 +153,8 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         epochs=Epochs(database),
         orphans=Orphans(database),
         orphan_looks=OrphanLooks(database),
+        problems=ProblemRepository(database),
+        outcomes=OutcomeRepository(database),
+        findings=FindingRepository(database),
+        status_repair=StatusRepair(database, Paces(database)),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import ssl
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.config.files import FileSettingsSource
 from shared.config.plans import DEFAULT_PLANS, Plan
 from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 
@@ -27,6 +30,17 @@ class ProductSettings(BaseSettings):
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSettingsSource(settings_cls)
+
     authentik_api_url: AnyHttpUrl | None = None
     authentik_api_token: SecretStr | None = None
     stalwart_api_url: AnyHttpUrl | None = None
@@ -34,6 +48,11 @@ class ProductSettings(BaseSettings):
     stalwart_username: str | None = None
     stalwart_password: SecretStr | None = None
     authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
+    authentik_invitation_duration: str = Field(
+        "days=3",
+        pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
+        description="how long the link in an owner's invitation lives, as Authentik writes durations",
+    )
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
     ocis_token_url: AnyHttpUrl | None = None
@@ -101,12 +120,24 @@ class ProductSettings(BaseSettings):
         return OPTIONAL - self.configured
 
     @property
+    def credential_fingerprints(self) -> dict[str, str]:
+        """Integration to a keyed hash of its credentials, to tell renewed ones; empty without STAMP_KEYS."""
+        key = self.stamp_key_texts[0].encode() if self.stamp_keys else None
+        given: dict[str, tuple[str | SecretStr | None, ...]] = {
+            AUTHENTIK: (self.authentik_api_token,),
+            STALWART: (self.stalwart_api_token, self.stalwart_username, self.stalwart_password),
+            OCIS: (self.ocis_client_id, self.ocis_client_secret, self.ocis_username, self.ocis_password),
+            BILLING: (self.stripe_api_key,),
+        }
+        return {name: _fingerprint(key, parts) for name, parts in given.items()} if key else {}
+
+    @property
     def stamp_key_texts(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.stamp_keys)
 
     def problems_of_products(self) -> list[str]:
         """A sentence for each thing that is missing or contradicts another."""
-        problems = [*self._problems_of_access(), *self._problems_of_prices()]
+        problems = [*self.problems_of_access(), *self._problems_of_prices()]
         if not self.plans:
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
@@ -119,7 +150,7 @@ class ProductSettings(BaseSettings):
         priceless = sorted(plan for plan, price in self.stripe_prices.items() if not price)
         return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
 
-    def _problems_of_access(self) -> list[str]:
+    def problems_of_access(self) -> list[str]:
         problems = []
         if self.authentik_api_url and not self.authentik_api_token:
             problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")
@@ -137,3 +168,8 @@ class ProductSettings(BaseSettings):
                 "nor OCIS_USERNAME and OCIS_PASSWORD"
             )
         return problems
+
+
+def _fingerprint(key: bytes, parts: tuple[str | SecretStr | None, ...]) -> str:
+    texts = [part.get_secret_value() if isinstance(part, SecretStr) else part for part in parts]
+    return hmac.new(key, json.dumps(texts).encode(), hashlib.sha256).hexdigest()[:16]

@@ -22,6 +22,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+#: more interim answers to one request than this are a fault
+MOST_INTERIM = 20
+SWITCHING_PROTOCOLS = 101
+
 _call_ends_at: ContextVar[float] = ContextVar("call_ends_at")
 
 
@@ -82,21 +86,17 @@ class _DeadlineSocket:
         return getattr(self._sock, name)
 
 
-#: interim responses that are skipped before a server counts as broken
-MOST_INTERIM = 20
-
-
 class _FinalResponse(http.client.HTTPResponse):
-    """A response after the interim ones before it (RFC 9110, section 15.2); http.client skips 100 only."""
+    """A response that follows interim ones, such as 103 Early Hints (RFC 9110, section 15.2), which are skipped."""
 
     def begin(self) -> None:
-        super().begin()
         for _ in range(MOST_INTERIM):
-            if not 102 <= self.status < 200:
-                return
-            self.headers = self.msg = None  # type: ignore[assignment]  # read another head
             super().begin()
-        raise http.client.HTTPException("only interim responses")
+            if not 100 <= self.status < 200 or self.status == SWITCHING_PROTOCOLS:
+                return
+            # http.client itself skips 100 Continue only; without headers it reads the next one
+            self.headers = None  # type: ignore[assignment]
+        raise http.client.HTTPException("the server sent interim answers only")
 
 
 class _Connection(HTTPConnection):

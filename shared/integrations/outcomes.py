@@ -95,6 +95,8 @@ def failed(fault: Fault) -> Outcome:
 
     Missing gets here only when something vanished within the attempt.
     """
+    if isinstance(fault, Missing):
+        return Outcome(Result.RETRY, "vanished", sentence("vanished", fault.detail))
     reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
     message = sentence(reason, fault.detail)
     if isinstance(fault, Refused):

@@ -29,7 +29,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "nothing_there": Reason("There is nothing of this tenant in the integration.", "Nothing needs to be done."),
     "owner_has_account": Reason(
-        "An account with the owner's address exists in Authentik and is not of our making, so it was given nothing.",
+        "Another account in Authentik signs in with the owner's address, so the owner was given nothing.",
         "Make sure whose account it is, then add it to the tenant's group by hand.",
     ),
     "no_price": Reason(
@@ -57,6 +57,9 @@ REASONS: Mapping[str, Reason] = {
         "The integration gave an answer that makes no sense here.",
         "Check that the configured URL is the product's own address and that its version is supported.",
         True,
+    ),
+    "vanished": Reason(
+        "An object of the tenant vanished while the step ran.", "Wait; the step runs again and looks anew.", True
     ),
     "not_ready": Reason(
         "The integration accepted the change but has not finished it yet.", "Wait; the step runs again by itself.", True
@@ -117,8 +120,9 @@ REASONS: Mapping[str, Reason] = {
         "Remove or change what refers to it; the removal goes on by itself.",
     ),
     "guards_alone": Reason(
-        "Applications in Authentik are guarded by the tenant's group alone; without it they would be open to all.",
-        "Remove those applications, or bind another group to them; the removal goes on by itself.",
+        "Applications in Authentik could be opened to others by the removal of the tenant's group.",
+        "Remove those applications or the group's bindings to them, or bind another group and let our account read"
+        " the application; the removal goes on by itself.",
     ),
     "not_supported": Reason(
         "This version or configuration of the integration cannot do what the step needs.",
@@ -173,6 +177,7 @@ DELIVERY_REASONS: Mapping[str, str] = {
     "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
     "interrupted": "The delivery was interrupted again and again.",
     "event_missing": "The event is not in the log any more.",
+    "out_of_scope": "The event is about a tenant that no longer belongs to the webhook's owner.",
 }
 
 #: why an object outside is an orphan

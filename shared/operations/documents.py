@@ -65,6 +65,7 @@ def new_operation(
         "dispatch": 1,
         "phase": 0,
         "settled": False,
+        "problems": {},
         "finishedAt": None,
         "createdAt": at,
         "deadlineAt": at + timedelta(seconds=new.deadline_seconds),
@@ -112,8 +113,8 @@ def _step_of(row: Document) -> StepRecord:
         retryable=row.get("retryable", False),
         notes=row.get("notes") or {},
         changes=tuple(row.get("changes") or ()),
-        held_by=row.get("heldBy"),
-        holds=row.get("holds", 0),
+        deferred_by=row.get("heldBy"),
+        deferrals=row.get("holds", 0),
     )
 
 

@@ -13,8 +13,8 @@ Pipeline = list[Document]
 IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
 #: its phase has begun
 IN_PHASE: Document = {"$lte": ["$$step.phase", "$phase"]}
-HELD_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
-IS_HELD: Document = {"$ne": [HELD_BY, None]}
+DEFERRED_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
+IS_DEFERRED: Document = {"$ne": [DEFERRED_BY, None]}
 #: of the operation
 IS_RUNNING: Document = {"$eq": ["$status", OperationStatus.RUNNING]}
 

@@ -45,6 +45,8 @@ class StepStatus(StrEnum):
 
 
 OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
+#: reasons of steps that wait because an operator said so
+OPERATORS_WISH = ("paused", "observe_only")
 
 
 # a frozen dataclass takes five times as long to make, and a page of tenants has hundreds of these
@@ -52,8 +54,8 @@ class StepRecord(NamedTuple):
     """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
 
     `valid_from`: the oldest dispatch whose messages still count, raised whenever an attempt may have begun before.
-    `changes`: sentences on what the step did outside, or in a plan would do. `held_by`: the switch that holds it back,
-    `holds`: how often in a row it was.
+    `changes`: sentences on what the step did outside, or in a plan would do. `deferred_by`: the switch that defers
+    it, `deferrals`: how often in a row it did.
     """
 
     name: str
@@ -72,8 +74,8 @@ class StepRecord(NamedTuple):
     retryable: bool = False
     notes: Mapping[str, str] = MappingProxyType({})
     changes: tuple[str, ...] = ()
-    held_by: str | None = None
-    holds: int = 0
+    deferred_by: str | None = None
+    deferrals: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +119,12 @@ class Operation:
     @property
     def is_plan(self) -> bool:
         return self.mode is Mode.PLAN
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether an open step's last attempt failed, or its integration is not asked for a while. Not of a plan."""
+        troubled = any(step.is_open and step.reason not in (None, *OPERATORS_WISH) for step in self.steps)
+        return self.is_open and not self.is_plan and troubled
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from shared.db.documents import Document, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.expressions import (
     IN_PHASE,
-    IS_HELD,
+    IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
     Pipeline,
@@ -19,13 +19,14 @@ from shared.operations.expressions import (
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
+from shared.operations.problems import with_problems
 from shared.tenants.transitions import PRESSING
 
 #: of one step: it waits for the very first that becomes of it
 _UNTRIED: Document = {
     "$or": [
         {"$eq": ["$$step.status", StepStatus.RUNNING]},
-        {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_HELD}]},
+        {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_DEFERRED}]},
     ]
 }
 _IS_PRESSING: Document = {"$in": ["$action", sorted(PRESSING)]}
@@ -76,5 +77,6 @@ def derived(grace: float) -> Pipeline:
         steps_where({"$and": [is_next, IS_OPEN, {"$eq": ["$$step.phase", "$phase"]}]}, begin),
         steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
         next_look(),
+        with_problems(),
         {"$unset": "verdict"},
     ]

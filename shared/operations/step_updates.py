@@ -2,7 +2,7 @@
 
 A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
 count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
-finishedAt, reason, message, remedy, retryable, notes, changes; and what `holding` says.
+finishedAt, reason, message, remedy, retryable, notes, changes; and what `deferrals` says.
 The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
 `resentBy` says which look of a sweep sent it last; `leasedUntil`, on one that was stopped, how long its attempts may
 go on; `found`, until it is settled, what its steps found for the tenant's record.
@@ -16,6 +16,7 @@ from datetime import datetime
 from shared.db.documents import Document, seconds_from_now
 from shared.integrations.outcomes import Outcome, Result
 from shared.integrations.reasons import REASONS, Reason
+from shared.operations.deferrals import RELEASED, summarised
 from shared.operations.expressions import (
     IN_PHASE,
     IS_OPEN,
@@ -25,8 +26,8 @@ from shared.operations.expressions import (
     next_look,
     steps_where,
 )
-from shared.operations.holds import LET_GO, held_up
 from shared.operations.model import OperationStatus, StepStatus
+from shared.operations.problems import with_problems
 from shared.operations.stages import derived
 
 #: the longest a sent step may stay unclaimed before it is sent again, in seconds
@@ -37,7 +38,7 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
     """The step is taken: attempt counted and lease set before any work is done."""
     lease_end = seconds_from_now(lease_seconds)
     changes = {
-        **LET_GO,
+        **RELEASED,
         "status": StepStatus.RUNNING,
         "attempts": {"$add": ["$$step.attempts", 1]},
         "leaseToken": token,
@@ -45,7 +46,7 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
         "lookAt": lease_end,
         "startedAt": {"$ifNull": ["$$step.startedAt", "$$NOW"]},
     }
-    return [steps_where(named(step), changes), held_up(), next_look()]
+    return [steps_where(named(step), changes), summarised(), next_look(), with_problems()]
 
 
 def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipeline:
@@ -78,7 +79,7 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         # whoever ends after his operation was stopped comes too late: it may be settled, and its row is read no more
         known = {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}
         stages.append({"$set": {"found": {"$cond": [IS_RUNNING, known, "$found"]}}})
-    return [*stages, held_up(), *derived(grace)]
+    return [*stages, summarised(), *derived(grace)]
 
 
 def resent(grace: float) -> Pipeline:
@@ -99,6 +100,7 @@ def resent(grace: float) -> Pipeline:
         {"$set": {"dispatch": {"$add": ["$dispatch", 1]}}},
         steps_where({"$and": [IS_OPEN, IN_PHASE, overdue]}, changes),
         next_look(),
+        with_problems(),
     ]
 
 
@@ -120,7 +122,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
     """
     the_step = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": named(step)}}}
     fresh: Document = {
-        **LET_GO,
+        **RELEASED,
         "status": StepStatus.PENDING,
         "attempts": 0,
         "reason": None,
@@ -152,6 +154,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
         steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
         *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in waits.items()),
         next_look(),
+        with_problems(),
     ]
 
 
@@ -176,7 +179,8 @@ def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
     return [
         steps_where(IS_OPEN, changes),
         {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None, "leasedUntil": leased}},
-        held_up(),
+        summarised(),
+        with_problems(),
     ]
 
 

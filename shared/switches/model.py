@@ -1,4 +1,4 @@
-"""A switch holds steps back before they run: a breaker, which opens by itself, or a pause, which is an operator's."""
+"""Circuit breakers and pauses: what keeps steps from running, and what an attempt says about its integration."""
 
 from __future__ import annotations
 
@@ -11,32 +11,53 @@ from shared.integrations.outcomes import BREAKER_REASON, Outcome, Result, senten
 from shared.switches.pause import Pause
 from shared.tenants.transitions import INTEGRATIONS
 
-#: the switch that stops everything
+#: pauses every integration
 ALL = "all"
-#: the switch that stops all but plans, and all that begins by itself
+#: observe-only mode: nothing outside is changed; dry runs go on
 OBSERVE_ONLY = "observe-only"
-#: what an operator can pause by name
+#: names that an operator can pause
 SWITCHES = (*INTEGRATIONS, ALL)
 _TENANT = "tenant:"
 
-#: an upstream that asks for more patience than this is left alone by all, in seconds
-PATIENCE = 60.0
-#: and never for longer than this, whatever it asks for
-LONGEST_PATIENCE = 3600.0
+#: a Retry-After longer than this opens the breaker for every tenant, in seconds
+LONG_RETRY_AFTER = 60.0
+#: the breaker stays open no longer than this, whatever Retry-After says, in seconds
+LONGEST_RETRY_AFTER = 3600.0
 
-#: the upstream answered, and the answer was "not yet"
-_ANSWERED_LATER = frozenset({"not_ready", "throttled"})
-#: errors that say nothing of how the upstream is
-_SAYS_NOTHING = frozenset({"bug", "tls"})
+#: temporary faults with which a healthy integration answers
+_HEALTHY_REASONS = frozenset({"not_ready", "throttled", "vanished"})
+#: permanent faults that say nothing about the integration's health
+_NO_SIGNAL_REASONS = frozenset({"bug", "tls"})
+
+
+@dataclass(frozen=True)
+class TenantRef:
+    id: str
+    slug: str
+
+
+@dataclass(frozen=True)
+class FailingTenant:
+    """A tenant whose latest attempts found the integration unavailable.
+
+    `since`, `at`: first and latest such attempt. `is_isolated`: the integration has answered another tenant since the
+    failures began, so they are this tenant's own and count for no breaker.
+    """
+
+    tenant: TenantRef
+    reason: str
+    since: datetime
+    at: datetime
+    is_isolated: bool
 
 
 @dataclass(frozen=True)
 class Switch:
-    """One integration's, one tenant's or everything's, as last read.
+    """Breaker and pause of one integration, one tenant, or everything, as last read.
 
-    `open_until`: the breaker is open, and from then on one step may probe; None: it is closed. `cause`: a reason of the
-    catalogue, `detail` a sentence more. `failures`: attempts in a row that found the integration unavailable.
-    `resumed_at`: when the last pause ended.
+    `open_until`: while set, the breaker is open; from that time on one step may probe. `cause`: a reason of the
+    catalogue, `detail` one more sentence. `failures`: failed attempts in a row, but those of isolated tenants.
+    `resumed_at`: end of the last pause.
     """
 
     name: str
@@ -46,6 +67,7 @@ class Switch:
     cause: str | None = None
     detail: str = ""
     failures: int = 0
+    failing: tuple[FailingTenant, ...] = ()
     resumed_at: datetime | None = None
 
     @property
@@ -56,42 +78,47 @@ class Switch:
     def is_tenants(self) -> bool:
         return tenant_of_switch(self.name) is not None
 
+    def is_failing(self, tenant_id: str | None) -> bool:
+        return any(one.tenant.id == tenant_id for one in self.failing)
+
 
 @dataclass(frozen=True)
 class Span:
-    """How long a breaker stays open, in seconds: at first, and at most, as each failed probe doubles it."""
+    """How long a breaker stays open, in seconds: at first, and at most when failed probes have doubled it."""
 
     first: float
     longest: float
 
 
+#: a product may ban our address for good after a hundred refused sign-ins
+CREDENTIALS_SPAN = Span(60.0, 1800.0)
+
+
 def is_paused(seen: Mapping[str, Switch], integration: str) -> bool:
-    """Whether an operator has stopped all work with the integration, or all work."""
+    """Return whether an operator has paused the integration, or all of them."""
     return any(seen[name].pause is not None for name in (ALL, integration) if name in seen)
 
 
 def is_observing(seen: Mapping[str, Switch]) -> bool:
-    """Whether nothing may be changed outside."""
+    """Return whether observe-only mode is on."""
     switch = seen.get(OBSERVE_ONLY)
     return switch is not None and switch.pause is not None
 
 
 def observed_until(seen: Mapping[str, Switch]) -> datetime | None:
-    """When the last observing ended that has. What was recorded before may have gone on in a time that the record has
-    lost since, as it follows a restore."""
+    """Return when observe-only mode last ended.
+
+    It follows a restored backup, so operations recorded before that time may have run in a time that the record lost.
+    """
     switch = seen.get(OBSERVE_ONLY)
     return switch.resumed_at if switch is not None else None
 
 
-#: a product may ban an address for good for a hundred refused logins
-CREDENTIALS_SPAN = Span(60.0, 1800.0)
-
-
 @dataclass(frozen=True)
-class Hold:
-    """Why a step is not run now. `until`: the database's time; None: for `seconds` from now.
+class Deferral:
+    """Why a step waits without spending an attempt. `until`: the database's time; None: `seconds` from now.
 
-    `seconds` is also by how much steps that are held together are spread. `stops_deadline`: the wait is an operator's.
+    `seconds` also spreads steps that are deferred together. `stops_deadline`: the operation's deadline stands still.
     """
 
     switch: str
@@ -107,52 +134,52 @@ def tenant_switch(tenant_id: str) -> str:
 
 
 def tenant_of_switch(name: str) -> str | None:
-    """The tenant's id, None for a switch that is no tenant's."""
+    """Return the tenant's id, or None for a switch of something else."""
     return name.removeprefix(_TENANT) if name.startswith(_TENANT) else None
 
 
-def pause_hold(switch: Switch, pause: Pause, seconds: float) -> Hold:
-    """A step of what an operator has paused."""
-    message = sentence("paused", f"What is paused: {_called(switch.name)}. Why: {pause.reason}")
-    return Hold(switch.name, "paused", message, seconds, stops_deadline=True)
+def deferred_by_pause(switch: Switch, pause: Pause, seconds: float) -> Deferral:
+    message = sentence("paused", f"Paused: {_called(switch.name)}. Reason: {pause.reason}")
+    return Deferral(switch.name, "paused", message, seconds, stops_deadline=True)
 
 
-def observe_hold(pause: Pause, seconds: float) -> Hold:
-    """A step that would change something while the platform only observes."""
-    message = sentence("observe_only", f"Why: {pause.reason}")
-    return Hold(OBSERVE_ONLY, "observe_only", message, seconds, stops_deadline=True)
+def deferred_by_observe_only(pause: Pause, seconds: float) -> Deferral:
+    return Deferral(
+        OBSERVE_ONLY, "observe_only", sentence("observe_only", f"Reason: {pause.reason}"), seconds, stops_deadline=True
+    )
 
 
-def breaker_hold(switch: Switch, spread: float) -> Hold:
-    """A step of an integration that is left alone."""
+def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -> Deferral:
     cause = switch.cause or "unreachable"
-    message = f"{sentence(cause, switch.detail)} It is left alone for a while; then one step finds out how it is."
-    return Hold(switch.name, cause, message, spread, until=switch.open_until)
+    message = f"{sentence(cause, switch.detail)} The circuit breaker is open; a probe decides when steps run again."
+    return Deferral(switch.name, cause, message, spread, until=until)
 
 
-class Evidence(StrEnum):
-    """What an attempt tells of its integration."""
+class HealthSignal(StrEnum):
+    """What an attempt says about its integration."""
 
-    ANSWERS = "answers"
-    FAILS = "fails"
-    #: it asked to be left alone for long
-    ASKS = "asks"
-    #: it knows us no more
-    REFUSES = "refuses"
-    NOTHING = "nothing"
+    HEALTHY = "healthy"
+    FAILING = "failing"
+    #: it asked for a long wait
+    BACK_OFF = "back-off"
+    CREDENTIALS_REFUSED = "credentials-refused"
+    NONE = "none"
 
 
-def evidence(outcome: Outcome) -> Evidence:
-    """Refusals are answers. So are "not yet" and a short "slow down": no breaker is needed where manners will do."""
+def health_signal(outcome: Outcome) -> HealthSignal:
+    """Read an attempt's outcome as a health signal.
+
+    A permanent fault about a tenant's own name, domain, quota or object is an answer, so the integration is healthy.
+    """
     if outcome.reason == BREAKER_REASON:
-        return Evidence.REFUSES
+        return HealthSignal.CREDENTIALS_REFUSED
     if outcome.result is Result.RETRY:
-        if (outcome.wait or 0.0) > PATIENCE:
-            return Evidence.ASKS
-        return Evidence.ANSWERS if outcome.reason in _ANSWERED_LATER else Evidence.FAILS
-    if outcome.result is Result.SKIPPED or outcome.reason in _SAYS_NOTHING:
-        return Evidence.NOTHING
-    return Evidence.ANSWERS
+        if (outcome.wait or 0.0) > LONG_RETRY_AFTER:
+            return HealthSignal.BACK_OFF
+        return HealthSignal.HEALTHY if outcome.reason in _HEALTHY_REASONS else HealthSignal.FAILING
+    if outcome.result is Result.SKIPPED or outcome.reason in _NO_SIGNAL_REASONS:
+        return HealthSignal.NONE
+    return HealthSignal.HEALTHY
 
 
 def _called(name: str) -> str:

@@ -1,6 +1,6 @@
-"""The `switches` collection: breakers and pauses, one row for each integration, paused tenant, or everything.
+"""The `switches` collection: breakers and pauses, one document for each integration, paused tenant, or everything.
 
-All workers share them. Rows are few, so each process reads all of them at once, and no more often than it must.
+All workers share them. There are few documents, so a process reads all of them at once and trusts that for a second.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, our_errors, present, seconds_from_now
-from shared.switches.model import Span, Switch, tenant_of_switch
+from shared.switches import breaker_updates as updates
+from shared.switches.breaker_updates import IS_OPEN
+from shared.switches.model import FailingTenant, Span, Switch, TenantRef, tenant_of_switch
 from shared.switches.pause import Pause
 
-#: how long a process believes what it last read, in seconds: a pause takes hold everywhere within this
+#: how long a process trusts its last read, in seconds: a pause takes effect everywhere within this time
 TRUST = 1.0
-
-_IS_OPEN: Document = {"$ne": [{"$ifNull": ["$openUntil", None]}, None]}
 
 
 class Switches:
@@ -28,85 +28,106 @@ class Switches:
         self._seen: tuple[float, Mapping[str, Switch]] | None = None
 
     def seen(self) -> Mapping[str, Switch]:
-        """Every switch that was ever used, by name, as it was a second ago at most."""
+        """Return every switch ever used, by name, at most a second old."""
         known = self._seen
         if known is None or time.monotonic() - known[0] > TRUST:
             known = self._seen = (time.monotonic(), self.all())
         return known[1]
 
     def all(self, within: float | None = None) -> dict[str, Switch]:
-        """The same as it is now. `within`: seconds this may take, if less than usual."""
+        """Return every switch as it is now. `within`: seconds this may take, if less than usual."""
         with our_errors(), pymongo.timeout(within):
             return {row["_id"]: _switch(row) for row in self._rows.find()}
 
     def find(self, name: str, session: Transaction | None = None) -> Switch:
-        """One of them as it is now, used or not."""
+        """Return one switch as it is now, used or not."""
         with our_errors():
             row = self._rows.find_one({"_id": name}, session=session)
         return _switch(row) if row else Switch(name)
 
     def stopped(self) -> list[str]:
-        """Names of those that hold steps back now, breakers that wait for a probe among them."""
+        """Return names of switches that defer steps now, breakers that wait for a probe among them."""
         return [name for name, one in self.all().items() if one.pause is not None or one.is_open]
 
     # -- breakers
 
-    def fail(self, name: str, cause: str, detail: str, limit: int, span: Span, *, is_probe: bool = False) -> Switch:
-        """Count an attempt that failed; the `limit`th in a row opens the breaker, as does a failed probe.
+    def fail(
+        self,
+        name: str,
+        tenant: TenantRef | None,
+        cause: str,
+        detail: str,
+        limit: int,
+        span: Span,
+        *,
+        is_probe: bool = False,
+    ) -> Switch:
+        """Record a failed attempt. The breaker opens when `limit` different tenants fail in a row, or a probe fails.
 
-        What comes in from attempts that began before it opened changes nothing.
+        Attempts that began before it opened change nothing.
         """
-        trips: Document = {"$and": [{"$not": _IS_OPEN}, {"$gte": ["$failures", limit]}]}
-        count = {"failures": {"$add": [{"$ifNull": ["$failures", 0]}, 1]}}
-        opened = _opened(cause, detail, _span_end(span))
-        return self._write(name, [{"$set": count}, _when({"$or": [is_probe, trips]}, opened)])
+        return self._write(name, updates.failed(tenant, cause, detail, limit, span, is_probe=is_probe))
+
+    def refuse_credentials(
+        self, name: str, detail: str, span: Span, fingerprint: str | None, *, is_probe: bool = False
+    ) -> Switch:
+        """Open the breaker at once. `fingerprint`: of the credentials that were refused."""
+        return self._write(name, updates.credentials_refused(detail, span, fingerprint, is_probe=is_probe))
 
     def open(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
-        """Leave the integration alone for so long, as it asked us to; never for less than was known before."""
-        until = {"$max": ["$openUntil", seconds_from_now(seconds)]}
-        opened = _opened(cause, detail, until)
-        # many are asked so at once, by attempts that began together: that is one opening
-        openings = {"$cond": [_IS_OPEN, "$openings", opened["openings"]]}
-        return self._write(name, [{"$set": opened | {"openings": openings}}])
+        """Open the breaker for the time the integration asked for; never shorten the time it is open already."""
+        return self._write(name, updates.backed_off(cause, detail, seconds))
 
-    def probe(self, name: str, seconds: float) -> bool:
-        """Whether the caller may find out how the integration is: one at a time, each has `seconds` for it."""
+    def probe(self, name: str, seconds: float, tenant_id: str | None = None, grace: float = 0.0) -> bool:
+        """Return whether the caller may probe: one at a time, each within `seconds`.
+
+        A tenant whose own attempts failed gets the probe only `grace` seconds later, so that another tenant's step
+        comes first.
+        """
+        waits = {"$cond": [{"$in": [tenant_id, updates.FAILING_IDS]}, round(grace * 1000), 0]}
+        due = {"$lte": [{"$add": ["$openUntil", waits]}, "$$NOW"]}
         with our_errors():
             done = self._rows.update_one(
-                {"_id": name, "openUntil": {"$ne": None}, "$expr": {"$lte": ["$openUntil", "$$NOW"]}},
+                {"_id": name, "openUntil": {"$ne": None}, "$expr": due},
                 [{"$set": {"openUntil": seconds_from_now(seconds)}}],
             )
         return self._changed(done.modified_count)
 
-    def give_back(self, name: str) -> bool:
-        """A probe that came to nothing: the next step may."""
+    def return_probe(self, name: str) -> bool:
+        """Let the next step probe: this probe was not used."""
         with our_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
-    def close(self, name: str, *, is_probe: bool) -> bool:
-        """The integration answers. Whether anything was held against it.
-
-        Once it is open, only a probe's answer counts: what began before may end well after.
-        """
-        against = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None, "failures": {"$gt": 0}}
-        cleared = {"openUntil": None, "openedAt": None, "cause": None, "failures": 0, "openings": 0}
+    def probe_with(self, name: str, fingerprint: str) -> bool:
+        """Let the next step probe when the breaker is open for credentials other than these."""
+        condition = {"_id": name, "openUntil": {"$ne": None}, "refused": {"$nin": [None, fingerprint]}}
         with our_errors():
-            done = self._rows.update_one({"_id": name, **against}, {"$set": cleared})
+            done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
+        return self._changed(done.modified_count)
+
+    def close(self, name: str, tenant: TenantRef | None = None, *, is_probe: bool) -> bool:
+        """Record that the integration answered; return whether anything was held against it.
+
+        An open breaker is closed only by a probe: other attempts may have begun before it opened.
+        """
+        against: Document = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None}
+        with our_errors():
+            done = self._rows.update_one({"_id": name, **against}, updates.answered(tenant))
         return self._changed(done.modified_count)
 
     # -- pauses
 
     def pause(self, name: str, reason: str, by: str | None, session: Transaction) -> Switch:
-        """Let no step begin. Paused already: the new reason counts, from when it was paused first."""
+        """Pause. When already paused, the new reason counts, since the first pause."""
         since = {"$ifNull": ["$pause.since", "$$NOW"]}
         pause = {"reason": {"$literal": reason}, "by": by, "since": since}
         return self._write(name, [{"$set": {"pause": pause}}], session)
 
     def resume(self, name: str, session: Transaction) -> Switch | None:
-        """Let steps begin. An open breaker may be probed at once. None: nothing was known of this switch."""
-        change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [_IS_OPEN, "$$NOW", None]}}
+        """End a pause; an open breaker may be probed at once. Return None for a switch that was never used."""
+        change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [IS_OPEN, "$$NOW", None]}}
         row = self._rows.find_one_and_update(
             {"_id": name}, [{"$set": change}], return_document=ReturnDocument.AFTER, session=session
         )
@@ -128,27 +149,6 @@ class Switches:
         return rows > 0
 
 
-def _opened(cause: str, detail: str, until: Document) -> Document:
-    return {
-        "openUntil": until,
-        "openedAt": {"$ifNull": ["$openedAt", "$$NOW"]},
-        "openings": {"$add": [{"$ifNull": ["$openings", 0]}, 1]},
-        "cause": {"$literal": cause},
-        "detail": {"$literal": detail},
-    }
-
-
-def _span_end(span: Span) -> Document:
-    doubled = {"$multiply": [round(span.first * 1000), {"$pow": [2, {"$ifNull": ["$openings", 0]}]}]}
-    return {"$add": ["$$NOW", {"$toLong": {"$min": [round(span.longest * 1000), doubled]}}]}
-
-
-def _when(condition: Document, fields: Document) -> Document:
-    """Set these fields where the condition holds, else leave them as they are."""
-    kept = {name: {"$cond": [condition, value, {"$ifNull": [f"${name}", None]}]} for name, value in fields.items()}
-    return {"$set": kept}
-
-
 def _switch(row: Document) -> Switch:
     pause = row.get("pause")
     return Switch(
@@ -159,5 +159,16 @@ def _switch(row: Document) -> Switch:
         cause=row.get("cause"),
         detail=row.get("detail") or "",
         failures=row.get("failures", 0),
+        failing=tuple(map(_failing, row.get("failing") or ())),
         resumed_at=row.get("resumedAt"),
+    )
+
+
+def _failing(row: Document) -> FailingTenant:
+    return FailingTenant(
+        tenant=TenantRef(row["tenantId"], row["slug"]),
+        reason=row["reason"],
+        since=row["since"],
+        at=row["at"],
+        is_isolated=row["isolated"],
     )

@@ -48,13 +48,21 @@ def tenant_of(row: Document) -> Tenant:
         version=row["version"],
         created_at=row["createdAt"],
         updated_at=row["updatedAt"],
-        owner=Owner(row["owner"]["email"], row["owner"]["name"]) if row.get("owner") else None,
+        owner=_owner(row.get("owner")),
         suspend_reason=row.get("suspendReason"),
         purge_after=row.get("purgeAfter"),
         purged_at=row.get("purgedAt"),
         drift=_drift(row.get("drift")),
         pause=_pause(row.get("pause")),
     )
+
+
+def _owner(document: Document | None) -> Owner | None:
+    return Owner(document["email"], document["name"], document.get("invitations", 1)) if document else None
+
+
+def owner_document(owner: Owner | None) -> Document | None:
+    return {"email": owner.email, "name": owner.name, "invitations": owner.invitations} if owner else None
 
 
 def _drift(document: Document | None) -> Drift | None:

@@ -346,5 +346,5 @@ def test_the_description_names_the_catalogue_of_this_service(
     make_settings: Callable[..., Settings], issuer: Issuer, serve: Serve
 ) -> None:
     url = serve(make_settings(plans={"solo": {}, "team": {}}))
-    body = Client(url, None)("GET", "/openapi.json").json()["components"]["schemas"]["NewTenantBody"]
+    body = Client(url, None)("GET", "/openapi.json").json()["components"]["schemas"]["CreateTenantRequest"]
     assert body["properties"]["plan"]["anyOf"][0]["enum"] == ["solo", "team"]

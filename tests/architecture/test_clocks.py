@@ -11,9 +11,8 @@ WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.
 #: file: why it may read its own clock
 MAY: Mapping[str, str] = {
     "api/auth/tokens.py": "an issuer says by the wall clock how long a token is good",
-    "api/routes/stripe_webhook.py": "a signature of Stripe's is good for some minutes",
+    "api/routes/webhooks/stripe.py": "a signature of Stripe's is good for some minutes",
     "worker/http/json_client.py": "a date to wait for, from an answer that does not tell its own time",
-    "worker/http/client_credentials.py": "when its own token is to be renewed, by the clock it was noted by",
     "worker/integrations/stripe/client.py": "which customers a search may not show yet; a key keeps a second one away",
     "worker/jobs/webhook_delivery/attempt.py": "when a message was signed, for its receiver to check",
 }

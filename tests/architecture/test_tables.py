@@ -88,7 +88,7 @@ def test_no_task_is_given_retry_options_that_do_nothing_without_autoretry_for() 
 
 
 def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
-    for path, text in sources("api", "worker", "shared", "sandbox", "tools", "platformctl", "tests"):
+    for path, text in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl", "tests"):
         if text.strip():
             assert ast.get_docstring(ast.parse(text)), path
 
@@ -96,7 +96,9 @@ def test_every_file_opens_with_a_line_that_says_what_it_is() -> None:
 def test_no_module_has_a_name_that_says_nothing() -> None:
     hollow = {"utils", "helpers", "common", "base", "manager", "misc"}
     assert not [
-        path for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "platformctl") if path.stem in hollow
+        path
+        for path, _ in sources("api", "worker", "shared", "sandbox", "tools", "client", "platformctl")
+        if path.stem in hollow
     ]
 
 

@@ -56,8 +56,8 @@ def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_anot
 
 
 def test_a_request_that_is_still_under_way_is_waited_for(server: StripeStandIn) -> None:
-    impatient = connect(KEY, url=server.url, call_seconds=0.3)
-    fault(server, kind="slow", delay=1.0, count=1)
+    impatient = connect(KEY, url=server.url, call_seconds=0.6)
+    fault(server, kind="slow", delay=2.0, count=1)
     with pytest.raises(Unavailable, match="timeout"):
         impatient.create_customer(TENANT_ID, key="one")
     with pytest.raises(Unavailable, match="not_ready") as caught:

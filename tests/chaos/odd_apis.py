@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from api.app import create_app
+from api.server.bridge import Bridge
 from shared.config.settings import read_settings
 from shared.messaging.chord_messages import Letter
 from shared.operations.dispatcher import Dispatcher
@@ -22,4 +23,4 @@ def _die_while_posting(self: Dispatcher, letters: Sequence[Letter]) -> None:
 
 # this process is the odd one, so its own class may be changed
 Dispatcher._post = _die_while_posting  # type: ignore[method-assign]
-app = create_app(read_settings())
+asgi = Bridge(create_app(read_settings()), threads=2)

@@ -20,8 +20,7 @@ from tests.path.conftest import Platform
 def odd_api(platform: Platform, when: str) -> str:
     """The URL of an API that dies `when` it sends."""
     port = free_port()
-    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command = [sys.executable, "-m", *granian, "--blocking-threads", "2", "tests.chaos.odd_apis:app"]
+    command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.chaos.odd_apis:asgi"]
     platform._spawn(command, platform._folder / f"{when}.log", {"ODD_API": when})
     return f"http://127.0.0.1:{port}"
 

@@ -32,7 +32,7 @@ def test_with_operations_in_every_state_a_broker_that_forgets_hangs_and_dies_los
     fragile.start_worker()
     fragile.start_sweep()
     fragile.create("held")
-    until(lambda: step_of(fragile, "held", "ocis")[0] is StepStatus.PENDING and fragile.store.holds.any())
+    until(lambda: step_of(fragile, "held", "ocis")[0] is StepStatus.PENDING and fragile.store.deferrals.any())
     fault(fragile.stalwart, kind="status", status=503)
     fault(fragile.authentik, kind="latency", delay=0.5)
     fragile.create("retried")

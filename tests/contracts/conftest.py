@@ -16,6 +16,7 @@ from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made,
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.ocis_objects import Spaces
 from tests.contracts.real_or_stand_in import Server, real_server, unique
+from tests.contracts.smtp_calls import Mail
 
 TOKEN = "contract"
 
@@ -77,14 +78,36 @@ def new_application(made: Made) -> Make:
 
 
 @pytest.fixture(scope="module")
-def stalwart_api() -> Iterator[Server]:
-    """A system administrator's way in."""
-    real = real_server("STALWART")
-    if real is not None:
-        yield real
+def stalwart_simulator() -> Iterator[StalwartStandIn | None]:
+    """The simulator, unless a real server is named."""
+    if real_server("STALWART") is not None:
+        yield None
         return
-    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as stand_in:
-        yield Server(stand_in.url, token="API_contract")
+    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as simulator:
+        assert isinstance(simulator, StalwartStandIn)
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def stalwart_api(stalwart_simulator: StalwartStandIn | None) -> Server:
+    """Stalwart, called as a system administrator."""
+    real = real_server("STALWART")
+    if real is not None or stalwart_simulator is None:
+        assert real is not None
+        return real
+    return Server(stalwart_simulator.url, token="API_contract")
+
+
+@pytest.fixture(scope="module")
+def stalwart_smtp(stalwart_simulator: StalwartStandIn | None) -> Mail:
+    """Stalwart's SMTP. A real server's is STALWART_TEST_SMTP, and STALWART_TEST_SUBMISSION to sign in (host:port)."""
+    if stalwart_simulator is not None:
+        address = stalwart_simulator.smtp_url.removeprefix("smtp://")
+        return Mail(address, address)
+    given = [os.environ.get(f"STALWART_TEST_{name}") for name in ("SMTP", "SUBMISSION")]
+    if given[0] is None:
+        pytest.skip("STALWART_TEST_SMTP is not set")
+    return Mail(given[0], given[1])
 
 
 @pytest.fixture

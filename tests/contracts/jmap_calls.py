@@ -1,4 +1,4 @@
-"""What the contract tests of Stalwart share: JMAP calls in few words, and objects that are taken away again."""
+"""Make JMAP calls for the contract tests of Stalwart, and remove the objects that they create."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import requests
 
 from tests.contracts.real_or_stand_in import Server, unique
 
+#: a password that the server accepts
+STRONG = "correct-Horse7-battery-Staple"
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
 
 
+def password(secret: str) -> dict[str, Any]:
+    return {"0": {"@type": "Password", "secret": secret}}
+
+
 class Jmap:
-    """Calls, and what they made, so that it can be taken away again."""
+    """JMAP calls of one caller, and the objects to remove at the end."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -23,7 +29,7 @@ class Jmap:
         return self.server("POST", "/jmap/", json=body)
 
     def __call__(self, *calls: list[Any]) -> Any:
-        """The arguments of the last method's answer."""
+        """Return the arguments of the last method's answer."""
         answer = self.send(*calls)
         assert answer.status_code == 200, answer.text
         return answer.json()["methodResponses"][-1][1]
@@ -37,12 +43,12 @@ class Jmap:
         return self.made(kind, answer["created"]["k"]["id"])
 
     def made(self, kind: str, id_: str) -> str:
-        """Take it away at the end."""
+        """Remove the object at the end."""
         self._made.append((kind, id_))
         return id_
 
     def refusal(self, kind: str, **fields: Any) -> Any:
-        """Why an object is not made."""
+        """Return the error of a create that is refused."""
         answer = self.set(kind, create={"k": fields})
         assert "notCreated" in answer, answer
         return answer["notCreated"]["k"]
@@ -52,18 +58,37 @@ class Jmap:
         return found
 
     def change(self, kind: str, id_: str, **patch: Any) -> Any:
-        """None when it is changed, else why not; in names, `__` stands for the pointer's slash."""
+        """Update an object; returns None or the error. In names, `__` stands for the slash of a pointer."""
         answer = self.set(kind, update={id_: {name.replace("__", "/"): value for name, value in patch.items()}})
         return answer["updated"][id_] if "updated" in answer else answer["notUpdated"][id_]
 
     def destroy(self, kind: str, id_: str) -> Any:
-        """None when it is gone now, else why not."""
+        """Destroy an object; returns None or the error."""
         answer = self.set(kind, destroy=[id_])
         return None if answer.get("destroyed") == [id_] else answer["notDestroyed"][id_]
 
     def domain(self, **fields: Any) -> tuple[str, str]:
         name = f"{unique('contract')}.test"
         return name, self.create("Domain", name=name, **{"dkimManagement": {"@type": "Manual"}, **fields})
+
+    def user(self, domain: str, name: str = "anna", **fields: Any) -> str:
+        return self.create("Account", **{"@type": "User", "name": name, "domainId": domain, **fields})
+
+    def key(self, **permissions: Any) -> tuple[str, str]:
+        """Create an API key of an administrator's account of its own; returns the account and the secret."""
+        name, domain = self.domain()
+        roles = {"@type": "Admin"}
+        account = self.user(domain, "keeper", credentials=password(STRONG), roles=roles)
+        keeper = Jmap(self.server.caller(basic=(f"keeper@{name}", STRONG)))
+        body = {"description": "contract", "permissions": permissions or {"@type": "Inherit"}}
+        answer = keeper.set("ApiKey", create={"k": body})
+        assert "created" in answer, answer
+        return account, answer["created"]["k"]["secret"]
+
+    def act(self, kind: str) -> None:
+        """Carry out an action of the server, such as a reload."""
+        answer = self.set("Action", create={"k": {"@type": kind}})
+        assert "created" in answer, answer
 
     def ids(self, kind: str, **conditions: Any) -> list[str]:
         found: list[str] = self([f"x:{kind}/query", {"filter": conditions}])["ids"]

@@ -1,4 +1,4 @@
-"""What each object of Stalwart 0.16 has, written down once more and apart from the stand-in, which is held to it.
+"""Tables of the properties of Stalwart 0.16, apart from the simulator, which is checked against them.
 
 A line: a name, then `required`, `server-set`, or the default as JSON. A variant says what it has beyond its kind.
 """

@@ -1,4 +1,4 @@
-"""What our client relies on in how Stalwart's management speaks, and its traps.
+"""Check the transport and the methods of Stalwart's management: what the client relies on, and the traps.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import requests
 
 from tests.contracts.jmap_calls import USING, Jmap
 from tests.contracts.real_or_stand_in import Server, unique
 
 
 def test_a_session_without_credentials_is_a_200_for_nobody(stalwart_api: Server) -> None:
-    answer = requests.get(f"{stalwart_api.url}/jmap/session", timeout=30)
+    answer = stalwart_api.caller()("GET", "/jmap/session")
     assert (answer.status_code, answer.json()["accounts"], answer.json()["username"]) == (200, {}, "")
 
 
@@ -30,6 +29,16 @@ def test_the_management_capability_stands_in_the_account_only(stalwart_api: Serv
     assert "urn:stalwart:jmap" not in session["capabilities"]
     (account,) = session["accounts"].values()
     assert "urn:stalwart:jmap" in account["accountCapabilities"]
+
+
+def test_the_session_of_a_key_names_the_account_that_the_key_belongs_to(jmap: Jmap) -> None:
+    """Seen: "The account that our key belongs to is `primaryAccounts["urn:stalwart:jmap"]` of the session."
+
+    Seen too: bootstrap gives an administrator, and `x:ApiKey/set` called as that account makes the key.
+    """
+    account, secret = jmap.key()
+    session = jmap.server.caller(token=secret)("GET", "/jmap/session").json()
+    assert session["primaryAccounts"]["urn:stalwart:jmap"] == account
 
 
 def test_the_account_tells_its_edition_and_permissions(stalwart_api: Server) -> None:
@@ -49,8 +58,7 @@ def test_what_is_not_jmap_is_refused_by_http(jmap: Jmap) -> None:
 
 
 def test_bad_credentials_are_a_401_with_two_challenges(stalwart_api: Server) -> None:
-    body, headers = {"using": USING, "methodCalls": []}, {"Authorization": "Bearer no"}
-    answer = requests.post(f"{stalwart_api.url}/jmap/", json=body, headers=headers, timeout=30)
+    answer = stalwart_api.caller(token="no")("POST", "/jmap/", json={"using": USING, "methodCalls": []})
     assert answer.status_code == 401
     assert "Basic" in answer.headers["WWW-Authenticate"]
     assert "Bearer" in answer.headers["WWW-Authenticate"]
@@ -100,6 +108,15 @@ def test_an_id_that_does_not_parse_is_in_no_list_of_the_answer(jmap: Jmap) -> No
     assert not {"updated", "notUpdated", "destroyed", "notDestroyed"} & set(answer)
 
 
+def test_a_creation_reference_in_a_destroy_is_dropped_silently(jmap: Jmap) -> None:
+    """Seen: `destroy:["#k"]` (creation reference) is dropped silently."""
+    name = f"{unique('contract')}.test"
+    answer = jmap.set("Domain", create={"k": {"name": name, "dkimManagement": {"@type": "Manual"}}}, destroy=["#k"])
+    jmap.made("Domain", answer["created"]["k"]["id"])
+    assert not {"destroyed", "notDestroyed"} & set(answer)
+    assert jmap.ids("Domain", name=name) == [answer["created"]["k"]["id"]]
+
+
 def test_an_unknown_id_is_not_found(jmap: Jmap) -> None:
     answer = jmap.set("Domain", update={"zzzzzz": {"description": "x"}}, destroy=["zzzzzy"])
     assert answer["notUpdated"]["zzzzzz"]["type"] == answer["notDestroyed"]["zzzzzy"]["type"] == "notFound"
@@ -111,12 +128,14 @@ def test_an_unknown_id_is_not_found(jmap: Jmap) -> None:
         ({"name": "acme.test", "id": "b"}, "invalidPatch"),
         ({"name": "acme.test", "nothing": 1}, "invalidPatch"),
         ({"name": "acme.test", "createdAt": "2026-01-01T00:00:00Z"}, "invalidPatch"),
-        ({"name": "acme.test", "description": ""}, "validationFailed"),
+        ({"name": "acme.test", "description": ""}, "invalidPatch"),
+        ({"name": "acme.test", "memberTenantId": ""}, "invalidForeignKey"),
         ({"description": "x"}, "validationFailed"),
         ({"name": "acme.test", "dkimManagement": {}}, "invalidPatch"),
     ],
 )
 def test_a_bad_object_is_refused_by_kind(jmap: Jmap, fields: dict[str, Any], expected: str) -> None:
+    """Seen: `""` for a nullable text is `invalidPatch` "Invalid value for property."; for an id `invalidForeignKey`."""
     fields = fields | ({"name": f"{unique('bad')}.test"} if "name" in fields else {})
     assert jmap.set("Domain", create={"k": fields})["notCreated"]["k"]["type"] == expected
 
@@ -169,6 +188,14 @@ def test_an_unknown_property_gives_all_of_them_and_a_known_one_only_itself(jmap:
     assert set(jmap.get("Domain", domain, "nothing", "name")) == {"id", "name"}
 
 
+def test_the_type_comes_back_only_when_it_is_asked_for(jmap: Jmap) -> None:
+    """Seen: with `properties` named, `@type` comes only when asked for by name."""
+    account = jmap.user(jmap.domain()[1])
+    assert "@type" not in jmap.get("Account", account, "name")
+    assert jmap.get("Account", account, "name", "@type")["@type"] == "User"
+    assert jmap.get("Account", account)["@type"] == "User"
+
+
 def test_a_query_gives_the_newest_first_and_counts_when_asked(jmap: Jmap) -> None:
     tenant = jmap.create("Tenant", name=unique("tenant"))
     domains = [jmap.domain(memberTenantId=tenant)[1] for _ in range(3)]
@@ -206,5 +233,15 @@ def test_settings_are_one_object_and_an_action_is_never_found(jmap: Jmap) -> Non
     assert jmap.get("SystemSettings", "singleton", "defaultHostname")["defaultHostname"]
     assert jmap.destroy("SystemSettings", "singleton")["type"] == "singleton"
     assert jmap(["x:SystemSettings/query", {}])["type"] == "unknownMethod"
-    done = jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})["created"]["k"]["id"]
+    done = jmap.set("Action", create={"k": {"@type": "ReloadLookupStores"}})["created"]["k"]["id"]
     assert jmap(["x:Action/get", {"ids": [done]}])["list"] == []
+
+
+def test_a_reload_of_settings_succeeds_or_names_the_object_that_does_not_build(jmap: Jmap) -> None:
+    """Seen: ReloadSettings is `notCreated validationFailed` naming another object (SpamPyzor) when a setting does
+    not build.
+    """
+    answer = jmap.set("Action", create={"k": {"@type": "ReloadSettings"}})
+    if "created" not in answer:
+        assert answer["notCreated"]["k"]["type"] == "validationFailed"
+        assert answer["notCreated"]["k"]["objectId"]["object"] != "Action"

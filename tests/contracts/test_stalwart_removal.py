@@ -1,4 +1,4 @@
-"""What we rely on when a tenant's mail is taken away: what blocks what, and in which order it goes.
+"""Check the removal of a tenant's mail: what blocks what, and the order.
 
 Against a real server (0.16, not in recovery mode): set STALWART_TEST_URL and STALWART_TEST_TOKEN, or
 STALWART_TEST_USERNAME and STALWART_TEST_PASSWORD, of a system administrator.
@@ -25,7 +25,7 @@ def test_a_domain_goes_only_when_nothing_refers_to_it_and_goes_once(jmap: Jmap) 
 
 
 def linked(jmap: Jmap, kind: str, id_: str) -> list[tuple[str, str]]:
-    """What keeps an object from being destroyed, as (type, id)."""
+    """List what keeps an object from being destroyed, as (type, id)."""
     error = jmap.destroy(kind, id_)
     assert (error["type"], error["objectId"]) == ("objectIsLinked", {"object": kind, "id": id_})
     return sorted((one["object"], one["id"]) for one in error["linkedObjects"])

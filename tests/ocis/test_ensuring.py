@@ -151,9 +151,10 @@ def test_a_front_proxy_that_answers_404_itself_is_not_taken_for_the_absence_of_t
 ) -> None:
     ensure_files(work("ocis"), files)
     for body, kind in (("404 page not found", "text/plain"), ("<html>404</html>", "text/html")):
-        fault(ocis, kind="status", status=404, body=body, content_type=kind, count=1)
+        fault(ocis, kind="status", status=404, body=body, content_type=kind)
         with pytest.raises(Unavailable):
             ensure_files(work("ocis"), files)
+        ocis.faults.clear()
     fault(ocis, kind="proxy_page")
     with pytest.raises(Unavailable):
         ensure_files(work("ocis", is_first=True), files)

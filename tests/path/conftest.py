@@ -89,9 +89,8 @@ class Platform:
     def start_api(self, host: str = "127.0.0.1") -> str:
         """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
         port = free_port()
-        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
         log = self._folder / f"api-{len(self._running)}.log"
-        self._spawn([*granian, "--workers", "1", "--blocking-threads", "16", "api.main:app"], log)
+        self._spawn([sys.executable, "-m", "api", "--host", host, "--port", str(port)], log, {"REQUEST_THREADS": "16"})
         return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:

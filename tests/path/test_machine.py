@@ -90,7 +90,7 @@ def test_an_upstream_that_fails_for_all_is_left_alone_and_taken_up_again_by_a_pr
     for slug in slugs():
         platform.create(slug)
     until(lambda: platform.store.switches.all().get("ocis") and platform.store.switches.all()["ocis"].is_open)
-    until(lambda: platform.store.holds.any())
+    until(lambda: platform.store.deferrals.any())
     clear(platform.ocis)
     for slug in slugs():
         assert platform.settled(slug).tenant.status is Status.ACTIVE

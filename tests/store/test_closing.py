@@ -15,7 +15,7 @@ from shared.operations.model import Operation, OperationStatus
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
-from shared.switches.model import Hold
+from shared.switches.model import Deferral
 
 LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
 Create = Callable[..., TenantView]
@@ -73,8 +73,8 @@ def test_the_other_doors_close_when_people_could_not_be_let_out(
 
 
 def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Store, closing: Operation) -> None:
-    hold = Hold("authentik", "unreachable", "Authentik is away.", 30.0)
-    after = store.holds.hold(closing.id, "access", 1, hold)
+    hold = Deferral("authentik", "unreachable", "Authentik is away.", 30.0)
+    after = store.deferrals.defer(closing.id, "access", 1, hold)
     assert after is not None
     assert names(after) == ["stalwart", "ocis"]
     attempt(store, after, "stalwart", ok())

@@ -9,7 +9,7 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from api.schemas.tenants import written
+from api.schemas.tenants.tenants import written
 from shared.application.services import ControlPlane, open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings

@@ -1,4 +1,4 @@
-"""The access step: who is taken out of a tenant's group is out, and forgotten only when they are in again."""
+"""Test the access step: members who are taken out are out, and are forgotten only when they are in again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from shared.integrations.outcomes import Refused, Result, Unavailable
-from shared.tenants.model import Owner
 from tests.stand_ins import API_TOKEN, Saved, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
@@ -47,10 +46,10 @@ def test_members_are_taken_out_and_let_in_again(identity: Authentik, work: Erran
     assert members(identity, saved) == {ann}
 
 
-def test_members_that_our_account_may_not_see_are_not_said_to_be_out(
+def test_members_that_our_account_may_not_see_are_not_reported_as_out(
     authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
-    # taking out whom our account may not see is answered as if there were no such person
+    # Authentik answers as if a person whom our account may not see did not exist
     authentik.limit_token(BLIND)
     with pytest.raises(Refused, match="missing_permission"):
         close_access(work("authentik"), identity)
@@ -77,14 +76,6 @@ def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
     authentik.directory.delete_user(authentik.directory.users[ann])
     assert ensure_access(work("authentik"), identity).result is Result.OK
     assert members(identity, saved) == {bob}
-
-
-def test_an_owner_whose_address_is_too_long_for_a_user_of_authentik_is_refused_at_once(
-    identity: Authentik, work: Errand, ann: int
-) -> None:
-    owner = Owner(f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "Olga")
-    with pytest.raises(Refused, match="invalid"):
-        ensure_access(work("authentik", owner=owner), identity)
 
 
 def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
@@ -126,3 +117,57 @@ def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_an
     assert members(identity, saved) == set()
     ensure_access(work("authentik"), identity)
     assert members(identity, saved) == people
+
+
+def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    own = authentik.directory.users_by_name["akadmin"].pk
+    authentik.directory.groups[saved["authentikGroupId"]].users.add(own)
+    for _ in range(2):
+        assert close_access(work("authentik"), identity).notes["members"] == "1 held"
+        assert members(identity, saved) == {own}
+    ensure_access(work("authentik"), identity)
+    assert members(identity, saved) == {own, ann}
+
+
+def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    directory, group = authentik.directory, saved["authentikGroupId"]
+    bob = directory.add_user({"username": "bob"})
+    parent = directory.add_group({"name": "their-parent"})
+    child = directory.add_group({"name": "their-team", "parents": [parent.pk, group], "users": [bob.pk]})
+    assert "tenant-acme" in {one.name for one in directory.all_groups_of(bob).values()}
+    assert close_access(work("authentik"), identity).notes["childGroups"] == "1 held"
+    assert "tenant-acme" not in {one.name for one in directory.all_groups_of(bob).values()}
+    assert (child.parents, child.users) == ([parent.pk], {bob.pk})
+    close_access(work("authentik"), identity)
+    ensure_group(work("authentik"), identity)
+    ensure_access(work("authentik"), identity)
+    assert set(child.parents) == {parent.pk, group}
+    assert members(identity, saved) == {ann}
+    assert directory.groups[group].attributes["dezky"].keys() & {"heldMembers", "heldChildren"} == set()
+
+
+def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
+    close_access(work("authentik"), identity)
+    authentik.directory.delete_group(child)
+    assert ensure_access(work("authentik"), identity).result is Result.OK
+    assert members(identity, saved) == {ann}
+
+
+def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_member_in(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+) -> None:
+    child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
+    fault(authentik, kind="status", status=400, method="PATCH", path=child.pk)
+    with pytest.raises(Refused, match="invalid"):
+        close_access(work("authentik"), identity)
+    assert members(identity, saved) == set()
+    authentik.faults.clear()
+    close_access(work("authentik"), identity)
+    assert child.parents == []

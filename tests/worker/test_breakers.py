@@ -16,8 +16,9 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation, StepStatus
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
-from shared.switches.model import CREDENTIALS_SPAN, Span
+from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
 from tests.worker.conftest import Rig, raising
+from worker.execution.breaker import OTHERS_FIRST
 from worker.integrations.step_context import Work
 
 LIMIT = 3
@@ -41,6 +42,10 @@ def fails(rig: Rig, operations: list[Operation], fault: Fault) -> None:
         rig.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
 
 
+def tenant(number: int) -> TenantRef:
+    return TenantRef(f"{number:024x}", f"acme{number}")
+
+
 def is_open(rig: Rig) -> bool:
     switch = rig.store.switches.all().get("ocis")
     return switch is not None and switch.is_open
@@ -51,7 +56,7 @@ def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_a
 ) -> None:
     fails(rig, operations[:LIMIT], Unavailable("timeout", "It hangs."))
     last = operations[LIMIT]
-    assert rig.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "held"
+    assert rig.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "deferred"
     step = rig.seen(last).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "timeout")
     assert "It hangs." in (step.message or "")
@@ -60,20 +65,61 @@ def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_a
     assert until is not None
     assert step.due_at >= until
     view = control_plane.tenants.get(last.tenant_slug, admin)
-    assert "left alone" in view.tenant.provisioning_errors["ocis"]
+    assert "circuit breaker is open" in view.tenant.provisioning_errors["ocis"]
     assert rig.runner().run(last.id, "stalwart", 1).said == "ok"
 
 
-def test_failures_with_a_success_between_them_open_nothing(rig: Rig, operations: list[Operation]) -> None:
+def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open_nothing(
+    rig: Rig, operations: list[Operation]
+) -> None:
     timeout = Unavailable("timeout")
     first, second, third, fourth = operations
     fails(rig, [first, second], timeout)
     assert rig.runner().run(third.id, "ocis", 1).said == "ok"
     time.sleep(0.01)
-    fails(rig, [first, second], timeout)
+    fails(rig, [first, second, fourth], timeout)
     assert not is_open(rig)
-    fails(rig, [fourth], timeout)
-    assert is_open(rig)
+
+
+def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
+    rig: Rig, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+) -> None:
+    poisoned, healthy = operations[0], operations[1]
+    for _ in range(4 * LIMIT):
+        fails(rig, [poisoned], Unavailable("upstream_error"))
+        time.sleep(0.005)
+    assert not is_open(rig)
+    (ocis,) = [one for one in control_plane.switches.page(admin) if one.name == "ocis"]
+    assert [(one.tenant.slug, one.reason, one.is_isolated) for one in ocis.failing] == [
+        (poisoned.tenant_slug, "upstream_error", False)
+    ]
+    assert rig.runner().run(healthy.id, "ocis", 1).said == "ok"
+    (one,) = rig.store.switches.all()["ocis"].failing
+    assert one.is_isolated
+
+
+def test_tenants_that_failed_before_another_was_answered_count_no_more_until_they_are_answered(store: Store) -> None:
+    def fail(number: int) -> bool:
+        return store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG).is_open
+
+    def answer(number: int) -> None:
+        store.switches.close("ocis", tenant(number), is_probe=False)
+
+    assert not fail(1)
+    assert not fail(2)
+    answer(9)
+    assert not any(fail(number) for number in (1, 2, 3, 1, 2, 4))
+    answer(1)
+    assert not fail(1)
+    assert not any(fail(number) for number in (5, 3, 4))
+    assert fail(7)
+
+
+def test_the_list_of_failing_tenants_is_bounded(store: Store) -> None:
+    for number in range(60):
+        store.switches.fail("ocis", tenant(number), "timeout", "", 1000, LONG)
+    failing = store.switches.all()["ocis"].failing
+    assert [one.tenant for one in failing] == [tenant(number) for number in range(10, 60)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +134,7 @@ def test_what_an_integration_answers_in_good_health_opens_nothing(
 
 def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(rig: Rig, operations: list[Operation]) -> None:
     fails(rig, operations[:1], Unavailable("throttled", wait=600))
-    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
+    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
     due = rig.seen(operations[1]).step("ocis").due_at
     assert due is not None
     assert (due - operations[1].created_at).total_seconds() >= 600
@@ -99,7 +145,7 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
 ) -> None:
     fails(rig, operations[:1], Refused("bad_credentials", "It was the token."))
     other = operations[1]
-    assert rig.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "held"
+    assert rig.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "deferred"
     assert rig.runner().run(other.id, "authentik", 1).said == "ok"
     assert rig.seen(operations[0]).step("ocis").status is StepStatus.ERROR
     step = rig.seen(other).step("ocis")
@@ -119,6 +165,60 @@ def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
     assert not store.switches.probe("ocis", 30)
 
 
+def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Store) -> None:
+    for number in range(LIMIT):
+        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
+    assert not store.switches.probe("ocis", 30, tenant(0).id, grace=5)
+    assert store.switches.probe("ocis", 30, tenant(LIMIT).id, grace=5)
+
+
+def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Store) -> None:
+    for number in range(LIMIT):
+        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
+    assert not store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
+    time.sleep(0.35)
+    assert store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
+
+
+def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breaker_is_open(
+    rig: Rig, operations: list[Operation]
+) -> None:
+    fails(rig, operations[:LIMIT], Unavailable("timeout"))
+    until = rig.store.switches.all()["ocis"].open_until
+    assert until is not None
+    time.sleep(0.02)
+    assert rig.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).said == "deferred"
+    due = rig.seen(operations[0]).step("ocis").due_at
+    assert due is not None
+    assert (due - until).total_seconds() >= OTHERS_FIRST
+
+
+def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_time(store: Store) -> None:
+    for number in range(LIMIT):
+        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG)
+    for _ in range(5):
+        probed = store.switches.fail("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
+    assert probed.open_until is not None
+    assert (probed.open_until - store.now()).total_seconds() <= LONG.first
+
+
+def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(
+    rig: Rig, operations: list[Operation], make_settings: Callable[..., Settings], dispatcher: Dispatcher
+) -> None:
+    def worker(token: str) -> Rig:
+        of_ocis = {"ocis_api_url": "http://127.0.0.1:1", "ocis_username": "dezky", "ocis_password": token}
+        return Rig(rig.store, dispatcher, make_settings(stamp_keys="k" * 32, **of_ocis))
+
+    refused = worker("old").runner(ocis=raising(Refused("bad_credentials")))
+    refused.run(operations[0].id, "ocis", 1)
+    same, renewed = worker("old").runner(), worker("new").runner()
+    same.start()
+    assert same.run(operations[1].id, "ocis", 1).said == "deferred"
+    renewed.start()
+    assert renewed.run(operations[2].id, "ocis", 1).said == "ok"
+    assert not is_open(rig)
+
+
 def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_attempts_do_not(store: Store) -> None:
     def seconds_open() -> float:
         row = store.switches.all()["ocis"]
@@ -126,14 +226,14 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
         assert row.opened_at is not None
         return (row.open_until - row.opened_at).total_seconds()
 
-    for _ in range(5):
-        store.switches.fail("ocis", "timeout", "", 2, LONG)
+    for number in range(5):
+        store.switches.fail("ocis", tenant(number), "timeout", "", 2, LONG)
     assert seconds_open() == pytest.approx(300, abs=1)
     assert store.switches.all()["ocis"].failures == 5
-    assert store.switches.fail("ocis", "timeout", "", 2, LONG, is_probe=True).is_open
+    assert store.switches.fail("ocis", tenant(5), "timeout", "", 2, LONG, is_probe=True).is_open
     assert 600 <= seconds_open() < 660
-    for _ in range(9):
-        store.switches.fail("ocis", "timeout", "", 2, LONG, is_probe=True)
+    for number in range(6, 15):
+        store.switches.fail("ocis", tenant(number), "timeout", "", 2, LONG, is_probe=True)
     assert 3000 <= seconds_open() < 3060
 
 
@@ -157,7 +257,7 @@ def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store:
     for _ in range(20):
         store.switches.open("ocis", "throttled", "", 0.0)
     assert store.switches.probe("ocis", 30)
-    failed = store.switches.fail("ocis", "timeout", "", LIMIT, LONG, is_probe=True)
+    failed = store.switches.fail("ocis", tenant(1), "timeout", "", LIMIT, LONG, is_probe=True)
     assert failed.open_until is not None
     assert failed.opened_at is not None
     assert (failed.open_until - failed.opened_at).total_seconds() < 2.5 * LONG.first
@@ -167,7 +267,7 @@ def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(rig: Rig, ope
     rig.store.switches.open("ocis", "timeout", "", 0)
     fails(rig, operations[:1], Unavailable("timeout"))
     assert rig.seen(operations[0]).step("ocis").attempts == 1
-    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "held"
+    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
 
 
 def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(rig: Rig, operations: list[Operation]) -> None:
@@ -180,14 +280,14 @@ def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(rig: Rig, operati
 
 def test_when_the_breaker_closes_what_it_held_is_due_at_once(rig: Rig, operations: list[Operation]) -> None:
     rig.store.switches.open("ocis", "timeout", "", 600)
-    assert rig.runner().run(operations[0].id, "ocis", 1).said == "held"
-    assert rig.store.holds.any()
-    assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 0
+    assert rig.runner().run(operations[0].id, "ocis", 1).said == "deferred"
+    assert rig.store.deferrals.any()
+    assert rig.store.deferrals.release(rig.store.switches.stopped(), 10) == 0
     rig.store.switches.close("ocis", is_probe=True)
-    assert rig.store.holds.release(rig.store.switches.stopped(), 10) == 1
-    assert not rig.store.holds.any()
+    assert rig.store.deferrals.release(rig.store.switches.stopped(), 10) == 1
+    assert not rig.store.deferrals.any()
     step = rig.seen(operations[0]).step("ocis")
-    assert (step.held_by, step.reason, step.message) == (None, None, None)
+    assert (step.deferred_by, step.reason, step.message) == (None, None, None)
     assert rig.runner().run(operations[0].id, "ocis", 1).said == "ok"
 
 

@@ -19,7 +19,7 @@ from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.integrations.outcomes import Fault, Outcome, Result, failed
 from shared.integrations.reasons import REASONS
 from tests.stand_ins import API_TOKEN, Saved, fault
-from worker.http import json_client as json_api
+from worker.http import session
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
@@ -126,7 +126,7 @@ SET_ERRORS: Ends = {
     "overQuota": "error quota",
     "primaryKeyViolation": "error taken",
     "rateLimit": "retry throttled",
-    "notFound": "retry unexpected_answer",
+    "notFound": "retry vanished",
     **dict.fromkeys(("invalidPatch", "invalidProperties", "objectIsLinked", "singleton"), "error invalid"),
     **dict.fromkeys(("tooLarge", "validationFailed", "willDestroy", "somethingNew"), "error invalid"),
 }
@@ -174,7 +174,7 @@ def products(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, Product]]:
     # tried again within the call, as ever, with little time between
-    monkeypatch.setattr(json_api, "_pause", lambda _: 0.0)
+    monkeypatch.setattr(session, "_pause", lambda _: 0.0)
     monkeypatch.setattr(jmap, "CROWD_PATIENCE", 0.2)
     token = BearerToken(API_TOKEN)
     api = {

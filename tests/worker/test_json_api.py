@@ -117,6 +117,44 @@ def test_an_answer_that_ends_its_connection_is_read_to_its_end(head: bytes) -> N
     listener.close()
 
 
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n"]
+)
+def test_interim_answers_are_skipped_before_the_final_one(interim: bytes) -> None:
+    url, listener = raw_server([interim * 3 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 0.0)
+    answer = JsonApi(url, call_seconds=2.0).call("POST", "/")
+    assert (answer.status, answer.json()) == (200, {})
+    listener.close()
+
+
+def test_a_server_that_sends_interim_answers_only_is_unreachable() -> None:
+    url, listener = raw_server([b"HTTP/1.1 102 Processing\r\n\r\n" * 100], 0.0)
+    with pytest.raises(Unavailable, match="unreachable"):
+        JsonApi(url, call_seconds=2.0).call("POST", "/")
+    listener.close()
+
+
+def test_json_nested_too_deeply_is_an_unexpected_answer(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="wrong_body", body="[" * 200_000)
+    with pytest.raises(Unavailable, match="unexpected_answer"):
+        api.call("GET", "/x").json()
+
+
+def test_a_proxy_with_nothing_behind_it_is_temporary_and_asked_again() -> None:
+    body = b"404 page not found\n"
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    url, listener = raw_server([head + b"Content-Length: %d\r\n\r\n" % len(body) + body], 0.0)
+    with pytest.raises(Unavailable, match="upstream_error"):
+        JsonApi(url, call_seconds=2.0).call("GET", "/")
+    listener.close()
+
+
+def test_cookies_of_a_product_are_not_sent_back(echo: Echo, api: JsonApi) -> None:
+    fault(echo, kind="status", status=404, headers={"Set-Cookie": "session=1; Path=/"}, count=1)
+    assert api.call("GET", "/x").status == 404
+    assert "Cookie" not in api.call("GET", "/x").json()["headers"]
+
+
 def test_a_server_that_is_not_there_is_unreachable(api: JsonApi) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.config.plans import Plan
 from shared.integrations.outcomes import Refused, Result, Unavailable
@@ -389,8 +390,9 @@ def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
 def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_refused_and_gets_through(
     stalwart: StalwartStandIn, work: Errand
 ) -> None:
+    control(stalwart, "add_key", key="API_limited", permissions=sorted(ALL_PERMISSIONS - {"unlimitedRequests"}))
     fault(stalwart, kind="latency", delay=0.2)
-    clients = [client(stalwart) for _ in range(8)]
+    clients = [client(stalwart, token="API_limited") for _ in range(8)]
     errands = [work("stalwart", domains=(f"acme{number}.test",)) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(ensure_mail, errands, clients))

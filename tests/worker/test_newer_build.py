@@ -15,7 +15,7 @@ from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.provisioning.settlement import settle
-from shared.switches.model import Hold
+from shared.switches.model import Deferral
 from tests.worker.conftest import STEPS, Rig, run_all
 from worker.jobs.scheduler_loop import Sweep
 
@@ -42,7 +42,10 @@ def test_its_steps_are_neither_taken_nor_held(
 ) -> None:
     before = rows.find_one({})
     run_all(rig.runner(), moved)
-    assert store.holds.hold(moved.id, STEPS[0], moved.dispatch, Hold("all", "paused", "It is paused.", 1.0)) is None
+    assert (
+        store.deferrals.defer(moved.id, STEPS[0], moved.dispatch, Deferral("all", "paused", "It is paused.", 1.0))
+        is None
+    )
     assert rows.find_one({}) == before
 
 

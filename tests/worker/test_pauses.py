@@ -38,7 +38,7 @@ def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
     rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
-    assert said(rig, operation) == said(rig, other) == ["ok", "held", "ok"]
+    assert said(rig, operation) == said(rig, other) == ["ok", "deferred", "ok"]
     step = rig.seen(operation).step("stalwart")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
     assert "upgrade to 0.17" in (step.message or "")
@@ -50,7 +50,7 @@ def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
     rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
-    assert said(rig, operation) == ["held"] * 3
+    assert said(rig, operation) == ["deferred"] * 3
     assert said(rig, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
     assert Sweep(rig.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
@@ -62,11 +62,11 @@ def test_all_can_be_paused_at_once(
     rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "the cellar is under water", admin)
-    assert said(rig, operation) == said(rig, other) == ["held"] * 3
+    assert said(rig, operation) == said(rig, other) == ["deferred"] * 3
     control_plane.switches.resume("all", admin)
     # in batches: a whole platform may have waited
     for released in (1, 1, 0):
-        assert rig.store.holds.release(rig.store.switches.stopped(), 1) == released
+        assert rig.store.deferrals.release(rig.store.switches.stopped(), 1) == released
     assert said(rig, operation) == ["ok"] * 3
 
 
@@ -77,12 +77,12 @@ def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
     rows = store.client[settings.mongodb_database]["operations"]
     for _ in range(5):
-        assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "held"
+        assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "deferred"
         assert rig.runner().run(operation.id, "ocis", 1).said == "nothing to do"
         # its time comes, and it is still paused
         rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
     step = rig.seen(operation).step("ocis")
-    assert (step.attempts, step.holds) == (0, 5)
+    assert (step.attempts, step.deferrals) == (0, 5)
 
 
 def _all_due() -> dict[str, object]:
@@ -155,20 +155,20 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
     run_all(hurried.rig.runner(), hurried.begun)
     cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
-    assert not hurried.store.holds.any()
+    assert not hurried.store.deferrals.any()
 
 
 def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
     rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
-    assert said(rig, operation) == ["ok", "held", "ok"]
+    assert said(rig, operation) == ["ok", "deferred", "ok"]
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("stalwart", admin)
     again = control_plane.operations.retry(operation.id, "stalwart", admin)
-    assert (again.step("stalwart").held_by, again.step("stalwart").holds) == (None, 0)
+    assert (again.step("stalwart").deferred_by, again.step("stalwart").deferrals) == (None, 0)
     control_plane.switches.pause("stalwart", "another upgrade", admin)
-    assert rig.runner().run(operation.id, "stalwart", again.dispatch).said == "held"
+    assert rig.runner().run(operation.id, "stalwart", again.dispatch).said == "deferred"
     shown = control_plane.tenants.get("acme", admin).tenant
     assert (shown.provisioning_status["stalwart"], shown.is_degraded) == ("pending", False)
     assert "another upgrade" in shown.provisioning_errors["stalwart"]
@@ -178,7 +178,7 @@ def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_re
     rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "upgrade", admin)
-    assert said(rig, operation) == ["held"] * 3
+    assert said(rig, operation) == ["deferred"] * 3
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("all", admin)
     control_plane.operations.retry(operation.id, "stalwart", admin)

@@ -147,7 +147,7 @@ def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_ot
 def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(rig: Rig, operation: Operation) -> None:
     verdict = rig.runner(ocis=raising(Missing("gone"))).run(operation.id, "ocis", 1)
     step = rig.seen(operation).step("ocis")
-    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "unexpected_answer")
+    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
 
 def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(rig: Rig, operation: Operation) -> None:

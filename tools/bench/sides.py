@@ -28,7 +28,13 @@ class Side:
     environment: dict[str, str] = field(default_factory=dict)
 
 
+def _api(port: int) -> list[str]:
+    """The platform's API as it is deployed."""
+    return [sys.executable, "-m", "api", "--port", str(port)]
+
+
 def _granian(port: int, app: str) -> list[str]:
+    """A rival's API, as granian's documentation starts one."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "16"]
     return [sys.executable, "-m", "granian", *options, app]
 
@@ -41,7 +47,7 @@ def _worker(*options: str) -> list[str]:
 
 def _platform(*worker_options: str) -> Callable[[int], dict[str, list[str]]]:
     return lambda port: {
-        "api": _granian(port, "api.main:app"),
+        "api": _api(port),
         "worker": _worker(*worker_options),
         "sweep": [sys.executable, "-m", "worker.scheduler"],
     }
@@ -74,5 +80,5 @@ PLAIN = Side(
     _plain_spans,
 )
 #: only the doors, for requests; the bare one reads what the platform wrote
-DOOR = Side("platform", "bench", lambda port: {"api": _granian(port, "api.main:app")}, _platform_spans, _at("bench"))
+DOOR = Side("platform", "bench", lambda port: {"api": _api(port)}, _platform_spans, _at("bench"))
 BARE = Side("bare", "bare", lambda port: {"api": _granian(port, "tools.bench.bare:app")}, _plain_spans)

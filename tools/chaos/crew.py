@@ -109,8 +109,7 @@ class Crew:
 
 
 def _api(port: int) -> list[str]:
-    granian = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    return [*granian, "--workers", "1", "--blocking-threads", "8", "--backpressure", "64", "api.main:app"]
+    return ["api", "--port", str(port)]
 
 
 def _worker(number: int) -> list[str]:

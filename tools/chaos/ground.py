@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -113,7 +114,9 @@ class Ground:
                 [],
                 {
                     "AUTHENTIK_STAND_IN_TOKEN": self._keys.authentik,
-                    "AUTHENTIK_STAND_IN_CLIENTS": "dezky-operator:dezky-operator:storm",
+                    "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(
+                        [{"slug": "dezky-operator", "client_id": "dezky-operator", "client_secret": "storm"}]
+                    ),
                 },
             ),
             "stalwart": (["--dkim-delay", "0.05"], {"STALWART_STAND_IN_KEY": self._keys.stalwart}),

@@ -61,6 +61,7 @@ def platform_environment(urls: Mapping[str, str], keys: Secrets, deadline: float
             "OCIS_PASSWORD": keys.ocis,
             "STAMP_KEYS": keys.stamp,
             "OPERATION_DEADLINE_SECONDS": str(deadline),
+            "REQUEST_THREADS": "8",
             "LOG_LEVEL": "INFO",
             "LOG_FORMAT": "console",
         }

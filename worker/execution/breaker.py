@@ -1,9 +1,10 @@
-"""The gate that a step passes before it is claimed: closed by a pause or an open breaker, minded after each attempt."""
+"""Circuit breaker: decides before a claim whether a step may call its integration, and learns from each attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -14,160 +15,173 @@ from shared.operations.model import Operation
 from shared.switches.model import (
     ALL,
     CREDENTIALS_SPAN,
-    LONGEST_PATIENCE,
+    LONGEST_RETRY_AFTER,
     OBSERVE_ONLY,
-    Evidence,
-    Hold,
+    Deferral,
+    HealthSignal,
     Span,
     Switch,
-    breaker_hold,
-    evidence,
-    observe_hold,
+    TenantRef,
+    deferred_by_breaker,
+    deferred_by_observe_only,
+    deferred_by_pause,
+    health_signal,
     observed_until,
-    pause_hold,
     tenant_switch,
 )
 
 log = structlog.get_logger(__name__)
 
-#: how long a paused step is let be before it is looked at again; the sweep lets it go as soon as it is resumed, seconds
-PAUSE_LOOK = 60.0
-#: a breaker that keeps failing its probes stays open for so many times its first span
+#: when a paused step is asked again at the latest, in seconds; the scheduler frees it as soon as the pause ends
+PAUSE_RECHECK = 60.0
+#: a breaker whose probes keep failing stays open for at most so many times its first span
 LONGEST_SPANS = 10
+#: how much longer a tenant that failed before waits for a probe, so that another tenant's step comes first, in seconds
+OTHERS_FIRST = 5.0
 
 
 @dataclass(frozen=True)
-class Passage:
-    """`hold`: why the step must not run now. `is_probe`: it may, to find out how the integration is."""
+class Permit:
+    """`deferral`: why the step must wait; without one it may run. `is_probe`: its outcome decides about the breaker."""
 
-    hold: Hold | None = None
+    deferral: Deferral | None = None
     is_probe: bool = False
 
 
-class Gate:
+class Breaker:
     """One per process; safe to share between threads."""
 
-    def __init__(self, store: Store, settings: Settings, look: Callable[[], object] = lambda: None) -> None:
-        """`look`: is called before a step is let through, and may close the gate."""
+    def __init__(self, store: Store, settings: Settings, before_permit: Callable[[], object] = lambda: None) -> None:
+        """`before_permit`: called before each permit; it may turn on observe-only mode."""
         self._store = store
-        self._look = look
+        self._before_permit = before_permit
         self._switches = store.switches
         self._limit = settings.breaker_failures
         self._span = Span(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
         self._probe_seconds = settings.attempt_seconds
-        #: integrations that failed here since they last answered
+        self._fingerprints = settings.credential_fingerprints
+        #: integrations that failed in this process since they last answered
         self._failed: set[str] = set()
 
-    def ask(self, operation_id: str, integration: str) -> Passage:
-        """Whether a step of this operation may run."""
-        self._look()
+    def probe_renewed_credentials(self) -> None:
+        """Let a breaker be probed at once when it opened for other credentials than this process has."""
+        for integration, fingerprint in self._fingerprints.items():
+            if self._switches.probe_with(integration, fingerprint):
+                log.info("integration.credentials_renewed", integration=integration)
+
+    def permit(self, operation_id: str, integration: str) -> Permit:
+        """Decide whether a step of this operation may run."""
+        self._before_permit()
         seen = self._switches.seen()
-        observing = self._observing(seen, operation_id)
+        observing = self._observe_only(seen, operation_id)
         if observing is not None:
-            return Passage(observing)
-        return self._passage(seen, integration, self._tenant_switch(seen, operation_id))
+            return Permit(observing)
+        tenant_id = self._tenant_if_needed(seen, operation_id, integration)
+        return self._permit(seen, integration, tenant_id)
+
+    def permit_job(self, integration: str) -> Permit:
+        """Decide whether a job that belongs to no operation may call the integration."""
+        return self._permit(self._switches.seen(), integration, None)
 
     def may_have_begun(self, operation: Operation) -> bool:
-        """Whether attempts may have begun that are not on record, since a backup was restored."""
+        """Return whether attempts may have begun that a restored backup does not show."""
         until = observed_until(self._switches.seen())
         return until is not None and operation.created_at <= until
 
-    def ask_for(self, integration: str) -> Passage:
-        """Whether something that is no operation's may speak to the integration."""
-        return self._passage(self._switches.seen(), integration, None)
+    def return_unused(self, integration: str, permit: Permit) -> None:
+        """Give a probe back: the step did not run."""
+        if permit.is_probe:
+            self._switches.return_probe(integration)
 
-    def _passage(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Passage:
-        paused = self._paused(seen, integration, tenant)
-        if paused is not None:
-            return Passage(paused)
-        switch = seen.get(integration)
-        if switch is None or not switch.is_open:
-            return Passage()
-        if self._switches.probe(integration, self._probe_seconds):
-            log.info("integration.probed", integration=integration)
-            return Passage(is_probe=True)
-        return Passage(breaker_hold(switch, self._span.first / 3))
-
-    def unused(self, integration: str, passage: Passage) -> None:
-        """The step was not run after all."""
-        if passage.is_probe:
-            self._switches.give_back(integration)
-
-    def mind(self, integration: str, passage: Passage, outcome: Outcome) -> None:
-        """What an attempt's outcome means for the integration's breaker."""
-        found = evidence(outcome)
-        if found is Evidence.ANSWERS:
-            self._answered(integration, passage)
-        elif found is Evidence.NOTHING:
-            self.unused(integration, passage)
+    def report(self, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None = None) -> None:
+        """Record what an attempt's outcome says about the integration. `tenant`: None for a job."""
+        signal = health_signal(outcome)
+        if signal is HealthSignal.HEALTHY:
+            self._on_answer(integration, permit, tenant)
+        elif signal is HealthSignal.NONE:
+            self.return_unused(integration, permit)
         else:
             self._failed.add(integration)
-            self._say(_MINDED[found](self, integration, passage, outcome), outcome)
+            switch = self._on_failure(signal, integration, permit, outcome, tenant)
+            if switch.is_open:
+                log.warning(
+                    "integration.breaker_open",
+                    integration=integration,
+                    reason=outcome.reason,
+                    tenants=[one.tenant.slug for one in switch.failing if not one.is_isolated],
+                )
 
-    def _observing(self, seen: Mapping[str, Switch], operation_id: str) -> Hold | None:
-        """A plan changes nothing, so it goes on; whether it is one is only looked up while this matters."""
+    def _permit(self, seen: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Permit:
+        paused = self._paused(seen, integration, tenant_id)
+        if paused is not None:
+            return Permit(paused)
+        switch = seen.get(integration)
+        if switch is None or not switch.is_open:
+            return Permit()
+        if self._switches.probe(integration, self._probe_seconds, tenant_id, OTHERS_FIRST):
+            log.info("integration.probed", integration=integration)
+            return Permit(is_probe=True)
+        until = switch.open_until
+        if until is not None and switch.is_failing(tenant_id):
+            until += timedelta(seconds=OTHERS_FIRST)
+        return Permit(deferred_by_breaker(switch, self._span.first / 3, until))
+
+    def _observe_only(self, seen: Mapping[str, Switch], operation_id: str) -> Deferral | None:
+        """A dry run goes on; whether the operation is one is looked up only in observe-only mode."""
         switch = seen.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
         operation = self._store.operations.find(operation_id)
-        return None if operation is None or operation.is_plan else observe_hold(switch.pause, PAUSE_LOOK)
+        if operation is None or operation.is_plan:
+            return None
+        return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
 
-    def _paused(self, seen: Mapping[str, Switch], integration: str, tenant: str | None) -> Hold | None:
-        for name in (ALL, integration, tenant):
+    def _paused(self, seen: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
+        for name in (ALL, integration, tenant_switch(tenant_id) if tenant_id else None):
             switch = seen.get(name) if name else None
             if switch is not None and switch.pause is not None:
-                return pause_hold(switch, switch.pause, PAUSE_LOOK)
+                return deferred_by_pause(switch, switch.pause, PAUSE_RECHECK)
         return None
 
-    def _tenant_switch(self, seen: Mapping[str, Switch], operation_id: str) -> str | None:
-        """Messages do not say whose they are; that is only looked up while some tenant is paused."""
-        if not any(switch.is_tenants for switch in seen.values()):
+    def _tenant_if_needed(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
+        """A message does not name its tenant; it is read only while a pause or an open breaker asks for it."""
+        switch = seen.get(integration)
+        if not (switch is not None and switch.is_open) and not any(one.is_tenants for one in seen.values()):
             return None
         operation = self._store.operations.find(operation_id)
-        return tenant_switch(operation.tenant_id) if operation else None
+        return operation.tenant_id if operation else None
 
-    def _answered(self, integration: str, passage: Passage) -> None:
+    def _on_answer(self, integration: str, permit: Permit, tenant: TenantRef | None) -> None:
         switch = self._switches.seen().get(integration)
-        if switch is None or not (passage.is_probe or switch.failures or integration in self._failed):
+        if switch is None or not (permit.is_probe or integration in self._failed or _has_news(switch, tenant)):
             return
         self._failed.discard(integration)
-        # what began before the breaker opened may end well after it: the probe decides
-        has_say = passage.is_probe or not switch.is_open
-        if has_say and self._switches.close(integration, is_probe=passage.is_probe) and passage.is_probe:
+        # an attempt that began before the breaker opened may end well after it: only the probe decides
+        may_close = permit.is_probe or not switch.is_open
+        if may_close and self._switches.close(integration, tenant, is_probe=permit.is_probe) and permit.is_probe:
             log.info("integration.breaker_closed", integration=integration)
 
-    def _on_failure(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
-        return self._switches.fail(
-            integration, _cause(outcome), _detail(outcome), self._limit, self._span, is_probe=passage.is_probe
-        )
-
-    def _on_refusal(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
-        log.error("integration.credentials_refused", integration=integration)
-        return self._switches.fail(
-            integration, _cause(outcome), _detail(outcome), 1, CREDENTIALS_SPAN, is_probe=passage.is_probe
-        )
-
-    def _on_request(self, integration: str, passage: Passage, outcome: Outcome) -> Switch:
-        seconds = min(outcome.wait or 0.0, LONGEST_PATIENCE)
-        return self._switches.open(integration, _cause(outcome), _detail(outcome), seconds)
-
-    def _say(self, switch: Switch, outcome: Outcome) -> None:
-        if switch.is_open:
-            log.warning(
-                "integration.breaker_open", integration=switch.name, reason=outcome.reason, failures=switch.failures
+    def _on_failure(
+        self, signal: HealthSignal, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None
+    ) -> Switch:
+        cause, detail = outcome.reason or "unreachable", _detail(outcome)
+        if signal is HealthSignal.BACK_OFF:
+            return self._switches.open(integration, cause, detail, min(outcome.wait or 0.0, LONGEST_RETRY_AFTER))
+        if signal is HealthSignal.CREDENTIALS_REFUSED:
+            log.error("integration.credentials_refused", integration=integration)
+            fingerprint = self._fingerprints.get(integration)
+            return self._switches.refuse_credentials(
+                integration, detail, CREDENTIALS_SPAN, fingerprint, is_probe=permit.is_probe
             )
+        return self._switches.fail(
+            integration, tenant, cause, detail, self._limit, self._span, is_probe=permit.is_probe
+        )
 
 
-_MINDED: Mapping[Evidence, Callable[[Gate, str, Passage, Outcome], Switch]] = {
-    Evidence.FAILS: Gate._on_failure,
-    Evidence.REFUSES: Gate._on_refusal,
-    Evidence.ASKS: Gate._on_request,
-}
-
-
-def _cause(outcome: Outcome) -> str:
-    return outcome.reason or "unreachable"
+def _has_news(switch: Switch, tenant: TenantRef | None) -> bool:
+    """Whether this answer ends failures in a row, or this tenant's own."""
+    return switch.failures > 0 or (tenant is not None and switch.is_failing(tenant.id))
 
 
 def _detail(outcome: Outcome) -> str:
-    return (outcome.message or "").removeprefix(sentence(_cause(outcome))).strip()
+    return (outcome.message or "").removeprefix(sentence(outcome.reason or "unreachable")).strip()

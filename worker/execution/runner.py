@@ -21,10 +21,10 @@ from shared.operations.model import Action, Operation
 from shared.operations.repository import Claim
 from shared.provisioning.settlement import settle
 from shared.restore_guard.detector import RestoreWatch
-from shared.switches.model import Hold
+from shared.switches.model import Deferral, TenantRef
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, integration_of
-from worker.execution.breaker import Gate, Passage
+from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Slots
 from worker.execution.watchdog import Watchdog
 from worker.http.deadline import within
@@ -68,7 +68,7 @@ class Runner:
         self._clients = clients
         self._settings = settings
         self._needs_proof = settings.domain_proof == "required"
-        self._gate = Gate(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
+        self._breaker = Breaker(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
         self._slots = slots
         self._watchdog = watchdog
 
@@ -87,6 +87,14 @@ class Runner:
             if waiting is not None:
                 self._dispatcher.put_back(*waiting)
 
+    def start(self) -> None:
+        """Prepare for work: a breaker that opened for credentials now replaced may be probed at once."""
+        try:
+            self._breaker.probe_renewed_credentials()
+        except StoreUnavailable:
+            # the breaker is then probed when its time is over
+            log.warning("breaker.store_unavailable")
+
     def stop(self) -> None:
         """Put back what was set aside: other workers take it."""
         for message in self._slots.empty() if self._slots is not None else ():
@@ -94,46 +102,48 @@ class Runner:
 
     def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> Verdict:
         try:
-            passage = self._gate.ask(operation_id, integration) if integration else Passage()
-            if passage.hold is not None:
-                return self._hold(operation_id, step, dispatch, passage.hold)
+            permit = self._breaker.permit(operation_id, integration) if integration else Permit()
+            if permit.deferral is not None:
+                return self._defer(operation_id, step, dispatch, permit.deferral)
             # from before the lease begins, so that however late anybody answers nothing is done outside after it ends
             with within(self._settings.attempt_seconds):
                 claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
                 if claim is not None:
-                    return self._logged(claim, passage)
+                    return self._logged(claim, permit)
             if integration:
-                self._gate.unused(integration, passage)
+                self._breaker.return_unused(integration, permit)
             return Verdict("nothing to do")
         except StoreUnavailable:
             # whatever was claimed is under a lease; the sweep sends it again when that runs out
             log.warning("step.store_unavailable", operation=operation_id, step=step)
             return Verdict("store unavailable")
 
-    def _hold(self, operation_id: str, step: str, dispatch: int, hold: Hold) -> Verdict:
-        """The step is left to the sweep, as due when the hold may be over."""
-        operation = self._store.holds.hold(operation_id, step, dispatch, hold)
+    def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> Verdict:
+        """Leave the step to the scheduler, due when the deferral may be over."""
+        operation = self._store.deferrals.defer(operation_id, step, dispatch, deferral)
         if operation is None:
             return Verdict("nothing to do")
-        if operation.step(step).holds == 1:
-            log.info("step.held", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=hold.switch)
+        if operation.step(step).deferrals == 1:
+            log.info(
+                "step.deferred", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=deferral.switch
+            )
             if not operation.is_plan:
                 self._store.tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.send(operation)
-        return Verdict("held")
+        return Verdict("deferred")
 
-    def _logged(self, claim: Claim, passage: Passage) -> Verdict:
+    def _logged(self, claim: Claim, permit: Permit) -> Verdict:
         operation = claim.operation
         facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
         with (
             bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
             self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
         ):
-            return self._claimed(claim, passage)
+            return self._claimed(claim, permit)
 
-    def _claimed(self, claim: Claim, passage: Passage) -> Verdict:
-        outcome = self._bounded(claim, self._attempt(claim, passage))
+    def _claimed(self, claim: Claim, permit: Permit) -> Verdict:
+        outcome = self._bounded(claim, self._attempt(claim, permit))
         retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
         operation = self._store.operations.record(claim, outcome, retry_in)
         if operation is None:
@@ -154,7 +164,7 @@ class Runner:
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
-    def _attempt(self, claim: Claim, passage: Passage) -> Outcome:
+    def _attempt(self, claim: Claim, permit: Permit) -> Outcome:
         integration = integration_of(claim.step.name, claim.operation.action)
         function = self._steps.get(claim.operation.action, {}).get(claim.step.name)
         client = self._clients.get(integration) if integration else None
@@ -166,10 +176,10 @@ class Runner:
             outcome = skipped("not_configured")
         else:
             outcome = self._guarded(claim, function, client, integration)
-            self._gate.mind(integration, passage, outcome)
+            self._breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
             return outcome
         if integration is not None:
-            self._gate.unused(integration, passage)
+            self._breaker.return_unused(integration, permit)
         return outcome
 
     def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
@@ -212,9 +222,10 @@ class Runner:
             member_role=self._settings.ocis_member_role,
             proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
             email_stage=self._settings.authentik_email_stage,
+            invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
             account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
-            is_first=claim.is_first and not self._gate.may_have_begun(operation),
+            is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
         )
@@ -236,6 +247,10 @@ class Runner:
 
 
 _EVENTS = {Result.OK: "ok", Result.SKIPPED: "skipped", Result.ERROR: "failed", Result.RETRY: "retrying"}
+
+
+def _tenant_of(operation: Operation) -> TenantRef:
+    return TenantRef(operation.tenant_id, operation.tenant_slug)
 
 
 def _exhausted(last_message: str | None) -> Outcome:

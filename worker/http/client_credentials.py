@@ -1,88 +1,127 @@
-"""Access tokens for a machine account by OAuth client credentials (RFC 6749 section 4.4)."""
+"""Access tokens of a machine account by OAuth client credentials (RFC 6749, section 4.4), through Authlib."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import requests
-from authlib.common.urls import url_decode
-from authlib.oauth2.rfc6749 import OAuth2Token
-from authlib.oauth2.rfc6749.parameters import prepare_token_request
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
 from requests.auth import AuthBase
 
-from shared.integrations.outcomes import Refused, Unavailable
-from worker.http.json_client import JsonApi
+from shared.integrations.outcomes import Fault, Refused, Unavailable
+from worker.http.deadline import remaining
+from worker.http.json_client import judged
 from worker.http.response import Answer
+from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
 #: a token is renewed this long before its end, in seconds
 EARLY = 60.0
-#: and is taken to last this long when nothing is said of it, in seconds
+#: life of a token whose answer names none, in seconds
 SHORT_LIFE = 300.0
-#: error codes that hold no secret, being words of the standard
-SHOWN = frozenset({"invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type"})
-#: error codes that say nothing of our account
-PASSING = frozenset({"server_error", "temporarily_unavailable"})
+#: error codes of RFC 6749, section 5.2: words of the standard, which hold no secret
+CODES = ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type")
+
+#: error codes that say nothing about our account
+PASSING = ("server_error", "temporarily_unavailable")
 
 
 class ClientCredentials(AuthBase):
-    """Puts a bearer token on each request; safe to share between threads, which fetch one token for all.
+    """Puts a bearer token on each request; safe to share between threads, which use one token.
 
-    `extra`: further form fields. Authentik takes `username` and `password` (an app password) for a named account.
+    `account`: user name and password that Authentik takes besides (an app password), for a named account.
     """
 
-    def __init__(self, issuer: JsonApi, token_path: str, client_id: str, scope: str, extra: Mapping[str, str]) -> None:
-        self._issuer = issuer
-        self._token_path = token_path
-        body = prepare_token_request("client_credentials", client_id=client_id, scope=scope, **extra)
-        self._form = dict(url_decode(body))
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str | None,
+        scope: str,
+        account: Mapping[str, str],
+        *,
+        call_seconds: float = 10.0,
+        ca_file: str | None = None,
+    ) -> None:
+        session = OAuth2Session(
+            client_id,
+            client_secret,
+            scope=scope,
+            token_endpoint=token_url,
+            token_endpoint_auth_method="client_secret_post" if client_secret else "none",
+        )
+        session.register_compliance_hook("access_token_response", _judged)
+        self._session = prepared(session, adapter_for(ca_file, 1))
+        self._account = dict(account)
+        self._call_seconds = call_seconds
         self._lock = threading.Lock()
-        self._token: OAuth2Token | None = None
+        #: the token, and the `time.monotonic` from which a new one is fetched
+        self._token: tuple[str, float] | None = None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._current()}"
         return request
 
     def forget(self) -> None:
-        """The token was refused: the next request fetches another."""
+        """Fetch a new token for the next request: this one was refused."""
         with self._lock:
             self._token = None
 
     def _current(self) -> str:
         with self._lock:
-            if self._token is None or self._token["expires_at"] - EARLY < time.time():
-                self._token = self._fetched()
-            return str(self._token["access_token"])
+            if self._token is None or self._token[1] <= time.monotonic():
+                ends_at = time.monotonic() + remaining(self._call_seconds)
+                self._token = repeat(lambda: self._fetched(ends_at), ends_at)
+            return self._token[0]
 
-    def _fetched(self) -> OAuth2Token:
-        answer = self._issuer.call("POST", self._token_path, form=self._form, repeatable=True)
-        if answer.status == 200:
-            return _token(answer.json())
+    def _fetched(self, ends_at: float) -> tuple[str, float]:
+        with bounded(ends_at) as left:
+            timeout = (min(CONNECT_SECONDS, left), left)
+            try:
+                token = self._session.fetch_token(
+                    grant_type="client_credentials", timeout=timeout, allow_redirects=False, **self._account
+                )
+            except OAuthError as problem:
+                raise _refused(problem.error) from None
+            except (ValueError, TypeError, OverflowError):
+                raise Unavailable("unexpected_answer", "The token endpoint gave an answer that is none.") from None
+        if not token.get("access_token"):
+            raise Unavailable("unexpected_answer", "The token endpoint gave no token.")
+        return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - EARLY
+
+
+def _judged(response: requests.Response) -> requests.Response:
+    """Raise the faults that Authlib would read as an answer."""
+    answer = judged(Answer(response.status_code, response.headers, response.content))
+    if answer.status != 200:
         code = _error_code(answer)
-        if code is None or code in PASSING:
-            raise Unavailable("upstream_error", f"The token endpoint answered {answer.status}, without a refusal.")
-        shown = f" ({code})" if code in SHOWN else ""
-        raise Refused("bad_credentials", f"The token endpoint refused our account{shown}.")
-
-
-def _token(body: Any) -> OAuth2Token:
-    if not isinstance(body, dict) or not body.get("access_token"):
-        raise Unavailable("unexpected_answer", "The token endpoint gave no token.")
-    try:
-        expires_at = int(time.time() + float(body.get("expires_in") or SHORT_LIFE))
-    except (TypeError, ValueError, OverflowError):
-        raise Unavailable("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None
-    # a time of the endpoint's own may be by another clock, and in any form
-    return OAuth2Token.from_dict({**body, "expires_at": expires_at})
+        if code is None:
+            # a page of a proxy, say: only an OAuth error is a refusal
+            raise Unavailable("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
+        raise _refused(code)
+    # a body that is no JSON object is refused here
+    answer.fields()
+    return response
 
 
 def _error_code(answer: Answer) -> str | None:
-    """Return the OAuth error code (RFC 6749, section 5.2). None for any other response, which is not a refusal."""
     try:
-        body = answer.json()
+        return answer.text("error")
     except Unavailable:
         return None
-    code = body.get("error") if isinstance(body, dict) else None
-    return code if isinstance(code, str) and answer.status in (400, 401, 403) else None
+
+
+def _refused(code: str | None) -> Fault:
+    if code in PASSING:
+        return Unavailable("upstream_error", "The token endpoint had a fault of its own.")
+    known = f" ({code})" if code in CODES else ""
+    return Refused("bad_credentials", f"The token endpoint refused our account{known}.")
+
+
+def _life(expires_in: object) -> float:
+    try:
+        return float(expires_in or SHORT_LIFE)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise Unavailable("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None

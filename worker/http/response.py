@@ -13,8 +13,6 @@ from shared.integrations.outcomes import Refused, Unavailable
 
 T = TypeVar("T")
 
-#: the text of Traefik, and of any Go server without a route
-PROXY_PAGE = b"404 page not found"
 #: what says that the values are at fault, and not the address, the version or something in between
 OF_VALUES = frozenset({400, 422})
 
@@ -30,11 +28,6 @@ class Answer:
     @property
     def is_empty(self) -> bool:
         return not self.content.strip()
-
-    @property
-    def is_proxy_page(self) -> bool:
-        """Return whether the body is a proxy's own "not found", which says nothing of the product."""
-        return self.content.strip() == PROXY_PAGE
 
     def refusal(self) -> Refused:
         """What a status comes to that the product gives no meaning of its own, such as a redirect or a 405."""

@@ -14,8 +14,9 @@ from typing import Any
 from shared.integrations.ownership_marker import Stamper
 from shared.orphans.model import Kind, Stamped
 from shared.tenants.transitions import AUTHENTIK, OCIS, STALWART
-from worker.integrations.authentik.client import OUR_KEY, Authentik, Group
-from worker.integrations.authentik.group import MANAGER, take_group_away
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import take_group_away
+from worker.integrations.authentik.models import MANAGER, Group, marker
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.finding import list_all
 from worker.integrations.ocis.space import remove_space
@@ -87,5 +88,4 @@ def _find_mail_tenants(mail: Stalwart) -> list[Find]:
 
 
 def _is_managed(group: Group) -> bool:
-    ours = group.attributes.get(OUR_KEY)
-    return isinstance(ours, dict) and ours.get("managedBy") == MANAGER
+    return marker(group.attributes).get("managedBy") == MANAGER

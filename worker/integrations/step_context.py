@@ -34,7 +34,8 @@ class Work:
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, and says
     whether it could: not once a newer operation was accepted; `found` holds what can be
     read again, and goes there with the attempt's end, which saves a write; `member_role` is what a
-    tenant's group may do in its space; `email_stage` sends invitations; `suspended_mail` is the setting;
+    tenant's group may do in its space; `email_stage` sends invitations, whose links live for `invitation_duration`;
+    `suspended_mail` is the setting;
     `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
     required.
     `is_first`: no attempt for this tenant began before this one, so nothing of it can be outside yet.
@@ -48,6 +49,7 @@ class Work:
     save: Callable[..., bool]
     member_role: str = "editor"
     email_stage: str | None = None
+    invitation_duration: str = "days=3"
     suspended_mail: str = "refuse"
     account: Account | None = None
     proven: frozenset[str] | None = None

@@ -22,8 +22,8 @@ from shared.orphans.model import LOOKED_THROUGH, OrphanStatus
 from shared.orphans.repository import RemovalClaim
 from shared.orphans.scan_repository import OrphanLookClaim
 from shared.orphans.scanner import OrphanWatch
-from shared.switches.model import Hold
-from worker.execution.breaker import Gate
+from shared.switches.model import Deferral
+from worker.execution.breaker import Breaker
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS, Find
 
@@ -35,7 +35,7 @@ SLOTS = 3
 #: seconds until what failed is tried again: the first, doubled each time up to the last
 FIRST_WAIT, LONGEST_WAIT = 10.0, 3600.0
 #: and until what a pause or an open breaker holds back is looked at again
-HELD_WAIT = 15.0
+DEFERRED_WAIT = 15.0
 VERIFIED = "the integration lists it no more"
 
 
@@ -55,10 +55,10 @@ class OrphanLooks:
     """One per sweep. `clients`: integration name to its client, None when it is not configured."""
 
     def __init__(
-        self, watch: OrphanWatch, gate: Gate, clients: Mapping[str, Any], settings: Settings, slots: int = SLOTS
+        self, watch: OrphanWatch, breaker: Breaker, clients: Mapping[str, Any], settings: Settings, slots: int = SLOTS
     ) -> None:
         self._watch = watch
-        self._gate = gate
+        self._breaker = breaker
         self._clients = clients
         self._settings = settings
         self._slots = slots
@@ -147,30 +147,30 @@ class OrphanLooks:
     # -- one integration's answer, under its breaker
 
     def _asked(self, integration: str, work: Callable[[], None]) -> Outcome:
-        """How the work ended; held back by a pause or an open breaker it does not begin."""
+        """How the work ended; a pause or an open breaker defers it."""
         if self._clients.get(integration) is None:
             return skipped("not_configured")
-        passage = self._gate.ask_for(integration)
-        if passage.hold is not None:
-            return _held(passage.hold)
+        permit = self._breaker.permit_job(integration)
+        if permit.deferral is not None:
+            return _deferred(permit.deferral)
         try:
             with within(self._settings.attempt_seconds):
                 work()
             outcome = ok()
         except Fault as fault:
             outcome = failed(fault)
-        self._gate.mind(integration, passage, outcome)
+        self._breaker.report(integration, permit, outcome)
         return outcome
 
 
-def _held(hold: Hold) -> Outcome:
-    return Outcome(Result.RETRY, hold.reason, hold.message, HELD_WAIT, notes={"held": hold.switch})
+def _deferred(deferral: Deferral) -> Outcome:
+    return Outcome(Result.RETRY, deferral.reason, deferral.message, DEFERRED_WAIT, notes={"deferred": deferral.switch})
 
 
 def _wait(attempts: int, outcome: Outcome) -> float:
     """Seconds until the next attempt. What is refused stays so until somebody mends it, and trying would count."""
-    if "held" in outcome.notes:
-        return HELD_WAIT
+    if "deferred" in outcome.notes:
+        return DEFERRED_WAIT
     if outcome.result is not Result.RETRY:
         return LONGEST_WAIT
     ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 16))

@@ -62,8 +62,10 @@ class Sweep:
             raise StoreUnavailable
 
     def _release(self) -> int:
-        """Steps held by a switch that is off again are due at once."""
-        return self._store.holds.release(self._store.switches.stopped(), BATCH) if self._store.holds.any() else 0
+        """Release steps whose pause or breaker is over."""
+        return (
+            self._store.deferrals.release(self._store.switches.stopped(), BATCH) if self._store.deferrals.any() else 0
+        )
 
     def _expire(self) -> int:
         return self._each(self._store.operations.overdue(BATCH), self._expire_one)

@@ -1,10 +1,11 @@
-"""Run the Authentik stand-in on a port of its own."""
+"""Run the Authentik simulator on a port of its own."""
 
 from __future__ import annotations
 
 import click
+from pydantic import TypeAdapter
 
-from sandbox.simulators.authentik.oidc import OidcClient
+from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from sandbox.simulators.serving import serve_until_told
 
@@ -16,12 +17,12 @@ from sandbox.simulators.serving import serve_until_told
 @click.option(
     "--clients",
     envvar="AUTHENTIK_STAND_IN_CLIENTS",
-    default="",
-    help="SLUG:CLIENT_ID:SECRET, comma-separated; a public client has no secret.",
+    default="[]",
+    help="OAuth clients, a JSON list of objects with the fields of OidcClient.",
 )
 def main(port: int, api_token: str, admin_group: str, clients: str) -> None:
-    """A loopback server that behaves as Authentik does."""
-    parsed = tuple(OidcClient(*text.split(":", 2)) for text in clients.split(",") if text)
+    """Run a loopback server that behaves as Authentik does."""
+    parsed = TypeAdapter(tuple[OidcClient, ...]).validate_json(clients)
     serve_until_told(AuthentikStandIn(api_token=api_token, admin_group=admin_group, clients=parsed), port)
 
 

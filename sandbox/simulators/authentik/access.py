@@ -1,17 +1,18 @@
-"""Authentik's applications and the bindings that say who may use them. One without bindings is open to everybody."""
+"""Decide who may use an application. One without enabled bindings is open to everybody."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.records import Application, Binding, Invalid, User
+from sandbox.simulators.authentik.records import Application, Binding, Group, Invalid, User
 from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
 
 RESERVED_SLUGS = frozenset({"authorize", "token", "device", "userinfo", "introspect", "revoke"})
 EXISTS = "Application with this {} already exists."
-#: what the default-access flag is called in the settings of the installation
+#: the name of the default-access flag in the installation's settings
 OPEN_BY_DEFAULT = "core_default_app_access"
 _APPLICATION_FIELDS = frozenset(one.name for one in fields(Application)) - {"pk"}
 _BINDING_FIELDS = frozenset(one.name for one in fields(Binding)) - {"pk"}
@@ -25,6 +26,8 @@ class Access:
         self.applications: dict[str, Application] = {}
         self.bindings: dict[str, Binding] = {}
         self.providers: set[int] = set()
+        #: policies by pk, each with its constant result
+        self.policies: dict[str, bool] = {}
         self.flags: dict[str, bool] = {OPEN_BY_DEFAULT: True}
         directory.on_delete.append(self._unbind)
 
@@ -32,6 +35,7 @@ class Access:
         self.applications.clear()
         self.bindings.clear()
         self.providers.clear()
+        self.policies.clear()
         self.flags = {OPEN_BY_DEFAULT: True}
 
     # -- applications
@@ -52,7 +56,7 @@ class Access:
         self.applications[application.slug] = application
 
     def delete_application(self, application: Application) -> None:
-        """Its bindings go with it; its provider stays."""
+        """Delete it with its bindings; its provider stays."""
         del self.applications[application.slug]
         for binding in self.bindings_of(application):
             del self.bindings[binding.pk]
@@ -60,14 +64,18 @@ class Access:
     # -- bindings
 
     def add_binding(self, body: dict[str, Any]) -> Binding:
-        """Doubles are taken without a word."""
+        """Add a binding. The same one twice is accepted."""
         for name in ("target", "order"):
             if body.get(name) is None:
                 raise Invalid(**{name: REQUIRED})
         given = [name for name in ("policy", "group", "user") if body.get(name) is not None]
         if len(given) != 1:
             raise Invalid(non_field_errors=["One of 'policy', 'group' or 'user' must be set."])
-        known: dict[str, Any] = {"group": self._directory.groups, "user": self._directory.users, "policy": {}}
+        known: dict[str, Any] = {
+            "group": self._directory.groups,
+            "user": self._directory.users,
+            "policy": self.policies,
+        }
         targets = {application.pk for application in self.applications.values()}
         for name, held in (("target", targets), (given[0], known[given[0]])):
             if body[name] not in held:
@@ -81,13 +89,18 @@ class Access:
         return sorted(found, key=lambda binding: binding.order)
 
     def passes(self, user: User, application: Application) -> bool:
-        """Whether a user may use an application. Switched-off bindings count as none."""
+        """Return whether a user may use an application. Disabled bindings do not count."""
         enabled = [binding for binding in self.bindings_of(application) if binding.enabled]
         if not enabled:
             return self.flags.get(OPEN_BY_DEFAULT, True)
         groups = self._directory.all_groups_of(user)
-        results = [(one.user == user.pk or one.group in groups) != one.negate for one in enabled]
+        results = [self._admits(one, user, groups) != one.negate for one in enabled]
         return all(results) if application.policy_engine_mode == "all" else any(results)
+
+    def _admits(self, binding: Binding, user: User, groups: Mapping[str, Group]) -> bool:
+        if binding.policy is not None:
+            return self.policies[binding.policy]
+        return binding.user == user.pk or binding.group in groups
 
     def _unbind(self, pk: str | int) -> None:
         for binding in list(self.bindings.values()):

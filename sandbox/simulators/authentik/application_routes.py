@@ -116,4 +116,4 @@ class ApplicationRoutes:
 
 
 def _shown(binding: Binding) -> dict[str, Any]:
-    return {"policy": None, **asdict(binding)}
+    return asdict(binding)

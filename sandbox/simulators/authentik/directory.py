@@ -122,6 +122,14 @@ class Directory:
         self._put_into(user, [])
         self._deleted(user.pk)
 
+    def find_for_sign_in(self, text: str) -> User | None:
+        """Return the oldest user whose username or e-mail this is, whatever the case: a younger one never signs in."""
+        wanted = text.strip().lower()
+        found = [
+            user for user in self.users.values() if wanted and wanted in (user.username.lower(), user.email.lower())
+        ]
+        return min(found, key=lambda user: user.pk, default=None)
+
     def sign_out(self, user: User) -> None:
         for told in self.on_sign_out:
             told(user)

@@ -12,6 +12,7 @@ from sandbox.simulators.authentik.answers import (
     asked,
     attribute_filter,
     attributes_match,
+    html,
     json_body,
     language,
     masked_405,
@@ -90,8 +91,11 @@ class GroupRoutes:
         return web.Response(status=204)
 
     async def used_by(self, request: web.Request, token: Token) -> web.Response:
-        """What goes when the group goes, as far as the caller may see it; of the rest there is no word."""
-        group, sees = self._group(request), may(token, "view_policybinding")
+        """Return what is deleted with the group. For anybody but a superuser Authentik itself fails here."""
+        group = self._group(request)
+        if not all(may(token, one) for one in ("view_groupancestrynode", "view_scimsourcegroup")):
+            return html(500)
+        sees = may(token, "view_policybinding")
         bindings = [binding for binding in self._access.bindings.values() if sees and binding.group == group.pk]
         shown = {"app": "authentik_policies", "model_name": "policybinding", "action": "cascade"}
         return web.json_response([{**shown, "pk": one.pk, "name": f"Binding {one.pk}"} for one in bindings])

@@ -114,7 +114,7 @@ class Invitations:
         data = invitation.fixed_data
         body = {"username": username, "email": email or data.get("email", ""), "name": name or data.get("name", "")}
         user = self._directory.add_user({**body, "attributes": _attributes(data)})
-        user.has_password = True
+        user.password = secrets.token_urlsafe(16)
         if invitation.single_use:
             del self.invitations[itoken]
         return user.pk

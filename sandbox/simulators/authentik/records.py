@@ -49,8 +49,13 @@ class User:
     path: str = "users"
     attributes: dict[str, Any] = field(default_factory=dict)
     entitlements: list[str] = field(default_factory=list)
-    has_password: bool = False
+    password: str = field(default="", repr=False)
     uuid: str = field(default_factory=new_id)
+
+    def has_password_of(self, given: str) -> bool:
+        """Return whether an active user signs in with this password."""
+        same = secrets.compare_digest(self.password.encode(), given.encode())
+        return self.is_active and bool(self.password) and same
 
     @property
     def uid(self) -> str:
@@ -87,12 +92,13 @@ class Application:
 
 @dataclass
 class Binding:
-    """Who may use an application. Just one of group and user is set."""
+    """Who may use an application. Exactly one of group, user and policy is set."""
 
     target: str
     order: int
     group: str | None = None
     user: int | None = None
+    policy: str | None = None
     enabled: bool = True
     negate: bool = False
     timeout: int = 30

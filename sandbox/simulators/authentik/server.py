@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.simulators.authentik.api import add_routes
-from sandbox.simulators.authentik.oidc import Oidc, OidcClient
+from sandbox.simulators.authentik.oidc.clients import OidcClient
+from sandbox.simulators.authentik.oidc.provider import Oidc
 from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.world import World
 from sandbox.simulators.keeping import Holding
@@ -36,7 +37,7 @@ class AuthentikStandIn(StandIn):
         self.oidc = Oidc(self.world, clients, self.faults)
         self.reset()
         add_routes(self.app.router, self.world, self.faults)
-        self.oidc.add_routes(self.app.router)
+        self.oidc.add_routes(self.app)
 
     def reset(self) -> None:
         """A fresh install with one superuser, whose API token is the one given, and an application for each client."""
@@ -54,13 +55,13 @@ class AuthentikStandIn(StandIn):
     def holdings(self) -> Sequence[Holding]:
         directory, access, invitations = self.directory, self.world.access, self.world.invitations
         groups = (directory.groups, directory.groups_by_name)
-        users = (directory.users, directory.users_by_name, self.oidc.sessions.signed_in)
+        users = (directory.users, directory.users_by_name, self.oidc.sessions.by_key)
         doors = (access.applications, access.bindings)
         return (*groups, *users, *doors, invitations.invitations, invitations.recovery, invitations.mails)
 
     def snapshot(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}
-        return self.world.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.signed_in.items()}}
+        return self.world.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.count().items()}}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
         invitations = self.world.invitations
@@ -87,10 +88,15 @@ class AuthentikStandIn(StandIn):
         email: str = "",
         groups: Sequence[str] = (),
         entitlements: Sequence[str] = (),
+        password: str = "",
     ) -> int:
-        """A user with an app password, in just these groups (made when absent). Gives the user's pk."""
+        """Make sure of a user with an app password, in just these groups (made when absent). Return the user's pk.
+
+        With `password` the person can sign in with a browser.
+        """
         user = self.directory.users_by_name.get(username) or self.directory.add_user({"username": username})
         user.name, user.email, user.entitlements = name or username, email, list(entitlements)
+        user.password = password or user.password
         self.world.tokens.add(Token(f"app-password-{user.pk}", user.pk, "app_password", key=app_password))
         for group in self.directory.groups.values():
             group.users.discard(user.pk)

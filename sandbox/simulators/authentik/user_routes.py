@@ -65,6 +65,9 @@ class UserRoutes:
         for name in EXACT:
             if name in query:
                 users = [user for user in users if getattr(user, name) == query[name]]
+        if "search" in query:
+            wanted_text = query["search"].lower()
+            users = [user for user in users if wanted_text in f"{user.username}\n{user.name}\n{user.email}".lower()]
         if "path_startswith" in query:
             users = [user for user in users if user.path.startswith(query["path_startswith"])]
         if "is_active" in query:
@@ -117,9 +120,10 @@ class UserRoutes:
 
     async def set_password(self, request: web.Request, token: Token) -> web.Response:
         user = self._user(request)
-        if not (await json_body(request)).get("password"):
+        password = (await json_body(request)).get("password")
+        if not password:
             raise Invalid(password=REQUIRED)
-        user.has_password = True
+        user.password = str(password)
         return web.Response(status=204)
 
     async def recovery(self, request: web.Request, token: Token) -> web.Response:

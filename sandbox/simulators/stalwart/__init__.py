@@ -1,1 +1,1 @@
-"""The stand-in for Stalwart 0.16: management over JMAP."""
+"""Simulator of Stalwart 0.16: management over JMAP, and receiving mail over SMTP."""

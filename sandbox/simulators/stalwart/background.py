@@ -1,6 +1,9 @@
-"""What Stalwart does by itself: the task that makes DKIM keys, reloading directories, and rules from settings."""
+"""Do what Stalwart does by itself: make DKIM keys, carry out actions, and apply rules from settings."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sandbox.simulators.stalwart.keys import new_signature
 from sandbox.simulators.stalwart.properties import Object, SetError
@@ -8,26 +11,34 @@ from sandbox.simulators.stalwart.registry import Registry
 
 
 class Background:
-    """`licensed_accounts`: how many a licence allows, None without a limit. `recovery`: no task ever runs."""
+    """Tasks, actions and rules. `actions`: action type to what it reloads, besides directories."""
 
-    def __init__(self, registry: Registry, edition: str, licensed_accounts: int | None) -> None:
+    def __init__(self, registry: Registry, licensed_accounts: int | None) -> None:
+        """`licensed_accounts`: how many a licence allows, None without a limit."""
         self._registry = registry
-        self.edition = edition
         self.licensed_accounts = licensed_accounts
+        self.actions: Mapping[str, list[Callable[[], Any]]] = {}
+        #: in recovery mode no task ever runs
         self.recovery = False
-        #: directories the server has loaded; a new one is only stored until it is told to reload
+        #: an object of the settings that does not build, so no reload of settings succeeds
+        self.broken_setting: str | None = None
+        #: directories that the server has loaded; a new one is only stored until a reload
         self._live: set[str] = set()
-        registry.rules += [self._check_licence, self._check_directory]
+        registry.rules += [self._check_licence, self._check_directory, self._check_action]
 
     def created(self, kind: str, one: Object) -> None:
-        """What the server does after a create."""
+        """Do what the server does after a create."""
         if kind == "Domain" and one["dkimManagement"]["@type"] == "Automatic":
             self._registry.create("Task", {"@type": "DkimManagement", "domainId": one["id"]})
-        if kind == "Action" and one["@type"] == "ReloadSettings":
+        if kind != "Action":
+            return
+        if one["@type"] == "ReloadSettings":
             self._live = set(self._registry.objects["Directory"])
+        for act in self.actions.get(one["@type"], ()):
+            act()
 
     def run_tasks(self) -> int:
-        """Run every pending task once, as the server's task manager does; the number that ran."""
+        """Run every pending task once, as the server's task manager does; returns how many ran."""
         held = self._registry.objects["Task"].values()
         tasks = [] if self.recovery else [task for task in held if task["status"]["@type"] == "Pending"]
         for task in tasks:
@@ -51,19 +62,27 @@ class Background:
                 self._registry.create("DkimSignature", new_signature(algorithm, domain, slot))
         self._registry.destroy("Task", task["id"])
 
+    def _check_action(self, kind: str, one: Object) -> None:
+        """Refuse a reload of settings that do not build, and name the object at fault."""
+        if kind == "Action" and one["@type"] == "ReloadSettings" and self.broken_setting is not None:
+            errors = [{"type": "Invalid", "property": "host", "value": "Failed to resolve the host."}]
+            holder = {"object": self.broken_setting, "id": "singleton"}
+            raise SetError("validationFailed", objectId=holder, validationErrors=errors)
+
     def _check_licence(self, kind: str, one: Object) -> None:
         limit, accounts = self.licensed_accounts, self._registry.objects["Account"].values()
-        if kind != "Account" or "id" in one or one["@type"] != "User" or limit is None or self.edition != "enterprise":
+        is_licensed = self._registry.edition == "enterprise"
+        if kind != "Account" or "id" in one or one["@type"] != "User" or limit is None or not is_licensed:
             return
         if sum(account["@type"] == "User" for account in accounts) >= limit:
             reason = f"Enterprise licensed account limit reached: {limit} accounts licensed."
             raise SetError("forbidden", description=reason)
 
     def _check_directory(self, kind: str, one: Object) -> None:
-        """Where an outside directory knows the passwords, none is kept here."""
+        """Refuse passwords where an external directory knows them."""
         if kind != "Account" or not one.get("credentials"):
             return
         domain = self._registry.objects["Domain"][one["domainId"]]
-        licensed = domain["directoryId"] if self.edition == "enterprise" else None
+        licensed = domain["directoryId"] if self._registry.edition == "enterprise" else None
         if (licensed or self._registry.singleton("Authentication")["directoryId"]) in self._live:
             raise SetError("forbidden", description="The domain has an external directory.")

@@ -1,28 +1,31 @@
-"""Who may call Stalwart's management, with which permissions, and as which tenant's administrator."""
+"""Decide who may call Stalwart's management, with which permissions, and as which tenant's administrator."""
 
 from __future__ import annotations
 
 import base64
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sandbox.simulators.clock import Clock
-from sandbox.simulators.stalwart.kinds import KINDS
+from sandbox.simulators.stalwart.kinds import ACTIONS, KINDS
 from sandbox.simulators.stalwart.properties import Object
 from sandbox.simulators.stalwart.registry import Registry
 
-ACCOUNT = "c"
+#: the account of the first API key. The registry does not hold it, so a fresh server has no accounts
+PROVISIONER = "pr0v"
+#: the account of the recovery administrator: it owns nothing
+RECOVERY = "d333333"
 #: some of what every user account holds, one of each family
 USER_PERMISSIONS = frozenset({"authenticate", "emailSend", "emailReceive", "imapAuthenticate", "jmapEmailGet"})
 _VERBS = ("Get", "Query", "Create", "Update", "Destroy")
 ALL_PERMISSIONS = frozenset(
-    {"authenticate", "impersonate", "unlimitedRequests", "taskDkimManagement", "actionReloadSettings"}
+    {"authenticate", "impersonate", "unlimitedRequests", "taskDkimManagement"}
     | USER_PERMISSIONS
+    | {f"action{name}" for name in ACTIONS}
     | {f"sys{kind}{verb}" for kind in KINDS for verb in _VERBS}
 )
-REVOKED_SECONDS = 300.0
-#: roles that a server has from its first start, which belong to no tenant
+#: roles that a server has from its first start; they belong to no tenant
 DEFAULT_ROLES = {
     "User": USER_PERMISSIONS,
     "Group": frozenset({"emailReceive"}),
@@ -31,82 +34,101 @@ DEFAULT_ROLES = {
     ),
     "System Administrator": ALL_PERMISSIONS,
 }
+KEY_PREFIX = "API_"
+#: bytes of a real key behind the prefix: account, credential, and 20 random ones
+KEY_BYTES = 22
 
 
 @dataclass(frozen=True)
 class Caller:
-    """`tenant`: the tenant this caller is bound to; None for a system administrator."""
+    """An authenticated caller. `tenant`: the tenant it is bound to; None for a system administrator."""
 
-    account: str = ACCOUNT
+    account: str = PROVISIONER
     permissions: frozenset[str] = ALL_PERMISSIONS
     tenant: str | None = None
 
 
-class Refusal(Exception):
-    """401 or 403, whatever was asked."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
-
-
 @dataclass
 class Callers:
-    """Keys by secret. After too many failures everybody is locked out for good."""
+    """Resolve `Authorization` headers to callers. `keys`: fixed keys by secret."""
 
     clock: Clock
     registry: Registry
-    failures_until_ban: int
     recovery_admin: tuple[str, str] | None = None
     keys: dict[str, Caller] = field(default_factory=dict)
-    _failures: int = 0
-    _revoked: dict[str, datetime] = field(default_factory=dict)
 
-    def caller(self, header: str) -> Caller:
-        """Raises Refusal."""
-        if self._failures >= self.failures_until_ban:
-            raise Refusal(403)
+    def find(self, header: str) -> Caller | None:
+        """Return the caller that a header proves, or None."""
         scheme, _, value = header.partition(" ")
-        found = self._by_key(value) if scheme.lower() == "bearer" else None
-        if scheme.lower() == "basic":
-            found = self._by_password(value)
-        if found is None:
-            self._failures += 1
-            raise Refusal(401)
-        if "authenticate" not in found.permissions:
-            raise Refusal(403)
-        return found
+        if scheme.lower() == "bearer":
+            return self.keys.get(value) or self._by_made_key(value)
+        return self._by_password(value) if scheme.lower() == "basic" else None
 
     def add_key(self, key: str, permissions: list[str] | None = None, tenant: str | None = None) -> None:
-        """A further API key; without permissions it has all."""
+        """Add a fixed API key; without `permissions` it holds all of them."""
         held = ALL_PERMISSIONS if permissions is None else frozenset(permissions)
-        self.keys[key] = Caller(ACCOUNT, held, tenant)
+        self.keys[key] = Caller(PROVISIONER, held, tenant)
 
-    def revoke(self, key: str, cached_seconds: float = REVOKED_SECONDS) -> None:
-        """The key is refused with 403 while the server still remembers it, then with 401."""
-        self._revoked[key] = self.clock.now() + timedelta(seconds=cached_seconds)
+    def use_account(self, key: str, account: str) -> None:
+        """Make a fixed key belong to an account of the registry."""
+        held = self.keys[key]
+        self.keys[key] = Caller(account, held.permissions, held.tenant)
 
-    def _by_key(self, key: str) -> Caller | None:
-        remembered_until = self._revoked.get(key)
-        if remembered_until is not None:
-            if self.clock.now() < remembered_until:
-                raise Refusal(403)
+    def password_opens(self, address: str, password: str) -> Object | None:
+        """Return the account of this address when the password is right and it may sign in."""
+        account = self._account_by_password(address, password)
+        if account is None or "authenticate" not in permissions_of(self.registry, account):
             return None
-        return self.keys.get(key)
+        return account
+
+    def _by_made_key(self, secret: str) -> Caller | None:
+        held = next((one for one in self.registry.objects["ApiKey"].values() if one["secret"] == secret), None)
+        account = self.registry.objects["Account"].get(held["owner"]) if held else None
+        if held is None or account is None or self._is_over(held.get("expiresAt")):
+            return None
+        permissions = key_permissions(permissions_of(self.registry, account), held["permissions"])
+        return Caller(account["id"], permissions, account["memberTenantId"])
+
+    def _is_over(self, expires_at: str | None) -> bool:
+        return expires_at is not None and datetime.fromisoformat(expires_at) <= self.clock.now()
 
     def _by_password(self, value: str) -> Caller | None:
-        try:
-            name, _, password = base64.b64decode(value).decode().partition(":")
-        except ValueError:
-            return None
+        name, _, password = basic_pair(value)
         admin = None if self.recovery_admin is None else ":".join(self.recovery_admin)
         if admin is not None and secrets.compare_digest(f"{name}:{password}".encode(), admin.encode()):
-            return Caller()
-        account = self.registry.account_at(name, self.registry.singleton("SystemSettings")["defaultDomainId"])
-        held = [one.get("secret", "") for one in (account or {}).get("credentials", {}).values()]
-        if account is None or password not in held:
+            return Caller(RECOVERY)
+        account = self._account_by_password(name, password)
+        if account is None:
             return None
         return Caller(account["id"], permissions_of(self.registry, account), account["memberTenantId"])
+
+    def _account_by_password(self, address: str, password: str) -> Object | None:
+        account = self.registry.account_at(address, self.registry.singleton("SystemSettings")["defaultDomainId"])
+        held = [one.get("secret", "") for one in (account or {}).get("credentials", {}).values()]
+        return account if account is not None and password in held else None
+
+
+def basic_pair(value: str) -> tuple[str, str, str]:
+    """Split Basic credentials into name, colon and password; an empty colon when they do not parse."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return "", "", ""
+
+
+def is_credential(header: str) -> bool:
+    """Tell whether a header parses as credentials; others do not count as failed sign-ins."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "basic":
+        return bool(basic_pair(value)[1])
+    try:
+        return value.startswith(KEY_PREFIX) and len(base64.urlsafe_b64decode(value[len(KEY_PREFIX) :])) >= KEY_BYTES
+    except ValueError:
+        return False
+
+
+def new_key_secret() -> str:
+    return KEY_PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(24)).decode()
 
 
 def add_default_roles(registry: Registry) -> None:
@@ -116,14 +138,23 @@ def add_default_roles(registry: Registry) -> None:
         )
 
 
+def key_permissions(held: frozenset[str], given: Object) -> frozenset[str]:
+    """Return what a key may do, given what its account may do."""
+    named = frozenset(given.get("permissions") or {})
+    return {"Disable": held - named, "Replace": held & named}.get(given["@type"], held)
+
+
 def permissions_of(registry: Registry, account: Object) -> frozenset[str]:
-    """What an account may do by its roles and its own permissions."""
-    roles, own = account["roles"], account["permissions"]
+    """Return what an account may do by its roles and its own permissions."""
+    roles, own = account.get("roles") or {"@type": "User"}, account["permissions"]
     by_roles = {"Admin": ALL_PERMISSIONS, "Custom": frozenset[str]()}.get(roles["@type"], USER_PERMISSIONS)
     for id_ in roles.get("roleIds", {}):
         by_roles |= _of_role(registry, id_)
     start = frozenset[str]() if own["@type"] == "Replace" else by_roles
-    return (start | set(own.get("enabledPermissions", {}))) - set(own.get("disabledPermissions", {}))
+    held = (start | set(own.get("enabledPermissions", {}))) - set(own.get("disabledPermissions", {}))
+    # without a licence this build has no tenant administrators; the open-source build does not check
+    is_cut = registry.edition == "community" and account.get("memberTenantId")
+    return held & USER_PERMISSIONS if is_cut else held
 
 
 def _of_role(registry: Registry, id_: str) -> frozenset[str]:

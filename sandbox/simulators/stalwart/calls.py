@@ -1,4 +1,4 @@
-"""References inside a JMAP request: results of earlier calls (`#ids`), and objects made earlier (`"#k"`)."""
+"""Resolve references inside a JMAP request: results of earlier calls (`#ids`) and created objects (`"#k"`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.simulators.stalwart.properties import Object
 
 
 class MethodError(Exception):
-    """An error at the level of a method: still HTTP 200."""
+    """A method failed as a whole; the HTTP status is still 200."""
 
     def __init__(self, type_: str, description: str = "") -> None:
         super().__init__(type_)
@@ -17,7 +17,7 @@ class MethodError(Exception):
 
 
 def with_results(arguments: Object, responses: list[list[Any]]) -> Object:
-    """Arguments with back references (`#ids`, `#destroy`) put in. Raises MethodError."""
+    """Replace back references (`#ids`, `#destroy`) by their values. Raises MethodError."""
     resolved: Object = {}
     for key, value in arguments.items():
         if not key.startswith("#"):
@@ -31,9 +31,9 @@ def with_results(arguments: Object, responses: list[list[Any]]) -> Object:
 
 
 def with_ids(value: Any, created: Mapping[str, str], key: str = "") -> Any:
-    """A value with creation references replaced: texts under a key that ends in `Id`, keys under one in `Ids`.
+    """Replace creation references: texts under a key that ends in `Id`, keys under one that ends in `Ids`.
 
-    Raises MethodError for one that stands for nothing.
+    Raises MethodError for a reference to nothing.
     """
     if isinstance(value, dict):
         names = {name: _named(name, created) if key.endswith("Ids") else name for name in value}
@@ -42,12 +42,12 @@ def with_ids(value: Any, created: Mapping[str, str], key: str = "") -> Any:
 
 
 def plain_ids(ids: list[Any], created: Mapping[str, str]) -> list[Any]:
-    """Ids of a get or a destroy, creation references replaced. Raises MethodError."""
+    """Replace the creation references among the ids of a get. Raises MethodError."""
     return [_named(one, created) if isinstance(one, str) else one for one in ids]
 
 
 def in_order(creates: Mapping[str, Object]) -> list[str]:
-    """The keys of a create map, each after those it refers to. Raises MethodError for a circle."""
+    """Order the keys of a create map, each after those it refers to. Raises MethodError for a circle."""
     waiting, done = dict(creates), list[str]()
     while waiting:
         free = [key for key, body in waiting.items() if not waiting.keys() & set(_mentions(body))]
@@ -59,7 +59,7 @@ def in_order(creates: Mapping[str, Object]) -> list[str]:
 
 
 def require_known(creates: Mapping[str, Object], created: Mapping[str, str]) -> None:
-    """One reference to nothing fails the whole method, before anything is stored. Raises MethodError."""
+    """Fail the whole method on one reference to nothing, before anything is stored. Raises MethodError."""
     with_ids(dict(creates), {**created, **dict.fromkeys(creates, "")})
 
 

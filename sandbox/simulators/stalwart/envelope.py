@@ -1,4 +1,4 @@
-"""Stalwart's answers below JMAP: which requests are none, limits, refused credentials, as problem bodies."""
+"""Build Stalwart's HTTP answers below JMAP as problem bodies: malformed requests, limits, refused credentials."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from aiohttp import web
 
 CORE, OURS = "urn:ietf:params:jmap:core", "urn:stalwart:jmap"
 MAX_CALLS, MAX_REQUEST = 16, 10_000_000
+#: requests in flight for one account without `unlimitedRequests`
+MAX_CONCURRENT = 4
 PROBLEM = "application/problem+json"
 ERROR = "urn:ietf:params:jmap:error:"
 
 
 def read(request: web.Request, raw: bytes) -> dict[str, Any]:
-    """The envelope of a request. Raises the answer for what is no request."""
+    """Read the envelope of a request. Raises the answer for a malformed one."""
     if len(raw) > MAX_REQUEST:
         raise _refused(type=f"{ERROR}limit", limit="maxSizeRequest")
     try:
@@ -35,12 +37,26 @@ def problem(status: int, title: str, **facts: Any) -> web.Response:
     return web.Response(status=status, text=_body(status, title, **facts), content_type=PROBLEM)
 
 
-def limit(name: str) -> web.Response:
-    return problem(400, "Bad Request", type=f"{ERROR}limit", limit=name)
+def concurrency_limit() -> web.Response:
+    """The answer for more requests in flight than one account may have; without Retry-After."""
+    answer = problem(400, "Bad Request", type=f"{ERROR}limit", limit="maxConcurrentRequests")
+    answer.headers["RateLimit-Policy"] = f'"concurrent-requests";q={MAX_CONCURRENT}'
+    answer.headers["RateLimit"] = '"concurrent-requests";r=0'
+    return answer
+
+
+def too_many(seconds: int, quota: int) -> web.HTTPException:
+    """The answer for too many requests of one address in a minute."""
+    text = _body(429, "Too Many Requests", detail="Your request has been rate limited. Please try again later.")
+    answer = web.HTTPTooManyRequests(text=text, content_type=PROBLEM)
+    answer.headers["Retry-After"] = str(seconds)
+    answer.headers["RateLimit-Policy"] = f'"requests";q={quota}'
+    answer.headers["RateLimit"] = f'"requests";r=0;t={seconds}'
+    return answer
 
 
 def unauthorized(status: int) -> web.HTTPException:
-    """The answer for bad credentials (401), or for good ones that may not call (403)."""
+    """The answer for bad credentials (401), or for good ones that may not call and banned addresses (403)."""
     if status == 403:
         return web.HTTPForbidden(text=_body(403, "Forbidden"), content_type=PROBLEM)
     text = _body(401, "Unauthorized", detail="You have to authenticate first.")

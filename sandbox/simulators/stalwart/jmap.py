@@ -1,4 +1,4 @@
-"""The JMAP side of Stalwart's management: calls in order, and the methods get and query of each object type."""
+"""Answer JMAP calls in order: the methods get and query here, set in a module of its own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sandbox.simulators.stalwart.names import decode_id, parses
 from sandbox.simulators.stalwart.properties import Object
 from sandbox.simulators.stalwart.registry import Registry
 from sandbox.simulators.stalwart.scope import Scope
-from sandbox.simulators.stalwart.setting import MAX_OBJECTS, Setting, Strike
+from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Setting, Strike
 
 #: ids in one answer, unless the server is set otherwise
 MOST_FOUND = 5000
 
 
 class Jmap:
-    """`zone` makes a domain's zone text; `run_tasks` runs what waits in the background."""
+    """`zone` writes a domain's zone text; `run_tasks` runs the pending background tasks."""
 
     def __init__(
         self, registry: Registry, zone: Callable[[Object], str], strike: Strike, run_tasks: Callable[[], Any]
@@ -31,7 +31,7 @@ class Jmap:
         self.most_found = MOST_FOUND
 
     def answer(self, calls: list[list[Any]], caller: Caller, created: dict[str, str]) -> list[list[Any]]:
-        """The method responses, in order. Ids that are made are added to `created`."""
+        """Return the method responses in order. New ids are added to `created`."""
         responses: list[list[Any]] = []
         scope = Scope(self._registry, caller)
         for name, arguments, call_id in calls:
@@ -50,7 +50,7 @@ class Jmap:
             raise MethodError("unknownMethod", name)
         _require_own(arguments.get("accountId"), scope.caller)
         if self._strike("server_unavailable", name):
-            raise MethodError("serverUnavailable", "The data store did not answer.")
+            raise MethodError("serverUnavailable", UNAVAILABLE)
         if method == "set":
             return Setting(scope, kind, created, self._strike, self._run_tasks).answer(name, arguments)
         if not scope.may(kind, method.capitalize()):
@@ -60,7 +60,7 @@ class Jmap:
         return self._query(name, kind, arguments, scope)
 
     def _get(self, kind: str, arguments: Object, created: dict[str, str], scope: Scope) -> Object:
-        # an action is done once it is made: there is none to be read
+        # an action is over once it is created: none can be read
         held = {} if kind == "Action" else self._registry.objects[kind]
         ids = arguments.get("ids")
         wanted = plain_ids(
@@ -81,7 +81,8 @@ class Jmap:
             everything["dnsZoneFile"] = self._zone(one)
         if not known:
             return everything
-        return {prop: everything[prop] for prop in ("id", "@type", *known) if prop in everything}
+        # `@type` comes only when it is named
+        return {prop: everything[prop] for prop in ("id", *known) if prop in everything}
 
     def _query(self, name: str, kind: str, arguments: Object, scope: Scope) -> Object:
         conditions = _conditions(arguments.get("filter") or {}, KINDS[kind].filters)
@@ -94,7 +95,7 @@ class Jmap:
         total = {"total": len(ids)} if arguments.get("calculateTotal") else {}
         if "anchor" in arguments:
             ids = [id_ for id_ in ids if decode_id(id_) > decode_id(arguments["anchor"])]
-        # cut while the oldest still come first, then turned round
+        # cut while the oldest come first, then reversed
         found = ids[: min(arguments.get("limit") or self.most_found, self.most_found)][::-1]
         return {"queryState": "n", "canCalculateChanges": True, "position": 0, "ids": found, **total}
 
@@ -111,6 +112,6 @@ def _conditions(given: Object, filters: tuple[str, ...]) -> Object:
 
 
 def _require_own(account_id: Any, caller: Caller) -> None:
-    """Left out or unreadable means our own; another's needs a permission, whether it exists or not."""
+    """Refuse another account without `impersonate`; an absent or unreadable id means the caller's own."""
     if account_id and parses(account_id) and account_id != caller.account and "impersonate" not in caller.permissions:
         raise MethodError("forbidden", f"You are not an owner of account {account_id}")

@@ -1,4 +1,4 @@
-"""DKIM keys as Stalwart's background task makes them, and the zone text that publishes them."""
+"""Make DKIM keys as Stalwart's background task does, and the zone text that publishes them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SERVICES = {"caldavs": 443, "carddavs": 443, "imaps": 993, "jmap": 443, "pop3s":
 
 @lru_cache(maxsize=4)
 def _rsa_pem(slot: int) -> str:
-    # making an RSA key costs a fifth of a second of processor time, so a few serve all domains of one process
+    # an RSA key costs a fifth of a second of processor time, so a few serve all domains of one process
     return rsa.generate_private_key(65537, 2048).private_bytes(*_PEM).decode()
 
 
 def new_signature(algorithm: str, domain: Object, slot: int) -> Object:
-    """What is given for a new active key; it never rotates, as its domain's records are published by hand."""
+    """Return the body of a new active key; it never rotates, as its domain's records are published by hand."""
     is_rsa = algorithm == "Dkim1RsaSha256"
     pem = _rsa_pem(slot % 2) if is_rsa else ed25519.Ed25519PrivateKey.generate().private_bytes(*_PEM).decode()
     return {
@@ -37,7 +37,7 @@ def new_signature(algorithm: str, domain: Object, slot: int) -> Object:
 
 
 def zone_file(domain: Object, signatures: list[Object], mail_host: str) -> str:
-    """BIND text: absolute names, no $TTL, long TXT cut at 255 bytes in parentheses; keys of every stage first."""
+    """Write BIND text: absolute names, no $TTL, long TXT cut at 255 bytes in parentheses, keys of every stage first."""
     name = domain["name"]
     lines = [_dkim_line(name, signature) for signature in signatures]
     lines += [

@@ -1,4 +1,4 @@
-"""Stalwart's object types, as tables: properties with their defaults, variants, filters."""
+"""Tables of Stalwart's object types: properties with their defaults, variants, filters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sandbox.simulators.stalwart.properties import (
     Property,
+    expression,
     flag,
     id_of,
     list_of,
@@ -24,9 +25,9 @@ SINGLETON = "singleton"
 
 @dataclass(frozen=True)
 class Kind:
-    """One object type. `tables` by `@type`; under "" when it has none.
+    """One object type. `tables` by `@type`, or under "" when the type has none.
 
-    `snowflake`: long ids instead of a counter. `singleton`: there is just one, which always exists.
+    `snowflake`: long ids instead of a counter. `singleton`: exactly one object, which always exists.
     """
 
     tables: Mapping[str, Table]
@@ -83,8 +84,8 @@ DOMAIN: Table = {
         },
     ),
     "dnsManagement": one_of("Manual", Manual="", Automatic="dnsServerId origin publishRecords"),
-    "memberTenantId": id_of(),
-    "directoryId": id_of(),
+    "memberTenantId": id_of("Tenant"),
+    "directoryId": id_of("Directory"),
     "catchAllAddress": text(),
     "subAddressing": one_of("Enabled", Enabled="", Disabled="", Custom=""),
     "allowRelaying": flag(False),
@@ -95,8 +96,8 @@ DOMAIN: Table = {
 
 _ANY_ACCOUNT: Table = {
     "name": text(required=True),
-    "domainId": id_of(required=True),
-    "memberTenantId": id_of(),
+    "domainId": id_of("Domain", required=True),
+    "memberTenantId": id_of("Tenant"),
     "aliases": list_of(),
     "description": text(),
     "quotas": numbers(),
@@ -118,21 +119,21 @@ GROUP: Table = {**_ANY_ACCOUNT, "roles": one_of("Default", Default="", Custom="r
 
 MAILING_LIST: Table = {
     "name": text(required=True),
-    "domainId": id_of(required=True),
+    "domainId": id_of("Domain", required=True),
     "description": text(),
     "aliases": list_of(),
-    "memberTenantId": id_of(),
+    "memberTenantId": id_of("Tenant"),
     "recipients": set_of(),
     "emailAddress": server_set(),
 }
 
 _ANY_DKIM: Table = {
-    "domainId": id_of(required=True),
+    "domainId": id_of("Domain", required=True),
     "selector": text(required=True),
     "privateKey": one_of(required=True, Text="secret", EnvironmentVariable="variableName", File="filePath"),
     "stage": text("active", choices="active pending retiring retired"),
     "nextTransitionAt": text(),
-    "memberTenantId": id_of(),
+    "memberTenantId": id_of("Tenant"),
     "publicKey": server_set(),
     "createdAt": server_set(),
 }
@@ -150,7 +151,7 @@ DKIM2: Table = {**_ANY_DKIM, "flags": set_of()}
 
 ROLE: Table = {
     "description": text(required=True),
-    "memberTenantId": id_of(),
+    "memberTenantId": id_of("Tenant"),
     "roleIds": set_of(),
     "enabledPermissions": set_of(),
     "disabledPermissions": set_of(),
@@ -164,7 +165,7 @@ OAUTH_CLIENT: Table = {
     "expiresAt": text(),
     "redirectUris": set_of(),
     "logo": text(),
-    "memberTenantId": id_of(),
+    "memberTenantId": id_of("Tenant"),
 }
 
 OIDC_DIRECTORY: Table = {
@@ -176,13 +177,39 @@ OIDC_DIRECTORY: Table = {
     "usernameDomain": text(),
     "claimName": text("name"),
     "claimGroups": text(),
-    "memberTenantId": id_of(),
+    "memberTenantId": id_of("Tenant"),
 }
 
 DKIM_TASK: Table = {
-    "domainId": id_of(required=True, fixed=True),
+    "domainId": id_of("Domain", required=True, fixed=True),
     "status": one_of("Pending", Pending="due", Retry="due", Failed="failureReason failedAt"),
 }
+
+RCPT_STAGE: Table = {
+    "allowRelaying": expression("!is_empty(authenticated_as)"),
+    "rewrite": expression(),
+    "script": expression(),
+}
+LOOKUP_KEY: Table = {
+    "namespace": text(required=True),
+    "key": text(required=True),
+    "isGlobPattern": flag(False),
+}
+BLOCKED_IP: Table = {
+    "address": text(required=True),
+    "reason": text("manual"),
+    "createdAt": server_set(),
+    "expiresAt": text(),
+}
+API_KEY: Table = {
+    "description": text(required=True),
+    "permissions": one_of("Inherit", Inherit="", Disable="permissions", Replace="permissions"),
+    "allowedIps": set_of(),
+    "expiresAt": text(),
+    "createdAt": server_set(),
+    "secret": server_set(),
+}
+ACTIONS = ("ReloadSettings", "ReloadLookupStores", "ReloadBlockedIps", "InvalidateCaches")
 
 KINDS: dict[str, Kind] = {
     "Tenant": Kind({"": TENANT}, ("text",)),
@@ -206,10 +233,15 @@ KINDS: dict[str, Kind] = {
     "Directory": Kind({"Oidc": OIDC_DIRECTORY}, ("memberTenantId",), snowflake=True),
     "Task": Kind({"DkimManagement": DKIM_TASK}, ("@type", "status"), snowflake=True),
     "SystemSettings": Kind(
-        {"": {"defaultHostname": text("localhost"), "defaultDomainId": id_of()}},
+        {"": {"defaultHostname": text("localhost"), "defaultDomainId": id_of("Domain")}},
         singleton=True,
         methods=("get", "set"),
     ),
-    "Authentication": Kind({"": {"directoryId": id_of()}}, singleton=True, methods=("get", "set")),
-    "Action": Kind({"ReloadSettings": {}, "InvalidateCaches": {}}, methods=("get", "set")),
+    "Authentication": Kind({"": {"directoryId": id_of("Directory")}}, singleton=True, methods=("get", "set")),
+    "Http": Kind({"": {"useXForwarded": flag(False)}}, singleton=True, methods=("get", "set")),
+    "MtaStageRcpt": Kind({"": RCPT_STAGE}, singleton=True, methods=("get", "set")),
+    "MemoryLookupKey": Kind({"": LOOKUP_KEY}, ("namespace",), snowflake=True),
+    "BlockedIp": Kind({"": BLOCKED_IP}, ("address",), snowflake=True),
+    "ApiKey": Kind({"": API_KEY}),
+    "Action": Kind({name: {} for name in ACTIONS}, methods=("get", "set")),
 }

@@ -1,4 +1,4 @@
-"""How Stalwart reads names: domains, the part of an address before the @, ids, and words of a text search."""
+"""Read names as Stalwart does: domains, local parts of addresses, ids, and words of a text search."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import Any
 from sandbox.simulators.stalwart.properties import SetError, invalid_patch
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
-#: the parser takes these capitals too
+#: the parser also accepts these capitals
 _READ = frozenset(ALPHABET) | frozenset("KLMNOPQRSTUVWXYZ")
 
 SUFFIXES = frozenset(
-    "test localhost local internal lan home corp intranet private localdomain com net org de eu uk".split()
+    "test localhost local internal lan home corp intranet private localdomain com net org de eu uk onion".split()
 )
 
 
 def canonical_domain(given: Any) -> str:
-    """White space removed, lower case, A-labels; the suffix rule refuses `.example`. Raises SetError."""
+    """Remove white space, lower the case, encode A-labels; the suffix rule refuses `.example`. Raises SetError."""
     name = "".join(str(given).split()).lower()
     try:
         name = name.encode("idna").decode() if not name.isascii() else name
     except UnicodeError:
         name = ""
-    if "." not in name or name.endswith(".") or name.rsplit(".", 1)[1] not in SUFFIXES:
+    labels = name.split(".")
+    # labels get no further check: leading hyphens, underscores and 70 bytes pass
+    if len(labels) < 2 or not all(labels) or "*" in name or labels[-1] not in SUFFIXES:
         raise invalid_patch("Invalid domain name", "name")
     return name
 
 
 def local_part(given: Any) -> str:
-    """White space removed, lower case. Raises SetError."""
+    """Remove white space and lower the case. Raises SetError."""
     name = "".join(str(given).split()).lower()
     if not name or "@" in name:
         raise invalid_patch("Invalid email local part", "name")
@@ -37,7 +39,7 @@ def local_part(given: Any) -> str:
 
 
 def encode_id(number: int) -> str:
-    """A number in base 32 with the product's alphabet, no padding."""
+    """Write a number in base 32 with the product's alphabet, without padding."""
     text = ""
     while True:
         number, digit = divmod(number, 32)
@@ -47,7 +49,7 @@ def encode_id(number: int) -> str:
 
 
 def decode_id(id_: str) -> int:
-    """The number of an id that was made here."""
+    """Read the number of an id that this simulator made."""
     number = 0
     for letter in id_:
         number = number * 32 + ALPHABET.index(letter)
@@ -55,12 +57,12 @@ def decode_id(id_: str) -> int:
 
 
 def parses(id_: Any) -> bool:
-    """Whether the server takes this for an id at all; what does not parse is dropped without a word."""
+    """Tell whether the server parses this as an id; others are dropped silently."""
     return isinstance(id_, str) and set(id_) <= _READ
 
 
 def words(text: str) -> list[str]:
-    """Split at what is no letter or digit; words of one letter do not count."""
+    """Split at characters other than letters and digits; words of one letter do not count."""
     return [word for word in re.split(r"[\W_]+", text.lower()) if len(word) > 1]
 
 

@@ -1,4 +1,4 @@
-"""What a property of a Stalwart object may hold, and how a wrong value is refused. Knows no object type."""
+"""Check the value of one property of a Stalwart object, and build the refusals. Knows no object type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Object = dict[str, Any]
 
 
 class SetError(Exception):
-    """Why one object of a /set was not stored."""
+    """One object of a /set was not stored; `body` is its error."""
 
     def __init__(self, type_: str, **facts: Any) -> None:
         super().__init__(type_)
@@ -19,9 +19,10 @@ class SetError(Exception):
 
 @dataclass(frozen=True)
 class Property:
-    """One property. `holds` names its shape; `choices`: for a text, what it may say; for a map, its keys.
+    """One property. `holds` names its shape; `choices`: the allowed values of a text, or the allowed keys of a map.
 
-    `variants`: for a typed object, its `@type`s with the names each may have inside. `fixed`: only given at creation.
+    `target`: the kind that an id points at. `variants`: the `@type`s of a typed object, each with its inner names.
+    `fixed`: set at creation only.
     """
 
     holds: str
@@ -31,6 +32,7 @@ class Property:
     fixed: bool = False
     nullable: bool = False
     choices: tuple[str, ...] = ()
+    target: str = ""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -38,9 +40,14 @@ def text(default: str | None = None, *, required: bool = False, choices: str = "
     return Property("text", default, required, choices=tuple(choices.split()))
 
 
-def id_of(*, required: bool = False, fixed: bool = False) -> Property:
+def id_of(target: str, *, required: bool = False, fixed: bool = False) -> Property:
     """The id of another object."""
-    return Property("text", None, required, fixed=fixed)
+    return Property("id", None, required, fixed=fixed, target=target)
+
+
+def expression(default: str = "false") -> Property:
+    """Conditions in order (`match`), and the value when none of them holds (`else`)."""
+    return Property("expression", {"match": {}, "else": default})
 
 
 def flag(default: bool) -> Property:
@@ -48,22 +55,22 @@ def flag(default: bool) -> Property:
 
 
 def set_of(default: str = "") -> Property:
-    """A set is an object whose keys are its values."""
+    """A set: an object whose keys are the values."""
     return Property("set", dict.fromkeys(default.split(), True))
 
 
 def list_of() -> Property:
-    """A list is an object whose keys are its indexes, from "0" on."""
+    """A list: an object whose keys are the indexes, from "0" on."""
     return Property("list", {})
 
 
 def numbers(choices: str = "") -> Property:
-    """A map to counts; without choices its keys are free."""
+    """A map to counts; without choices any key is allowed."""
     return Property("numbers", {}, choices=tuple(choices.split()))
 
 
 def one_of(default: str | None = None, *, required: bool = False, **variants: str) -> Property:
-    """An object with `@type`; each variant's names inside, blank-separated. `default` is a variant's name."""
+    """An object with `@type`; `variants` lists the inner names of each, blank-separated. `default` is a variant."""
     inside = {name: tuple(names.split()) for name, names in variants.items()}
     return Property("typed", None if default is None else {"@type": default}, required, variants=inside)
 
@@ -76,14 +83,19 @@ def invalid_patch(description: str, *properties: str) -> SetError:
     return SetError("invalidPatch", description=description, properties=list(properties))
 
 
+def unknown_key() -> SetError:
+    """A create with a property that the type does not have; the server does not name it."""
+    return invalid_patch("Invalid key for object", "")
+
+
 def required(name: str) -> SetError:
     return SetError("validationFailed", validationErrors=[{"type": "Required", "property": name}])
 
 
 def check_writable(name: str, rule: Property | None, *, creating: bool) -> Property:
-    """The rule of a property that a client may write. Raises SetError."""
+    """Return the rule of a property that a client may write. Raises SetError."""
     if rule is None:
-        raise invalid_patch("Unknown property", name)
+        raise unknown_key() if creating else invalid_patch("Invalid property", name)
     if rule.server_set:
         raise invalid_patch("Cannot modify server set property", name)
     if rule.fixed and not creating:
@@ -92,17 +104,24 @@ def check_writable(name: str, rule: Property | None, *, creating: bool) -> Prope
 
 
 def check_value(name: str, rule: Property, value: Any) -> None:
-    """Raises SetError. What is null by default may be null; what is required is asked for later."""
+    """Check one value; only a property that is null by default may be null. Raises SetError."""
     if value is None:
         if rule.default is not None and not rule.nullable:
             raise invalid_patch("Invalid value for object property", name)
         return
     if value == "":
-        raise required(name)
+        raise _empty(name, rule)
     if not _is_right(rule, value):
         raise invalid_patch("Invalid value for object property", name)
     if rule.holds == "typed":
         _check_typed(name, rule, value)
+
+
+def _empty(name: str, rule: Property) -> SetError:
+    if rule.holds == "id":
+        # an empty string parses as the number 0, which no object has
+        return SetError("invalidForeignKey", objectId={"object": rule.target, "id": "a"})
+    return invalid_patch("Invalid value for property.", name)
 
 
 def _check_typed(name: str, rule: Property, value: Object) -> None:
@@ -111,20 +130,22 @@ def _check_typed(name: str, rule: Property, value: Object) -> None:
         raise invalid_patch("Missing or invalid '@type' property in object", name)
     for key in value:
         if key != "@type" and key not in inside:
-            raise invalid_patch("Unknown property", f"{name}/{key}")
+            raise invalid_patch("Invalid property", f"{name}/{key}")
 
 
 def _is_right(rule: Property, value: Any) -> bool:
-    if rule.holds == "text":
+    if rule.holds in ("text", "id"):
         return isinstance(value, str) and (not rule.choices or value in rule.choices)
     if rule.holds == "flag":
         return isinstance(value, bool)
     if not isinstance(value, dict):
-        return False  # an array is no set and no list
+        return False  # an array is neither a set nor a list
     if rule.holds == "set":
         return all(inner is True for inner in value.values())
     if rule.holds == "list":
         return all(key.isdecimal() and isinstance(inner, dict) for key, inner in value.items())
+    if rule.holds == "expression":
+        return set(value) <= {"match", "else"} and isinstance(value.get("else"), str)
     if rule.holds == "numbers":
         return all(_is_count(inner) and (not rule.choices or key in rule.choices) for key, inner in value.items())
     return True

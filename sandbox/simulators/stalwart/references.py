@@ -1,4 +1,4 @@
-"""Which Stalwart object points at which: what must exist before it, and what keeps it from being destroyed."""
+"""List which Stalwart object points at which: what must exist first, and what blocks a destroy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.simulators.stalwart.properties import Object, SetError
 
 Objects = dict[str, dict[str, Object]]
 
-#: kind: (property with one id, kind it points at). A task may outlive its domain, so it is not here.
+#: kind: (property with one id, kind it points at). A task may outlive its domain, so it is not listed.
 SINGLE = {
     "Domain": (("directoryId", "Directory"),),
     "Account": (("domainId", "Domain"),),
@@ -20,12 +20,12 @@ SINGLE = {
 #: kind: (property with a set of ids, kind they point at)
 SETS = {"Account": (("memberGroupIds", "Account"),), "Role": (("roleIds", "Role"),)}
 
-#: what can be pointed at
+#: kinds that can be pointed at
 TARGETS = frozenset({"Tenant", "Domain", "Account", "Role", "Directory"})
 
 
 def references(kind: str, one: Object) -> Iterator[tuple[str, str]]:
-    """Every (kind, id) that this object points at, its tenant first."""
+    """Yield every (kind, id) that this object points at, its tenant first."""
     if one.get("memberTenantId"):
         yield "Tenant", one["memberTenantId"]
     for prop, target in SINGLE.get(kind, ()):
@@ -42,7 +42,10 @@ def references(kind: str, one: Object) -> Iterator[tuple[str, str]]:
 
 
 def check_references(objects: Objects, kind: str, one: Object) -> None:
-    """All exist; and a tenant's object uses only that tenant's. The other way round nobody minds. Raises SetError."""
+    """Require that all exist, and that a tenant's object uses only that tenant's objects. Raises SetError.
+
+    An object without a tenant may use a tenant's objects: the server does not check that direction.
+    """
     tenant = one.get("memberTenantId")
     for target, id_ in references(kind, one):
         held = objects[target].get(id_)
@@ -52,7 +55,7 @@ def check_references(objects: Objects, kind: str, one: Object) -> None:
 
 
 def links_to(objects: Objects, kind: str, id_: str) -> list[Object]:
-    """All objects, of any type, that point at this one now."""
+    """List all objects of any type that point at this one now."""
     if kind not in TARGETS:
         return []
     return [

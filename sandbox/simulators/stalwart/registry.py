@@ -1,4 +1,4 @@
-"""Stalwart's registry as it keeps it: typed objects, ids, unique keys, references. One call here is one transaction."""
+"""Store Stalwart's typed objects with ids, unique keys and references. One call is one transaction."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ Hook = Callable[..., None]
 
 @dataclass
 class Registry:
-    """All objects by kind and id. `chance` decides which of two refusals comes first when both hold."""
+    """All objects by kind and id. `chance` decides which of two refusals comes first when both hold.
+
+    `edition`: `oss` is built without the enterprise features, `community` with them, `enterprise` is licensed too.
+    """
 
     objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     chance: random.Random = field(default_factory=lambda: random.Random(0))
-    #: rules that need to know more than the object: called with (kind, object) before each write; may raise SetError
+    #: rules that depend on more than the object: called with (kind, object) before each write; may raise SetError
     rules: list[Hook] = field(default_factory=list)
     #: called with (kind, object) after each create
     on_create: Hook = lambda kind, created: None
+    edition: str = "oss"
     _counters: dict[str, itertools.count[int]] = field(
         default_factory=lambda: {kind: itertools.count(1) for kind in KINDS}
     )
@@ -82,7 +86,7 @@ class Registry:
         self._keys.release(kind, self.objects[kind].pop(id_))
 
     def query(self, kind: str, conditions: Object) -> list[str]:
-        """Ids, oldest first, of objects that satisfy all conditions."""
+        """Return the ids of objects that satisfy all conditions, oldest first."""
         held = self.objects[kind]
         if kind == "Domain" and set(conditions) == {"name"}:
             found = self._keys.holder("domain", conditions["name"])
@@ -92,22 +96,38 @@ class Registry:
         return [id_ for id_, one in held.items() if matches(one, conditions)]
 
     def account_at(self, address: str, default_domain: str | None) -> Object | None:
-        """The account of exactly this address; a bare name belongs to the default domain."""
+        """Return the account of exactly this address; a bare name belongs to the default domain."""
         name, _, domain = address.partition("@")
         domain_id = self._keys.holder("domain", domain) if domain else default_domain
         found = self._keys.holder("address", name, str(domain_id))
         account = self.objects["Account"].get(str(found))
         return account if account is not None and account["name"] == name else None
 
+    def holder(self, *key: str) -> str | None:
+        """Return the id of the object that holds a unique key."""
+        return self._keys.holder(*key)
+
+    def holder_of_address(self, name: str, domain_id: str) -> tuple[str, Object] | None:
+        """Return (kind, object) of the account or list with this address, also as an enabled alias."""
+        found = self._keys.held.get(("address", name, domain_id))
+        one = self.objects[found[0]].get(found[1]) if found else None
+        if found is None or one is None:
+            return None
+        own = {"name": one["name"], "domainId": one["domainId"], "enabled": True}
+        for address in (own, *one["aliases"].values()):
+            if (address["name"], address["domainId"]) == (name, domain_id) and address["enabled"]:
+                return found[0], one
+        return None
+
     def shown(self, kind: str, one: Object) -> Object:
-        """With what is worked out when it is read, and without secrets."""
+        """Return an object with the properties that are computed on read, and without secrets."""
         if "emailAddress" not in one:
             return masked(one)
         domain = self.objects["Domain"].get(one["domainId"], {})
         return masked(one) | {"emailAddress": f"{one['name']}@{domain.get('name')}"}
 
     def holdings(self) -> tuple[dict[Any, Any], ...]:
-        """All that a transaction may change."""
+        """Return the containers that a transaction may change."""
         return (self.objects, self._keys.held)
 
     def singleton(self, kind: str) -> Object:

@@ -1,13 +1,16 @@
-"""What a caller of Stalwart's management may see and do: method permissions, granting, and the walls of a tenant."""
+"""Limit what a caller of Stalwart's management may see and do: permissions, grants, and its tenant."""
 
 from __future__ import annotations
 
-from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS, Caller, permissions_of
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS, Caller, key_permissions, new_key_secret, permissions_of
 from sandbox.simulators.stalwart.properties import Object, SetError, invalid_patch
 from sandbox.simulators.stalwart.registry import Registry
 
 TENANT = "memberTenantId"
-#: kind, and `@type` where it matters: the tenant's quota that counts it
+INHERIT: Object = {"@type": "Inherit"}
+#: API keys of one account
+MAX_KEYS = 5
+#: (kind, `@type` where it matters): the tenant quota that counts it
 QUOTAS = {
     ("Account", "User"): "maxAccounts",
     ("Account", "Group"): "maxGroups",
@@ -21,7 +24,7 @@ QUOTAS = {
 
 
 class Scope:
-    """One caller's view of a registry. A system administrator's has no walls, and no quotas either."""
+    """One caller's view of a registry. A system administrator sees everything and has no quotas."""
 
     def __init__(self, registry: Registry, caller: Caller) -> None:
         self._registry = registry
@@ -30,27 +33,46 @@ class Scope:
     def may(self, kind: str, verb: str) -> bool:
         if kind == "Tenant" and self.caller.tenant is not None:
             return False
-        if kind == "Action":
-            return "actionReloadSettings" in self.caller.permissions
         return f"sys{kind}{verb}" in self.caller.permissions
 
     def sees(self, one: Object) -> bool:
+        if "owner" in one:
+            return bool(one["owner"] == self.caller.account)
         return self.caller.tenant is None or one.get(TENANT) == self.caller.tenant
 
     def shown(self, kind: str, one: Object) -> Object:
         shown = self._registry.shown(kind, one)
+        shown.pop("owner", None)
         if self.caller.tenant is not None:
             shown.pop(TENANT, None)
         return shown
 
-    def create(self, kind: str, given: Object) -> Object:
-        """Raises SetError."""
+    def create(self, kind: str, given: Object, account: str | None = None) -> Object:
+        """Store a new object. `account`: whose key it is to be. Raises SetError."""
+        self._check_action(kind, given)
         self._refuse_tenant(given)
         if self.caller.tenant is not None:
             given = {**given, TENANT: self.caller.tenant}
             self._check_quota(kind, given)
         self._check_grant(kind, given)
+        if kind == "ApiKey":
+            return self._create_key(account or self.caller.account, given)
         return self._registry.create(kind, given)
+
+    def _create_key(self, account: str, given: Object) -> Object:
+        """Make a key of an account; its secret is told only now. The recovery administrator owns none."""
+        if account not in self._registry.objects["Account"]:
+            raise SetError("forbidden", description="This account cannot own API keys.")
+        if sum(one["owner"] == account for one in self._registry.objects["ApiKey"].values()) >= MAX_KEYS:
+            raise SetError("overQuota")
+        made = self._registry.create("ApiKey", given)
+        made.update(secret=new_key_secret(), owner=account)
+        return made
+
+    def _check_action(self, kind: str, given: Object) -> None:
+        name = f"action{given.get('@type')}"
+        if kind == "Action" and name in ALL_PERMISSIONS and name not in self.caller.permissions:
+            raise SetError("forbidden", description="You do not have enough permissions to perform this action.")
 
     def update(self, kind: str, id_: str, patch: Object) -> None:
         """Raises SetError."""
@@ -70,9 +92,12 @@ class Scope:
 
     def _refuse_tenant(self, given: Object) -> None:
         if self.caller.tenant is not None and TENANT in given:
-            raise invalid_patch("Unknown property", TENANT)
+            raise invalid_patch("Invalid property", TENANT)
 
     def _check_quota(self, kind: str, given: Object) -> None:
+        """Apply the tenant's object quotas; without a licence they do not bind its administrators either."""
+        if self._registry.edition != "enterprise":
+            return
         name = QUOTAS.get((kind, given.get("@type") if kind == "Account" else None))
         tenant = self._registry.objects["Tenant"].get(str(self.caller.tenant), {})
         limit = tenant.get("quotas", {}).get(name)
@@ -85,13 +110,16 @@ class Scope:
             raise SetError("overQuota")
 
     def _check_grant(self, kind: str, given: Object) -> None:
-        """Nobody makes an account or a role that may do more than they may themselves."""
+        """Refuse an account, role or key with permissions that the caller does not hold."""
         if self.caller.permissions >= ALL_PERMISSIONS:
             return
         granted: set[str] = set(given.get("enabledPermissions") or {}) if kind == "Role" else set()
         if kind == "Account" and given.get("@type") == "User":
             whole = {"roles": {"@type": "User"}, "permissions": {"@type": "Inherit"}, **given}
             granted = set(permissions_of(self._registry, whole))
+        if kind == "ApiKey":
+            granted = set(key_permissions(ALL_PERMISSIONS, given.get("permissions") or INHERIT))
+            granted = granted if (given.get("permissions") or INHERIT)["@type"] == "Replace" else set()
         missing = sorted(granted - self.caller.permissions)
         if missing:
             reason = f"You are not authorized to grant permissions: {', '.join(missing)}"

@@ -1,4 +1,4 @@
-"""Stalwart's queries: equality on indexed properties, and a text search that finds too much."""
+"""Match objects to queries: equality on indexed properties, and a text search that finds too much."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from sandbox.simulators.stalwart.names import words
 from sandbox.simulators.stalwart.properties import Object
 
-#: properties whose words the text search knows
+#: properties whose words the text search indexes
 TEXTS = ("name", "description", "clientId")
-#: the word of a search that can find nothing
+#: a word that no object has
 NOTHING = "\0"
 
 
 def surviving_words(held: Iterable[Object], text: str) -> list[str]:
-    """The words a search really asks for: those at its start that no object has are skipped."""
+    """Return the words that a search uses: leading words that no object has are skipped."""
     asked, known = words(text), {word for one in held for word in words_of(one)}
     while asked and asked[0] not in known:
         asked.pop(0)
@@ -26,7 +26,7 @@ def words_of(one: Object) -> set[str]:
 
 
 def matches(one: Object, conditions: Object) -> bool:
-    """Whether an object satisfies all conditions; `text` is a list of words here."""
+    """Tell whether an object satisfies all conditions; `text` is a list of words here."""
     for prop, value in conditions.items():
         held = one.get(prop)
         if prop == "text":

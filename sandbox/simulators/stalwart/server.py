@@ -1,9 +1,10 @@
-"""Stalwart's stand-in, put together: the HTTP face over the registry, and what operators may do."""
+"""Serve the Stalwart simulator: HTTP over the registry, SMTP beside it, and the controls of an operator."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -13,15 +14,29 @@ from sandbox.simulators.clock import Clock
 from sandbox.simulators.faults import Fault
 from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import Handler, StandIn
+from sandbox.simulators.stalwart.admission import FAILURES, Admission
 from sandbox.simulators.stalwart.background import Background
-from sandbox.simulators.stalwart.callers import Caller, Callers, Refusal, add_default_roles
-from sandbox.simulators.stalwart.envelope import CORE, MAX_CALLS, MAX_REQUEST, OURS, limit, problem, read, unauthorized
+from sandbox.simulators.stalwart.callers import Caller, Callers, add_default_roles
+from sandbox.simulators.stalwart.envelope import (
+    CORE,
+    MAX_CALLS,
+    MAX_CONCURRENT,
+    MAX_REQUEST,
+    OURS,
+    concurrency_limit,
+    problem,
+    read,
+    unauthorized,
+)
 from sandbox.simulators.stalwart.jmap import Jmap
 from sandbox.simulators.stalwart.keys import zone_file
+from sandbox.simulators.stalwart.mail_flow import MailFlow
 from sandbox.simulators.stalwart.properties import Object
 from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.smtp_listener import SmtpListener
 
-MAX_CONCURRENT = 4
+#: how long a request of a caller with a limit is in flight at least, as with a real store, in seconds
+LEAST_SECONDS = 0.01
 
 
 class StalwartStandIn(StandIn):
@@ -29,7 +44,7 @@ class StalwartStandIn(StandIn):
 
     Own faults, matched by `path` on the method's name and by `contains` on the request body: `server_unavailable`
     (method error before any effect), `partial_commit` (the same after an object of the call is stored), `race_lost`
-    (somebody else's create of the same key wins), `tasks_in_between` (tasks run just before a destroy),
+    (another caller's create of the same key wins), `tasks_in_between` (tasks run just before a destroy),
     `text_surplus` (a text search finds one object too many), `max_concurrent_requests` (HTTP 400).
     """
 
@@ -56,9 +71,12 @@ class StalwartStandIn(StandIn):
         licensed_accounts: int | None = None,
         mail_host: str = "mail.platform.test",
         dkim_delay: float | None = 0.2,
-        failures_until_ban: int = 100,
+        failures_until_ban: int = FAILURES,
+        exempts_loopback: bool = True,
+        smtp_port: int = 0,
         seed: int = 0,
     ) -> None:
+        """`exempts_loopback`: bans and limits do not apply to loopback addresses, as on a real server."""
         super().__init__(seed=seed)
         self._api_key = api_key
         self._recovery_admin = recovery_admin
@@ -67,9 +85,12 @@ class StalwartStandIn(StandIn):
         self._mail_host = mail_host
         self._dkim_delay = dkim_delay
         self._failures_until_ban = failures_until_ban
+        self._exempts_loopback = exempts_loopback
         self._seed = seed
         self._clock = Clock()
         self.reset()
+        self._smtp = SmtpListener(self.host, smtp_port, lambda: (self.mail, self.callers))
+        self.app.cleanup_ctx.append(self._smtp.run)
         router = self.app.router
         for path in ("/jmap", "/jmap/"):
             router.add_post(path, self.jmap)
@@ -79,21 +100,38 @@ class StalwartStandIn(StandIn):
         router.add_get("/healthz/{which:live|ready}", self.health)
         router.add_route("*", "/{rest:.*}", self.nothing_here)
 
+    @property
+    def smtp_url(self) -> str:
+        """Where it receives mail, while it runs."""
+        return f"smtp://{self._smtp.address}"
+
     def reset(self) -> None:
         self._clock.reset()
-        self.registry = Registry(chance=random.Random(self._seed), on_create=self._created)
+        chance = random.Random(self._seed)
+        self.registry = Registry(chance=chance, on_create=self._created, edition=self._fresh_edition)
         self.registry.singleton("SystemSettings")["defaultHostname"] = self._mail_host
-        self.background = Background(self.registry, self._fresh_edition, self._licensed_accounts)
-        self.callers = Callers(self._clock, self.registry, self._failures_until_ban, self._recovery_admin)
+        self.mail = MailFlow(self.registry)
+        self.callers = Callers(self._clock, self.registry, self._recovery_admin)
         self.callers.add_key(self._api_key)
+        self.admission = Admission(
+            self._clock, self.registry, self.callers, self._failures_until_ban, self._exempts_loopback
+        )
+        self.background = Background(self.registry, self._licensed_accounts)
+        self.background.actions = {
+            "ReloadSettings": [self.mail.reload_settings, self.admission.reload_settings],
+            "ReloadLookupStores": [self.mail.reload_keys],
+            "ReloadBlockedIps": [self.admission.reload_blocked],
+        }
         add_default_roles(self.registry)
         self._jmap = Jmap(self.registry, self._zone, self._strike, self.run_tasks)
-        self._in_flight = 0
+        self._in_flight: Counter[str] = Counter()
         self._body = ""
 
     def snapshot(self) -> dict[str, Any]:
+        """All objects by kind; under `fates` what becomes of mail to each domain."""
         held = self.registry.objects.items()
-        return {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}
+        objects = {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}
+        return {**objects, "fates": self.mail.fates()}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -102,26 +140,36 @@ class StalwartStandIn(StandIn):
             "update": self.registry.update,
             "destroy": self.registry.destroy,
             "add_key": self.callers.add_key,
+            "use_account": self.use_account,
             "revoke_key": self.revoke_key,
             "advance": self._clock.advance,
             "set_edition": self.set_edition,
             "set_recovery_mode": self.set_recovery_mode,
+            "set_broken_setting": self.set_broken_setting,
             "set_most_found": self.set_most_found,
         }
 
+    def use_account(self, account: str) -> None:
+        """Make the first API key belong to an account."""
+        self.callers.use_account(self._api_key, account)
+
     def revoke_key(self) -> None:
-        """Our key is refused from now on."""
-        self.callers.revoke(self._api_key)
+        """Destroy the first API key."""
+        del self.callers.keys[self._api_key]
 
     def set_edition(self, edition: str) -> None:
-        self.background.edition = edition
+        self.registry.edition = edition
 
     def set_recovery_mode(self, on: bool) -> None:
         """In recovery mode no task ever runs, so no domain gets keys."""
         self.background.recovery = on
 
+    def set_broken_setting(self, kind: str | None) -> None:
+        """Make the reload of settings fail, because of this object."""
+        self.background.broken_setting = kind
+
     def set_most_found(self, most: int) -> None:
-        """No query gives more ids than this."""
+        """Limit the number of ids that a query returns."""
         self._jmap.most_found = most
 
     def run_tasks(self) -> int:
@@ -137,21 +185,23 @@ class StalwartStandIn(StandIn):
     # -- HTTP
 
     async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
-        """One that is slow, or hangs, is in flight as long as it is."""
-        if not request.path.startswith("/jmap"):
+        """Count a limited caller's requests in flight, for as long as a slow or hanging one lasts."""
+        caller = self.callers.find(request.headers.get("Authorization", ""))
+        if not request.path.startswith("/jmap") or caller is None or "unlimitedRequests" in caller.permissions:
             return await super()._answer(request, handler, fault)
-        if self._in_flight >= MAX_CONCURRENT:
-            return limit("maxConcurrentRequests")
-        self._in_flight += 1
+        if self._in_flight[caller.account] >= MAX_CONCURRENT:
+            return concurrency_limit()
+        self._in_flight[caller.account] += 1
         try:
+            await asyncio.sleep(LEAST_SECONDS)
             return await super()._answer(request, handler, fault)
         finally:
-            self._in_flight -= 1
+            self._in_flight[caller.account] -= 1
 
     async def jmap(self, request: web.Request) -> web.Response:
-        caller = self._caller(request)
+        caller = self._required_caller(request)
         if self.faults.strike(["max_concurrent_requests"], "POST", request.path):
-            return limit("maxConcurrentRequests")
+            return concurrency_limit()
         raw = await request.read()
         envelope = read(request, raw)
         self._body = raw.decode()
@@ -161,8 +211,8 @@ class StalwartStandIn(StandIn):
         return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
 
     async def session(self, request: web.Request) -> web.Response:
-        """Without credentials it answers too, for nobody."""
-        caller = self._caller(request) if "Authorization" in request.headers else None
+        """Without credentials the answer is a session of nobody."""
+        caller = self.admission.caller(request)
         capabilities = {CORE: {"maxSizeRequest": MAX_REQUEST, "maxCallsInRequest": MAX_CALLS, "maxObjectsInGet": 500}}
         own = {} if caller is None else {caller.account: {"name": "provisioner", "accountCapabilities": {OURS: {}}}}
         body = {
@@ -170,7 +220,7 @@ class StalwartStandIn(StandIn):
             "accounts": own,
             "primaryAccounts": {} if caller is None else {OURS: caller.account},
             "username": "" if caller is None else "provisioner",
-            # inside a cluster the host of this is usually wrong: only its path is of use
+            # inside a cluster this host is usually wrong: only the path is of use
             "apiUrl": "https://mail.platform.invalid/jmap/",
         }
         return web.json_response(body)
@@ -179,21 +229,22 @@ class StalwartStandIn(StandIn):
         return web.Response(status=307, headers={"Location": "/jmap/session"})
 
     async def account(self, request: web.Request) -> web.Response:
-        permissions = sorted(self._caller(request).permissions)
-        return web.json_response({"permissions": permissions, "edition": self.background.edition, "locale": "en_US"})
+        permissions = sorted(self._required_caller(request).permissions)
+        return web.json_response({"permissions": permissions, "edition": self.registry.edition, "locale": "en_US"})
 
     async def health(self, request: web.Request) -> web.Response:
+        self.admission.refuse_blocked_request(request)
         return web.json_response({"status": 200}, content_type="application/problem+json")
 
     async def nothing_here(self, request: web.Request) -> web.Response:
         return problem(404, "Not Found")
 
-    def _caller(self, request: web.Request) -> Caller:
-        """Raises the answer for who may not call."""
-        try:
-            return self.callers.caller(request.headers.get("Authorization", ""))
-        except Refusal as refusal:
-            raise unauthorized(refusal.status) from None
+    def _required_caller(self, request: web.Request) -> Caller:
+        """Return the caller. Raises the answer for a request without one."""
+        caller = self.admission.caller(request)
+        if caller is None:
+            raise unauthorized(401)
+        return caller
 
     def _created(self, kind: str, created: Object) -> None:
         self.background.created(kind, created)

@@ -1,4 +1,4 @@
-"""The method /set of Stalwart's objects: each object is a transaction of its own, and says itself what went wrong."""
+"""Carry out /set: each object is a transaction of its own, with an error of its own."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sandbox.simulators.stalwart.calls import MethodError, in_order, plain_ids, require_known, with_ids
+from sandbox.simulators.stalwart.calls import MethodError, in_order, require_known, with_ids
 from sandbox.simulators.stalwart.names import parses
 from sandbox.simulators.stalwart.properties import Object, SetError
 from sandbox.simulators.stalwart.scope import Scope
 
 MAX_OBJECTS = 500
-#: argument of the method: verb of the permission it needs
+#: argument of the method: verb of the permission that it needs
 VERBS = {"create": "Create", "update": "Update", "destroy": "Destroy"}
-#: `strike(kind, call)` says whether that fault was ordered for this call
+#: how a lost race and a store without an answer are reported
+UNAVAILABLE = "This server is temporarily unavailable. Attempting this same operation later may succeed."
+#: the kind whose create also returns a secret
+WITH_SECRET = "ApiKey"  # noqa: S105 - the name of a kind
+#: `strike(kind, call)` tells whether that fault is injected into this call
 Strike = Callable[[str, str], bool]
 
 
 class Setting:
-    """One call of /set. `created`: ids made earlier in the request, by creation id; ours are added."""
+    """One call of /set. `created`: ids created earlier in the request, by creation id; new ones are added."""
 
     def __init__(self, scope: Scope, kind: str, created: dict[str, str], strike: Strike, run_tasks: Callable[[], Any]):
         self._scope = scope
@@ -28,16 +32,18 @@ class Setting:
         self._strike = strike
         self._run_tasks = run_tasks
         self._result: dict[str, Any] = {}
-        self._done = 0
+        self._account: str | None = None
 
     def answer(self, name: str, arguments: Object) -> Object:
-        """The lists of the answer that are not empty. Raises MethodError, with what was stored until then stored."""
+        """Return the lists of the answer that are not empty. Raises MethodError; earlier objects stay stored."""
         self._require(arguments)
         creates = arguments.get("create") or {}
         updates = {
             with_ids(f"{id_}", self._created, "Id"): patch for id_, patch in (arguments.get("update") or {}).items()
         }
-        destroys = plain_ids(arguments.get("destroy") or [], self._created)
+        # a creation reference is dropped here, like any id that does not parse
+        destroys = list(arguments.get("destroy") or [])
+        self._account = arguments.get("accountId")
         require_known(creates, self._created)
         for key in in_order(creates):
             self._make(name, key, creates[key])
@@ -62,16 +68,18 @@ class Setting:
         try:
             body = with_ids(given, self._created)
             if self._strike("race_lost", name):
-                # somebody else's commit of the same key lands between our check and our commit
+                # another caller commits the same key between the check and the commit
                 theirs = {"description": "somebody else's"} if self._kind == "Domain" else {}
                 self._scope.create(self._kind, {**body, **theirs})
-                raise MethodError("serverUnavailable", "Assertion failed.")
-            stored = self._scope.create(self._kind, body)
+                raise MethodError("serverUnavailable", UNAVAILABLE)
+            stored = self._scope.create(self._kind, body, self._account)
         except SetError as error:
             self._result.setdefault("notCreated", {})[key] = error.body
         else:
             self._created[key] = stored["id"]
             self._result.setdefault("created", {})[key] = {"id": stored["id"]}
+            if self._kind == WITH_SECRET:
+                self._result["created"][key]["secret"] = stored["secret"]
 
     def _update(self, id_: str, patch: Object, destroys: list[str]) -> None:
         if id_ in destroys:
@@ -85,7 +93,7 @@ class Setting:
 
     def _each(self, done: str, id_: str, act: Callable[[], None]) -> None:
         if not parses(id_):
-            return  # dropped without a word
+            return  # dropped silently
         try:
             act()
         except SetError as error:
@@ -98,4 +106,4 @@ class Setting:
 
     def _stop_midway(self, name: str) -> None:
         if self._strike("partial_commit", name):
-            raise MethodError("serverUnavailable", "The data store did not answer.")
+            raise MethodError("serverUnavailable", UNAVAILABLE)

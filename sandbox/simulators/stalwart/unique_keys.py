@@ -1,4 +1,4 @@
-"""What is unique in Stalwart: domain names with aliases, addresses over all types, OAuth client ids."""
+"""Keep Stalwart's unique keys: domain names with aliases, addresses over all types, OAuth client ids."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Key = tuple[str, ...]
 
 @dataclass
 class UniqueKeys:
-    """Who holds which key."""
+    """Keys with their holders."""
 
     held: dict[Key, tuple[str, str]] = field(default_factory=dict)
 
     def holder(self, *key: str) -> str | None:
-        """The id of the object that holds a key."""
+        """Return the id of the object that holds a key."""
         found = self.held.get(key)
         return found[1] if found else None
 
     def check(self, kind: str, one: Object) -> None:
-        """Raises SetError, which names the holder."""
+        """Require that no other object holds a key of this one. Raises SetError, which names the holder."""
         for prop, key in _keys(kind, one):
             held = self.held.get(key)
             if held is not None and held != (kind, one.get("id")):
@@ -39,7 +39,7 @@ class UniqueKeys:
 
 
 def _keys(kind: str, one: Object) -> Iterator[tuple[str, Key]]:
-    """(property named in a refusal, key) of all keys of an object."""
+    """Yield (property named in a refusal, key) for all keys of an object."""
     if kind == "Domain":
         yield "name", ("domain", one["name"])
         yield from (("aliases", ("domain", alias)) for alias in one["aliases"])

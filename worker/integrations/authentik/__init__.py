@@ -1,1 +1,1 @@
-"""Authentik."""
+"""Authentik: the tenant's group, who is in it, and the owner's account."""

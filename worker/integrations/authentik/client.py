@@ -1,171 +1,162 @@
-"""Authentik's groups in our words. Names are compared here, exactly; the server's filters are only a first sieve.
+"""Call Authentik's API for groups, people and bindings.
 
-Built on the API of 2026.8. The client makes every body itself: what a caller says never reaches `parents`, `users`,
-`roles` or `is_superuser`, by which a group could gain powers.
+Written for the API of 2026.8. Names are compared here, exactly: an unknown filter is ignored by the server. The client
+builds every body itself: caller input never reaches `parents`, `users`, `roles` or `is_superuser`, which give powers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Missing, Refused, Unavailable
 from worker.http.json_client import BearerToken, JsonApi
 from worker.http.response import Answer
+from worker.integrations.authentik.models import (
+    OUR_KEY,
+    Binding,
+    Group,
+    Person,
+    read_binding,
+    read_group,
+    read_person,
+)
 
 GROUPS = "/api/v3/core/groups/"
 USERS = "/api/v3/core/users/"
 BINDINGS = "/api/v3/policies/bindings/"
-#: the one key of a group's attributes that is ours
-OUR_KEY = "dezky"
-
-
-@dataclass(frozen=True)
-class Group:
-    """`attributes` holds foreign keys too; ours is under OUR_KEY. `member_ids` are user numbers."""
-
-    id: str
-    name: str
-    attributes: Mapping[str, Any]
-    member_ids: frozenset[int]
-
-    @property
-    def tenant_id(self) -> str | None:
-        """The tenant whose stamp the group carries, or None."""
-        ours = self.attributes.get(OUR_KEY)
-        found = ours.get("tenantId") if isinstance(ours, dict) else None
-        return found if isinstance(found, str) else None
-
-
-@dataclass(frozen=True)
-class Person:
-    """A user. `subject`: the `sub` of their tokens, in the default mode."""
-
-    id: int
-    username: str
-    subject: str
-    attributes: Mapping[str, Any]
-
-    @property
-    def owned_tenant_id(self) -> str | None:
-        """The tenant as whose owner we made this account, or None for an account that is not our making."""
-        ours = self.attributes.get(OUR_KEY)
-        found = ours.get("ownerOf") if isinstance(ours, dict) else None
-        return found if isinstance(found, str) else None
+APPLICATIONS = "/api/v3/core/applications/"
+BRIEF_GROUP = {"include_users": "false"}
+BRIEF_USER = {"include_groups": "false", "include_roles": "false"}
+PAGE_SIZE = "100"
 
 
 class Authentik:
-    """A phrasebook: methods in our words, small values back, no policy."""
+    """Methods in our words, small values back, no policy."""
 
     def __init__(self, api: JsonApi) -> None:
         self._api = api
 
+    # -- groups
+
     def find_group(self, name: str) -> Group | None:
-        """The group of exactly this name."""
-        answer = self._call("GET", GROUPS, params={"name": name, "include_users": "false"})
-        found = [group for group in map(_group, _results(answer)) if group.name == name]
+        """Return the group of exactly this name."""
+        answer = self._call("GET", GROUPS, params={"name": name, **BRIEF_GROUP})
+        found = [group for group in map(read_group, _results(answer)) if group.name == name]
         if len(found) > 1:
             raise Unavailable("unexpected_answer", "Two groups of one name cannot exist.")
         return found[0] if found else None
 
     def get_group(self, group_id: str) -> Group:
         """Raises Missing."""
-        return _group(self._call("GET", f"{GROUPS}{group_id}/", params={"include_users": "false"}).json())
+        return read_group(self._call("GET", f"{GROUPS}{group_id}/", params=BRIEF_GROUP).json())
 
     def list_groups(self) -> list[Group]:
-        """Every group our account may see, without its members."""
-        groups: list[Group] = []
-        number = 1
-        while number:
-            options = {"include_users": "false", "page": str(number), "page_size": "100", "ordering": "name"}
-            answer = self._call("GET", GROUPS, params=options)
-            groups += map(_group, _results(answer))
-            following = (answer.json().get("pagination") or {}).get("next") or 0
-            number = following if isinstance(following, int) and following > number else 0
-        return groups
+        """Return every group that our account may see."""
+        return [read_group(one) for one in self._pages(GROUPS, {**BRIEF_GROUP, "ordering": "name"})]
 
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
-        """Raises Refused("taken") when the name exists; after that, or Unavailable, look before you create again."""
-        return _group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())
+        """Raises Refused("taken") when the name exists. After that, or Unavailable, read again before you retry."""
+        return read_group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())
 
     def update_group(
         self, group_id: str, *, name: str | None = None, attributes: Mapping[str, Any] | None = None
     ) -> Group:
-        """Change the name, or replace all attributes: keep the foreign ones yourself. Members stay."""
+        """Change the name, or replace all attributes (send the foreign ones too). Members stay."""
         body = {key: value for key, value in (("name", name), ("attributes", attributes)) if value is not None}
-        return _group(self._call("PATCH", f"{GROUPS}{group_id}/", json=body, repeatable=True).json())
+        return read_group(self._call("PATCH", f"{GROUPS}{group_id}/", json=body, repeatable=True).json())
+
+    def set_parents(self, group_id: str, parent_ids: Sequence[str]) -> None:
+        """Replace a group's parents. Give only ids that were read from it, with the tenant's group added or removed."""
+        self._call("PATCH", f"{GROUPS}{group_id}/", json={"parents": list(parent_ids)}, repeatable=True)
 
     def delete_group(self, group_id: str) -> None:
         """Raises Missing when it is gone already."""
         self._call("DELETE", f"{GROUPS}{group_id}/")
 
     def add_member(self, group_id: str, user_id: int) -> None:
-        """May be repeated. Raises Missing for an unknown group or user, or one our account may not see."""
+        """May be repeated. Raises Missing for an unknown group or user, or one that our account may not see."""
         self._call("POST", f"{GROUPS}{group_id}/add_user/", json={"pk": user_id}, repeatable=True)
 
     def remove_member(self, group_id: str, user_id: int) -> None:
         """May be repeated. Raises Missing as `add_member` does."""
         self._call("POST", f"{GROUPS}{group_id}/remove_user/", json={"pk": user_id}, repeatable=True)
 
-    def last_bindings(self, group_id: str) -> list[str]:
-        """Targets (applications) that this group alone guards: without it they would be open to everybody.
+    # -- access to applications
 
-        Raises Refused("missing_permission") when our account may see no bindings: of those it may not see, what a group
-        is used by says nothing.
-        """
-        self._call("GET", BINDINGS, params={"page_size": "1"})
-        used = self._call("GET", f"{GROUPS}{group_id}/used_by/").json()
-        if not isinstance(used, list):
-            raise Unavailable("unexpected_answer", "The answer is not a list.")
-        bindings = [one for one in used if isinstance(one, dict) and one.get("model_name") == "policybinding"]
-        targets = {str(self._call("GET", f"{BINDINGS}{one['pk']}/").json()["target"]) for one in bindings}
-        return sorted(target for target in targets if self._guards(target) <= {group_id})
+    def list_bindings(self) -> list[Binding]:
+        """Return all bindings. Raises Refused("missing_permission") when our account may see none."""
+        return [read_binding(one) for one in self._pages(BINDINGS, {"ordering": "pk"})]
 
-    def _guards(self, target: str) -> set[str]:
-        """Who or what lets people in there: the group's id, or the binding's own for anything else."""
-        answer = self._call("GET", BINDINGS, params={"target": target, "page_size": "100"})
-        found = [one for one in _results(answer) if str(one.get("target")) == target and one.get("enabled", True)]
-        return {str(one.get("group") or one["pk"]) for one in found}
+    def application_modes(self) -> dict[str, str]:
+        """Return the policy mode (any, all) by id of the applications that our account may see: rarely all of them."""
+        found = self._pages(APPLICATIONS, {"superuser_full_list": "true", "ordering": "slug"})
+        return {str(one.get("pk")): str(one.get("policy_engine_mode")) for one in found}
 
-    def find_person(self, username: str) -> Person | None:
-        """The user of exactly this username. An e-mail address proves nobody: it is never looked up by."""
-        options = {"username": username, "include_groups": "false", "include_roles": "false"}
-        found = map(_person, _results(self._call("GET", USERS, params=options)))
-        return next((one for one in found if one.username == username), None)
+    # -- people
+
+    def own_id(self) -> int:
+        """Return the number of the user whose token we use."""
+        body = self._call("GET", f"{USERS}me/").json()
+        return read_person(body.get("user") if isinstance(body, dict) else None).id
+
+    def find_people(self, address: str) -> list[Person]:
+        """Return the accounts that Authentik's sign-in page finds for an address; only the first can sign in."""
+        found = map(read_person, self._pages(USERS, {"search": address, **BRIEF_USER}))
+        return sorted((one for one in found if one.signs_in_as(address)), key=lambda one: one.id)
+
+    def list_owners(self, tenant_id: str) -> list[Person]:
+        """Return the accounts that we made for a tenant's owners."""
+        wanted = json.dumps({f"{OUR_KEY}__ownerOf": tenant_id})
+        found = map(read_person, self._pages(USERS, {"attributes": wanted, **BRIEF_USER}))
+        return [one for one in found if one.owned_tenant_id == tenant_id]
 
     def get_person(self, person_id: int) -> Person:
         """Raises Missing; Refused("missing_permission") when our account may see nobody."""
-        return _person(self._call("GET", f"{USERS}{person_id}/").json())
+        return read_person(self._call("GET", f"{USERS}{person_id}/").json())
 
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:
-        """Without a password and in no group. Raises Refused("taken") when the username exists."""
+        """Create a user without a password and in no group. Raises Refused("taken") when the username exists."""
         body = {"username": username, "name": name, "email": email, "attributes": attributes, "type": "internal"}
-        return _person(self._call("POST", USERS, json=body).json())
+        return read_person(self._call("POST", USERS, json=body).json())
 
-    def mark_person(self, person_id: int, attributes: Mapping[str, Any]) -> None:
-        """Replace all attributes: keep the foreign ones yourself."""
+    def set_attributes(self, person_id: int, attributes: Mapping[str, Any]) -> None:
+        """Replace all attributes of a user: send the foreign ones too."""
         self._call("PATCH", f"{USERS}{person_id}/", json={"attributes": attributes}, repeatable=True)
 
-    def invite_person(self, person_id: int, email_stage: str) -> None:
-        """Have a recovery mail sent. Raises Refused("not_supported") when the brand has no recovery flow."""
+    def invite_person(self, person_id: int, email_stage: str, duration: str) -> None:
+        """Have a recovery mail sent whose link lives for `duration`.
+
+        Raises Refused("not_supported") when the brand has no recovery flow or there is no such stage.
+        """
         path = f"{USERS}{person_id}/recovery_email/"
-        answer = self._api.call("POST", path, json={"email_stage": email_stage})
+        answer = self._api.call("POST", path, json={"email_stage": email_stage, "token_duration": duration})
         if answer.status == 400:
             raise Refused("not_supported", "Authentik sends no recovery mail as it is set up.")
         if answer.status >= 300:
-            raise self._meaning("POST", path, answer)
+            raise self._fault(method="POST", path=path, answer=answer)
+
+    # -- calls and faults
+
+    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        number = 1
+        while number:
+            answer = self._call("GET", path, params={**params, "page": str(number), "page_size": PAGE_SIZE})
+            yield from _results(answer)
+            following = (answer.json().get("pagination") or {}).get("next") or 0
+            number = following if isinstance(following, int) and following > number else 0
 
     def _call(self, method: str, path: str, **options: Any) -> Answer:
         answer = self._api.call(method, path, **options)
         if answer.status < 300:
             return answer
-        raise self._meaning(method, path, answer)
+        raise self._fault(method, path, answer)
 
-    def _meaning(self, method: str, path: str, answer: Answer) -> Exception:
+    def _fault(self, method: str, path: str, answer: Answer) -> Exception:
         if answer.status == 401:
-            # not Authentik's, which says 403; a proxy before it wants credentials, too
+            # Authentik itself says 403; a proxy in front of it wants credentials too
             return Refused("bad_credentials")
         if answer.status == 403:
             return self._refusal(path)
@@ -175,19 +166,19 @@ class Authentik:
         is_json = "json" in answer.headers.get("Content-Type", "")
         if answer.status == 404:
             return Missing() if is_json else Refused("not_supported", "There is no such page; is the URL Authentik's?")
-        if answer.status == 400 and is_json and _complains_of_name(answer):
+        if answer.status == 400 and is_json and _is_about_name(answer):
             return Refused("taken" if method in ("POST", "PATCH") else "invalid")
         return answer.refusal()
 
     def _refusal(self, path: str) -> Refused:
-        """A 403 means a bad token or a missing permission; only a good token may read itself."""
+        """Tell a bad token from a missing permission: only a good token may read itself."""
         if path != f"{USERS}me/" and self._api.call("GET", f"{USERS}me/").status == 200:
             return Refused("missing_permission", f"It refused {path.removeprefix('/api/v3/').split('/')[1]}.")
         return Refused("bad_credentials")
 
 
 def connect(settings: Settings) -> Authentik | None:
-    """A client by the settings, or None when Authentik is not configured."""
+    """Return a client by the settings, or None when Authentik is not configured."""
     if settings.authentik_api_url is None or settings.authentik_api_token is None:
         return None
     return Authentik(
@@ -208,25 +199,6 @@ def _results(answer: Answer) -> list[dict[str, Any]]:
     return results
 
 
-def _complains_of_name(answer: Answer) -> bool:
+def _is_about_name(answer: Answer) -> bool:
     body = answer.json()
     return isinstance(body, dict) and ("name" in body or "username" in body)
-
-
-def _person(body: Any) -> Person:
-    try:
-        return Person(int(body["pk"]), str(body["username"]), str(body["uid"]), dict(body["attributes"] or {}))
-    except (KeyError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a user.") from None
-
-
-def _group(body: Any) -> Group:
-    try:
-        return Group(
-            id=str(body["pk"]),
-            name=str(body["name"]),
-            attributes=dict(body["attributes"] or {}),
-            member_ids=frozenset(body.get("users") or ()),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a group.") from None

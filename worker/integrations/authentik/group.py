@@ -1,4 +1,4 @@
-"""The tenant's identity group in Authentik: whose name tokens carry, and by which people belong to the tenant."""
+"""Provision and remove the tenant's group: tokens carry its name, and its members belong to the tenant."""
 
 from __future__ import annotations
 
@@ -6,33 +6,73 @@ from typing import Any
 
 from shared.integrations.outcomes import Missing, Outcome, Refused, Unavailable, ok
 from shared.tenants.model import Tenant
-from worker.integrations.authentik.client import OUR_KEY, Authentik, Group
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.guards import opened_without
+from worker.integrations.authentik.models import MANAGER, OUR_KEY, Group, marker
+from worker.integrations.authentik.owner import release_owners
 from worker.integrations.step_context import Deeds, Work
 
-#: under our key of a closed group's attributes: numbers of the members that were taken out of it
-HELD = "heldMembers"
-#: under our key: who made the group
-MANAGER = "dezky-platform-api"
+#: under our key of a closed group's attributes: the members and child groups that were taken out of it
+HELD_MEMBERS, HELD_CHILDREN = "heldMembers", "heldChildren"
 
 
 def ensure_group(work: Work, identity: Authentik) -> Outcome:
-    """The tenant's group exists under its name, carries our stamp, and is on record. Members are left as they are."""
+    """Ensure that the tenant's group exists, carries our ownership marker, and is on record. Members stay."""
     tenant = work.tenant
-    # names are unique: whoever is first need not look, and is told when somebody holds the name
+    # names are unique: the first attempt need not read, and is told when somebody has the name
     group = None if work.is_first else find_group(work, identity)
     if group is None:
         group = work.change(
             f"create the group {tenant.group_name}",
             lambda: _created(tenant, identity),
-            Group("", tenant.group_name, {OUR_KEY: stamp(tenant)}, frozenset()),
+            Group("", tenant.group_name, {OUR_KEY: group_marker(tenant)}),
         )
     work.save(authentikGroupId=group.id)
     _align(work, group, identity)
     return ok()
 
 
-def stamp(tenant: Tenant) -> dict[str, Any]:
-    """What stands under our key of the group's attributes."""
+def remove_group(work: Work, identity: Authentik) -> Outcome:
+    """Remove the group if it is provably ours and no application depends on it; then our marker on owners' accounts."""
+    group = find_own_group(work, identity)
+    if group is None:
+        seen = "no group carries the tenant's stamp under its id or name"
+    else:
+        take_group_away(work, identity, group)
+        seen = "Authentik answers 404 for the group"
+    stay = release_owners(work, identity)
+    return ok(verified=seen, **({"accounts": f"stay in Authentik: {', '.join(stay)}"} if stay else {}))
+
+
+def take_group_away(deeds: Deeds, identity: Authentik, group: Group) -> None:
+    """Remove a group whose marker was read just now. Raises Refused("guards_alone")."""
+    opened = opened_without(identity, group.id)
+    if opened:
+        raise Refused("guards_alone", f"Ids of what it guards: {', '.join(opened)}.")
+    deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
+
+
+def find_group(work: Work, identity: Authentik) -> Group | None:
+    """Return the tenant's group, if there is one. Raises Refused("taken") for somebody else's of its name."""
+    return _by_id(work, identity) or _by_name(work.tenant, identity)
+
+
+def find_own_group(work: Work, identity: Authentik) -> Group | None:
+    """Return the tenant's group for a step that closes or removes it, and ignore a foreign group of its name.
+
+    Raises Refused("taken") when the one on record exists without any marker: it may be the tenant's, and is open.
+    """
+    known = _on_record(work, identity)
+    if known is not None and known.tenant_id is None:
+        raise Refused("taken", "The group on record carries no stamp any more; put it back into its attributes.")
+    if known is not None and known.tenant_id == work.tenant.id:
+        return known
+    named = identity.find_group(work.tenant.group_name)
+    return named if named is not None and named.tenant_id == work.tenant.id else None
+
+
+def group_marker(tenant: Tenant) -> dict[str, Any]:
+    """Return the content of our key in the group's attributes."""
     return {
         "tenantId": tenant.id,
         "slug": tenant.slug,
@@ -44,7 +84,7 @@ def stamp(tenant: Tenant) -> dict[str, Any]:
 
 
 def _on_record(work: Work, identity: Authentik) -> Group | None:
-    """The group on record, whosever it is by now, unless it is gone."""
+    """Return the group on record, whosever it is by now, unless it is gone."""
     group_id = work.remote("authentikGroupId")
     if group_id is None:
         return None
@@ -55,13 +95,11 @@ def _on_record(work: Work, identity: Authentik) -> Group | None:
 
 
 def _by_id(work: Work, identity: Authentik) -> Group | None:
-    """The group on record, unless it is gone or was never ours."""
     group = _on_record(work, identity)
     return group if group is not None and group.tenant_id == work.tenant.id else None
 
 
 def _by_name(tenant: Tenant, identity: Authentik) -> Group | None:
-    """The group of the tenant's name. Raises Refused("taken") when it is not provably ours."""
     group = identity.find_group(tenant.group_name)
     if group is not None and group.tenant_id != tenant.id:
         raise Refused("taken", f"A group named {tenant.group_name} exists in Authentik without this tenant's stamp.")
@@ -69,9 +107,9 @@ def _by_name(tenant: Tenant, identity: Authentik) -> Group | None:
 
 
 def _created(tenant: Tenant, identity: Authentik) -> Group:
-    """A new group; after any unclear answer the one that turns out to be there, if it is ours."""
+    """Create the group. After any unclear answer, return the one that turns out to be there, if it is ours."""
     try:
-        return identity.create_group(tenant.group_name, {OUR_KEY: stamp(tenant)})
+        return identity.create_group(tenant.group_name, {OUR_KEY: group_marker(tenant)})
     except (Unavailable, Refused) as fault:
         if isinstance(fault, Refused) and fault.reason != "taken":
             raise
@@ -79,23 +117,6 @@ def _created(tenant: Tenant, identity: Authentik) -> Group:
         if group is None:
             raise Unavailable("upstream_error", "The group was not created.") from fault
         return group
-
-
-def remove_group(work: Work, identity: Authentik) -> Outcome:
-    """The group is gone, and seen to be: never one that is not provably ours, never one that alone guards something."""
-    group = find_own_group(work, identity)
-    if group is None:
-        return ok(verified="no group carries the tenant's stamp under its id or name")
-    take_group_away(work, identity, group)
-    return ok(verified="Authentik answers 404 for the group")
-
-
-def take_group_away(deeds: Deeds, identity: Authentik, group: Group) -> None:
-    """Remove a group whose stamp was read just now. Raises Refused("guards_alone")."""
-    alone = identity.last_bindings(group.id)
-    if alone:
-        raise Refused("guards_alone", f"These applications have no other binding: {', '.join(alone)}.")
-    deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
 
 
 def _removed(group: Group, identity: Authentik) -> None:
@@ -107,33 +128,14 @@ def _removed(group: Group, identity: Authentik) -> None:
     raise Unavailable("not_ready", "The group is still there.")
 
 
-def find_group(work: Work, identity: Authentik) -> Group | None:
-    """The tenant's group, if there is one. Raises Refused("taken") for somebody else's of its name."""
-    return _by_id(work, identity) or _by_name(work.tenant, identity)
-
-
-def find_own_group(work: Work, identity: Authentik) -> Group | None:
-    """The tenant's group for whoever closes or removes it: somebody else's of its name is no affair of the tenant's.
-
-    Raises Refused("taken") when the one on record is there without any stamp: it may be the tenant's, and is open.
-    """
-    known = _on_record(work, identity)
-    if known is not None and known.tenant_id is None:
-        raise Refused("taken", "The group on record carries no stamp any more; put it back into its attributes.")
-    if known is not None and known.tenant_id == work.tenant.id:
-        return known
-    named = identity.find_group(work.tenant.group_name)
-    return named if named is not None and named.tenant_id == work.tenant.id else None
-
-
 def _align(work: Work, group: Group, identity: Authentik) -> None:
     tenant = work.tenant
-    known = group.attributes.get(OUR_KEY)
+    known = marker(group.attributes)
     # who is to be let in again is kept until the step that lets them in has done so
-    held = {HELD: known[HELD]} if isinstance(known, dict) and HELD in known else {}
-    if known != stamp(tenant) | held:
-        # PATCH replaces the whole object, so what others keep there is sent back with it
-        attributes = {**group.attributes, OUR_KEY: stamp(tenant) | held}
+    held = {key: known[key] for key in (HELD_MEMBERS, HELD_CHILDREN) if key in known}
+    if known != group_marker(tenant) | held:
+        # PATCH replaces the whole object, so that foreign keys are sent back with it
+        attributes = {**group.attributes, OUR_KEY: group_marker(tenant) | held}
         work.change(
             f"write the tenant's data into the attributes of the group {group.name}",
             lambda: identity.update_group(group.id, attributes=attributes),

@@ -1,22 +1,20 @@
-"""Who is in the tenant's group: its owner at first, nobody while it is closed, and everybody again afterwards.
-
-Membership of the group is what opens everything, so it is given last and taken at once.
-"""
+"""Give and take access: membership of the tenant's group opens everything, so it is given last and taken at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from shared.integrations.outcomes import Missing, Outcome, Refused, Unavailable, ok, skipped
-from shared.tenants.model import Owner
-from worker.integrations.authentik.client import OUR_KEY, Authentik, Group, Person
-from worker.integrations.authentik.group import HELD, find_group, find_own_group
+from shared.integrations.outcomes import Missing, Outcome, Unavailable, ok, skipped
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import HELD_CHILDREN, HELD_MEMBERS, find_group, find_own_group
+from worker.integrations.authentik.models import OUR_KEY, Group, marker
+from worker.integrations.authentik.owner import ensure_owner
 from worker.integrations.step_context import Work, do_all
 
 
 def ensure_access(work: Work, identity: Authentik) -> Outcome:
-    """Who was taken out is in again, and the owner, if there is one, has an account, membership and an invitation."""
+    """Let in again whoever was taken out, and ensure the owner's account, membership and invitation."""
     group = find_group(work, identity)
     if group is None:
         if work.is_plan:
@@ -25,114 +23,72 @@ def ensure_access(work: Work, identity: Authentik) -> Outcome:
     _let_in_again(work, group, identity)
     if work.tenant.owner is None:
         return ok()
-    return _ensure_owner(work, work.tenant.owner, group, identity)
+    return ensure_owner(work, work.tenant.owner, group, identity)
 
 
 def close_access(work: Work, identity: Authentik) -> Outcome:
-    """Nobody is in the group; who was is noted in it first, so that an interruption forgets nobody."""
+    """Take everybody out of the group, child groups too. Who it was is noted first, so that nobody is forgotten.
+
+    Our own account stays as it is and is not counted.
+    """
     group = find_own_group(work, identity)
     if group is None:
         return skipped("nothing_there")
-    held = _held(group)
-    if not group.member_ids <= held:
-        held = held | group.member_ids
-        work.change(f"note the members of the group {group.name}", partial(_write_held, group, held, identity), None)
-    do_all(
-        partial(
-            work.change,
-            f"take user {member} out of the group {group.name}",
-            partial(_out, group, member, identity),
-            None,
-        )
-        for member in sorted(group.member_ids)
+    members = group.member_ids - {identity.own_id()} if group.member_ids else group.member_ids
+    held, children = _held_members(group) | members, _held_children(group) | group.child_ids
+    if (held, children) != (_held_members(group), _held_children(group)):
+        note = partial(_write_held, group, held, children, identity)
+        work.change(f"note the members of the group {group.name}", note, None)
+    for_members = (
+        _change(work, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
+        for one in sorted(members)
     )
-    return ok(members=f"{len(held)} held")
+    do_all([*for_members, *_moves(work, group, group.child_ids, identity, inside=False)])
+    notes = {"childGroups": f"{len(children)} held"} if children else {}
+    return ok(members=f"{len(held)} held", **notes)
 
 
 def _let_in_again(work: Work, group: Group, identity: Authentik) -> None:
-    held = _held(group)
-    do_all(
-        partial(
-            work.change, f"let user {member} into the group {group.name}", partial(_in, group, member, identity), None
-        )
-        for member in sorted(held - group.member_ids)
+    held, children = _held_members(group), _held_children(group)
+    for_members = (
+        _change(work, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
+        for one in sorted(held - group.member_ids)
     )
-    if held:
-        nobody: frozenset[int] = frozenset()
-        work.change(f"forget who was held of {group.name}", partial(_write_held, group, nobody, identity), None)
+    do_all([*for_members, *_moves(work, group, children - group.child_ids, identity, inside=True)])
+    if held or children:
+        forget = partial(_write_held, group, frozenset(), frozenset(), identity)
+        work.change(f"forget who was held of {group.name}", forget, None)
 
 
-# -- the owner
+def _change(work: Work, sentence: str, act: Callable[[], None]) -> Callable[[], None]:
+    return partial(work.change, sentence, act, None)
 
 
-def _ensure_owner(work: Work, owner: Owner, group: Group, identity: Authentik) -> Outcome:
-    """An account of our own making for this tenant, never somebody's found by an address that proves nothing."""
-    person = identity.find_person(owner.email)
-    if person is None:
-        person = work.change(
-            f"create an account for the owner {owner.email}",
-            lambda: _created(work, owner, identity),
-            Person(0, owner.email, "", _owner_attributes(work, invited=False)),
-        )
-    if person.owned_tenant_id != work.tenant.id:
-        return skipped("owner_has_account")
-    work.save(ownerSubject=person.subject)
-    if person.id not in group.member_ids:
-        name = f"put {person.username} into the group {group.name}"
-        work.change(name, partial(identity.add_member, group.id, person.id), None)
-    return ok(invitation=_invite(work, person, identity))
+def _moves(
+    work: Work, group: Group, children: frozenset[str], identity: Authentik, *, inside: bool
+) -> list[Callable[[], None]]:
+    """Return the changes that put child groups into the tenant's group, or take them out of it."""
+    order = "put the child group {} into the group {}" if inside else "take the child group {} out of the group {}"
+    return [
+        _change(work, order.format(one, group.name), partial(_move_child, one, group, identity, inside=inside))
+        for one in sorted(children)
+    ]
 
 
-def _created(work: Work, owner: Owner, identity: Authentik) -> Person:
-    try:
-        return identity.create_person(owner.email, owner.name, owner.email, _owner_attributes(work, invited=False))
-    except (Unavailable, Refused) as fault:
-        if isinstance(fault, Refused) and fault.reason != "taken":
-            raise
-        person = identity.find_person(owner.email)
-        if person is not None:
-            return person
-        if isinstance(fault, Refused):
-            # the same complaint, of a user name that is too long
-            raise Refused("invalid", "Authentik takes no user of the owner's address.") from None
-        raise Unavailable("upstream_error", "The account was not created.") from fault
-
-
-def _invite(work: Work, person: Person, identity: Authentik) -> str:
-    """How the owner hears of it. Sent once: the account itself remembers."""
-    ours = person.attributes.get(OUR_KEY)
-    if isinstance(ours, dict) and ours.get("invited"):
-        return "sent before"
-    stage = work.email_stage
-    if stage is None:
-        return "not sent: AUTHENTIK_EMAIL_STAGE is not set; send the owner a recovery link from Authentik"
-    try:
-        work.change(f"send {person.username} an invitation", partial(identity.invite_person, person.id, stage), None)
-    except Refused as refusal:
-        if refusal.reason != "not_supported":
-            raise
-        return "not sent: the brand in Authentik has no recovery flow, or the stage is not there"
-    if not work.is_plan:
-        identity.mark_person(person.id, {**person.attributes, **_owner_attributes(work, invited=True)})
-    return "sent"
-
-
-def _owner_attributes(work: Work, *, invited: bool) -> dict[str, Any]:
-    return {OUR_KEY: {"ownerOf": work.tenant.id, "managedBy": "dezky-platform-api", "invited": invited}}
-
-
-# -- members
-
-
-def _held(group: Group) -> frozenset[int]:
-    ours = group.attributes.get(OUR_KEY)
-    noted = ours.get(HELD) if isinstance(ours, dict) else None
+def _held_members(group: Group) -> frozenset[int]:
+    noted = marker(group.attributes).get(HELD_MEMBERS)
     return frozenset(one for one in noted if isinstance(one, int)) if isinstance(noted, list) else frozenset()
 
 
-def _write_held(group: Group, held: frozenset[int], identity: Authentik) -> None:
-    ours = {key: value for key, value in dict(group.attributes.get(OUR_KEY) or {}).items() if key != HELD}
-    noted = {HELD: sorted(held)} if held else {}
+def _held_children(group: Group) -> frozenset[str]:
+    noted = marker(group.attributes).get(HELD_CHILDREN)
+    return frozenset(one for one in noted if isinstance(one, str)) if isinstance(noted, list) else frozenset()
+
+
+def _write_held(group: Group, members: frozenset[int], children: frozenset[str], identity: Authentik) -> None:
+    held = {HELD_MEMBERS: sorted(members), HELD_CHILDREN: sorted(children)}
+    ours = {key: value for key, value in marker(group.attributes).items() if key not in held}
+    noted = {key: value for key, value in held.items() if value}
     identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | noted})
 
 
@@ -150,8 +106,19 @@ def _in(group: Group, member: int, identity: Authentik) -> None:
         _require_gone(member, identity)
 
 
+def _move_child(child_id: str, group: Group, identity: Authentik, *, inside: bool) -> None:
+    """Put a child group into the tenant's group or out of it; its other parents stay. One that is gone is ignored."""
+    try:
+        child = identity.get_group(child_id)
+    except Missing:
+        return
+    others = [one for one in child.parent_ids if one != group.id]
+    if (group.id in child.parent_ids) != inside:
+        identity.set_parents(child_id, [*others, group.id] if inside else others)
+
+
 def _require_gone(member: int, identity: Authentik) -> None:
-    """The account is gone: that it is "not found" is what Authentik also says to whoever may not see it.
+    """Make sure that an account is gone: Authentik also says "not found" to a caller who may not see it.
 
     Raises Refused("missing_permission"), Unavailable.
     """

@@ -70,16 +70,19 @@ def open_api(settings: Settings) -> tuple[JsonApi, ClientCredentials | None] | N
 def _credentials(settings: Settings) -> ClientCredentials | None:
     if settings.ocis_token_url is None or settings.ocis_client_id is None:
         return None
-    extra = {}
-    if settings.ocis_client_secret is not None:
-        extra["client_secret"] = settings.ocis_client_secret.get_secret_value()
+    account = {}
     if settings.ocis_username is not None and settings.ocis_password is not None:
-        extra |= {"username": settings.ocis_username, "password": settings.ocis_password.get_secret_value()}
-    url = settings.ocis_token_url
-    issuer = JsonApi(
-        f"{url.scheme}://{url.host}:{url.port}", call_seconds=settings.call_seconds, ca_file=settings.extra_ca_certs
+        account = {"username": settings.ocis_username, "password": settings.ocis_password.get_secret_value()}
+    secret = settings.ocis_client_secret
+    return ClientCredentials(
+        str(settings.ocis_token_url),
+        settings.ocis_client_id,
+        secret.get_secret_value() if secret is not None else None,
+        settings.ocis_scope,
+        account,
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
     )
-    return ClientCredentials(issuer, url.path or "/", settings.ocis_client_id, settings.ocis_scope, extra)
 
 
 def _meaning(method: str, path: str, answer: Answer) -> Fault:

@@ -1,0 +1,60 @@
+"""Bound how many requests of one process wait for an operation's end, in all and of one caller."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from flask import current_app, g
+from pydantic import BaseModel
+
+EXTENSION = "wait_slots"
+PER_CALLER = 2
+
+AnyQuery = TypeVar("AnyQuery", bound=BaseModel)
+
+
+class WaitSlots:
+    """Safe to share between threads."""
+
+    def __init__(self, total: int, per_caller: int = PER_CALLER) -> None:
+        self._total, self._per_caller = total, per_caller
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def slot(self, caller: str) -> Iterator[bool]:
+        """Hold a slot, if there is one: without it the request is answered at once, as if its time were up."""
+        is_held = self._take(caller)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._give_back(caller)
+
+    def _take(self, caller: str) -> bool:
+        with self._lock:
+            if self._taken.total() >= self._total or self._taken[caller] >= self._per_caller:
+                return False
+            self._taken[caller] += 1
+            return True
+
+    def _give_back(self, caller: str) -> None:
+        with self._lock:
+            self._taken[caller] -= 1
+            if not self._taken[caller]:
+                del self._taken[caller]
+
+
+@contextmanager
+def bounded_wait(query: AnyQuery) -> Iterator[AnyQuery]:
+    """The query to run the view with: without its `wait` when no slot is left for its caller."""
+    if not getattr(query, "wait", 0):
+        yield query
+        return
+    slots: WaitSlots = current_app.extensions[EXTENSION]
+    with slots.slot(g.caller.subject) as is_held:
+        yield query if is_held else query.model_copy(update={"wait": 0.0})

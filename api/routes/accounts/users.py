@@ -1,0 +1,75 @@
+"""Users over HTTP, and who the caller is."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor, caller
+from api.http.query_params import UserListQuery, next_link
+from api.http.responses import etag, json_list_response, json_response
+from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
+from api.schemas.accounts.profile import ProfileResponse
+from api.schemas.accounts.users import CreateUserRequest, UpdateUserRequest, UserResponse
+from shared.accounts.user import User
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+
+def user_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("users", __name__)
+    users = control_plane.users
+
+    @routes.get("/me")
+    @route_spec("You, your tenants and their subscriptions", {200: ProfileResponse})
+    def profile() -> Response:
+        return json_response(ProfileResponse.of(control_plane.callers.profile(actor(control_plane))))
+
+    @routes.get("/users/me")
+    @route_spec("Your record, brought in line with your token", {200: UserResponse}, headers=ETAG)
+    def me() -> Response:
+        return _answer(control_plane.callers.record(caller(), request_id()))
+
+    @routes.get("/users")
+    @route_spec("Users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
+    def list_users(query: UserListQuery) -> Response:
+        page = users.page(actor(control_plane), query.to_domain(), query.tenant)
+        return json_list_response([UserResponse.of(user) for user in page.items], next_link(page.next))
+
+    @routes.post("/users")
+    @route_spec(
+        "Make somebody's record before they first sign in",
+        {201: UserResponse},
+        problems=(errors.Forbidden, errors.SubjectTaken, errors.UnknownReference),
+        headers=("ETag", "Location"),
+    )
+    def create_user(body: CreateUserRequest) -> Response:
+        user = users.create(body.to_domain(), body.to_changes(), actor(control_plane))
+        return _answer(user, 201, {"Location": f"/users/{user.id}"})
+
+    @routes.get("/users/<id:user_id>")
+    @route_spec("One user", {200: UserResponse}, headers=ETAG)
+    def get_user(user_id: str) -> Response:
+        return _answer(users.get(user_id, actor(control_plane)))
+
+    @routes.patch("/users/<id:user_id>")
+    @route_spec(
+        "Change a user; nobody gives a right above their own",
+        {200: UserResponse},
+        problems=(errors.Forbidden, errors.UnknownReference),
+        headers=ETAG,
+        takes_version=True,
+    )
+    def change_user(user_id: str, body: UpdateUserRequest) -> Response:
+        return _answer(users.change(user_id, body.to_changes(), actor(control_plane), expected_versions()))
+
+    @routes.delete("/users/<id:user_id>")
+    @route_spec("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
+    def delete_user(user_id: str) -> Response:
+        users.delete(user_id, actor(control_plane), expected_versions())
+        return Response(status=204)
+
+    return routes
+
+
+def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))

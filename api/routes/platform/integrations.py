@@ -1,0 +1,74 @@
+"""Switches over HTTP: how each integration stands; pausing one, a tenant or all, and resuming."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import OPERATOR, route_spec
+from api.schemas.fields import Name
+from api.schemas.platform.integrations import IntegrationResponse, TenantPauseResponse
+from api.schemas.request_model import RequestModel
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+PROBLEMS = (errors.Forbidden,)
+
+
+class PauseRequest(RequestModel):
+    """Why something is paused; kept, and shown on every step that waits for it."""
+
+    reason: Name
+
+
+def switch_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("switches", __name__)
+    switches = control_plane.switches
+
+    @routes.get("/integrations")
+    @route_spec(
+        "How each integration stands: paused, left alone, or at work",
+        {200: [IntegrationResponse]},
+        surfaces=OPERATOR,
+        problems=PROBLEMS,
+    )
+    def list_integrations() -> Response:
+        return json_list_response([IntegrationResponse.of(one) for one in switches.page(actor(control_plane))])
+
+    @routes.post("/integrations/<integration>/pause")
+    @route_spec(
+        "Let no step of an integration begin, or of any; what has begun ends, what waits keeps its time",
+        {200: IntegrationResponse},
+        surfaces=OPERATOR,
+        problems=PROBLEMS,
+    )
+    def pause_integration(integration: str, body: PauseRequest) -> Response:
+        return json_response(IntegrationResponse.of(switches.pause(integration, body.reason, actor(control_plane))))
+
+    @routes.post("/integrations/<integration>/resume")
+    @route_spec(
+        "Let steps go on; an integration that was left alone is tried again at once",
+        {200: IntegrationResponse},
+        surfaces=OPERATOR,
+        problems=PROBLEMS,
+    )
+    def resume_integration(integration: str) -> Response:
+        return json_response(IntegrationResponse.of(switches.resume(integration, actor(control_plane))))
+
+    @routes.post("/tenants/<slug>/pause")
+    @route_spec(
+        "Let no step of the tenant's operations begin; what waits keeps its time",
+        {200: TenantPauseResponse},
+        surfaces=OPERATOR,
+        problems=PROBLEMS,
+    )
+    def pause_tenant(slug: str, body: PauseRequest) -> Response:
+        return json_response(TenantPauseResponse.of(*switches.pause_tenant(slug, body.reason, actor(control_plane))))
+
+    @routes.post("/tenants/<slug>/unpause")
+    @route_spec("Let the tenant's steps go on", {200: TenantPauseResponse}, surfaces=OPERATOR, problems=PROBLEMS)
+    def unpause_tenant(slug: str) -> Response:
+        return json_response(TenantPauseResponse.of(*switches.unpause_tenant(slug, actor(control_plane))))
+
+    return routes

@@ -1,0 +1,1 @@
+"""Routes of tenants, their domains, operations and events."""

@@ -1,0 +1,39 @@
+"""A tenant's domains over HTTP: how they stand, what to publish for them, and having one checked now."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import CheckWaitQuery
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import RUNNING, route_spec
+from api.schemas.tenants.domains import DomainResponse
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+
+def domain_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
+    domains = control_plane.domains
+
+    @routes.get("")
+    @route_spec("A tenant's domains, with the records to publish and what DNS last said", {200: [DomainResponse]})
+    def list_domains(slug: str) -> Response:
+        return json_list_response([DomainResponse.of(view) for view in domains.list(slug, actor(control_plane))])
+
+    @routes.post("/<domain>/verify")
+    @route_spec(
+        "Have a domain checked in DNS as soon as possible",
+        {202: DomainResponse},
+        problems=(errors.Forbidden, errors.CheckedRecently, errors.ActionNotPossible),
+        headers=RUNNING,
+    )
+    def verify_domain(slug: str, domain: str, query: CheckWaitQuery) -> Response:
+        view = domains.request_check(slug, domain, actor(control_plane))
+        if query.wait:
+            view = domains.wait_for(slug, domain, actor(control_plane), query.wait)
+        headers = {"Retry-After": "1"} if view.domain.requested_at is not None else {}
+        return json_response(DomainResponse.of(view), 202, headers)
+
+    return routes

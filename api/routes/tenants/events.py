@@ -1,0 +1,56 @@
+"""The event log over HTTP: newest first to look back, oldest first to follow."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import EventListQuery, link
+from api.http.responses import json_list_response
+from api.http.route_spec import PAGED, route_spec
+from api.schemas.tenants.events import EventResponse
+from shared.application.services import ControlPlane
+from shared.provisioning.exports import Feed
+
+
+def event_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("events", __name__, url_prefix="/events")
+    events = control_plane.events
+
+    @routes.get("")
+    @route_spec(
+        "What happened, newest first; with `after`, what happened since, oldest first",
+        {200: [EventResponse]},
+        headers=PAGED,
+    )
+    def list_events(query: EventListQuery) -> Response:
+        before = _number(query.cursor) if query.cursor else None
+        if query.after is not None:
+            after = _number(query.after)
+            return _followed(events.following(actor(control_plane), query.tenant, after, before, query.limit))
+        return _looked_back(events.newest(actor(control_plane), query.tenant, before, query.limit))
+
+    return routes
+
+
+def _followed(feed: Feed) -> Response:
+    """There is always a next: asked later, it has what came meanwhile."""
+    return _answer(feed, [link("next", after=_place(feed.newer))])
+
+
+def _looked_back(feed: Feed) -> Response:
+    links = [link("next", cursor=_place(feed.older))] if feed.older is not None else []
+    return _answer(feed, [*links, link("prev", after=_place(feed.newer), cursor=None)])
+
+
+def _answer(feed: Feed, links: list[str]) -> Response:
+    return json_list_response([EventResponse.of(event) for event in feed.items], {"Link": ", ".join(links)})
+
+
+def _place(number: int) -> str:
+    return f"{number:024x}"
+
+
+def _number(place: str) -> int:
+    # the database counts in 64 bits; a place beyond them is one nobody was given
+    return min(int(place, 16), 2**62)

@@ -1,0 +1,52 @@
+"""Operations over HTTP: how one stands, waiting for its end, stopping it, trying a failed step again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import WaitQuery
+from api.http.responses import json_response
+from api.http.route_spec import RUNNING, route_spec
+from api.schemas.tenants.operations import OperationResponse, pace
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+
+def operation_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("operations", __name__, url_prefix="/operations")
+    operations = control_plane.operations
+
+    @routes.get("/<id:operation_id>")
+    @route_spec("One operation with its steps", {200: OperationResponse}, headers=RUNNING)
+    def get_operation(operation_id: str, query: WaitQuery) -> Response:
+        operation = operations.wait_for(operation_id, actor(control_plane), query.wait)
+        return json_response(OperationResponse.of(operation), headers=pace(operation))
+
+    @routes.post("/<id:operation_id>/cancel")
+    @route_spec(
+        "Stop what has not run; asking again answers the same",
+        {200: OperationResponse},
+        problems=(errors.Forbidden, errors.ActionNotPossible),
+    )
+    def cancel_operation(operation_id: str) -> Response:
+        return json_response(OperationResponse.of(operations.cancel(operation_id, actor(control_plane))))
+
+    @routes.post("/<id:operation_id>/steps/<step>/retry")
+    @route_spec(
+        "Run one failed step of the tenant's latest operation again",
+        {202: OperationResponse},
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=RUNNING,
+    )
+    def retry_step(operation_id: str, step: str, query: WaitQuery) -> Response:
+        operation = operations.retry(operation_id, step, actor(control_plane))
+        if query.wait:
+            # begun is begun: told to try again, the caller would be told that the step has not failed
+            with suppress(errors.StoreUnavailable):
+                operation = operations.wait_for(operation.id, actor(control_plane), query.wait)
+        return json_response(OperationResponse.of(operation), 202, pace(operation))
+
+    return routes

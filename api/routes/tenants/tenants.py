@@ -1,0 +1,103 @@
+"""Tenants over HTTP: create, read, change, reconcile, and each one's history."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor, caller
+from api.http.query_params import ListQuery, ReconcileQuery, TenantListQuery, WaitQuery, next_link
+from api.http.responses import etag, json_list_response, json_response, json_text_response, json_texts_response
+from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
+from api.schemas.tenants.operations import OperationResponse, pace
+from api.schemas.tenants.tenants import CreateTenantRequest, TenantResponse, UpdateTenantRequest, written
+from shared.application.services import ControlPlane
+from shared.core import errors
+from shared.provisioning.exports import TenantView
+
+
+def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
+    routes = Blueprint("tenants", __name__, url_prefix="/tenants")
+    tenants = control_plane.tenants
+
+    @routes.post("")
+    @route_spec(
+        "Record a tenant and start setting it up",
+        {201: TenantResponse},
+        surfaces=STAFF,
+        problems=(errors.Forbidden, errors.SlugTaken, errors.DomainTaken, errors.UnknownReference),
+        headers=STARTED,
+    )
+    def create_tenant(body: CreateTenantRequest, query: WaitQuery) -> Response:
+        view = tenants.create(body.to_domain(default_plan), actor(control_plane))
+        return started(control_plane, view, query.wait, 201)
+
+    @routes.get("")
+    @route_spec("Tenants you may see, newest first", {200: [TenantResponse]}, headers=PAGED)
+    def list_tenants(query: TenantListQuery) -> Response:
+        page = tenants.page(actor(control_plane), query.to_domain())
+        return json_texts_response([written(view) for view in page.items], next_link(page.next))
+
+    @routes.get("/<slug>")
+    @route_spec("One tenant with its latest operation", {200: TenantResponse}, headers=ETAG)
+    def get_tenant(slug: str) -> Response:
+        return _answer(tenants.get_for(slug, caller()))
+
+    @routes.patch("/<slug>")
+    @route_spec(
+        "Change a tenant; a new name, plan, owner or set of domains starts a reconcile",
+        {200: TenantResponse, 202: TenantResponse},
+        problems=(
+            errors.Forbidden,
+            errors.DomainTaken,
+            errors.UnknownReference,
+            errors.OperationInProgress,
+            errors.ActionNotPossible,
+        ),
+        headers=STARTED,
+        takes_version=True,
+    )
+    def change_tenant(slug: str, body: UpdateTenantRequest, query: WaitQuery) -> Response:
+        view = tenants.change(slug, body.to_domain(), actor(control_plane), expected_versions())
+        if view.operation is not None:
+            return started(control_plane, view, query.wait, 202)
+        return _answer(tenants.get(slug, actor(control_plane)))
+
+    @routes.post("/<slug>/reconcile")
+    @route_spec(
+        "Run every step again, or find out what that would change",
+        {202: TenantResponse},
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=STARTED,
+    )
+    def reconcile_tenant(slug: str, query: ReconcileQuery) -> Response:
+        view = tenants.reconcile(slug, actor(control_plane), query.mode, allow_removals=query.allow_removals)
+        return started(control_plane, view, query.wait, 202)
+
+    @routes.get("/<slug>/operations")
+    @route_spec("A tenant's operations, newest first", {200: [OperationResponse]}, headers=PAGED)
+    def list_operations(slug: str, query: ListQuery) -> Response:
+        page = control_plane.operations.page(slug, actor(control_plane), query.limit, query.cursor)
+        return json_list_response([OperationResponse.of(operation) for operation in page.items], next_link(page.next))
+
+    return routes
+
+
+def _answer(view: TenantView) -> Response:
+    return json_text_response(written(view), headers=etag(view.tenant.version))
+
+
+def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:
+    """The answer to a request that started an operation, given when it has ended or the caller's patience has.
+
+    It stands, whatever becomes of waiting: told to try again, the caller would be told that what they asked for exists.
+    """
+    if seconds and view.operation is not None:
+        with suppress(errors.StoreUnavailable):
+            operation = control_plane.operations.wait_for(view.operation.id, actor(control_plane), seconds)
+            view = TenantView(control_plane.tenants.get(view.tenant.slug, actor(control_plane)).tenant, operation)
+    headers = etag(view.tenant.version) | {"Location": f"/tenants/{view.tenant.slug}"} | pace(view.operation)
+    if view.operation is not None:
+        headers["Operation-Location"] = f"/operations/{view.operation.id}"
+    return json_response(TenantResponse.of(view), status, headers)

@@ -1,0 +1,38 @@
+"""What became of a webhook's events, over HTTP; and sending one, or a ping, on demand."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import DeliveryListQuery, TestQuery, next_link
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import PAGED, route_spec
+from api.schemas.webhooks.webhooks import DeliveryResponse
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+
+def delivery_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("deliveries", __name__, url_prefix="/webhooks/<id:webhook_id>")
+    webhooks = control_plane.webhooks
+
+    @routes.post("/test")
+    @route_spec("Send a ping, once", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,))
+    def send_ping(webhook_id: str, query: TestQuery) -> Response:
+        return json_response(DeliveryResponse.of(webhooks.test(webhook_id, actor(control_plane), query.wait)), 202)
+
+    @routes.get("/deliveries")
+    @route_spec("What became of each event, newest first", {200: [DeliveryResponse]}, headers=PAGED)
+    def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
+        page = webhooks.deliveries(webhook_id, actor(control_plane), query.to_domain())
+        return json_list_response([DeliveryResponse.of(one) for one in page.items], next_link(page.next))
+
+    @routes.post("/deliveries/<id:delivery_id>/replay")
+    @route_spec(
+        "Send an event again, now, under its own id", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,)
+    )
+    def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
+        return json_response(DeliveryResponse.of(webhooks.replay(webhook_id, delivery_id, actor(control_plane))), 202)
+
+    return routes

@@ -1,0 +1,78 @@
+"""Webhooks over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import RotateQuery, WebhookListQuery, next_link
+from api.http.responses import etag, json_list_response, json_response, shown_once_response
+from api.http.route_spec import ETAG, PAGED, expected_versions, route_spec
+from api.schemas.webhooks.webhooks import (
+    CreateWebhookRequest,
+    UpdateWebhookRequest,
+    WebhookResponse,
+    WebhookWithSecretResponse,
+)
+from shared.application.services import ControlPlane
+from shared.core import errors
+from shared.webhooks.model import Webhook
+
+
+def webhook_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+    webhooks = control_plane.webhooks
+
+    @routes.get("")
+    @route_spec("Webhooks you may see, newest first", {200: [WebhookResponse]}, headers=PAGED)
+    def list_webhooks(query: WebhookListQuery) -> Response:
+        page = webhooks.page(actor(control_plane), query.tenant, query.limit, query.cursor)
+        return json_list_response([WebhookResponse.of(one) for one in page.items], next_link(page.next))
+
+    @routes.post("")
+    @route_spec(
+        "Have events sent to a URL; the secret is shown this once",
+        {201: WebhookWithSecretResponse},
+        problems=(errors.Forbidden, errors.UnknownReference, errors.TooManyWebhooks, errors.ActionNotPossible),
+        headers=("ETag", "Location"),
+    )
+    def create_webhook(body: CreateWebhookRequest) -> Response:
+        webhook, secret = webhooks.create(body.to_domain(), body.tenant_id, body.partner_id, actor(control_plane))
+        return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
+
+    @routes.get("/<id:webhook_id>")
+    @route_spec("One webhook", {200: WebhookResponse}, headers=ETAG)
+    def get_webhook(webhook_id: str) -> Response:
+        return _answer(webhooks.get(webhook_id, actor(control_plane)))
+
+    @routes.patch("/<id:webhook_id>")
+    @route_spec("Change a webhook, or switch it on or off", {200: WebhookResponse}, headers=ETAG, takes_version=True)
+    def change_webhook(webhook_id: str, body: UpdateWebhookRequest) -> Response:
+        return _answer(webhooks.change(webhook_id, body.to_domain(), actor(control_plane), expected_versions()))
+
+    @routes.delete("/<id:webhook_id>")
+    @route_spec("Remove a webhook and its deliveries", {204: None}, takes_version=True)
+    def delete_webhook(webhook_id: str) -> Response:
+        webhooks.delete(webhook_id, actor(control_plane), expected_versions())
+        return Response(status=204)
+
+    @routes.post("/<id:webhook_id>/rotate-secret")
+    @route_spec(
+        "Give a webhook a new secret, shown this once; the old one signs beside it for a while",
+        {200: WebhookWithSecretResponse},
+        problems=(errors.ActionNotPossible,),
+        headers=ETAG,
+    )
+    def rotate_secret(webhook_id: str, query: RotateQuery) -> Response:
+        return _answer_once(*webhooks.rotate(webhook_id, query.grace, actor(control_plane)))
+
+    return routes
+
+
+def _answer(webhook: Webhook) -> Response:
+    return json_response(WebhookResponse.of(webhook), headers=etag(webhook.version))
+
+
+def _answer_once(webhook: Webhook, secret: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    full = WebhookWithSecretResponse.of_secret(webhook, secret)
+    return shown_once_response(full, WebhookResponse.of(webhook), status, etag(webhook.version) | (headers or {}))

@@ -1,0 +1,45 @@
+"""Request and response schemas of partners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.http.responses import ObjectIdText, ResponseModel
+from api.schemas.fields import Name, Slug
+from api.schemas.request_model import UNSENT, PatchModel, RequestModel
+from shared.accounts.partner import Partner
+
+
+class CreatePartnerRequest(RequestModel):
+    """A reseller."""
+
+    slug: Slug
+    name: Name
+
+
+class UpdatePartnerRequest(PatchModel):
+    """Changes to a reseller; its slug stays."""
+
+    name: Name = UNSENT
+
+
+class PartnerResponse(ResponseModel):
+    """A reseller."""
+
+    id: ObjectIdText = Field(serialization_alias="_id")
+    slug: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, partner: Partner) -> PartnerResponse:
+        return cls(
+            id=partner.id,
+            slug=partner.slug,
+            name=partner.name,
+            created_at=partner.created_at,
+            updated_at=partner.updated_at,
+        )

@@ -1,0 +1,25 @@
+"""Response schema of the caller's own page."""
+
+from __future__ import annotations
+
+from api.http.responses import ResponseModel
+from api.schemas.accounts.subscriptions import SubscriptionResponse
+from api.schemas.accounts.users import UserResponse
+from api.schemas.tenants.tenants import TenantResponse
+from shared.provisioning.exports import Profile
+
+
+class ProfileResponse(ResponseModel):
+    """What a portal's first page needs, in one answer."""
+
+    profile: UserResponse
+    tenants: list[TenantResponse]
+    subscriptions: list[SubscriptionResponse]
+
+    @classmethod
+    def of(cls, profile: Profile) -> ProfileResponse:
+        return cls(
+            profile=UserResponse.of(profile.user),
+            tenants=[TenantResponse.of(view) for view in profile.tenants],
+            subscriptions=[SubscriptionResponse.of(one) for one in profile.subscriptions],
+        )

@@ -1,0 +1,71 @@
+"""Request and response schemas of subscriptions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, cast
+
+from pydantic import Field
+
+from api.http.responses import ResponseModel
+from api.schemas.fields import Moment, ObjectIdText, StripeId
+from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel
+from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
+
+#: an enumeration comes as text, which strict checking would refuse
+StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
+
+
+class CreateSubscriptionRequest(RequestModel):
+    """What a tenant pays for; a tenant has one live subscription at most."""
+
+    tenant_id: ObjectIdText
+    plan: PlanName
+    status: StatusText = SubscriptionStatus.ACTIVE
+    stripe_customer_id: StripeId | None = None
+    stripe_subscription_id: StripeId | None = None
+    current_period_end: Moment | None = None
+
+    def to_domain(self) -> NewSubscription:
+        return NewSubscription(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class UpdateSubscriptionRequest(PatchModel):
+    """Changes to a subscription."""
+
+    plan: PlanName = UNSENT
+    status: StatusText = UNSENT
+    stripe_customer_id: StripeId | None = None
+    stripe_subscription_id: StripeId | None = None
+    current_period_end: Moment | None = None
+
+    def to_domain(self) -> SubscriptionChanges:
+        return cast(SubscriptionChanges, self.sent_fields())
+
+
+class SubscriptionResponse(ResponseModel):
+    """What a tenant pays for."""
+
+    id: ObjectIdText = Field(serialization_alias="_id")
+    tenant_id: str
+    plan: str
+    status: SubscriptionStatus
+    stripe_customer_id: str | None = None
+    stripe_subscription_id: str | None = None
+    current_period_end: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> SubscriptionResponse:
+        return cls(
+            id=subscription.id,
+            tenant_id=subscription.tenant_id,
+            plan=subscription.plan,
+            status=subscription.status,
+            stripe_customer_id=subscription.stripe_customer_id,
+            stripe_subscription_id=subscription.stripe_subscription_id,
+            current_period_end=subscription.current_period_end,
+            created_at=subscription.created_at,
+            updated_at=subscription.updated_at,
+        )

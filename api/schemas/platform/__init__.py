@@ -1,0 +1,1 @@
+"""Schemas for operators of the platform."""

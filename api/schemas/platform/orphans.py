@@ -1,0 +1,103 @@
+"""Orphans and the looks for them, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.http.responses import ObjectIdText, ResponseModel
+from shared.integrations.reasons import ORPHAN_CAUSES
+from shared.orphans.model import Cause, Kind, Orphan, OrphanLook, OrphanStatus, Removal
+
+
+class OrphanRemovalResponse(ResponseModel):
+    """What an operator's word has led to."""
+
+    asked_by: ObjectIdText | None = Field(None, description="the user's id")
+    asked_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = None
+    reason: str | None = Field(None, description="stable code of what stopped the latest attempt")
+    message: str | None = None
+    remedy: str | None = None
+    removed: list[str] | None = Field(None, description="what was done outside")
+    verified: str | None = Field(None, description="how the absence was seen")
+    ended_at: datetime | None = None
+
+    @classmethod
+    def of(cls, removal: Removal) -> OrphanRemovalResponse:
+        return cls(
+            asked_by=removal.asked_by,
+            asked_at=removal.asked_at,
+            attempts=removal.attempts,
+            next_attempt_at=removal.due_at,
+            reason=removal.reason,
+            message=removal.message,
+            remedy=removal.remedy,
+            removed=list(removal.changes) or None,
+            verified=removal.verified,
+            ended_at=removal.ended_at,
+        )
+
+
+class OrphanResponse(ResponseModel):
+    """An object outside that carries our mark and belongs to no living tenant."""
+
+    id: ObjectIdText = Field(serialization_alias="_id")
+    integration: str
+    kind: Kind
+    object_id: str = Field(description="the integration's own")
+    name: str
+    tenant_id: ObjectIdText = Field(description="whose mark it carries")
+    cause: Cause
+    message: str = Field(description="the cause for people")
+    status: OrphanStatus
+    first_seen_at: datetime
+    last_seen_at: datetime
+    removable_at: datetime = Field(description="when its quarantine ends; seen once more after that, it is removable")
+    removal: OrphanRemovalResponse | None = None
+
+    @classmethod
+    def of(cls, orphan: Orphan) -> OrphanResponse:
+        return cls(
+            id=orphan.id,
+            integration=orphan.integration,
+            kind=orphan.kind,
+            object_id=orphan.object_id,
+            name=orphan.name,
+            tenant_id=orphan.tenant_id,
+            cause=orphan.cause,
+            message=ORPHAN_CAUSES[orphan.cause],
+            status=orphan.status,
+            first_seen_at=orphan.first_seen_at,
+            last_seen_at=orphan.last_seen_at,
+            removable_at=orphan.removable_at,
+            removal=OrphanRemovalResponse.of(orphan.removal) if orphan.removal else None,
+        )
+
+
+class OrphanLookResponse(ResponseModel):
+    """How one integration was last looked through. With `reason`, the latest look did not come to its end."""
+
+    integration: str
+    done_at: datetime | None = Field(None, description="when it was last looked through to the end")
+    next_look_at: datetime | None = None
+    stamped: int = Field(description="objects with a tenant's mark, at that look")
+    orphans: int = Field(description="how many of them belong to no living tenant")
+    reason: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+
+    @classmethod
+    def of(cls, look: OrphanLook) -> OrphanLookResponse:
+        return cls(
+            integration=look.integration,
+            done_at=look.done_at,
+            next_look_at=look.due_at,
+            stamped=look.stamped,
+            orphans=look.orphans,
+            reason=look.reason,
+            message=look.message,
+            remedy=look.remedy,
+        )

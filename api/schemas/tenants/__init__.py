@@ -1,0 +1,1 @@
+"""Schemas of tenants, their domains, operations and events."""

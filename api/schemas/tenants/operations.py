@@ -1,0 +1,89 @@
+"""Operations and their steps, as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.http.responses import ObjectIdText, ResponseModel
+from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
+
+
+class StepResponse(ResponseModel):
+    """One integration's part of an operation. `changes`: what was done outside or, in a plan, what would be."""
+
+    name: str
+    status: StepStatus
+    attempts: int
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    reason: str | None = Field(None, description="stable code of what is wrong, or of why there was nothing to do")
+    message: str | None = Field(None, description="the same for people")
+    remedy: str | None = Field(None, description="what to do about it")
+    retryable: bool
+    notes: dict[str, str] | None = None
+    changes: list[str] | None = None
+
+    @classmethod
+    def of(cls, step: StepRecord) -> StepResponse:
+        return cls(
+            name=step.name,
+            status=step.status,
+            attempts=step.attempts,
+            started_at=step.started_at,
+            finished_at=step.finished_at,
+            next_attempt_at=step.due_at if step.is_open and (step.attempts or step.deferred_by) else None,
+            reason=step.reason,
+            message=step.message,
+            remedy=step.remedy,
+            retryable=step.retryable,
+            notes=dict(step.notes) or None,
+            changes=list(step.changes) or None,
+        )
+
+
+class OperationResponse(ResponseModel):
+    """One action on one tenant, from request to end."""
+
+    id: ObjectIdText
+    tenant: str = Field(description="the tenant's slug")
+    action: Action
+    mode: Mode
+    status: OperationStatus
+    requested_by: str | None = Field(None, description="the user's id; absent when the service itself asked")
+    request_id: str
+    generation: int
+    steps: list[StepResponse]
+    created_at: datetime
+    deadline_at: datetime
+    paused_at: datetime | None = Field(
+        None, description="since when the deadline stands still; it is moved on by as long as it stood"
+    )
+    finished_at: datetime | None = None
+    allow_removals: bool | None = Field(None, description="somebody allowed it to remove more than one run usually may")
+
+    @classmethod
+    def of(cls, operation: Operation) -> OperationResponse:
+        return cls(
+            id=operation.id,
+            tenant=operation.tenant_slug,
+            action=operation.action,
+            mode=operation.mode,
+            status=operation.shown_status,
+            requested_by=operation.requested_by,
+            request_id=operation.request_id,
+            generation=operation.generation,
+            steps=[StepResponse.of(step) for step in operation.steps],
+            created_at=operation.created_at,
+            deadline_at=operation.deadline_at,
+            paused_at=operation.paused_at,
+            finished_at=operation.finished_at if operation.settled else None,
+            allow_removals=operation.allow_removals or None,
+        )
+
+
+def pace(operation: Operation | None) -> dict[str, str]:
+    """The header that a running operation's answer carries."""
+    return {"Retry-After": "1"} if operation is not None and not operation.settled else {}

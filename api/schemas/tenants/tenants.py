@@ -1,0 +1,237 @@
+"""Request and response schemas of tenants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, create_model
+
+from api.http.responses import ResponseModel, to_json
+from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, OwnerEmail, Slug
+from api.schemas.platform.integrations import PauseResponse
+from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel
+from api.schemas.tenants.operations import OperationResponse
+from shared.provisioning.exports import TenantView
+from shared.tenants.model import Address, BillingInfo, Drift, NewTenant, Owner, Status, TenantPatch
+from shared.tenants.transitions import INTEGRATIONS
+
+Domains = Annotated[list[DomainName], Field(max_length=100)]
+
+
+class AddressRequest(RequestModel):
+    line1: Line = ""
+    line2: Line = ""
+    city: Line = ""
+    postal_code: Line = ""
+    country: Country | None = None
+
+
+class BillingInfoRequest(RequestModel):
+    company: Line = ""
+    vat_id: Line = ""
+    email: Email | None = None
+    address: AddressRequest = AddressRequest()
+
+    def to_domain(self) -> BillingInfo:
+        sent = self.address
+        address = Address(sent.line1, sent.line2, sent.city, sent.postal_code, sent.country or "")
+        return BillingInfo(self.company, self.vat_id, self.email or "", address)
+
+
+class OwnerRequest(RequestModel):
+    """The first person of a tenant, who gets an account, and access once everything is provisioned."""
+
+    email: OwnerEmail
+    name: Name
+
+
+class SuspensionRequest(RequestModel):
+    """Why a tenant is suspended; kept, and shown to its people."""
+
+    reason: Name
+
+
+class CreateTenantRequest(RequestModel):
+    """A tenant to be set up. Without a plan it gets the catalogue's first."""
+
+    slug: Slug
+    name: Name
+    plan: PlanName | None = None
+    domains: Domains = Field([])
+    billing_info: BillingInfoRequest | None = None
+    partner_id: ObjectIdText | None = None
+    owner: OwnerRequest | None = None
+
+    def to_domain(self, default_plan: str) -> NewTenant:
+        return NewTenant(
+            slug=self.slug,
+            name=self.name,
+            plan=self.plan or default_plan,
+            domains=tuple(dict.fromkeys(self.domains)),
+            billing_info=self.billing_info.to_domain() if self.billing_info else None,
+            partner_id=self.partner_id,
+            owner=Owner(self.owner.email, self.owner.name) if self.owner else None,
+        )
+
+
+class UpdateAddressRequest(PatchModel):
+    line1: Line | None = None
+    line2: Line | None = None
+    city: Line | None = None
+    postal_code: Line | None = None
+    country: Country | None = None
+
+
+class UpdateBillingInfoRequest(PatchModel):
+    company: Line | None = None
+    vat_id: Line | None = None
+    email: Email | None = None
+    address: UpdateAddressRequest | None = None
+
+    def sent_fields(self) -> dict[str, Any]:
+        fields = super().sent_fields()
+        return fields | ({"address": self.address.sent_fields()} if self.address else {})
+
+
+class UpdateOwnerRequest(PatchModel):
+    """A correction of the owner, until the tenant is active."""
+
+    email: OwnerEmail = UNSENT
+    name: Name = UNSENT
+
+
+class UpdateTenantRequest(PatchModel):
+    """Changes to a tenant. A new name, plan, owner or set of domains starts the reconcile that carries it outside."""
+
+    name: Name = UNSENT
+    plan: PlanName = UNSENT
+    domains: Domains = UNSENT
+    billing_info: UpdateBillingInfoRequest | None = None
+    partner_id: ObjectIdText | None = None
+    owner: UpdateOwnerRequest = UNSENT
+
+    def to_domain(self) -> TenantPatch:
+        fields = self.sent_fields()
+        parts = {"billing_info": self.billing_info, "owner": self.owner if "owner" in fields else None}
+        return cast(TenantPatch, fields | {name: part.sent_fields() for name, part in parts.items() if part})
+
+
+#: how many answers are remembered: a few pages of a few callers
+REMEMBERED = 1024
+
+StepState = Literal["pending", "ok", "skipped", "error"]
+
+
+class AddressResponse(ResponseModel):
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    postal_code: str | None = None
+    country: str | None = Field(None, description="ISO 3166-1 alpha-2")
+
+    @classmethod
+    def of(cls, address: Address) -> AddressResponse:
+        return cls(**{name: value or None for name, value in vars(address).items()})
+
+
+class BillingInfoResponse(ResponseModel):
+    company: str | None = None
+    vat_id: str | None = None
+    email: str | None = None
+    address: AddressResponse
+
+    @classmethod
+    def of(cls, billing: BillingInfo) -> BillingInfoResponse:
+        plain = {name: getattr(billing, name) or None for name in ("company", "vat_id", "email")}
+        return cls(**plain, address=AddressResponse.of(billing.address))
+
+
+class OwnerResponse(ResponseModel):
+    email: str
+    name: str
+
+
+class DriftResponse(ResponseModel):
+    """What the latest plan found: step to what a reconcile would do there. Empty: all was as wanted."""
+
+    looked_at: datetime
+    changes: dict[str, list[str]]
+
+
+class _TenantFields(ResponseModel):
+    id: ObjectIdText = Field(serialization_alias="_id")
+    slug: str
+    name: str
+    status: Status
+    plan: str
+    domains: list[str]
+    billing_info: BillingInfoResponse | None = None
+    partner_id: str | None = None
+    provisioning_status: dict[str, StepState]
+    provisioning_errors: dict[str, str]
+    health: Literal["ok", "degraded"] = Field(description="degraded: some step failed or is being retried")
+    owner: OwnerResponse | None = None
+    suspend_reason: str | None = None
+    purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
+    purged_at: datetime | None = None
+    pause: PauseResponse | None = Field(None, description="an operator holds its steps back")
+    drift: DriftResponse | None = Field(None, description="what the latest plan found since the last change")
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    operation: OperationResponse | None = None
+
+
+#: what each integration knows the tenant by, named by the integrations' own table
+_LISTS: dict[str, Any] = {
+    "stalwartDomains": list[dict[str, str]],
+    "dnsRecords": list[dict[str, str]],
+    "stalwartLocked": list[str],
+}
+_REMOTE: dict[str, Any] = {
+    name: (_LISTS.get(name, str) | None, None) for fields in INTEGRATIONS.values() for name in fields
+}
+
+
+class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_REMOTE)):  # type: ignore[misc]
+    """A customer organisation with its latest operation, and what each integration knows it by."""
+
+    @classmethod
+    def of(cls, view: TenantView) -> TenantResponse:
+        tenant = view.tenant
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            status=tenant.status,
+            plan=tenant.plan,
+            domains=list(tenant.domains),
+            billing_info=BillingInfoResponse.of(tenant.billing_info) if tenant.billing_info else None,
+            partner_id=tenant.partner_id,
+            provisioning_status=dict(tenant.provisioning_status),
+            provisioning_errors=dict(tenant.provisioning_errors),
+            health="degraded" if view.is_degraded else "ok",
+            owner=OwnerResponse(email=tenant.owner.email, name=tenant.owner.name) if tenant.owner else None,
+            suspend_reason=tenant.suspend_reason,
+            purge_after=tenant.purge_after,
+            purged_at=tenant.purged_at,
+            pause=PauseResponse.of(tenant.pause) if tenant.pause else None,
+            drift=_drift(tenant.drift) if tenant.drift else None,
+            version=tenant.version,
+            created_at=tenant.created_at,
+            updated_at=tenant.updated_at,
+            operation=OperationResponse.of(view.operation) if view.operation else None,
+            **tenant.remote,
+        )
+
+
+@lru_cache(REMEMBERED)
+def written(view: TenantView) -> str:
+    """The answer to a view that was read. What is remembered is of this very view, which is another once its row is."""
+    return to_json(TenantResponse.of(view))
+
+
+def _drift(drift: Drift) -> DriftResponse:
+    return DriftResponse(looked_at=drift.looked_at, changes={name: list(said) for name, said in drift.changes.items()})

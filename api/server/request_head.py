@@ -1,0 +1,78 @@
+"""A request's line and headers as the bridge needs them, and the WSGI environ that is made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+#: what WSGI names without the prefix HTTP_
+UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+@dataclass(frozen=True)
+class RequestHead:
+    """`headers`: by lower-case name. One sent several times is joined with commas, cookies with semicolons."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    server: tuple[str, str]
+    client: str
+    scheme: str
+    protocol: str
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> RequestHead:
+        """Read an ASGI scope. Names with an underscore are left out: in an environ they would pass for another's."""
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            if name in headers:
+                value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
+            if "_" not in name:
+                headers[name] = value
+        host, port = scope.get("server") or ("", 0)
+        return cls(
+            method=scope["method"],
+            # WSGI wants the decoded bytes, each as one character
+            path=unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            server=(str(host), str(port)),
+            client=str((scope.get("client") or ("",))[0]),
+            scheme=scope["scheme"],
+            protocol=f"HTTP/{scope['http_version']}",
+        )
+
+    @property
+    def has_body(self) -> bool:
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    def environ(self, body: bytes | bytearray) -> dict[str, Any]:
+        """The WSGI environ (PEP 3333). The body is here whole, so its end is the input's."""
+        found: dict[str, Any] = {
+            "REQUEST_METHOD": self.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": self.path,
+            "QUERY_STRING": self.query,
+            "SERVER_NAME": self.server[0],
+            "SERVER_PORT": self.server[1],
+            "SERVER_PROTOCOL": self.protocol,
+            "REMOTE_ADDR": self.client,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": self.scheme,
+            "wsgi.input": BytesIO(body),
+            "wsgi.input_terminated": True,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        for name, value in self.headers.items():
+            found[UNPREFIXED.get(name) or f"HTTP_{name.upper().replace('-', '_')}"] = value
+        return found

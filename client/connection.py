@@ -1,0 +1,210 @@
+"""Requests to one API: JSON in and out, bearer tokens, idempotency keys, pages; every failure is an exception."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+
+from client.errors import ApiError, Unreachable, error_of
+from client.transport import CONNECT_SECONDS, unreachable
+
+T = TypeVar("T")
+
+READ_SECONDS = 30.0
+LARGEST_PAGE = 200
+KEY_ATTEMPTS = 5
+KEY_IN_PROGRESS = "idempotency_key_in_progress"
+#: how long an API may be away, as while it restarts, before waiting for an operation is given up
+LONGEST_SILENCE = 60.0
+
+Params = Mapping[str, Any]
+
+
+class Tokens(Protocol):
+    """Source of bearer tokens. Both methods raise NotSignedIn; `renewed` returns None if there is no other token."""
+
+    def bearer(self) -> str: ...
+
+    def renewed(self, refused: str) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Response(Generic[T]):
+    """A successful response. `data`: its parsed JSON, None without a body; fields that we do not know stay in it."""
+
+    data: T
+    headers: Mapping[str, str]
+    #: relation of a Link header to the query parameters of its URL
+    links: Mapping[str, dict[str, str]]
+
+    @property
+    def etag(self) -> str | None:
+        """The record's version without quotes, for `if_match`."""
+        etag = self.headers.get("ETag")
+        return etag.strip('"') if etag else None
+
+    @property
+    def operation_id(self) -> str | None:
+        """Id of the operation that the request started."""
+        return self.headers.get("Operation-Location", "").rpartition("/")[2] or None
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("X-Request-Id")
+
+    @property
+    def replayed(self) -> bool:
+        """Whether this is the first response to an earlier request with the same idempotency key."""
+        return self.headers.get("Idempotency-Replayed") == "true"
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list. `next`: cursor of the following page, None at the end."""
+
+    items: list[T]
+    next: str | None
+
+
+class Connection:
+    """One API. All methods raise ApiError, Unreachable and NotSignedIn."""
+
+    def __init__(self, url: str, session: requests.Session, tokens: Tokens) -> None:
+        self._url = url.rstrip("/")
+        self._session = session
+        self._tokens = tokens
+        #: when it last gave a successful response, on the monotonic clock
+        self._succeeded_at = float("-inf")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has not answered for longer than a restart takes, or never."""
+        return time.monotonic() - self._succeeded_at > LONGEST_SILENCE
+
+    def get(self, path: str, params: Params | None = None, *, patience: float = 0) -> Response[Any]:
+        """Read. `patience`: seconds that the API may take longer than usual, as when it was asked to wait."""
+        return self.request("GET", path, params=params, timeout=READ_SECONDS + patience)
+
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        params: Params | None = None,
+        *,
+        key: str | None = None,
+        patience: float = 0,
+    ) -> Response[Any]:
+        """Create or start something, once for each `key` (Idempotency-Key), by default a new one."""
+        key = key or new_key()
+        headers = {"Idempotency-Key": key}
+        for attempt in range(KEY_ATTEMPTS):
+            try:
+                return self.request("POST", path, body, params=params, headers=headers, timeout=READ_SECONDS + patience)
+            except ApiError as error:
+                if error.code != KEY_IN_PROGRESS or attempt == KEY_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.5 * 2**attempt)
+            except Unreachable as error:
+                error.idempotency_key = key
+                raise
+        raise AssertionError  # the last attempt returns or raises
+
+    def patch(self, path: str, body: Any, if_match: str | None = None) -> Response[Any]:
+        return self._once("PATCH", path, body, if_match)
+
+    def delete(self, path: str, if_match: str | None = None, params: Params | None = None) -> Response[Any]:
+        return self._once("DELETE", path, None, if_match, params)
+
+    def page(self, path: str, params: Params, limit: int, cursor: str | None = None) -> Page[Any]:
+        """Read one page of a list."""
+        response = self.get(path, {**params, "limit": limit, "cursor": cursor})
+        return Page(response.data, response.links.get("next", {}).get("cursor"))
+
+    def records(self, path: str, params: Params, limit: int | None = None) -> Iterator[Any]:
+        """Iterate over the records of a list, page after page, at most `limit` of them."""
+        left, cursor = limit, None
+        while left is None or left > 0:
+            page = self.page(path, params, LARGEST_PAGE if left is None else min(left, LARGEST_PAGE), cursor)
+            yield from page.items if left is None else page.items[:left]
+            left = None if left is None else left - len(page.items)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = READ_SECONDS,
+    ) -> Response[Any]:
+        """Send one request; with a renewed token once more if the first was not accepted."""
+        if not path.startswith("/"):
+            raise ValueError(f"{path!r} is not a path of the API: it must begin with a slash")
+        options = {
+            "params": {name: value for name, value in (params or {}).items() if value is not None},
+            "headers": {"Accept": "application/json", "X-Request-Id": uuid.uuid4().hex, **(headers or {})},
+            "timeout": (CONNECT_SECONDS, timeout),
+            **({"json": body} if body is not None else {}),
+        }
+        token = self._tokens.bearer()
+        response = self._send(method, path, token, **options)
+        if response.status_code == 401 and (other := self._tokens.renewed(token)):
+            response = self._send(method, path, other, **options)
+        if not 200 <= response.status_code < 300:
+            raise error_of(response)
+        self._succeeded_at = time.monotonic()
+        return Response(_json(response), response.headers, _links(response))
+
+    def _once(
+        self, method: str, path: str, body: Any, if_match: str | None, params: Params | None = None
+    ) -> Response[Any]:
+        headers = {} if if_match is None else {"If-Match": _quoted(if_match)}
+        try:
+            return self.request(method, path, body, params=params, headers=headers)
+        except Unreachable as error:
+            note = "it is not known whether the change was made: read the record before you repeat it"
+            error.notes = (*error.notes, note)
+            raise
+
+    def _send(self, method: str, path: str, token: str, **options: Any) -> requests.Response:
+        headers = {**options.pop("headers"), "Authorization": f"Bearer {token}"}
+        url = self._url + path
+        try:
+            return self._session.request(method, url, headers=headers, allow_redirects=False, **options)
+        except requests.RequestException as problem:
+            raise unreachable(url, problem) from None
+
+
+def new_key() -> str:
+    """Return a new idempotency key."""
+    return uuid.uuid4().hex
+
+
+def _quoted(etag: str) -> str:
+    """Return an ETag with its quotes; it may be given with or without."""
+    return etag if etag == "*" or etag.endswith('"') else f'"{etag}"'
+
+
+def _links(response: requests.Response) -> dict[str, dict[str, str]]:
+    """Return the parameters of each link. Only these are used: a token never goes where a response says."""
+    return {relation: dict(parse_qsl(urlsplit(link["url"]).query)) for relation, link in response.links.items()}
+
+
+def _json(response: requests.Response) -> Any:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except requests.JSONDecodeError:
+        place = response.url.partition("?")[0]
+        raise Unreachable(f"{place} sent a response that is not JSON; is this the API's URL?") from None

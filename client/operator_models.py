@@ -1,0 +1,129 @@
+"""Records for operators, as the API returns them: integrations, orphans, webhooks, health."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from client.models import Pause, Time
+
+
+class Breaker(TypedDict):
+    """A circuit breaker. `open`: steps are deferred until a probe succeeds."""
+
+    state: Literal["closed", "open"]
+    failures: int
+    since: NotRequired[Time]
+    openUntil: NotRequired[Time]
+    reason: NotRequired[str]
+    message: NotRequired[str]
+
+
+class Integration(TypedDict):
+    name: str
+    paused: bool
+    breaker: Breaker
+    pause: NotRequired[Pause]
+
+
+class ObserveOnly(TypedDict):
+    observeOnly: bool
+    reason: NotRequired[str]
+    since: NotRequired[Time]
+    by: NotRequired[str]
+
+
+class PurgeQuota(TypedDict):
+    """The daily limit of automatic purges, and how much of it is used."""
+
+    perDay: int
+    begun: int
+    extra: int
+    waiting: int
+    heldSince: NotRequired[Time]
+
+
+class OrphanRemoval(TypedDict):
+    askedAt: Time
+    attempts: int
+    askedBy: NotRequired[str]
+    nextAttemptAt: NotRequired[Time]
+    reason: NotRequired[str]
+    message: NotRequired[str]
+    remedy: NotRequired[str]
+    removed: NotRequired[list[str]]
+    verified: NotRequired[str]
+    endedAt: NotRequired[Time]
+
+
+class Orphan(TypedDict):
+    """An outside object with our ownership marker that belongs to no living tenant."""
+
+    _id: str
+    integration: str
+    kind: str
+    objectId: str
+    name: str
+    tenantId: str
+    cause: str
+    message: str
+    status: str
+    firstSeenAt: Time
+    lastSeenAt: Time
+    removableAt: Time
+    removal: NotRequired[OrphanRemoval]
+
+
+class OrphanScan(TypedDict):
+    """The latest scan of one integration for orphans."""
+
+    integration: str
+    stamped: int
+    orphans: int
+    doneAt: NotRequired[Time]
+    nextLookAt: NotRequired[Time]
+    reason: NotRequired[str]
+    message: NotRequired[str]
+    remedy: NotRequired[str]
+
+
+class Webhook(TypedDict):
+    """Where events are sent. `secret`: only in the first response to its creation or rotation."""
+
+    _id: str
+    url: str
+    actions: list[str]
+    enabled: bool
+    failures: int
+    createdAt: Time
+    updatedAt: Time
+    tenantId: NotRequired[str]
+    partnerId: NotRequired[str]
+    disabledReason: NotRequired[str]
+    disabledMessage: NotRequired[str]
+    disabledAt: NotRequired[Time]
+    failingSince: NotRequired[Time]
+    secret: NotRequired[str]
+
+
+class Delivery(TypedDict):
+    """One event for one webhook."""
+
+    id: str
+    webhook: str
+    action: str
+    status: Literal["pending", "delivered", "failed"]
+    attempts: int
+    createdAt: Time
+    event: NotRequired[str]
+    dueAt: NotRequired[Time]
+    responseStatus: NotRequired[int]
+    reason: NotRequired[str]
+    message: NotRequired[str]
+    finishedAt: NotRequired[Time]
+
+
+class Readiness(TypedDict):
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+    integrations: dict[str, str]
+    notices: NotRequired[list[str]]

@@ -1,0 +1,44 @@
+"""The event log: read back, or followed as it grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from client.connection import LARGEST_PAGE, Connection
+from client.errors import Unreachable
+from client.models import Event
+from client.resources.records import Listing
+
+PAUSE = 2.0
+
+
+class Events(Listing[Event]):
+    """`/events`. Filter: tenant."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/events")
+
+    def follow(
+        self, last: int = 50, *, interrupted: Callable[[Unreachable], None] | None = None, **filters: Any
+    ) -> Iterator[Event]:
+        """Iterate without end: the `last` events, then every new one, oldest first.
+
+        `interrupted` is called each time when the API does not answer; it is asked again.
+        """
+        response = self._connection.get(self._path, {**filters, "limit": min(last, LARGEST_PAGE)})
+        yield from reversed(response.data)
+        newer = response.links["prev"]
+        while True:
+            try:
+                response = self._connection.get(self._path, newer)
+            except Unreachable as error:
+                if interrupted is not None:
+                    interrupted(error)
+                time.sleep(PAUSE)
+                continue
+            yield from response.data
+            newer = response.links["next"]
+            if not response.data:
+                time.sleep(PAUSE)

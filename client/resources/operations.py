@@ -1,0 +1,73 @@
+"""Operations, over all tenants, and bulk operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from client.connection import Connection, Response
+from client.models import Operation
+from client.resources.records import ReadOnlyRecords
+from client.waiting import HOLD_SECONDS, wait_until
+
+RUNNING = "running"
+
+
+class Operations(ReadOnlyRecords[Operation]):
+    """`/operations`. Filters: status, action, reason, tenant, since, and the state of a step, as `step__ocis`."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/operations")
+
+    def cancel(self, operation: str, *, key: str | None = None) -> Response[Operation]:
+        """Stop what has not run."""
+        return self._post(operation, "cancel", key=key)
+
+    def retry(self, operation: str, step: str, *, key: str | None = None) -> Response[Operation]:
+        """Run one failed step again."""
+        return self._post(operation, "steps", step, "retry", key=key)
+
+    def summary(self, **filters: Any) -> Response[dict[str, Any]]:
+        """Read counts, outcomes and durations per hour."""
+        return self._connection.get(f"{self._path}/summary", filters)
+
+    def wait(
+        self,
+        operation: str,
+        timeout: float,
+        progress: Callable[[Operation], None] | None = None,
+        hold: float = HOLD_SECONDS,
+    ) -> Operation:
+        """Wait until an operation has ended. After a timeout its status is still `running`.
+
+        `progress` is called with each state of it; `hold`: how many seconds the API may wait before it answers.
+        """
+        path = self._at(operation)
+
+        def read(wait: float) -> Operation:
+            found: Operation = self._connection.get(path, {"wait": wait}, patience=wait).data
+            return found
+
+        return wait_until(self._connection, read, has_ended, timeout, progress, hold)
+
+
+class BulkOperations(ReadOnlyRecords[dict[str, Any]]):
+    """`/bulk-operations`: retry, reconcile or cancel everything that a selector matches, at a limited rate."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/bulk-operations")
+
+    def start(self, body: Mapping[str, Any], *, key: str | None = None) -> Response[dict[str, Any]]:
+        return self._connection.post(self._path, body, key=key)
+
+    def wait(
+        self, bulk: str, timeout: float, progress: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Wait until a bulk operation has ended. After a timeout its status is still `running`."""
+        return wait_until(
+            self._connection, lambda _: self.get(bulk).data, lambda one: one["status"] != RUNNING, timeout, progress, 0
+        )
+
+
+def has_ended(operation: Operation) -> bool:
+    return operation["status"] != RUNNING

@@ -1,0 +1,27 @@
+"""Orphans: outside objects with our ownership marker that belong to no living tenant."""
+
+from __future__ import annotations
+
+from client.connection import Connection, Response
+from client.operator_models import Orphan, OrphanScan
+from client.resources.records import ReadOnlyRecords
+
+
+class Orphans(ReadOnlyRecords[Orphan]):
+    """`/orphans`. Filters: integration, status."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/orphans")
+
+    def remove(self, orphan: str) -> Response[Orphan]:
+        """Remove an orphan with everything in it."""
+        return self._connection.delete(self._at(orphan))
+
+    def scans(self) -> list[OrphanScan]:
+        """Read when each integration was last scanned."""
+        found: list[OrphanScan] = self._connection.get(f"{self._path}/looks").data
+        return found
+
+    def scan(self, *, key: str | None = None) -> Response[list[OrphanScan]]:
+        """Scan every integration as soon as possible."""
+        return self._connection.post(f"{self._path}/look", key=key)

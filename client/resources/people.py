@@ -1,0 +1,44 @@
+"""Users, partners and subscriptions."""
+
+from __future__ import annotations
+
+from client.connection import Connection, Response
+from client.inputs import (
+    NewPartner,
+    NewSubscription,
+    NewUser,
+    PartnerChanges,
+    SubscriptionChanges,
+    UserChanges,
+)
+from client.models import Partner, Profile, Subscription, User
+from client.resources.records import Records
+
+
+class Users(Records[User, NewUser, UserChanges]):
+    """`/users`. Filters: tenant, partner, q."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/users")
+
+    def me(self) -> Response[User]:
+        """Create or update the caller's own record from the token, and read it."""
+        return self._connection.get(f"{self._path}/me")
+
+    def profile(self) -> Response[Profile]:
+        """Read the caller's record, tenants and subscriptions."""
+        return self._connection.get("/me")
+
+
+class Partners(Records[Partner, NewPartner, PartnerChanges]):
+    """`/partners`."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/partners")
+
+
+class Subscriptions(Records[Subscription, NewSubscription, SubscriptionChanges]):
+    """`/subscriptions`. Filters: tenant, status."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/subscriptions")

@@ -1,0 +1,75 @@
+"""Records that are listed, read, created, changed and deleted alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from client.connection import Connection, Page, Response
+
+T = TypeVar("T")
+New = TypeVar("New")
+Changes = TypeVar("Changes")
+
+DEFAULT_PAGE = 50
+
+
+class Listing(Generic[T]):
+    """A list with pages. Filters are the route's query parameters; one that is None is not sent."""
+
+    def __init__(self, connection: Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def list(self, limit: int | None = None, **filters: Any) -> Iterator[T]:
+        """Iterate over all records, or `limit` of them, newest first; pages are read as they are needed."""
+        return self._connection.records(self._path, _params(filters), limit)
+
+    def page(self, limit: int = DEFAULT_PAGE, cursor: str | None = None, **filters: Any) -> Page[T]:
+        """Read one page."""
+        return self._connection.page(self._path, _params(filters), limit, cursor)
+
+
+class ReadOnlyRecords(Listing[T]):
+    """Records that can be listed and read."""
+
+    def get(self, record: str) -> Response[T]:
+        return self._connection.get(self._at(record))
+
+    def _at(self, *parts: str) -> str:
+        return "/".join([self._path, *map(segment, parts)])
+
+    def _post(
+        self, *parts: str, body: Any = None, key: str | None = None, patience: float = 0, **params: Any
+    ) -> Response[Any]:
+        return self._connection.post(self._at(*parts), body, params, key=key, patience=patience)
+
+
+class Records(ReadOnlyRecords[T], Generic[T, New, Changes]):
+    """Records that can be created, changed and deleted too. `if_match`: an ETag; a stale one is refused (412)."""
+
+    def create(self, body: New, *, key: str | None = None) -> Response[T]:
+        return self._connection.post(self._path, body, key=key)
+
+    def update(self, record: str, changes: Changes, *, if_match: str | None = None) -> Response[T]:
+        return self._connection.patch(self._at(record), changes, if_match)
+
+    def delete(self, record: str, *, if_match: str | None = None) -> Response[Any]:
+        return self._connection.delete(self._at(record), if_match)
+
+
+def segment(text: str) -> str:
+    """Return a slug, id or domain as one segment of a path; it never leads to another one."""
+    if text in ("", ".", ".."):
+        raise ValueError(f"{text!r} cannot be a part of a path")
+    return quote(text, safe="")
+
+
+def _params(filters: dict[str, Any]) -> dict[str, Any]:
+    """Return filters as the API names them: `step__ocis` stands for `step.ocis`, and booleans are lower case."""
+    return {name.replace("__", "."): _text(value) for name, value in filters.items()}
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,0 +1,101 @@
+"""Tenants: their records, everything that is done with one, and their domains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from client.connection import Connection, Response
+from client.inputs import NewTenant, TenantChanges
+from client.models import Domain, Export, Operation, Receipt, Tenant, TenantPause
+from client.resources.records import Records, segment
+from client.waiting import wait_until
+
+#: an export is gathered while we wait
+EXPORT_SECONDS = 120.0
+
+
+class Tenants(Records[Tenant, NewTenant, TenantChanges]):
+    """`/tenants`. Filters: status, plan, partner, q, paused, and the state of a step, as `step__ocis="error"`.
+
+    A response to a method that starts an operation has its id as `operation_id`.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "/tenants")
+
+    def reconcile(
+        self, slug: str, *, plan: bool = False, allow_removals: bool = False, key: str | None = None
+    ) -> Response[Tenant]:
+        """Run every step again. `plan`: change nothing, find out what would change."""
+        mode, allowed = "plan" if plan else None, "true" if allow_removals else None
+        return self._post(slug, "reconcile", key=key, mode=mode, allow_removals=allowed)
+
+    def suspend(self, slug: str, reason: str, *, key: str | None = None) -> Response[Tenant]:
+        """Cut all access and keep everything."""
+        return self._post(slug, "suspend", body={"reason": reason}, key=key)
+
+    def resume(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
+        return self._post(slug, "resume", key=key)
+
+    def restore(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
+        """Undo a deletion within its grace."""
+        return self._post(slug, "restore", key=key)
+
+    def purge(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
+        """Remove a deleted tenant for good."""
+        return self._post(slug, "purge", key=key)
+
+    def pause(self, slug: str, reason: str, *, key: str | None = None) -> Response[TenantPause]:
+        """Start no step of this tenant's operations."""
+        return self._post(slug, "pause", body={"reason": reason}, key=key)
+
+    def unpause(self, slug: str, *, key: str | None = None) -> Response[TenantPause]:
+        return self._post(slug, "unpause", key=key)
+
+    def receipt(self, slug: str) -> Response[Receipt]:
+        """Read what a purge removed."""
+        return self._connection.get(self._at(slug, "receipt"))
+
+    def export(self, slug: str) -> Response[Export]:
+        """Read all data on record about a tenant."""
+        return self._connection.get(self._at(slug, "export"), patience=EXPORT_SECONDS)
+
+    def operations(self, slug: str, limit: int | None = None) -> Iterator[Operation]:
+        """Iterate over a tenant's operations, newest first."""
+        return self._connection.records(self._at(slug, "operations"), {}, limit)
+
+    def check(self, *, slug: str | None = None, domain: str | None = None) -> Response[dict[str, Any]]:
+        """Ask whether a slug or a domain is free."""
+        return self._connection.get(f"{self._path}/check", {"slug": slug, "domain": domain})
+
+
+class Domains:
+    """`/tenants/<slug>/domains`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self, slug: str) -> list[Domain]:
+        """Read a tenant's domains with the DNS records that their owner must publish."""
+        found: list[Domain] = self._connection.get(f"/tenants/{segment(slug)}/domains").data
+        return found
+
+    def verify(self, slug: str, domain: str, *, key: str | None = None) -> Response[Domain]:
+        """Ask for a DNS check as soon as possible."""
+        return self._connection.post(f"/tenants/{segment(slug)}/domains/{segment(domain)}/verify", key=key)
+
+    def wait(
+        self, slug: str, requested: Domain, timeout: float, progress: Callable[[Domain], None] | None = None
+    ) -> Domain:
+        """Wait for the check that `verify` asked for. After a timeout the domain still has `checkRequestedAt`."""
+
+        def read(_: float) -> Domain:
+            return next((one for one in self.list(slug) if one["domain"] == requested["domain"]), requested)
+
+        def is_checked(domain: Domain) -> bool:
+            return "checkRequestedAt" not in domain
+
+        if is_checked(requested):
+            return requested
+        return wait_until(self._connection, read, is_checked, timeout, progress, hold=0)

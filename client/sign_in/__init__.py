@@ -1,0 +1,1 @@
+"""Signing in at the OpenID Connect issuer: device code, client credentials, refresh, revocation."""

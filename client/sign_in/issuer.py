@@ -1,0 +1,206 @@
+"""The OpenID Connect issuer: its endpoints by discovery, and the grants of Authlib's OAuth2Session. Keeps nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+
+from client.errors import PlatformError, SignInRefused, Unreachable
+from client.transport import CONNECT_SECONDS, DEFAULT_RETRIES, configure, unreachable
+
+if TYPE_CHECKING:
+    from authlib.integrations.requests_client import OAuth2Session
+
+TIMEOUT = (CONNECT_SECONDS, 30.0)
+#: seconds that a token lives whose issuer does not say so
+DEFAULT_LIFE = 300.0
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+#: statuses after which the same question may be asked again
+TEMPORARY = frozenset({408, 429})
+
+
+class WrongIssuer(PlatformError):
+    """The URL is not an issuer's, or the issuer lacks what is needed."""
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A successful response of the token endpoint. `life`: seconds from now."""
+
+    life: float
+    scope: str
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OAuthClient:
+    """This program's application at the issuer; without a secret, a public client."""
+
+    id: str
+    secret: str | None = field(default=None, repr=False)
+
+
+class Issuer:
+    """An issuer, discovered when made. Raises Unreachable, or WrongIssuer for a document that is not this issuer's."""
+
+    def __init__(
+        self, url: str, client: OAuthClient, *, ca_certs: Path | None = None, retries: int = DEFAULT_RETRIES
+    ) -> None:
+        self._url = url
+        self._client = client
+        self._session = _oauth_session(client, ca_certs, retries)
+        where = f"{url.rstrip('/')}/.well-known/openid-configuration"
+        self._endpoints = _object(self._asked("GET", where))
+        named = str(self._endpoints.get("issuer", ""))
+        # OpenID Connect Discovery section 4.3 wants them equal; people often leave out a slash at the end
+        if named.rstrip("/") != url.rstrip("/"):
+            raise WrongIssuer(f"{where} is the document of another issuer: {named or 'it names none'}.")
+
+    @property
+    def has_secret(self) -> bool:
+        return self._client.secret is not None
+
+    def authorize_device(self, scope: str) -> dict[str, Any]:
+        """Ask for a device code (RFC 8628 section 3.2). Raises SignInRefused."""
+        url = self._endpoint("device_authorization_endpoint")
+        form = {"client_id": self._client.id, "scope": scope}
+        if self._client.secret:
+            form["client_secret"] = self._client.secret
+        return _object(self._asked("POST", url, data=form))
+
+    def redeem_device(self, device_code: str) -> Granted:
+        """Ask whether the device code was approved. Raises SignInRefused while it was not."""
+        return self._granted(DEVICE_GRANT, device_code=device_code)
+
+    def client_credentials(self, scope: str) -> Granted:
+        """Sign the application itself in. Raises SignInRefused."""
+        return self._granted("client_credentials", scope=scope)
+
+    def refresh(self, refresh_token: str) -> Granted:
+        """Raises SignInRefused when the refresh token is no longer accepted."""
+        return self._granted("refresh_token", refresh_token=refresh_token)
+
+    def revoke(self, refresh_token: str) -> None:
+        """Revoke a refresh token (RFC 7009), if the issuer can."""
+        if "revocation_endpoint" not in self._endpoints:
+            return
+        url = self._endpoint("revocation_endpoint")
+        with _Faults(url):
+            _success(
+                self._session.revoke_token(
+                    url,
+                    refresh_token,
+                    token_type_hint="refresh_token",  # noqa: S106
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                )
+            )
+
+    def _granted(self, grant_type: str, **form: str) -> Granted:
+        url = self._endpoint("token_endpoint")
+        with _Faults(url):
+            token = self._session.fetch_token(
+                url, grant_type=grant_type, timeout=TIMEOUT, allow_redirects=False, **form
+            )
+        if not isinstance(token.get("access_token"), str):
+            raise Unreachable("The issuer's response holds no access token.")
+        life = token.get("expires_in")
+        return Granted(
+            life=float(life) if isinstance(life, int | float) else DEFAULT_LIFE,
+            scope=str(token.get("scope") or form.get("scope", "")),
+            access_token=token["access_token"],
+            refresh_token=token.get("refresh_token"),
+        )
+
+    def _endpoint(self, name: str) -> str:
+        url = str(self._endpoints.get(name, ""))
+        if not url:
+            raise WrongIssuer(f"The issuer {self._url} has no {name}.")
+        if urlsplit(self._url).scheme == "https" and urlsplit(url).scheme != "https":
+            raise WrongIssuer(f"The issuer's {name} is not encrypted: {url}")
+        return url
+
+    def _asked(self, method: str, url: str, **options: Any) -> requests.Response:
+        with _Faults(url):
+            return _success(
+                self._session.request(
+                    method, url, withhold_token=True, timeout=TIMEOUT, allow_redirects=False, **options
+                )
+            )
+
+
+class _Faults:
+    """Turn what Authlib and requests raise into our exceptions."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        from authlib.integrations.base_client import OAuthError
+
+        if isinstance(fault, OAuthError):
+            notes = [fault.description] if fault.description else []
+            raise SignInRefused(f"The issuer refused: {fault.error}.", *notes, code=str(fault.error)) from None
+        if isinstance(fault, requests.HTTPError):
+            raise _unexplained(fault.response) from None
+        if isinstance(fault, requests.RequestException) and not isinstance(fault, requests.JSONDecodeError):
+            raise unreachable(self._url, fault) from None
+        if isinstance(fault, ValueError):
+            raise WrongIssuer(f"{self._url} sent a response that is not JSON; is this the issuer's URL?") from None
+
+
+def _oauth_session(client: OAuthClient, ca_certs: Path | None, retries: int) -> OAuth2Session:
+    # Authlib takes a tenth of a second to import, which only signing in needs
+    from authlib.integrations.requests_client import OAuth2Session
+
+    method = "client_secret_post" if client.secret else "none"
+    session = OAuth2Session(
+        client.id,
+        client.secret,
+        token_endpoint_auth_method=method,
+        revocation_endpoint_auth_method=method,
+        update_token=None,
+    )
+    configure(session, ca_certs, retries=retries, user_agent="dezky-platform-client")
+    session.headers["Accept"] = "application/json"
+    return session
+
+
+def _success(response: requests.Response) -> requests.Response:
+    """Return a response with status 200, or raise what it means."""
+    if response.status_code == 200:
+        return response
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        body = None
+    if isinstance(body, dict) and isinstance(body.get("error"), str) and response.status_code < 500:
+        description = str(body.get("error_description") or "")
+        notes = [description] if description else []
+        raise SignInRefused(f"The issuer refused: {body['error']}.", *notes, code=body["error"])
+    raise _unexplained(response)
+
+
+def _unexplained(response: requests.Response | None) -> PlatformError:
+    if response is None:
+        return Unreachable("The issuer gave no response.")
+    place = f"{response.url.partition('?')[0]} answered HTTP {response.status_code}"
+    if response.status_code >= 500 or response.status_code in TEMPORARY:
+        return Unreachable(f"{place}; try again later.")
+    return WrongIssuer(f"{place}; is this the issuer's URL?")
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    with _Faults(response.url.partition("?")[0]):
+        body = response.json()
+        if not isinstance(body, dict):
+            raise ValueError
+        return body

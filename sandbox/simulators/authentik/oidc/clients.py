@@ -1,0 +1,59 @@
+"""Define an OAuth client: an Authentik application together with its provider."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = (AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, DEVICE_CODE)
+
+
+@dataclass(frozen=True)
+class RedirectUri:
+    """A registered redirect URI, with the field names of Authentik's API."""
+
+    url: str
+    matching_mode: Literal["strict", "regex"] = "strict"
+    redirect_uri_type: Literal["authorization", "logout"] = "authorization"
+
+    def matches(self, given: str) -> bool:
+        return given == self.url if self.matching_mode == "strict" else re.fullmatch(self.url, given) is not None
+
+
+@dataclass(frozen=True)
+class OidcClient:
+    """An application and its provider. The issuer contains `slug`; the audience is the client id.
+
+    A client without a secret is public. `ends_session`: the provider's invalidation flow ends the session in Authentik
+    (`default-invalidation-flow`) instead of only leaving the application. Lifetimes are in seconds; `code_life` is that
+    of authorization codes and device codes.
+    """
+
+    slug: str
+    client_id: str
+    client_secret: str
+    redirect_uris: tuple[RedirectUri, ...] = ()
+    logout_uri: str = ""
+    ends_session: bool = False
+    grant_types: tuple[str, ...] = GRANT_TYPES
+    include_claims_in_id_token: bool = True
+    code_life: float = 60
+    access_life: float = 3600
+    refresh_life: float = 30 * 86400
+
+    def accepts_secret(self, secret: str) -> bool:
+        """Compare a secret with the client's. A public client accepts any."""
+        return not self.client_secret or secrets.compare_digest(self.client_secret.encode(), secret.encode())
+
+    def authenticates(self, form: Mapping[str, str]) -> bool:
+        """Return whether a form proves that the client itself sent it, which a public client cannot do."""
+        return bool(self.client_secret) and self.accepts_secret(form.get("client_secret", ""))
+
+    def may_redirect(self, url: str, kind: str = "authorization") -> bool:
+        """Return whether a redirect URI of this kind is registered."""
+        return any(one.redirect_uri_type == kind and one.matches(url) for one in self.redirect_uris)

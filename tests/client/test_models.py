@@ -1,0 +1,133 @@
+"""The client's records and bodies are those of the API's description."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+
+from client import Platform, inputs, models, operator_models
+
+#: method and path to the type of its response, or of its list's items
+RESPONSES: dict[tuple[str, str], Any] = {
+    ("get", "/tenants/{slug}"): models.Tenant,
+    ("get", "/operations/{operation_id}"): models.Operation,
+    ("get", "/tenants/{slug}/domains"): models.Domain,
+    ("get", "/tenants/{slug}/receipt"): models.Receipt,
+    ("get", "/tenants/{slug}/export"): models.Export,
+    ("post", "/tenants/{slug}/pause"): models.TenantPause,
+    ("get", "/users/{user_id}"): models.User,
+    ("get", "/partners/{partner_id}"): models.Partner,
+    ("get", "/subscriptions/{subscription_id}"): models.Subscription,
+    ("get", "/me"): models.Profile,
+    ("get", "/events"): models.Event,
+    ("get", "/integrations"): operator_models.Integration,
+    ("get", "/observe-only"): operator_models.ObserveOnly,
+    ("get", "/purges"): operator_models.PurgeQuota,
+    ("get", "/orphans"): operator_models.Orphan,
+    ("get", "/orphans/looks"): operator_models.OrphanScan,
+    ("post", "/webhooks"): operator_models.Webhook,
+    ("get", "/webhooks/{webhook_id}/deliveries"): operator_models.Delivery,
+}
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/tenants"): inputs.NewTenant,
+    ("patch", "/tenants/{slug}"): inputs.TenantChanges,
+    ("post", "/users"): inputs.NewUser,
+    ("patch", "/users/{user_id}"): inputs.UserChanges,
+    ("post", "/partners"): inputs.NewPartner,
+    ("patch", "/partners/{partner_id}"): inputs.PartnerChanges,
+    ("post", "/subscriptions"): inputs.NewSubscription,
+    ("patch", "/subscriptions/{subscription_id}"): inputs.SubscriptionChanges,
+    ("post", "/webhooks"): inputs.NewWebhook,
+    ("patch", "/webhooks/{webhook_id}"): inputs.WebhookChanges,
+}
+JSON_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+
+Schema = dict[str, Any]
+
+
+class Description:
+    def __init__(self, document: Schema) -> None:
+        self.document = document
+
+    def response(self, method: str, path: str) -> Schema:
+        responses = self.document["paths"][path][method]["responses"]
+        [success] = [one for status, one in responses.items() if status == min(responses)]
+        schema = self.resolved(success["content"]["application/json"]["schema"])
+        return self.resolved(schema["items"]) if schema.get("type") == "array" else schema
+
+    def body(self, method: str, path: str) -> Schema:
+        content = self.document["paths"][path][method]["requestBody"]["content"]
+        return self.resolved(content["application/json"]["schema"])
+
+    def resolved(self, schema: Schema) -> Schema:
+        """Without references, and without the null that stands for absence."""
+        if "$ref" in schema:
+            return self.resolved(self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        choices = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+        return self.resolved(choices[0]) if len(choices) == 1 else schema
+
+
+def differences(described: Description, schema: Schema, record: Any, place: str, *, exact: bool) -> Iterator[str]:
+    """Compare a schema with a TypedDict, and the ones inside them."""
+    hints = get_type_hints(record, include_extras=True)
+    properties = schema["properties"]
+    yield from (f"{place}.{name} is not in the client" for name in properties if name not in hints)
+    yield from (f"{place}.{name} is not in the API" for name in hints if name not in properties)
+    required = set(schema.get("required", [])) if exact else set()
+    # the annotations are text, so the class itself does not know which fields may be absent
+    optional = {name for name, hint in hints.items() if get_origin(hint) is NotRequired or not record.__total__}
+    if exact and (wrong := required ^ (hints.keys() - optional)):
+        yield f"{place}: required in one only: {sorted(wrong)}"
+    for name in properties.keys() & hints.keys():
+        yield from _of_field(described, described.resolved(properties[name]), hints[name], f"{place}.{name}", exact)
+
+
+def _of_field(described: Description, schema: Schema, hint: Any, place: str, exact: bool) -> Iterator[str]:
+    kind = _plain(hint)
+    if is_typeddict(kind):
+        yield from differences(described, schema, kind, place, exact=exact)
+        return
+    if get_origin(kind) is Literal:
+        if exact and "enum" in schema and set(schema["enum"]) != set(get_args(kind)):
+            yield f"{place} may be {sorted(schema['enum'])}"
+        return
+    found = get_origin(kind) or kind
+    if "type" in schema and JSON_TYPES[schema["type"]] is not found:
+        yield f"{place} is of type {schema['type']}"
+    if schema.get("type") == "array":
+        yield from _of_field(described, described.resolved(schema["items"]), get_args(kind)[0], f"{place}[]", exact)
+
+
+def _plain(hint: Any) -> Any:
+    if get_origin(hint) is NotRequired:
+        return _plain(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        [inner] = [one for one in get_args(hint) if one is not type(None)]
+        return _plain(inner)
+    return hint
+
+
+@pytest.fixture
+def described(platform: Platform) -> Description:
+    return Description(platform.request("GET", "/openapi.json").data)
+
+
+def test_records_have_the_fields_of_the_apis_responses(described: Description) -> None:
+    found = [
+        line
+        for (method, path), record in RESPONSES.items()
+        for line in differences(described, described.response(method, path), record, record.__name__, exact=True)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_bodies_have_the_fields_that_the_api_takes(described: Description) -> None:
+    found = [
+        line
+        for (method, path), record in BODIES.items()
+        for line in differences(described, described.body(method, path), record, record.__name__, exact=False)
+    ]
+    assert not found, "\n".join(found)

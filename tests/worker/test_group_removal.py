@@ -1,0 +1,192 @@
+"""Test the removal of a tenant's group: never when an application would be open to strangers without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from tests.stand_ins import API_TOKEN, Saved, fault, writes
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import ensure_group, remove_group
+from worker.integrations.step_context import Work
+
+Errand = Callable[..., Work]
+#: what the documentation asks for; reading applications is not part of it
+LEAST = (
+    *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),
+    *("view_user", "add_user", "change_user", "reset_user_password", "view_policybinding", "view_emailstage"),
+)
+
+
+@pytest.fixture
+def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
+    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    yield Authentik(api)
+    api.close()
+
+
+class Wiki:
+    """An application, the tenant's group, and whoever is a member of nothing."""
+
+    def __init__(self, authentik: AuthentikStandIn, group: str) -> None:
+        self.access = authentik.world.access
+        self.directory = authentik.directory
+        self.group = group
+        self.other = self.directory.add_group({"name": "other"}).pk
+        self.stranger = self.directory.add_user({"username": "stranger"})
+        self.application = self.access.add_application({"name": "Wiki", "slug": "wiki"})
+
+    def bind(self, **who: Any) -> None:
+        policy = who.pop("policy", None)
+        if policy is not None:
+            self.access.policies["policy"] = policy
+            who["policy"] = "policy"
+        self.access.add_binding({"target": self.application.pk, "order": 0, **who})
+
+    def is_open(self) -> bool:
+        return self.access.passes(self.stranger, self.application)
+
+
+@pytest.fixture
+def wiki(authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved) -> Wiki:
+    ensure_group(work("authentik"), identity)
+    return Wiki(authentik, saved["authentikGroupId"])
+
+
+def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    authentik.limit_token(LEAST)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert wiki.group not in authentik.directory.groups
+    assert not any("used_by" in entry["path"] for entry in authentik.journal)
+
+
+def test_a_group_is_removed_when_another_group_guards_the_same_application(
+    identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    wiki.bind(group=wiki.group)
+    wiki.bind(group=wiki.other)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert not wiki.is_open()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        None,
+        {"group": "other", "enabled": False},
+        {"group": "other", "negate": True},
+        {"policy": True},
+        {"group": "own", "order": 1},
+    ],
+    ids=["nothing", "disabled", "negated", "policy", "the same group again"],
+)
+def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki, other: dict[str, Any] | None
+) -> None:
+    wiki.bind(group=wiki.group)
+    if other is not None:
+        named = {"other": wiki.other, "own": wiki.group}.get(other.get("group", ""))
+        wiki.bind(**{**other, **({"group": named} if named else {})})
+    authentik.journal.clear()
+    with pytest.raises(Refused, match=wiki.application.pk) as refusal:
+        remove_group(work("authentik"), identity)
+    assert refusal.value.reason == "guards_alone"
+    assert writes(authentik) == []
+
+
+def test_a_user_binding_guards_as_a_group_binding_does(identity: Authentik, work: Errand, wiki: Wiki) -> None:
+    somebody = wiki.directory.add_user({"username": "somebody"})
+    wiki.bind(group=wiki.group)
+    wiki.bind(user=somebody.pk)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+    assert not wiki.is_open()
+
+
+def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
+    identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    wiki.application.policy_engine_mode = "all"
+    wiki.bind(group=wiki.group)
+    wiki.bind(user=wiki.stranger.pk)
+    assert not wiki.is_open()
+    with pytest.raises(Refused, match=wiki.application.pk):
+        remove_group(work("authentik"), identity)
+    assert not wiki.is_open()
+
+
+def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    # an account that is no superuser finds in the list only what it may use itself
+    wiki.bind(group=wiki.group)
+    wiki.bind(group=wiki.other)
+    for permissions in (LEAST, [*LEAST, "view_application"]):
+        authentik.limit_token(permissions)
+        with pytest.raises(Refused, match=wiki.application.pk) as refusal:
+            remove_group(work("authentik"), identity)
+        assert refusal.value.reason == "guards_alone"
+    own = wiki.directory.users_by_name["akadmin"].pk
+    wiki.directory.groups[wiki.other].users.add(own)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+
+
+def test_a_disabled_binding_of_the_group_keeps_nobody_out_so_it_may_go(
+    identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    wiki.bind(group=wiki.group, enabled=False)
+    assert remove_group(work("authentik"), identity).result is Result.OK
+
+
+def test_bindings_beyond_the_first_page_are_found(identity: Authentik, work: Errand, wiki: Wiki) -> None:
+    for number in range(120):
+        other = wiki.access.add_application({"name": f"a{number}", "slug": f"a{number}"})
+        wiki.access.add_binding({"target": other.pk, "order": number, "group": wiki.other})
+    wiki.bind(group=wiki.group, order=999)
+    with pytest.raises(Refused, match=wiki.application.pk):
+        remove_group(work("authentik"), identity)
+
+
+def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    wiki.bind(group=wiki.group)
+    authentik.limit_token(["view_group", "delete_group"])
+    with pytest.raises(Refused, match="missing_permission"):
+        remove_group(work("authentik"), identity)
+    assert wiki.group in authentik.directory.groups
+
+
+@pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
+def test_a_wrong_list_of_bindings_is_not_taken_for_none(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki, body: str
+) -> None:
+    fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
+    with pytest.raises(Unavailable, match="unexpected_answer"):
+        remove_group(work("authentik"), identity)
+    assert wiki.group in authentik.directory.groups
+
+
+def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    fault(authentik, kind="hang", path="bindings", count=1)
+    with pytest.raises(Unavailable, match="timeout"):
+        remove_group(work("authentik"), identity)
+    assert wiki.group in authentik.directory.groups
+    assert remove_group(work("authentik"), identity).result is Result.OK
+
+
+def test_a_removal_whose_response_was_lost_is_seen_to_be_done(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+) -> None:
+    fault(authentik, kind="lost", method="DELETE", count=1)
+    with pytest.raises(Unavailable):
+        remove_group(work("authentik"), identity)
+    assert remove_group(work("authentik"), identity).result is Result.OK

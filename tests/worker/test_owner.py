@@ -1,0 +1,226 @@
+"""Test the owner's account: created once and only if it could sign in, invited as asked, never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.simulators.authentik.records import User
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.tenants.model import Owner
+from tests.stand_ins import API_TOKEN, TENANT_ID, Saved, fault, writes
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.authentik.client import Authentik
+from worker.integrations.authentik.group import ensure_group, remove_group
+from worker.integrations.authentik.membership import ensure_access
+from worker.integrations.step_context import Work
+
+Errand = Callable[..., Work]
+OLGA = Owner("Olga@Acme.test", "Olga")
+THREE_DAYS = 3 * 86400
+
+
+@pytest.fixture
+def identity(authentik: AuthentikStandIn, work: Errand) -> Iterator[Authentik]:
+    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    identity = Authentik(api)
+    ensure_group(work("authentik"), identity)
+    yield identity
+    api.close()
+
+
+@pytest.fixture
+def stage(authentik: AuthentikStandIn) -> str:
+    """The e-mail stage of a brand that can invite."""
+    authentik.world.invitations.set_recovery_flow()
+    return authentik.world.invitations.add_email_stage()
+
+
+@pytest.fixture
+def give(identity: Authentik, work: Errand) -> Callable[..., Outcome]:
+    """Run the access step for a tenant with this owner."""
+
+    def run(owner: Owner = OLGA, **given: Any) -> Outcome:
+        return ensure_access(replace(work("authentik", owner=owner), **given), identity)
+
+    return run
+
+
+Give = Callable[..., Outcome]
+
+
+def person(authentik: AuthentikStandIn, username: str = OLGA.email) -> User:
+    return authentik.directory.users_by_name[username]
+
+
+def members(authentik: AuthentikStandIn) -> set[str]:
+    group = authentik.directory.groups_by_name["tenant-acme"]
+    return {authentik.directory.users[pk].username for pk in group.users}
+
+
+def mails(authentik: AuthentikStandIn) -> int:
+    return len(authentik.world.invitations.mails)
+
+
+def test_the_owner_gets_an_account_with_our_marker_and_membership(
+    authentik: AuthentikStandIn, give: Give, saved: Saved
+) -> None:
+    assert give().result is Result.OK
+    assert person(authentik).attributes["dezky"]["ownerOf"] == TENANT_ID
+    assert members(authentik) == {OLGA.email}
+    assert saved["ownerSubject"] == person(authentik).uid
+    authentik.journal.clear()
+    give()
+    assert writes(authentik) == []
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        {"username": "olga@acme.test"},
+        {"username": "OLGA@ACME.TEST"},
+        {"username": "olga", "email": "olga@acme.test"},
+        {"username": "olga", "email": "OLGA@acme.TEST", "is_active": False},
+    ],
+)
+def test_an_account_that_the_address_already_signs_in_to_is_given_nothing_and_gets_no_twin(
+    authentik: AuthentikStandIn, give: Give, twin: dict[str, Any]
+) -> None:
+    authentik.directory.add_user({"username": "prefix-olga@acme.test"})
+    authentik.directory.add_user(twin)
+    authentik.journal.clear()
+    outcome = give()
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "owner_has_account")
+    assert writes(authentik) == []
+    assert members(authentik) == set()
+
+
+def test_addresses_that_only_contain_the_owners_are_other_people(authentik: AuthentikStandIn, give: Give) -> None:
+    for number in range(130):
+        authentik.directory.add_user({"username": f"{number}olga@acme.test", "email": f"x{number}-olga@acme.test"})
+    assert give().result is Result.OK
+    assert members(authentik) == {OLGA.email}
+
+
+def test_an_older_twin_that_appears_later_means_that_ours_can_never_sign_in(
+    authentik: AuthentikStandIn, give: Give
+) -> None:
+    older = authentik.directory.add_user({"username": "olga"})
+    give()
+    older.email = OLGA.email
+    assert give().reason == "owner_has_account"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"kind": "lost"}, {"kind": "applied_then_status", "status": 405, "body": ""}, {"kind": "empty_body"}],
+    ids=lambda rule: rule["kind"],
+)
+def test_an_account_whose_response_was_lost_is_found_and_not_created_twice(
+    authentik: AuthentikStandIn, give: Give, rule: dict[str, Any]
+) -> None:
+    fault(authentik, method="POST", path="/core/users/$", count=1, **rule)
+    assert give().result is Result.OK
+    assert members(authentik) == {OLGA.email}
+
+
+def test_somebody_who_takes_the_address_at_the_same_moment_is_given_nothing(
+    authentik: AuthentikStandIn, give: Give
+) -> None:
+    fault(authentik, kind="race_lost", path="/core/users/", count=1)
+    assert give().reason == "owner_has_account"
+    assert members(authentik) == set()
+
+
+@pytest.mark.parametrize("email", [f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "\u00f6lga@acme.test"])
+def test_an_address_that_authentik_refuses_ends_the_step(give: Give, email: str) -> None:
+    with pytest.raises(Refused, match="invalid"):
+        give(Owner(email, "Olga"))
+
+
+def test_an_invitation_is_sent_once_and_lives_as_long_as_the_setting_says(
+    authentik: AuthentikStandIn, give: Give, stage: str
+) -> None:
+    for _ in range(2):
+        give(email_stage=stage)
+    assert mails(authentik) == 1
+    [token] = authentik.world.invitations.recovery.values()
+    left = (token.expires - authentik.world.clock.now()).total_seconds()
+    assert THREE_DAYS - 60 < left <= THREE_DAYS
+    give(replace(OLGA, invitations=2), email_stage=stage, invitation_duration="hours=1")
+    [token] = authentik.world.invitations.recovery.values()
+    assert (token.expires - authentik.world.clock.now()).total_seconds() <= 3600
+
+
+def test_an_invitation_that_is_asked_for_again_is_sent_again_once(
+    authentik: AuthentikStandIn, give: Give, stage: str
+) -> None:
+    give(email_stage=stage)
+    again = replace(OLGA, invitations=2)
+    assert [give(again, email_stage=stage).notes["invitation"] for _ in range(2)] == ["sent", "sent before"]
+    assert mails(authentik) == 2
+
+
+def test_an_account_that_was_invited_before_invitations_were_counted_is_not_invited_again(
+    authentik: AuthentikStandIn, give: Give, stage: str
+) -> None:
+    give()
+    person(authentik).attributes = {"dezky": {"ownerOf": TENANT_ID, "invited": True}, "theirs": 1}
+    assert give(email_stage=stage).notes["invitation"] == "sent before"
+    give(replace(OLGA, invitations=2), email_stage=stage)
+    assert mails(authentik) == 1
+    assert person(authentik).attributes["theirs"] == 1
+
+
+def test_without_a_recovery_flow_the_step_says_that_nothing_was_sent(
+    authentik: AuthentikStandIn, give: Give, stage: str
+) -> None:
+    authentik.world.invitations.set_recovery_flow(None)
+    assert give(email_stage=stage).notes["invitation"].startswith("not sent")
+    authentik.world.invitations.set_recovery_flow()
+    assert give(email_stage=stage).notes["invitation"] == "sent"
+
+
+def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
+    authentik: AuthentikStandIn, give: Give
+) -> None:
+    give(Owner("wrong@acme.test", "Wrong"))
+    person(authentik, "wrong@acme.test").attributes["theirs"] = 1
+    give()
+    assert members(authentik) == {OLGA.email}
+    assert person(authentik, "wrong@acme.test").attributes == {"theirs": 1}
+
+
+def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, give: Give
+) -> None:
+    give()
+    person(authentik).attributes["theirs"] = 1
+    context = work("authentik", owner=OLGA)
+    outcome = remove_group(context, identity)
+    assert OLGA.email in outcome.notes["accounts"]
+    assert any(OLGA.email in one and "stays" in one for one in context.changes)
+    assert person(authentik).attributes == {"theirs": 1}
+    assert "tenant-acme" not in authentik.directory.groups_by_name
+    assert not any(entry["method"] == "DELETE" and "/users/" in entry["path"] for entry in authentik.journal)
+
+
+def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, give: Give
+) -> None:
+    give()
+    fault(authentik, kind="status", status=500, method="PATCH", path="/users/", count=1)
+    with pytest.raises(Unavailable):
+        remove_group(work("authentik"), identity)
+    assert OLGA.email in remove_group(work("authentik"), identity).notes["accounts"]
+    assert "dezky" not in person(authentik).attributes
+
+
+def test_an_owner_with_the_address_of_our_own_account_is_given_nothing(authentik: AuthentikStandIn, give: Give) -> None:
+    person(authentik, "akadmin").email = "akadmin@acme.test"
+    assert give(Owner("AKADMIN@acme.test", "Admin")).reason == "owner_has_account"
+    assert members(authentik) == set()

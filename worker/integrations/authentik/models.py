@@ -1,0 +1,125 @@
+"""Define Authentik's objects as the steps see them, and read them from its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.integrations.outcomes import Unavailable
+
+#: the one key of a group's or user's attributes that is ours
+OUR_KEY = "dezky"
+MANAGER = "dezky-platform-api"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group. `attributes` holds foreign keys too; ours is under OUR_KEY. `member_ids` are user numbers."""
+
+    id: str
+    name: str
+    attributes: Mapping[str, Any]
+    member_ids: frozenset[int] = frozenset()
+    child_ids: frozenset[str] = frozenset()
+    parent_ids: tuple[str, ...] = ()
+
+    @property
+    def tenant_id(self) -> str | None:
+        """The tenant whose ownership marker the group carries, or None."""
+        found = marker(self.attributes).get("tenantId")
+        return found if isinstance(found, str) else None
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user. `subject` is the `sub` of their tokens in the default mode."""
+
+    id: int
+    username: str
+    subject: str
+    attributes: Mapping[str, Any]
+    email: str = ""
+
+    @property
+    def owned_tenant_id(self) -> str | None:
+        """The tenant for whose owner we made this account, or None for an account that we did not make."""
+        found = marker(self.attributes).get("ownerOf")
+        return found if isinstance(found, str) else None
+
+    @property
+    def invitations(self) -> int:
+        """How many invitations were sent to this account."""
+        ours = marker(self.attributes)
+        sent = ours.get("invitations")
+        return sent if isinstance(sent, int) else int(bool(ours.get("invited")))
+
+    def signs_in_as(self, address: str) -> bool:
+        """Return whether Authentik's sign-in page takes this address for the account: it ignores case."""
+        return address.lower() in (self.username.lower(), self.email.lower())
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What admits somebody to a target, which is usually an application. Exactly one of group, user, policy is set."""
+
+    target: str
+    group: str | None
+    user: int | None
+    enabled: bool
+    negate: bool
+
+    @property
+    def admits_only_named(self) -> bool:
+        """Return whether strangers stay out because of this binding. A policy may admit anybody."""
+        return self.enabled and not self.negate and (self.group is not None or self.user is not None)
+
+
+def marker(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return our part of an object's attributes, empty if there is none."""
+    ours = attributes.get(OUR_KEY)
+    return ours if isinstance(ours, dict) else {}
+
+
+def without_marker(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key != OUR_KEY}
+
+
+def read_group(body: Any) -> Group:
+    try:
+        return Group(
+            id=str(body["pk"]),
+            name=str(body["name"]),
+            attributes=dict(body["attributes"] or {}),
+            member_ids=frozenset(body.get("users") or ()),
+            child_ids=frozenset(map(str, body.get("children") or ())),
+            parent_ids=tuple(map(str, body.get("parents") or ())),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable("unexpected_answer", "The answer is not a group.") from None
+
+
+def read_person(body: Any) -> Person:
+    try:
+        return Person(
+            id=int(body["pk"]),
+            username=str(body["username"]),
+            subject=str(body["uid"]),
+            attributes=dict(body["attributes"] or {}),
+            email=str(body.get("email") or ""),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable("unexpected_answer", "The answer is not a user.") from None
+
+
+def read_binding(body: Any) -> Binding:
+    try:
+        return Binding(
+            target=str(body["target"]),
+            group=str(body["group"]) if body.get("group") else None,
+            user=int(body["user"]) if body.get("user") else None,
+            enabled=bool(body.get("enabled", True)),
+            negate=bool(body.get("negate", False)),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable("unexpected_answer", "The answer is not a binding.") from None
