@@ -489,7 +489,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
-            stamp_keys="x",
+            stamp_keys="x" * 32,
             ocis_api_url=server.url,
             ocis_token_url=f"{authentik.url}/application/o/token/",
             ocis_client_id="ocis",
@@ -513,7 +513,7 @@ def test_a_password_may_hold_any_character(work: Errand, password: str) -> None:
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
-            stamp_keys="x",
+            stamp_keys="x" * 32,
             ocis_api_url=server.url,
             ocis_username="provisioner",
             ocis_password=password,
@@ -538,7 +538,7 @@ def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
     settings = read_settings(
         mongodb_uri="mongodb://unused",
         redis_url="redis://unused",
-        stamp_keys="x",
+        stamp_keys="x" * 32,
         ocis_api_url=ocis.url,
         ocis_token_url=f"{authentik.url}/application/o/token/",
         ocis_client_id="ocis",
