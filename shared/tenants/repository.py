@@ -29,7 +29,7 @@ from shared.operations.model import Operation
 from shared.provisioning.policy import Scope
 from shared.switches.pause import Pause
 from shared.tenants.documents import billing_document, owner_document, tenant_of
-from shared.tenants.filters import change_document, own_filter
+from shared.tenants.filters import change_document, own_filter, search_terms
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.transitions import INTEGRATIONS
 from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
@@ -51,6 +51,7 @@ INDEXES = [
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
+    IndexModel([("search", ASCENDING), ("_id", DESCENDING)], name="search"),
     # integrations for which the latest comparison found changes to make; absent where it found none
     IndexModel(
         [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
@@ -152,7 +153,7 @@ class Tenants:
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
-        fields = literals(change_document(changes))
+        fields = literals(change_document(changes) | _found_by(tenant, changes))
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
@@ -236,6 +237,14 @@ class Tenants:
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
+
+
+def _found_by(tenant: Tenant, changes: TenantChanges) -> Document:
+    if not {"name", "domains"} & set(changes):
+        return {}
+    domains = changes.get("domains", tenant.domains)
+    owner = tenant.owner.email if tenant.owner else None
+    return {"search": search_terms(tenant.slug, changes.get("name", tenant.name), domains, owner)}
 
 
 def _raised(field: str) -> Document:
