@@ -89,9 +89,7 @@ class BulkOperations:
         key = ObjectId(bulk_id)
         kept = {"expiresAt": seconds_from_now(KEPT.total_seconds())}
         fields = {"status": BulkStatus.RUNNING, "startedAt": "$$NOW", **kept}
-        done = self._rows.update_one(
-            {"_id": key, "status": BulkStatus.DRY_RUN}, [{"$set": fields}], session=session
-        )
+        done = self._rows.update_one({"_id": key, "status": BulkStatus.DRY_RUN}, [{"$set": fields}], session=session)
         if done.modified_count:
             self._items.update_many({"bulkId": key}, [{"$set": kept}], session=session)
         return done.modified_count == 1

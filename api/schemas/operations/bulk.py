@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.fields import ObjectIdText as SentId
@@ -16,7 +16,14 @@ from shared.operations.problems import Kind
 from shared.tenants.model import Status
 from shared.tenants.transitions import INTEGRATIONS
 
-IntegrationName = Literal[tuple(INTEGRATIONS)]  # type: ignore[valid-type]
+
+def _integration(value: str) -> str:
+    if value not in INTEGRATIONS:
+        raise ValueError(f"is not one of {', '.join(INTEGRATIONS)}")
+    return value
+
+
+IntegrationName = Annotated[str, AfterValidator(_integration), WithJsonSchema({"enum": list(INTEGRATIONS)})]
 
 
 class SelectorRequest(RequestModel):
