@@ -208,9 +208,8 @@ def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
 
 def _owner_of(control_plane: ControlPlane, admin: Actor, slug: str) -> Any:
     tenant = control_plane.tenants.get(slug, admin).tenant
-    return control_plane.users.create(
-        NewUser("s1", "o@acme.test", "O", Rights((tenant.id,), {tenant.id: Role.OWNER})), admin
-    )
+    new = NewUser("s1", "o@acme.test", "O")
+    return control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
 
 
 def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
