@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
 from shared.billing.sync_queue import BillingLooks
+from shared.bulk.repository import BulkOperations
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE, in_transaction, open_client, open_database
 from shared.db.daily_quota import Allowances
@@ -27,6 +28,10 @@ from shared.operations.repository import Operations
 from shared.orphans.repository import Orphans
 from shared.orphans.scan_repository import OrphanLooks
 from shared.restore_guard.repository import Epochs
+from shared.status.finding_repository import FindingRepository
+from shared.status.outcome_repository import OutcomeRepository
+from shared.status.problem_repository import ProblemRepository
+from shared.status.repair import StatusRepair
 from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
@@ -70,6 +75,11 @@ class Store:
     epochs: Epochs
     orphans: Orphans
     orphan_looks: OrphanLooks
+    problems: ProblemRepository
+    outcomes: OutcomeRepository
+    findings: FindingRepository
+    status_repair: StatusRepair
+    bulk: BulkOperations
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -92,7 +102,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks),
+            *(self.orphans, self.orphan_looks, self.bulk),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -145,4 +155,9 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         epochs=Epochs(database),
         orphans=Orphans(database),
         orphan_looks=OrphanLooks(database),
+        problems=ProblemRepository(database),
+        outcomes=OutcomeRepository(database),
+        findings=FindingRepository(database),
+        status_repair=StatusRepair(database, Paces(database)),
+        bulk=BulkOperations(database),
     )

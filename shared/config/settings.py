@@ -36,6 +36,8 @@ class Settings(TokenSettings, ProductSettings):
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
     )
 
+    bulk_per_minute: float = Field(60, gt=0, le=6000, description="tenants that bulk operations act on, all together")
+
     webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
     webhook_call_seconds: float = Field(10, gt=0, le=60)
     webhook_slots: int = Field(16, ge=1, le=256, description="how many events one sweep sends at a time")

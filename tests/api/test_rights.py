@@ -24,11 +24,13 @@ def row(*expected: str | int, body: dict[str, Any] | None = None) -> Row:
 
 
 EVERYBODY = (MAY,) * 5
+CANCEL_NOTHING = {"action": "cancel", "selector": {"tenants": ["missing"]}}
 URL = "https://hooks.acme.test/"
 #: method and route, with a further case after a space: its row. The order matters: what destroys comes last.
 TABLE: dict[str, Row] = {
     "GET /me": row(*EVERYBODY),
     "GET /users/me": row(*EVERYBODY),
+    "GET /plans": row(*EVERYBODY),
     "GET /tenants": row(*EVERYBODY),
     "POST /tenants": row(403, 403, 403, MAY, 403, body={"slug": "gamma", "name": "G"}),
     "POST /tenants for-nobody": row(
@@ -39,9 +41,15 @@ TABLE: dict[str, Row] = {
     "PATCH /tenants/<slug> plan": row(404, 403, 403, 403, 404, body={"plan": "business"}),
     "PATCH /tenants/<slug> partner": row(404, 403, 403, 403, 404, body={"partnerId": None}),
     "POST /tenants/<slug>/reconcile": row(404, 403, MAY, MAY, 404),
+    "POST /tenants/<slug>/owner/invitation": row(404, 403, MAY, MAY, 404),
     "GET /tenants/<slug>/operations": row(404, MAY, MAY, MAY, 404),
     "GET /tenants/<slug>/domains": row(404, MAY, MAY, MAY, 404),
     "POST /tenants/<slug>/domains/<domain>/verify": row(404, 403, MAY, MAY, 404),
+    "GET /status": row(*EVERYBODY),
+    "GET /operations": row(*EVERYBODY),
+    "GET /operations/summary": row(*EVERYBODY),
+    "POST /bulk-operations": row(*EVERYBODY, body=CANCEL_NOTHING),
+    "GET /bulk-operations/<id:bulk_id>": row(404, 404, 404, 404, 404),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/cancel": row(404, 403, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/steps/<step>/retry": row(404, 403, MAY, MAY, 404),
@@ -138,6 +146,7 @@ def path_of(route: str, world: World) -> str:
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<integration>", "ocis")
+        .replace("<id:bulk_id>", world.ids["bulk"])
         .replace("<id:orphan_id>", world.ids["orphan"])
         .replace("<id:user_id>", world.ids["colleague"])
         .replace("<id:subscription_id>", world.ids["acme_subscription"])
