@@ -1,4 +1,4 @@
-"""Health over HTTP, for whoever asks: never asks an outside system, so an upstream's outage never takes us down."""
+"""Health over HTTP. It asks no product, so that a product's outage never takes the API down."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
         return json_response(HealthResponse(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
-    @route_spec("Whether the process lives", {200: HealthResponse}, surfaces=PUBLIC)
+    @route_spec("Whether the process answers", {200: HealthResponse}, surfaces=PUBLIC)
     def live() -> Response:
         return json_response(HealthResponse())
 
     @routes.get("/ready")
     @route_spec(
-        "Whether the database and the broker answer",
+        "Whether requests are served: with the database and an issuer; without the broker work starts later",
         {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )
     def ready() -> Response:
         parts = control_plane.service.readiness()
-        all_up = all(parts.values())
-        checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
+        notices = [*control_plane.service.missing_settings(), *standing.notices]
+        is_ready = parts["mongodb"] and "no_issuers" not in notices
         found = ReadinessResponse(
-            status="ok" if all_up else "unavailable",
-            checks=checks,  # type: ignore[arg-type]
+            status="unavailable" if not is_ready else "ok" if parts["broker"] else "degraded",
+            checks={name: "up" if is_up else "down" for name, is_up in parts.items()},
             integrations=_integrations(standing),
-            notices=list(standing.notices) or None,  # type: ignore[arg-type]
+            notices=notices or None,  # type: ignore[arg-type]
         )
-        return json_response(found, 200 if all_up else 503)
+        return json_response(found, 200 if is_ready else 503)
 
     return routes
 

@@ -18,13 +18,15 @@ class HealthResponse(ResponseModel):
 
 
 class ReadinessResponse(ResponseModel):
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "degraded", "unavailable"] = Field(
+        description="degraded: requests are accepted, and their work starts once the broker is back"
+    )
     checks: dict[str, Literal["up", "down"]]
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
         {}, description="whether steps are held back, by integration; never a reason not to be ready"
     )
-    notices: list[Literal["observe_only", "purges_held"]] | None = Field(
-        None, description="what an operator should know of; never a reason not to be ready"
+    notices: list[Literal["no_issuers", "observe_only", "purges_held"]] | None = Field(
+        None, description="conditions an operator should know of; without issuers nobody can be let in"
     )
 
 

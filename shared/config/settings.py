@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -15,6 +16,9 @@ Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
 #: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
 ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
+
+#: as a browser writes it (RFC 6454, 6.2)
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -60,6 +64,17 @@ class Settings(ProductSettings):
     request_threads: int = Field(
         32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
     )
+
+    caller_requests_per_minute: int = Field(
+        10_000, ge=1, description="requests that one caller may send; one that changes something counts as five"
+    )
+    address_requests_per_minute: int = Field(
+        1_000, ge=1, description="requests without a valid token that one address may send"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=9, description="proxies in front that add to X-Forwarded-For; their callers' addresses are limited"
+    )
+    cors_origins: CommaSeparated = Field((), description="origins whose browsers may call the API directly, or none")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
@@ -113,6 +128,7 @@ class Settings(ProductSettings):
         "stripe_webhook_secrets",
         "dns_servers",
         "webhook_allowed_networks",
+        "cors_origins",
         mode="before",
     )
     @classmethod
@@ -151,6 +167,14 @@ class Settings(ProductSettings):
     def _name_servers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for text in given:
             name_server(text)
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [text for text in given if not ORIGIN.fullmatch(text)]
+        if bad:
+            raise ValueError(f"{', '.join(bad)} is not an origin such as https://portal.example.org, without a path")
         return given
 
     @field_validator("webhook_allowed_networks")

@@ -282,7 +282,8 @@ def test_with_the_broker_down_a_tenant_is_recorded_and_answered_within_seconds(
     assert client("POST", "/tenants", json=new()).status_code == 201
     assert time.monotonic() - started < 3
     ready = client("GET", "/health/ready")
-    assert (ready.status_code, ready.json()["checks"]) == (503, {"mongodb": "up", "broker": "down"})
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["checks"] == {"mongodb": "up", "broker": "down"}
     assert client("GET", "/tenants/acme").status_code == 200
 
 
@@ -342,6 +343,14 @@ def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_r
         store.close()
     assert (answer.status_code, answer.headers["Location"]) == (201, "/tenants/acme")
     assert (answer.json()["operation"]["status"], answer.headers["Retry-After"]) == ("running", "1")
+
+
+def test_without_an_issuer_the_api_is_not_ready_and_says_why(
+    make_settings: Callable[..., Settings], serve: Serve, store: Store
+) -> None:
+    answer = requests.get(f"{serve(make_settings())}/health/ready", timeout=10)
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert answer.json()["notices"] == ["no_issuers"]
 
 
 def test_health_says_who_we_are_to_anybody(anonymous: Client) -> None:
