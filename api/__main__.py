@@ -7,7 +7,7 @@ import sys
 import click
 
 from api.server.launch import serve
-from shared.config.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_api_settings
 
 
 @click.command()
@@ -18,7 +18,7 @@ from shared.config.settings import SettingsError, read_settings
 def main(host: str, port: int, workers: int, target: str) -> None:
     """Serve the HTTP API until SIGTERM."""
     try:
-        read_settings()
+        read_api_settings()
     except SettingsError as problem:
         sys.exit(f"The settings do not make sense:\n{problem}")
     serve(target, host, port, workers)

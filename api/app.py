@@ -22,6 +22,7 @@ from api.routes.accounts.partners import partner_routes
 from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
+from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
@@ -30,6 +31,8 @@ from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
 from api.routes.tenants.operations import operation_routes
+from api.routes.tenants.owner import owner_routes
+from api.routes.tenants.plans import plan_routes
 from api.routes.tenants.tenants import tenant_routes
 from api.routes.webhooks.deliveries import delivery_routes
 from api.routes.webhooks.stripe import stripe_routes
@@ -68,8 +71,11 @@ def create_app(settings: Settings) -> Flask:
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
         domain_routes(control_plane),
+        plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
         operation_routes(control_plane),
+        owner_routes(control_plane),
+        status_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),

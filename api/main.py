@@ -10,10 +10,10 @@ import structlog
 from api.app import create_app
 from api.server.bridge import Bridge
 from api.startup import prepare_in_background
-from shared.config.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_api_settings
 
 try:
-    settings = read_settings()
+    settings = read_api_settings()
 except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)

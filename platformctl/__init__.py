@@ -1,1 +1,1 @@
-"""platformctl: the platform's command line, for people and scripts. Speaks HTTP; imports nothing of the service."""
+"""platformctl: the platform's command line, for people and scripts. It stands on the Python client alone."""

@@ -4,65 +4,47 @@ from __future__ import annotations
 
 import click
 
-from platformctl.commands.account import login, logout, whoami
-from platformctl.commands.completion import PROGRAM, VARIABLE, completion
+from client.transport import package_version
+from platformctl.cli.groups import Root
+from platformctl.commands.account import ACCOUNT
+from platformctl.commands.declarative import DECLARATIVE
 from platformctl.commands.domains import domains
-from platformctl.commands.events import events
-from platformctl.commands.groups import Root
-from platformctl.commands.integrations import integrations
-from platformctl.commands.observing import observe_only
 from platformctl.commands.operations import operations
 from platformctl.commands.orphans import orphans
-from platformctl.commands.partners import partners
-from platformctl.commands.purges import purges
-from platformctl.commands.subscriptions import subscriptions
+from platformctl.commands.people import PEOPLE
+from platformctl.commands.service import PROGRAM, SERVICE, VARIABLE
+from platformctl.commands.switches import SWITCHES
 from platformctl.commands.tenants import tenants
-from platformctl.commands.users import users
 from platformctl.commands.webhooks import webhooks
-from platformctl.transport import program_version
-
-COMMANDS = (
-    *(login, logout, whoami),
-    *(
-        tenants,
-        operations,
-        domains,
-        integrations,
-        observe_only,
-        orphans,
-        purges,
-        users,
-        partners,
-        subscriptions,
-        events,
-        webhooks,
-    ),
-    completion,
-)
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(program_version(), prog_name=PROGRAM)
+@click.version_option(package_version(), prog_name=PROGRAM)
 def cli() -> None:
-    """Run the platform: tenants, what is being done for them, and who may.
+    """Run the platform: tenants, the operations on them, and who may do what.
 
     PLATFORM_TOKEN, a bearer token, is used instead of a sign-in. Options may stand after the command too.
 
     \b
     Exit codes:
-      0 done    1 the operation failed or was cancelled    2 wrong command line    3 refused
-      4 unreachable, or in trouble    5 not signed in    6 still running when the wait ended
+      0 done    1 the operation failed or was cancelled, or something is wrong    2 wrong command line
+      3 refused    4 unreachable, or a fault of the server    5 not signed in
+      6 still running when the wait ended    130 interrupted by Ctrl-C    141 output closed
 
     \b
     Examples:
       platformctl login --api-url https://api.example.com --client-id platformctl \\
           --issuer https://auth.example.com/application/o/platformctl/
+      platformctl status
       platformctl tenants create acme --name "Acme GmbH" --domain acme.example --wait
       platformctl tenants list --output json | jq -r '.[].slug'
     """
 
 
-for command in COMMANDS:
+for command in (
+    *(*ACCOUNT, tenants, operations, domains, *DECLARATIVE),
+    *(*SWITCHES, orphans, *PEOPLE, webhooks, *SERVICE),
+):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""How a command ends when it does not end well: one exception for each exit code, told as a sentence on stderr."""
+"""How a command ends when it fails: an exit code, and sentences on stderr."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import IO, Any
 
 import click
 
+from client import ApiError, NotSignedIn, PlatformError, Unreachable, UntrustedCertificate
+from client.errors import UNEXPLAINED
+
 
 class ExitCode(IntEnum):
-    """What scripts may rely on. 2 is click's own for a wrong command line; 130 and 141 are the shell's for Ctrl-C and a
-    pipe that nobody reads."""
+    """The exit codes that scripts may rely on. click uses 2 for a wrong command line; 130 and 141 are the shell's for
+    Ctrl-C and for a closed pipe."""
 
     OK = 0
     OPERATION_FAILED = 1
@@ -20,42 +23,50 @@ class ExitCode(IntEnum):
     NOT_SIGNED_IN = 5
     STILL_RUNNING = 6
     INTERRUPTED = 130
-    NOT_READ = 141
+    PIPE_CLOSED = 141
 
 
 class CommandFailure(click.ClickException):
     """Ends the command with `exit_code`. `notes` are printed below the message, indented."""
 
-    exit_code = ExitCode.REFUSED
-
-    def __init__(self, message: str, *notes: str) -> None:
+    def __init__(self, message: str, *notes: str, exit_code: ExitCode = ExitCode.REFUSED) -> None:
         super().__init__(message)
         self.notes = notes
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        lines = [f"Error: {self.message}", *(f"  {note}" for note in self.notes)]
-        for line in lines:
+        for line in (f"Error: {self.message}", *(f"  {note}" for note in self.notes)):
             click.echo(printable(line), file=file, err=file is None)
 
 
-class Refused(CommandFailure):
-    """The API understood the request and said no."""
-
-    exit_code = ExitCode.REFUSED
-
-
-class Unreachable(CommandFailure):
-    """No answer, or one that says the other side is in trouble."""
-
-    exit_code = ExitCode.UNREACHABLE
+def failure_of(error: PlatformError) -> CommandFailure:
+    """Return the failure that a client's exception means, with what to do about it."""
+    return CommandFailure(error.message, *error.notes, *_advice(error), exit_code=exit_code_of(error))
 
 
-class NotSignedIn(CommandFailure):
-    """There is no token, or it is no longer good."""
+def exit_code_of(error: PlatformError) -> ExitCode:
+    if isinstance(error, NotSignedIn):
+        return ExitCode.NOT_SIGNED_IN
+    if isinstance(error, Unreachable) or (isinstance(error, ApiError) and error.status >= 500):
+        return ExitCode.UNREACHABLE
+    return ExitCode.REFUSED
 
-    exit_code = ExitCode.NOT_SIGNED_IN
+
+def _advice(error: PlatformError) -> list[str]:
+    notes = []
+    if isinstance(error, UntrustedCertificate):
+        notes.append("if a private authority signed it, name that authority's file with --ca-certs")
+    if isinstance(error, Unreachable) and error.idempotency_key is not None:
+        notes.append(f"to repeat it so that it happens once: --idempotency-key {error.idempotency_key}")
+    if isinstance(error, NotSignedIn) and not any("platformctl login" in note for note in error.notes):
+        notes.append("sign in with: platformctl login")
+    if isinstance(error, ApiError):
+        if error.code == UNEXPLAINED:
+            notes.append("platformctl context list shows which URLs are in use; --api-url names another")
+        notes.append(f"request id: {error.request_id or 'none'}")
+    return notes
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere, without anything a terminal would obey."""
+    """Replace every character that a terminal would obey; the text may come from anybody."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,154 +1,147 @@
-"""What a command prints: its result on stdout, as tables or JSON; everything else on stderr."""
+"""Print a command's result on stdout, as a table, JSON, YAML or names; everything else goes to stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import yaml
 
-from platformctl.api import Answer
+from client import Response
 from platformctl.failures import printable
+from platformctl.names import Names
+from platformctl.text import Record, cell, coloured, columns, flat, is_table, line, value_at
 
-Record = Mapping[str, Any]
-#: heading and field; a field may be dotted
-Columns = Sequence[tuple[str, str]]
-
-GOOD, BAD, BUSY = "green", "red", "yellow"
-STYLES = {
-    "status": {
-        "ok": GOOD, "active": GOOD, "succeeded": GOOD, "delivered": GOOD,
-        "error": BAD, "failed": BAD, "deleted": BAD, "past_due": BAD, "canceled": BAD,
-        "pending": BUSY, "running": BUSY, "suspended": BUSY, "cancelled": BUSY,
-    },
-    "health": {"ok": GOOD, "degraded": BAD},
-    "state": {"verified": GOOD, "degraded": BAD, "failed": BAD, "unverified": BUSY},
-    "presence": {"ok": GOOD, "missing": BAD, "different": BAD},
-}  # fmt: skip
-#: so wide that a table for a file or a pipe is never cut
-UNLIMITED = 10_000
+#: fields whose values are ids, and what they are ids of
+IDS = {
+    **dict.fromkeys(("tenantId", "tenantIds"), "tenant"),
+    "partnerId": "partner",
+    **dict.fromkeys(("requestedBy", "actor", "by", "askedBy", "startedBy"), "user"),
+}
+#: fields that name a record, the best first
+NAMES = ("slug", "domain", "_id", "id", "name", "integration")
 
 
-class Screen(Console):
-    """Lets the program know that nobody reads any more; by itself it would end it as a failure."""
+@dataclass(frozen=True)
+class Column:
+    """One column. `of`: a field, which may be dotted, or a function. `wide`: shown with -o wide only."""
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+    heading: str
+    of: str | Callable[[Record], Any]
+    wide: bool = False
 
+    @property
+    def field(self) -> str:
+        return self.of if isinstance(self.of, str) else self.heading.lower()
 
-def console(*, err: bool = False) -> Console:
-    """Nothing in a text is markup: it is somebody else's."""
-    made = Screen(stderr=err, markup=False, highlight=False, emoji=False)
-    if not made.is_terminal:
-        made.width = UNLIMITED
-    return made
+    def value(self, record: Record) -> Any:
+        return value_at(record, self.of) if isinstance(self.of, str) else self.of(record)
 
 
 class Output:
-    """Either way of printing results."""
+    """Print results in the chosen format. `names` is called when a table needs a name for an id."""
 
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, output: str, names: Callable[[], Names]) -> None:
+        self.format = output
+        self._names = names
 
-    def records(self, records: Iterable[Record], columns: Columns) -> None:
-        """A list; with JSON an array of the whole records."""
+    @property
+    def is_data(self) -> bool:
+        """Whether the result is for a program: whole records, no sentences."""
+        return self.format in ("json", "yaml", "name")
+
+    def records(self, records: Iterable[Record], shown: Sequence[Column]) -> None:
+        """Print a list."""
         found = list(records)
-        if self.as_json:
-            self._json(found)
+        if self.is_data:
+            self.data(found)
         elif found:
-            console().print(table_of(found, columns))
+            chosen = [column for column in shown if self.format == "wide" or not column.wide]
+            self.table(found, chosen)
         else:
             say("Nothing found.")
 
+    def table(self, records: Iterable[Record], shown: Sequence[Column]) -> None:
+        rows = [[cell(one.field, one.value(record), self.translate) for one in shown] for record in records]
+        for text in columns([one.heading for one in shown], [one.field for one in shown], rows):
+            click.echo(text)
+
     def record(self, record: Record, hide: Sequence[str] = ()) -> None:
-        """One record, a row for each field, lists of records as tables of their own below."""
-        if self.as_json:
-            self._json(record)
+        """Print one record, a line for each field; lists of records are tables of their own below."""
+        if self.is_data:
+            self.data(record)
             return
         shown = {name: value for name, value in record.items() if name not in hide}
-        tables = {name: value for name, value in shown.items() if _is_table(value)}
-        console().print(_fields({name: value for name, value in shown.items() if name not in tables}))
+        tables = {name: value for name, value in shown.items() if is_table(value)}
+        self.fields({name: value for name, value in shown.items() if name not in tables})
         for name, rows in tables.items():
-            columns = [(key, key) for key in dict.fromkeys(key for row in rows for key in row)]
-            console().print(Text(f"\n{printable(name)}", style="bold"))
-            console().print(table_of(rows, columns))
+            click.echo(f"\n{click.style(printable(name), bold=True)}")
+            keys = dict.fromkeys(key for row in rows for key in row)
+            self.table(rows, [Column(key, key) for key in keys])
 
-    def answer(self, answer: Answer, hide: Sequence[str] = ()) -> None:
-        """A single record with its ETag, for --if-match, as one more field where it has one."""
-        etag = answer.headers.get("ETag")
-        self.record(answer.body | ({"etag": etag.strip('"')} if etag else {}), hide)
+    def fields(self, record: Record) -> None:
+        """Print each field on a line of its own."""
+        lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in flat(record)]
+        width = max((len(name) for name, _ in lines), default=0)
+        for name, text in lines:
+            label = click.style(printable(name).ljust(width), bold=True)
+            click.echo(f"{label}   {coloured(name, text)}".rstrip())
+
+    def response(self, response: Response[Any], hide: Sequence[str] = ()) -> None:
+        """Print a single record with its ETag, for --if-match, as one more field."""
+        self.record(with_etag(response), hide)
 
     def line(self, record: Record, text: str) -> None:
-        """One of a stream: with JSON an object to a line, handed on at once."""
-        click.echo(json.dumps(record) if self.as_json else printable(text))
+        """Print one record of a stream at once: with JSON an object on one line."""
+        if self.format == "yaml":
+            click.echo(f"---\n{_yaml(record)}")
+        else:
+            click.echo(json.dumps(record) if self.format == "json" else printable(text))
         sys.stdout.flush()
 
-    def _json(self, value: Any) -> None:
-        click.echo(json.dumps(value, indent=2))
+    def data(self, value: Any) -> None:
+        """Print whole records in the format for programs; `name`: what other commands take."""
+        if self.format == "name":
+            for record in value if isinstance(value, list) else [value]:
+                click.echo(printable(name_of(record)))
+        else:
+            click.echo(_yaml(value) if self.format == "yaml" else json.dumps(value, indent=2))
+
+    def translate(self, field: str, value: str) -> str:
+        """Return the name for an id, for fields that hold ids."""
+        kind = IDS.get(field.rpartition(".")[2])
+        if kind is None:
+            return value
+        found: str = getattr(self._names(), kind)(value)
+        return found
+
+
+def with_etag(response: Response[Any]) -> dict[str, Any]:
+    record: dict[str, Any] = response.data
+    return record | ({"etag": response.etag} if response.etag else {})
+
+
+def name_of(record: Record) -> str:
+    """Return what other commands call this record."""
+    return next((str(record[name]) for name in NAMES if name in record), "")
 
 
 def say(text: str) -> None:
-    """To the person, on stderr: progress, hints, what was done."""
-    for line in text.splitlines():
-        click.echo(printable(line), err=True)
+    """Print for the person, on stderr: progress, hints, what was done."""
+    for part in text.splitlines():
+        click.echo(printable(part), err=True)
 
 
-def table_of(records: Iterable[Record], columns: Columns) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading, _ in columns:
-        table.add_column(heading.upper(), overflow="fold")
-    for record in records:
-        table.add_row(*(_cell(field, value_at(record, field)) for _, field in columns))
-    return table
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(_unshared(value), sort_keys=False, allow_unicode=False, width=10**6).rstrip("\n")
 
 
-def value_at(record: Record, field: str) -> Any:
-    """By a dotted name; None when any part is absent."""
-    found: Any = record
-    for name in field.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def plain(value: Any) -> str:
-    """A value as a person reads it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "; ".join(plain(one) for one in value) if _is_table(value) else ", ".join(map(plain, value))
+def _unshared(value: Any) -> Any:
+    """Copy a value, so that YAML needs no anchors for what it holds twice."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {plain(one)}" for name, one in value.items() if one not in (None, "", []))
-    return printable(str(value))
-
-
-def _cell(field: str, value: Any) -> Text:
-    styles = STYLES.get(field.rpartition(".")[2], {})
-    return Text(plain(value), style=styles.get(value, "") if isinstance(value, str) else "")
-
-
-def _fields(record: Record) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _flat(record):
-        table.add_row(Text(printable(name)), _cell(name, value))
-    return table
-
-
-def _flat(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for name, value in record.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+        return {str(name): _unshared(one) for name, one in value.items()}
+    return [_unshared(one) for one in value] if isinstance(value, list) else value

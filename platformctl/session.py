@@ -1,69 +1,89 @@
-"""One run of the program: its settings, and what is opened only when a command needs it."""
+"""One run of the program: its settings, and the connection that is opened only when a command needs it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cached_property, wraps
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
-import requests
-from platformdirs import user_config_path
 
-from platformctl.api import Api
-from platformctl.failures import NotSignedIn
+from client import NotSignedIn, Platform, Tokens, open_session
+from client.sign_in.issuer import Issuer, OAuthClient
+from client.sign_in.tokens import GivenToken
+from client.transport import DEFAULT_RETRIES, InvalidCertificateFile, trusted
+from platformctl.contexts import config_folder
+from platformctl.names import Names
 from platformctl.output import Output
 from platformctl.settings import Settings
-from platformctl.sign_in.issuer import Issuer
 from platformctl.sign_in.store import SignIn, Store
-from platformctl.sign_in.tokens import GivenToken, SignedIn
-from platformctl.transport import open_http
+from platformctl.sign_in.tokens import StoredTokens
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Session:
-    """Everything a command works with."""
+    """Everything that a command works with."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.out = Output(settings.output == "json")
-        self.store = Store(Path(os.environ.get("PLATFORM_CONFIG_DIR") or user_config_path("platformctl")))
+        self.out = Output(settings.output, lambda: self.names)
+        self.store = Store(config_folder())
 
     @cached_property
-    def http(self) -> requests.Session:
-        return open_http(self.settings.ca_certs)
-
-    @cached_property
-    def api(self) -> Api:
+    def platform(self) -> Platform:
         """Raises NotSignedIn when there is neither a token nor a sign-in, UsageError when it is not clear which."""
+        return self.connect()
+
+    @cached_property
+    def names(self) -> Names:
+        """The names that people know, of the ids that records hold."""
+        return Names(self.platform)
+
+    def connect(self, retries: int = DEFAULT_RETRIES) -> Platform:
         if self.settings.token is not None:
-            url = self.settings.api_url or self.sign_in().api_url
-            return Api(url, self.http, GivenToken(self.settings.token))
-        return self.api_of(self.sign_in())
+            try:
+                tokens = GivenToken(self.settings.token)
+            except NotSignedIn:
+                raise NotSignedIn("PLATFORM_TOKEN holds something that cannot be a token.") from None
+            return self._platform(self.settings.api_url or self.sign_in().api_url, tokens, retries)
+        return self.platform_of(self.sign_in(), retries)
 
-    def api_of(self, sign_in: SignIn) -> Api:
+    def platform_of(self, sign_in: SignIn, retries: int = DEFAULT_RETRIES) -> Platform:
         def issuer() -> Issuer:
-            return Issuer(sign_in.issuer, self.http)
+            return self.issuer(sign_in.issuer, sign_in.client_id)
 
-        return Api(sign_in.api_url, self.http, SignedIn(sign_in, self.store, issuer, self.settings.client_secret))
+        return self._platform(sign_in.api_url, StoredTokens(sign_in, self.store, issuer), retries)
+
+    def issuer(self, url: str, client_id: str) -> Issuer:
+        self._check_certificates()
+        application = OAuthClient(client_id, self.settings.client_secret())
+        return Issuer(url, application, ca_certs=self.settings.ca_certs)
 
     def sign_in(self) -> SignIn:
-        """The one that the settings mean: of this API and this issuer, as far as they are named."""
-        wanted = self.settings.api_url, self.settings.issuer
-        found = [
-            one for one in self.store.all() if wanted[0] in (None, one.api_url) and wanted[1] in (None, one.issuer)
-        ]
+        """Return the sign-in that the settings mean: of this API and this issuer, as far as they are named."""
+        api_url, issuer = self.settings.api_url, self.settings.issuer
+        found = [one for one in self.store.all() if api_url in (None, one.api_url) and issuer in (None, one.issuer)]
         if len(found) > 1:
             places = ", ".join(f"{one.api_url} by {one.issuer}" for one in found)
-            raise click.UsageError(f"You are signed in to several: {places}. Say which with --api-url and --issuer.")
+            advice = "Say which with --context, or with --api-url and --issuer."
+            raise click.UsageError(f"You are signed in to several: {places}. {advice}")
         if not found:
-            where = f" to {wanted[0]}" if wanted[0] else ""
-            raise NotSignedIn(f"You are not signed in{where}.", "sign in with: platformctl login")
+            where = f" to {api_url}" if api_url else ""
+            raise NotSignedIn(f"You are not signed in{where}.")
         return found[0]
+
+    def _platform(self, url: str, tokens: Tokens, retries: int) -> Platform:
+        self._check_certificates()
+        http = open_session(self.settings.ca_certs, retries=retries, user_agent="platformctl")
+        return Platform(url, tokens, session=http)
+
+    def _check_certificates(self) -> None:
+        try:
+            trusted(self.settings.ca_certs)
+        except InvalidCertificateFile as problem:
+            raise click.UsageError(f"{problem} (--ca-certs, PLATFORM_CA_CERTS)") from None
 
 
 def with_session(function: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:

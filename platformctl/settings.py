@@ -1,4 +1,4 @@
-"""What every command needs to know, by option or environment variable. Secrets come by environment or file only."""
+"""The settings that every command takes: by option, context or variable. Secrets come by variable or file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
+
+from platformctl.contexts import Context, Contexts, config_folder
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+OUTPUTS = ("table", "wide", "json", "yaml", "name")
+#: settings that a context has
+OF_CONTEXT = ("api_url", "issuer", "client_id", "ca_certs", "client_secret_file")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`token`: a ready bearer token, which is then used instead of a sign-in."""
+    """`token`: a bearer token that is used instead of a sign-in. `context`: the context that was applied."""
 
     api_url: str | None = None
     issuer: str | None = None
@@ -24,14 +30,34 @@ class Settings:
     ca_certs: Path | None = None
     client_secret_file: Path | None = None
     output: str = "table"
+    context: str | None = None
     token: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, context: click.Context) -> Settings:
-        return cls(**context.ensure_object(dict), token=os.environ.get("PLATFORM_TOKEN") or None)
+        """Merge them: an option counts most, then the context named by --context, variables, the current context."""
+        given: dict[str, tuple[Any, bool]] = context.ensure_object(dict)
+        options = {name: value for name, (value, is_option) in given.items() if is_option}
+        variables = {name: value for name, (value, is_option) in given.items() if not is_option}
+        contexts = Contexts(config_folder())
+        named = options.pop("context", None) or variables.pop("context", None)
+        chosen = named or (None if "api_url" in options or "api_url" in variables else contexts.current)
+        of_context = _fields(contexts.get(chosen)) if chosen else {}
+        layers = [variables, of_context] if named else [of_context, variables]
+        merged: dict[str, Any] = {}
+        for layer in (*layers, options):
+            merged |= layer
+        return cls(**merged, context=chosen, token=os.environ.get("PLATFORM_TOKEN") or None)
+
+    @property
+    def place(self) -> str:
+        """Say which platform is meant, before something is destroyed there."""
+        return f"{self.api_url or 'the platform you are signed in to'}" + (
+            f" (context {self.context})" if self.context else ""
+        )
 
     def client_secret(self) -> str | None:
-        """From the environment, else from the file. Raises click.UsageError when that cannot be read."""
+        """Return the secret from the environment, else from the file. Raises click.UsageError if that is unreadable."""
         if os.environ.get("PLATFORM_CLIENT_SECRET"):
             return os.environ["PLATFORM_CLIENT_SECRET"]
         if self.client_secret_file is None:
@@ -43,7 +69,7 @@ class Settings:
 
 
 def setting_options(*, hidden: bool) -> list[click.Parameter]:
-    """The options as they stand before the command's name, or `hidden` after it, where they are taken just as well."""
+    """Make the options as they stand before the command's name, or the same `hidden` ones after it."""
     return [
         click.Option(
             flags,
@@ -59,10 +85,17 @@ def setting_options(*, hidden: bool) -> list[click.Parameter]:
     ]
 
 
+def _fields(context: Context) -> dict[str, Any]:
+    found = {name: getattr(context, name) for name in OF_CONTEXT}
+    paths = ("ca_certs", "client_secret_file")
+    return {name: Path(value) if name in paths else value for name, value in found.items() if value is not None}
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Into the one dictionary that a group and its commands share; what stands nearer to the command wins."""
-    if value is not None:
-        context.ensure_object(dict)[parameter.name] = value
+    """Keep a value in the dictionary that a group and its commands share; one nearer to the command's end wins."""
+    if value is not None and parameter.name is not None:
+        is_option = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        context.ensure_object(dict)[parameter.name] = (value, is_option)
 
 
 class Url(click.ParamType[str]):
@@ -76,23 +109,29 @@ class Url(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
             parts = urlsplit(value)
-            sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
-            sound = False
-        if not sound or parts.query or parts.fragment or parts.username is not None:
+            is_valid = False
+        if not is_valid or parts.query or parts.fragment or parts.username is not None:
             self.fail("is not an http or https URL of a host and, perhaps, a path", param, ctx)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             click.echo(f"Warning: {value} is not encrypted; anybody on the way can take the token.", err=True)
         return self._normal(value)
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+API_URL = Url(_without_slash)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: option, variable, type, help
 _ROWS: tuple[tuple[list[str], str | None, click.ParamType[Any], str], ...] = (
-    (["--api-url"], "PLATFORM_API_URL", Url(lambda url: url.rstrip("/")), "The platform's API."),
+    (["--context"], "PLATFORM_CONTEXT", click.STRING, "The platform that is meant; see: platformctl context."),
+    (["--api-url"], "PLATFORM_API_URL", API_URL, "The platform's API."),
     (["--issuer"], "PLATFORM_ISSUER", Url(), "The OpenID Connect issuer that signs you in."),
     (["--client-id"], "PLATFORM_CLIENT_ID", click.STRING, "This program's client id at the issuer."),
-    (["--client-secret-file"], "PLATFORM_CLIENT_SECRET_FILE", _FILE, "File with the client's secret, if it has one."),
-    (["--ca-certs"], "PLATFORM_CA_CERTS", _FILE, "PEM file of authorities to trust beside the system's."),
-    (["-o", "--output"], None, click.Choice(["table", "json"]), "Tables for people, JSON for scripts."),
+    (["--client-secret-file"], "PLATFORM_CLIENT_SECRET_FILE", FILE, "File with the client's secret, if it has one."),
+    (["--ca-certs"], "PLATFORM_CA_CERTS", FILE, "PEM file of authorities to trust beside the system's."),
+    (["-o", "--output"], None, click.Choice(OUTPUTS), "Tables for people; JSON, YAML or names for scripts."),
 )

@@ -1,134 +1,106 @@
-"""Waiting for an operation's end, and showing meanwhile on stderr how its steps come along."""
+"""Wait for an operation's end, show on stderr how its steps proceed, and end the program accordingly."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
-from rich.console import Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from platformctl.api import Api
-from platformctl.failures import CommandFailure, ExitCode, Unreachable
-from platformctl.output import console, plain, say, table_of
+from client import Platform
+from client.models import Operation
+from client.waiting import HOLD_SECONDS
+from platformctl.failures import CommandFailure, ExitCode
+from platformctl.output import Column, say
+from platformctl.text import between, cell, columns, plain
 
-#: how long the API is asked to hold one answer: short where a person watches
-WATCHED_SECONDS, UNWATCHED_SECONDS = 2, 20
-PAUSE = 1.0
+#: how long the API is asked to wait before it answers while a person watches
+WATCHED_SECONDS = 2.0
 RUNNING, SUCCEEDED = "running", "succeeded"
 
+#: every column that may say something of a step
 STEPS = (
-    ("step", "name"),
-    ("status", "status"),
-    ("attempts", "attempts"),
-    ("next attempt", "nextAttemptAt"),
-    ("message", "message"),
-    ("remedy", "remedy"),
+    Column("step", "name"),
+    Column("status", "status"),
+    Column("attempts", "attempts"),
+    Column("next", lambda step: None if step["status"] == RUNNING else step.get("nextAttemptAt")),
+    Column("took", lambda step: between(step.get("startedAt"), step.get("finishedAt"))),
+    Column("reason", "reason"),
 )
 
-Operation = Mapping[str, Any]
+Step = Mapping[str, Any]
 
 
-class Interrupted(CommandFailure):
-    """Ctrl-C while waiting."""
-
-    exit_code = ExitCode.INTERRUPTED
-
-
-def wait_for(api: Api, operation_id: str, seconds: float) -> Operation:
-    """The operation when it has ended, or as it stands when the time is up. Raises as `api.get` does."""
-    give_up = time.monotonic() + seconds
-    with ExitStack() as stack:
-        progress = Progress(stack)
+def wait_for(platform: Platform, operation_id: str, seconds: float) -> Operation:
+    """Return the operation when it has ended, or as it is when the time is over."""
+    with progress() as (show, is_watched):
         try:
-            return _followed(api, operation_id, give_up, progress)
+            hold = WATCHED_SECONDS if is_watched else HOLD_SECONDS
+            return platform.operations.wait(operation_id, seconds, show, hold)
         except KeyboardInterrupt:
-            note = f"look again with: platformctl operations watch {operation_id}"
-            raise Interrupted("No longer waiting; the operation goes on.", note) from None
+            note = f"watch it again with: platformctl operations watch {operation_id}"
+            message = "No longer waiting; the operation goes on."
+            raise CommandFailure(message, note, exit_code=ExitCode.INTERRUPTED) from None
 
 
 def end_with(operation: Operation) -> NoReturn:
-    """End the program with the exit code that says how the operation stands."""
+    """End the program with the exit code that says how the operation ended."""
     status = operation["status"]
     if status == RUNNING:
         say(f"Still running; go on waiting with: platformctl operations watch {operation['id']}")
         click.get_current_context().exit(ExitCode.STILL_RUNNING)
     if status != SUCCEEDED:
-        say(f"The {operation['action']} of {operation['tenant']} has {_ending(status)}.")
-    elif operation.get("mode") == "plan" and not any(map(_changes, operation["steps"])):
+        ending = {"cancelled": "been cancelled"}.get(status, status)
+        say(f"The {operation['action']} of {operation['tenant']} has {ending}.")
+    elif operation.get("mode") == "plan" and not any(step.get("changes") for step in operation["steps"]):
         say("Nothing would change.")
     click.get_current_context().exit(ExitCode.OK if status == SUCCEEDED else ExitCode.OPERATION_FAILED)
 
 
-def operation_view(operation: Operation) -> Group:
-    """The operation in one line, and its steps."""
+def operation_lines(operation: Operation) -> list[str]:
+    """Describe the operation in one line, its steps in a table, and below what they say and what to do."""
     mode = " (plan only)" if operation.get("mode") == "plan" else ""
     head = f"{operation['action']}{mode} of {operation['tenant']}: {operation['status']}  [{operation['id']}]"
-    changes = [Text(f"  {step['name']}: {plain(text)}") for step in operation["steps"] for text in _changes(step)]
-    steps = [_without_lease(step) for step in operation["steps"]]
-    return Group(Text(plain(head), style="bold"), table_of(steps, _filled(steps)), *changes)
+    return [click.style(plain(head), bold=True), *step_table(operation["steps"]), *_sentences(operation["steps"])]
 
 
-class Progress:
-    """Redrawn in place on a terminal; elsewhere a line whenever a step has come further."""
+def step_table(steps: list[Any]) -> list[str]:
+    """Lay the steps out, with the columns that say something."""
+    used = [column for column in STEPS if any(column.value(step) not in (None, "") for step in steps)]
+    rows = [[cell(column.field, column.value(step)) for column in used] for step in steps]
+    return columns([column.heading for column in used], [column.field for column in used], rows)
 
-    def __init__(self, stack: ExitStack) -> None:
-        screen = console(err=True)
-        self.is_watched = screen.is_terminal
-        self._live = (
-            stack.enter_context(Live(console=screen, transient=True, auto_refresh=False)) if self.is_watched else None
-        )
+
+def _sentences(steps: list[Any]) -> Iterator[str]:
+    for step in steps:
+        for text in (step.get("message"), step.get("remedy"), *(step.get("changes") or ())):
+            if text:
+                yield f"  {step['name']}: {plain(text)}"
+
+
+@contextmanager
+def progress() -> Iterator[tuple[Callable[[Operation], None], bool]]:
+    """Show operations as they proceed: redrawn in place on a terminal, elsewhere a line whenever a step has changed."""
+    screen = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        yield _Lines().show, False
+        return
+    with Live(console=screen, transient=True, auto_refresh=False) as live:
+        yield lambda found: live.update(Text.from_ansi("\n".join(operation_lines(found))), refresh=True), True
+
+
+class _Lines:
+    def __init__(self) -> None:
         self._told: dict[str, tuple[Any, ...]] = {}
 
     def show(self, operation: Operation) -> None:
-        if self._live is not None:
-            self._live.update(operation_view(operation), refresh=True)
-            return
         for step in operation["steps"]:
             news = (step["status"], step["attempts"], step.get("message"))
             if self._told.get(step["name"]) != news:
                 self._told[step["name"]] = news
-                say(f"{step['name']}: {step['status']} after {step['attempts']} attempts  {step.get('message') or ''}")
-
-
-def _followed(api: Api, operation_id: str, give_up: float, progress: Progress) -> Operation:
-    held = 0  # the first answer at once: people want to see something
-    while True:
-        left = max(0.0, give_up - time.monotonic())
-        hold = round(min(held, left), 3)
-        asked = time.monotonic()
-        try:
-            operation: Operation = api.get(f"/operations/{operation_id}", {"wait": hold}, patience=hold).body
-            progress.show(operation)
-            held = WATCHED_SECONDS if progress.is_watched else UNWATCHED_SECONDS
-            if operation["status"] != RUNNING or time.monotonic() >= give_up:
-                return operation
-        except Unreachable:
-            if api.is_gone or time.monotonic() >= give_up:
-                raise
-            time.sleep(PAUSE)
-        if time.monotonic() - asked < hold / 2:  # answered early: do not ask in a tight circle
-            time.sleep(min(PAUSE, left))
-
-
-def _without_lease(step: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The next attempt of a step that runs is only the time at which its worker would be given up."""
-    return {**step, "nextAttemptAt": None} if step["status"] == RUNNING else step
-
-
-def _ending(status: str) -> str:
-    return {"cancelled": "been cancelled"}.get(status, status)
-
-
-def _changes(step: Mapping[str, Any]) -> Iterable[str]:
-    return step.get("changes") or ()
-
-
-def _filled(steps: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The columns that say something."""
-    rows = list(steps)
-    return [(heading, field) for heading, field in STEPS if any(row.get(field) not in (None, "") for row in rows)]
+                text = f"{step['name']}: {step['status']} after {step['attempts']} attempts  {step.get('message', '')}"
+                say(text.rstrip())

@@ -173,8 +173,9 @@ def demo(data: Path, port_base: int, once: bool) -> None:
 
     def show(state: states.State) -> None:
         console.print(f"[bold]ready[/] in {time.monotonic() - began:.1f} s")
-        outcome.append(demonstration.onboard(state, console))
-        demonstration.tell_what_to_open(state, console, stays=not once)
+        slug = demonstration.onboard(state, console)
+        outcome.append(slug is not None)
+        demonstration.tell_what_to_open(state, console, slug, stays=not once)
         if once:
             os.kill(os.getpid(), 15)
 
@@ -234,7 +235,10 @@ def _show(state: states.State, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state))
         return
-    click.echo(f"The API listens at {state['api']}, Flower at {state['flower']['url']}; logs are in {state['logs']}.")
+    click.echo(
+        f"The API listens at {state['api']}, the console at {state['console']['url']}, "
+        f"Flower at {state['flower']['url']}; logs are in {state['logs']}."
+    )
 
 
 if __name__ == "__main__":

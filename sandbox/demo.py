@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -11,15 +12,15 @@ from rich.console import Console
 
 from sandbox.domains import publish_for, verify
 from sandbox.state import State
-from sandbox.tokens import token_for
+from sandbox.tokens import password_of, person_of, token_for
 
 PATIENCE = 60.0
 VERIFY_SECONDS = 20.0
 MARKS = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "error": "[red]✗[/]"}
 
 
-def onboard(state: State, console: Console) -> bool:
-    """Create a tenant and follow it until its operation ends. True when it became active."""
+def onboard(state: State, console: Console) -> str | None:
+    """Create a tenant and follow it until its operation ends. Return its slug if it became active."""
     token = token_for(state, "admin", None, None)
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
@@ -33,14 +34,14 @@ def onboard(state: State, console: Console) -> bool:
     )
     if answer.status_code != 201:
         console.print(f"[red]refused:[/] {answer.status_code} {answer.text}")
-        return False
+        return None
     console.print(f"  201 in {answer.elapsed.total_seconds() * 1000:.0f} ms; {answer.headers['Operation-Location']}")
     _follow(session, f"{state['api']}{answer.headers['Operation-Location']}", console, started)
     tenant = session.get(f"{state['api']}/tenants/{slug}", timeout=10).json()
     _tell_end(tenant, console, time.monotonic() - started)
     if state["dns"]["servers"] == state["dns"]["own"]:
         _prove(state, token, slug, console)
-    return bool(tenant["status"] == "active")
+    return slug if tenant["status"] == "active" else None
 
 
 def _follow(session: requests.Session, url: str, console: Console, started: float) -> None:
@@ -91,9 +92,12 @@ def _prove(state: State, token: str, slug: str, console: Console) -> None:
     console.print(f"  [bold {colour}]{domain['state']}[/]: DNS shows {seen} of {len(records)} records, the proof first")
 
 
-def tell_what_to_open(state: State, console: Console, *, stays: bool) -> None:
+def tell_what_to_open(state: State, console: Console, slug: str | None, *, stays: bool) -> None:
     flower = state["flower"]
     console.print("\n[bold]Open[/]")
+    console.print(f"  Console {state['console']['url']}/")
+    for username, who in _people(state, slug):
+        console.print(f"          sign in as {username}, password {password_of(username)}: {who}", soft_wrap=True)
     console.print(f"  API     {state['api']}/health")
     console.print(f"  Flower  {flower['url']}  (user {flower['user']}, password {flower['password']})")
     console.print(f"  Logs    {state['logs']}")
@@ -107,3 +111,11 @@ def tell_what_to_open(state: State, console: Console, *, stays: bool) -> None:
     )
     if stays:
         console.print("\nCtrl-C here, or `make down` elsewhere, stops everything.")
+
+
+def _people(state: State, slug: str | None) -> Iterator[tuple[str, str]]:
+    """Make the people who can sign in to the console: username, and who it is."""
+    yield person_of("admin"), "an operator"
+    if slug is not None:
+        token_for(state, "owner", slug, None)
+        yield person_of("owner", slug), f"the owner of {slug}"

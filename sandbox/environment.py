@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 from sandbox.layout import Layout
 
@@ -89,3 +90,26 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
 def flower_environment(layout: Layout) -> dict[str, str]:
     password = layout.secrets()["flower_password"]
     return {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}", "FLOWER_READ_ONLY": "true"}
+
+
+def console_environment(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the web console: none of the platform's own settings, as it stands on the API alone."""
+    secret = layout.secrets()
+    given = {
+        "CONSOLE_URL": layout.url("console"),
+        "CONSOLE_API_URL": layout.url("api"),
+        "CONSOLE_ISSUER": issuer(layout, CONSOLE_CLIENT),
+        "CONSOLE_CLIENT_ID": CONSOLE_CLIENT,
+        "CONSOLE_CLIENT_SECRET": secret["console_client_secret"],
+        "CONSOLE_SECRET_KEYS": secret["console_key"],
+        "CONSOLE_REDIS_URL": another_database(environment["REDIS_URL"]),
+        "CONSOLE_LOG_FORMAT": "console",
+    }
+    return {**given, **os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def another_database(redis_url: str) -> str:
+    """Return the same Redis server's next database: sessions stay apart from the broker's messages."""
+    parts = urlsplit(redis_url)
+    number = int(parts.path.strip("/") or 0)
+    return urlunsplit(parts._replace(path=f"/{number + 1}"))

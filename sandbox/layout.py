@@ -28,6 +28,7 @@ SECRET_NAMES = (
     "stalwart_token",
     "ocis_client_secret",
     "console_client_secret",
+    "console_key",
     "ocis_password",
     "flower_password",
     "stamp",

@@ -14,7 +14,15 @@ from typing import Any
 
 import requests
 
-from sandbox.environment import CLI_CLIENT, CONSOLE_CLIENT, SURFACES, client_slug, flower_environment, issuer
+from sandbox.environment import (
+    CLI_CLIENT,
+    CONSOLE_CLIENT,
+    SURFACES,
+    client_slug,
+    console_environment,
+    flower_environment,
+    issuer,
+)
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
 
@@ -83,7 +91,7 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
 
 
 def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
-    """API, worker, sweep and Flower, in the order they are started."""
+    """API, worker, sweep, Flower and console, in the order they are started."""
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
@@ -107,6 +115,12 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
             [*python, *celery, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
+        ),
+        Part(
+            "console",
+            [*python, "console", "--port", str(layout.port("console"))],
+            console_environment(layout, environment),
+            lambda: _answers(f"{layout.url('console')}/health/ready"),
         ),
     ]
 

@@ -28,6 +28,7 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
         },
         "issuers": {surface: issuer(layout, client_slug(surface)) for surface in SURFACES},
         "console": {
+            "url": layout.url("console"),
             "issuer": issuer(layout, CONSOLE_CLIENT),
             "client_id": CONSOLE_CLIENT,
             "client_secret": secret["console_client_secret"],

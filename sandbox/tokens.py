@@ -21,7 +21,7 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     """A bearer token of somebody with this role, whose user record exists and says so. Raises TokenError."""
     if role in ("owner", "member") and not tenant:
         raise TokenError(f"--as {role} needs --tenant SLUG.")
-    username = "-".join(part for part in (role, tenant, partner) if part)
+    username = person_of(role, tenant, partner)
     groups = ["dezky-platform-admins"] if role == "admin" else [f"tenant-{tenant}"] if tenant else []
     _ensure_person(state, username, groups)
     token = _fetched(state, username, client_slug(ROLES[role]))
@@ -31,11 +31,21 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     return token
 
 
+def person_of(role: str, tenant: str | None = None, partner: str | None = None) -> str:
+    """Return the username of the person with this role."""
+    return "-".join(part for part in (role, tenant, partner) if part)
+
+
+def password_of(username: str) -> str:
+    """Return the password that a person of the sandbox signs in with."""
+    return f"password-of-{username}"
+
+
 def _ensure_person(state: State, username: str, groups: list[str]) -> None:
     person = {
         "username": username,
         "app_password": f"app-password-of-{username}",
-        "password": f"password-of-{username}",
+        "password": password_of(username),
         "name": username.replace("-", " ").title(),
         "email": f"{username}@people.test",
         "groups": groups,

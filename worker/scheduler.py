@@ -103,7 +103,14 @@ def main() -> None:
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         looks = (look_at_domains, look_at_billing, look_for_orphans)
         restored = RestoreWatch(store, dispatcher.memory, settings)
-        duties = (restored.look, partial(life.take_up, BATCH), *looks, backfill.push, drift.push)
+        duties = (
+            restored.look,
+            partial(life.take_up, BATCH),
+            *looks,
+            backfill.push,
+            drift.push,
+            store.status_repair.push,
+        )
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()

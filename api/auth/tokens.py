@@ -97,6 +97,7 @@ class TokenVerifier:
             name=str(claims.get("name") or claims.get("preferred_username") or ""),
             groups=tuple(str(name) for name in groups) if isinstance(groups, list) else None,
             surfaces=self._surfaces(claims.get("aud")),
+            issued_at=float(claims.get("iat") or 0),
         )
 
     def _surfaces(self, audience: Any) -> frozenset[str]:

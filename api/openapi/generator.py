@@ -144,7 +144,7 @@ def _operation(rule: Rule, description: RouteSpec, schemas: _Known) -> Schema:
         found["description"] = f"Takes a token made for {', '.join(sorted(description.surfaces))}."
     if description.body is not None:
         types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
-        content = dict.fromkeys(types, {"schema": schemas.ref(description.body, "validation")})
+        content = {name: {"schema": schemas.ref(description.body, "validation")} for name in types}
         found["requestBody"] = {"required": True, "content": content}
     if description.signed_by is not None:
         content = {"application/json": {"schema": {"type": "object"}}}

@@ -17,11 +17,11 @@ class RequestModel(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
-
-class PatchModel(RequestModel):
-    """Merged into the record (RFC 7396): what is absent stays, null removes what may be absent."""
-
     def sent_fields(self) -> dict[str, Any]:
         """Just what was sent, lists as tuples."""
         found = {name: getattr(self, name) for name in self.model_fields_set}
         return {name: tuple(dict.fromkeys(v)) if isinstance(v, list) else v for name, v in found.items()}
+
+
+class PatchModel(RequestModel):
+    """Merged into the record (RFC 7396): what is absent stays, null removes what may be absent."""

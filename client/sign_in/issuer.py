@@ -61,6 +61,10 @@ class Issuer:
         if named.rstrip("/") != url.rstrip("/"):
             raise WrongIssuer(f"{where} is the document of another issuer: {named or 'it names none'}.")
 
+    @property
+    def has_secret(self) -> bool:
+        return self._client.secret is not None
+
     def authorize_device(self, scope: str) -> dict[str, Any]:
         """Ask for a device code (RFC 8628 section 3.2). Raises SignInRefused."""
         url = self._endpoint("device_authorization_endpoint")

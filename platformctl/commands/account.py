@@ -1,20 +1,30 @@
-"""`platformctl login`, `logout` and `whoami`: who you are to the platform."""
+"""`platformctl login`, `logout`, `whoami` and `context`: who you are, and to which platform."""
 
 from __future__ import annotations
 
+import os
 import time
+from typing import Any
 
 import click
 
-from platformctl.commands.groups import Command
-from platformctl.failures import CommandFailure, NotSignedIn
-from platformctl.output import say
+from client import NotSignedIn, PlatformError
+from client.sign_in.device import DeviceCode, sign_device_in
+from client.sign_in.issuer import Granted
+from platformctl.cli.groups import Command, Group
+from platformctl.contexts import Context, Contexts, config_folder
+from platformctl.output import Column, say
 from platformctl.session import Session, with_session
-from platformctl.sign_in.device import Invitation, sign_device_in
-from platformctl.sign_in.issuer import Client, Granted, Issuer
 from platformctl.sign_in.store import SignIn
 
 SCOPE = "openid profile email offline_access"
+CONTEXTS = (
+    Column("current", lambda context: "*" if context["current"] else ""),
+    Column("name", "name"),
+    Column("api", "api_url"),
+    Column("issuer", "issuer", wide=True),
+    Column("client id", "client_id", wide=True),
+)
 
 
 @click.command(cls=Command)
@@ -25,34 +35,35 @@ def login(session: Session, /, scope: str, device: bool) -> None:
     """Sign in, as a person or as a script.
 
     A person approves a code in the browser. With a secret, from PLATFORM_CLIENT_SECRET or --client-secret-file,
-    it is the client itself that signs in.
+    the application itself signs in.
 
     \b
     Examples:
       platformctl login --api-url https://api.example.com --client-id platformctl \\
           --issuer https://auth.example.com/application/o/platformctl/
+      platformctl login --context production
       PLATFORM_CLIENT_SECRET=... platformctl login
     """
     settings = session.settings
     api_url, issuer_url, client_id = settings.api_url, settings.issuer, settings.client_id
     if api_url is None or issuer_url is None or client_id is None:
-        raise click.UsageError("Signing in needs --api-url, --issuer and --client-id, or PLATFORM_API_URL and so on.")
-    client = Client(client_id, settings.client_secret())
-    issuer = Issuer(issuer_url, session.http)
-    if client.secret is not None and not device:
-        grant, granted = "client_credentials", issuer.grant(client, "client_credentials", scope=scope)
+        advice = "Give --api-url, --issuer and --client-id, their variables, or a --context that has them."
+        raise click.UsageError(f"It is not clear where to sign in. {advice}")
+    issuer = session.issuer(issuer_url, client_id)
+    if issuer.has_secret and not device:
+        grant, granted = "client_credentials", issuer.client_credentials(scope)
     else:
-        grant, granted = "device", sign_device_in(issuer, client, scope, _invite)
+        grant, granted = "device", sign_device_in(issuer, scope, _show_code)
     signed_in = _sign_in(api_url, issuer_url, client_id, grant, granted)
-    with session.store.locked(signed_in):  # whoever renews an older one just now would write it over this
+    with session.store.locked(signed_in):  # a process that renews an older one now would overwrite this
         session.store.save(signed_in)
     try:
-        me = session.api_of(signed_in).get("/users/me").body
+        me = session.platform_of(signed_in).users.me().data
     except NotSignedIn:
-        session.store.remove(signed_in)  # a token that the API does not take is none
+        session.store.remove(signed_in)  # the API does not accept this token
         raise
     say(f"Signed in to {api_url} as {me['name']} <{me['email']}>.")
-    if session.out.as_json:
+    if session.out.is_data:
         session.out.record(me)
 
 
@@ -66,15 +77,14 @@ def logout(session: Session, /) -> None:
       platformctl logout
     """
     signed_in = session.sign_in()
-    with session.store.locked(signed_in):  # whoever renews it just now would write it again
+    with session.store.locked(signed_in):  # a process that renews it now would write it again
         signed_in = session.store.find(signed_in.api_url, signed_in.issuer) or signed_in
         session.store.remove(signed_in)
     if signed_in.refresh_token is not None:
         try:
-            client = Client(signed_in.client_id, session.settings.client_secret())
-            Issuer(signed_in.issuer, session.http).revoke(client, signed_in.refresh_token)
-        except CommandFailure as problem:
-            say(f"The issuer did not take the refresh token back: {problem.message}")
+            session.issuer(signed_in.issuer, signed_in.client_id).revoke(signed_in.refresh_token)
+        except PlatformError as problem:
+            say(f"The issuer did not revoke the refresh token: {problem.message}")
     say(f"Signed out of {signed_in.api_url}.")
 
 
@@ -88,12 +98,91 @@ def whoami(session: Session, /) -> None:
       platformctl whoami
       platformctl whoami -o json | jq -r .role
     """
-    session.out.answer(session.api.get("/users/me"))
+    session.out.response(session.platform.users.me())
 
 
-def _invite(invitation: Invitation) -> None:
-    say(f"Open {invitation.page_with_code or invitation.page}")
-    say(f"and approve the code {invitation.user_code} (within {invitation.expires_in:.0f} seconds).")
+@click.group(cls=Group)
+def context() -> None:
+    """Named platforms: which API, issuer and application a command means.
+
+    A command takes --context NAME, else the current context. Options count more than a context.
+    """
+
+
+@context.command("list")
+@with_session
+def list_contexts(session: Session, /) -> None:
+    """List the contexts; the current one has an asterisk.
+
+    \b
+    Examples:
+      platformctl context list
+    """
+    contexts = Contexts(config_folder())
+    session.out.records([_shown(one, contexts) for one in contexts.all()], CONTEXTS)
+
+
+@context.command()
+@click.argument("name")
+def use(name: str) -> None:
+    """Make a context the current one.
+
+    \b
+    Examples:
+      platformctl context use production
+    """
+    contexts = Contexts(config_folder())
+    contexts.use(name)
+    say(f"Commands now mean {contexts.get(name).api_url} (context {name}).")
+    for variable in ("PLATFORM_CONTEXT", "PLATFORM_API_URL"):
+        if os.environ.get(variable):
+            say(f"But {variable} is set, and counts more than the current context.")
+
+
+@context.command()
+@click.argument("name")
+@with_session
+def add(session: Session, /, name: str) -> None:
+    """Add a context, or replace it, with the settings given. The first one becomes the current one.
+
+    \b
+    Examples:
+      platformctl context add production --api-url https://api.example.com --client-id platformctl \\
+          --issuer https://auth.example.com/application/o/platformctl/
+    """
+    settings = session.settings
+    if settings.api_url is None:
+        raise click.UsageError("A context needs --api-url, and --issuer and --client-id to sign in.")
+    paths = {
+        field: str(path.resolve())
+        for field in ("ca_certs", "client_secret_file")
+        if (path := getattr(settings, field)) is not None
+    }
+    contexts = Contexts(config_folder())
+    contexts.add(Context(name, settings.api_url, settings.issuer, settings.client_id, **paths))
+    say(f"Added. The current context is {contexts.current}.")
+
+
+@context.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a context. A sign-in made with it stays; end that first with platformctl logout.
+
+    \b
+    Examples:
+      platformctl context remove staging
+    """
+    Contexts(config_folder()).remove(name)
+    say("Removed.")
+
+
+def _shown(one: Context, contexts: Contexts) -> dict[str, Any]:
+    return {**vars(one), "current": one.name == contexts.current}
+
+
+def _show_code(code: DeviceCode) -> None:
+    say(f"Open {code.page_with_code or code.page}")
+    say(f"and approve the code {code.user_code} (within {code.expires_in:.0f} seconds).")
 
 
 def _sign_in(api_url: str, issuer: str, client_id: str, grant: str, granted: Granted) -> SignIn:
@@ -107,3 +196,6 @@ def _sign_in(api_url: str, issuer: str, client_id: str, grant: str, granted: Gra
         access_token=granted.access_token,
         refresh_token=granted.refresh_token,
     )
+
+
+ACCOUNT = (login, logout, whoami, context)

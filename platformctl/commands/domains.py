@@ -1,39 +1,40 @@
-"""`platformctl domains`: a tenant's domains, what to publish for them, and what DNS answers."""
+"""`platformctl domains`: a tenant's domains, the DNS records to publish for them, and what DNS has."""
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
 import click
-from rich.text import Text
 
-from platformctl.api import Record
-from platformctl.commands.groups import Group
-from platformctl.commands.options import Domain, Word, repeatable, timeout
-from platformctl.failures import ExitCode, Unreachable
-from platformctl.output import STYLES, console, plain, say, table_of
+from client.models import Domain as DomainRecord
+from platformctl.cli.groups import Group
+from platformctl.cli.options import repeatable, timeout
+from platformctl.cli.types import SLUG, Domain
+from platformctl.failures import ExitCode
+from platformctl.output import Column, say
 from platformctl.session import Session, with_session
+from platformctl.text import coloured, line, plain
+from platformctl.views.describe import DOMAINS
+from platformctl.views.zone import zone_file
 
 RECORDS = (
-    ("name", "name"),
-    ("type", "type"),
-    ("value", "value"),
-    ("for", "purpose"),
-    ("essential", "essential"),
-    ("in dns", "presence"),
-    ("dns has", "seen"),
+    Column("name", "name"),
+    Column("type", "type"),
+    Column("value", "value"),
+    Column("for", "purpose"),
+    Column("essential", "essential"),
+    Column("presence", "presence"),
+    Column("dns has", "seen"),
 )
-#: what is told of a domain above its records, beside its state
+#: facts of a domain that stand above its records
 FACTS = (
     ("proven", "verifiedAt"),
-    ("proof gone since", "proofLostAt"),
+    ("proof missing since", "proofLostAt"),
     ("checked", "checkedAt"),
-    ("check asked for", "checkRequestedAt"),
+    ("check requested", "checkRequestedAt"),
     ("next check", "nextCheckAt"),
     ("no answer from DNS", "fault"),
 )
-PAUSE = 1.0
-VERIFIED = "verified"
 
 
 @click.group(cls=Group)
@@ -42,28 +43,59 @@ def domains() -> None:
 
 
 @domains.command("list")
-@click.argument("slug", type=Word())
+@click.argument("slug", type=SLUG)
 @with_session
 def list_domains(session: Session, /, slug: str) -> None:
-    """List a tenant's domains, with the records to publish and what DNS last said of each.
+    """List a tenant's domains with their state, and the essential records that are wrong.
 
     \b
     Examples:
       platformctl domains list acme
       platformctl domains list acme -o json | jq -r '.[].records[] | select(.presence != "ok") | [.name, .value] | @tsv'
     """
-    found = session.api.get(f"/tenants/{slug}/domains").body
-    if session.out.as_json or not found:
-        session.out.records(found, ())
-        return
-    for number, domain in enumerate(found):
-        if number:
-            console().print()
-        _show(domain)
+    session.out.records(session.platform.domains.list(slug), DOMAINS)
 
 
 @domains.command()
-@click.argument("slug", type=Word())
+@click.argument("slug", type=SLUG)
+@click.argument("domain", type=Domain(), required=False)
+@with_session
+def show(session: Session, /, slug: str, domain: str | None) -> None:
+    """Show the DNS records to publish, and what DNS has, of one domain or of all.
+
+    \b
+    Examples:
+      platformctl domains show acme
+      platformctl domains show acme acme.example
+    """
+    found = _of(session, slug, domain)
+    if session.out.is_data:
+        session.out.data(found)
+        return
+    for number, one in enumerate(found):
+        if number:
+            click.echo()
+        _show(session, one)
+
+
+@domains.command()
+@click.argument("slug", type=SLUG)
+@click.argument("domain", type=Domain(), required=False)
+@with_session
+def zone(session: Session, /, slug: str, domain: str | None) -> None:
+    """Print the DNS records to publish as a zone file, to import at a DNS provider.
+
+    \b
+    Examples:
+      platformctl domains zone acme acme.example > acme.example.zone
+    """
+    for one in _of(session, slug, domain):
+        for text in zone_file(one):
+            click.echo(text)
+
+
+@domains.command()
+@click.argument("slug", type=SLUG)
 @click.argument("domain", type=Domain())
 @click.option("--wait", is_flag=True, help="Wait for the check; exit code 1 unless it finds the domain verified.")
 @repeatable
@@ -77,48 +109,50 @@ def verify(session: Session, /, slug: str, domain: str, wait: bool, key: str, ti
       platformctl domains verify acme acme.example --wait
       until platformctl domains verify acme acme.example --wait; do sleep 600; done
     """
-    asked = session.api.post(f"/tenants/{slug}/domains/{domain}/verify", key=key).body
-    checked = _checked(session, slug, asked, timeout) if wait else asked
-    if session.out.as_json:
-        session.out.record(checked)
+    requested = session.platform.domains.verify(slug, domain, key=key).data
+    checked = session.platform.domains.wait(slug, requested, timeout) if wait else requested
+    if session.out.is_data:
+        session.out.data(checked)
     else:
-        _show(checked)
+        _show(session, checked)
     if wait:
         _end_with(checked)
 
 
-def _checked(session: Session, slug: str, asked: Record, seconds: float) -> Record:
-    """The domain once the check has been made, or as it stands when the time is up."""
-    give_up = time.monotonic() + seconds
-    domain = asked
-    while "checkRequestedAt" in domain and (left := give_up - time.monotonic()) > 0:
-        time.sleep(min(PAUSE, left))
-        try:
-            every = session.api.get(f"/tenants/{slug}/domains").body
-        except Unreachable:
-            if session.api.is_gone:
-                raise
-            continue
-        domain = next((one for one in every if one["domain"] == asked["domain"]), domain)
-    return domain
+def _of(session: Session, slug: str, domain: str | None) -> list[DomainRecord]:
+    """Return one domain, by its name in letters or A-labels, or all. Raises click.UsageError when it is not there."""
+    found = session.platform.domains.list(slug)
+    if domain is None:
+        return found
+    wanted = {domain.casefold(), _a_labels(domain)}
+    chosen = [one for one in found if one["domain"] in wanted]
+    if not chosen:
+        known = ", ".join(one["domain"] for one in found) or "none"
+        raise click.UsageError(f"{slug} has no domain {domain}. It has: {known}.")
+    return chosen
 
 
-def _end_with(domain: Record) -> None:
+def _a_labels(domain: str) -> str:
+    try:
+        return domain.casefold().encode("idna").decode()
+    except UnicodeError:
+        return domain
+
+
+def _end_with(domain: DomainRecord) -> None:
     """End the program with the exit code that says what the check found."""
     context = click.get_current_context()
     if "checkRequestedAt" in domain:
-        say("Not checked yet; look again with: platformctl domains list")
+        say("Not checked yet; see later with: platformctl domains list")
         context.exit(ExitCode.STILL_RUNNING)
     if domain.get("fault"):
-        say("DNS did not answer for all of it; nothing follows from that. Ask again later.")
+        say("DNS did not answer every question; nothing follows from that. Try again later.")
         context.exit(ExitCode.OPERATION_FAILED)
-    context.exit(ExitCode.OK if domain["state"] == VERIFIED else ExitCode.OPERATION_FAILED)
+    context.exit(ExitCode.OK if domain["state"] == "verified" else ExitCode.OPERATION_FAILED)
 
 
-def _show(domain: Record) -> None:
-    state = domain["state"]
-    facts = [f"{label} {plain(domain[field])}" for label, field in FACTS if domain.get(field)]
-    head = Text(plain(domain["domain"]), style="bold").append(": ")
-    head.append(plain(state), style=STYLES["state"].get(state, ""))
-    console().print(head.append("".join(f"  {fact}" for fact in facts), style="not bold"))
-    console().print(table_of(domain["records"], RECORDS))
+def _show(session: Session, domain: Any) -> None:
+    facts = "".join(f"  {label} {line(field, domain[field])}" for label, field in FACTS if domain.get(field))
+    name = click.style(f"{plain(domain['domain'])}:", bold=True)
+    click.echo(f"{name} {coloured('state', domain['state'])}{facts}")
+    session.out.table(domain["records"], RECORDS)

@@ -1,51 +1,71 @@
-"""`platformctl operations`: what is being done, or was, for a tenant."""
+"""`platformctl operations`: what is being done, or was, for all tenants or one; repeated and cancelled, one by one."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from platformctl.commands.groups import Group
-from platformctl.commands.options import Word, limit_of, list_records, paged, repeatable, timeout, waited
-from platformctl.commands.results import finish_operation, show_operation
+from platformctl.cli.groups import Group
+from platformctl.cli.options import given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.results import finish_operation, show_operation
+from platformctl.cli.types import OPERATION, SLUG, WORD, Pairs
 from platformctl.failures import ExitCode
-from platformctl.output import say
+from platformctl.output import Column, say
 from platformctl.session import Session, with_session
-from platformctl.waiting import RUNNING, wait_for
+from platformctl.text import between
+from platformctl.views.describe import problem
+from platformctl.waiting import RUNNING, end_with, wait_for
 
 COLUMNS = (
-    ("id", "id"),
-    ("action", "action"),
-    ("mode", "mode"),
-    ("status", "status"),
-    ("created", "createdAt"),
-    ("finished", "finishedAt"),
-    ("requested by", "requestedBy"),
+    Column("id", "id"),
+    Column("tenant", "tenant"),
+    Column("action", "action"),
+    Column("status", "status"),
+    Column("age", "createdAt"),
+    Column("problem", problem),
+    Column("took", lambda one: between(one.get("createdAt"), one.get("finishedAt")), wide=True),
+    Column("mode", "mode", wide=True),
+    Column("requested by", "requestedBy", wide=True),
+    Column("request", "requestId", wide=True),
 )
 
 
 @click.group(cls=Group)
 def operations() -> None:
-    """What is being done, or was, for a tenant."""
+    """What is being done, or was, for tenants."""
 
 
 @operations.command("list")
-@click.argument("slug", type=Word())
+@click.argument("slug", type=SLUG, required=False)
+@click.option("--status", type=click.Choice(["running", "succeeded", "failed", "cancelled"]))
+@click.option("--action", help="provision, reconcile, suspend, resume, delete, restore or purge.")
+@click.option("--reason", help="Only those with a step that has this problem, such as unavailable.")
+@click.option("--since", metavar="TIME", help="Only those recorded since, as 2030-01-31T00:00:00Z.")
+@click.option("-l", "--selector", type=Pairs(), default=dict, help="Any filters of the API, as step.ocis=retrying.")
 @paged
 @with_session
-def list_operations(session: Session, /, slug: str, limit: int, everything: bool) -> None:
-    """List a tenant's operations, newest first.
+def list_operations(
+    session: Session, /, slug: str | None, limit: int | None, selector: dict[str, str], **options: Any
+) -> None:
+    """List operations, newest first: of one tenant, or of all.
 
     \b
     Examples:
+      platformctl operations list --status failed
       platformctl operations list acme
-      platformctl operations list acme --all --output json
+      platformctl operations list --selector step.stalwart=retrying --all -o json
     """
-    found = list_records(session, f"/tenants/{slug}/operations", {}, limit_of(limit, everything))
-    session.out.records(found, COLUMNS)
+    filters = given(options)
+    if slug is not None and not filters and not selector:
+        found = session.platform.tenants.operations(slug, limit)
+    else:
+        found = session.platform.operations.list(limit, **given({"tenant": slug}), **filters, **selector)
+    session.out.records(listed(found, limit), COLUMNS)
 
 
 @operations.command()
-@click.argument("operation", type=Word())
+@click.argument("operation", type=OPERATION)
 @with_session
 def show(session: Session, /, operation: str) -> None:
     """Show an operation with its steps, as it stands. Exit code 0 however that is.
@@ -54,11 +74,11 @@ def show(session: Session, /, operation: str) -> None:
     Examples:
       platformctl operations show 6b058a725d1747cfeba27b12
     """
-    show_operation(session, session.api.get(f"/operations/{operation}").body)
+    show_operation(session, session.platform.operations.get(operation).data)
 
 
 @operations.command()
-@click.argument("operation", type=Word())
+@click.argument("operation", type=OPERATION)
 @timeout
 @with_session
 def watch(session: Session, /, operation: str, timeout: float) -> None:
@@ -68,11 +88,13 @@ def watch(session: Session, /, operation: str, timeout: float) -> None:
     Examples:
       platformctl operations watch 6b058a725d1747cfeba27b12 --timeout 300
     """
-    finish_operation(session, {"id": operation}, True, timeout)
+    ended = wait_for(session.platform, operation, timeout)
+    show_operation(session, ended)
+    end_with(ended)
 
 
 @operations.command()
-@click.argument("operation", type=Word())
+@click.argument("operation", type=OPERATION)
 @repeatable
 @waited
 @with_session
@@ -83,9 +105,9 @@ def cancel(session: Session, /, operation: str, key: str, wait: bool, timeout: f
     Examples:
       platformctl operations cancel 6b058a725d1747cfeba27b12 --wait
     """
-    stopped = session.api.post(f"/operations/{operation}/cancel", key=key).body
+    stopped = session.platform.operations.cancel(operation, key=key).data
     if wait and stopped["status"] == RUNNING:
-        stopped = wait_for(session.api, operation, timeout)
+        stopped = wait_for(session.platform, operation, timeout)
     show_operation(session, stopped)
     if wait and stopped["status"] == RUNNING:
         say("It has not stopped yet.")
@@ -93,8 +115,8 @@ def cancel(session: Session, /, operation: str, key: str, wait: bool, timeout: f
 
 
 @operations.command()
-@click.argument("operation", type=Word())
-@click.argument("step", type=Word())
+@click.argument("operation", type=OPERATION)
+@click.argument("step", type=WORD)
 @repeatable
 @waited
 @with_session
@@ -105,5 +127,5 @@ def retry(session: Session, /, operation: str, step: str, key: str, wait: bool, 
     Examples:
       platformctl operations retry 6b058a725d1747cfeba27b12 stalwart --wait
     """
-    body = session.api.post(f"/operations/{operation}/steps/{step}/retry", key=key).body
-    finish_operation(session, body, wait, timeout)
+    found = session.platform.operations.retry(operation, step, key=key).data
+    finish_operation(session, found, wait, timeout)

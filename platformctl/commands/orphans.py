@@ -1,57 +1,48 @@
-"""`platformctl orphans`: what is left outside and belongs to no living tenant; looked for, shown, removed."""
+"""`platformctl orphans`: outside objects of ours that belong to no living tenant; found, shown, removed."""
 
 from __future__ import annotations
 
 import click
 
-from platformctl.commands.groups import Group
-from platformctl.commands.options import (
-    Word,
-    confirmed,
-    given,
-    limit_of,
-    list_records,
-    paged,
-    repeatable,
-    require_yes,
-)
+from platformctl.cli.groups import Group
+from platformctl.cli.options import confirmed, given, listed, paged, repeatable, require_yes
+from platformctl.cli.types import INTEGRATION, ORPHAN
+from platformctl.output import Column
 from platformctl.session import Session, with_session
 
 COLUMNS = (
-    ("id", "_id"),
-    ("integration", "integration"),
-    ("kind", "kind"),
-    ("name", "name"),
-    ("tenant id", "tenantId"),
-    ("cause", "cause"),
-    ("status", "status"),
-    ("first seen", "firstSeenAt"),
-    ("last seen", "lastSeenAt"),
+    Column("id", "_id"),
+    Column("integration", "integration"),
+    Column("kind", "kind"),
+    Column("name", "name"),
+    Column("status", "status"),
+    Column("age", "firstSeenAt"),
+    Column("cause", "cause", wide=True),
+    Column("tenant id", "tenantId", wide=True),
+    Column("last seen", "lastSeenAt", wide=True),
 )
-LOOKS = (
-    ("integration", "integration"),
-    ("looked through", "doneAt"),
-    ("next look", "nextLookAt"),
-    ("with a mark", "stamped"),
-    ("orphans", "orphans"),
-    ("stopped by", "reason"),
-    ("what to do", "remedy"),
+SCANS = (
+    Column("integration", "integration"),
+    Column("scanned", "doneAt"),
+    Column("next", "nextLookAt"),
+    Column("marked", "stamped"),
+    Column("orphans", "orphans"),
+    Column("stopped by", "reason"),
+    Column("remedy", "remedy", wide=True),
 )
 
 
 @click.group(cls=Group)
 def orphans() -> None:
-    """Objects outside that carry our mark and belong to no living tenant."""
+    """Outside objects with our ownership marker that belong to no living tenant."""
 
 
 @orphans.command("list")
-@click.option("--integration", type=Word(), help="Only of this one.")
-@click.option("--status", type=Word(), help="quarantined, removable, removing, removed, kept or gone.")
+@click.option("--integration", type=INTEGRATION, help="Only those of this integration.")
+@click.option("--status", help="quarantined, removable, removing, removed, kept or gone.")
 @paged
 @with_session
-def list_orphans(
-    session: Session, /, integration: str | None, status: str | None, limit: int, everything: bool
-) -> None:
+def list_orphans(session: Session, /, limit: int | None, integration: str | None, status: str | None) -> None:
     """List orphans, newest first.
 
     \b
@@ -59,61 +50,60 @@ def list_orphans(
       platformctl orphans list --status removable
       platformctl orphans list --integration ocis --all -o json
     """
-    found = list_records(
-        session, "/orphans", given(integration=integration, status=status), limit_of(limit, everything)
-    )
-    session.out.records(found, COLUMNS)
+    filters = given({"integration": integration, "status": status})
+    session.out.records(listed(session.platform.orphans.list(limit, **filters), limit), COLUMNS)
 
 
 @orphans.command()
-@click.argument("orphan_id", metavar="ID", type=Word())
+@click.argument("orphan", type=ORPHAN)
 @with_session
-def show(session: Session, /, orphan_id: str) -> None:
-    """Show one orphan: why it is one, and how its removal stands.
+def show(session: Session, /, orphan: str) -> None:
+    """Show one orphan: why it is one, and the state of its removal.
 
     \b
     Examples:
       platformctl orphans show 6b058a725d1747cfeba27b12
     """
-    session.out.record(session.api.get(f"/orphans/{orphan_id}").body)
+    session.out.record(session.platform.orphans.get(orphan).data)
 
 
 @orphans.command()
 @with_session
-def looks(session: Session, /) -> None:
-    """Show when each integration was last looked through, and what stopped a look.
+def scans(session: Session, /) -> None:
+    """Show when each integration was last scanned, and why a scan stopped.
 
     \b
     Examples:
-      platformctl orphans looks
+      platformctl orphans scans
     """
-    session.out.records(session.api.get("/orphans/looks").body, LOOKS)
+    session.out.records(session.platform.orphans.scans(), SCANS)
 
 
 @orphans.command()
 @repeatable
 @with_session
-def look(session: Session, /, key: str) -> None:
-    """Have every integration looked through now; a sweep does it.
+def scan(session: Session, /, key: str) -> None:
+    """Scan every integration for orphans as soon as possible.
 
     \b
     Examples:
-      platformctl orphans look
+      platformctl orphans scan
     """
-    session.out.records(session.api.post("/orphans/look", key=key).body, LOOKS)
+    session.out.records(session.platform.orphans.scan(key=key).data, SCANS)
 
 
 @orphans.command()
-@click.argument("orphan_id", metavar="ID", type=Word())
+@click.argument("orphan", type=ORPHAN)
 @confirmed
 @with_session
-def remove(session: Session, /, orphan_id: str, yes: bool) -> None:
-    """Remove an orphan with all that is in it. Nothing brings it back.
+def remove(session: Session, /, orphan: str, yes: bool) -> None:
+    """Remove an orphan with everything in it. Nothing brings it back.
 
     \b
     Examples:
       platformctl orphans remove 6b058a725d1747cfeba27b12
     """
-    known = session.api.get(f"/orphans/{orphan_id}").body
-    require_yes(yes, f"remove the {known['kind'].replace('_', ' ')} {known['name']} and all that is in it for good")
-    session.out.answer(session.api.delete(f"/orphans/{orphan_id}"))
+    known = session.platform.orphans.get(orphan).data
+    kind = known["kind"].replace("_", " ")
+    require_yes(session, yes, f"remove the {kind} {known['name']} and everything in it for good")
+    session.out.response(session.platform.orphans.remove(orphan))

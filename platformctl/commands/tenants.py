@@ -1,4 +1,4 @@
-"""`platformctl tenants`: customer organisations."""
+"""`platformctl tenants`: customer organisations, listed, described, created and changed."""
 
 from __future__ import annotations
 
@@ -6,38 +6,51 @@ from typing import Any
 
 import click
 
-from platformctl.api import Record
-from platformctl.commands.groups import Group
-from platformctl.commands.life import LIFE
-from platformctl.commands.options import (
-    Cleared,
-    JsonFile,
-    Word,
-    changes,
-    conditional,
-    given,
-    limit_of,
-    list_records,
-    paged,
-    repeatable,
-    timeout,
-    waited,
-)
-from platformctl.commands.pauses import PAUSES
-from platformctl.commands.results import finish_operation, finish_tenant, show_tenant
-from platformctl.output import say
+from platformctl.cli.groups import Group
+from platformctl.cli.options import conditional, given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.records import Field, body_of, field_options
+from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
+from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
+from platformctl.commands.lifecycle import LIFECYCLE
+from platformctl.commands.people import PARTNER_FIELD, partner_id
+from platformctl.output import Column, say
 from platformctl.session import Session, with_session
+from platformctl.views.describe import age_of_trouble, describe_tenant, ready, reason
 
 COLUMNS = (
-    ("slug", "slug"),
-    ("name", "name"),
-    ("status", "status"),
-    ("health", "health"),
-    ("plan", "plan"),
-    ("domains", "domains"),
-    ("created", "createdAt"),
+    Column("slug", "slug"),
+    Column("status", "status"),
+    Column("ready", ready),
+    Column("age", "createdAt"),
+    Column("reason", reason),
+    Column("since", age_of_trouble, wide=True),
+    Column("name", "name", wide=True),
+    Column("plan", "plan", wide=True),
+    Column("domains", "domains", wide=True),
+    Column("partner", "partnerId", wide=True),
+    Column("owner", "owner.email", wide=True),
 )
 STEPS = ("authentik", "stalwart", "ocis", "billing")
+FIELDS = (
+    Field("name", "--name", "As people write it.", required=True),
+    Field("plan", "--plan", "Of the catalogue; a new tenant's default is the first."),
+    Field(
+        "domains",
+        "--domain",
+        "Mail domain; may be repeated. An update replaces all of them.",
+        multiple=True,
+        empties="--no-domains",
+        empty=[],
+    ),
+    PARTNER_FIELD,
+    Field(
+        "billingInfo",
+        "--billing",
+        "File with the billing information as JSON; - for standard input. An update changes only what it names.",
+        JsonFile(),
+        empties="--no-billing",
+    ),
+)
 
 
 @click.group(cls=Group)
@@ -47,30 +60,38 @@ def tenants() -> None:
 
 @tenants.command("list")
 @click.option("--status", help="pending, active, suspended or deleted.")
-@click.option("--plan")
-@click.option("--partner", metavar="ID", help="Of this partner.")
-@click.option("--search", metavar="PREFIX", help="Whose slug begins so.")
-@click.option("--failed", type=click.Choice(STEPS), help="Whose step of this name is in error.")
-@click.option("--paused", is_flag=True, help="Whose steps an operator holds back.")
+@click.option("--plan", help="Only those with this plan.")
+@click.option("--partner", type=PARTNER, metavar="PARTNER", help="Only those of this partner, by slug or id.")
+@click.option("--search", "q", metavar="PREFIX", help="Only those whose slug begins so.")
+@click.option("--failed", type=click.Choice(STEPS), help="Only those whose step of this name is in error.")
+@click.option("--paused", is_flag=True, help="Only those that an operator has paused.")
+@click.option(
+    "-l", "--selector", type=Pairs(), help="Any filters of the API, as status=active,step.ocis=error.", default=dict
+)
 @paged
 @with_session
-def list_tenants(session: Session, /, failed: str | None, search: str | None, paused: bool, **options: Any) -> None:
+def list_tenants(
+    session: Session, /, limit: int | None, failed: str | None, paused: bool, selector: dict[str, str], **options: Any
+) -> None:
     """List tenants, newest first.
+
+    READY: how many steps are done. REASON: the first step that is not, and why.
 
     \b
     Examples:
-      platformctl tenants list --status active
-      platformctl tenants list --paused
-      platformctl tenants list --failed stalwart --all --output json
+      platformctl tenants list --status active -o wide
+      platformctl tenants list --selector plan=business,step.stalwart=error
+      platformctl tenants list --failed stalwart --all -o name | xargs -n1 platformctl tenants reconcile
     """
-    limit = limit_of(options.pop("limit"), options.pop("everything"))
-    params = given(q=search, **options) | ({f"step.{failed}": "error"} if failed else {})
-    params |= {"paused": "true"} if paused else {}
-    session.out.records(list_records(session, "/tenants", params, limit), COLUMNS)
+    if options["partner"]:
+        options["partner"] = partner_id(session, options["partner"])
+    filters = given(options) | ({f"step.{failed}": "error"} if failed else {}) | ({"paused": True} if paused else {})
+    found = session.platform.tenants.list(limit, **filters, **selector)
+    session.out.records(listed(found, limit), COLUMNS)
 
 
 @tenants.command()
-@click.argument("slug", type=Word())
+@click.argument("slug", type=SLUG)
 @with_session
 def show(session: Session, /, slug: str) -> None:
     """Show one tenant with its latest operation.
@@ -80,16 +101,27 @@ def show(session: Session, /, slug: str) -> None:
       platformctl tenants show acme
       platformctl tenants show acme -o json | jq .provisioningStatus
     """
-    show_tenant(session, session.api.get(f"/tenants/{slug}"))
+    show_tenant(session, session.platform.tenants.get(slug))
+
+
+@tenants.command()
+@click.argument("slug", type=SLUG)
+@click.option("--events", type=click.IntRange(0, 200), default=10, show_default=True, help="So many events.")
+@click.option("--dns", is_flag=True, help="The DNS records to publish too, as a zone file.")
+@with_session
+def describe(session: Session, /, slug: str, events: int, dns: bool) -> None:
+    """Describe one tenant: its state, steps with reasons and remedies, domains, operations and events.
+
+    \b
+    Examples:
+      platformctl tenants describe acme
+      platformctl tenants describe acme --dns
+    """
+    describe_tenant(session, slug, events, dns)
 
 
 @tenants.command()
 @click.argument("slug")
-@click.option("--name", required=True, help="As people write it.")
-@click.option("--plan", help="Without it: the catalogue's first.")
-@click.option("--domain", "domains", multiple=True, help="Mail domain; may be repeated.")
-@click.option("--partner", "partner_id", metavar="ID", help="The partner it belongs to.")
-@click.option("--billing", type=JsonFile(), help="File with the billing information as JSON; - for standard input.")
 @click.option("--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name.")
 @click.option("--owner-name", metavar="NAME", help="That person's name.")
 @repeatable
@@ -104,46 +136,31 @@ def create(session: Session, /, slug: str, key: str, wait: bool, timeout: float,
       platformctl tenants create acme --name Acme --owner-email ann@acme.example --owner-name "Ann Example" --wait
       platformctl tenants create acme --name Acme --idempotency-key order-4711 -o json
     """
+    body = {"slug": slug, **body_of(session, FIELDS, options, creating=True)}
     owner = _owner(options["owner_email"], options["owner_name"])
-    fields = {"partnerId": options["partner_id"], "billingInfo": options["billing"], "owner": owner}
-    body = given(slug=slug, name=options["name"], plan=options["plan"], domains=options["domains"], **fields)
-    answer = session.api.post("/tenants", body, key=key)
-    finish_tenant(session, answer, wait, timeout)
+    response = session.platform.tenants.create({**body, **owner}, key=key)  # type: ignore[typeddict-item]
+    finish_tenant(session, response, wait, timeout)
 
 
 @tenants.command()
-@click.argument("slug", type=Word())
-@click.option("--name")
-@click.option("--plan")
-@click.option("--domain", "domains", multiple=True, help="All of its domains from now on; may be repeated.")
-@click.option("--no-domains", is_flag=True, help="Take all domains away.")
-@click.option("--partner", "partner_id", metavar="ID", help="Give it to this partner.")
-@click.option("--no-partner", is_flag=True, help="Take it from its partner.")
-@click.option("--billing", type=JsonFile(), help="File with changes of the billing information as JSON.")
-@click.option("--no-billing", is_flag=True, help="Remove the billing information.")
+@click.argument("slug", type=SLUG)
 @conditional
 @waited
 @with_session
 def update(session: Session, /, slug: str, if_match: str | None, wait: bool, timeout: float, **options: Any) -> None:
-    """Change a tenant; what is not named stays.
+    """Change a tenant; fields that are not given stay.
 
     \b
     Examples:
       platformctl tenants update acme --plan business --wait
       platformctl tenants update acme --domain acme.example --domain acme.test --if-match 3
     """
-    cleared: Cleared = {
-        "domains": (options["no_domains"], []),
-        "partnerId": (options["no_partner"], None),
-        "billingInfo": (options["no_billing"], None),
-    }
-    fields = {"partnerId": options["partner_id"], "billingInfo": options["billing"]}
-    body = changes(cleared, name=options["name"], plan=options["plan"], domains=options["domains"], **fields)
-    finish_tenant(session, session.api.patch(f"/tenants/{slug}", body, if_match), wait, timeout)
+    body: Any = body_of(session, FIELDS, options, creating=False)
+    finish_tenant(session, session.platform.tenants.update(slug, body, if_match=if_match), wait, timeout)
 
 
 @tenants.command()
-@click.argument("slug", type=Word())
+@click.argument("slug", type=SLUG)
 @timeout
 @with_session
 def watch(session: Session, /, slug: str, timeout: float) -> None:
@@ -154,16 +171,16 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
       platformctl tenants watch acme
       platformctl tenants watch acme --timeout 60 && echo ready
     """
-    operation = session.api.get(f"/tenants/{slug}").body.get("operation")
+    operation = session.platform.tenants.get(slug).data.get("operation")
     if operation is None:
-        say("Nothing has ever been done for this tenant.")
+        say("There was never an operation for this tenant.")
         return
     finish_operation(session, operation, True, timeout)
 
 
 @tenants.command()
-@click.argument("slug", type=Word())
-@click.option("--plan", is_flag=True, help="Change nothing; wait for what would change and show it.")
+@click.argument("slug", type=SLUG)
+@click.option("--plan", is_flag=True, help="Change nothing; wait for the plan and show what would change.")
 @click.option("--allow-removals", is_flag=True, help="Let it remove and disable more than one run usually may.")
 @repeatable
 @waited
@@ -171,24 +188,27 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
 def reconcile(
     session: Session, /, slug: str, plan: bool, allow_removals: bool, key: str, wait: bool, timeout: float
 ) -> None:
-    """Run every step again, healing what has drifted.
+    """Run every step again, correcting what has drifted.
 
     \b
     Examples:
       platformctl tenants reconcile acme --plan
       platformctl tenants reconcile acme --wait
     """
-    params = {"mode": "plan" if plan else None, "allow_removals": "true" if allow_removals else None}
-    tenant = session.api.post(f"/tenants/{slug}/reconcile", params=params, key=key).body
+    tenant = session.platform.tenants.reconcile(slug, plan=plan, allow_removals=allow_removals, key=key).data
     finish_operation(session, tenant["operation"], wait or plan, timeout)
 
 
-def _owner(email: str | None, name: str | None) -> Record | None:
+def _owner(email: str | None, name: str | None) -> dict[str, dict[str, str]]:
     """Raises click.UsageError when only half of the owner was given."""
-    if (email is None) != (name is None):
+    if email is None and name is None:
+        return {}
+    if email is None or name is None:
         raise click.UsageError("An owner has both: --owner-email and --owner-name.")
-    return None if email is None else {"email": email, "name": name}
+    return {"owner": {"email": email, "name": name}}
 
 
-for command in (*LIFE, *PAUSES):
+create.params = [*field_options(FIELDS, creating=True), *create.params]
+update.params = [*field_options(FIELDS, creating=False), *update.params]
+for command in LIFECYCLE:
     tenants.add_command(command)

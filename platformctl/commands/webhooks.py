@@ -1,134 +1,165 @@
-"""`platformctl webhooks`: where events are sent."""
+"""`platformctl webhooks`: where events are sent, and what became of each."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from platformctl.api import Answer
-from platformctl.commands.deliveries import DELIVERIES
-from platformctl.commands.groups import Group
-from platformctl.commands.options import (
-    Word,
-    changes,
-    conditional,
-    confirmed,
-    given,
-    limit_of,
-    list_records,
-    paged,
-    repeatable,
-    require_yes,
-    tenant_id,
-)
-from platformctl.output import say
+from client import Response
+from platformctl.cli.options import given, listed, paged, repeatable
+from platformctl.cli.records import Field, Kind, record_group
+from platformctl.cli.types import SLUG, WEBHOOK, WORD
+from platformctl.commands.people import PARTNER_FIELD, tenant_filter, tenant_id
+from platformctl.failures import ExitCode
+from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 
-COLUMNS = (
-    ("id", "_id"),
-    ("url", "url"),
-    ("actions", "actions"),
-    ("enabled", "enabled"),
-    ("why not", "disabledReason"),
-    ("failures", "failures"),
-    ("tenant", "tenantId"),
-    ("partner", "partnerId"),
+ID = "6b058a725d1747cfeba27b12"
+DELIVERIES = (
+    Column("id", "id"),
+    Column("action", "action"),
+    Column("status", "status"),
+    Column("attempts", "attempts"),
+    Column("http", "responseStatus"),
+    Column("age", "createdAt"),
+    Column("next", "dueAt"),
+    Column("message", "message", wide=True),
 )
+#: the longest that the API may wait for the outcome of a ping
+LONGEST_WAIT = 20.0
+ENDS = {"delivered": ExitCode.OK, "failed": ExitCode.OPERATION_FAILED, "pending": ExitCode.STILL_RUNNING}
 _ACTIONS = "Event action, such as operation.failed, tenant.* or *; may be repeated."
 
 
-@click.group(cls=Group)
-def webhooks() -> None:
-    """Where events are sent, and what became of them."""
+def _show_secret(session: Session, response: Response[Any]) -> None:
+    """Print a webhook with its secret; the response to a repeated request has none."""
+    session.out.response(response)
+    if "secret" in response.data:
+        say("Keep the secret now: it is not shown again.")
+    else:
+        again = f"platformctl webhooks rotate-secret {response.data['_id']}"
+        say(f"The secret was shown with the first response to this request. If that was lost: {again}")
 
 
-@webhooks.command("list")
-@click.option("--tenant", metavar="SLUG", help="Of this tenant.")
-@paged
-@with_session
-def list_webhooks(session: Session, /, tenant: str | None, limit: int, everything: bool) -> None:
-    """List webhooks, newest first.
-
-    \b
-    Examples:
-      platformctl webhooks list
-      platformctl webhooks list --all -o json | jq -r '.[] | select(.enabled | not) | ._id'
-    """
-    session.out.records(list_records(session, "/webhooks", given(tenant=tenant), limit_of(limit, everything)), COLUMNS)
+webhooks = record_group(
+    Kind(
+        plural="webhooks",
+        noun="webhook",
+        title="Where events are sent, and what became of them.",
+        resource=lambda platform: platform.webhooks,
+        columns=(
+            Column("id", "_id"),
+            Column("url", "url"),
+            Column("enabled", "enabled"),
+            Column("failures", "failures"),
+            Column("age", "createdAt"),
+            Column("actions", "actions", wide=True),
+            Column("tenant", "tenantId", wide=True),
+            Column("partner", "partnerId", wide=True),
+            Column("disabled", "disabledReason", wide=True),
+        ),
+        argument=WEBHOOK,
+        find=lambda _, webhook: webhook,
+        fields=(
+            Field("url", "--url", "Where to send them.", creates=False),
+            Field("actions", "--action", f"{_ACTIONS} Default: all. An update replaces them.", multiple=True),
+            Field(
+                "tenantId",
+                "--tenant",
+                "Only events of this tenant.",
+                SLUG,
+                updates=False,
+                convert=tenant_id,
+                metavar="SLUG",
+            ),
+            replace(PARTNER_FIELD, updates=False, help="Only events of this partner's tenants."),
+            Field("enabled", "--enable/--disable", "Enabled again, it goes on where it stopped."),
+        ),
+        key=("url", "URL", click.STRING),
+        filters=(tenant_filter("Only those of this tenant."),),
+        created=_show_secret,
+        help={
+            "list": (
+                "List webhooks, newest first.",
+                ["webhooks list", "webhooks list --all -o json | jq -r '.[] | select(.enabled | not) | ._id'"],
+            ),
+            "show": ("Show one webhook, by id.", [f"webhooks show {ID}"]),
+            "create": (
+                "Have events sent to a URL. The secret that signs them is shown this once.",
+                [
+                    "webhooks create https://hooks.example.com/platform --action operation.failed --action 'tenant.*'",
+                    "webhooks create https://hooks.acme.example/ --tenant acme -o json | jq -r .secret > secret",
+                ],
+            ),
+            "update": (
+                "Change a webhook, or switch it on or off; fields that are not given stay.",
+                [f"webhooks update {ID} --enable", f"webhooks update {ID} --action '*' --if-match 3"],
+            ),
+            "delete": ("Remove a webhook and the record of its deliveries.", [f"webhooks delete {ID} --yes"]),
+        },
+    )
+)
 
 
 @webhooks.command()
-@click.argument("webhook", type=Word())
-@with_session
-def show(session: Session, /, webhook: str) -> None:
-    """Show one webhook, by id.
-
-    \b
-    Examples:
-      platformctl webhooks show 6b058a725d1747cfeba27b12
-    """
-    session.out.answer(session.api.get(f"/webhooks/{webhook}"))
-
-
-@webhooks.command()
-@click.argument("url")
-@click.option("--action", "actions", multiple=True, help=f"{_ACTIONS} Without it: all.")
-@click.option("--tenant", type=Word(), metavar="SLUG", help="Told of this tenant only.")
-@click.option("--partner", metavar="ID", help="The partner's: told of its tenants.")
-@click.option("--disabled", is_flag=True, help="Send nothing yet.")
+@click.argument("webhook", type=WEBHOOK)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, LONGEST_WAIT),
+    default=LONGEST_WAIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait so long at most; exit code 6 if it is not sent by then.",
+)
 @repeatable
 @with_session
-def create(session: Session, /, url: str, key: str, disabled: bool, **options: Any) -> None:
-    """Have events sent to a URL. The secret that signs them is shown this once.
+def test(session: Session, /, webhook: str, timeout: float, key: str) -> None:
+    """Send a ping once, and wait for its outcome. Exit code 1 when it did not get through.
 
     \b
     Examples:
-      platformctl webhooks create https://hooks.example.com/platform --action operation.failed --action 'tenant.*'
-      platformctl webhooks create https://hooks.acme.example/ --tenant acme -o json | jq -r .secret > secret
+      platformctl webhooks test 6b058a725d1747cfeba27b12
     """
-    tenant = tenant_id(session, options["tenant"]) if options["tenant"] else None
-    body = given(url=url, actions=options["actions"], tenantId=tenant, partnerId=options["partner"])
-    _show_secret(session, session.api.post("/webhooks", body | ({"enabled": False} if disabled else {}), key=key))
+    sent = session.platform.webhooks.test(webhook, wait=timeout, key=key).data
+    session.out.record(sent)
+    click.get_current_context().exit(ENDS.get(sent["status"], ExitCode.STILL_RUNNING))
 
 
 @webhooks.command()
-@click.argument("webhook", type=Word())
-@click.option("--url")
-@click.option("--action", "actions", multiple=True, help=f"{_ACTIONS} These are all from now on.")
-@click.option("--enable/--disable", "enabled", default=None, help="Enabled again, it goes on where it stopped.")
-@conditional
+@click.argument("webhook", type=WEBHOOK)
+@click.option("--status", type=click.Choice(list(ENDS)))
+@paged
 @with_session
-def update(session: Session, /, webhook: str, if_match: str | None, **options: Any) -> None:
-    """Change a webhook, or switch it on or off; what is not named stays.
+def deliveries(session: Session, /, webhook: str, status: str | None, limit: int | None) -> None:
+    """List what became of each event, newest first.
 
     \b
     Examples:
-      platformctl webhooks update 6b058a725d1747cfeba27b12 --enable
-      platformctl webhooks update 6b058a725d1747cfeba27b12 --action '*' --if-match 3
+      platformctl webhooks deliveries 6b058a725d1747cfeba27b12 --status failed
     """
-    session.out.answer(session.api.patch(f"/webhooks/{webhook}", changes({}, **options), if_match))
+    found = session.platform.webhooks.deliveries(webhook, limit, **given({"status": status}))
+    session.out.records(listed(found, limit), DELIVERIES)
 
 
 @webhooks.command()
-@click.argument("webhook", type=Word())
-@confirmed
-@conditional
+@click.argument("webhook", type=WEBHOOK)
+@click.argument("delivery", type=WORD)
+@repeatable
 @with_session
-def delete(session: Session, /, webhook: str, yes: bool, if_match: str | None) -> None:
-    """Remove a webhook and the record of its deliveries.
+def replay(session: Session, /, webhook: str, delivery: str, key: str) -> None:
+    """Send an event again, now, under its own id.
 
     \b
     Examples:
-      platformctl webhooks delete 6b058a725d1747cfeba27b12 --yes
+      platformctl webhooks replay 6b058a725d1747cfeba27b12 6b07702fc5f2455994dd194a
     """
-    require_yes(yes, f"delete the webhook {webhook}")
-    session.api.delete(f"/webhooks/{webhook}", if_match)
-    say("Deleted.")
+    session.out.record(session.platform.webhooks.replay(webhook, delivery, key=key).data)
 
 
 @webhooks.command("rotate-secret")
-@click.argument("webhook", type=Word())
+@click.argument("webhook", type=WEBHOOK)
 @click.option(
     "--grace",
     type=click.IntRange(min=0),
@@ -145,18 +176,4 @@ def rotate_secret(session: Session, /, webhook: str, grace: int | None, key: str
       platformctl webhooks rotate-secret 6b058a725d1747cfeba27b12
       platformctl webhooks rotate-secret 6b058a725d1747cfeba27b12 --grace 0 -o json | jq -r .secret
     """
-    _show_secret(session, session.api.post(f"/webhooks/{webhook}/rotate-secret", params=given(grace=grace), key=key))
-
-
-def _show_secret(session: Session, answer: Answer) -> None:
-    """A repeated request is answered without the secret: then the first answer had it, and it may be lost."""
-    session.out.answer(answer)
-    if "secret" in answer.body:
-        say("Keep the secret now: it is not shown again.")
-    else:
-        again = f"platformctl webhooks rotate-secret {answer.body['_id']}"
-        say(f"The secret was shown with the first answer to this request. If that was lost: {again}")
-
-
-for command in DELIVERIES:
-    webhooks.add_command(command)
+    _show_secret(session, session.platform.webhooks.rotate_secret(webhook, grace=grace, key=key))

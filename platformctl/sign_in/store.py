@@ -14,14 +14,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from platformctl.failures import NotSignedIn
+from client import NotSignedIn
 
 OTHERS = 0o077
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """`expires_at`: seconds since the epoch, of the access token. `grant`: how it was got, and may be got again."""
+    """`expires_at`: when the access token expires, in seconds since the epoch. `grant`: how it was obtained."""
 
     api_url: str
     issuer: str
@@ -34,7 +34,7 @@ class SignIn:
 
 
 class Store:
-    """A folder of sign-ins. Raises NotSignedIn for files that others may read, are no sign-ins or cannot be used."""
+    """A folder of sign-ins. Raises NotSignedIn for files that others may read, that are damaged or cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,8 +47,8 @@ class Store:
         return self._read(path) if path.exists() else None
 
     def save(self, sign_in: SignIn) -> None:
-        """Whole or not at all, whatever happens meanwhile. Raises NotSignedIn."""
-        with _told(self._folder):
+        """Write the file as a whole or not at all. Raises NotSignedIn."""
+        with _explained(self._folder):
             self._make_folder()
             self._write(sign_in)
 
@@ -63,13 +63,13 @@ class Store:
             raise
 
     def remove(self, sign_in: SignIn) -> None:
-        with _told(self._folder):
+        with _explained(self._folder):
             self._path(sign_in.api_url, sign_in.issuer).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, sign_in: SignIn) -> Iterator[None]:
-        """One process at a time: a refresh token is good for one use, so two at once would sign each other out."""
-        with _told(self._folder):
+        """Let one process in at a time: a refresh token works once, so two at once would sign each other out."""
+        with _explained(self._folder):
             self._make_folder()
         lock = self._path(sign_in.api_url, sign_in.issuer).with_suffix(".lock")
         with FileLock(lock, mode=0o600):
@@ -85,7 +85,7 @@ class Store:
         return self._folder / f"{name}.json"
 
     def _read(self, path: Path) -> SignIn:
-        with _told(path), path.open() as file:
+        with _explained(path), path.open() as file:
             _require_private(os.fstat(file.fileno()), path)
             try:
                 return SignIn(**json.load(file))
@@ -94,8 +94,8 @@ class Store:
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
-    """What the system says of a place that cannot be used, as NotSignedIn."""
+def _explained(place: Path) -> Iterator[None]:
+    """Turn an error of the file system into NotSignedIn that names the place."""
     try:
         yield
     except OSError as problem:
@@ -104,7 +104,7 @@ def _told(place: Path) -> Iterator[None]:
 
 
 def _require_private(status: os.stat_result, path: Path) -> None:
-    """Whoever could read the file has the token; whoever owns it could have put theirs there."""
+    """Refuse a file that others can read, since they have the token, or that somebody else owns."""
     if os.name != "posix":
         return
     if status.st_mode & OTHERS or not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():

@@ -1,48 +1,25 @@
-"""Where a command's bearer token comes from: the environment, or a sign-in that is renewed before it runs out."""
+"""Tokens of a sign-in on disk, which are renewed before they expire."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 
-from platformctl.failures import NotSignedIn
-from platformctl.sign_in.issuer import Client, Granted, Issuer, OAuthRefusal
+from client import NotSignedIn, SignInRefused
+from client.sign_in.issuer import Granted, Issuer
+from client.sign_in.tokens import EARLY
 from platformctl.sign_in.store import SignIn, Store
 
-#: renewed so many seconds before the end, for clocks that differ and requests that take time
-EARLY = 30.0
 AGAIN = "sign in again with: platformctl login"
 
 
-class GivenToken:
-    """PLATFORM_TOKEN: used as it is, but for the end of the line that it was read from.
+class StoredTokens:
+    """A sign-in's tokens. `issuer` is called only when a token must be renewed."""
 
-    Raises NotSignedIn for what no header can hold: the library that sends it would tell so by showing it.
-    """
-
-    def __init__(self, token: str) -> None:
-        self._token = token.strip()
-        if not re.fullmatch("[!-~]+", self._token):
-            raise NotSignedIn("PLATFORM_TOKEN holds something that cannot be a token.")
-
-    def bearer(self) -> str:
-        return self._token
-
-    def renewed(self, refused: str) -> str | None:
-        return None
-
-
-class SignedIn:
-    """A sign-in's tokens. `issuer` is asked for only when a token must be renewed; `secret` belongs to the client."""
-
-    def __init__(
-        self, sign_in: SignIn, store: Store, issuer: Callable[[], Issuer], secret: Callable[[], str | None]
-    ) -> None:
+    def __init__(self, sign_in: SignIn, store: Store, issuer: Callable[[], Issuer]) -> None:
         self._current = sign_in
         self._store = store
         self._issuer = issuer
-        self._secret = secret
 
     def bearer(self) -> str:
         if self._current.expires_at - EARLY < time.time():
@@ -50,7 +27,7 @@ class SignedIn:
         return self._current.access_token
 
     def renewed(self, refused: str) -> str | None:
-        """Another token than the one that was refused. Raises NotSignedIn when there is none to be had."""
+        """Return another token than the refused one. Raises NotSignedIn when there is none to be had."""
         if self._current.access_token == refused:
             self._renew()
         return self._current.access_token
@@ -63,23 +40,22 @@ class SignedIn:
             if kept.access_token != self._current.access_token:
                 self._current = kept  # another process was faster
                 return
-            self._current = sign_in_of(kept, self._fresh(kept))
+            self._current = _with_tokens(kept, self._granted(kept))
             self._store.save(self._current)
 
-    def _fresh(self, kept: SignIn) -> Granted:
-        client = Client(kept.client_id, self._secret())
+    def _granted(self, kept: SignIn) -> Granted:
         try:
             if kept.refresh_token is not None:
-                return self._issuer().grant(client, "refresh_token", refresh_token=kept.refresh_token)
-            if kept.grant == "client_credentials" and client.secret:
-                return self._issuer().grant(client, "client_credentials", scope=kept.scope)
-        except OAuthRefusal as refusal:
-            raise NotSignedIn("The sign-in is no longer good.", *refusal.notes, AGAIN) from None
+                return self._issuer().refresh(kept.refresh_token)
+            if kept.grant == "client_credentials" and (issuer := self._issuer()).has_secret:
+                return issuer.client_credentials(kept.scope)
+        except SignInRefused as refusal:
+            raise NotSignedIn("The sign-in is no longer accepted.", *refusal.notes, AGAIN) from None
         raise NotSignedIn("The sign-in has expired.", AGAIN)
 
 
-def sign_in_of(old: SignIn, granted: Granted) -> SignIn:
-    """With new tokens; an issuer that does not rotate refresh tokens leaves the old one good (RFC 6749 6)."""
+def _with_tokens(old: SignIn, granted: Granted) -> SignIn:
+    """Replace the tokens; an issuer that does not rotate refresh tokens leaves the old one in use (RFC 6749, 6)."""
     return SignIn(
         api_url=old.api_url,
         issuer=old.issuer,

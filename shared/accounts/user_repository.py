@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.accounts.user import NewUser, Role, User, UserChanges
+from shared.accounts.user import NewUser, User
+from shared.accounts.user_documents import FIELDS, document_of, user_of
 from shared.core.errors import SubjectTaken
 from shared.db.documents import (
     Document,
@@ -34,24 +34,10 @@ INDEXES = [
     IndexModel([("email", ASCENDING)], name="email"),
 ]
 
-_FIELDS = {
-    "email": "email",
-    "name": "name",
-    "role": "role",
-    "tenant_ids": "tenantIds",
-    "partner_id": "partnerId",
-    "platform_admin": "platformAdmin",
-}
-
 #: people whose records one transaction changes at most
 AT_ONCE = 2000
 
-#: an expression makes a projection name all it is to give
-_WITH_TIME: Document = {
-    **dict.fromkeys((*_FIELDS.values(), "authentikSubjectId", "roleTenantIds"), 1),
-    **dict.fromkeys(("version", "createdAt", "updatedAt"), 1),
-    "now": "$$NOW",
-}
+_WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
 
 
 class Users:
@@ -61,10 +47,10 @@ class Users:
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def insert(self, new: NewUser, role_tenant_ids: tuple[str, ...] | None, session: Transaction) -> User:
-        """Raises SubjectTaken. `role_tenant_ids`: see User."""
+    def insert(self, new: NewUser, session: Transaction, token_issued_at: float | None = None) -> User:
+        """Raises SubjectTaken. `token_issued_at`: see User."""
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
-        document |= _document({name: getattr(new, name) for name in _FIELDS}, role_tenant_ids)
+        document |= document_of(new) | {"tokenIssuedAt": token_issued_at}
         try:
             row = made(self._rows, document, session)
         except DuplicateKeyError:
@@ -104,52 +90,34 @@ class Users:
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(user_of, rows)), following)
 
-    def change(
-        self, user: User, changes: UserChanges, role_tenant_ids: tuple[str, ...] | None, session: Transaction
-    ) -> User:
-        """Write accepted changes. `role_tenant_ids`: see User."""
-        row = changed(self._rows, user.id, literals(_document(dict(changes), role_tenant_ids)), session)
-        return user_of(row)
+    def save(self, user: User, session: Transaction) -> User:
+        """Write the next value of a record."""
+        fields = document_of(user) | {"tokenIssuedAt": user.token_issued_at}
+        return user_of(changed(self._rows, user.id, literals(fields), session))
+
+    def note_token(self, user: User, issued_at: float, session: Transaction) -> User:
+        """Keep the time of a token that changed nothing else: not a new version of the record."""
+        fields = {"tokenIssuedAt": {"$max": ["$tokenIssuedAt", {"$literal": issued_at}]}}
+        self._rows.update_one({"_id": ObjectId(user.id)}, [{"$set": fields}], session=session)
+        return replace(user, token_issued_at=issued_at)
 
     def forget_tenant(self, tenant_id: str, session: Transaction) -> tuple[int, bool]:
-        """Take a tenant from people's records; who belonged to nothing else is forgotten.
+        """Remove a tenant from the records of its people, and the records of those who belonged to nothing else.
 
-        How many those are, and whether that was everybody: a transaction has no time for more than AT_ONCE.
+        Returns how many records were removed, and whether that was everybody: a transaction has no time for more
+        than AT_ONCE.
         """
         rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(AT_ONCE)
         ids = [row["_id"] for row in rows]
-        nothing_else = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False}
+        nothing_else = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False, "platformRole": None}
         forgotten = self._rows.delete_many({"_id": {"$in": ids}, **nothing_else}, session=session).deleted_count
-        self._rows.update_many(
-            {"_id": {"$in": ids}},
-            [{"$set": {"tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]}, "updatedAt": "$$NOW"}}],
-            session=session,
-        )
+        left = {
+            "tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]},
+            "roles": {"$unsetField": {"field": tenant_id, "input": "$roles"}},
+            "updatedAt": "$$NOW",
+        }
+        self._rows.update_many({"_id": {"$in": ids}}, [{"$set": left}], session=session)
         return forgotten, len(ids) < AT_ONCE
 
     def delete(self, user_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)
-
-
-def _document(fields: dict[str, object], role_tenant_ids: tuple[str, ...] | None) -> Document:
-    document = {_FIELDS[name]: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-    return document | {"roleTenantIds": None if role_tenant_ids is None else list(role_tenant_ids)}
-
-
-def user_of(row: Mapping[str, Any]) -> User:
-    """The user a row of the collection stands for."""
-    reach = row.get("roleTenantIds")
-    return User(
-        id=str(row["_id"]),
-        subject=row["authentikSubjectId"],
-        tenant_ids=tuple(row["tenantIds"]),
-        partner_id=row.get("partnerId"),
-        email=row["email"],
-        name=row["name"],
-        role=Role(row["role"]),
-        platform_admin=row["platformAdmin"],
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-        role_tenant_ids=None if reach is None else tuple(reach),
-        version=row.get("version", 1),
-    )

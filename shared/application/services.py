@@ -21,8 +21,10 @@ from shared.provisioning.starter import Starter
 from shared.provisioning.subscriptions import SubscriptionCases
 from shared.provisioning.switches import SwitchCases
 from shared.provisioning.tenants import TenantCases
+from shared.provisioning.token_groups import TokenGroups
 from shared.provisioning.users import UserCases
 from shared.restore_guard.service import ObserveCases
+from shared.status.service import StatusService
 from shared.webhooks.service import WebhookCases
 
 
@@ -46,11 +48,13 @@ class ControlPlane:
     orphans: OrphanCases
     purges: PurgeCases
     observing: ObserveCases
+    status: StatusService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
     starter = Starter(store, dispatcher, settings)
-    tenants = TenantCases(store, starter, settings)
+    groups = TokenGroups(store, settings)
+    tenants = TenantCases(store, starter, groups, settings)
     domains = DomainCases(store, tenants, settings)
     purges = PurgeCases(store, settings)
     return ControlPlane(
@@ -58,7 +62,7 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         domains=domains,
         life=LifeCases(store, starter, tenants, purges, settings),
         operations=OperationCases(store, starter, tenants),
-        callers=CallerCases(store, settings),
+        callers=CallerCases(store, groups),
         users=UserCases(store, tenants),
         partners=PartnerCases(store),
         subscriptions=SubscriptionCases(store, tenants, settings),
@@ -70,4 +74,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         orphans=OrphanCases(store),
         purges=purges,
         observing=ObserveCases(store),
+        status=StatusService(store, tenants),
     )

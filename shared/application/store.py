@@ -27,6 +27,10 @@ from shared.operations.repository import Operations
 from shared.orphans.repository import Orphans
 from shared.orphans.scan_repository import OrphanLooks
 from shared.restore_guard.repository import Epochs
+from shared.status.finding_repository import FindingRepository
+from shared.status.outcome_repository import OutcomeRepository
+from shared.status.problem_repository import ProblemRepository
+from shared.status.repair import StatusRepair
 from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
@@ -70,6 +74,10 @@ class Store:
     epochs: Epochs
     orphans: Orphans
     orphan_looks: OrphanLooks
+    problems: ProblemRepository
+    outcomes: OutcomeRepository
+    findings: FindingRepository
+    status_repair: StatusRepair
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -145,4 +153,8 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         epochs=Epochs(database),
         orphans=Orphans(database),
         orphan_looks=OrphanLooks(database),
+        problems=ProblemRepository(database),
+        outcomes=OutcomeRepository(database),
+        findings=FindingRepository(database),
+        status_repair=StatusRepair(database, Paces(database)),
     )

@@ -10,8 +10,9 @@ import ssl
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.config.files import FileSettingsSource
 from shared.config.plans import DEFAULT_PLANS, Plan
 from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 
@@ -28,6 +29,17 @@ class ProductSettings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSettingsSource(settings_cls)
 
     authentik_api_url: AnyHttpUrl | None = None
     authentik_api_token: SecretStr | None = None
@@ -125,7 +137,7 @@ class ProductSettings(BaseSettings):
 
     def problems_of_products(self) -> list[str]:
         """A sentence for each thing that is missing or contradicts another."""
-        problems = [*self._problems_of_access(), *self._problems_of_prices()]
+        problems = [*self.problems_of_access(), *self._problems_of_prices()]
         if not self.plans:
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
@@ -138,7 +150,7 @@ class ProductSettings(BaseSettings):
         priceless = sorted(plan for plan, price in self.stripe_prices.items() if not price)
         return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
 
-    def _problems_of_access(self) -> list[str]:
+    def problems_of_access(self) -> list[str]:
         problems = []
         if self.authentik_api_url and not self.authentik_api_token:
             problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")

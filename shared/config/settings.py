@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from shared.config.broker_url import BrokerAddress, Login
+from shared.config.files import FileUnreadable
 from shared.config.integrations import CommaSeparated, Pairs, ProductSettings
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 from shared.webhooks.ssrf import AddressRule
@@ -26,7 +28,10 @@ class SettingsError(Exception):
 
 
 class Settings(ProductSettings):
-    """One field per environment variable, by the same name in capitals; those of the products are inherited."""
+    """One field per environment variable, by the same name in capitals; those of the products are inherited.
+
+    `<NAME>_FILE` names a file that holds the value instead.
+    """
 
     mongodb_uri: SecretStr
     mongodb_database: str = Field("dezky", pattern=r'^[^ ."$/\\\x00]{1,63}$')
@@ -40,6 +45,7 @@ class Settings(ProductSettings):
     oidc_algorithms: CommaSeparated = ("RS256", "ES256")
     oidc_admin_group: str = "dezky-platform-admins"
     oidc_tenant_group_prefix: str = "tenant-"
+    oidc_support_group: str | None = Field(None, description="whose members may read what administrators may read")
 
     backfill_per_minute: float = Field(
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
@@ -213,10 +219,34 @@ class Settings(ProductSettings):
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
 
+class ApiSettings(Settings):
+    """Settings of the API. It calls no product, so it needs to be given no credentials of one."""
+
+    def problems_of_access(self) -> list[str]:
+        return []
+
+
+S = TypeVar("S", bound=Settings)
+
+
 def read_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, `overrides` first. Raises SettingsError, a sentence for each variable at fault."""
+    """Read the settings of a worker or scheduler from the environment, `overrides` first.
+
+    Raises SettingsError, a sentence for each variable at fault.
+    """
+    return _read(Settings, overrides)
+
+
+def read_api_settings(**overrides: Any) -> ApiSettings:
+    """Read the settings of the API in the same way."""
+    return _read(ApiSettings, overrides)
+
+
+def _read(kind: type[S], overrides: Mapping[str, Any]) -> S:
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
+    except FileUnreadable as problem:
+        raise SettingsError(f"{problem}.") from None
     except ValidationError as problem:
         raise SettingsError(
             "\n".join(_sentence(dict(error)) for error in problem.errors(include_input=False))

@@ -24,6 +24,9 @@ PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
 #: seconds; what somebody waits for goes before what is merely due, however much that is
 HEAD_START = 24 * 3600
 
+#: not as they must be, and somebody has to do something about it
+UNWELL = (DomainState.DEGRADED, DomainState.FAILED)
+
 INDEXES = [
     # no two tenants may share a domain, whatever becomes of the rule on the tenants themselves
     IndexModel([("domain", ASCENDING)], name="domain", unique=True),
@@ -33,6 +36,11 @@ INDEXES = [
         [("reconcileDueAt", ASCENDING)],
         name="reconcile",
         partialFilterExpression={"reconcileDueAt": {"$type": "date"}},
+    ),
+    IndexModel(
+        [("state", ASCENDING), ("since", ASCENDING), ("tenantId", ASCENDING)],
+        name="unwell",
+        partialFilterExpression={"state": {"$in": list(UNWELL)}},
     ),
 ]
 

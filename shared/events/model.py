@@ -68,6 +68,8 @@ def _plain(value: Any) -> Any:
         return value.value
     if is_dataclass(value):
         return {_camel(one.name): _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value

@@ -171,6 +171,7 @@ DELIVERY_REASONS: Mapping[str, str] = {
     "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
     "interrupted": "The delivery was interrupted again and again.",
     "event_missing": "The event is not in the log any more.",
+    "out_of_scope": "The event is about a tenant that no longer belongs to the webhook's owner.",
 }
 
 #: why an object outside is an orphan

@@ -24,6 +24,7 @@ from shared.operations.expressions import (
     steps_where,
 )
 from shared.operations.model import Mode, StepStatus
+from shared.operations.problems import with_problems
 from shared.operations.stages import derived
 from shared.switches.model import Deferral
 
@@ -66,7 +67,12 @@ def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
 def released(stopped: Sequence[str]) -> Pipeline:
     """Make steps due at once that are deferred by any switch but these."""
     free = {"$and": [IS_OPEN, IS_DEFERRED, {"$not": {"$in": [DEFERRED_BY, list(stopped)]}}]}
-    return [steps_where(free, RELEASED | {"dueAt": "$$NOW", "lookAt": "$$NOW"}), summarised(), next_look()]
+    return [
+        steps_where(free, RELEASED | {"dueAt": "$$NOW", "lookAt": "$$NOW"}),
+        summarised(),
+        next_look(),
+        with_problems(),
+    ]
 
 
 def summarised() -> Document:

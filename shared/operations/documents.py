@@ -65,6 +65,7 @@ def new_operation(
         "dispatch": 1,
         "phase": 0,
         "settled": False,
+        "problems": {},
         "finishedAt": None,
         "createdAt": at,
         "deadlineAt": at + timedelta(seconds=new.deadline_seconds),

@@ -45,6 +45,8 @@ class StepStatus(StrEnum):
 
 
 OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
+#: reasons of steps that wait because an operator said so
+OPERATORS_WISH = ("paused", "observe_only")
 
 
 # a frozen dataclass takes five times as long to make, and a page of tenants has hundreds of these
@@ -117,6 +119,12 @@ class Operation:
     @property
     def is_plan(self) -> bool:
         return self.mode is Mode.PLAN
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether an open step's last attempt failed, or its integration is not asked for a while. Not of a plan."""
+        troubled = any(step.is_open and step.reason not in (None, *OPERATORS_WISH) for step in self.steps)
+        return self.is_open and not self.is_plan and troubled
 
     @property
     def progress(self) -> tuple[int, int]:

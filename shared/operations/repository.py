@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -27,22 +27,11 @@ from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as progress
 from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of
 from shared.operations.expressions import Pipeline
-from shared.operations.lease_fence import LEASED, waits
+from shared.operations.indexes import INDEXES
+from shared.operations.lease_fence import waits
 from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.operations.problems import ANY, PRESENT, field_of
 from shared.provisioning.exports import Page
-
-INDEXES = [
-    # the rule "one open operation for each tenant" is this index
-    IndexModel([("tenantId", ASCENDING)], name="open", unique=True, partialFilterExpression={"status": "running"}),
-    IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
-    IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
-    IndexModel([("deadlineAt", ASCENDING)], name="deadline", partialFilterExpression={"status": "running"}),
-    IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
-    LEASED,
-    IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
-    # plans only
-    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
-]
 
 #: while an operator has paused it, an operation's deadline stands still
 _OVERDUE: Document = {
@@ -100,7 +89,14 @@ class Operations:
             insert(self._rows, [row], session)
         except DuplicateKeyError:
             raise AlreadyOpen(new.tenant_id) from None
+        if may_wait:
+            self._clear_problems(new.tenant_id, row["_id"], session)
         return operation_of(row)
+
+    def _clear_problems(self, tenant_id: str, latest: ObjectId, session: Transaction) -> None:
+        """What was wrong with earlier operations is history once a newer one is recorded."""
+        earlier = {"tenantId": tenant_id, field_of(ANY): PRESENT, "_id": {"$ne": latest}}
+        self._rows.update_many(earlier, {"$set": {"problems": {}}}, session=session, hint="history")
 
     def find(self, operation_id: str) -> Operation | None:
         key = object_id(operation_id)

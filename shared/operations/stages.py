@@ -19,6 +19,7 @@ from shared.operations.expressions import (
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
+from shared.operations.problems import with_problems
 from shared.tenants.transitions import PRESSING
 
 #: of one step: it waits for the very first that becomes of it
@@ -76,5 +77,6 @@ def derived(grace: float) -> Pipeline:
         steps_where({"$and": [is_next, IS_OPEN, {"$eq": ["$$step.phase", "$phase"]}]}, begin),
         steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
         next_look(),
+        with_problems(),
         {"$unset": "verdict"},
     ]

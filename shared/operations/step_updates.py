@@ -27,6 +27,7 @@ from shared.operations.expressions import (
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
+from shared.operations.problems import with_problems
 from shared.operations.stages import derived
 
 #: the longest a sent step may stay unclaimed before it is sent again, in seconds
@@ -45,7 +46,7 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
         "lookAt": lease_end,
         "startedAt": {"$ifNull": ["$$step.startedAt", "$$NOW"]},
     }
-    return [steps_where(named(step), changes), summarised(), next_look()]
+    return [steps_where(named(step), changes), summarised(), next_look(), with_problems()]
 
 
 def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipeline:
@@ -99,6 +100,7 @@ def resent(grace: float) -> Pipeline:
         {"$set": {"dispatch": {"$add": ["$dispatch", 1]}}},
         steps_where({"$and": [IS_OPEN, IN_PHASE, overdue]}, changes),
         next_look(),
+        with_problems(),
     ]
 
 
@@ -152,6 +154,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
         steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
         *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in waits.items()),
         next_look(),
+        with_problems(),
     ]
 
 
@@ -177,6 +180,7 @@ def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
         steps_where(IS_OPEN, changes),
         {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None, "leasedUntil": leased}},
         summarised(),
+        with_problems(),
     ]
 
 

@@ -13,7 +13,7 @@ from shared.provisioning.exports import Page
 from shared.provisioning.policy import Actor
 from shared.switches.model import is_observing
 
-SEEING = "What belongs to nobody is a platform administrator's affair."
+SEEING = "This takes a platform administrator; support may read it."
 
 
 class OrphanCases:
@@ -41,8 +41,8 @@ class OrphanCases:
         return self._store.orphan_looks.all()
 
     def look(self, actor: Actor) -> list[OrphanLook]:
-        """Have every integration looked through now, by the sweep."""
-        access.require(machine_access.may_see_orphans(actor), SEEING)
+        """Ask for a scan of every integration now, by the scheduler."""
+        access.require(machine_access.may_scan_for_orphans(actor), SEEING)
 
         def work(session: Transaction) -> list[OrphanLook]:
             self._store.orphan_looks.ask(session)

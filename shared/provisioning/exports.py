@@ -24,6 +24,11 @@ class TenantView:
     tenant: Tenant
     operation: Operation | None
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether a step failed or is being retried. One that waits for an operator is as it should be."""
+        return self.tenant.is_degraded or (self.operation is not None and self.operation.is_retrying)
+
 
 @dataclass(frozen=True)
 class DomainRecord:

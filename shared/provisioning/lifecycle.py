@@ -84,7 +84,8 @@ class LifeCases:
         query = UserQuery(limit=LARGEST_EXPORT, tenant_id=tenant.id)
         return Export(
             tenant=tenant,
-            users=self._store.users.page(None, query).items,
+            # an export is one tenant's, so it names no other tenant of its people
+            users=tuple(user.within((tenant.id,)) for user in self._store.users.page(None, query).items),
             subscriptions=self._store.subscriptions.of_tenants((tenant.id,)),
             operations=self._store.operations.page(tenant.id, LARGEST_EXPORT, None).items,
             events=self._store.events.following((tenant.id,), 0, None, LARGEST_EXPORT).items,

@@ -1,4 +1,4 @@
-"""Who may see and steer the machine itself: nobody but the platform's own administrators."""
+"""Who may see and steer the platform itself: administrators do both, support sees."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ from shared.provisioning.policy import Actor
 
 
 def may_see_switches(actor: Actor) -> bool:
-    """How each integration is for the platform: nobody's business but its operators'."""
-    return actor.is_platform_admin
+    """See the circuit breakers and pauses of integrations, the purge quota and the observe-only mode."""
+    return actor.reads_everything
 
 
 def may_pause(actor: Actor) -> bool:
-    """Stop and resume the steps of an integration, a tenant, or all."""
+    """Pause and resume the steps of an integration, of a tenant, or all."""
     return actor.is_platform_admin
 
 
 def may_observe_only(actor: Actor) -> bool:
-    """Have nothing changed outside, and end that."""
+    """Begin and end the observe-only mode."""
     return actor.is_platform_admin
 
 
 def may_see_orphans(actor: Actor) -> bool:
-    """What carries our mark outside and belongs to no living tenant; have it looked for."""
+    """See the orphans on record and the scans for them."""
+    return actor.reads_everything
+
+
+def may_scan_for_orphans(actor: Actor) -> bool:
+    """Ask for an orphan scan now."""
     return actor.is_platform_admin
 
 
 def may_remove_orphan(actor: Actor) -> bool:
-    """Have it removed for good."""
+    """Have an orphan removed for good."""
     return actor.is_platform_admin

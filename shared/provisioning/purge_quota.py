@@ -12,6 +12,7 @@ from shared.config.settings import Settings
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.provisioning import policy as access
+from shared.provisioning.operator_policy import may_see_switches
 from shared.provisioning.policy import Actor
 
 log = structlog.get_logger(__name__)
@@ -45,8 +46,8 @@ class PurgeCases:
         self._per_day = settings.purges_per_day
 
     def pace(self, actor: Actor) -> PurgePace:
-        """How the day stands. Raises Forbidden."""
-        access.require(access.may_purge_tenant(actor), PURGING)
+        """The day's quota and how much of it is used. Raises Forbidden."""
+        access.require(may_see_switches(actor), PURGING)
         return self._pace()
 
     def allow(self, count: int, actor: Actor) -> PurgePace:

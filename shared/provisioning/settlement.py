@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from shared.accounts.user import NewUser, Role
+from shared.accounts.user import NewUser, Rights, Role
 from shared.application.store import Store
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
@@ -105,15 +105,27 @@ def _complete(store: Store, tenant: Tenant, operation: Operation, session: Trans
 
 
 def _record_owner(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-    """The owner's role waits for them here, bound to the account that was made for them and to this tenant alone."""
+    """Give the owner's account its role in this tenant, and a record if it has none.
+
+    A record that exists is changed by the first success only: later ones must not undo what somebody changed since.
+    """
     subject = tenant.remote.get("ownerSubject")
-    if subject is None or tenant.owner is None or store.users.find_by_subject(subject, session) is not None:
+    if subject is None or tenant.owner is None:
         return
-    new = NewUser(subject, tenant.owner.email, tenant.owner.name, Role.OWNER, (tenant.id,))
-    user = store.users.insert(new, (tenant.id,), session)
-    after = {"_id": user.id, "role": user.role, "tenantIds": list(user.tenant_ids)}
+    known = store.users.find_by_subject(subject, session)
+    if known is None:
+        rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
+        user = store.users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
+    elif operation.action is Action.PROVISION and known.role_in(tenant.id) is not Role.OWNER:
+        tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
+        user = store.users.save(known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session)
+    else:
+        return
+    # the event belongs to this tenant, so it names no other
+    after = {"_id": user.id, "role": Role.OWNER, "tenantIds": [tenant.id]}
     author = Author(None, operation.request_id)
-    store.events.append(NewEvent("user.created", author, tenant.id, tenant.slug, None, after), session)
+    action = "user.created" if known is None else "user.changed"
+    store.events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
 
 
 def _is_no_news(operation: Operation) -> bool:

@@ -1,56 +1,53 @@
-"""Callers: whose record a token stands for, and what a first page needs to know of them."""
+"""Callers: the record that a token stands for, and the content of a portal's first page."""
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
 
-from shared.accounts.user import NewUser, User, UserChanges
+from shared.accounts.user import NewUser, Rights, User
 from shared.application.store import Store
-from shared.config.settings import Settings
 from shared.core.errors import SubjectTaken, UnknownUser
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference, facts
 from shared.provisioning import policy as access
 from shared.provisioning.exports import Profile
 from shared.provisioning.policy import Actor, Caller
+from shared.provisioning.token_groups import TokenGroups
 
 #: a user's fields, as events show them
-SHOWN = ("email", "name", "role", "tenant_ids", "partner_id", "platform_admin")
-#: of somebody whose first token says neither
-NAMELESS: UserChanges = {"email": "", "name": ""}
+SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
 
 
 class CallerCases:
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, groups: TokenGroups) -> None:
         self._store = store
-        self._settings = settings
+        self._groups = groups
 
     def record(self, caller: Caller, request_id: str) -> User:
-        """Make or refresh the caller's record from their token: the only place where its groups count.
+        """Make or refresh the caller's record from their token: the only place where its groups give rights.
 
-        A token without the claim counts as one without groups: what it does not prove is not given. Where it says no
-        name or address, what is known of them stays.
+        A token that is older than the last one applied changes nothing. One without the claim counts as one without
+        groups. Where it has no name or address, the known ones stay.
         """
-        says = self._said_by(caller)
-        known = self._store.users.find_by_subject(caller.subject)
-        if known is not None and not _differing(known, says):
-            return known
 
         def work(session: Transaction) -> User:
-            return self._refreshed(caller, says, request_id, session)
+            return self._refreshed(caller, request_id, session)
 
+        known = self._store.users.find_by_subject(caller.subject)
+        if known is not None and (_is_outdated(known, caller) or self._applied(known, caller) == known):
+            return known
         try:
             return self._store.transaction(work)
         except SubjectTaken:  # two first calls at once: the other one made the record
             return self._store.transaction(work)
 
     def actor_for(self, caller: Caller, request_id: str) -> Actor:
-        """The caller with the rights their record gives them now. Raises UnknownUser."""
+        """The caller with the rights of their record, narrowed by a newer token. Raises UnknownUser."""
         found = self._store.users.read_with_time(caller.subject)
         if found is None:
             raise UnknownUser
         user, now = found
-        return Actor(user, caller.surfaces, request_id, now)
+        return Actor(self._groups.narrowed(user, caller), caller.surfaces, request_id, now)
 
     def profile(self, actor: Actor) -> Profile:
         """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""
@@ -59,35 +56,51 @@ class CallerCases:
         subscriptions = self._store.subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
-    def _said_by(self, caller: Caller) -> UserChanges:
+    def _applied(self, user: User, caller: Caller) -> User:
+        """The record after this token. A new tenant gives the role of a member; a tenant that the claim does not list
+        takes its role along. A token without the claim denies no group: the roles come back with the tenants.
+        """
         groups = caller.groups or ()
-        prefix = self._settings.oidc_tenant_group_prefix
-        slugs = tuple(name.removeprefix(prefix) for name in groups if name.startswith(prefix))
-        says: UserChanges = {
-            "tenant_ids": tuple(sorted(self._store.tenants.ids_of_slugs(slugs))) if slugs else (),
-            "platform_admin": self._settings.oidc_admin_group in groups,
-        }
-        if caller.email:
-            says["email"] = caller.email
-        if caller.name:
-            says["name"] = caller.name
-        return says
+        tenant_ids = self._groups.tenant_ids(groups)
+        roles = user.rights.roles
+        if caller.groups is not None:
+            roles = {one: role for one, role in roles.items() if one in tenant_ids}
+        platform_role = self._groups.platform_role(groups, user.platform_role)
+        return replace(
+            user,
+            email=caller.email or user.email,
+            name=caller.name or user.name,
+            rights=replace(user.rights, tenant_ids=tenant_ids, roles=roles, platform_role=platform_role),
+            token_issued_at=caller.issued_at,
+        )
 
-    def _refreshed(self, caller: Caller, says: UserChanges, request_id: str, session: Transaction) -> User:
+    def _refreshed(self, caller: Caller, request_id: str, session: Transaction) -> User:
         known = self._store.users.find_by_subject(caller.subject, session)
         if known is None:
-            user = self._store.users.insert(NewUser(subject=caller.subject, **(NAMELESS | says)), None, session)
+            user = self._created(caller, session)
             event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
-        else:
-            changes = _differing(known, says)
-            if not changes:  # somebody else was faster
-                return known
-            user = self._store.users.change(known, changes, known.role_tenant_ids, session)
-            before, after = difference(known, user, SHOWN)
-            event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
+            self._store.events.append(event, session)
+            return user
+        applied = self._applied(known, caller)
+        if _is_outdated(known, caller):
+            return known
+        before, after = difference(known, applied, SHOWN)
+        if not before and not after:
+            return self._store.users.note_token(known, caller.issued_at, session)
+        user = self._store.users.save(applied, session)
+        event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
         self._store.events.append(event, session)
         return user
 
+    def _created(self, caller: Caller, session: Transaction) -> User:
+        groups = caller.groups or ()
+        rights = Rights(
+            tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)
+        )
+        new = NewUser(caller.subject, caller.email, caller.name, rights)
+        return self._store.users.insert(new, session, caller.issued_at)
 
-def _differing(user: User, says: UserChanges) -> UserChanges:
-    return cast(UserChanges, {name: value for name, value in says.items() if getattr(user, name) != value})
+
+def _is_outdated(user: User, caller: Caller) -> bool:
+    """Whether a later token than this one has been applied."""
+    return user.token_issued_at is not None and caller.issued_at < user.token_issued_at

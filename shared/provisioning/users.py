@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
 
-from shared.accounts.user import NewUser, User, UserChanges
+from shared.accounts.user import NewUser, Rights, User, UserChanges
 from shared.application.store import Store
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.documents import Transaction
@@ -21,19 +21,32 @@ from shared.tenants.model import Tenant
 BEYOND = "This would touch a person, a role or a tenant beyond your own rights."
 
 
+@dataclass(frozen=True)
+class _Reach:
+    """One person as one actor sees them. `tenants`: all of the person's; `own`: ids of those the actor looks after."""
+
+    user: User
+    tenants: Mapping[str, Tenant]
+    own: frozenset[str]
+
+
 class UserCases:
+    """What is answered shows each actor only the tenants, and the roles there, that the actor looks after."""
+
     def __init__(self, store: Store, tenants: TenantCases) -> None:
         self._store = store
         self._tenants = tenants
 
-    def create(self, new: NewUser, actor: Actor) -> User:
-        """Raises Forbidden, SubjectTaken, UnknownReference."""
+    def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
+        """Make a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference."""
 
         def work(session: Transaction) -> User:
-            tenants = self._tenants_of(new.tenant_ids, actor, session)
-            access.require(access.may_change_user(actor, new, tenants), BEYOND)
-            self._require_partner(new.partner_id, session)
-            user = self._store.users.insert(new, _reach(actor, new.tenant_ids), session)
+            rights = Rights().changed(changes)
+            tenants = self._tenants_of(rights.tenant_ids, actor, session)
+            _require_own_tenants(changes, rights)
+            access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND)
+            self._require_partner(rights.partner_id, session)
+            user = self._store.users.insert(replace(new, rights=rights), session)
             after = {"_id": user.id} | facts(user, SHOWN)
             self._store.events.append(NewEvent("user.created", actor.author, after=after), session)
             return user
@@ -42,7 +55,8 @@ class UserCases:
 
     def get(self, user_id: str, actor: Actor) -> User:
         """Raises NotFound, also when the actor may not know of them."""
-        return self._visible(user_id, actor)[0]
+        found = self._visible(user_id, actor)
+        return access.shown_user(actor, found.user, found.own)
 
     def page(self, actor: Actor, query: UserQuery, tenant_slug: str | None) -> Page[User]:
         """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
@@ -51,67 +65,94 @@ class UserCases:
         scope = access.visible_users(actor)
         if scope.everything:
             return self._store.users.page(None, query)
-        return self._store.users.page((scope.user_id, self._store.tenants.ids_in(scope.tenants) or ()), query)
+        own = self._store.tenants.ids_in(scope.tenants) or ()
+        page = self._store.users.page((scope.user_id, own), query)
+        return replace(page, items=tuple(access.shown_user(actor, user, own) for user in page.items))
 
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
-        """Raises NotFound, Forbidden, StaleVersion, UnknownReference."""
+        """Change a person, or their role in one tenant. Tenants that the actor does not look after stay as they are.
+
+        Raises NotFound, Forbidden, StaleVersion, UnknownReference.
+        """
 
         def work(session: Transaction) -> User:
-            user, tenants = self._changeable(user_id, actor, expected, session)
-            given = replace(user, **changes)
+            known = self._visible(user_id, actor, session)
+            user, given = known.user, known.user.changed(_within_reach(changes, known, actor))
+            named = self._tenants_of(tuple(changes.get("tenant_ids", ())), actor, session)
+            tenants = _touched(user, given, {**known.tenants, **named})
+            access.require(access.may_change_user(actor, user.rights, given.rights, tenants), BEYOND)
+            require_version(user.version, expected)
+            _require_own_tenants(changes, given.rights)
             if given == user:
-                return user
-            after_tenants = self._tenants_of(given.tenant_ids, actor, session) if "tenant_ids" in changes else tenants
-            access.require(access.may_give_rights(actor, given, after_tenants), BEYOND)
-            self._require_partner(changes.get("partner_id"), session)
-            reach = _reach(actor, given.tenant_ids) if "role" in changes else user.role_tenant_ids
-            changed = self._store.users.change(user, changes, reach, session)
-            before, after = difference(user, changed, SHOWN)
+                return access.shown_user(actor, user, known.own)
+            if given.partner_id != user.partner_id:
+                self._require_partner(given.partner_id, session)
+            saved = self._store.users.save(given, session)
+            before, after = difference(user, saved, SHOWN)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
             self._store.events.append(event, session)
-            return changed
+            return access.shown_user(actor, saved, known.own | set(named))
 
         return self._store.transaction(work)
 
     def delete(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> None:
-        """Forget somebody here; the identity provider knows them still. Raises NotFound, Forbidden, StaleVersion."""
+        """Remove a record, not the account in Authentik. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> None:
-            user, _ = self._changeable(user_id, actor, expected, session)
+            known = self._visible(user_id, actor, session)
+            user, tenants = known.user, list(known.tenants.values())
+            access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
+            require_version(user.version, expected)
             self._store.users.delete(user.id, session)
             before = {"_id": user.id} | facts(user, SHOWN)
             self._store.events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
         self._store.transaction(work)
 
-    def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> tuple[User, list[Tenant]]:
+    def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _Reach:
         user = self._store.users.find(user_id, session)
         tenants = self._store.tenants.by_ids(user.tenant_ids, session) if user else []
         if user is None or not access.may_see_user(actor, user, tenants):
             raise NotFound(f"There is no user {user_id!r}.")
-        return user, tenants
+        own = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.looks_after(one))
+        return _Reach(user, {one.id: one for one in tenants}, own)
 
-    def _changeable(
-        self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction
-    ) -> tuple[User, list[Tenant]]:
-        user, tenants = self._visible(user_id, actor, session)
-        access.require(access.may_change_user(actor, user, tenants), BEYOND)
-        require_version(user.version, expected)
-        return user, tenants
-
-    def _tenants_of(self, tenant_ids: tuple[str, ...], actor: Actor, session: Transaction) -> list[Tenant]:
-        """These tenants. Raises UnknownReference for the first that is not there, or not for the actor to know of."""
-        found: dict[str, Any] = {one.id: one for one in self._store.tenants.by_ids(tenant_ids, session)}
+    def _tenants_of(self, tenant_ids: tuple[str, ...], actor: Actor, session: Transaction) -> dict[str, Tenant]:
+        """These tenants by id. Raises UnknownReference for the first that the actor may not know of."""
+        found = {one.id: one for one in self._store.tenants.by_ids(tenant_ids, session)}
         for place, tenant_id in enumerate(tenant_ids):
             if tenant_id not in found or not access.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{place}", "tenant")
-        return list(found.values())
+        return found
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._store.partners.hold(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 
-def _reach(actor: Actor, tenant_ids: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Where a role given by this actor holds: see User."""
-    return None if actor.is_platform_admin else tenant_ids
+def _within_reach(changes: UserChanges, known: _Reach, actor: Actor) -> UserChanges:
+    """The changes as they concern the whole record, of which the actor may see a part only."""
+    if actor.is_platform_admin:
+        return changes
+    asked = dict(changes)
+    hidden = tuple(one for one in known.user.tenant_ids if one not in known.own)
+    if "tenant_ids" in changes:
+        asked["tenant_ids"] = tuple(dict.fromkeys((*hidden, *changes["tenant_ids"])))
+    if "role" in changes:
+        tenant_ids = changes.get("tenant_ids", tuple(known.own))
+        asked["roles"] = dict.fromkeys(tenant_ids, asked.pop("role")) | dict(changes.get("roles", {}))
+    return cast(UserChanges, asked)
+
+
+def _touched(user: User, given: User, tenants: Mapping[str, Tenant]) -> list[Tenant]:
+    """The tenants that have a say: where a role changes, or all of them when anything else does, or nothing."""
+    roles = {one.id for one in tenants.values() if user.role_in(one.id) is not given.role_in(one.id)}
+    is_beyond = replace(given, rights=user.rights) != user or not roles
+    return [one for one in tenants.values() if is_beyond or one.id in roles]
+
+
+def _require_own_tenants(changes: UserChanges, rights: Rights) -> None:
+    """Raises UnknownReference for a role in a tenant that the person does not belong to."""
+    for tenant_id in changes.get("roles", {}):
+        if tenant_id not in rights.tenant_ids:
+            raise UnknownReference(f"/roles/{tenant_id}", "tenant of this person")

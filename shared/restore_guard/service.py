@@ -25,7 +25,7 @@ class ObserveCases:
 
     def state(self, actor: Actor) -> Switch:
         """Raises Forbidden, as all of these that take an actor do."""
-        access.require(machine_access.may_observe_only(actor), OBSERVING)
+        access.require(machine_access.may_see_switches(actor), OBSERVING)
         return self._store.switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:

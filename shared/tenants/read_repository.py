@@ -13,7 +13,7 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 
 from shared.accounts.user import User
-from shared.accounts.user_repository import user_of
+from shared.accounts.user_documents import user_of
 from shared.db.documents import Document, object_id, older_than, our_errors
 from shared.operations.documents import operation_of
 from shared.operations.model import Operation

@@ -32,7 +32,7 @@ from shared.tenants.documents import billing_document, owner_document, tenant_of
 from shared.tenants.filters import change_document, own_filter
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.transitions import INTEGRATIONS
-from shared.tenants.updates import Beginning, begun, is_news, remote_fields, settled, shown
+from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),
@@ -51,6 +51,12 @@ INDEXES = [
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
+    # integrations for which the latest comparison found changes to make; absent where it found none
+    IndexModel(
+        [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
+        name="drifted",
+        partialFilterExpression={"drifted": {"$exists": True}},
+    ),
     *[
         IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
         for integration in INTEGRATIONS
@@ -116,11 +122,13 @@ class Tenants:
         with our_errors():
             return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
 
-    def ids_of_slugs(self, slugs: tuple[str, ...]) -> tuple[str, ...]:
-        """Ids of the living tenants with these slugs."""
+    def ids_of_slugs(self, slugs: tuple[str, ...], *, with_group: bool = False) -> tuple[str, ...]:
+        """Ids of the living tenants with these slugs. `with_group`: whose own Authentik group is on record."""
+        condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}
+        if with_group:
+            condition["authentikGroupId"] = {"$type": "string"}
         with our_errors():
-            rows = self._rows.find({"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}, {"_id": 1})
-            return tuple(str(row["_id"]) for row in rows)
+            return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
 
     def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
         """All of a partner's tenants, from the index alone."""
@@ -186,7 +194,7 @@ class Tenants:
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
         self._rows.update_one(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}}}],
+            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}, "drifted": drifted_in(found)}}],
             session=session,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from shared.db.documents import Document, literals, seconds_from_now
 from shared.operations.model import Action, Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import left_out
 from shared.tenants.documents import REMOTE_FIELDS
-from shared.tenants.transitions import PERSISTENT, TRANSITIONS, integration_of
+from shared.tenants.transitions import INTEGRATION_OF_STEP, PERSISTENT, TRANSITIONS, integration_of
 
 #: an action that must come through is begun again so long after it failed, in seconds
 PERSISTENCE = 300.0
@@ -88,7 +88,7 @@ def is_news(operation: Operation) -> Document:
 def settled(operation: Operation) -> Document:
     """Fields once the operation has closed. What had drifted before it is no longer news."""
     # a step of it may have been retried since it failed before: then nothing is to be begun again any more
-    fields = shown(operation) | {"drift": "$$REMOVE", "retryAt": "$$REMOVE"}
+    fields = shown(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:
@@ -108,6 +108,11 @@ def _succeeded(action: Action) -> Document:
         # the name and the domains stay: they are reserved; about people nothing stays
         fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None}
     return fields
+
+
+def drifted_in(steps: Collection[str]) -> list[str] | str:
+    """The field that queries for drift go by: the integrations of these steps; absent when there are none."""
+    return sorted({INTEGRATION_OF_STEP.get(step, step) for step in steps}) or "$$REMOVE"
 
 
 def _stand(operation: Operation) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.provisioning.policy import Actor, Scope, own_partner
-from shared.tenants.model import Tenant
+from shared.tenants.model import Status, Tenant
 from shared.webhooks.model import Owner
 
 
@@ -13,14 +13,20 @@ def visible_webhooks(actor: Actor) -> Scope:
     It names deleted tenants too, to which their own people are strangers: narrow it before it is shown by.
     """
     partner_id = actor.user.partner_id if actor.is_partner_admin else None
-    return Scope(everything=actor.is_platform_admin, tenant_ids=actor.ruled_tenant_ids, partner_id=partner_id)
+    return Scope(everything=actor.reads_everything, tenant_ids=actor.administered_tenant_ids, partner_id=partner_id)
+
+
+def may_see_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
+    """See the owner's webhooks and their deliveries. `tenant`: the owner's, as it is now."""
+    return actor.reads_everything or may_manage_webhooks(actor, owner, tenant)
 
 
 def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
-    """See, make, change and remove the owner's webhooks. `tenant`: the owner's, as it stands now."""
-    scope = visible_webhooks(actor)
-    if scope.everything or owner.partner_id is not None:
-        return scope.everything or owner.partner_id == scope.partner_id
+    """Make, change and remove the owner's webhooks. `tenant`: the owner's, as it is now."""
+    if actor.is_platform_admin:
+        return True
+    if owner.partner_id is not None:
+        return actor.is_partner_admin and owner.partner_id == actor.user.partner_id
     return tenant is not None and actor.administers(tenant)
 
 
@@ -37,3 +43,12 @@ def told_to(owner: Owner) -> Scope:
     if owner.partner_id is not None:
         return Scope(partner_id=owner.partner_id)
     return Scope(tenant_ids=(owner.tenant_id,)) if owner.tenant_id else Scope(everything=True)
+
+
+def may_be_told(owner: Owner, tenant: Tenant | None) -> bool:
+    """Whether the owner may know now of an event of this tenant. None: an event of the platform itself."""
+    if owner == Owner():
+        return True
+    if tenant is None or owner.tenant_id not in (None, tenant.id):
+        return False
+    return tenant.partner_id == owner.partner_id if owner.partner_id else tenant.status is not Status.DELETED

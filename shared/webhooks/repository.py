@@ -26,11 +26,15 @@ from shared.provisioning.exports import Page
 from shared.provisioning.policy import Scope
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
 
+#: attempts of theirs fail, or did until they were switched off for it
+FAILING: Document = {"failingSince": {"$type": "date"}}
+
 INDEXES = [
     IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="tenant"),
     IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
     IndexModel([("cursor", ASCENDING)], name="behind", partialFilterExpression={"enabled": True}),
     IndexModel([("removeAt", ASCENDING)], name="ending", sparse=True),
+    IndexModel([("failingSince", ASCENDING)], name="failing", partialFilterExpression=FAILING),
 ]
 
 #: how long the webhooks of a removed tenant still tell of its end, in seconds
@@ -75,7 +79,7 @@ class Webhooks:
 
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Newest first."""
-        conditions = [_scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
+        conditions = [scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
         rows, following = newest_first(self._rows, conditions, limit, after)
         return Page(tuple(map(_webhook, rows)), following)
 
@@ -194,7 +198,8 @@ class Webhooks:
         return _webhook(present(row))
 
 
-def _scope_filter(scope: Scope) -> Document:
+def scope_filter(scope: Scope) -> Document:
+    """A condition: the webhooks that a scope lets see."""
     if scope.everything:
         return {}
     choices: list[Document] = [{"partnerId": None, "tenantId": {"$in": list(scope.tenant_ids)}}]

@@ -20,7 +20,7 @@ from shared.core.errors import (
 )
 from shared.core.signatures import new_secret
 from shared.db.documents import Transaction
-from shared.events.model import difference, facts
+from shared.events.model import Event, difference, facts
 from shared.provisioning import policy as access
 from shared.provisioning.event_feed import number_events
 from shared.provisioning.exports import DeliveryQuery, Page
@@ -83,7 +83,7 @@ class WebhookCases:
 
     def get(self, webhook_id: str, actor: Actor) -> Webhook:
         """Raises NotFound, also when the actor may not know of it."""
-        return self._manageable(webhook_id, actor)
+        return self._visible(webhook_id, actor)[0]
 
     def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
@@ -156,11 +156,17 @@ class WebhookCases:
 
     def deliveries(self, webhook_id: str, actor: Actor, query: DeliveryQuery) -> Page[DeliveryRecord]:
         """What became of its events, newest first. Raises NotFound."""
-        return self._store.deliveries.page(self._manageable(webhook_id, actor).id, query)
+        return self._store.deliveries.page(self.get(webhook_id, actor).id, query)
 
     def replay(self, webhook_id: str, delivery_id: str, actor: Actor) -> DeliveryRecord:
-        """Send one again, now, under its own id. Raises NotFound, ActionNotPossible."""
+        """Send one again, now, under its own id. Raises NotFound, ActionNotPossible.
+
+        An event of a tenant that has left the webhook's owner since is not sent again.
+        """
         webhook = self._enabled(webhook_id, actor)
+        known = self._store.deliveries.find(webhook.id, delivery_id)
+        if known is not None and not self._is_in_scope(webhook, known):
+            raise ActionNotPossible("The event is about a tenant that no longer belongs to this webhook's owner.")
         record = self._store.deliveries.replay(webhook.id, delivery_id)
         if record is None:
             raise NotFound(f"There is no delivery {delivery_id!r}.")
@@ -172,13 +178,24 @@ class WebhookCases:
             raise ActionNotPossible("The webhook is switched off; enable it first.")
         return webhook
 
-    def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
+    def _visible(
+        self, webhook_id: str, actor: Actor, session: Transaction | None = None
+    ) -> tuple[Webhook, Tenant | None]:
         webhook = self._store.webhooks.find(webhook_id, session)
         tenant_id = webhook.owner.tenant_id if webhook else None
         tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
-        if webhook is None or not webhook_access.may_manage_webhooks(actor, webhook.owner, tenant):
+        if webhook is None or not webhook_access.may_see_webhooks(actor, webhook.owner, tenant):
             raise NotFound(f"There is no webhook {webhook_id!r}.")
+        return webhook, tenant
+
+    def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
+        webhook, tenant = self._visible(webhook_id, actor, session)
+        access.require(webhook_access.may_manage_webhooks(actor, webhook.owner, tenant), NOT_YOURS)
         return webhook
+
+    def _is_in_scope(self, webhook: Webhook, delivery: DeliveryRecord) -> bool:
+        event = self._store.events.find(delivery.event_id) if delivery.event_id else None
+        return event is None or is_in_scope(self._store, webhook, event)
 
     def _tenant(self, tenant_id: str | None, actor: Actor, session: Transaction) -> Tenant | None:
         tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
@@ -211,3 +228,11 @@ class WebhookCases:
 def webhook_sealer(settings: Settings) -> Sealer:
     """What locks and opens webhooks' secrets."""
     return Sealer(settings.stamp_key_texts, "webhook secrets")
+
+
+def is_in_scope(store: Store, webhook: Webhook, event: Event) -> bool:
+    """Whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
+    if webhook.owner == Owner():
+        return True
+    tenant = store.tenants.find(event.tenant_slug) if event.tenant_slug else None
+    return webhook_access.may_be_told(webhook.owner, tenant)

@@ -29,6 +29,7 @@ URL = "https://hooks.acme.test/"
 TABLE: dict[str, Row] = {
     "GET /me": row(*EVERYBODY),
     "GET /users/me": row(*EVERYBODY),
+    "GET /plans": row(*EVERYBODY),
     "GET /tenants": row(*EVERYBODY),
     "POST /tenants": row(403, 403, 403, MAY, 403, body={"slug": "gamma", "name": "G"}),
     "POST /tenants for-nobody": row(
@@ -39,9 +40,13 @@ TABLE: dict[str, Row] = {
     "PATCH /tenants/<slug> plan": row(404, 403, 403, 403, 404, body={"plan": "business"}),
     "PATCH /tenants/<slug> partner": row(404, 403, 403, 403, 404, body={"partnerId": None}),
     "POST /tenants/<slug>/reconcile": row(404, 403, MAY, MAY, 404),
+    "POST /tenants/<slug>/owner/invitation": row(404, 403, MAY, MAY, 404),
     "GET /tenants/<slug>/operations": row(404, MAY, MAY, MAY, 404),
     "GET /tenants/<slug>/domains": row(404, MAY, MAY, MAY, 404),
     "POST /tenants/<slug>/domains/<domain>/verify": row(404, 403, MAY, MAY, 404),
+    "GET /status": row(*EVERYBODY),
+    "GET /operations": row(*EVERYBODY),
+    "GET /operations/summary": row(*EVERYBODY),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/cancel": row(404, 403, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/steps/<step>/retry": row(404, 403, MAY, MAY, 404),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from shared.application.store import Store
 from shared.integrations.outcomes import ok
@@ -18,9 +19,9 @@ ORPHAN = Stamped(Kind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
 
 
-def finish(store: Store, operation_id: str) -> None:
+def finish(store: Store, operation_id: str, *steps: str) -> None:
     """Do the workers' part."""
-    for step in STEPS:
+    for step in steps or STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
         store.operations.record(claim, ok())
@@ -33,6 +34,8 @@ class World:
 
     people: dict[str, Client]
     ids: dict[str, str]
+    rows: Database[dict[str, Any]]
+    sign_in: Callable[..., Client]
 
     def made(self, known_as: str, path: str, **body: Any) -> str:
         answer = self.people["admin"]("POST", path, json=body)
@@ -42,8 +45,10 @@ class World:
 
 
 @pytest.fixture
-def world(root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Store) -> World:
-    found = World({"admin": root}, {})
+def world(
+    root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Store, database_name: str
+) -> World:
+    found = World({"admin": root}, {}, store.client[database_name], as_)
     found.made("partner", "/partners", slug="reseller", name="Reseller")
     for slug, more in (("acme", {"partnerId": found.ids["partner"], "domains": ["acme.test"]}), ("beta", {})):
         answer = root("POST", "/tenants", json={"slug": slug, "name": slug.title(), **more})

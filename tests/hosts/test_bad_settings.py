@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.settings import SettingsError, read_settings
+from shared.config.settings import SettingsError, read_api_settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
@@ -88,3 +88,35 @@ def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> 
     assert "REDIS_SENTINEL_MASTER must say" in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_secret_can_stand_in_a_file_and_the_variable_itself_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"MONGODB_URI": DATABASE, "REDIS_URL": "redis://:from-file@localhost", "STAMP_KEYS": f"{'k' * 32},old"}
+    for name, text in given.items():
+        (tmp_path / name.lower()).write_text(f"{text}\n")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name.lower()))
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty").write_text("")
+    monkeypatch.setenv("STRIPE_API_KEY_FILE", str(tmp_path / "empty"))
+    settings = read_settings()
+    assert settings.redis_url.get_secret_value() == "redis://:from-file@localhost"
+    assert settings.stamp_key_texts == ("k" * 32, "old")
+    assert settings.stripe_api_key is None
+    monkeypatch.setenv("REDIS_URL", "redis://localhost")
+    assert read_settings().redis_url.get_secret_value() == "redis://localhost"
+
+
+def test_a_file_that_cannot_be_read_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAMP_KEYS_FILE", "/nonexistent/stamp_keys")
+    with pytest.raises(SettingsError, match="STAMP_KEYS_FILE names /nonexistent/stamp_keys, which cannot be read"):
+        read_settings(mongodb_uri=DATABASE, redis_url="redis://localhost")
+
+
+def test_the_api_needs_no_credentials_of_a_product_and_a_worker_does() -> None:
+    given = {"mongodb_uri": DATABASE, "redis_url": "redis://localhost", "stamp_keys": "k" * 32}
+    product = {"authentik_api_url": "https://auth.platform.test"}
+    assert read_api_settings(**given, **product).configured == {"authentik"}
+    with pytest.raises(SettingsError, match="AUTHENTIK_API_TOKEN"):
+        read_settings(**given, **product)

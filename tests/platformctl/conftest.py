@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from platformctl.__main__ import cli as program
-from platformctl.commands.completion import PROGRAM
+from platformctl.commands.service import PROGRAM
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from shared.application.store import Store
 from shared.integrations.outcomes import Refused, failed, ok

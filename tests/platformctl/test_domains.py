@@ -57,11 +57,11 @@ def proof(cli: Cli) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("acme")
 def test_what_to_publish_is_listed_in_a_row_for_each_record(cli: Cli) -> None:
-    shown = cli("domains", "list", "acme")
+    shown = cli("domains", "show", "acme")
     assert shown.exit_code == 0, shown.output
     head, columns, row = shown.stdout.splitlines()
     assert head.startswith("acme.test: unverified")
-    assert columns.split() == ["NAME", "TYPE", "VALUE", "FOR", "ESSENTIAL", "IN", "DNS", "DNS", "HAS"]
+    assert columns.split() == ["NAME", "TYPE", "VALUE", "FOR", "ESSENTIAL", "PRESENCE", "DNS", "HAS"]
     record = proof(cli)
     assert row.split() == ["_dezky-challenge.acme.test", "TXT", record["value"], "ownership", "yes"]
 
@@ -106,7 +106,7 @@ def test_when_dns_is_silent_nothing_is_said_to_be_missing(cli: Cli, dns: DnsStan
 def test_a_check_that_is_still_to_come_when_the_time_is_up_ends_with_6(cli: Cli) -> None:
     asked = cli("domains", "verify", "acme", "acme.test")
     assert asked.exit_code == 0
-    assert "check asked for " in asked.stdout
+    assert "check requested " in asked.stdout
     assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "0.1").exit_code == 6
 
 

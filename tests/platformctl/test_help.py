@@ -69,7 +69,7 @@ def test_a_shell_is_given_the_commands_to_complete() -> None:
 
 
 def test_nothing_of_the_service_is_imported() -> None:
-    allowed = {"platformctl", "click", "rich", "requests", "urllib3", "platformdirs", "filelock"}
+    allowed = {"platformctl", "client", "click", "rich", "platformdirs", "filelock", "yaml", "idna"}
     for path in (ROOT / "platformctl").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -27,6 +27,6 @@ def test_one_in_quarantine_is_refused(cli: Cli, store: Store) -> None:
     assert (refused.exit_code, "not_removable" in refused.stderr) == (3, True)
 
 
-def test_a_look_is_asked_for_and_shown(cli: Cli) -> None:
-    assert [one["integration"] for one in cli.json("orphans", "look")] == ["authentik", "stalwart", "ocis"]
-    assert all(one["nextLookAt"] for one in cli.json("orphans", "looks"))
+def test_a_scan_is_requested_and_shown(cli: Cli) -> None:
+    assert [one["integration"] for one in cli.json("orphans", "scan")] == ["authentik", "stalwart", "ocis"]
+    assert all(one["nextLookAt"] for one in cli.json("orphans", "scans"))

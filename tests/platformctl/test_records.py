@@ -36,10 +36,10 @@ def test_a_user_is_created_found_changed_and_deleted(cli: Cli, acme: dict[str, A
 def test_a_partner_is_created_renamed_given_a_tenant_and_deleted_when_free(cli: Cli, acme: dict[str, Any]) -> None:
     partner = cli.json("partners", "create", "northwind", "--name", "Northwind")
     assert [one["slug"] for one in cli.json("partners", "list")] == ["northwind"]
-    renamed = cli.json("partners", "rename", partner["_id"], "Northwind IT", "--if-match", partner["etag"])
-    assert cli.json("partners", "show", partner["_id"]) == renamed
-    assert cli.json("tenants", "update", "acme", "--partner", partner["_id"])["partnerId"] == partner["_id"]
-    assert [one["slug"] for one in cli.json("tenants", "list", "--partner", partner["_id"])] == ["acme"]
+    renamed = cli.json("partners", "update", "northwind", "--name", "Northwind IT", "--if-match", partner["etag"])
+    assert cli.json("partners", "show", "northwind") == renamed
+    assert cli.json("tenants", "update", "acme", "--partner", "northwind")["partnerId"] == partner["_id"]
+    assert [one["slug"] for one in cli.json("tenants", "list", "--partner", "northwind")] == ["acme"]
     used = cli("partners", "delete", partner["_id"], "--yes")
     assert (used.exit_code, "partner_in_use" in used.stderr) == (3, True)
     assert "partnerId" not in cli.json("tenants", "update", "acme", "--no-partner")

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from platformctl.sign_in.device import sign_device_in
-from platformctl.sign_in.issuer import Client, Issuer
+from client.sign_in.device import sign_device_in
+from client.sign_in.issuer import Issuer, OAuthClient
 from platformctl.sign_in.store import SignIn, Store
-from platformctl.sign_in.tokens import SignedIn
-from platformctl.transport import open_http
+from platformctl.sign_in.tokens import StoredTokens
 from sandbox.simulators.authentik.oidc import OidcClient
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from tests.api.conftest import Issuer as People
@@ -97,8 +96,7 @@ def test_asked_for_patience_the_device_polls_less_often(authentik: AuthentikStan
             [code] = authentik.oidc.grants._devices.values()
             authentik.oidc.grants.decide_device(code.user_code, "admin")
 
-    found = Issuer(issuer.url(), open_http(None))
-    granted = sign_device_in(found, Client("operator"), "openid", lambda shown: None, sleep)
+    granted = sign_device_in(Issuer(issuer.url(), OAuthClient("operator")), "openid", lambda shown: None, sleep)
     assert granted.access_token
     assert waits == [1, 6, 6]
 
@@ -131,8 +129,7 @@ def test_many_at_once_with_an_expired_token_refresh_it_once(
     stale = SignIn(**signed_in.saved())
 
     def bearer(_: int) -> str:
-        http = open_http(None)
-        source = SignedIn(stale, Store(signed_in.folder), lambda: Issuer(issuer.url(), http), lambda: None)
+        source = StoredTokens(stale, Store(signed_in.folder), lambda: Issuer(issuer.url(), OAuthClient("operator")))
         return source.bearer()
 
     with ThreadPoolExecutor(6) as pool:

@@ -112,7 +112,7 @@ def test_filters_are_handed_on_and_an_empty_list_is_an_array_and_a_remark(cli: C
 
 def test_a_table_for_a_pipe_is_not_cut(cli: Cli) -> None:
     create(cli, "acme", "--domain", "a" * 60 + ".test", "--domain", "b" * 60 + ".test")
-    listed = cli("tenants", "list").stdout
+    listed = cli("tenants", "list", "-o", "wide").stdout
     assert f"{'a' * 60}.test, {'b' * 60}.test" in listed
     assert "\x1b" not in listed
 
@@ -141,7 +141,7 @@ def test_what_somebody_else_wrote_does_not_command_the_terminal(cli: Cli, mongod
     with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
         rows = client[database_name]["tenants"]
         rows.update_one({"slug": "acme"}, {"$set": {"name": "\x1b[2J[bold]x"}})
-    for command in (("list",), ("show", "acme")):
+    for command in (("list", "-o", "wide"), ("show", "acme"), ("describe", "acme")):
         done = cli("tenants", *command)
         assert "\x1b" not in done.output
         assert "[bold]x" in done.stdout

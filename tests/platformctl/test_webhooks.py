@@ -78,7 +78,7 @@ def test_a_new_secret_replaces_the_old_one(cli: Cli) -> None:
 
 def test_a_tenants_webhook_is_made_and_listed_by_its_slug(cli: Cli) -> None:
     acme = cli.json("tenants", "create", "acme", "--name", "Acme")
-    webhook = made(cli, "--tenant", "acme", "--disabled")
+    webhook = made(cli, "--tenant", "acme", "--disable")
     made(cli)
     assert (webhook["tenantId"], webhook["enabled"]) == (acme["_id"], False)
     assert [one["_id"] for one in cli.json("webhooks", "list", "--tenant", "acme")] == [webhook["_id"]]

@@ -193,7 +193,7 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
     surfaces = frozenset({"partner"})
     user = control_plane.callers.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
     partner = store.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
-    reseller = Actor(replace(user, partner_id=partner, role=Role.ADMIN), surfaces)
+    reseller = Actor(user.changed({"partner_id": partner, "role": Role.ADMIN}), surfaces)
     assert control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner
     assert [v.tenant.slug for v in control_plane.tenants.page(reseller, TenantQuery()).items] == ["acme"]
     with pytest.raises(NotFound):
@@ -201,7 +201,7 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
     foreign = NewTenant("beta", "Beta", "starter", partner_id="6b058a725d1747cfeba27b98")
     with pytest.raises(Forbidden):
         control_plane.tenants.create(foreign, reseller)
-    member = Actor(replace(user, partner_id=partner), surfaces)
+    member = Actor(user.changed({"partner_id": partner}), surfaces)
     with pytest.raises(Forbidden):
         control_plane.tenants.create(NewTenant("beta", "Beta", "starter"), member)
 

@@ -9,13 +9,14 @@ from contextlib import suppress
 
 import pytest
 
-from shared.accounts.user import NewUser, Role
+from shared.accounts.user import NewUser, Role, UserChanges
 from shared.core.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
 from shared.provisioning.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from shared.webhooks.model import MOST_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE
 from tests.webhooks.conftest import Post, Run, until
+from worker.jobs.webhook_delivery.outbox_relay import FanOut
 
 ANYWHERE = NewWebhook("https://hooks.acme.test/take", ("tenant.*", "user.*"))
 
@@ -32,10 +33,10 @@ def tenant(post: Post) -> Callable[..., Tenant]:
 @pytest.fixture
 def person(post: Post) -> Callable[..., Actor]:
     def make(name: str, role: Role, *tenants: Tenant, partner_id: str | None = None) -> Actor:
-        new = NewUser(
-            name, f"{name}@people.test", name.title(), role, tuple(one.id for one in tenants), partner_id=partner_id
-        )
-        return Actor(post.plane.users.create(new, post.admin), EVERY_SURFACE, "request-2")
+        new = NewUser(name, f"{name}@people.test", name.title())
+        tenant_ids = tuple(one.id for one in tenants)
+        rights: UserChanges = {"role": role, "tenant_ids": tenant_ids, "partner_id": partner_id}
+        return Actor(post.plane.users.create(new, rights, post.admin), EVERY_SURFACE, "request-2")
 
     return make
 
@@ -192,3 +193,31 @@ def test_a_webhook_that_is_switched_off_sends_nothing_on_demand(post: Post) -> N
     )
     with pytest.raises(ActionNotPossible):
         post.plane.webhooks.test(webhook.id, post.admin, 0)
+
+
+def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_replayed(
+    post: Post, courier: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+) -> None:
+    partner = post.plane.partners.create("reseller", "Reseller", post.admin)
+    tenant("beta", partner.id)
+    reseller = person("rita", Role.ADMIN, partner_id=partner.id)
+    new = NewWebhook(f"{post.receiver.url}/partner", ("tenant.changed",))
+    webhook, _ = post.plane.webhooks.create(new, None, None, reseller)
+    post.plane.tenants.change("beta", {"billing_info": {"company": "first"}}, post.admin, None)
+    with courier():
+        until(lambda: post.deliveries(webhook, "delivered"))
+    (delivered,) = post.deliveries(webhook)
+    # the next event is on its way when the tenant leaves
+    post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
+    FanOut(post.store, 14).look()
+    post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
+    with courier():
+        until(lambda: post.deliveries(webhook, "failed"))
+    assert [one.reason for one in post.deliveries(webhook, "failed")] == ["out_of_scope"]
+    with pytest.raises(ActionNotPossible, match="no longer belongs"):
+        post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
+    assert slugs_told(post, "/partner") == ["beta"]
+    post.plane.tenants.change("beta", {"partner_id": partner.id}, post.admin, None)
+    post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
+    with courier():
+        until(lambda: len(slugs_told(post, "/partner")) > 1)

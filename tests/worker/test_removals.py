@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,7 +79,8 @@ def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(yard: Yard)
 
 
 def test_leave_takes_a_platform_administrator(yard: Yard) -> None:
-    owner = replace(yard.admin.user, tenant_ids=(yard.tenant("acme").id,), role=Role.OWNER)
+    acme = yard.tenant("acme").id
+    owner = yard.admin.user.changed({"tenant_ids": (acme,), "role": Role.OWNER, "platform_role": None})
     insider = Actor(owner, frozenset({"portal"}))
     with pytest.raises(Forbidden, match="platform administrator"):
         yard.plane.tenants.reconcile("acme", insider, Mode.APPLY, allow_removals=True)

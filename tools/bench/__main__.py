@@ -13,7 +13,7 @@ from tools.bench import measures
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors")
+KINDS = ("burst", "many", "crowd", "paced", "doors", "status")
 
 
 @click.command()
@@ -35,6 +35,9 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
         if "crowd" in chosen:
             title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
             show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
+        if "status" in chosen:
+            title = f"GET /status over {measures.CROWD} tenants and {measures.WAITING} open operations"
+            show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
         if "doors" in chosen:
             for connections in (8, 1):
                 for name, rows in measures.doors(made, runs, 4.0, connections).items():

@@ -7,6 +7,8 @@ from typing import Any
 
 from bson import ObjectId
 
+from shared.operations.problems import with_problems
+
 BATCH = 5000
 
 
@@ -19,6 +21,15 @@ def fill(database: Any, slug: str, settled: int, waiting: int) -> None:
         pairs = [_pair(tenant, operation, number, number >= settled) for number in numbers]
         database["tenants"].insert_many([one for one, _ in pairs], ordered=False)
         database["operations"].insert_many([one for _, one in pairs], ordered=False)
+
+
+def make_retrying(database: Any) -> None:
+    """Every step of every open operation is being retried, for one of four reasons."""
+    reasons = ["timeout", "unreachable", "upstream_error", "throttled"]
+    number = {"$toInt": {"$mod": [{"$toLong": {"$toDate": "$_id"}}, len(reasons)]}}
+    failed = {"attempts": 2, "reason": {"$arrayElemAt": [reasons, number]}}
+    steps = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", failed]}}}
+    database["operations"].update_many({"status": "running"}, [{"$set": {"steps": steps}}, with_problems()])
 
 
 def _pair(tenant: Any, operation: Any, number: int, is_waiting: bool) -> tuple[dict[str, Any], dict[str, Any]]:

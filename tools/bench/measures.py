@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.bench import contest, load
 from tools.bench.contest import Contestant, Figures
-from tools.bench.crowd import fill
+from tools.bench.crowd import fill, make_retrying
 from tools.bench.load import Load, Request, drive
 from tools.bench.script import Script
 from tools.bench.servers import KEYS_LATER, Servers
@@ -82,6 +82,19 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
         script = Script(servers.environment)
         script.paced(_tag(), WARM, 0.0)
         rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
+    return rows
+
+
+def status(servers: Servers, runs: int, seconds: float) -> Rows:
+    """What is wrong now, asked of a full database: with every open operation well, and with none of them well."""
+    rows: Rows = {"all well": [], "all retrying": []}
+    with Contestant(DOOR, servers) as contestant:
+        contestant.create("original")
+        fill(contestant.database, "original", CROWD, WAITING)
+        for name, figures in rows.items():
+            if name == "all retrying":
+                make_retrying(contestant.database)
+            figures += [_driven(contestant, Request("GET", "/status"), seconds, 1) for _ in range(runs)]
     return rows
 
 

@@ -43,7 +43,7 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         headers=("ETag", "Location"),
     )
     def create_user(body: CreateUserRequest) -> Response:
-        user = users.create(body.to_domain(), actor(control_plane))
+        user = users.create(body.to_domain(), body.to_changes(), actor(control_plane))
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")
@@ -60,7 +60,7 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         takes_version=True,
     )
     def change_user(user_id: str, body: UpdateUserRequest) -> Response:
-        return _answer(users.change(user_id, body.to_domain(), actor(control_plane), expected_versions()))
+        return _answer(users.change(user_id, body.to_changes(), actor(control_plane), expected_versions()))
 
     @routes.delete("/users/<id:user_id>")
     @route_spec("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)

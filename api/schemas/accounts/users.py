@@ -10,63 +10,81 @@ from pydantic import Field
 from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel
-from shared.accounts.user import NewUser, Role, User, UserChanges
+from shared.accounts.user import NewUser, PlatformRole, Role, User, UserChanges
 
-TenantIds = Annotated[list[ObjectIdText], Field(max_length=200)]
+TenantIds = Annotated[
+    list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")
+]
 #: an enumeration comes as text, which strict checking would refuse
-RoleText = Annotated[Role, Field(strict=False)]
+RoleText = Annotated[
+    Role, Field(strict=False, description="a role for all tenants, and the partner, that the person belongs to")
+]
+SingleRole = Annotated[Role, Field(strict=False)]
+PlatformRoleText = Annotated[
+    PlatformRole,
+    Field(strict=False, description="admin: changes everything; support: reads the same and changes nothing"),
+]
+PlatformAdmin = Annotated[bool, Field(description="the same as `platformRole: admin`, or as none")]
+PartnerId = Annotated[ObjectIdText, Field(description="the partner that the person works for")]
+ROLES = "a role in single tenants, by tenant id; it wins over `role`"
 
 
 class CreateUserRequest(RequestModel):
-    """Somebody's record, made before they first sign in."""
+    """A person's record, made before they first sign in."""
 
     authentik_subject_id: Subject
     email: Email
     name: Name
     role: RoleText = Role.MEMBER
+    roles: dict[ObjectIdText, SingleRole] = Field({}, description=ROLES)
     tenant_ids: TenantIds = Field([])
-    partner_id: ObjectIdText | None = None
-    platform_admin: bool = False
+    partner_id: PartnerId | None = None
+    platform_role: PlatformRoleText | None = None
+    platform_admin: PlatformAdmin = False
 
     def to_domain(self) -> NewUser:
-        return NewUser(
-            subject=self.authentik_subject_id,
-            email=self.email,
-            name=self.name,
-            role=self.role,
-            tenant_ids=tuple(dict.fromkeys(self.tenant_ids)),
-            partner_id=self.partner_id,
-            platform_admin=self.platform_admin,
-        )
+        return NewUser(subject=self.authentik_subject_id, email=self.email, name=self.name)
+
+    def to_changes(self) -> UserChanges:
+        """The rights that were sent."""
+        names = ("role", "roles", "tenant_ids", "partner_id", "platform_role", "platform_admin")
+        return cast(UserChanges, {name: value for name, value in self.sent_fields().items() if name in names})
 
 
 class UpdateUserRequest(PatchModel):
-    """Changes to somebody's record; nobody gives a right above their own."""
+    """Changes to a person's record; nobody gives a right above their own."""
 
     email: Email = UNSENT
     name: Name = UNSENT
     role: RoleText = UNSENT
+    roles: dict[ObjectIdText, SingleRole | None] = Field(default_factory=dict, description=f"{ROLES}; null: member")
     tenant_ids: TenantIds = UNSENT
-    partner_id: ObjectIdText | None = None
-    platform_admin: bool = UNSENT
+    partner_id: PartnerId | None = None
+    platform_role: PlatformRoleText | None = None
+    platform_admin: PlatformAdmin = UNSENT
 
-    def to_domain(self) -> UserChanges:
+    def to_changes(self) -> UserChanges:
         return cast(UserChanges, self.sent_fields())
 
 
 class UserResponse(ResponseModel):
-    """A person's record: what the database, not the token, says they are."""
+    """A person's record: what the database, not the token, says they are.
 
-    id: ObjectIdText = Field(serialization_alias="_id")
-    authentik_subject_id: str
-    tenant_ids: list[str]
-    partner_id: str | None = None
-    email: str
-    name: str
-    role: Role
-    platform_admin: bool
-    created_at: datetime
-    updated_at: datetime
+    It names only those tenants of the person that the caller looks after.
+    """
+
+    id: ObjectIdText = Field(serialization_alias="_id", description="the record's id")
+    authentik_subject_id: str = Field(description="the `sub` of the person's tokens")
+    tenant_ids: list[str] = Field(description="ids of the tenants that the person belongs to")
+    partner_id: str | None = Field(None, description="the partner that the person works for")
+    email: str = Field(description="the address that the person's latest token named")
+    name: str = Field(description="the name that the person's latest token had")
+    role: Role = Field(description="the highest of the person's roles")
+    roles: dict[str, Role] = Field(description="the role in each tenant, by tenant id")
+    platform_role: PlatformRole | None = Field(None, description="a role for all tenants")
+    platform_admin: bool = Field(description="whether `platformRole` is admin")
+    created_at: datetime = Field(description="when the record was made")
+    updated_at: datetime = Field(description="when the record was last changed")
 
     @classmethod
     def of(cls, user: User) -> UserResponse:
@@ -78,6 +96,8 @@ class UserResponse(ResponseModel):
             email=user.email,
             name=user.name,
             role=user.role,
+            roles=user.roles,
+            platform_role=user.platform_role,
             platform_admin=user.platform_admin,
             created_at=user.created_at,
             updated_at=user.updated_at,

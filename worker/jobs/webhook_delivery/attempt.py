@@ -15,6 +15,7 @@ from shared.db.documents import Transaction
 from shared.events.model import Author
 from shared.webhooks.delivery_repository import Claim, End
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
+from shared.webhooks.service import is_in_scope
 from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
 from worker.jobs.webhook_delivery.payload import event_body, ping_body
 from worker.jobs.webhook_delivery.safe_client import Delivered, Delivery, WebhookSender
@@ -64,9 +65,9 @@ class Attempts:
         self._store.deliveries.postpone(claim.record.webhook_id, OFF_PAUSE)
 
     def _deliver(self, claim: Claim, webhook: Webhook) -> None:
-        body = self._body(claim.record)
+        body, reason = self._body(claim.record, webhook)
         if body is None:
-            self._store.deliveries.record(claim, End(DeliveryStatus.FAILED, reason="event_missing"))
+            self._store.deliveries.record(claim, End(DeliveryStatus.FAILED, reason=reason))
             return
         try:
             secrets = [self._sealer.open(one) for one in self._store.webhooks.sealed_secrets(webhook.id)]
@@ -77,11 +78,16 @@ class Attempts:
         headers = signed_headers(secrets, claim.record.id, int(time.time()), body)
         self._settle(claim, webhook, self._sender.send(webhook.url, body, headers))
 
-    def _body(self, record: DeliveryRecord) -> bytes | None:
+    def _body(self, record: DeliveryRecord, webhook: Webhook) -> tuple[bytes | None, str | None]:
+        """The body to send, or None and the reason why there is none."""
         if record.event_id is None:
-            return ping_body(record)
+            return ping_body(record), None
         event = self._store.events.find(record.event_id)
-        return event_body(event) if event else None
+        if event is None:
+            return None, "event_missing"
+        if not is_in_scope(self._store, webhook, event):
+            return None, "out_of_scope"
+        return event_body(event), None
 
     def _settle(self, claim: Claim, webhook: Webhook, ended: Delivery) -> None:
         end = self._end(claim.record, ended)

@@ -1,0 +1,1 @@
+"""Routes for operators: status, all operations, bulk operations, diagnostics."""

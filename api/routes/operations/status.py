@@ -1,0 +1,40 @@
+"""What is wrong now, all operations, and how they ended, over HTTP. Everything is within the caller's scope."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import next_link
+from api.http.responses import json_list_response, json_response
+from api.http.route_spec import PAGED, route_spec
+from api.schemas.operations.queries import OperationListQuery, SummaryQuery
+from api.schemas.operations.status import StatusResponse, SummaryResponse
+from api.schemas.tenants.operations import OperationResponse
+from shared.application.services import ControlPlane
+
+
+def status_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("status", __name__)
+    status = control_plane.status
+
+    @routes.get("/status")
+    @route_spec("List what is wrong now, grouped by integration and reason", {200: StatusResponse})
+    def get_status() -> Response:
+        return json_response(StatusResponse.of(status.status(actor(control_plane))))
+
+    @routes.get("/operations")
+    @route_spec("List the operations you may see, newest first", {200: [OperationResponse]}, headers=PAGED)
+    def list_operations(query: OperationListQuery) -> Response:
+        page = status.page(actor(control_plane), query.tenant, query.to_domain())
+        return json_list_response([OperationResponse.of(one) for one in page.items], next_link(page.next))
+
+    @routes.get("/operations/summary")
+    @route_spec(
+        "Count operations and their outcomes by the hour",
+        {200: SummaryResponse},
+    )
+    def summarize_operations(query: SummaryQuery) -> Response:
+        return json_response(SummaryResponse.of(status.summary(actor(control_plane), query.tenant, query.hours)))
+
+    return routes

@@ -1,0 +1,35 @@
+"""The plan catalogue over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response
+from pydantic import Field
+
+from api.auth.guard import actor
+from api.http.responses import ResponseModel, json_list_response
+from api.http.route_spec import route_spec
+from shared.application.services import ControlPlane
+from shared.config.plans import Plan
+
+
+class PlanResponse(ResponseModel):
+    """One plan. A quota of 0 is without limit."""
+
+    name: str
+    mailboxes: int = Field(description="how many mail accounts")
+    mail_bytes: int
+    space_bytes: int
+
+
+def plan_routes(control_plane: ControlPlane, plans: Mapping[str, Plan]) -> Blueprint:
+    routes = Blueprint("plans", __name__, url_prefix="/plans")
+
+    @routes.get("")
+    @route_spec("List the plans that a tenant can have, with their quotas", {200: [PlanResponse]})
+    def list_plans() -> Response:
+        actor(control_plane)
+        return json_list_response([PlanResponse(name=name, **dict(plan)) for name, plan in plans.items()])
+
+    return routes

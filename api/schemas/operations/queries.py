@@ -1,0 +1,65 @@
+"""Query parameters of the routes about all operations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints, create_model
+
+from api.http.query_params import ListQuery, Query
+from api.schemas.fields import Moment
+from shared.operations.model import Action, OperationStatus
+from shared.operations.problems import Kind
+from shared.status.model import OperationQuery
+from shared.tenants.transitions import INTEGRATIONS
+
+SlugText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+ReasonText = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")]
+MOST_HOURS = 24 * 14
+
+
+def _hours(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 6):
+        raise ValueError(f"must be a whole number from 1 to {MOST_HOURS}")
+    return value
+
+
+_STEPS: dict[str, Any] = {
+    f"step_{name}": (
+        Kind | None,
+        Field(None, alias=f"step.{name}", description=f"the latest operation's problem with {name} is of this kind"),
+    )
+    for name in INTEGRATIONS
+}
+
+
+class _OperationFilters(ListQuery):
+    status: OperationStatus | None = None
+    action: Action | None = None
+    problem: Kind | None = Field(None, description="the most severe problem of a latest operation is of this kind")
+    reason: ReasonText | None = Field(None, description="some step of a latest operation has a problem of this reason")
+    tenant: SlugText | None = Field(None, description="a tenant's slug")
+    since: Moment | None = Field(None, description="recorded at this time or later")
+    until: Moment | None = Field(None, description="recorded before this time")
+
+
+class OperationListQuery(create_model("_OperationSteps", __base__=_OperationFilters, **_STEPS)):  # type: ignore[misc]
+    def to_domain(self) -> OperationQuery:
+        """The query that the read model takes."""
+        problems = {name: kind for name in INTEGRATIONS if (kind := getattr(self, f"step_{name}")) is not None}
+        return OperationQuery(
+            limit=self.limit,
+            after=self.cursor,
+            status=self.status,
+            action=self.action,
+            kind=self.problem,
+            reason=self.reason,
+            problems=problems,
+            since=self.since,
+            until=self.until,
+        )
+
+
+class SummaryQuery(Query):
+    hours: Annotated[int, BeforeValidator(_hours)] = Field(24, ge=1, le=MOST_HOURS, description="how many hours back")
+    tenant: SlugText | None = Field(None, description="a tenant's slug")

@@ -1,0 +1,60 @@
+"""The console's composition root."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from redis import Redis
+
+from client.connection import Connection
+from client.transport import open_session
+from console.auth.people import People
+from console.auth.provider import Provider
+from console.auth.session import RequestTokens, Sessions, require_sign_in
+from console.auth.sign_in_pages import sign_in_pages
+from console.auth.sign_ins import PendingSignIns, SignIns
+from console.auth.sign_out_pages import sign_out_pages
+from console.auth.vault import Vault
+from console.pages import all_pages
+from console.pages.health import health_pages
+from console.settings import ConsoleSettings
+from console.web.api import API, PEOPLE
+from console.web.errors import answer_errors
+from console.web.navigation import add_navigation
+from console.web.requests_log import configure_logs, log_requests
+from console.web.security import limit_sign_in, secure
+from console.web.words import add_words
+
+REDIS_SECONDS = 3
+
+
+def create_app(settings: ConsoleSettings) -> Flask:
+    """A WSGI app with connections of its own: make it after forking. Nothing is asked of anybody yet."""
+    configure_logs(settings.log_level, settings.log_format)
+    app = Flask("console")
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    Bootstrap5(app)
+    log_requests(app)
+    csrf = secure(app, settings)
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+    )
+    vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+    sign_ins = SignIns(redis, vault, timedelta(hours=settings.session_hours), timedelta(hours=settings.idle_hours))
+    provider = Provider(app, settings, PendingSignIns(redis, vault))
+    sessions = Sessions(sign_ins, provider)
+    http = open_session(settings.ca_certs, retries=1, user_agent="dezky-console")
+    api = Connection(settings.api_url, http, RequestTokens(sessions))
+    people = People(sign_ins, api)
+    app.extensions.update({API: api, PEOPLE: people})
+    add_words(app)
+    add_navigation(app, people)
+    sign_in, sign_out = sign_in_pages(provider, sign_ins, people), sign_out_pages(provider, sign_ins, csrf)
+    for pages in (sign_in, sign_out, health_pages(redis), *all_pages()):
+        app.register_blueprint(pages)
+    require_sign_in(app, sessions)
+    limit_sign_in(app, settings)
+    answer_errors(app)
+    return app

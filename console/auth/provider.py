@@ -1,0 +1,181 @@
+"""The identity provider: code flow with PKCE by Authlib, renewal, revocation, end of session."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import requests
+import structlog
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from flask import Flask, Response
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from client.transport import configure
+from console.auth.sign_ins import PendingSignIns, Tokens
+from console.settings import ConsoleSettings
+
+log = structlog.get_logger(__name__)
+
+SCOPE = "openid email profile offline_access"
+CALL_SECONDS = 10
+#: only what its verifier could not sign with
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_SECONDS = 300
+LEEWAY = 60
+
+
+class ProviderUnreachable(Exception):
+    """The identity provider gives no answer that can be read."""
+
+
+class SignInRefused(Exception):
+    """The identity provider refuses; the message is a sentence for people."""
+
+
+class Provider:
+    """One issuer, where the console is one confidential client."""
+
+    def __init__(self, app: Flask, settings: ConsoleSettings, pending: PendingSignIns) -> None:
+        self._settings = settings
+        session = _session_class(settings.ca_certs)
+        app_class = type("ConsoleApp", (FlaskOAuth2App,), {"client_cls": session, "OAUTH_APP_CONFIG": None})
+        oauth = OAuth(app, cache=pending)
+        self._client: Any = oauth.register(
+            "provider",
+            client_cls=app_class,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
+            client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", "default_timeout": CALL_SECONDS},
+        )
+
+    def sign_in_redirect(self) -> Response:
+        """Send the browser to the provider's sign-in. Raises ProviderUnreachable."""
+        with _told_plainly():
+            answer: Response = self._client.authorize_redirect(f"{self._settings.url}/auth/callback")
+            return answer
+
+    def tokens_of_callback(self) -> tuple[Tokens, str | None]:
+        """Redeem the code of this request; the tokens and the provider's session. Raises SignInRefused as well."""
+        with _told_plainly():
+            given = self._client.authorize_access_token(
+                claims_options={
+                    "iss": {"essential": True, "values": [self._settings.issuer]},
+                    "aud": {"essential": True, "values": [self._settings.client_id]},
+                }
+            )
+        if "userinfo" not in given:
+            raise SignInRefused("The identity provider sent no identity token.")
+        return _tokens(given, None), given["userinfo"].get("sid")
+
+    def renewed(self, tokens: Tokens) -> Tokens:
+        """Exchange the refresh token. Raises ProviderUnreachable, SignInRefused."""
+        if tokens.refresh is None:
+            raise SignInRefused("The identity provider gave no refresh token.")
+        with _told_plainly(), self._session() as session:
+            given = session.refresh_token(self._endpoint("token_endpoint"), refresh_token=tokens.refresh)
+        return _tokens(given, tokens)
+
+    def revoke(self, tokens: Tokens) -> None:
+        """Revoke the tokens as far as the provider can be reached: they outlive its session."""
+        try:
+            with _told_plainly(), self._session() as session:
+                endpoint = self._endpoint("revocation_endpoint")
+                for kind, token in (("refresh_token", tokens.refresh), ("access_token", tokens.access)):
+                    if token is not None:
+                        session.revoke_token(endpoint, token=token, token_type_hint=kind).raise_for_status()
+        except (ProviderUnreachable, SignInRefused):
+            log.warning("sign_out.not_revoked")
+
+    def end_session_url(self, tokens: Tokens) -> str:
+        """The address that ends the person's session at the provider. Raises ProviderUnreachable."""
+        with _told_plainly():
+            made = self._client.create_logout_url(f"{self._settings.url}/", tokens.identity)
+            return str(made["url"])
+
+    def logout_claims(self, logout_token: str) -> dict[str, Any] | None:
+        """The claims of a back-channel logout token (OpenID Connect Back-Channel Logout 2.4), None for a bad one."""
+        with _told_plainly():
+            for force in (False, True):
+                claims = self._decoded(logout_token, KeySet.import_key_set(self._client.fetch_jwk_set(force=force)))
+                if claims is not None:
+                    break
+        return claims if claims is not None and self._is_logout(claims) else None
+
+    def _decoded(self, token: str, keys: KeySet) -> dict[str, Any] | None:
+        try:
+            decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
+        except (JoseError, ValueError):
+            return None
+        return dict(decoded.claims) if decoded.header.get("typ", "logout+jwt") in ("logout+jwt", "JWT") else None
+
+    def _is_logout(self, claims: dict[str, Any]) -> bool:
+        audience = claims.get("aud")
+        issued = claims.get("iat")
+        return (
+            claims.get("iss") == self._settings.issuer
+            and self._settings.client_id in (audience if isinstance(audience, list) else [audience])
+            and isinstance(issued, int | float)
+            and abs(time.time() - issued) < LOGOUT_SECONDS
+            and isinstance(claims.get("events"), dict)
+            and LOGOUT_EVENT in claims["events"]
+            and "nonce" not in claims
+            and isinstance(claims.get("jti"), str)
+            and isinstance(claims.get("sid"), str)
+        )
+
+    def _session(self) -> OAuth2Session:
+        session: OAuth2Session = self._client.client_cls(
+            self._settings.client_id, self._settings.client_secret.get_secret_value(), default_timeout=CALL_SECONDS
+        )
+        return session
+
+    def _endpoint(self, name: str) -> str:
+        return str(self._client.load_server_metadata()[name])
+
+
+def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
+    """Authlib's session with the certificates that the whole console trusts."""
+
+    class Session(OAuth2Session):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            configure(self, ca_certs, retries=1)
+
+    return Session
+
+
+class _told_plainly:  # noqa: N801
+    """Context manager that turns every failure on the way to the provider into one of the two exceptions above."""
+
+    UNREADABLE: ClassVar = (requests.RequestException, KeyError, RuntimeError)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, OAuthError):
+            log.info("provider.refused", error=problem.error)
+            raise SignInRefused(problem.description or f"The identity provider refused: {problem.error}.") from None
+        if isinstance(problem, JoseError | ValueError) and not isinstance(problem, requests.RequestException):
+            log.warning("provider.bad_token", kind=type(problem).__name__)
+            raise SignInRefused("The identity provider's answer could not be verified.") from None
+        if isinstance(problem, self.UNREADABLE):
+            log.warning("provider.unreachable", kind=type(problem).__name__)
+            raise ProviderUnreachable from None
+
+
+def _tokens(given: dict[str, Any], before: Tokens | None) -> Tokens:
+    """A renewal may leave out what stays as it was."""
+    return Tokens(
+        access=str(given["access_token"]),
+        expires_at=float(given.get("expires_at") or time.time() + float(given.get("expires_in", 60))),
+        refresh=given.get("refresh_token") or (before.refresh if before else None),
+        identity=given.get("id_token") or (before.identity if before else None),
+    )

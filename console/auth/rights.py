@@ -1,0 +1,68 @@
+"""What a person may do, so that nothing is offered that the API would refuse. The API alone decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OWNERS = ("owner", "admin")
+
+
+class Person:
+    """A user record with the questions that pages ask of it."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = record
+        self.id: str = record["_id"]
+        self.name: str = record.get("name") or record["email"]
+        self.email: str = record["email"]
+        self.tenant_ids: tuple[str, ...] = tuple(record.get("tenantIds", ()))
+        self.partner_id: str | None = record.get("partnerId")
+        self.is_operator: bool = bool(record.get("platformAdmin")) and record.get("platformRole") != "support"
+        self.is_support: bool = record.get("platformRole") == "support"
+
+    @property
+    def sees_platform(self) -> bool:
+        """Whether they see what belongs to the platform itself."""
+        return self.is_operator or self.is_support
+
+    @property
+    def is_partner(self) -> bool:
+        """Whether they run a partner's tenants."""
+        return self.partner_id is not None and self._record.get("role") in OWNERS and not self.sees_platform
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they look after many tenants."""
+        return self.sees_platform or self.is_partner
+
+    @property
+    def may_create_tenants(self) -> bool:
+        return self.is_operator or self.is_partner
+
+    @property
+    def title(self) -> str:
+        """What they are here, in one word."""
+        kinds = ((self.is_operator, "Operator"), (self.is_support, "Support"), (self.is_partner, "Partner"))
+        return next((word for holds, word in kinds if holds), "Owner" if self.owns_any else "Member")
+
+    @property
+    def owns_any(self) -> bool:
+        """Whether they are owner or admin of some tenant."""
+        return any(self.role_in(tenant) in OWNERS for tenant in self.tenant_ids)
+
+    def role_in(self, tenant_id: str) -> str | None:
+        """Their role in one tenant; None for a stranger there."""
+        if tenant_id not in self.tenant_ids:
+            return None
+        roles = self._record.get("roles")
+        found = roles.get(tenant_id, "member") if isinstance(roles, dict) else self._record.get("role", "member")
+        return str(found)
+
+    def runs(self, tenant: Mapping[str, Any]) -> bool:
+        """Whether they may suspend, resume, delete and restore it."""
+        return self.is_operator or (self.is_partner and tenant.get("partnerId") == self.partner_id)
+
+    def may_change(self, tenant: Mapping[str, Any]) -> bool:
+        """Whether they may change and reconcile it."""
+        return self.runs(tenant) or (not self.is_support and self.role_in(tenant["_id"]) in OWNERS)

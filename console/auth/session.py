@@ -1,0 +1,115 @@
+"""Who is at the browser: the sign-in of this request, kept alive, with tokens that are renewed in time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, g, redirect, request, session, url_for
+from redis.exceptions import LockError
+
+from client.errors import NotSignedIn
+from console.auth.provider import Provider, ProviderUnreachable, SignInRefused
+from console.auth.sign_ins import SignIn, SignIns
+from console.marks import is_public
+
+log = structlog.get_logger(__name__)
+
+#: an access token with less left than this is renewed before it is used
+MARGIN_SECONDS = 30
+COOKIE_FIELD = "sign_in"
+
+
+class Sessions:
+    """Finds, renews and ends the sign-in of the current request."""
+
+    def __init__(self, sign_ins: SignIns, provider: Provider) -> None:
+        self._sign_ins, self._provider = sign_ins, provider
+
+    def load(self) -> SignIn | None:
+        """Find the request's sign-in, with an access token that is good for a while yet."""
+        sign_in_id = session.get(COOKIE_FIELD)
+        found = self._sign_ins.find(sign_in_id) if isinstance(sign_in_id, str) else None
+        if found is None:
+            return None
+        self._sign_ins.keep_alive(found)
+        return self.renewed(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
+
+    def renewed(self, sign_in: SignIn) -> SignIn | None:
+        """Renew the tokens unless another request has done it meanwhile; None when the sign-in is over."""
+        try:
+            with self._sign_ins.renewal(sign_in):
+                latest = self._sign_ins.find(sign_in.id)
+                if latest is None or latest.tokens.access != sign_in.tokens.access:
+                    return latest
+                return self._exchange(latest)
+        except LockError:
+            raise ProviderUnreachable from None
+
+    def _exchange(self, sign_in: SignIn) -> SignIn | None:
+        try:
+            fresh = replace(sign_in, tokens=self._provider.renewed(sign_in.tokens))
+        except SignInRefused:
+            log.info("session.ended_by_provider")
+            self._sign_ins.end(sign_in)
+            return None
+        except ProviderUnreachable:
+            if sign_in.tokens.expires_at > time.time():
+                return sign_in
+            raise
+        return fresh if self._sign_ins.save(fresh) else None
+
+
+class RequestTokens:
+    """The current request's tokens, as the API's client asks for them."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def bearer(self) -> str:
+        if g.sign_in is None:
+            raise NotSignedIn("Nobody is signed in.")
+        token: str = g.sign_in.tokens.access
+        return token
+
+    def renewed(self, refused: str) -> str | None:
+        """Another token than the refused one; None when the provider gives no other."""
+        if g.sign_in is not None and g.sign_in.tokens.access == refused:
+            g.sign_in = self._sessions.renewed(g.sign_in)
+        return None if g.sign_in is None else g.sign_in.tokens.access
+
+
+def require_sign_in(app: Flask, sessions: Sessions) -> None:
+    """Let nobody but the signed-in reach a page that is not marked as public."""
+
+    @app.before_request
+    def check() -> Response | None:
+        view = app.view_functions.get(request.endpoint or "")
+        g.sign_in = None
+        if view is None or request.endpoint in ("static", "bootstrap.static"):
+            return None
+        g.sign_in = sessions.load()
+        return None if g.sign_in is not None or is_public(view) else to_sign_in()
+
+
+def to_sign_in() -> Response:
+    """Send somebody who is not signed in to sign in, and back to this page afterwards."""
+    session.pop(COOKIE_FIELD, None)
+    if request.headers.get("X-Requested-With") == "console":
+        return Response("Signed out.", 401, content_type="text/plain")
+    if request.method != "GET":
+        return redirect(url_for("sign_in.welcome"), 303)  # type: ignore[return-value]
+    target = request.full_path.rstrip("?")
+    return redirect(url_for("sign_in.welcome" if target == "/" else "sign_in.begin", next=target), 303)  # type: ignore[return-value]
+
+
+def own_path(target: str | None) -> str:
+    """A path of the console's own, whatever a link asks for: never another host, however it is written."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    if any(character in target for character in "\\\r\n\t\0") or not target.isprintable():
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc or parts.path.startswith("/auth/") else target

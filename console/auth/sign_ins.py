@@ -1,0 +1,152 @@
+"""Sign-ins on record: each is one encrypted value in Redis, and gone with the sign-out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from redis import Redis
+
+from console.auth.vault import Vault
+
+PREFIX = "console:"
+#: how long one renewal may take before another request tries it
+RENEWAL_SECONDS = 20
+STATE_PREFIX = f"{PREFIX}state:"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the identity provider gave. `expires_at`: when the access token ends, in seconds since 1970."""
+
+    access: str = field(repr=False)
+    expires_at: float
+    refresh: str | None = field(default=None, repr=False)
+    identity: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """One person's sign-in. `provider_session`: the identity provider's name of the session it came from."""
+
+    id: str = field(repr=False)
+    tokens: Tokens
+    started_at: float
+    provider_session: str | None = None
+
+
+class SignIns:
+    """All sign-ins. A key in Redis is a digest, so that nobody who reads Redis learns what a cookie must hold."""
+
+    def __init__(self, redis: Redis, vault: Vault, longest: timedelta, idle: timedelta) -> None:
+        self._redis, self._vault = redis, vault
+        self._longest, self._idle = longest.total_seconds(), idle.total_seconds()
+
+    def begin(self, tokens: Tokens, provider_session: str | None) -> SignIn:
+        """Record a new sign-in."""
+        sign_in = SignIn(secrets.token_urlsafe(32), tokens, time.time(), provider_session)
+        self._redis.set(_key(sign_in.id), self._sealed(sign_in), ex=self._life(sign_in))
+        if provider_session:
+            index = _index(provider_session)
+            self._redis.sadd(index, _key(sign_in.id))
+            self._redis.expire(index, int(self._longest))
+        return sign_in
+
+    def find(self, sign_in_id: str) -> SignIn | None:
+        """Find a sign-in that has neither ended nor lain idle for too long."""
+        sealed = self._redis.get(_key(sign_in_id))
+        opened = self._vault.decrypt(sealed) if isinstance(sealed, bytes) else None
+        if opened is None:
+            return None
+        fields = json.loads(opened)
+        return SignIn(**{**fields, "tokens": Tokens(**fields["tokens"])})
+
+    def keep_alive(self, sign_in: SignIn) -> None:
+        """Begin its idle time anew. The record itself is written under the renewal's lock only."""
+        self._redis.expire(_key(sign_in.id), self._life(sign_in))
+
+    def save(self, sign_in: SignIn) -> bool:
+        """Replace a sign-in's record; False when it has ended meanwhile, and stays ended."""
+        life = self._life(sign_in)
+        self._redis.delete(_person_key(sign_in))
+        return bool(life > 0 and self._redis.set(_key(sign_in.id), self._sealed(sign_in), ex=life, xx=True))
+
+    def end(self, sign_in: SignIn) -> None:
+        """Forget a sign-in."""
+        self._redis.delete(_key(sign_in.id), _person_key(sign_in))
+        if sign_in.provider_session:
+            self._redis.srem(_index(sign_in.provider_session), _key(sign_in.id))
+
+    def end_all_of(self, provider_session: str) -> int:
+        """Forget all sign-ins that came from one session at the identity provider."""
+        index = _index(provider_session)
+        keys = [key for key in self._redis.sscan_iter(index)]
+        return int(self._redis.delete(index, *keys)) - 1 if keys else 0
+
+    def is_new_statement(self, statement_id: str, seconds: int) -> bool:
+        """Note a logout statement; False when it was seen before."""
+        key = f"{PREFIX}statement:{_digest(statement_id)}"
+        return bool(self._redis.set(key, b"", ex=seconds, nx=True))
+
+    def keep_person(self, sign_in: SignIn, record: dict[str, Any], seconds: int) -> None:
+        """Keep the person's user record for a moment."""
+        self._redis.set(_person_key(sign_in), self._vault.encrypt(json.dumps(record).encode()), ex=seconds)
+
+    def person(self, sign_in: SignIn) -> dict[str, Any] | None:
+        """The user record, if it was read a moment ago."""
+        sealed = self._redis.get(_person_key(sign_in))
+        opened = self._vault.decrypt(sealed) if isinstance(sealed, bytes) else None
+        record: dict[str, Any] | None = json.loads(opened) if opened is not None else None
+        return record
+
+    def renewal(self, sign_in: SignIn) -> AbstractContextManager[object]:
+        """The lock under which one request renews the tokens: a refresh token can be used once."""
+        name = f"{_key(sign_in.id)}:renewal"
+        lock: AbstractContextManager[object] = self._redis.lock(name, RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
+        return lock
+
+    def _sealed(self, sign_in: SignIn) -> bytes:
+        return self._vault.encrypt(json.dumps(asdict(sign_in)).encode())
+
+    def _life(self, sign_in: SignIn) -> int:
+        left = sign_in.started_at + self._longest - time.time()
+        return int(min(left, self._idle))
+
+
+class PendingSignIns:
+    """Where Authlib keeps state, nonce and PKCE verifier of sign-ins under way (its cache interface)."""
+
+    def __init__(self, redis: Redis, vault: Vault) -> None:
+        self._redis, self._vault = redis, vault
+
+    def set(self, key: str, value: str, timeout: int) -> None:
+        self._redis.set(STATE_PREFIX + _digest(key), self._vault.encrypt(value.encode()), ex=timeout)
+
+    def get(self, key: str) -> bytes | None:
+        sealed = self._redis.get(STATE_PREFIX + _digest(key))
+        return self._vault.decrypt(sealed) if isinstance(sealed, bytes) else None
+
+    def delete(self, key: str) -> None:
+        self._redis.delete(STATE_PREFIX + _digest(key))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(sign_in_id: str) -> str:
+    return f"{PREFIX}sign-in:{_digest(sign_in_id)}"
+
+
+def _person_key(sign_in: SignIn) -> str:
+    return f"{PREFIX}person:{_digest(sign_in.id)}"
+
+
+def _index(provider_session: str) -> str:
+    return f"{PREFIX}provider-session:{_digest(provider_session)}"

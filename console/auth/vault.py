@@ -1,0 +1,37 @@
+"""Keys derived from the settings: one to sign cookies with, one to encrypt what Redis keeps."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+def cookie_keys(secret_keys: Sequence[str]) -> list[str]:
+    """Keys for Flask's cookie: the first signs, all verify."""
+    return [_derived(key, b"console cookie").decode() for key in secret_keys]
+
+
+class Vault:
+    """Encrypts with the first key, decrypts with any, so that a key can be replaced without signing anybody out."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(_derived(key, b"console tokens")) for key in secret_keys])
+
+    def encrypt(self, text: bytes) -> bytes:
+        return self._fernet.encrypt(text)
+
+    def decrypt(self, sealed: bytes) -> bytes | None:
+        """Decrypt; None for what none of the keys has encrypted."""
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            return None
+
+
+def _derived(key: str, purpose: bytes) -> bytes:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key.encode())
+    return base64.urlsafe_b64encode(derived)

@@ -1,0 +1,54 @@
+"""Integrations: how each stands, pauses, observe-only mode, purges that begin by themselves."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console.web.api import act, api, get, key, optional
+from console.web.forms import Field, Form
+
+pages = Blueprint("integrations", __name__, url_prefix="/integrations")
+
+
+@pages.get("/")
+def index() -> str:
+    return render_template(
+        "integrations.html",
+        integrations=get("/integrations"),
+        observing=optional(lambda: get("/observe-only")),
+        purges=optional(lambda: get("/purges")),
+        form=Form(Field("reason")),
+    )
+
+
+@pages.post("/<name>/pause")
+def pause(name: str) -> Response:
+    body = Form(Field("reason")).body()
+    return _act(lambda: api().post(f"/integrations/{name}/pause", body, key=key()), "Paused.")
+
+
+@pages.post("/<name>/resume")
+def resume(name: str) -> Response:
+    return _act(lambda: api().post(f"/integrations/{name}/resume", key=key()), "Resumed.")
+
+
+@pages.post("/observe-only")
+def observe() -> Response:
+    body = Form(Field("reason")).body()
+    return _act(lambda: api().post("/observe-only", body, key=key()), "Nothing is changed outside from now on.")
+
+
+@pages.post("/observe-only/end")
+def end_observing() -> Response:
+    return _act(lambda: api().delete("/observe-only"), "Changes go on.")
+
+
+@pages.post("/purges")
+def allow_purges() -> Response:
+    body = Form(Field("count", "number")).body()
+    return _act(lambda: api().post("/purges/allow", body, key=key()), "More purges may begin.")
+
+
+def _act(request_it, success: str) -> Response:  # type: ignore[no-untyped-def]
+    return act(request_it, success, url_for(".index", _anchor=request.form.get("anchor") or None))

@@ -1,0 +1,31 @@
+"""Orphans: objects of ours outside that belong to no living tenant."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console.web.api import act, api, get, key
+from console.web.listing import listing
+
+pages = Blueprint("orphans", __name__, url_prefix="/orphans")
+
+
+@pages.get("/")
+def index() -> str:
+    return render_template(
+        "orphans/index.html", listing=listing("/orphans", "integration", "status"), scans=get("/orphans/looks")
+    )
+
+
+@pages.post("/scan")
+def scan() -> Response:
+    return act(lambda: api().post("/orphans/look", key=key()), "Every integration is scanned now.", url_for(".index"))
+
+
+@pages.route("/<orphan_id>/remove", methods=["GET", "POST"])
+def remove(orphan_id: str) -> str | Response:
+    orphan = get(f"/orphans/{orphan_id}")
+    if request.method == "POST" and request.form.get("name", "").strip() == orphan["name"]:
+        return act(lambda: api().delete(f"/orphans/{orphan_id}"), "Its removal has begun.", url_for(".index"))
+    return render_template("orphans/remove.html", orphan=orphan)

@@ -1,0 +1,65 @@
+"""The first page: what is wrong now, and how the last day went."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from console.web.api import get, person
+from console.web.charts import Chart, stacked
+
+pages = Blueprint("overview", __name__)
+
+OUTCOMES = (("ok", "succeeded"), ("bad", "failed"), ("quiet", "cancelled"))
+KIND_OF = {"succeeded": "ok", "failed": "bad", "cancelled": "quiet"}
+DAY = 24
+#: kinds of groups of which a bulk retry makes sense
+REPAIRABLE = ("failed", "drifted")
+
+
+@pages.get("/")
+def show() -> str | Response:
+    if not person().is_staff:
+        return _own_tenants()
+    hours = _by_hour(get("/operations/summary", hours=DAY)["hours"])
+    charts = (_outcomes(hours), _time_to_active(hours))
+    return render_template("overview.html", status=get("/status"), charts=charts, repairable=REPAIRABLE)
+
+
+def _own_tenants() -> str | Response:
+    tenants = get("/tenants", limit=50)
+    if len(tenants) == 1:
+        return redirect(url_for("tenant.show", slug=tenants[0]["slug"]), 303)
+    return render_template("own_tenants.html", tenants=tenants)
+
+
+def _by_hour(hours: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Every hour of the last day; the API leaves out those in which nothing ended."""
+    known = {datetime.fromisoformat(hour["begins"]): hour for hour in hours}
+    latest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    times = [latest - timedelta(hours=back) for back in range(DAY - 1, -1, -1)]
+    return [(time.strftime("%H:00"), known.get(time, {})) for time in times]
+
+
+def _outcomes(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
+    columns = []
+    for label, hour in hours:
+        counts: dict[str, float] = {}
+        for outcome in hour.get("outcomes", ()):
+            kind = KIND_OF.get(outcome["status"], "quiet")
+            counts[kind] = counts.get(kind, 0) + outcome["count"]
+        columns.append((label, counts))
+    return stacked("Operations that ended, per hour", columns, OUTCOMES)
+
+
+def _time_to_active(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
+    """Half of the tenants within the lower part, nearly all within both."""
+    columns = []
+    for label, hour in hours:
+        half, most = hour.get("activeSecondsP50") or 0, hour.get("activeSecondsP95") or 0
+        columns.append((label, {"ok": round(half, 1), "busy": round(max(most - half, 0), 1)}))
+    kinds = (("ok", "for half of them"), ("busy", "more for 95 of 100"))
+    return stacked("Time until new tenants were active, per hour", columns, kinds, " s")

@@ -1,0 +1,24 @@
+"""What a person chooses for this browser."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, redirect, request
+from werkzeug.wrappers import Response
+
+from console.auth.session import own_path
+from console.web.navigation import THEMES
+
+pages = Blueprint("preferences", __name__)
+YEAR = 365 * 24 * 3600
+
+
+@pages.post("/preferences")
+def choose() -> Response:
+    """Keep the colours, and go back to the page."""
+    came_from = request.referrer or ""
+    answer = redirect(own_path(came_from.removeprefix(request.host_url.rstrip("/"))), 303)
+    theme = request.form.get("theme", "auto")
+    if theme in THEMES:
+        secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+        answer.set_cookie("theme", theme, max_age=YEAR, secure=secure, httponly=True, samesite="Lax")
+    return answer

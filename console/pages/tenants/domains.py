@@ -1,0 +1,65 @@
+"""A tenant's domains: what to publish, what DNS last answered, checks on demand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from console.web.api import act, api, get, key, person
+from console.web.forms import Field, Form
+from console.web.zone import zone_file
+
+pages = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
+
+CHECK_SECONDS = 5
+
+
+@pages.route("", methods=["GET", "POST"])
+def index(slug: str) -> AnyResponse | tuple[str, int]:
+    tenant = get(f"/tenants/{slug}")
+    form = Form(Field("domains"))
+    added = [*tenant["domains"], form.values["domains"].strip()]
+    if form.submit(lambda: api().patch(f"/tenants/{slug}", {"domains": added})):
+        flash("Added. Publish the records below.", "success")
+        return redirect(url_for(".index", slug=slug), 303)
+    may_change, runs = person().may_change(tenant), person().runs(tenant)
+    domains = get(f"/tenants/{slug}/domains")
+    page = render_template(
+        "tenant/domains.html", tenant=tenant, domains=domains, form=form, may_change=may_change, runs=runs
+    )
+    return page, form.status
+
+
+@pages.post("/<domain>/check")
+def check(slug: str, domain: str) -> AnyResponse:
+    path = f"/tenants/{slug}/domains/{domain}/verify"
+    return act(
+        lambda: api().post(path, params={"wait": CHECK_SECONDS}, key=key(), patience=CHECK_SECONDS),
+        f"DNS was asked for {domain}.",
+        url_for(".index", slug=slug, _anchor=domain),
+    )
+
+
+@pages.route("/<domain>/remove", methods=["GET", "POST"])
+def remove(slug: str, domain: str) -> str | AnyResponse:
+    tenant = get(f"/tenants/{slug}")
+    if domain not in tenant["domains"] or not person().may_change(tenant):
+        abort(404)
+    if request.method == "POST" and request.form.get("confirmation") == domain:
+        left = [one for one in tenant["domains"] if one != domain]
+        back = url_for(".index", slug=slug)
+        return act(lambda: api().patch(f"/tenants/{slug}", {"domains": left}), f"{domain} is being removed.", back)
+    return render_template("tenant/remove_domain.html", tenant=tenant, domain=domain)
+
+
+@pages.get("/<domain>/zone")
+def zone(slug: str, domain: str) -> Response:
+    """The records to publish, as a zone file."""
+    found: list[dict[str, Any]] = get(f"/tenants/{slug}/domains")
+    records = next((one["records"] for one in found if one["domain"] == domain), None)
+    if records is None:
+        abort(404)
+    headers = {"Content-Disposition": f'attachment; filename="{domain}.zone"'}
+    return Response(zone_file(domain, records), content_type="text/plain; charset=utf-8", headers=headers)

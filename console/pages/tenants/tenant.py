@@ -1,0 +1,91 @@
+"""One tenant: how it is, who belongs to it, what happened, and what can be changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from console.web.actors import names_of
+from console.web.api import api, get, optional, person
+from console.web.catalogue import plans, quotas_of
+from console.web.forms import Field, Form
+from console.web.listing import listing
+
+pages = Blueprint("tenant", __name__, url_prefix="/tenants/<slug>")
+
+ADDRESS = ("line1", "line2", "postalCode", "city", "country")
+BILLING = ("company", "vatId", "email", *(f"address/{name}" for name in ADDRESS))
+SOON = 1000
+LATER = 15000
+
+
+@pages.get("")
+def show(slug: str) -> str:
+    tenant = get(f"/tenants/{slug}")
+    operation = tenant.get("operation")
+    pace = SOON if operation and operation["status"] == "running" else LATER
+    return _page("tenant/show.html", tenant, operation=operation, pace=pace, quotas=quotas_of(tenant["plan"]))
+
+
+@pages.get("/people")
+def people(slug: str) -> str:
+    subscriptions = get("/subscriptions", tenant=slug, limit=10)
+    return _page(
+        "tenant/people.html",
+        get(f"/tenants/{slug}"),
+        listing=listing("/users", tenant=slug),
+        subscriptions=subscriptions,
+    )
+
+
+@pages.get("/activity")
+def activity(slug: str) -> str:
+    operations = get(f"/tenants/{slug}/operations", limit=10)
+    events = listing("/events", tenant=slug)
+    return _page(
+        "tenant/activity.html",
+        get(f"/tenants/{slug}"),
+        operations=operations,
+        listing=events,
+        names=names_of([*events.items, *({"actor": one.get("requestedBy")} for one in operations)]),
+    )
+
+
+@pages.route("/edit", methods=["GET", "POST"])
+def edit(slug: str) -> Response | tuple[str, int]:
+    tenant = _changeable(slug)
+    staff = [Field("plan"), Field("partnerId")] if person().is_operator else []
+    form = Form(Field("name"), *staff, *(Field(f"billingInfo/{name}") for name in BILLING), record=tenant)
+    if form.submit(lambda: api().patch(f"/tenants/{slug}", form.changes())):
+        flash("Saved.", "success")
+        return redirect(url_for(".show", slug=slug), 303)
+    partners = optional(lambda: get("/partners", limit=200)) if person().is_operator else None
+    page = _page("tenant/edit.html", tenant, form=form, plans=plans(), partners=partners or [])
+    return page, form.status
+
+
+@pages.get("/export")
+def export(slug: str) -> Response:
+    """All that is held about the tenant, as a file."""
+    answer = jsonify(get(f"/tenants/{slug}/export"))
+    answer.headers["Content-Disposition"] = f'attachment; filename="{slug}.json"'
+    return answer
+
+
+@pages.get("/receipt")
+def receipt(slug: str) -> str:
+    return _page("tenant/receipt.html", get(f"/tenants/{slug}"), receipt=get(f"/tenants/{slug}/receipt"))
+
+
+def _page(template: str, tenant: dict[str, Any], **more: Any) -> str:
+    me = person()
+    return render_template(template, tenant=tenant, may_change=me.may_change(tenant), runs=me.runs(tenant), **more)
+
+
+def _changeable(slug: str) -> dict[str, Any]:
+    tenant: dict[str, Any] = get(f"/tenants/{slug}")
+    if not person().may_change(tenant):
+        abort(403)
+    return tenant

@@ -1,0 +1,61 @@
+"""The list of tenants, and the way to a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from client.errors import ApiError
+from console.web.api import api, get, key, optional, person
+from console.web.catalogue import plans
+from console.web.forms import Field, Form
+from console.web.listing import listing
+
+pages = Blueprint("tenants", __name__, url_prefix="/tenants")
+
+FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "paused", "sort")
+FIELDS = (
+    Field("slug"),
+    Field("name"),
+    Field("plan"),
+    Field("domains", "lines"),
+    Field("owner/name"),
+    Field("owner/email"),
+    Field("partnerId"),
+)
+
+
+@pages.get("/")
+def index() -> str:
+    partners = optional(lambda: get("/partners", limit=200)) if person().sees_platform else None
+    return render_template(
+        "tenants/index.html", listing=listing("/tenants", *FILTERS), plans=plans(), partners=partners or []
+    )
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> Response | tuple[str, int]:
+    if not person().may_create_tenants:
+        abort(403)
+    form = Form(*FIELDS)
+    made = form.submit(lambda: api().post("/tenants", form.body(), key=key()))
+    if made is not None:
+        return redirect(url_for("tenant.show", slug=made.data["slug"]), 303)
+    partners = get("/partners", limit=200) if person().sees_platform else []
+    return render_template("tenants/new.html", form=form, plans=plans(), partners=partners), form.status
+
+
+@pages.get("/check")
+def check() -> dict[str, Any]:
+    """What the form shows under a field while it is filled in."""
+    asked = {name: request.args[name].strip() for name in ("slug", "domain") if request.args.get(name, "").strip()}
+    try:
+        found = get("/tenants/check", **asked)
+    except ApiError as problem:
+        if problem.status not in (400, 404):
+            raise
+        return {"state": "bad", "text": problem.errors[0].detail if problem.errors else problem.detail}
+    free = all(part.get("free", False) for part in found.values() if isinstance(part, dict))
+    return {"state": "ok", "text": "Free."} if free else {"state": "bad", "text": "Taken."}

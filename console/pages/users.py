@@ -1,0 +1,45 @@
+"""Users: who may do what, where."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from console.web.api import act, api, get, key, optional, person
+from console.web.forms import Field, Form
+from console.web.listing import listing
+
+pages = Blueprint("users", __name__, url_prefix="/users")
+
+ROLES = (("member", "Member"), ("admin", "Admin"), ("owner", "Owner"))
+
+
+@pages.get("/")
+def index() -> str:
+    return render_template("users/index.html", listing=listing("/users", "q", "tenant", "partner"))
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> Response | tuple[str, int]:
+    form = Form(Field("authentikSubjectId"), Field("email"), Field("name"), Field("role"))
+    made = form.submit(lambda: api().post("/users", form.body(), key=key()))
+    if made is not None:
+        return redirect(url_for(".show", user_id=made.data["_id"]), 303)
+    return render_template("users/new.html", form=form, roles=ROLES), form.status
+
+
+@pages.route("/<user_id>", methods=["GET", "POST"])
+def show(user_id: str) -> Response | tuple[str, int]:
+    user = get(f"/users/{user_id}")
+    rights = [Field("partnerId"), Field("platformAdmin", "flag")] if person().is_operator else []
+    form = Form(Field("name"), Field("email"), Field("role"), *rights, record=user)
+    if form.submit(lambda: api().patch(f"/users/{user_id}", form.changes())):
+        flash("Saved.", "success")
+        return redirect(url_for(".show", user_id=user_id), 303)
+    partners = optional(lambda: get("/partners", limit=200)) if person().sees_platform else None
+    return render_template("users/show.html", user=user, form=form, roles=ROLES, partners=partners or []), form.status
+
+
+@pages.post("/<user_id>/remove")
+def remove(user_id: str) -> Response:
+    return act(lambda: api().delete(f"/users/{user_id}"), "Forgotten here.", url_for(".index"))

@@ -1,0 +1,27 @@
+"""Names for the ids of people in events and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from console.web.api import get, optional, person
+
+#: a page reads at most so many user records for it
+MOST = 8
+PLATFORM, SOMEBODY = "the platform", "somebody"
+
+
+def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict[str | None, str]:
+    """Who is meant by each id; those that the person may not see are "somebody"."""
+    me = person()
+    ids = dict.fromkeys(record[field] for record in records if record.get(field))
+    found: dict[str | None, str] = {None: PLATFORM, me.id: "you"}
+    for place, user_id in enumerate(one for one in ids if one not in found):
+        found[user_id] = _name(user_id) if place < MOST else SOMEBODY
+    return found
+
+
+def _name(user_id: str) -> str:
+    user = optional(lambda: get(f"/users/{user_id}"))
+    return str(user["name"] or user["email"]) if user else SOMEBODY

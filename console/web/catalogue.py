@@ -1,0 +1,22 @@
+"""The plans that tenants can have, as the API offers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+
+from console.web.api import get
+
+
+def plans() -> list[dict[str, Any]]:
+    """Every plan with its quotas, smallest first."""
+    if "plans" not in g:
+        g.plans = get("/plans")
+    found: list[dict[str, Any]] = g.plans
+    return found
+
+
+def quotas_of(name: str) -> dict[str, Any]:
+    """One plan's quotas; empty for a plan that is no longer in the catalogue."""
+    return next((plan for plan in plans() if plan["name"] == name), {})

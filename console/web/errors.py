@@ -1,0 +1,86 @@
+"""Every failure as a page that says what happened and what to do."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, g, render_template
+from flask_wtf.csrf import CSRFError
+from redis.exceptions import RedisError
+from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.wrappers import Response
+
+from client.errors import ApiError, NotSignedIn, Unreachable
+from console.auth.provider import ProviderUnreachable, SignInRefused
+from console.auth.session import to_sign_in
+
+log = structlog.get_logger(__name__)
+
+#: status: heading, sentence
+WORDS = {
+    400: ("This request makes no sense", "Go back and try again."),
+    403: ("Not for you", "Your account may not do this. An operator or the tenant's owner can."),
+    404: ("Nothing here", "There is nothing at this address, or it is not yours to see."),
+    405: ("This address takes no such request", "Go back and try again."),
+    413: ("Too long", "A form may hold 64 KiB."),
+    429: ("Too many requests", "Wait a minute, then try again."),
+    500: ("Something went wrong here", "Try again; if it happens again, report it with the number below."),
+    503: ("Not reachable at the moment", "Nothing is lost. Try again in a moment."),
+}
+Page = tuple[str, int] | Response
+
+
+def answer_errors(app: Flask) -> None:
+    """Give every failure its page."""
+    app.register_error_handler(ApiError, _of_api)
+    app.register_error_handler(NotSignedIn, lambda problem: to_sign_in())
+    app.register_error_handler(Unreachable, lambda problem: page(503, "The platform's API does not answer."))
+    app.register_error_handler(ProviderUnreachable, lambda problem: page(503, "The identity provider does not answer."))
+    app.register_error_handler(SignInRefused, _of_refusal)
+    app.register_error_handler(RedisError, _of_redis)
+    app.register_error_handler(CSRFError, _of_forgery)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_bug)
+
+
+def page(status: int, detail: str | None = None, request_id: str | None = None) -> tuple[str, int]:
+    """An error's page."""
+    heading, advice = WORDS.get(status, WORDS[500 if status >= 500 else 400])
+    shown = request_id or g.get("request_id")
+    return render_template("error.html", heading=heading, detail=detail, advice=advice, request_id=shown), status
+
+
+def _of_api(problem: ApiError) -> Page:
+    if problem.status == 401:
+        return to_sign_in()
+    if problem.status == 404:
+        return page(404, request_id=problem.request_id)
+    log.info("api.refused", code=problem.code, status=problem.status, api_request=problem.request_id)
+    return page(problem.status, problem.detail, problem.request_id)
+
+
+def _of_refusal(problem: SignInRefused) -> Page:
+    return render_template("auth/refused.html", message=str(problem)), 403
+
+
+def _of_redis(problem: RedisError) -> Page:
+    log.error("sessions.unreachable", kind=type(problem).__name__)
+    g.sign_in = None
+    return page(503, "The console cannot read its sessions.")
+
+
+def _of_forgery(problem: CSRFError) -> Page:
+    log.info("form.refused", reason=problem.description)
+    return page(400, "This form is not from this session: it was open too long, or came from elsewhere.")
+
+
+def _of_http(problem: HTTPException) -> Page:
+    if isinstance(problem, TooManyRequests):
+        answer = Response(page(429)[0], 429, content_type="text/html; charset=utf-8")
+        answer.headers["Retry-After"] = "60"
+        return answer
+    return page(problem.code or 500)
+
+
+def _of_bug(problem: Exception) -> Page:
+    log.exception("request.bug")
+    return page(500)

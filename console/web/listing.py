@@ -1,0 +1,49 @@
+"""Lists: filters from the address, one page of records, and where the next one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+
+from console.web.api import api
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list. `filters`: what was asked for, by name."""
+
+    items: list[Any]
+    filters: dict[str, str]
+    next: str | None
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.filters)
+
+    @property
+    def is_first(self) -> bool:
+        return "cursor" not in request.args
+
+    @property
+    def next_url(self) -> str | None:
+        return self.url(cursor=self.next) if self.next else None
+
+    @property
+    def first_url(self) -> str:
+        return self.url()
+
+    def url(self, **changes: str | None) -> str:
+        """This page's address with other filters; None takes one away."""
+        wanted = {name: value for name, value in {**self.filters, **changes}.items() if value is not None}
+        return url_for(request.endpoint or "", **{**(request.view_args or {}), **wanted})
+
+
+def listing(path: str, *names: str, limit: int = PAGE, **fixed: str | None) -> Listing:
+    """One page of a list of the API. `names`: filters that the address may hold; `fixed`: those that it may not."""
+    filters = {name: request.args[name].strip() for name in names if request.args.get(name, "").strip()}
+    page = api().page(path, {**filters, **fixed}, limit, request.args.get("cursor"))
+    return Listing(page.items, filters, page.next)

@@ -1,0 +1,74 @@
+"""What the layout shows of the person and the place: the menu, and nothing in it that they may not open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, request
+
+from client.errors import PlatformError
+from console.auth.people import People
+from console.auth.rights import Person
+
+THEMES = ("light", "dark", "auto")
+
+
+def everybody(person: Person) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the menu. `endpoint`: its page; `shown_to`: whether a person may open it.
+
+    `others`: further blueprints whose pages belong to it.
+    """
+
+    word: str
+    endpoint: str
+    icon: str
+    shown_to: Callable[[Person], bool] = everybody
+    others: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        return request.blueprint in (self.endpoint.split(".")[0], *self.others)
+
+
+MENU = (
+    Entry("Overview", "overview.show", "speedometer2"),
+    Entry("Tenants", "tenants.index", "buildings", others=("tenant", "domains", "lifecycle", "reconcile")),
+    Entry("Operations", "operations.index", "arrow-repeat", others=("bulk",)),
+    Entry("Integrations", "integrations.index", "plug", lambda person: person.sees_platform),
+    Entry("Users", "users.index", "people"),
+    Entry("Partners", "partners.index", "diagram-3", lambda person: person.sees_platform),
+    Entry("Webhooks", "webhooks.index", "broadcast", lambda person: person.is_staff),
+    Entry("Orphans", "orphans.index", "box-seam", lambda person: person.sees_platform),
+    Entry("Events", "events.index", "clock-history"),
+)
+
+
+def add_navigation(app: Flask, people: People) -> None:
+    """Give every template the person, their menu and their theme."""
+
+    @app.context_processor
+    def navigation() -> dict[str, Any]:
+        person = _person(people)
+        menu = [entry for entry in MENU if person is not None and entry.shown_to(person)]
+        return {"me": person, "menu": menu, "theme": theme()}
+
+
+def theme() -> str:
+    """Light, dark, or what the person's system says."""
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in THEMES else "auto"
+
+
+def _person(people: People) -> Person | None:
+    """Error pages are shown to everybody, also when nobody can be asked."""
+    try:
+        return people.current()
+    except PlatformError:
+        return None

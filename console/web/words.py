@@ -1,0 +1,162 @@
+"""How templates write times, sizes and states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup
+
+from client.connection import new_key
+
+#: seconds, of which unit, written how; the first row whose limit is not reached holds
+STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"), (60 * 86400, 86400, "d"))
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+#: state: colour, icon, word
+STATES = {
+    "active": ("ok", "check", "Active"),
+    "ok": ("ok", "check", "Done"),
+    "succeeded": ("ok", "check", "Succeeded"),
+    "verified": ("ok", "check", "Verified"),
+    "delivered": ("ok", "check", "Delivered"),
+    "closed": ("ok", "check", "Closed"),
+    "up": ("ok", "check", "Up"),
+    "trialing": ("ok", "check", "Trial"),
+    "removed": ("quiet", "check", "Removed"),
+    "pending": ("busy", "clock", "Pending"),
+    "running": ("busy", "arrow", "Running"),
+    "removing": ("busy", "arrow", "Removing"),
+    "retrying": ("warn", "repeat", "Retrying"),
+    "deferred": ("warn", "pause", "Deferred"),
+    "paused": ("warn", "pause", "Paused"),
+    "suspended": ("warn", "pause", "Suspended"),
+    "degraded": ("warn", "alert", "Degraded"),
+    "drifted": ("warn", "alert", "Drifted"),
+    "overdue": ("warn", "clock", "Overdue"),
+    "quarantined": ("warn", "clock", "In quarantine"),
+    "unverified": ("warn", "clock", "Not verified"),
+    "past_due": ("warn", "clock", "Past due"),
+    "different": ("warn", "alert", "Different"),
+    "half_open": ("warn", "repeat", "Probing"),
+    "error": ("bad", "cross", "Failed"),
+    "failed": ("bad", "cross", "Failed"),
+    "missing": ("bad", "cross", "Missing"),
+    "open": ("bad", "alert", "Open"),
+    "down": ("bad", "cross", "Down"),
+    "removable": ("bad", "alert", "Removable"),
+    "skipped": ("quiet", "dash", "Skipped"),
+    "cancelled": ("quiet", "dash", "Cancelled"),
+    "canceled": ("quiet", "dash", "Canceled"),
+    "deleted": ("quiet", "dash", "Deleted"),
+    "gone": ("quiet", "dash", "Gone"),
+}
+INTEGRATIONS = {
+    "authentik": "Authentik",
+    "stalwart": "Stalwart",
+    "ocis": "OCIS",
+    "stripe": "Stripe",
+    "billing": "Billing",
+    "access": "Access",
+    "dns": "DNS",
+    "all": "Everything",
+}
+
+
+def add_words(app: Flask) -> None:
+    """Make them filters and globals of the app's templates."""
+    app.jinja_env.filters.update(
+        age=age,
+        bytes=size,
+        product=product,
+        plain=plain,
+        took=took,
+        pairs=pairs,
+        plan_words=plan_words,
+        differences=differences,
+    )
+    app.jinja_env.globals.update(state_of=state_of, new_key=new_key)
+
+
+def parsed(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
+def moment(time: str | None) -> str:
+    """The exact time, to the second."""
+    return parsed(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else ""
+
+
+def age(time: str | None) -> Markup:
+    """How long ago, or in how long, with the exact time on hover."""
+    if not time:
+        return Markup("–")
+    seconds = (datetime.now(UTC) - parsed(time)).total_seconds()
+    text = distance(abs(seconds))
+    worded = "now" if abs(seconds) < 1 else f"{text} ago" if seconds > 0 else f"in {text}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(time, moment(time), worded)
+
+
+def distance(seconds: float) -> str:
+    """A duration in one unit."""
+    for limit, unit, name in STEPS:
+        if seconds < limit:
+            return f"{math.floor(seconds / unit)} {name}"
+    return f"{math.floor(seconds / (30.44 * 86400))} months"
+
+
+def size(count: int | None) -> str:
+    """Bytes in the largest unit that leaves a number above 1; 0 is without limit."""
+    if not count:
+        return "unlimited"
+    power = min(int(math.log(count, 1024)), len(UNITS) - 1)
+    return f"{count / 1024**power:.4g} {UNITS[power]}"
+
+
+def product(name: str) -> str:
+    return INTEGRATIONS.get(name, name.replace("_", " ").capitalize())
+
+
+def plain(code: str | None) -> str:
+    """A code as words."""
+    return (code or "").replace("_", " ").replace(".", " ").strip().capitalize()
+
+
+def state_of(name: str) -> tuple[str, str, str]:
+    """Colour, icon and word of a state."""
+    return STATES.get(name, ("quiet", "dash", plain(name)))
+
+
+def took(operation: Mapping[str, Any]) -> str:
+    """How long an operation took, or has taken until now."""
+    end = parsed(operation["finishedAt"]) if operation.get("finishedAt") else datetime.now(UTC)
+    seconds = (end - parsed(operation["createdAt"])).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else distance(seconds)
+
+
+def pairs(records: Iterable[Mapping[str, Any]], value: str, word: str) -> list[tuple[str, str]]:
+    """Records as options of a select."""
+    return [(record[value], record[word]) for record in records]
+
+
+def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Plans as options, with what they allow."""
+    return [
+        (
+            plan["name"],
+            f"{plan['name']}: {plan['mailboxes'] or 'unlimited'} mailboxes, {size(plan['mailBytes'])} of mail, "
+            f"{size(plan['spaceBytes'])} of files",
+        )
+        for plan in plans
+    ]
+
+
+def differences(event: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Field, before, after: what an event changed."""
+    before, after = event.get("before") or {}, event.get("after") or {}
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield name, before.get(name), after.get(name)

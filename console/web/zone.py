@@ -1,0 +1,25 @@
+"""Records to publish as a zone file (RFC 1035 section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: a character-string of a TXT record holds at most so many octets
+LONGEST_STRING = 255
+
+
+def zone_file(domain: str, records: Iterable[Mapping[str, Any]]) -> str:
+    """One line for each record, with absolute names."""
+    lines = [f"; records to publish for {domain}", f"$ORIGIN {domain}."]
+    lines += [f"{one['name']}. {one['ttl']} IN {one['type']} {_data(one)}" for one in records]
+    return "\n".join(lines) + "\n"
+
+
+def _data(record: Mapping[str, Any]) -> str:
+    value = str(record["value"])
+    if record["type"] != "TXT":
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    parts = [escaped[start : start + LONGEST_STRING] for start in range(0, len(escaped), LONGEST_STRING)] or [""]
+    return " ".join(f'"{part}"' for part in parts)

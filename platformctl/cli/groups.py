@@ -1,0 +1,69 @@
+"""How commands are made: settings are taken before or after a command's name; every failure has its exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from client import PlatformError
+from platformctl.failures import ExitCode, failure_of
+from platformctl.settings import setting_options
+
+
+class Command(click.Command):
+    """Takes the settings too, so that `--output json` may stand at the end of the line."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params = [*self.params, *setting_options(hidden=True)]
+
+
+class Group(click.Group):
+    """A noun, with its verbs as commands."""
+
+    command_class = Command
+
+
+class Root(click.Group):
+    """The program itself."""
+
+    command_class = Command
+    group_class = Group
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params = [*setting_options(hidden=False), *self.params]
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        _print_in_any_encoding()
+        return super().main(*args, **options)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for text in args:
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise click.UsageError(f"{text!a} is not text in the terminal's encoding.", ctx)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PlatformError as error:
+            raise failure_of(error) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+        except BrokenPipeError:
+            # what is left in the buffer goes nowhere, or Python would complain of it at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(ExitCode.PIPE_CLOSED)
+
+
+def _print_in_any_encoding() -> None:
+    """Escape characters that a stream's encoding lacks, such as in cp1252, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,116 @@
+"""`platformctl apply` and `diff`: tenants and partners as files declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from client import ApiError
+from platformctl.cli.groups import Command
+from platformctl.cli.options import timeout
+from platformctl.failures import ExitCode, exit_code_of, failure_of, printable
+from platformctl.manifest import Comparison, Manifest, apply, compare, read_manifests
+from platformctl.output import Column, say
+from platformctl.session import Session, with_session
+from platformctl.waiting import RUNNING, SUCCEEDED, wait_for
+
+RESULTS = (Column("name", "name"), Column("result", "result"), Column("operation", "operation"))
+files = click.option(
+    "-f", "--file", "paths", multiple=True, required=True, help="YAML file, several documents; - for standard input."
+)
+
+
+@click.command("diff", cls=Command)
+@files
+@with_session
+def diff_command(session: Session, /, paths: tuple[str, ...]) -> None:
+    """Show what apply would change. Exit code 0: nothing; 1: something; more: it failed.
+
+    \b
+    Examples:
+      platformctl diff -f tenants.yaml
+    """
+    results = list(_compared(session, read_manifests(paths)))
+    for _, comparison, _ in results:
+        for text in comparison.diff() if comparison is not None else []:
+            colour = {"+": "green", "-": "red"}.get(text[:1])
+            click.echo(click.style(printable(text), fg=colour) if colour else printable(text))
+    failed = [code for _, _, code in results if code is not None]
+    changes = any(comparison is not None and comparison.diff() for _, comparison, _ in results)
+    click.get_current_context().exit(max(failed) if failed else int(changes))
+
+
+@click.command("apply", cls=Command)
+@files
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would be created or configured.")
+@click.option("--wait", is_flag=True, help="Wait until the operations that it started have ended.")
+@timeout
+@with_session
+def apply_command(session: Session, /, paths: tuple[str, ...], dry_run: bool, wait: bool, timeout: float) -> None:
+    """Make tenants and partners as files declare them. Applied twice, nothing changes the second time.
+
+    A document has the fields kind (Tenant or Partner; default: Tenant), slug, name; a tenant also plan, domains,
+    partner (a slug), billingInfo, owner. Fields that are absent stay as they are.
+
+    \b
+    Examples:
+      platformctl apply -f tenants.yaml --wait
+      platformctl apply -f tenants.yaml --dry-run
+    """
+    results: list[dict[str, Any]] = []
+    codes: list[int] = []
+    for manifest, comparison, code in _compared(session, read_manifests(paths)):
+        result: dict[str, Any] = {"name": manifest.name, "result": "failed"}
+        if comparison is not None:
+            result, code = _applied(session, comparison, dry_run)
+        results.append(result)
+        codes += [code] if code is not None else []
+    if wait:
+        codes += [code for one in results if "operation" in one and (code := _ended(session, one, timeout))]
+    session.out.records(results, RESULTS)
+    click.get_current_context().exit(max(codes, default=ExitCode.OK))
+
+
+def _compared(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Manifest, Comparison | None, int | None]]:
+    """Yield each document with its comparison, or with the exit code of what went wrong, which is told."""
+    for manifest in manifests:
+        try:
+            yield manifest, compare(session, manifest), None
+        except ApiError as error:
+            yield manifest, None, _tell(manifest, error)
+        except click.UsageError as error:
+            say(f"{manifest.source}: {error.message}")
+            yield manifest, None, ExitCode.REFUSED
+
+
+def _applied(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dict[str, Any], int | None]:
+    result: dict[str, Any] = {"name": comparison.manifest.name, "result": comparison.outcome}
+    if dry_run:
+        return result, None
+    try:
+        response = apply(session, comparison)
+    except ApiError as error:
+        return {**result, "result": "failed"}, _tell(comparison.manifest, error)
+    if response is not None and response.operation_id is not None:
+        result["operation"] = response.operation_id
+    return result, None
+
+
+def _ended(session: Session, result: dict[str, Any], timeout: float) -> int:
+    """Wait for the operation of a result; return the exit code that says how it ended."""
+    operation = wait_for(session.platform, result["operation"], timeout)
+    if operation["status"] == SUCCEEDED:
+        return ExitCode.OK
+    say(f"{result['name']}: the {operation['action']} is {operation['status']}.")
+    return ExitCode.STILL_RUNNING if operation["status"] == RUNNING else ExitCode.OPERATION_FAILED
+
+
+def _tell(manifest: Manifest, error: ApiError) -> int:
+    failure = failure_of(error)
+    say("\n  ".join([f"{manifest.source}, {manifest.name}: {failure.message}", *failure.notes]))
+    return exit_code_of(error)
+
+
+DECLARATIVE = (apply_command, diff_command)

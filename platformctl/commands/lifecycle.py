@@ -1,0 +1,182 @@
+"""`platformctl tenants` after the first day: suspend, resume, pause, delete, restore, purge; export and receipt."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from platformctl.cli.groups import Command
+from platformctl.cli.options import conditional, confirmed, repeatable, require_slug, waited
+from platformctl.cli.results import finish_tenant
+from platformctl.cli.types import SLUG
+from platformctl.output import say
+from platformctl.session import Session, with_session
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@click.option("--reason", required=True, help="Why; kept, and shown to the tenant's people.")
+@repeatable
+@waited
+@with_session
+def suspend(session: Session, /, slug: str, reason: str, key: str, wait: bool, timeout: float) -> None:
+    """Cut all access and keep everything.
+
+    \b
+    Examples:
+      platformctl tenants suspend acme --reason "unpaid since May" --wait
+    """
+    finish_tenant(session, session.platform.tenants.suspend(slug, reason, key=key), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@repeatable
+@waited
+@with_session
+def resume(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
+    """Give a suspended tenant its access back.
+
+    \b
+    Examples:
+      platformctl tenants resume acme --wait
+    """
+    finish_tenant(session, session.platform.tenants.resume(slug, key=key), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@confirmed
+@conditional
+@waited
+@with_session
+def delete(session: Session, /, slug: str, yes: bool, if_match: str | None, wait: bool, timeout: float) -> None:
+    """Cut all access. Everything is kept until `purgeAfter`, and can be restored until then.
+
+    \b
+    Examples:
+      platformctl tenants delete acme
+      platformctl tenants delete acme --yes --wait -o json | jq -r .purgeAfter
+    """
+    require_slug(session, yes, slug, f"delete the tenant {slug}")
+    finish_tenant(session, session.platform.tenants.delete(slug, if_match=if_match), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@repeatable
+@waited
+@with_session
+def restore(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
+    """Restore a deleted tenant with everything it had.
+
+    \b
+    Examples:
+      platformctl tenants restore acme --wait
+    """
+    finish_tenant(session, session.platform.tenants.restore(slug, key=key), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@confirmed
+@repeatable
+@waited
+@with_session
+def purge(session: Session, /, slug: str, yes: bool, key: str, wait: bool, timeout: float) -> None:
+    """Remove for good all that a deleted tenant has anywhere, now. Nothing brings it back.
+
+    \b
+    Examples:
+      platformctl tenants purge acme --wait
+      platformctl tenants purge acme --yes --wait && platformctl tenants receipt acme
+    """
+    require_slug(session, yes, slug, f"remove {slug} and all its data for good")
+    finish_tenant(session, session.platform.tenants.purge(slug, key=key), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
+@repeatable
+@with_session
+def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
+    """Start no step of a tenant's operations; the tenant's people notice nothing.
+
+    \b
+    Examples:
+      platformctl tenants pause acme --reason "moved by hand this week"
+    """
+    session.out.response(session.platform.tenants.pause(slug, reason, key=key))
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@repeatable
+@with_session
+def unpause(session: Session, /, slug: str, key: str) -> None:
+    """Let a tenant's steps run again.
+
+    \b
+    Examples:
+      platformctl tenants unpause acme
+    """
+    session.out.response(session.platform.tenants.unpause(slug, key=key))
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@with_session
+def receipt(session: Session, /, slug: str) -> None:
+    """Show what a purge removed, when, and how its absence was verified.
+
+    \b
+    Examples:
+      platformctl tenants receipt acme
+      platformctl tenants receipt acme -o json > acme-receipt.json
+    """
+    session.out.record(session.platform.tenants.receipt(slug).data)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="New file to write to, which only you can read. Else: stdout.",
+)
+@with_session
+def export(session: Session, /, slug: str, path: Path | None) -> None:
+    """Get all data on record about a tenant, as JSON: record, people, subscriptions, operations, events.
+
+    \b
+    Examples:
+      platformctl tenants export acme --file acme.json
+      platformctl tenants export acme | jq '.users | length'
+    """
+    if path is not None and path.exists():
+        raise click.UsageError(f"{path} (--file) exists; it is not written over.")
+    found = session.platform.tenants.export(slug).data
+    if path is None:
+        click.echo(json.dumps(found, indent=2))
+        return
+    _write(path, found)
+    say(f"Written to {path}.")
+
+
+def _write(path: Path, found: Any) -> None:
+    """Write personal data to a new file that nobody else may read. Raises click.UsageError when it cannot be made."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(found, file, indent=2)
+            file.write("\n")
+    except OSError as problem:
+        raise click.UsageError(f"{path} (--file) cannot be written: {problem.strerror}.") from None
+
+
+LIFECYCLE = (suspend, resume, pause, unpause, delete, restore, purge, receipt, export)

@@ -1,0 +1,1 @@
+"""What people read: a tenant described, what is wrong now, a zone file."""

@@ -1,0 +1,168 @@
+"""A tenant in a few words for a list, and in full for a person who has to find out what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from client import ApiError
+from client.models import Operation, Step, Tenant
+from platformctl.output import Column
+from platformctl.session import Session
+from platformctl.text import between, line, plain
+from platformctl.views.zone import zone_file
+from platformctl.waiting import operation_lines
+
+DONE = ("ok", "skipped")
+OPERATIONS = (
+    Column("id", "id"),
+    Column("action", "action"),
+    Column("status", "status"),
+    Column("age", "createdAt"),
+    Column("took", lambda one: between(one.get("createdAt"), one.get("finishedAt"))),
+    Column("by", "requestedBy"),
+    Column("request", "requestId"),
+)
+EVENTS = (
+    Column("age", "time"),
+    Column("action", "action"),
+    Column("by", "actor"),
+    Column("request", "requestId"),
+)
+DOMAINS = (
+    Column("domain", "domain"),
+    Column("state", "state"),
+    Column("checked", "checkedAt"),
+    Column("next", "nextCheckAt"),
+    Column("wrong", lambda domain: ", ".join(wrong_records(domain))),
+    Column("fault", "fault"),
+)
+#: of a tenant that works as it should, the latest operations suffice
+SHOWN_OPERATIONS = 5
+
+
+def ready(tenant: Any) -> str:
+    """Return how many of the tenant's steps are done, of how many."""
+    states = tenant["provisioningStatus"].values()
+    return f"{sum(state in DONE for state in states)}/{len(states)}"
+
+
+def problem(operation: Any) -> str:
+    """Return the first step of an operation that is not done, and why, as `stalwart: unavailable (3 attempts)`."""
+    step = troubled_step(operation)
+    if step is None:
+        return ""
+    attempts = f" ({step['attempts']} attempts)" if step["status"] == "pending" and step["attempts"] else ""
+    return f"{step['name']}: {step.get('reason') or step['status']}{attempts}"
+
+
+def reason(tenant: Any) -> str:
+    """Return why the tenant is not as it should be: the first step that is not done and its reason."""
+    if found := problem(tenant.get("operation")):
+        return found
+    failed = [name for name, state in tenant["provisioningStatus"].items() if state == "error"]
+    if failed:
+        return f"{failed[0]}: error"
+    if tenant.get("pause"):
+        return "paused"
+    return "drift" if (tenant.get("drift") or {}).get("changes") else ""
+
+
+def age_of_trouble(tenant: Any) -> str | None:
+    """Return since when the operation with a troubled step has been there."""
+    operation: Operation | None = tenant.get("operation")
+    return operation["createdAt"] if operation is not None and troubled_step(operation) is not None else None
+
+
+def troubled_step(operation: Operation | None) -> Step | None:
+    """Return the first step in error, else the first that is not done and says why."""
+    steps = operation["steps"] if operation is not None else []
+    for step in steps:
+        if step["status"] == "error":
+            return step
+    return next((step for step in steps if step["status"] not in DONE and step.get("reason")), None)
+
+
+def wrong_records(domain: Any) -> list[str]:
+    """Return the essential records that DNS lacks or has otherwise, as `MX missing`."""
+    return [
+        f"{record['type']} {record['presence']}"
+        for record in domain["records"]
+        if record["essential"] and record.get("presence", "ok") != "ok"
+    ]
+
+
+def describe_tenant(session: Session, slug: str, events: int, dns: bool) -> None:
+    """Print all about a tenant; for programs one document with everything."""
+    platform, out = session.platform, session.out
+    tenant = platform.tenants.get(slug).data
+    domains = platform.domains.list(slug) if tenant["domains"] else []
+    operations = list(platform.tenants.operations(slug, SHOWN_OPERATIONS))
+    log = list(platform.events.list(events, tenant=slug)) if events else []
+    if out.is_data:
+        out.data({"tenant": tenant, "domains": domains, "operations": operations, "events": log})
+        return
+    out.fields(_summary(tenant))
+    if operations:
+        _section("Latest operation")
+        _print(operation_lines(operations[0]))
+        _facts(session, operations[0])
+        _section("Operations")
+        out.table(operations, OPERATIONS)
+    if domains:
+        _section("Domains")
+        out.table(domains, DOMAINS)
+    if dns:
+        _section("DNS records")
+        _print(text for domain in domains for text in zone_file(domain))
+    if log:
+        _section("Events")
+        out.table(log, EVENTS)
+
+
+def _summary(tenant: Tenant) -> dict[str, Any]:
+    """Return the fields that an operator asks for first; those that are absent are left out."""
+    pause, drift = tenant.get("pause"), tenant.get("drift")
+    changes = [f"{step}: {text}" for step, texts in (drift or {"changes": {}})["changes"].items() for text in texts]
+    found = {
+        "slug": tenant["slug"],
+        "name": tenant["name"],
+        "status": tenant["status"],
+        "health": tenant["health"],
+        "ready": ready(tenant),
+        "reason": reason(tenant) or None,
+        "suspended because": tenant.get("suspendReason"),
+        "paused because": f"{pause['reason']}, since {line('since', pause['since'])}" if pause else None,
+        "drift": changes or None,
+        "plan": tenant["plan"],
+        "domains": tenant["domains"],
+        "partnerId": tenant.get("partnerId"),
+        "owner": tenant["owner"]["email"] if "owner" in tenant else None,
+        "created": tenant["createdAt"],
+        "changed": tenant["updatedAt"],
+        "purge after": tenant.get("purgeAfter"),
+        "purged": tenant.get("purgedAt"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _facts(session: Session, operation: Operation) -> None:
+    """Print who asked for an operation, when, and how long it took."""
+    try:
+        by = session.names.user(operation["requestedBy"]) if "requestedBy" in operation else "the platform"
+    except ApiError:
+        by = operation["requestedBy"]
+    took = between(operation.get("createdAt"), operation.get("finishedAt"))
+    until = f"took {took}" if took else f"until {line('deadline', operation['deadlineAt'])} at the latest"
+    click.echo(f"  requested by {plain(by)}, {until}, request id {plain(operation['requestId'])}")
+
+
+def _section(title: str) -> None:
+    click.echo(f"\n{click.style(title, bold=True)}")
+
+
+def _print(lines: Iterable[str]) -> None:
+    for text in lines:
+        click.echo(text)

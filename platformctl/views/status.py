@@ -1,0 +1,89 @@
+"""What is wrong now, and what a diagnosis found, as text."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from platformctl.failures import ExitCode
+from platformctl.output import Column, say
+from platformctl.session import Session
+from platformctl.text import Record, cell, coloured, plain
+
+GROUPS = (
+    Column("kind", "kind"),
+    Column("integration", "integration"),
+    Column("reason", "reason"),
+    Column("count", "count"),
+    Column("oldest", "oldest"),
+    Column("such as", lambda group: ", ".join(dict.fromkeys(map(_example, group["examples"])))),
+)
+BREAKERS = (
+    Column("open breaker", "integration"),
+    Column("failures", "failures"),
+    Column("since", "since"),
+    Column("until", "openUntil"),
+    Column("reason", "reason"),
+)
+PAUSES = (
+    Column("paused", lambda pause: pause.get("integration") or pause.get("tenant")),
+    Column("since", "since"),
+    Column("by", "by"),
+    Column("why", "reason"),
+)
+PROBLEMS = {"ok": "green", "warning": "yellow", "error": "red", "not_configured": "yellow"}
+
+
+def print_status(session: Session, status: Record) -> None:
+    out = session.out
+    if out.is_data:
+        out.data(status)
+        return
+    for shown, records in ((GROUPS, status["groups"]), (BREAKERS, status["breakers"]), (PAUSES, status["pauses"])):
+        if records:
+            out.table(records, shown)
+            click.echo()
+    for group in status["groups"]:
+        _advise(group)
+    counts = ", ".join(f"{count} {kind}" for kind, count in status["tenants"].items() if count)
+    click.echo("Nothing is wrong." if status["ok"] else f"Tenants: {counts or 'none is in trouble'}.")
+
+
+def print_diagnostics(session: Session, found: Record) -> None:
+    """Print each check on a line, and below it what to do about one that failed."""
+    if session.out.is_data:
+        session.out.data(found)
+        return
+    for check in found.get("checks") or []:
+        result = str(check.get("status") or check.get("result"))
+        mark = click.style(f"{plain(result):15}", fg=PROBLEMS.get(result))
+        click.echo(
+            f"{mark} {plain(check.get('name'))}: {plain(check.get('message') or check.get('detail'))}".rstrip(": ")
+        )
+        if result != "ok" and check.get("remedy"):
+            click.echo(f"{'':15} {plain(check['remedy'])}")
+
+
+def end_with_diagnostics(found: Record) -> NoReturn:
+    context = click.get_current_context()
+    if found["status"] in ("running", "pending"):
+        say("The checks still run. No worker may be there to make them.")
+        context.exit(ExitCode.STILL_RUNNING)
+    results = [str(check.get("status") or check.get("result")) for check in found.get("checks") or []]
+    context.exit(ExitCode.OPERATION_FAILED if "error" in results or found["status"] == "failed" else ExitCode.OK)
+
+
+def _example(example: Record) -> str:
+    """Return a tenant's slug, with the domain or webhook it is about."""
+    found = [text for text in (example.get("tenant"), example.get("name")) if text]
+    return plain(": ".join(found))
+
+
+def _advise(group: Record) -> None:
+    if not group.get("message"):
+        return
+    where = ", ".join(plain(text) for text in (group.get("integration"), group["reason"]) if text)
+    click.echo(f"{coloured('status', cell('kind', group['kind']))}, {where}: {plain(group['message'])}")
+    if group.get("remedy"):
+        click.echo(f"  {plain(group['remedy'])}")

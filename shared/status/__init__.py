@@ -1,0 +1,1 @@
+"""What is wrong now, and how operations have ended: read models for operators."""

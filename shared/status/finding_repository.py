@@ -1,0 +1,106 @@
+"""What is wrong beyond operations: drift, domains, webhooks, purges that wait. Each from an index of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from bson import ObjectId
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from shared.db.documents import Document, our_errors, seconds_from_now
+from shared.domains.repository import UNWELL
+from shared.provisioning.policy import Scope
+from shared.status.model import EXAMPLES, Example, Finding, Group
+from shared.status.problem_repository import TenantIds, in_scope
+from shared.tenants.transitions import INTEGRATIONS
+from shared.webhooks.repository import FAILING, scope_filter
+
+#: a deleted tenant whose grace ended so long ago waits for something, in seconds
+STUCK_SECONDS = 3600.0
+
+
+class FindingRepository:
+    def __init__(self, database: Database[Document]) -> None:
+        self._tenants = database["tenants"]
+        self._domains = database["domains"]
+        self._webhooks = database["webhooks"]
+
+    def drifted(self, tenant_ids: TenantIds) -> list[Group]:
+        """Tenants whose latest comparison found changes to make, by integration."""
+        found = [self._drifted(integration, _keys(tenant_ids)) for integration in INTEGRATIONS]
+        return [group for group in found if group is not None]
+
+    def domains(self, tenant_ids: TenantIds) -> list[Group]:
+        """Domains that are not as they must be, by state."""
+        found = []
+        for state in UNWELL:
+            rows, count = _oldest(self._domains, {"state": state, **in_scope(tenant_ids)}, "since")
+            examples = tuple(Example(row["tenantSlug"], row["since"], name=row["domain"]) for row in rows)
+            found.append(_group(Finding.DEGRADED_DOMAIN, "stalwart", state, count, examples))
+        return [group for group in found if group is not None]
+
+    def webhooks(self, scope: Scope) -> list[Group]:
+        """Webhooks that do not get through, and those that were switched off for it."""
+        condition = {"$and": [FAILING, scope_filter(scope)]}
+        rows, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
+        by_reason: dict[str, list[Example]] = {}
+        for row in rows:
+            example = Example(row["tenantSlug"], row["failingSince"], name=_host(row["url"]))
+            by_reason.setdefault(row["disabledReason"] or "failing", []).append(example)
+        groups = [
+            _group(Finding.FAILING_WEBHOOK, None, reason, len(all_), tuple(all_[:EXAMPLES]))
+            for reason, all_ in by_reason.items()
+        ]
+        return [group for group in groups if group is not None]
+
+    def waiting_purges(self, tenant_ids: TenantIds) -> Group | None:
+        """Deleted tenants whose grace ended a while ago and whose purge has not begun."""
+        condition = {
+            "purgeAfter": {"$type": "date"},
+            "$expr": {"$lte": ["$purgeAfter", seconds_from_now(-STUCK_SECONDS)]},
+            **_keys(tenant_ids),
+        }
+        rows, count = _oldest(self._tenants, condition, "purgeAfter")
+        examples = tuple(Example(row["slug"], row["purgeAfter"]) for row in rows)
+        return _group(Finding.STUCK_PURGE, None, "not_begun", count, examples)
+
+    def _drifted(self, integration: str, scope: Document) -> Group | None:
+        rows, count = _oldest(self._tenants, {"drifted": integration, **scope}, "drift.lookedAt")
+        examples = tuple(
+            Example(row["slug"], row["drift"]["lookedAt"], message=" ".join(_changes(row, integration))) for row in rows
+        )
+        return _group(Finding.DRIFTED, integration, str(Finding.DRIFTED), count, examples)
+
+
+def _oldest(
+    rows: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
+) -> tuple[Sequence[Document], int]:
+    """The oldest few rows and how many there are."""
+    with our_errors():
+        found = list(rows.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
+        count = len(found) if most is None or len(found) < most else rows.count_documents(condition)
+    return found, count
+
+
+def _group(
+    kind: Finding, integration: str | None, reason: str, count: int, examples: tuple[Example, ...]
+) -> Group | None:
+    return Group(kind, integration, reason, count, examples[0].since, examples) if count else None
+
+
+def _keys(tenant_ids: TenantIds) -> Document:
+    return {} if tenant_ids is None else {"_id": {"$in": [ObjectId(one) for one in tenant_ids]}}
+
+
+def _changes(row: Document, integration: str) -> list[str]:
+    changes: dict[str, Any] = row["drift"]["changes"]
+    return [str(sentence) for sentence in changes.get(integration) or next(iter(changes.values()), [])]
+
+
+def _host(url: str) -> str:
+    """All that is shown of a webhook's URL: path and query may be its receiver's secret."""
+    return urlsplit(url).hostname or ""

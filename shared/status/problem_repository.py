@@ -1,0 +1,167 @@
+"""Problems of operations, counted and grouped from their partial indexes: no operation is read but the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bson import ObjectId
+from pymongo import ASCENDING
+from pymongo.database import Database
+
+from shared.db.documents import Document, newest_first, our_errors, seconds_from_now
+from shared.integrations.reasons import REASONS
+from shared.operations.documents import KNOWN, operation_of
+from shared.operations.model import Operation, OperationStatus
+from shared.operations.problems import ANY, PRESENT, PURGE, Kind, field_of, told_values
+from shared.provisioning.exports import Page
+from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery
+from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
+
+#: Tenants in a query's scope: all of them when None.
+TenantIds = tuple[str, ...] | None
+#: an operation that should have been sent this long ago has no scheduler, or queues that are full, in seconds
+LATE_SECONDS = 60.0
+
+
+def in_scope(tenant_ids: TenantIds) -> Document:
+    """A condition on `tenantId`."""
+    return {} if tenant_ids is None else {"tenantId": {"$in": list(tenant_ids)}}
+
+
+class ProblemRepository:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["operations"]
+
+    def tenants(self, tenant_ids: TenantIds) -> dict[str, int]:
+        """How many tenants have a problem, by their most severe kind."""
+        counts = {kind.value: self._count(ANY, f"{kind}/", tenant_ids) for kind in Kind}
+        return {kind: count for kind, count in counts.items() if count}
+
+    def groups(self, tenant_ids: TenantIds) -> list[Group]:
+        """Every kind, integration and reason with its count, its oldest and a few examples."""
+        found = [
+            _Found(name, value, count, self._oldest(name, value, tenant_ids))
+            for name in (*INTEGRATIONS, PURGE)
+            for value in self._values(name)
+            if (count := self._count(name, value, tenant_ids))
+        ]
+        operations = self._read(key for one in found for key in one.oldest)
+        return [_group(one, operations) for one in found]
+
+    def late(self, tenant_ids: TenantIds) -> Group | None:
+        """Operations whose time to be sent passed a while ago: no scheduler runs, or every queue is full."""
+        condition = {
+            **KNOWN,
+            "status": OperationStatus.RUNNING,
+            "dueAt": {"$type": "date"},
+            "$expr": {"$lte": ["$dueAt", seconds_from_now(-LATE_SECONDS)]},
+            **in_scope(tenant_ids),
+        }
+        with our_errors():
+            oldest = list(self._rows.find(condition).sort("dueAt", ASCENDING).limit(EXAMPLES))
+            if not oldest:
+                return None
+            count = self._rows.count_documents(condition)
+        examples = tuple(Example(row["tenantSlug"], row["dueAt"], str(row["_id"])) for row in oldest)
+        return Group(Finding.NOT_DISPATCHED, None, str(Finding.NOT_DISPATCHED), count, oldest[0]["dueAt"], examples)
+
+    def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
+        """Operations of these tenants that meet the query, newest first."""
+        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN]
+        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        return Page(tuple(map(operation_of, rows)), following)
+
+    def _values(self, integration: str) -> list[str]:
+        """The problems that there are. The server skips from one to the next in the index."""
+        with our_errors():
+            return self._rows.distinct(field_of(integration), {field_of(integration): PRESENT})
+
+    def _count(self, integration: str, value: str, tenant_ids: TenantIds) -> int:
+        condition = {field_of(integration): value, **in_scope(tenant_ids)}
+        with our_errors():
+            return self._rows.count_documents(condition, hint=f"problems_{integration}")
+
+    def _oldest(self, integration: str, value: str, tenant_ids: TenantIds) -> tuple[ObjectId, ...]:
+        """Ids of the oldest few, from the index alone."""
+        condition = {field_of(integration): value, **in_scope(tenant_ids)}
+        with our_errors():
+            rows = self._rows.find(condition, {"_id": 1}, hint=f"problems_{integration}")
+            return tuple(row["_id"] for row in rows.sort("createdAt", ASCENDING).limit(EXAMPLES))
+
+    def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
+        with our_errors():
+            rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN}))
+        return {row["_id"]: operation_of(row) for row in rows}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A problem of an integration, how many operations have it, and the ids of the oldest of them."""
+
+    integration: str
+    value: str
+    count: int
+    oldest: tuple[ObjectId, ...]
+
+
+def _conditions(query: OperationQuery) -> list[Document]:
+    found: list[Document] = []
+    if query.status is not None:
+        found.append({"status": query.status})
+    if query.action is not None:
+        found.append({"action": query.action})
+    if query.kind is not None:
+        found.append({field_of(ANY): told_values([query.kind], None)})
+    if query.reason is not None:
+        # every integration has an index of its own, so this is a union of ranges
+        found.append({"$or": [{field_of(name): told_values(tuple(Kind), query.reason)} for name in INTEGRATIONS]})
+    found += [{field_of(name): told_values([kind], query.reason)} for name, kind in (query.problems or {}).items()]
+    return [*found, *_times(query)]
+
+
+def _times(query: OperationQuery) -> list[Document]:
+    found: list[Document] = []
+    if query.since is not None:
+        # ids rise with time, give or take the difference between the clocks of hosts
+        found.append({"_id": {"$gte": ObjectId.from_datetime(query.since)}, "createdAt": {"$gte": query.since}})
+    if query.until is not None:
+        found.append({"createdAt": {"$lt": query.until}})
+    return found
+
+
+def _split(value: str) -> tuple[str, str]:
+    kind, _, reason = value.partition("/")
+    return kind, reason
+
+
+def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
+    kind, reason = _split(found.value)
+    oldest = [operations[key] for key in found.oldest if key in operations]
+    since = oldest[0].created_at if oldest else None
+    if found.integration == PURGE:
+        examples = tuple(Example(one.tenant_slug, one.created_at, one.id) for one in oldest)
+        return Group(Finding.STUCK_PURGE, None, kind, found.count, since, examples)
+    examples = tuple(_example(one, found.integration, Kind(kind)) for one in oldest)
+    return Group(Kind(kind), found.integration, reason, found.count, since, examples)
+
+
+def _example(operation: Operation, integration: str, kind: Kind) -> Example:
+    """The step that the group is about: the last of the integration, as the record's own derivation has it."""
+    steps = [step for step in operation.steps if INTEGRATION_OF_STEP.get(step.name, step.name) == integration]
+    step = max(steps, key=lambda one: (one.reason not in (None, "blocked"), one.phase))
+    return Example(
+        tenant=operation.tenant_slug,
+        since=step.started_at or operation.created_at,
+        operation=operation.id,
+        step=step.name,
+        attempts=step.attempts,
+        next_attempt_at=step.due_at if step.is_open and kind is not Kind.OVERDUE else None,
+        message=step.message,
+        remedy=step.remedy or _remedy(step.reason),
+    )
+
+
+def _remedy(reason: str | None) -> str | None:
+    known = REASONS.get(reason or "")
+    return known.remedy if known else None

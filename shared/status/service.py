@@ -1,0 +1,74 @@
+"""What is wrong now and how operations have ended, as far as the actor may see it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.application.store import Store
+from shared.operations.model import Operation
+from shared.provisioning import policy as access
+from shared.provisioning.exports import Page
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause
+from shared.status.problem_repository import TenantIds
+from shared.switches.model import Switch, tenant_of_switch
+
+
+class StatusService:
+    """Read only. Of what concerns no tenant of the actor nothing is told but that an integration is unavailable."""
+
+    def __init__(self, store: Store, tenants: TenantCases) -> None:
+        self._store = store
+        self._tenants = tenants
+
+    def status(self, actor: Actor) -> Status:
+        """Everything that is wrong now within the actor's scope."""
+        scope = access.visible_tenants(actor)
+        tenant_ids = self._store.tenants.ids_in(scope)
+        found = self._store.findings
+        singles = (self._store.problems.late(tenant_ids), found.waiting_purges(tenant_ids))
+        groups: list[Group] = [
+            *self._store.problems.groups(tenant_ids),
+            *(group for group in singles if group is not None),
+            *found.drifted(tenant_ids),
+            *found.domains(tenant_ids),
+            *found.webhooks(scope),
+        ]
+        switches = list(self._store.switches.all().values())
+        return Status(
+            at=self._store.now(),
+            tenants=self._store.problems.tenants(tenant_ids),
+            groups=groups,
+            breakers=[_shown(one, tenant_ids) for one in switches if one.is_open],
+            pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_tenants],
+            tenant_pauses=self._tenant_pauses(switches, tenant_ids),
+        )
+
+    def page(self, actor: Actor, tenant_slug: str | None, query: OperationQuery) -> Page[Operation]:
+        """Operations of every tenant the actor may see, newest first. Raises NotFound for an unknown tenant."""
+        return self._store.problems.page(self._scope(actor, tenant_slug), query)
+
+    def summary(self, actor: Actor, tenant_slug: str | None, hours: int) -> Summary:
+        """Counts, outcomes and the time to active of the last hours. Raises NotFound for an unknown tenant."""
+        tenant_ids = self._scope(actor, tenant_slug)
+        outcomes = self._store.outcomes
+        return Summary(outcomes.open(tenant_ids), outcomes.failing(tenant_ids), outcomes.hours(tenant_ids, hours))
+
+    def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
+        if tenant_slug is not None:
+            return (self._tenants.visible(tenant_slug, actor).id,)
+        return self._store.tenants.ids_in(access.visible_tenants(actor))
+
+    def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
+        paused = {tenant_of_switch(one.name) or "": one for one in switches if one.is_tenants and one.pause is not None}
+        mine = tuple(one for one in paused if tenant_ids is None or one in tenant_ids)
+        return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._store.tenants.by_ids(mine)]
+
+
+def _shown(switch: Switch, tenant_ids: TenantIds) -> Switch:
+    """Only the platform's own staff read what the product said, and of other tenants than their own."""
+    if tenant_ids is None:
+        return switch
+    mine = tuple(one for one in switch.failing if one.tenant.id in tenant_ids)
+    return replace(switch, detail="", failures=0, failing=mine)

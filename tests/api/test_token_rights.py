@@ -1,0 +1,130 @@
+"""What a token adds to its person's record, and what it takes from a request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from tests.api.conftest import ADMINS, Client, Issuer, Serve
+from tests.api.world import World
+
+NOW = int(time.time())
+OLDER, APPLIED, NEWER = NOW - 40, NOW - 20, NOW
+
+
+@pytest.fixture
+def with_token(issuer: Issuer, api_url: str) -> Callable[..., Client]:
+    """A client with a token of this time and these groups; None: a token without the claim."""
+
+    def make(username: str, slug: str, issued_at: int, *groups: str | None) -> Client:
+        claim = None if groups == (None,) else list(groups)
+        return Client(api_url, issuer.token(username, slug, iat=issued_at, groups=claim))
+
+    return make
+
+
+@pytest.fixture
+def owner(world: World, with_token: Callable[..., Client]) -> Client:
+    """The owner of acme, whose token of APPLIED was applied to the record."""
+    client = with_token("owner", "portal", APPLIED, "tenant-acme")
+    # the world signs people in by tokens of now
+    world.rows["users"].update_one({"email": "owner@people.test"}, {"$set": {"tokenIssuedAt": APPLIED}})
+    assert client("GET", "/users/me").json()["tenantIds"] == [world.ids["acme"]]
+    return client
+
+
+def may_see_acme(client: Client) -> tuple[int, list[str], int]:
+    """One tenant, the list, and a change of it."""
+    listed = [one["slug"] for one in client("GET", "/tenants").json()]
+    changed = client("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}})
+    return client("GET", "/tenants/acme").status_code, listed, changed.status_code
+
+
+@pytest.mark.usefixtures("owner")
+def test_a_newer_token_narrows_its_requests_to_the_tenants_it_lists(with_token: Callable[..., Client]) -> None:
+    assert may_see_acme(with_token("owner", "portal", NEWER, "tenant-acme")) == (200, ["acme"], 200)
+    assert may_see_acme(with_token("owner", "portal", NEWER, "tenant-none")) == (404, [], 404)
+    assert may_see_acme(with_token("owner", "portal", NEWER)) == (404, [], 404)
+
+
+@pytest.mark.usefixtures("owner")
+def test_a_token_without_groups_or_from_before_the_applied_one_narrows_nothing(
+    with_token: Callable[..., Client],
+) -> None:
+    assert may_see_acme(with_token("owner", "portal", NEWER, None)) == (200, ["acme"], 200)
+    assert may_see_acme(with_token("owner", "portal", OLDER)) == (200, ["acme"], 200)
+
+
+def test_a_newer_token_gives_nothing_outside_users_me(world: World, with_token: Callable[..., Client]) -> None:
+    member = with_token("member", "portal", NEWER + 20, "tenant-acme", "tenant-beta", ADMINS)
+    assert member("GET", "/tenants/beta").status_code == 404
+    assert member("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
+
+
+def test_a_newer_token_without_the_admin_group_has_no_platform_powers(
+    root: Client, with_token: Callable[..., Client]
+) -> None:
+    assert root("POST", "/partners", json={"slug": "one", "name": "One"}).status_code == 201
+    lesser = with_token("admin", "operator", NEWER + 20, "other")
+    assert lesser("POST", "/partners", json={"slug": "two", "name": "Two"}).status_code == 403
+
+
+def test_an_older_token_changes_nothing_on_the_record(world: World, owner: Client, with_token: Any) -> None:
+    for older in (with_token("owner", "portal", OLDER), with_token("owner", "portal", OLDER, ADMINS, "tenant-beta")):
+        me = older("GET", "/users/me").json()
+        assert (me["tenantIds"], me["platformAdmin"]) == ([world.ids["acme"]], False)
+    # one that is newer and says the same counts too: what came before it is older from then on
+    assert with_token("owner", "portal", NEWER, "tenant-acme")("GET", "/users/me").status_code == 200
+    assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [world.ids["acme"]]
+
+
+def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
+    world: World, owner: Client, with_token: Callable[..., Client]
+) -> None:
+    acme, beta = world.ids["acme"], world.ids["beta"]
+    both = with_token("owner", "portal", NEWER, "tenant-acme", "tenant-beta")
+    me = both("GET", "/users/me").json()
+    assert (me["roles"], me["role"]) == ({acme: "owner", beta: "member"}, "owner")
+    assert both("PATCH", "/tenants/beta", json={"name": "Mine"}).status_code == 403
+    assert both("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
+
+
+def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_claim_does_not(
+    world: World, owner: Client, with_token: Callable[..., Client]
+) -> None:
+    acme = world.ids["acme"]
+    silent = with_token("owner", "portal", NEWER - 3, None)("GET", "/users/me").json()
+    assert (silent["tenantIds"], silent["role"]) == ([], "member")
+    again = with_token("owner", "portal", NEWER - 2, "tenant-acme")("GET", "/users/me").json()
+    assert again["roles"] == {acme: "owner"}
+    assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["roles"] == {}
+    assert with_token("owner", "portal", NEWER, "tenant-acme")("GET", "/users/me").json()["roles"] == {acme: "member"}
+
+
+@pytest.fixture
+def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Store) -> str:
+    """An API beside an Authentik that is configured, so that tenants get groups of their own."""
+    return serve(
+        api_settings.model_copy(update={"authentik_api_url": issuer.stand_in.url, "authentik_api_token": "secret"})
+    )
+
+
+def test_a_foreign_group_with_a_tenants_name_opens_nothing(
+    connected: str, issuer: Issuer, store: Store, api_settings: Settings
+) -> None:
+    root = Client(connected, issuer.token("admin"))
+    assert root("GET", "/users/me").status_code == 200
+    acme = root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).json()["_id"]
+    issuer.person("mallory", "tenant-acme")
+    mallory = Client(connected, issuer.token("mallory", "portal"))
+    assert mallory("GET", "/users/me").json()["tenantIds"] == []
+    assert mallory("GET", "/tenants/acme").status_code == 404
+    # once the tenant's own group is on record, the name belongs to it
+    rows = store.client[api_settings.mongodb_database]["tenants"]
+    rows.update_one({"slug": "acme"}, {"$set": {"authentikGroupId": "0b4f"}})
+    assert mallory("GET", "/users/me").json()["tenantIds"] == [acme]

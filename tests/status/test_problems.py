@@ -1,0 +1,327 @@
+"""The problems of operations are derived on the record, and /status groups them within the caller's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
+from shared.operations.model import Mode, Operation
+from shared.operations.problems import Kind
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from shared.provisioning.settlement import settle
+from shared.status.model import Finding, Group, OperationQuery
+from shared.switches.model import Deferral, Span, TenantRef
+
+LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
+REFUSED = failed(Refused("taken", "A space of that name is another tenant's."))
+BREAKER = Deferral("ocis", "unreachable", "OCIS is not asked.", 30)
+PAUSE = Deferral("ocis", "paused", "An operator paused it.", 30, stops_deadline=True)
+STEPS = ("authentik", "stalwart", "ocis")
+
+Create = Callable[..., TenantView]
+
+
+@pytest.fixture
+def database(store: Store, settings: Settings) -> Database[dict[str, Any]]:
+    return store.client[settings.mongodb_database]
+
+
+def begun(create: Create, slug: str = "acme") -> Operation:
+    made = create(slug).operation
+    assert made is not None
+    return made
+
+
+def attempt(store: Store, operation: Operation, step: str, outcome: Outcome, retry_in: float = 30) -> Operation:
+    claim = store.operations.claim(operation.id, step, 99, 60)
+    assert claim is not None
+    recorded = store.operations.record(claim, outcome, retry_in)
+    assert recorded is not None
+    return recorded
+
+
+def end(store: Store, operation: Operation, **outcomes: Outcome) -> None:
+    """Every step ends: well, unless told otherwise."""
+    for step in STEPS:
+        attempt(store, operation, step, outcomes.get(step, ok()))
+    settle(store, operation.id)
+
+
+def groups(control_plane: ControlPlane, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
+    found = control_plane.status.status(actor).groups
+    return {(one.kind.value, one.integration, one.reason): one for one in found}
+
+
+def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant_and_remedy(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    for slug in ("acme", "beta"):
+        end(store, begun(create, slug), ocis=REFUSED)
+    end(store, begun(create, "gamma"))
+    status = control_plane.status.status(admin)
+    (group,) = status.groups
+    assert (group.kind, group.integration, group.reason, group.count) == (Kind.FAILED, "ocis", "taken", 2)
+    assert [one.tenant for one in group.examples] == ["acme", "beta"]
+    assert group.oldest == control_plane.tenants.get("acme", admin).tenant.created_at
+    assert group.examples[0].remedy
+    assert (status.is_ok, status.tenants) == (False, {"failed": 2})
+
+
+def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last_reason(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    operation = begun(create)
+    attempt(store, operation, "stalwart", LATER, retry_in=0)
+    attempt(store, operation, "stalwart", LATER, retry_in=90)
+    group = groups(control_plane, admin)[("retrying", "stalwart", "timeout")]
+    (example,) = group.examples
+    assert (example.tenant, example.step, example.attempts, example.operation) == ("acme", "stalwart", 2, operation.id)
+    assert example.next_attempt_at is not None
+    assert example.next_attempt_at > store.now() + timedelta(seconds=60)
+
+
+def test_a_step_that_is_retried_is_still_told_while_its_next_attempt_runs(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    operation = begun(create)
+    attempt(store, operation, "stalwart", LATER, retry_in=0)
+    assert store.operations.claim(operation.id, "stalwart", 99, 60) is not None
+    assert ("retrying", "stalwart", "timeout") in groups(control_plane, admin)
+
+
+def test_a_problem_is_gone_once_its_step_is_ok(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    operation = begun(create)
+    attempt(store, operation, "stalwart", LATER, retry_in=0)
+    attempt(store, operation, "stalwart", ok())
+    assert groups(control_plane, admin) == {}
+
+
+def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_paused_which_is_no_error(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    operation = begun(create)
+    assert store.deferrals.defer(operation.id, "ocis", 1, PAUSE) is not None
+    status = control_plane.status.status(admin)
+    assert [(one.kind, one.reason) for one in status.groups] == [(Kind.PAUSED, "paused")]
+    assert status.is_ok
+    deferred = begun(create, "beta")
+    assert store.deferrals.defer(deferred.id, "ocis", 1, BREAKER) is not None
+    found = groups(control_plane, admin)
+    assert found[("deferred", "ocis", "unreachable")].examples[0].attempts == 0
+    assert not control_plane.status.status(admin).is_ok
+    store.deferrals.release([], 10)
+    assert groups(control_plane, admin) == {}
+
+
+def test_a_step_that_no_worker_takes_is_overdue_after_it_was_sent_several_times(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    operation = begun(create)
+    for _ in range(2):
+        database["operations"].update_one(
+            {"tenantSlug": "acme"}, [{"$set": {"dueAt": "$createdAt"}}, _due_before("$createdAt")]
+        )
+        assert store.operations.resend([operation.id])
+    assert {key for key, _ in groups(control_plane, admin).items()} == {
+        ("overdue", step, "not_taken") for step in STEPS
+    }
+
+
+def _due_before(at: str) -> dict[str, Any]:
+    each = {"$mergeObjects": ["$$step", {"lookAt": at}]}
+    return {"$set": {"steps": {"$map": {"input": "$steps", "as": "step", "in": each}}}}
+
+
+def test_operations_that_nobody_sends_are_told_without_any_schedulers_help(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    begun(create)
+    late = {"$subtract": ["$$NOW", 120_000]}
+    database["operations"].update_one({"tenantSlug": "acme"}, [{"$set": {"dueAt": late}}])
+    group = groups(control_plane, admin)[("not_dispatched", None, "not_dispatched")]
+    assert (group.count, group.examples[0].tenant) == (1, "acme")
+
+
+def test_a_newer_operation_clears_what_was_wrong_with_the_one_before(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    view = control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
+    assert groups(control_plane, admin) == {}
+    assert view.operation is not None
+    end(store, view.operation)
+    assert control_plane.status.status(admin).is_ok
+
+
+def test_a_failed_plan_is_no_problem_of_its_tenant(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    end(store, begun(create))
+    view = control_plane.tenants.reconcile("acme", admin, Mode.PLAN)
+    assert view.operation is not None
+    end(store, view.operation, ocis=REFUSED)
+    assert groups(control_plane, admin) == {}
+
+
+def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    end(store, begun(create))
+    view = control_plane.life.suspend("acme", "unpaid", admin)
+    assert view.operation is not None
+    for step, outcome in (("access", REFUSED), ("stalwart", ok()), ("ocis", ok())):
+        attempt(store, view.operation, step, outcome)
+    assert set(groups(control_plane, admin)) == {("failed", "authentik", "taken")}
+
+
+def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    for slug in ("acme", "beta"):
+        end(store, begun(create, slug), ocis=REFUSED)
+    other = control_plane.tenants.get("beta", admin).tenant
+    beta = TenantRef(other.id, "beta")
+    switch = store.switches.fail("ocis", beta, "unreachable", "beta's space did not answer", 1, Span(30, 60))
+    assert switch.is_open
+    owner = Actor(_owner_of(control_plane, admin, "acme"), frozenset({"portal"}))
+    status = control_plane.status.status(owner)
+    (group,) = status.groups
+    assert (group.count, [one.tenant for one in group.examples]) == (1, ["acme"])
+    told = [(one.name, one.cause, one.detail, one.failing) for one in status.breakers]
+    assert told == [("ocis", "unreachable", "", ())]
+    assert [one.tenant.slug for one in control_plane.status.status(admin).breakers[0].failing] == ["beta"]
+    page = control_plane.status.page(owner, None, OperationQuery())
+    assert {one.tenant_slug for one in page.items} == {"acme"}
+
+
+def _owner_of(control_plane: ControlPlane, admin: Actor, slug: str) -> Any:
+    from shared.accounts.user import NewUser, Role
+
+    tenant = control_plane.tenants.get(slug, admin).tenant
+    return control_plane.users.create(NewUser("s1", "o@acme.test", "O", Role.OWNER, (tenant.id,)), admin)
+
+
+def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    view = create("acme", "acme.test")
+    assert view.operation is not None
+    end(store, view.operation)
+    plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
+    assert plan is not None
+    end(store, plan, stalwart=Outcome(Result.OK, changes=("create the domain",)))
+    database["domains"].update_one({"domain": "acme.test"}, {"$set": {"state": "degraded", "since": store.now()}})
+    database["tenants"].update_one({"slug": "acme"}, [{"$set": {"purgeAfter": {"$subtract": ["$$NOW", 7_200_000]}}}])
+    webhook = {
+        "url": "https://hooks.acme.test/secret",
+        "failingSince": store.now(),
+        "tenantId": None,
+        "partnerId": None,
+        "tenantSlug": None,
+        "disabledReason": None,
+        "enabled": True,
+    }
+    database["webhooks"].insert_one(webhook)
+    found = groups(control_plane, admin)
+    assert found[(Finding.DRIFTED.value, "stalwart", "drifted")].examples[0].message == "create the domain"
+    assert found[(Finding.DEGRADED_DOMAIN.value, "stalwart", "degraded")].examples[0].name == "acme.test"
+    assert found[(Finding.STUCK_PURGE.value, None, "not_begun")].count == 1
+    assert found[(Finding.FAILING_WEBHOOK.value, None, "failing")].examples[0].name == "hooks.acme.test"
+    reconciled = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    assert reconciled is not None
+    end(store, reconciled)
+    assert (Finding.DRIFTED.value, "stalwart", "drifted") not in groups(control_plane, admin)
+
+
+def test_records_from_before_the_fields_and_those_of_older_processes_are_repaired(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    end(store, begun(create, "beta"))
+    database["operations"].update_many({"tenantSlug": "acme"}, {"$unset": {"problems": ""}})
+    database["operations"].update_many(
+        {"tenantSlug": "beta"}, {"$set": {"problems": {"ocis": "retrying/timeout", "any": "retrying/"}}}
+    )
+    drift = {"lookedAt": store.now(), "changes": {"access": ["add a member"]}}
+    database["tenants"].update_one({"slug": "beta"}, {"$set": {"drift": drift}})
+    assert store.status_repair.push() == 3
+    assert set(groups(control_plane, admin)) == {("failed", "ocis", "taken"), ("drifted", "authentik", "drifted")}
+    database["paces"].delete_many({})
+    assert store.status_repair.push() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "slugs"),
+    [
+        (OperationQuery(), ["gamma", "beta", "acme"]),
+        (OperationQuery(status="failed"), ["acme"]),
+        (OperationQuery(status="running", action="provision"), ["gamma", "beta"]),
+        (OperationQuery(kind=Kind.RETRYING), ["beta"]),
+        (OperationQuery(reason="taken"), ["acme"]),
+        (OperationQuery(problems={"ocis": Kind.FAILED}), ["acme"]),
+        (OperationQuery(problems={"ocis": Kind.RETRYING}), []),
+        (OperationQuery(problems={"stalwart": Kind.RETRYING}, reason="timeout"), ["beta"]),
+    ],
+)
+def test_all_operations_are_listed_newest_first_by_status_action_problem_and_reason(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, query: OperationQuery, slugs: list[str]
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    attempt(store, begun(create, "beta"), "stalwart", LATER)
+    begun(create, "gamma")
+    assert [one.tenant_slug for one in control_plane.status.page(admin, None, query).items] == slugs
+
+
+def test_a_list_begins_at_a_time_and_goes_on_at_its_next(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    begun(create)
+    between = store.now() + timedelta(milliseconds=1)
+    begun(create, "beta")
+    page = control_plane.status.page(admin, None, OperationQuery(limit=1))
+    assert [one.tenant_slug for one in page.items] == ["beta"]
+    rest = control_plane.status.page(admin, None, OperationQuery(limit=1, after=page.next))
+    assert [one.tenant_slug for one in rest.items] == ["acme"]
+    late = control_plane.status.page(admin, None, OperationQuery(since=between))
+    assert [one.tenant_slug for one in late.items] in (["beta"], [])
+
+
+def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    end(store, begun(create))
+    end(store, begun(create, "beta"), ocis=REFUSED)
+    attempt(store, begun(create, "gamma"), "ocis", LATER)
+    summary = control_plane.status.summary(admin, None, 24)
+    assert (summary.open, summary.failing) == ({"provision": 1}, {"failed": 1, "retrying": 1})
+    outcomes: dict[tuple[str, str], int] = {}
+    for hour in summary.hours:
+        for key, count in hour.outcomes.items():
+            outcomes[key] = outcomes.get(key, 0) + count
+    assert outcomes == {("provision", "succeeded"): 1, ("provision", "failed"): 1}
+    assert all(0 < (hour.active_p50 or 1) < 60 for hour in summary.hours)
+    assert control_plane.status.summary(admin, "gamma", 24).hours == []
+
+
+def test_all_that_is_counted_is_read_from_indexes(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    database.command("profile", 2)
+    control_plane.status.status(admin)
+    database.command("profile", 0)
+    rows = list(database["system.profile"].find({"command.aggregate": "operations"}))
+    database["system.profile"].drop()
+    assert rows
+    assert all(row["docsExamined"] == 0 for row in rows), rows
