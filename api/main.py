@@ -18,8 +18,12 @@ except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)
 asgi = Bridge(app, settings.request_threads)
+<<<<<<< HEAD
 if not settings.oidc_issuers:
     structlog.get_logger("api").warning("api.no_issuers", remedy="Set OIDC_ISSUERS: without it every token is refused.")
+=======
+app.extensions["token_validator"].fetch_keys()
+>>>>>>> main
 prepare_in_background(app.extensions["control_plane"])
 # objects of the imports live as long as the process: without this each full collection walks them while a request waits
 gc.collect()

@@ -28,18 +28,33 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
 
     @routes.get("/ready")
     @route_spec(
+<<<<<<< HEAD
         "Whether requests are served: with the database and an issuer; without the broker work starts later",
+=======
+        "Whether requests can be served: without the broker they are accepted all the same (degraded)",
+>>>>>>> main
         {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )
     def ready() -> Response:
         parts = control_plane.service.readiness()
+<<<<<<< HEAD
+=======
+        is_ready = all(parts[name] for name in parts if name != "broker")
+        status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
+        checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
+>>>>>>> main
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
         notices = [*control_plane.service.missing_settings(), *standing.notices]
         is_ready = parts["mongodb"] and "no_issuers" not in notices
         found = ReadinessResponse(
+<<<<<<< HEAD
             status="unavailable" if not is_ready else "ok" if parts["broker"] else "degraded",
             checks={name: "up" if is_up else "down" for name, is_up in parts.items()},
+=======
+            status=status,  # type: ignore[arg-type]
+            checks=checks,  # type: ignore[arg-type]
+>>>>>>> main
             integrations=_integrations(standing),
             notices=notices or None,  # type: ignore[arg-type]
         )
