@@ -91,20 +91,14 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-<<<<<<< HEAD
-    guard(app, TokenVerifier(settings))
+    validator = AccessTokenValidator(settings)
+    guard(app, validator)
     limit_requests(app, settings)
     handle_idempotency_keys(app, store.idempotency)
     app.extensions["control_plane"] = control_plane
+    app.extensions["token_validator"] = validator
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
-=======
-    validator = AccessTokenValidator(settings)
-    guard(app, validator)
-    handle_idempotency_keys(app, store.idempotency)
-    app.extensions["control_plane"] = control_plane
-    app.extensions["token_validator"] = validator
->>>>>>> main
     app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 

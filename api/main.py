@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 
-import structlog
-
 from api.app import create_app
 from api.server.bridge import Bridge
 from api.startup import prepare_in_background
@@ -18,12 +16,7 @@ except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)
 asgi = Bridge(app, settings.request_threads)
-<<<<<<< HEAD
-if not settings.oidc_issuers:
-    structlog.get_logger("api").warning("api.no_issuers", remedy="Set OIDC_ISSUERS: without it every token is refused.")
-=======
 app.extensions["token_validator"].fetch_keys()
->>>>>>> main
 prepare_in_background(app.extensions["control_plane"])
 # objects of the imports live as long as the process: without this each full collection walks them while a request waits
 gc.collect()

@@ -1,4 +1,4 @@
-"""Health over HTTP. It asks no product, so that a product's outage never takes the API down."""
+"""Health over HTTP, for whoever asks: never asks an outside system, so an upstream's outage never takes us down."""
 
 from __future__ import annotations
 
@@ -22,41 +22,27 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
         return json_response(HealthResponse(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
-    @route_spec("Whether the process answers", {200: HealthResponse}, surfaces=PUBLIC)
+    @route_spec("Whether the process lives", {200: HealthResponse}, surfaces=PUBLIC)
     def live() -> Response:
         return json_response(HealthResponse())
 
     @routes.get("/ready")
     @route_spec(
-<<<<<<< HEAD
-        "Whether requests are served: with the database and an issuer; without the broker work starts later",
-=======
         "Whether requests can be served: without the broker they are accepted all the same (degraded)",
->>>>>>> main
         {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )
     def ready() -> Response:
         parts = control_plane.service.readiness()
-<<<<<<< HEAD
-=======
         is_ready = all(parts[name] for name in parts if name != "broker")
         status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
->>>>>>> main
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
-        notices = [*control_plane.service.missing_settings(), *standing.notices]
-        is_ready = parts["mongodb"] and "no_issuers" not in notices
         found = ReadinessResponse(
-<<<<<<< HEAD
-            status="unavailable" if not is_ready else "ok" if parts["broker"] else "degraded",
-            checks={name: "up" if is_up else "down" for name, is_up in parts.items()},
-=======
             status=status,  # type: ignore[arg-type]
             checks=checks,  # type: ignore[arg-type]
->>>>>>> main
             integrations=_integrations(standing),
-            notices=notices or None,  # type: ignore[arg-type]
+            notices=list(standing.notices) or None,  # type: ignore[arg-type]
         )
         return json_response(found, 200 if is_ready else 503)
 

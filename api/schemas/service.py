@@ -19,22 +19,16 @@ class HealthResponse(ResponseModel):
 
 class ReadinessResponse(ResponseModel):
     status: Literal["ok", "degraded", "unavailable"] = Field(
-<<<<<<< HEAD
-        description="degraded: requests are accepted, and their work starts once the broker is back"
-    )
-    checks: dict[str, Literal["up", "down"]]
-=======
         description="degraded: requests are accepted and wait for the broker; unavailable: nothing can be served"
     )
     checks: dict[str, Literal["up", "down"]] = Field(
         description="MongoDB and the broker; `issuers` is down when no OIDC_ISSUERS and OIDC_AUDIENCES are set"
     )
->>>>>>> main
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
         {}, description="whether steps are held back, by integration; never a reason not to be ready"
     )
-    notices: list[Literal["no_issuers", "observe_only", "purges_held"]] | None = Field(
-        None, description="conditions an operator should know of; without issuers nobody can be let in"
+    notices: list[Literal["observe_only", "purges_held"]] | None = Field(
+        None, description="what an operator should know of; never a reason not to be ready"
     )
 
 

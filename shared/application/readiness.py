@@ -73,19 +73,10 @@ class ServiceCases:
         notices = ["observe_only", *notices] if is_observing(found) else notices
         return Standing({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
 
-    def missing_settings(self) -> list[str]:
-        """Codes of settings without which nobody can be served."""
-        return [] if self._settings.oidc_issuers else ["no_issuers"]
-
     def readiness(self) -> dict[str, bool]:
-<<<<<<< HEAD
-        """Whether database and broker answer; the database counts only with its indexes."""
-        return {"mongodb": not self.awaits_indexes and self._store.is_up(1.0), "broker": self._dispatcher.is_up()}
-=======
         """The parts of this service, and whether each is there; a database without its indexes is not.
 
         `issuers` is named only when none is configured: then no token can be accepted.
         """
         parts = {"mongodb": not self.awaits_indexes and self._store.is_up(1.0), "broker": self._dispatcher.is_up()}
         return parts if self._settings.admits_tokens else parts | {"issuers": False}
->>>>>>> main

@@ -15,17 +15,9 @@ from shared.config.tokens import TokenSettings
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 from shared.webhooks.ssrf import AddressRule
 
-<<<<<<< HEAD
-Surface = Literal["portal", "partner", "operator"]
-SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
-#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
-ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
-
 #: as a browser writes it (RFC 6454, 6.2)
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
-=======
->>>>>>> main
 
 class SettingsError(Exception):
     """The environment does not make sense; the message names each variable and says what to do."""

@@ -89,7 +89,9 @@ def test_a_refusal_is_computed_again_with_the_same_key(world: World, store: Stor
     assert root("POST", "/tenants", json=body, headers=refused).headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is_one(api_url: str, issuer: Issuer) -> None:
+def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is_one(
+    api_url: str, issuer: Issuer
+) -> None:
     client, headers, body = Client(api_url, issuer.token("admin")), key(), {"slug": "north", "name": "North"}
     unknown = client("POST", "/partners", json=body, headers=headers)
     assert (unknown.status_code, unknown.json()["code"]) == (403, "unknown_user")

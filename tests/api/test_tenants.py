@@ -355,14 +355,6 @@ def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_r
     assert (answer.json()["operation"]["status"], answer.headers["Retry-After"]) == ("running", "1")
 
 
-def test_without_an_issuer_the_api_is_not_ready_and_says_why(
-    make_settings: Callable[..., Settings], serve: Serve, store: Store
-) -> None:
-    answer = requests.get(f"{serve(make_settings())}/health/ready", timeout=10)
-    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
-    assert answer.json()["notices"] == ["no_issuers"]
-
-
 def test_health_says_who_we_are_to_anybody(anonymous: Client) -> None:
     body = anonymous("GET", "/health").json()
     assert (body["status"], body["service"]) == ("ok", "dezky-platform-api")

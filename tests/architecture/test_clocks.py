@@ -10,7 +10,6 @@ ROOT = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.time(?:_ns)?|time)\(\)|datetime\.now\(")
 #: file: why it may read its own clock
 MAY: Mapping[str, str] = {
-    "api/auth/tokens.py": "an issuer says by the wall clock how long a token is good",
     "api/http/rate_limits.py": "the library that counts requests says by the wall clock when a window ends",
     "api/auth/claims.py": "an issuer says by the wall clock how long a token is good",
     "api/auth/tokens.py": "a verified token is remembered until it expires at most",
