@@ -110,6 +110,8 @@ class Tenant(TypedDict):
     stalwartDomains: NotRequired[list[dict[str, str]]]
     stalwartTenantId: NotRequired[str]
     stalwartLocked: NotRequired[list[str]]
+    stalwartReturning: NotRequired[list[str]]
+    stalwartClosedDomains: NotRequired[list[dict[str, str]]]
     dnsRecords: NotRequired[list[dict[str, str]]]
     dnsRecordsAt: NotRequired[str]
     ocisSpaceId: NotRequired[str]
