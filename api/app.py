@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
-from api.auth.tokens import TokenVerifier
+from api.auth.tokens import AccessTokenValidator
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
 from api.http.request_log import log_requests
@@ -87,9 +87,11 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-    guard(app, TokenVerifier(settings))
+    validator = AccessTokenValidator(settings)
+    guard(app, validator)
     handle_idempotency_keys(app, store.idempotency)
     app.extensions["control_plane"] = control_plane
+    app.extensions["token_validator"] = validator
     app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 
