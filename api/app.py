@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
+from api.auth.replay_rights import ReplayRights
 from api.auth.tokens import AccessTokenValidator
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
@@ -94,7 +95,7 @@ def create_app(settings: Settings) -> Flask:
     validator = AccessTokenValidator(settings)
     guard(app, validator)
     limit_requests(app, settings)
-    handle_idempotency_keys(app, store.idempotency)
+    handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
     app.extensions["control_plane"] = control_plane
     app.extensions["token_validator"] = validator
     if settings.trusted_proxies:
