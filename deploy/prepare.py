@@ -21,6 +21,7 @@ from pathlib import Path
 COMPOSE = Path(__file__).parent / "compose"
 #: users inside the containers
 PLATFORM, DATABASE, AUTHENTIK, ROOT = 10001, 999, 1000, 0
+ROOT_NAME = "dezky development root"
 NAMES = ("api", "console", "auth", "mail", "files")
 #: how long certificates are good, in days: the root's is for development, browsers refuse longer ones of servers
 ROOT_DAYS, SERVER_DAYS = 3650, 397
@@ -43,7 +44,9 @@ SECRETS: Mapping[str, tuple[int, Callable[[Made], str]]] = {
     "mongodb_password": (DATABASE, _random),
     "mongodb_uri": (
         PLATFORM,
-        lambda made: f"mongodb://dezky:{made['mongodb_password']}@mongo.dezky.local:27017/?replicaSet=rs0&authSource=admin",
+        lambda made: (
+            f"mongodb://dezky:{made['mongodb_password']}@mongo.dezky.local:27017/?replicaSet=rs0&authSource=admin"
+        ),
     ),
     "redis_password": (DATABASE, _random),
     "redis_url": (PLATFORM, lambda made: f"redis://:{made['redis_password']}@redis:6379/0"),
@@ -65,7 +68,9 @@ SECRETS: Mapping[str, tuple[int, Callable[[Made], str]]] = {
     "stripe_webhook_secrets": (PLATFORM, _empty),
 }
 #: read by services of different users
-SHARED = {"authentik_db_password", "authentik_api_token", "console_client_secret", "ocis_password", "stalwart_admin_password"}
+SHARED = frozenset(
+    "authentik_db_password authentik_api_token console_client_secret ocis_password stalwart_admin_password".split()
+)
 
 #: what the products' addresses are with the profile `full`
 FULL = {
@@ -139,7 +144,19 @@ def make_certificates(folder: Path) -> bool:
     )
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     _openssl(
-        *("req", "-x509", *new_key, "-keyout", key, "-out", root, "-days", ROOT_DAYS, "-subj", "/CN=dezky development root"),
+        *(
+            "req",
+            "-x509",
+            *new_key,
+            "-keyout",
+            key,
+            "-out",
+            root,
+            "-days",
+            ROOT_DAYS,
+            "-subj",
+            "/CN=dezky development root",
+        ),
         *("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
     request = folder / "server.csr"
@@ -157,7 +174,12 @@ def make_certificates(folder: Path) -> bool:
 
 
 def _openssl(*arguments: object) -> None:
-    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["openssl", *map(str, arguments)],  # noqa: S607 - as found on this machine
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         sys.exit(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
 
@@ -168,7 +190,10 @@ def write_environment(path: Path, *, is_full: bool) -> bool:
     if is_full:
         lines += ["COMPOSE_PROFILES=full", *(f"{name}={value}" for name, value in FULL.items())]
     else:
-        lines += ["# where your products are; the platform skips those without an address", *(f"# {name}=" for name in FULL)]
+        lines += [
+            "# where your products are; the platform skips those without an address",
+            *(f"# {name}=" for name in FULL),
+        ]
     if path.exists():
         return False
     path.write_text("\n".join(lines) + "\n")
@@ -180,7 +205,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=COMPOSE, help="where secrets/, certificates/ and .env go")
     parser.add_argument(
-        "--full", action="store_true", default="full" in os.environ.get("COMPOSE_PROFILES", "").split(","),
+        "--full",
+        action="store_true",
+        default="full" in os.environ.get("COMPOSE_PROFILES", "").split(","),
         help="set the addresses of the profile `full` (also when COMPOSE_PROFILES names it)",
     )
     given = parser.parse_args()
