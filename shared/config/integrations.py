@@ -19,6 +19,8 @@ from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALW
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
+#: of the key that new proofs, ownership markers and encrypted secrets are made with
+SHORTEST_STAMP_KEY = 32
 #: what a header can hold as it is
 PLAIN = re.compile("[!-~]*")
 
@@ -142,6 +144,11 @@ class ProductSettings(BaseSettings):
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        if self.stamp_keys and len(self.stamp_key_texts[0]) < SHORTEST_STAMP_KEY:
+            problems.append(
+                f"the first of STAMP_KEYS must have at least {SHORTEST_STAMP_KEY} characters (openssl rand -hex 32); "
+                "older, shorter ones may follow it"
+            )
         return problems
 
     def _problems_of_prices(self) -> list[str]:
