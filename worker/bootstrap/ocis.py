@@ -15,7 +15,7 @@ def prepare_ocis(settings: Settings) -> Finding:
         raise Refused("not_configured")
     files.require_role()
     files.require_storage()
-    if files.may_make_groups():
+    if files.may_create_groups():
         return Finding(State.READY, "OCIS", "The machine account has the role Admin.")
     return Finding(
         State.READY, "OCIS", "The machine account has the role Space Admin; groups are known after a first sign-in."
