@@ -27,6 +27,7 @@ class Parts:
     authentik: bool
     stalwart: bool
     ocis: bool
+    stripe: bool
     dns: bool
 
     @classmethod
@@ -38,6 +39,7 @@ class Parts:
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
+            stripe="STRIPE_API_KEY" not in given,
             dns="DNS_SERVERS" not in given,
         )
 
@@ -66,13 +68,8 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         {"OIDC_AUDIENCES": ",".join(audiences)},
         {"AUTHENTIK_API_URL": layout.url("authentik"), "AUTHENTIK_API_TOKEN": secret["authentik_api_token"]},
         {"STALWART_API_URL": layout.url("stalwart"), "STALWART_API_TOKEN": secret["stalwart_token"]},
-        {
-            "OCIS_API_URL": layout.url("ocis"),
-            "OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/",
-            "OCIS_CLIENT_ID": "ocis",
-            "OCIS_USERNAME": OCIS_ACCOUNT,
-            "OCIS_PASSWORD": secret["ocis_password"],
-        },
+        _ocis_settings(layout, secret),
+        _stripe_settings(layout, secret),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
         # receivers under development listen on this machine
@@ -85,6 +82,35 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         if next(iter(group)) not in environment:
             environment |= {name: environment.get(name, value) for name, value in group.items()}
     return environment | {"PYTHONUNBUFFERED": "1"}
+
+
+def _ocis_settings(layout: Layout, secret: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of the simulated OCIS: tokens of the simulated issuer, or an app token without it."""
+    account = {
+        "OCIS_API_URL": layout.url("ocis"),
+        "OCIS_USERNAME": OCIS_ACCOUNT,
+        "OCIS_PASSWORD": secret["ocis_password"],
+    }
+    if not Parts.needed(os.environ).authentik:
+        return account
+    return account | {"OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/", "OCIS_CLIENT_ID": "ocis"}
+
+
+def _stripe_settings(layout: Layout, secret: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "STRIPE_API_KEY": stripe_key(secret),
+        "STRIPE_API_URL": layout.url("stripe"),
+        "STRIPE_WEBHOOK_SECRETS": stripe_endpoint_secret(secret),
+        "STRIPE_PRICES": ",".join(f"{plan}=price_{plan}" for plan in ("starter", "business", "enterprise")),
+    }
+
+
+def stripe_key(secret: Mapping[str, str]) -> str:
+    return f"sk_test_{secret['stripe_key']}"
+
+
+def stripe_endpoint_secret(secret: Mapping[str, str]) -> str:
+    return f"whsec_{secret['stripe_endpoint']}"
 
 
 def flower_environment(layout: Layout) -> dict[str, str]:

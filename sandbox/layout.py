@@ -21,6 +21,7 @@ OFFSETS = {
     "dns": 8,
     "resolver": 9,
     "console": 10,
+    "stripe": 11,
 }
 DEFAULT_BASE = 3000
 SECRET_NAMES = (
@@ -31,6 +32,8 @@ SECRET_NAMES = (
     "console_key",
     "ocis_password",
     "flower_password",
+    "stripe_key",
+    "stripe_endpoint",
     "stamp",
 )
 

@@ -17,11 +17,14 @@ import requests
 from sandbox.environment import (
     CLI_CLIENT,
     CONSOLE_CLIENT,
+    OCIS_ACCOUNT,
     SURFACES,
     client_slug,
     console_environment,
     flower_environment,
     issuer,
+    stripe_endpoint_secret,
+    stripe_key,
 )
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
@@ -41,7 +44,7 @@ class Part:
 
 
 def stand_ins(layout: Layout) -> list[Part]:
-    """The three products and DNS, each on its port, with the secrets of this folder."""
+    """Return the simulators, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
@@ -53,7 +56,17 @@ def stand_ins(layout: Layout) -> list[Part]:
             },
         ),
         "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
-        "ocis": (["--issuer", issuer(layout, "ocis")], {}),
+        "ocis": (
+            ["--issuer", issuer(layout, "ocis")],
+            {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
+        ),
+        "stripe": (
+            ["--endpoint", f"{layout.url('api')}/stripe/events"],
+            {
+                "STRIPE_STAND_IN_KEY": stripe_key(secret),
+                "STRIPE_STAND_IN_ENDPOINT_SECRET": stripe_endpoint_secret(secret),
+            },
+        ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
     return [

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import psutil
 
-from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, client_slug, issuer
+from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, Parts, client_slug, issuer
 from sandbox.layout import Layout, write_private
 
 State = dict[str, Any]
 
 
 def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], supervisor: int) -> State:
-    secret = layout.secrets()
+    """Return the addresses in use: those of the simulators, and the caller's own in place of one."""
+    secret, parts = layout.secrets(), Parts.needed(os.environ)
     return {
         "api": layout.url("api"),
         "flower": {"url": layout.url("flower"), "user": FLOWER_USER, "password": secret["flower_password"]},
         "mongodb": environment["MONGODB_URI"],
         "mongodb_database": environment.get("MONGODB_DATABASE", "dezky"),
         "redis": environment["REDIS_URL"],
+        # where tokens of this sandbox are signed; None with an issuer of the caller's
+        "identity_provider": layout.url("authentik") if parts.authentik else None,
         "authentik": {
-            "url": layout.url("authentik"),
-            "api_token": secret["authentik_api_token"],
-            "issuer": issuer(layout, client_slug("operator")),
+            "url": environment.get("AUTHENTIK_API_URL"),
+            "api_token": secret["authentik_api_token"] if "AUTHENTIK_API_URL" not in os.environ else None,
+            "issuer": issuer(layout, client_slug("operator")) if parts.authentik else None,
         },
         "issuers": {surface: issuer(layout, client_slug(surface)) for surface in SURFACES},
         "console": {
@@ -33,9 +37,13 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
             "client_id": CONSOLE_CLIENT,
             "client_secret": secret["console_client_secret"],
         },
-        "stalwart": {"url": layout.url("stalwart"), "token": secret["stalwart_token"]},
+        "stalwart": {
+            "url": environment.get("STALWART_API_URL"),
+            "token": secret["stalwart_token"] if parts.stalwart else None,
+        },
+        "stripe": {"url": environment.get("STRIPE_API_URL")},
         "ocis": {
-            "url": layout.url("ocis"),
+            "url": environment.get("OCIS_API_URL"),
             "token_url": environment.get("OCIS_TOKEN_URL"),
             "client_id": "ocis",
             "client_secret": secret["ocis_client_secret"],

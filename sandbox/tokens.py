@@ -21,6 +21,10 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     """A bearer token of somebody with this role, whose user record exists and says so. Raises TokenError."""
     if role in ("owner", "member") and not tenant:
         raise TokenError(f"--as {role} needs --tenant SLUG.")
+    if state["identity_provider"] is None:
+        raise TokenError(
+            "The sandbox signs no tokens while OIDC_ISSUERS names an issuer of your own; get one from that issuer."
+        )
     username = person_of(role, tenant, partner)
     groups = ["dezky-platform-admins"] if role == "admin" else [f"tenant-{tenant}"] if tenant else []
     _ensure_person(state, username, groups)
@@ -50,7 +54,7 @@ def _ensure_person(state: State, username: str, groups: list[str]) -> None:
         "email": f"{username}@people.test",
         "groups": groups,
     }
-    control = f"{state['authentik']['url']}/__sim/call/ensure_person"
+    control = f"{state['identity_provider']}/__sim/call/ensure_person"
     requests.post(control, json=person, timeout=5).raise_for_status()
 
 
@@ -62,7 +66,7 @@ def _fetched(state: State, username: str, client_id: str) -> str:
         "password": f"app-password-of-{username}",
         "scope": SCOPE,
     }
-    answer = requests.post(f"{state['authentik']['url']}/application/o/token/", data=form, timeout=5)
+    answer = requests.post(f"{state['identity_provider']}/application/o/token/", data=form, timeout=5)
     if answer.status_code != 200:
         raise TokenError(f"The identity provider gave no token: {answer.json().get('error')}.")
     return str(answer.json()["access_token"])
