@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from client.models import Address, Owner, Role, Time
+from client.models import Address, Owner, PlatformRole, Role, Time
 
 
 class BillingInfo(TypedDict, total=False):
@@ -26,6 +26,11 @@ class NewTenant(TypedDict):
     owner: NotRequired[Owner | None]
 
 
+class OwnerChanges(TypedDict, total=False):
+    email: str
+    name: str
+
+
 class TenantChanges(TypedDict, total=False):
     """Changes to a tenant; an absent field stays, None removes it."""
 
@@ -34,6 +39,7 @@ class TenantChanges(TypedDict, total=False):
     domains: list[str]
     billingInfo: BillingInfo | None
     partnerId: str | None
+    owner: OwnerChanges
 
 
 class NewUser(TypedDict):
@@ -41,6 +47,8 @@ class NewUser(TypedDict):
     email: str
     name: str
     role: NotRequired[Role]
+    roles: NotRequired[dict[str, Role]]
+    platformRole: NotRequired[PlatformRole | None]
     tenantIds: NotRequired[list[str]]
     partnerId: NotRequired[str | None]
     platformAdmin: NotRequired[bool]
@@ -50,6 +58,8 @@ class UserChanges(TypedDict, total=False):
     email: str
     name: str
     role: Role
+    roles: dict[str, Role | None]
+    platformRole: PlatformRole | None
     tenantIds: list[str]
     partnerId: str | None
     platformAdmin: bool
@@ -95,3 +105,18 @@ class WebhookChanges(TypedDict, total=False):
     url: str
     actions: list[str]
     enabled: bool
+
+
+class Selector(TypedDict, total=False):
+    """Tenants of a bulk operation; all criteria must hold. `everything`: all within reach."""
+
+    tenants: list[str]
+    status: str
+    plan: str
+    partner: str
+    q: str
+    drift: str
+    problem: str
+    integration: str
+    reason: str
+    everything: bool

@@ -10,6 +10,7 @@ StepStatus = Literal["pending", "running", "ok", "skipped", "error"]
 OperationStatus = Literal["running", "succeeded", "failed", "cancelled"]
 TenantStatus = Literal["pending", "active", "suspended", "deleted"]
 Role = Literal["owner", "admin", "member"]
+PlatformRole = Literal["admin", "support"]
 
 
 class Step(TypedDict):
@@ -80,7 +81,7 @@ class Drift(TypedDict):
 
 
 class Tenant(TypedDict):
-    """A customer organisation with its latest operation."""
+    """A customer organisation with its latest operation. More fields tell what each product knows it by."""
 
     _id: str
     slug: str
@@ -104,15 +105,9 @@ class Tenant(TypedDict):
     drift: NotRequired[Drift]
     operation: NotRequired[Operation]
     authentikGroupId: NotRequired[str]
-    ownerSubject: NotRequired[str]
     stalwartDomainId: NotRequired[str]
-    stalwartDomains: NotRequired[list[dict[str, str]]]
     stalwartTenantId: NotRequired[str]
-    stalwartLocked: NotRequired[list[str]]
-    dnsRecords: NotRequired[list[dict[str, str]]]
-    dnsRecordsAt: NotRequired[str]
     ocisSpaceId: NotRequired[str]
-    ocisNewSpaceId: NotRequired[str]
 
 
 class TenantPause(TypedDict):
@@ -148,16 +143,20 @@ class Domain(TypedDict):
 
 
 class User(TypedDict):
+    """A person. `roles`: by tenant id; `role`: the highest of them; `platformRole`: in all tenants."""
+
     _id: str
     authentikSubjectId: str
     tenantIds: list[str]
     email: str
     name: str
     role: Role
+    roles: dict[str, Role]
     platformAdmin: bool
     createdAt: Time
     updatedAt: Time
     partnerId: NotRequired[str]
+    platformRole: NotRequired[PlatformRole]
 
 
 class Partner(TypedDict):
@@ -186,6 +185,15 @@ class Profile(TypedDict):
     profile: User
     tenants: list[Tenant]
     subscriptions: list[Subscription]
+
+
+class Plan(TypedDict):
+    """A plan of the catalogue. A quota of 0 is without limit."""
+
+    name: str
+    mailboxes: int
+    mailBytes: int
+    spaceBytes: int
 
 
 class Event(TypedDict):

@@ -18,7 +18,7 @@ RULING = (Role.OWNER, Role.ADMIN)
 class Caller:
     """What a verified token says. `groups` is None when the token carries no such claim.
 
-    `issued_at`: its `iat`, in seconds; a token without one counts as older than any other.
+    `issued_at`: its `iat`, in seconds; a token without one counts as older than any other. `expires_at`: its `exp`.
     """
 
     subject: str
@@ -27,6 +27,7 @@ class Caller:
     groups: tuple[str, ...] | None
     surfaces: frozenset[str]
     issued_at: float = 0.0
+    expires_at: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,12 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "stalwartDomains",
         "stalwartTenantId",
         "stalwartLocked",
+        "stalwartReturning",
+        "stalwartClosedDomains",
         "dnsRecords",
         "dnsRecordsAt",
     ),
-    OCIS: ("ocisSpaceId", "ocisNewSpaceId"),
+    OCIS: ("ocisSpaceId", "ocisNewSpaceId", "ocisGroupId", "ocisMembers"),
     # what Stripe knows a tenant by is on its subscription's record
     BILLING: (),
 }
