@@ -28,6 +28,7 @@ from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
 from api.routes.tenants.operations import operation_routes
+from api.routes.tenants.owner import owner_routes
 from api.routes.tenants.plans import plan_routes
 from api.routes.tenants.tenants import tenant_routes
 from api.routes.webhooks.deliveries import delivery_routes
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
         operation_routes(control_plane),
+        owner_routes(control_plane),
         status_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from client.models import Address, Owner, Role, Time
+from client.models import Address, Owner, PlatformRole, Role, Time
 
 
 class BillingInfo(TypedDict, total=False):
@@ -41,6 +41,8 @@ class NewUser(TypedDict):
     email: str
     name: str
     role: NotRequired[Role]
+    roles: NotRequired[dict[str, Role]]
+    platformRole: NotRequired[PlatformRole | None]
     tenantIds: NotRequired[list[str]]
     partnerId: NotRequired[str | None]
     platformAdmin: NotRequired[bool]
@@ -50,6 +52,8 @@ class UserChanges(TypedDict, total=False):
     email: str
     name: str
     role: Role
+    roles: dict[str, Role | None]
+    platformRole: PlatformRole | None
     tenantIds: list[str]
     partnerId: str | None
     platformAdmin: bool

@@ -10,6 +10,7 @@ StepStatus = Literal["pending", "running", "ok", "skipped", "error"]
 OperationStatus = Literal["running", "succeeded", "failed", "cancelled"]
 TenantStatus = Literal["pending", "active", "suspended", "deleted"]
 Role = Literal["owner", "admin", "member"]
+PlatformRole = Literal["admin", "support"]
 
 
 class Step(TypedDict):
@@ -148,16 +149,20 @@ class Domain(TypedDict):
 
 
 class User(TypedDict):
+    """A person. `roles`: by tenant id; `role`: the highest of them; `platformRole`: in all tenants."""
+
     _id: str
     authentikSubjectId: str
     tenantIds: list[str]
     email: str
     name: str
     role: Role
+    roles: dict[str, Role]
     platformAdmin: bool
     createdAt: Time
     updatedAt: Time
     partnerId: NotRequired[str]
+    platformRole: NotRequired[PlatformRole]
 
 
 class Partner(TypedDict):

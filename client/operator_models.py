@@ -18,11 +18,93 @@ class Breaker(TypedDict):
     message: NotRequired[str]
 
 
+class FailingTenant(TypedDict):
+    """A tenant whose latest attempts found the integration unavailable."""
+
+    tenant: str
+    reason: str
+    since: Time
+    at: Time
+    isolated: bool
+
+
 class Integration(TypedDict):
     name: str
     paused: bool
     breaker: Breaker
+    failing: list[FailingTenant]
     pause: NotRequired[Pause]
+
+
+class Example(TypedDict, total=False):
+    """One of a group. `name`: the domain or the webhook's host that the group is about."""
+
+    tenant: str
+    since: Time
+    operation: str
+    step: str
+    attempts: int
+    nextAttemptAt: Time
+    message: str
+    remedy: str
+    name: str
+
+
+class Group(TypedDict):
+    """Everything of one kind, integration and reason: how many, the oldest, and a few examples."""
+
+    kind: str
+    reason: str
+    count: int
+    examples: list[Example]
+    integration: NotRequired[str]
+    message: NotRequired[str]
+    remedy: NotRequired[str]
+    oldest: NotRequired[Time]
+
+
+class OpenBreaker(Breaker):
+    integration: str
+    failing: list[FailingTenant]
+
+
+class ActivePause(Pause):
+    """`integration`: one, `all` or `observe-only`; a tenant's pause has `tenant` instead."""
+
+    integration: NotRequired[str]
+    tenant: NotRequired[str]
+
+
+class Status(TypedDict):
+    """What is wrong now. `tenants`: how many have a problem, by their most severe kind."""
+
+    at: Time
+    ok: bool
+    tenants: dict[str, int]
+    groups: list[Group]
+    breakers: list[OpenBreaker]
+    pauses: list[ActivePause]
+
+
+class OutcomeCount(TypedDict):
+    action: str
+    status: str
+    count: int
+
+
+class Hour(TypedDict):
+    begins: Time
+    outcomes: list[OutcomeCount]
+    activeSecondsP50: NotRequired[float]
+    activeSecondsP95: NotRequired[float]
+
+
+class Summary(TypedDict):
+    """Operations that run, those with problems, and the outcomes of each hour."""
+
+    open: dict[str, int]
+    problems: dict[str, int]
+    hours: list[Hour]
 
 
 class ObserveOnly(TypedDict):

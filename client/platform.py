@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from client.connection import Connection, Response, Tokens
+from client.operator_models import Status
 from client.resources.events import Events
 from client.resources.operations import BulkOperations, Operations
 from client.resources.orphans import Orphans
@@ -99,7 +100,7 @@ class Platform:
     def diagnostics(self) -> Diagnostics:
         return Diagnostics(self.connection)
 
-    def status(self) -> Response[dict[str, Any]]:
+    def status(self) -> Response[Status]:
         """Read what is wrong now, within the caller's scope."""
         return self.connection.get("/status")
 

@@ -74,7 +74,7 @@ class Comparison:
         if self.outcome == UNCHANGED:
             return []
         live = self.live or {}
-        wanted = {name: _merged(live.get(name), value) for name, value in self.manifest.fields.items()}
+        wanted = {name: _merged(name, value, live.get(name)) for name, value in self.manifest.fields.items()}
         before = _lines(live) if self.live is not None else []
         name = self.manifest.name
         return list(difflib.unified_diff(before, _lines(wanted), f"live/{name}", f"wanted/{name}", lineterm=""))
@@ -111,14 +111,14 @@ def compare(session: Session, manifest: Manifest) -> Comparison:
         return Comparison(manifest, None)
     record = dict(response.data)
     if record.get("status") == "deleted":
-        raise click.UsageError(f"{manifest.name} is deleted; platformctl tenants restore brings it back.")
+        raise click.UsageError("it is deleted; platformctl tenants restore brings it back.")
     if "partner" in manifest.fields and "partnerId" in record:
         record["partner"] = session.names.partner(record["partnerId"])
     live = {name: record[name] for name in manifest.fields if name in record}
     comparison = Comparison(manifest, live, response.etag)
     fixed = [name for name in comparison.changed if not FIELDS[manifest.kind][name]]
     if fixed:
-        raise click.UsageError(f"{manifest.name}: {', '.join(fixed)} cannot be changed once the tenant exists.")
+        raise click.UsageError(f"{', '.join(fixed)} cannot be changed once the tenant exists.")
     return comparison
 
 
@@ -200,11 +200,13 @@ def _faults(document: Any) -> Iterator[str]:
         yield f"has unknown fields: {', '.join(unknown)}. A {kind} may have: {', '.join(FIELDS[kind])}"
 
 
-def _merged(live: Any, wanted: Any) -> Any:
-    """Return what a field will be: an inner record keeps what the document does not name."""
+def _merged(name: str, wanted: Any, live: Any) -> Any:
+    """Return what a field will be. An inner record keeps what the document does not name."""
+    if is_met(name, wanted, live):
+        return live
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
-        return {**live, **{key: _merged(live.get(key), value) for key, value in wanted.items()}}
-    return wanted
+        return {**live, **{key: _merged(key, value, live.get(key)) for key, value in wanted.items()}}
+    return sorted(map(_domain, wanted)) if name == "domains" and isinstance(wanted, list) else wanted
 
 
 def _domain(name: Any) -> str:

@@ -14,11 +14,11 @@ import yaml
 from client import Response
 from platformctl.failures import printable
 from platformctl.names import Names
-from platformctl.text import Record, cell, coloured, columns, flat, is_table, line, value_at
+from platformctl.text import Record, cell, coloured, columns, flat, is_table, line, translated, value_at
 
 #: fields whose values are ids, and what they are ids of
 IDS = {
-    **dict.fromkeys(("tenantId", "tenantIds"), "tenant"),
+    **dict.fromkeys(("tenantId", "tenantIds", "roles"), "tenant"),
     "partnerId": "partner",
     **dict.fromkeys(("requestedBy", "actor", "by", "askedBy", "startedBy"), "user"),
 }
@@ -85,7 +85,8 @@ class Output:
 
     def fields(self, record: Record) -> None:
         """Print each field on a line of its own."""
-        lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in flat(record)]
+        named = {name: translated(name, value, self.translate) for name, value in record.items()}
+        lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in flat(named)]
         width = max((len(name) for name, _ in lines), default=0)
         for name, text in lines:
             label = click.style(printable(name).ljust(width), bold=True)

@@ -73,11 +73,22 @@ def plain(value: Any) -> str:
     return printable(str(value))
 
 
+def translated(field: str, value: Any, translate: Translate | None) -> Any:
+    """Return a value with names for the ids in it: itself, the items of a list, the keys of a record."""
+    if translate is None:
+        return value
+    if isinstance(value, Mapping):
+        return {translate(field, name): one for name, one in value.items()}
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return [translate(field, one) for one in value]
+    return translate(field, value) if isinstance(value, str) else value
+
+
 def cell(field: str, value: Any, translate: Translate | None = None) -> str:
     """Return a cell of a table: a time as its age, an id as its name."""
     if isinstance(value, str) and TIME.fullmatch(value):
         return age(value)
-    return plain(_translated(field, value, translate))
+    return plain(translated(field, value, translate))
 
 
 def line(field: str, value: Any, translate: Translate | None = None) -> str:
@@ -85,7 +96,7 @@ def line(field: str, value: Any, translate: Translate | None = None) -> str:
     if isinstance(value, str) and TIME.fullmatch(value):
         past = age(value)
         return f"{value} ({past if past.startswith('in ') else f'{past} ago'})"
-    return plain(_translated(field, value, translate))
+    return plain(translated(field, value, translate))
 
 
 def coloured(field: str, text: str) -> str:
@@ -120,11 +131,3 @@ def _row(shown: Sequence[str], texts: Sequence[str], widths: Sequence[int]) -> s
     padded = [text + " " * (width - cell_len(raw)) for text, raw, width in zip(shown, texts, widths, strict=True)]
     # trailing blanks would make a terminal that is too narrow show empty lines
     return GAP.join(padded).rstrip()
-
-
-def _translated(field: str, value: Any, translate: Translate | None) -> Any:
-    if translate is None:
-        return value
-    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
-        return [translate(field, one) for one in value]
-    return translate(field, value) if isinstance(value, str) else value

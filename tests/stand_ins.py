@@ -95,9 +95,11 @@ def saved() -> Saved:
 def work(saved: Saved) -> Callable[..., Work]:
     """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record."""
 
-    def make(product: str, *, is_first: bool = False, **fields: Any) -> Work:
+    def make(product: str, *, is_first: bool = False, is_plan: bool = False, **fields: Any) -> Work:
+        on_record = tenant(remote={name: value for name, value in saved.items() if value is not None}, **fields)
+        found = Saved() if is_plan else saved
         stamper = Stamper(product, STAMP_KEYS)
-        return Work(tenant(remote=dict(saved), **fields), PLAN, stamper, saved, is_first=is_first, found=saved)
+        return Work(on_record, PLAN, stamper, found, is_first=is_first, is_plan=is_plan, found=found)
 
     return make
 

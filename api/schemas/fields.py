@@ -18,6 +18,8 @@ CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL = re.compile(f"[{CONTROLS}]")
 #: printable text that is not blank, as a pattern
 PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
+#: of an account in Authentik
+LONGEST_USERNAME = 150
 #: how a time begins by RFC 3339; without that, a number of seconds is read as one too
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
@@ -27,6 +29,18 @@ def _email(text: str) -> str:
         return validate_email(text, check_deliverability=False, test_environment=True).normalized
     except (EmailNotValidError, idna.IDNAError) as problem:
         raise ValueError(f"is not an e-mail address: {problem}") from None
+
+
+def _owner_email(text: str) -> str:
+    """Return the address with its domain in A-labels, if Authentik takes it as a username and an e-mail address."""
+    try:
+        found = validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+    except (EmailNotValidError, idna.IDNAError) as problem:
+        raise ValueError(f"is not an e-mail address that an account can have: {problem}") from None
+    address = found.ascii_email or ""
+    if len(address) > LONGEST_USERNAME:
+        raise ValueError(f"must have at most {LONGEST_USERNAME} characters: it becomes the owner's username")
+    return address
 
 
 def _plain(text: str) -> str:
@@ -89,6 +103,12 @@ Name = Annotated[
 ]
 Email = Annotated[
     str, StringConstraints(max_length=254), AfterValidator(_email), _text(254, "RFC 5321 address", format="email")
+]
+OwnerEmail = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    AfterValidator(_owner_email),
+    _text(LONGEST_USERNAME, "RFC 5321 address with an ASCII local part: the owner's username", format="email"),
 ]
 Slug = Annotated[
     str,

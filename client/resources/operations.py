@@ -7,6 +7,7 @@ from typing import Any
 
 from client.connection import Connection, Response
 from client.models import Operation
+from client.operator_models import Summary
 from client.resources.records import ReadOnlyRecords
 from client.waiting import HOLD_SECONDS, wait_until
 
@@ -14,7 +15,7 @@ RUNNING = "running"
 
 
 class Operations(ReadOnlyRecords[Operation]):
-    """`/operations`. Filters: status, action, reason, tenant, since, and the state of a step, as `step__ocis`."""
+    """`/operations`. Filters: status, action, problem, reason, tenant, since, until, `step__ocis` and so on."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection, "/operations")
@@ -27,7 +28,7 @@ class Operations(ReadOnlyRecords[Operation]):
         """Run one failed step again."""
         return self._post(operation, "steps", step, "retry", key=key)
 
-    def summary(self, **filters: Any) -> Response[dict[str, Any]]:
+    def summary(self, **filters: Any) -> Response[Summary]:
         """Read counts, outcomes and durations per hour."""
         return self._connection.get(f"{self._path}/summary", filters)
 

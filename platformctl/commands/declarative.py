@@ -78,11 +78,8 @@ def _compared(session: Session, manifests: list[Manifest]) -> Iterator[tuple[Man
     for manifest in manifests:
         try:
             yield manifest, compare(session, manifest), None
-        except ApiError as error:
+        except (ApiError, click.UsageError) as error:
             yield manifest, None, _tell(manifest, error)
-        except click.UsageError as error:
-            say(f"{manifest.source}: {error.message}")
-            yield manifest, None, ExitCode.REFUSED
 
 
 def _applied(session: Session, comparison: Comparison, dry_run: bool) -> tuple[dict[str, Any], int | None]:
@@ -91,7 +88,7 @@ def _applied(session: Session, comparison: Comparison, dry_run: bool) -> tuple[d
         return result, None
     try:
         response = apply(session, comparison)
-    except ApiError as error:
+    except (ApiError, click.UsageError) as error:
         return {**result, "result": "failed"}, _tell(comparison.manifest, error)
     if response is not None and response.operation_id is not None:
         result["operation"] = response.operation_id
@@ -107,10 +104,11 @@ def _ended(session: Session, result: dict[str, Any], timeout: float) -> int:
     return ExitCode.STILL_RUNNING if operation["status"] == RUNNING else ExitCode.OPERATION_FAILED
 
 
-def _tell(manifest: Manifest, error: ApiError) -> int:
-    failure = failure_of(error)
-    say("\n  ".join([f"{manifest.source}, {manifest.name}: {failure.message}", *failure.notes]))
-    return exit_code_of(error)
+def _tell(manifest: Manifest, error: ApiError | click.UsageError) -> int:
+    """Say why a document failed; return the exit code that it means."""
+    notes = failure_of(error).notes if isinstance(error, ApiError) else ()
+    say("\n  ".join([f"{manifest.source}, {manifest.name}: {error.message}", *notes]))
+    return exit_code_of(error) if isinstance(error, ApiError) else ExitCode.REFUSED
 
 
 DECLARATIVE = (apply_command, diff_command)

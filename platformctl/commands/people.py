@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from platformctl.cli.records import Field, Kind, record_group
-from platformctl.cli.types import PARTNER, SLUG, USER, WORD
+from platformctl.cli.types import PARTNER, SLUG, USER, WORD, Pairs
 from platformctl.output import Column
 from platformctl.session import Session
 
 ID = "6b058a725d1747cfeba27b12"
 ROLES = click.Choice(["owner", "admin", "member"])
+PLATFORM_ROLES = click.Choice(["admin", "support"])
 STATUSES = click.Choice(["trialing", "active", "past_due", "canceled"])
 
 
@@ -26,6 +27,10 @@ def tenant_id(session: Session, slug: str) -> str:
 
 def _tenant_ids(session: Session, slugs: list[str]) -> list[str]:
     return [tenant_id(session, slug) for slug in slugs]
+
+
+def _roles(session: Session, roles: dict[str, str]) -> dict[str, str]:
+    return {tenant_id(session, slug): role for slug, role in roles.items()}
 
 
 def _user_id(session: Session, name: str) -> str:
@@ -64,7 +69,8 @@ users = record_group(
             Column("partner", "partnerId"),
             Column("age", "createdAt"),
             Column("name", "name", wide=True),
-            Column("platform admin", "platformAdmin", wide=True),
+            Column("platform role", "platformRole", wide=True),
+            Column("roles", "roles", wide=True),
             Column("id", "_id", wide=True),
         ),
         argument=USER,
@@ -72,7 +78,22 @@ users = record_group(
         fields=(
             Field("email", "--email", "E-mail address.", required=True),
             Field("name", "--name", "As people write it.", required=True),
-            Field("role", "--role", "", ROLES),
+            Field("role", "--role", "In all of their tenants, and for their partner.", ROLES),
+            Field(
+                "roles",
+                "--tenant-role",
+                "In single tenants, as acme=admin,globex=member.",
+                Pairs(),
+                convert=_roles,
+                metavar="SLUG=ROLE",
+            ),
+            Field(
+                "platformRole",
+                "--platform-role",
+                "In all tenants: admin changes everything, support only reads.",
+                PLATFORM_ROLES,
+                empties="--no-platform-role",
+            ),
             Field(
                 "tenantIds",
                 "--tenant",
@@ -85,7 +106,6 @@ users = record_group(
                 metavar="SLUG",
             ),
             PARTNER_FIELD,
-            Field("platformAdmin", "--platform-admin/--no-platform-admin", "May do everything, everywhere."),
         ),
         key=("authentikSubjectId", "SUBJECT", click.STRING),
         filters=(
@@ -106,7 +126,7 @@ users = record_group(
             "update": (
                 "Change a user; fields that are not given stay.",
                 [
-                    "users update ann@acme.example --role admin",
+                    "users update ann@acme.example --tenant-role acme=admin",
                     f"users update {ID} --tenant acme --tenant globex",
                 ],
             ),

@@ -1,4 +1,4 @@
-"""The stamp: proof, written on an outside object, of which tenant it belongs to."""
+"""The ownership marker: proof, written on an outside object, of which tenant it belongs to."""
 
 from __future__ import annotations
 
@@ -8,35 +8,55 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-STAMP = re.compile(r"\[dezky-tenant ([0-9a-f]{24}) ([0-9a-f]{16})\]\s*\Z")
+MARKER = re.compile(r"\[dezky-tenant ([0-9a-f]{24}) ([0-9a-f]{16})\]")
 
 
 @dataclass(frozen=True)
 class Stamper:
-    """Signs and reads stamp texts of one product. The first key signs, all verify, so that keys can be rotated.
+    """Sign and read the ownership markers of one product. The first key signs and all verify, so keys can be rotated.
 
-    A stamp text is `[dezky-tenant <tenantId> <16 hex of HMAC-SHA256(key, product + ":" + tenantId)>]`. Who can edit a
-    description can copy a stamp but not make one for another tenant or another product.
+    A marker is `[dezky-tenant <tenantId> <16 hex of HMAC-SHA256(key, product + ":" + tenantId)>]`. People who can edit
+    a description can copy a marker, but cannot make one for another tenant or another product.
     """
 
     product: str
     keys: Sequence[str]
 
     def text(self, tenant_id: str) -> str:
+        """Return the marker of a tenant, signed with the first key."""
         return f"[dezky-tenant {tenant_id} {self._signature(self.keys[0], tenant_id)}]"
 
     def tenant_id(self, description: str | None) -> str | None:
-        """The tenant whose stamp stands at the end of the description, or None when there is none that holds."""
-        found = STAMP.search(description or "")
-        if found is None:
-            return None
-        tenant_id, signature = found.groups()
-        good = any(hmac.compare_digest(signature, self._signature(key, tenant_id)) for key in self.keys)
-        return tenant_id if good else None
+        """Return the tenant whose valid marker stands anywhere in the description.
+
+        People append to descriptions, so its place proves nothing. None without a valid marker, and None with valid
+        markers of several tenants, since then the description does not tell which of them owns the object.
+        """
+        found = self._valid(description or "")
+        return found.pop() if len(found) == 1 else None
 
     def is_of(self, tenant_id: str, description: str) -> bool:
-        """Whether that tenant's stamp stands there. The same as asking whose, and cheaper where most are others'."""
+        """Return whether the marker there is this tenant's. Cheaper than `tenant_id` where most are of others."""
         return tenant_id in description and self.tenant_id(description) == tenant_id
+
+    def belongs_to_another(self, tenant_id: str, description: str) -> bool:
+        """Return whether valid markers stand there, and none of them is this tenant's."""
+        found = self._valid(description)
+        return bool(found) and tenant_id not in found
+
+    def marked(self, tenant_id: str, description: str) -> str:
+        """Return the description with the tenant's marker in it, signed with the first key, and all other text kept."""
+        marker = self.text(tenant_id)
+        kept = MARKER.sub(lambda found: marker if found[1] == tenant_id else found[0], description)
+        return kept if marker in kept else f"{description.rstrip()} {marker}".strip()
+
+    def _valid(self, description: str) -> set[str]:
+        """Return the tenants of all markers that verify."""
+        return {
+            tenant_id
+            for tenant_id, signature in MARKER.findall(description)
+            if any(hmac.compare_digest(signature, self._signature(key, tenant_id)) for key in self.keys)
+        }
 
     def _signature(self, key: str, tenant_id: str) -> str:
         return hmac.new(key.encode(), f"{self.product}:{tenant_id}".encode(), hashlib.sha256).hexdigest()[:16]

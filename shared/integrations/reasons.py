@@ -94,7 +94,7 @@ REASONS: Mapping[str, Reason] = {
         "Rename or remove the foreign object, or choose another name, then reconcile the tenant.",
     ),
     "ambiguous": Reason(
-        "More than one object carries this tenant's stamp.",
+        "More than one object carries this tenant's ownership marker.",
         "Find out which one holds the data, remove the others, then reconcile the tenant.",
     ),
     "bad_credentials": Reason(
@@ -108,6 +108,12 @@ REASONS: Mapping[str, Reason] = {
     "locked_out": Reason(
         "Our account was removed from this tenant's space, so it cannot be looked after.",
         "Make the provisioning account a manager of the space again, then reconcile the tenant.",
+    ),
+    "marker_removed": Reason(
+        "The ownership marker was removed from the description of this tenant's space, and our account is not a "
+        "manager of the space, so it may not write the marker back.",
+        "Make the provisioning account a manager of the space again, or put the marker that "
+        "`python -m worker.ownership_markers show` prints into the description; then reconcile the tenant.",
     ),
     "in_use": Reason(
         "Something in the integration still refers to what is to be removed.",

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.application.store import Store
 from shared.config.settings import Settings
-from shared.core.errors import Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
+from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.db.documents import Transaction, new_id
 from shared.events.model import Author, NewEvent, difference, facts
 from shared.operations.model import Action, Mode
@@ -19,7 +19,16 @@ from shared.provisioning.policy import Actor, Caller
 from shared.provisioning.starter import Starter, require_status
 from shared.provisioning.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription
-from shared.tenants.model import CARRIED, CARRIED_WITH_BILLING, NewTenant, Tenant, TenantChanges, TenantPatch, resolved
+from shared.tenants.model import (
+    CARRIED,
+    CARRIED_WITH_BILLING,
+    NewTenant,
+    Status,
+    Tenant,
+    TenantChanges,
+    TenantPatch,
+    resolved,
+)
 from shared.tenants.transitions import BILLING
 
 #: a tenant's own fields, as events show them
@@ -126,12 +135,42 @@ class TenantCases:
             access.require(access.may_allow_removals(actor), "Allowing removals takes a platform administrator.")
         return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
 
+    def invite_owner(self, slug: str, actor: Actor) -> TenantView:
+        """Ask for one more invitation of the owner, which a reconcile sends.
+
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
+        """
+        tenant = self.visible(slug, actor)
+        access.require(
+            access.may_reconcile_tenant(actor, tenant),
+            "Inviting the owner again takes an owner or administrator of the tenant.",
+        )
+
+        def work(session: Transaction) -> TenantView:
+            current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
+            if current.owner is None:
+                raise ActionNotPossible("The tenant has no owner who could be invited.")
+            require_status(Action.RECONCILE, current)
+            asked = replace(current.owner, invitations=current.owner.invitations + 1)
+            view = self._starter.accept(Action.RECONCILE, current, {"owner": asked}, actor.author, session)
+            after = {"operation": view.operation.id if view.operation else None}
+            event = NewEvent("tenant.owner_invited", actor.author, current.id, current.slug, None, after)
+            self._store.events.append(event, session)
+            return view
+
+        try:
+            return self._starter.ring(self._starter.recorded(work, tenant))
+        except AlreadyOpen:
+            raise self._starter.in_the_way(tenant) from None
+
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
         return access.require_visible(actor, self._store.tenants.find(slug), slug)
 
     def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
         self._require_partner(changes.get("partner_id"), session)
+        if "owner" in changes and tenant.status is not Status.PENDING:
+            raise ActionNotPossible("The owner can be corrected only until the tenant is active.")
         if self._carried & set(changes):
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)

@@ -9,7 +9,7 @@ from bson import ObjectId
 from shared.db.documents import Document
 from shared.provisioning.exports import TenantQuery
 from shared.provisioning.policy import Scope
-from shared.tenants.documents import billing_document
+from shared.tenants.documents import billing_document, owner_document
 from shared.tenants.model import Status, TenantChanges
 
 
@@ -49,4 +49,6 @@ def change_document(changes: TenantChanges) -> Document:
         fields["billingInfo"] = billing_document(changes["billing_info"])
     if "partner_id" in changes:
         fields["partnerId"] = changes["partner_id"]
+    if "owner" in changes:
+        fields["owner"] = owner_document(changes["owner"])
     return fields

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, cast
 
+from shared.core.errors import Flaw, InvalidInput
 from shared.switches.pause import Pause
 
 
@@ -70,12 +71,13 @@ class TenantChanges(TypedDict, total=False):
     domains: tuple[str, ...]
     billing_info: BillingInfo | None
     partner_id: str | None
+    owner: Owner | None
 
 
 class TenantPatch(TypedDict, total=False):
     """What a caller asks to change, to be merged (RFC 7396): what is absent stays, None removes.
 
-    `billing_info`: field name to text, with `address` one such mapping more.
+    `billing_info` maps a field's name to its text, with `address` one such mapping more; `owner` likewise.
     """
 
     name: str
@@ -83,10 +85,11 @@ class TenantPatch(TypedDict, total=False):
     domains: tuple[str, ...]
     billing_info: Mapping[str, Any] | None
     partner_id: str | None
+    owner: Mapping[str, str]
 
 
 #: changes of these are carried to the outside systems; with billing, what stands on invoices as well
-CARRIED = frozenset({"name", "plan", "domains"})
+CARRIED = frozenset({"name", "plan", "domains", "owner"})
 CARRIED_WITH_BILLING = CARRIED | {"billing_info"}
 
 
@@ -145,8 +148,21 @@ def resolved(tenant: Tenant, patch: TenantPatch) -> TenantChanges:
     wanted: dict[str, Any] = dict(patch)
     if "billing_info" in patch:
         wanted["billing_info"] = _merged_billing(tenant.billing_info, patch["billing_info"])
+    if "owner" in patch:
+        wanted["owner"] = _merged_owner(tenant.owner, patch["owner"])
     changes = {name: value for name, value in wanted.items() if getattr(tenant, name) != value}
     return cast(TenantChanges, changes)
+
+
+def _merged_owner(known: Owner | None, patch: Mapping[str, str]) -> Owner:
+    """Return the corrected owner, of whom nothing was asked yet if the address is another. Raises InvalidInput."""
+    given = {"email": known.email, "name": known.name} | dict(patch) if known else dict(patch)
+    missing = [name for name in ("email", "name") if name not in given]
+    if missing:
+        raise InvalidInput([Flaw(f"/owner/{name}", "must be sent: the tenant has no owner yet") for name in missing])
+    if known is not None and given["email"] == known.email:
+        return replace(known, name=given["name"])
+    return Owner(given["email"], given["name"])
 
 
 def _merged_billing(known: BillingInfo | None, patch: Mapping[str, Any] | None) -> BillingInfo | None:

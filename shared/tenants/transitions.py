@@ -23,7 +23,7 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "dnsRecords",
         "dnsRecordsAt",
     ),
-    OCIS: ("ocisSpaceId", "ocisNewSpaceId"),
+    OCIS: ("ocisSpaceId", "ocisNewSpaceId", "ocisGroupId", "ocisMembers"),
     # what Stripe knows a tenant by is on its subscription's record
     BILLING: (),
 }

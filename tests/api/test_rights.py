@@ -40,6 +40,7 @@ TABLE: dict[str, Row] = {
     "PATCH /tenants/<slug> plan": row(404, 403, 403, 403, 404, body={"plan": "business"}),
     "PATCH /tenants/<slug> partner": row(404, 403, 403, 403, 404, body={"partnerId": None}),
     "POST /tenants/<slug>/reconcile": row(404, 403, MAY, MAY, 404),
+    "POST /tenants/<slug>/owner/invitation": row(404, 403, MAY, MAY, 404),
     "GET /tenants/<slug>/operations": row(404, MAY, MAY, MAY, 404),
     "GET /tenants/<slug>/domains": row(404, MAY, MAY, MAY, 404),
     "POST /tenants/<slug>/domains/<domain>/verify": row(404, 403, MAY, MAY, 404),

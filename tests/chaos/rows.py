@@ -51,7 +51,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product: a 405 that hides another fault": (
         "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
-        "tests/worker/test_files.py::test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials",
+        "tests/ocis/test_credentials.py::test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials",
     ),
     "a product: hangs": (
         "tests/worker/test_json_api.py::test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer",
@@ -59,7 +59,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product: drips": (
         "tests/worker/test_json_api.py::test_a_server_that_drips_is_cut_at_the_calls_deadline",
-        "tests/worker/test_files.py::test_a_space_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/ocis/test_ensuring.py::test_a_space_whose_response_was_lost_is_found_and_not_created_twice",
     ),
     "a product: broken JSON, or none": (
         "tests/worker/test_json_api.py::test_an_answer_that_is_not_json_is_said_so_without_repeating_it",
@@ -70,8 +70,8 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/worker/test_json_api.py::test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice",
         "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
         "tests/worker/test_mail.py::test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice",
-        "tests/worker/test_files.py::test_a_space_whose_answer_was_lost_is_found_again_and_not_made_twice",
-        "tests/worker/test_files.py::test_a_first_attempt_whose_answer_was_lost_looks_before_it_goes_on",
+        "tests/ocis/test_ensuring.py::test_a_space_whose_response_was_lost_is_found_and_not_created_twice",
+        "tests/ocis/test_ensuring.py::test_a_first_attempt_whose_response_was_lost_searches_before_it_continues",
     ),
     "a product: 200 and an error inside, or nothing done": (
         "tests/worker/test_mail.py::test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200",

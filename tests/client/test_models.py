@@ -24,6 +24,8 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/me"): models.Profile,
     ("get", "/events"): models.Event,
     ("get", "/integrations"): operator_models.Integration,
+    ("get", "/status"): operator_models.Status,
+    ("get", "/operations/summary"): operator_models.Summary,
     ("get", "/observe-only"): operator_models.ObserveOnly,
     ("get", "/purges"): operator_models.PurgeQuota,
     ("get", "/orphans"): operator_models.Orphan,
@@ -43,7 +45,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/webhooks"): inputs.NewWebhook,
     ("patch", "/webhooks/{webhook_id}"): inputs.WebhookChanges,
 }
-JSON_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+JSON_TYPES = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 
 Schema = dict[str, Any]
 

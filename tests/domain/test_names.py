@@ -93,12 +93,33 @@ def test_any_text_gives_a_slug_by_the_rule_or_a_sentence(text: str) -> None:
 TENANT, OTHER = "6b058a725d1747cfeba27b12", "6b058a725d1747cfeba27b13"
 
 
-def test_a_stamp_proves_the_tenant_at_the_end_of_a_description() -> None:
+@pytest.mark.parametrize("text", ["Files of Acme. {}", "{} and more", "a {} b\n", "{0}{0}", "{}\u2028"])
+def test_a_marker_proves_the_tenant_anywhere_in_a_description(text: str) -> None:
     stamper = Stamper("ocis", ("key",))
-    assert stamper.tenant_id(f"Files of Acme. {stamper.text(TENANT)}") == TENANT
+    written = text.format(stamper.text(TENANT))
+    assert stamper.tenant_id(written) == TENANT
+    assert stamper.marked(TENANT, written) == written
 
 
-def test_a_stamp_of_another_product_key_tenant_or_place_proves_nothing() -> None:
+def test_valid_markers_of_two_tenants_prove_nothing_and_both_can_be_told() -> None:
+    stamper = Stamper("ocis", ("key",))
+    both = stamper.text(TENANT) + stamper.text(OTHER)
+    assert stamper.tenant_id(both) is None
+    assert not stamper.belongs_to_another(TENANT, both)
+    assert stamper.belongs_to_another(TENANT, stamper.text(OTHER))
+    assert not stamper.belongs_to_another(TENANT, "nothing")
+
+
+@given(st.text(max_size=60))
+def test_a_marker_is_added_to_any_text_once_and_the_text_stays(text: str) -> None:
+    stamper = Stamper("ocis", ("key",))
+    once = stamper.marked(TENANT, text)
+    assert once.startswith(text.strip())
+    assert stamper.tenant_id(once) == TENANT
+    assert stamper.marked(TENANT, once) == once
+
+
+def test_a_marker_of_another_product_key_or_tenant_proves_nothing() -> None:
     stamper = Stamper("ocis", ("key",))
     good = stamper.text(TENANT)
     for forged in (
@@ -107,7 +128,6 @@ def test_a_stamp_of_another_product_key_tenant_or_place_proves_nothing() -> None
         Stamper("stalwart", ("key",)).text(TENANT),
         Stamper("ocis", ("guess",)).text(TENANT),
         good.replace(TENANT, OTHER),
-        f"{good} and more",
     ):
         assert stamper.tenant_id(forged) is None
 

@@ -28,7 +28,7 @@ def test_a_user_is_created_found_changed_and_deleted(cli: Cli, acme: dict[str, A
     assert (changed["role"], changed["name"]) == ("admin", "Ann B")
     stale = cli("users", "update", ann["_id"], "--role", "member", "--if-match", ann["etag"])
     assert (stale.exit_code, "stale_version" in stale.stderr) == (3, True)
-    assert cli.json("users", "update", ann["_id"], "--no-tenants", "--platform-admin")["tenantIds"] == []
+    assert cli.json("users", "update", ann["_id"], "--no-tenants", "--platform-role", "admin")["tenantIds"] == []
     assert cli("users", "delete", ann["_id"], "--yes").exit_code == 0
     assert cli("users", "show", ann["_id"]).exit_code == 3
 

@@ -91,7 +91,9 @@ def test_a_token_that_was_refused_is_fetched_again(issuer: Issuer, credentials: 
     [
         (400, {"error": "invalid_grant", "error_description": "a secret"}, Refused, "bad_credentials"),
         (401, {"error": "invalid_client"}, Refused, "bad_credentials"),
-        (404, "<html>", Refused, "bad_credentials"),
+        (400, {"error": "temporarily_unavailable"}, Unavailable, "upstream_error"),
+        (403, "<html>", Unavailable, "upstream_error"),
+        (404, "<html>", Unavailable, "upstream_error"),
         (405, "", Unavailable, "upstream_error"),
         (500, "oops", Unavailable, "upstream_error"),
         (200, "<html>", Unavailable, "unexpected_answer"),

@@ -73,6 +73,8 @@ OWN: dict[str, Ends] = {
         "graph_down": "retry upstream_error",
         "idp_down": "error bad_credentials",
         "role_lost": "error missing_permission",
+        "role_pending": "error missing_permission",  # once it was read again and stayed away
+        "proxy_page": "retry upstream_error",
         "mfa": "error missing_permission",
         "create_then_500": "retry not_ready",
         "second_creator": "ok",
@@ -103,6 +105,7 @@ REFUSED: dict[str, Ends] = {
     "ocis": {
         "401": "error bad_credentials",
         "403": "error missing_permission",
+        "404": "retry unexpected_answer",  # a proxy's page
         "409": "error taken",
     },
 }

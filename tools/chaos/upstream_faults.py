@@ -43,6 +43,8 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (3, {"kind": "graph_down", "probability": 0.6}),
         (4, {"kind": "create_then_500", "probability": 0.5}),
         (2, {"kind": "role_lost", "probability": 0.3}),
+        (2, {"kind": "role_pending", "probability": 0.2}),
+        (2, {"kind": "proxy_page", "probability": 0.4}),
         (2, {"kind": "mfa", "probability": 0.3}),
         (1, {"kind": "idp_down", "probability": 0.3}),
     ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from shared.config.settings import Settings
 from tools.chaos.evidence import Evidence, Row, Wished
+from worker.integrations.ocis.finding import GIVEN_UP
 
 TENANT_ID = re.compile(r"\b[0-9a-f]{24}\b")
 #: faults of a stand-in by which a request comes to nothing
@@ -71,7 +72,14 @@ def spaces_are_as_wished(evidence: Evidence) -> Iterator[str]:
     groups = evidence.products["ocis"]["groups"]
     for tenant, wished in _living_or_gone(evidence):
         slug = tenant["slug"]
-        found = [one for one in spaces if str(tenant["_id"]) in one["description"]]
+        # one that was created without members is kept, disabled and with a description that says so, until the purge
+        is_kept = wished.life != "purged"
+        found = [
+            one
+            for one in spaces
+            if str(tenant["_id"]) in one["description"]
+            and not (is_kept and one["disabled"] and one["description"].startswith(GIVEN_UP))
+        ]
         yield from _counted(evidence, tenant, wished, len(found), "spaces")
         own = [id_ for id_, name in groups.items() if name == f"tenant-{slug}"]
         for space in found:

@@ -24,6 +24,9 @@ SHORT_LIFE = 300.0
 #: error codes of RFC 6749, section 5.2: words of the standard, which hold no secret
 CODES = ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type")
 
+#: error codes that say nothing about our account
+PASSING = ("server_error", "temporarily_unavailable")
+
 
 class ClientCredentials(AuthBase):
     """Puts a bearer token on each request; safe to share between threads, which use one token.
@@ -92,10 +95,12 @@ class ClientCredentials(AuthBase):
 def _judged(response: requests.Response) -> requests.Response:
     """Raise the faults that Authlib would read as an answer."""
     answer = judged(Answer(response.status_code, response.headers, response.content))
-    if answer.status == 405 and answer.is_empty:
-        raise Unavailable("upstream_error", "The token endpoint had a fault of its own.")
     if answer.status != 200:
-        raise _refused(_error_code(answer))
+        code = _error_code(answer)
+        if code is None:
+            # a page of a proxy, say: only an OAuth error is a refusal
+            raise Unavailable("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
+        raise _refused(code)
     # a body that is no JSON object is refused here
     answer.fields()
     return response
@@ -109,6 +114,8 @@ def _error_code(answer: Answer) -> str | None:
 
 
 def _refused(code: str | None) -> Fault:
+    if code in PASSING:
+        return Unavailable("upstream_error", "The token endpoint had a fault of its own.")
     known = f" ({code})" if code in CODES else ""
     return Refused("bad_credentials", f"The token endpoint refused our account{known}.")
 

@@ -110,10 +110,11 @@ def _read(response: requests.Response) -> Answer:
 def judged(answer: Answer, hand_back: Collection[int] = ()) -> Answer:
     """Return the answer, or raise the temporary fault that its status means."""
     status = answer.status
+    if _is_of_proxy(answer):
+        # before the caller may take a 404 for the absence of an object
+        raise Repeatable("upstream_error", "The proxy in front has nothing behind this address at the moment.")
     if status in hand_back:
         return answer
-    if _is_of_proxy(answer):
-        raise Repeatable("upstream_error", "The proxy in front has nothing behind this address at the moment.")
     if status == 429:
         raise Repeatable("throttled", wait=retry_after(answer) or 1.0)
     if status in (502, 503, 504):

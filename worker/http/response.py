@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_text
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from shared.integrations.outcomes import Refused, Unavailable
 
@@ -34,10 +34,13 @@ class Answer:
         return Refused("invalid" if self.status in OF_VALUES else "not_supported", f"It answered {self.status}.")
 
     def json(self) -> Any:
-        """Raises Unavailable("unexpected_answer") when the body is not JSON."""
+        """Return the body read as JSON. Raises Unavailable("unexpected_answer") when it is not JSON.
+
+        That includes nesting deeper than any product's, and lone surrogates, which no database would store.
+        """
         try:
-            return json_text.loads(self.content)
-        except (ValueError, RecursionError):
+            return from_json(self.content)
+        except ValueError:
             raise Unavailable("unexpected_answer", "The answer was not JSON.") from None
 
     def fields(self) -> dict[str, Any]:

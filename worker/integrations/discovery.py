@@ -18,7 +18,8 @@ from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import take_group_away
 from worker.integrations.authentik.models import MANAGER, Group, marker
 from worker.integrations.ocis.client import Ocis
-from worker.integrations.ocis.space import list_all, take_space_away
+from worker.integrations.ocis.finding import list_all
+from worker.integrations.ocis.space import remove_space
 from worker.integrations.stalwart.client import Stalwart
 from worker.integrations.stalwart.deprovision import take_domain_away, take_mail_tenant_away
 from worker.integrations.step_context import Deeds
@@ -62,7 +63,7 @@ def find_spaces(files: Ocis, stamper: Stamper) -> list[Find]:
     files.require_role()
     spaces = [(stamper.tenant_id(one.description), one) for one in list_all(files)]
     return [
-        Find(Stamped(Kind.SPACE, space.id, space.name, tenant_id), partial(take_space_away, files=files, space=space))
+        Find(Stamped(Kind.SPACE, space.id, space.name, tenant_id), partial(remove_space, files=files, space=space))
         for tenant_id, space in spaces
         if tenant_id is not None
     ]

@@ -46,7 +46,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
 
     @routes.patch("/<slug>")
     @route_spec(
-        "Change a tenant; a new name, plan or set of domains starts a reconcile",
+        "Change a tenant; a new name, plan, owner or set of domains starts a reconcile",
         {200: TenantResponse, 202: TenantResponse},
         problems=(
             errors.Forbidden,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, create_model
 
 from api.http.responses import ResponseModel, to_json
-from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, Slug
+from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, OwnerEmail, Slug
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel
 from api.schemas.tenants.operations import OperationResponse
@@ -41,9 +41,9 @@ class BillingInfoRequest(RequestModel):
 
 
 class OwnerRequest(RequestModel):
-    """The first person of a tenant: an account is made for them, and access given once all is there."""
+    """The first person of a tenant, who gets an account, and access once everything is provisioned."""
 
-    email: Email
+    email: OwnerEmail
     name: Name
 
 
@@ -95,19 +95,27 @@ class UpdateBillingInfoRequest(PatchModel):
         return fields | ({"address": self.address.sent_fields()} if self.address else {})
 
 
+class UpdateOwnerRequest(PatchModel):
+    """A correction of the owner, until the tenant is active."""
+
+    email: OwnerEmail = UNSENT
+    name: Name = UNSENT
+
+
 class UpdateTenantRequest(PatchModel):
-    """Changes to a tenant. A new name, plan or set of domains starts the reconcile that carries it outside."""
+    """Changes to a tenant. A new name, plan, owner or set of domains starts the reconcile that carries it outside."""
 
     name: Name = UNSENT
     plan: PlanName = UNSENT
     domains: Domains = UNSENT
     billing_info: UpdateBillingInfoRequest | None = None
     partner_id: ObjectIdText | None = None
+    owner: UpdateOwnerRequest = UNSENT
 
     def to_domain(self) -> TenantPatch:
         fields = self.sent_fields()
-        billing = {"billing_info": self.billing_info.sent_fields()} if self.billing_info else {}
-        return cast(TenantPatch, fields | billing)
+        parts = {"billing_info": self.billing_info, "owner": self.owner if "owner" in fields else None}
+        return cast(TenantPatch, fields | {name: part.sent_fields() for name, part in parts.items() if part})
 
 
 #: how many answers are remembered: a few pages of a few callers

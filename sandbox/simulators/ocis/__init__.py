@@ -1,1 +1,1 @@
-"""The stand-in for ownCloud Infinite Scale: project spaces over LibreGraph."""
+"""Simulator of ownCloud Infinite Scale (OCIS) and OpenCloud: project spaces over LibreGraph."""

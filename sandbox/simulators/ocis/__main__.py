@@ -1,4 +1,4 @@
-"""Run the OCIS stand-in on a port of its own."""
+"""Run the simulator of OCIS or OpenCloud on a port of its own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from sandbox.simulators.serving import serve_until_told
 
 @click.command()
 @click.option("--port", default=0, help="0: any free one.")
-@click.option("--issuer", required=True, help="The exact issuer of the tokens it takes, slash at the end included.")
-@click.option("--jwks-url", help="Where the issuer's keys are; without it, by discovery at the issuer.")
-@click.option("--users", envvar="OCIS_STAND_IN_USERS", default="", help="NAME:PASSWORD:ROLE, comma-separated.")
-def main(port: int, issuer: str, jwks_url: str | None, users: str) -> None:
-    """A loopback server that behaves as OCIS does."""
+@click.option("--issuer", required=True, help="Exact issuer of the tokens that it accepts, with the slash at the end.")
+@click.option("--jwks-url", help="URL of the issuer's keys; without it they are discovered.")
+@click.option("--users", envvar="OCIS_STAND_IN_USERS", default="", help="App tokens: NAME:TOKEN:ROLE, comma-separated.")
+@click.option("--opencloud", is_flag=True, help="Behave as OpenCloud does.")
+def main(port: int, issuer: str, jwks_url: str | None, users: str, opencloud: bool) -> None:
+    """Run a loopback server that behaves as OCIS does."""
     parsed = [text.split(":", 2) for text in users.split(",") if text]
     basic = {name: (password, role) for name, password, role in parsed}
-    serve_until_told(OcisStandIn(issuer=issuer, jwks_url=jwks_url, basic_users=basic), port)
+    serve_until_told(OcisStandIn(issuer=issuer, jwks_url=jwks_url, basic_users=basic, opencloud=opencloud), port)
 
 
 main()

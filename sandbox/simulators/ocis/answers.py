@@ -1,4 +1,4 @@
-"""How OCIS reads and answers: drives and permissions as LibreGraph shows them, errors of graph and of the proxy."""
+"""Requests and responses of OCIS: drives and permissions of LibreGraph, errors of graph and of the proxy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.ocis.people import GraphError
-from sandbox.simulators.ocis.spaces import ROLE_IDS, UNLIMITED, Space
+from sandbox.simulators.ocis.people import GraphError, Person
+from sandbox.simulators.ocis.spaces import ROLE_IDS, STORAGE, UNLIMITED, Space
 
 
 def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """`permissions`: what stands in its root, or None to leave that out."""
+    """Return a project space as LibreGraph shows it: without any `permissions` the field is absent."""
     quota: dict[str, Any] = {"total": space.quota}
     root: dict[str, Any] = {"id": space.id, "eTag": '"1"', "webDavUrl": f"{origin}/dav/spaces/{space.id}"}
     if space.disabled:
@@ -21,7 +21,7 @@ def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -
     else:
         left = space.quota - space.used if space.quota else UNLIMITED
         quota |= {"used": space.used, "remaining": left, "state": "normal"}
-    if permissions is not None:
+    if permissions:
         root["permissions"] = permissions
     return {
         "id": space.id,
@@ -38,8 +38,15 @@ def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -
 
 
 def grants_by_name(space: Space) -> list[dict[str, Any]]:
-    """A space's members as version 1 shows them: roles by name, no ids of permissions."""
+    """Return a space's members as version 1 shows them: roles by name, no ids of permissions."""
     return [{"roles": [role], "grantedToV2": _identity(id_)} for id_, role in space.grants.items()]
+
+
+def other_drives(person: Person) -> list[dict[str, Any]]:
+    """Return what an unfiltered list holds besides project spaces, with the storage down as well."""
+    personal = {"id": f"{STORAGE}${person.id}", "driveType": "personal", "name": person.username, "root": {}}
+    shares = {"id": "virtual$shares", "driveType": "virtual", "driveAlias": "virtual/shares", "name": "Shares"}
+    return [personal, shares]
 
 
 def permission(id_: str, role: str) -> dict[str, Any]:
@@ -47,7 +54,7 @@ def permission(id_: str, role: str) -> dict[str, Any]:
 
 
 def plain(space: Space) -> dict[str, Any]:
-    fields = ("id", "name", "alias", "description", "quota", "disabled", "grants")
+    fields = ("id", "name", "alias", "description", "quota", "disabled", "grants", "files", "trash")
     return {field: getattr(space, field) for field in fields}
 
 
@@ -62,7 +69,7 @@ async def sent_object(request: web.Request) -> dict[str, Any]:
 
 
 def error_answer(error: GraphError, request_id: str) -> web.Response:
-    """The proxy's own errors have no body."""
+    """Return an error response; the proxy's own errors have no body."""
     if error.code is None:
         answer = web.Response(status=error.status)
         for scheme in ("Bearer", "Basic") if error.status == 401 else ():
@@ -77,8 +84,12 @@ async def no_such_page(request: web.Request) -> web.Response:
     return web.Response(status=404, text="404 page not found")
 
 
-async def status(request: web.Request) -> web.Response:
+async def ocis_status(request: web.Request) -> web.Response:
     return web.json_response({"installed": True, "productversion": "7.1.0", "product": "Infinite Scale"})
+
+
+async def opencloud_status(request: web.Request) -> web.Response:
+    return web.json_response({"installed": True, "productversion": "3.3.0", "product": "OpenCloud"})
 
 
 def _identity(id_: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LibreGraph's drives: listing, making, changing, disabling, restoring and purging project spaces."""
+"""LibreGraph's drives: list, create, change, disable, restore and purge project spaces."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.ocis.answers import drive, grants_by_name, permission, sent_object
+from sandbox.simulators.ocis.answers import drive, grants_by_name, other_drives, permission, sent_object
 from sandbox.simulators.ocis.guard import BETA, V1, Outages, Route
 from sandbox.simulators.ocis.people import GraphError, Person
 from sandbox.simulators.ocis.spaces import Space, Storage
 
-#: what a header may say to count as yes; anything else is ignored
+#: header values that count as true; every other value is ignored
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 OPTIONS = frozenset({"$filter", "$orderby", "$search", "$top", "$expand", "$select"})
-#: what `$orderby` may name: the attribute behind it
+#: names that `$orderby` takes, with the attribute behind each
 ORDERS = {"name": "name", "lastModifiedDateTime": "modified"}
 NOT_FOUND = (404, "no drive returned from storage")
 BROKEN = (500, "storage")
 
 
 class DriveRoutes:
-    """Views over a storage. `opencloud`: members are left out of drives unless asked for."""
+    """Views over a storage. `opencloud`: members are left out of drives unless they are asked for."""
 
     def __init__(self, storage: Storage, outages: Outages, *, opencloud: bool) -> None:
         self._storage = storage
@@ -41,12 +41,12 @@ class DriveRoutes:
         ]
 
     async def my_drives(self, request: web.Request, person: Person) -> web.Response:
-        return self._list(request, self._storage.mine(person))
+        return self._list(request, person, self._storage.mine(person))
 
     async def drives(self, request: web.Request, person: Person) -> web.Response:
         if self._outages.struck("mfa", request):
             return web.Response(status=403, headers={"X-Ocis-Mfa-Required": "true"})
-        return self._list(request, self._storage.visible(person))
+        return self._list(request, person, self._storage.visible(person))
 
     async def create(self, request: web.Request, person: Person) -> web.Response:
         body = await sent_object(request)
@@ -75,28 +75,31 @@ class DriveRoutes:
         self._storage.remove(space, person, purge=request.headers.get("Purge") in TRUE)
         return web.Response(status=204)
 
-    def _list(self, request: web.Request, spaces: list[Space]) -> web.Response:
+    def _list(self, request: web.Request, person: Person, spaces: list[Space]) -> web.Response:
         if any(name.startswith("$") and name not in OPTIONS for name in request.query):
             raise GraphError(400, "invalidRequest", "unknown option")
         condition = request.query.get("$filter", "")
         if re.search(r"\b(and|or)\b|startswith\(", condition):
             raise GraphError(501, "notSupported", "unsupported filter")
         if self._outages.struck("storage_down", request):
-            return web.json_response({"value": []})
-        by_id = re.fullmatch(r"id eq '(.*)'", condition)
-        by_type = re.fullmatch(r"driveType eq '(.*)'", condition)
-        if by_id:
-            spaces = [space for space in spaces if space.id == by_id[1]]
-        if by_type and by_type[1] != "project":
             spaces = []
-        return web.json_response({"value": [self._shown(space, request) for space in _ordered(request, spaces)]})
+        projects = [self._shown(space, request) for space in _ordered(request, spaces)]
+        return web.json_response({"value": _filtered(projects + other_drives(person), condition)})
 
     def _shown(self, space: Space, request: web.Request) -> dict[str, Any]:
         origin = f"{request.scheme}://{request.host}"
         if request.path.startswith(BETA):
-            return drive(space, origin, [permission(id_, role) for id_, role in space.grants.items()])
-        wanted = "permissions" in request.query.get("$expand", "") or not self._opencloud
-        return drive(space, origin, grants_by_name(space) if wanted else None)
+            members = [permission(id_, role) for id_, role in space.grants.items()]
+        else:
+            members = grants_by_name(space)
+        is_wanted = not self._opencloud or "permissions" in request.query.get("$expand", "")
+        return drive(space, origin, members if is_wanted else None)
+
+
+def _filtered(drives: list[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
+    """Apply the two filters that the product knows; every other one is ignored."""
+    wanted = re.fullmatch(r"(id|driveType) eq '(.*)'", condition)
+    return [one for one in drives if one[wanted[1]] == wanted[2]] if wanted else drives
 
 
 def _ordered(request: web.Request, spaces: list[Space]) -> list[Space]:

@@ -1,4 +1,4 @@
-"""What every request to OCIS meets first: the identity provider, the proxy, the graph service, and their outages."""
+"""Checks before every request to OCIS: the identity provider, the proxy, the graph service, and their outages."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import replace
 from aiohttp import web
 
 from sandbox.simulators.faults import FaultPlan
-from sandbox.simulators.ocis.answers import error_answer
+from sandbox.simulators.ocis.answers import error_answer, no_such_page
 from sandbox.simulators.ocis.people import GraphError, Person
 from sandbox.simulators.ocis.proxy import Proxy
 
 View = Callable[[web.Request, Person], Awaitable[web.Response]]
 Route = tuple[str, str, View]
 V1, BETA = "/graph/v1.0", "/graph/v1beta1"
+#: the role of a caller while none is assigned yet
+NO_ROLE = ""
 
 
 class Outages:
-    """Which faults were ordered for a request."""
+    """The faults that were ordered for a request."""
 
     def __init__(self, faults: FaultPlan) -> None:
         self._faults = faults
@@ -27,20 +29,20 @@ class Outages:
         return self._faults.strike([kind], request.method, request.path_qs) is not None
 
     def require_storage(self, request: web.Request, status: int, message: str) -> None:
-        """Raises GraphError while the storage is down: what is asked for is then "not found", or an error."""
+        """Raise GraphError while the storage is down: an object is then "not found", and a write is an error."""
         if self.struck("storage_down", request):
             raise GraphError(status, "itemNotFound" if status == 404 else "generalException", message)
 
 
 class Guard:
-    """Wraps views; the only place that turns refusals into answers."""
+    """Wrap views, and turn every refusal into a response."""
 
     def __init__(self, proxy: Proxy, outages: Outages) -> None:
         self._proxy = proxy
         self._outages = outages
 
     def add_routes(self, router: web.UrlDispatcher, table: Iterable[Route]) -> None:
-        """Routes by method; a known path with another method is an empty 405."""
+        """Add routes by method; a known path with another method is an empty 405."""
         table = list(table)
         for method, path, view in table:
             router.add_route(method, path, self._guarded(view))
@@ -50,15 +52,10 @@ class Guard:
     def _guarded(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             request_id = request.headers.get("X-Request-Id", "made-here")
+            if self._outages.struck("proxy_page", request):
+                return await no_such_page(request)
             try:
-                if self._outages.struck("idp_down", request):
-                    raise GraphError(401)
-                person = await self._proxy.person(request.headers.get("Authorization", ""))
-                if self._outages.struck("graph_down", request):
-                    raise GraphError(500)
-                if self._outages.struck("role_lost", request):
-                    person = replace(person, role="User")
-                answer = await view(request, person)
+                answer = await view(request, await self._caller(request))
             except GraphError as error:
                 answer = error_answer(error, request_id)
                 if error.code is None:
@@ -68,6 +65,16 @@ class Guard:
             return answer
 
         return guarded
+
+    async def _caller(self, request: web.Request) -> Person:
+        if self._outages.struck("idp_down", request):
+            raise GraphError(401)
+        person = await self._proxy.person(request.headers.get("Authorization", ""))
+        if self._outages.struck("graph_down", request):
+            raise GraphError(500)
+        if self._outages.struck("role_lost", request):
+            return replace(person, role="User")
+        return replace(person, role=NO_ROLE) if self._outages.struck("role_pending", request) else person
 
 
 async def _wrong_method(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""LibreGraph's permissions of a space: who is in it, as what. Only members are answered."""
+"""LibreGraph's permissions of a space: its members and their roles. Only members may read or change them."""
 
 from __future__ import annotations
 

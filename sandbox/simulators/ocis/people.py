@@ -1,4 +1,4 @@
-"""Who is known to OCIS: people with their role, groups with their members. Raises GraphError."""
+"""The people whom OCIS knows, each with a role, and the groups with their members. Raises GraphError."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS_READ_EVERY = timedelta(minutes=5)
 
 
 class GraphError(Exception):
-    """A LibreGraph error body with its status; `code` None: an empty body, as the proxy answers."""
+    """A LibreGraph error with its status; without `code` the body is empty, as the proxy's are."""
 
     def __init__(self, status: int, code: str | None = None, message: str = "") -> None:
         super().__init__(message)
@@ -33,6 +33,10 @@ class Person:
     role: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     groups_read: datetime | None = None
+    #: the address of the first sign-in
+    mail: str | None = None
+    #: groups that the running request has only just added
+    new_groups: frozenset[str] = frozenset()
 
     @property
     def lists_everything(self) -> bool:
@@ -54,7 +58,7 @@ class People:
             held.clear()
 
     def person(self, username: str, role: str) -> Person:
-        """The person of this name; a new one gets the role."""
+        """Return the person of this name; a new one gets the role."""
         return self.people.setdefault(username, Person(username, role))
 
     def add_person(self, username: str) -> Person:
@@ -69,7 +73,8 @@ class People:
         raise GraphError(404, "itemNotFound", "user not found")
 
     def set_role(self, username: str, role: str) -> None:
-        """At once, whatever the person's tokens say. Raises KeyError for an unknown person, ValueError for a role."""
+        """Assign a role at once, whatever the person's tokens say. Raises KeyError for an unknown person, ValueError
+        for an unknown role."""
         if role not in ADMIN_ROLES:
             raise ValueError(f"no role named {role!r}; there are {', '.join(ADMIN_ROLES)}")
         self.people[username].role = role
@@ -90,18 +95,27 @@ class People:
         return id_, self.groups[id_]
 
     def read_groups(self, person: Person, names: Iterable[str]) -> None:
-        """What a sign-in does: groups are made, memberships added and taken away; not at every sign-in."""
-        now = self._clock.now()
+        """Bring a person's groups in line with a token, once in a while: create groups, add and remove memberships.
+
+        Spaces of groups that were just added are shown from the person's next request on.
+        """
+        now, person.new_groups = self._clock.now(), frozenset()
         if person.groups_read is not None and now < person.groups_read + GROUPS_READ_EVERY:
             return
         person.groups_read = now
         wanted = {self.group_ids.get(name.lower()) or self.add_group(name) for name in names}
+        person.new_groups = frozenset(id_ for id_ in wanted if person.id not in self.members[id_])
         for id_, members in self.members.items():
             (members.add if id_ in wanted else members.discard)(person.id)
 
     def grantees(self, person: Person) -> set[str]:
-        """The ids of permissions by which a person is a member of a space."""
-        return {f"u:{person.id}"} | {f"g:{id_}" for id_, members in self.members.items() if person.id in members}
+        """Return the ids of the permissions through which a person is a member of a space."""
+        groups = {id_ for id_, members in self.members.items() if person.id in members} - person.new_groups
+        return {f"u:{person.id}"} | {f"g:{id_}" for id_ in groups}
+
+    def remove_group(self, id_: str) -> None:
+        _, name = self.group(id_)
+        del self.groups[id_], self.group_ids[name.lower()], self.members[id_]
 
     def knows(self, kind: str, id_: str) -> bool:
         return id_ in self.groups if kind == "group" else any(one.id == id_ for one in self.people.values())

@@ -1,10 +1,12 @@
-"""Who is calling, as the OCIS proxy decides it: OIDC access tokens of one issuer, or Basic with an app token."""
+"""Authentication as the OCIS proxy does it: OIDC access tokens of one issuer, or Basic with an app token."""
 
 from __future__ import annotations
 
 import base64
+import secrets
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -12,22 +14,32 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from sandbox.simulators.clock import Clock
 from sandbox.simulators.ocis.people import GraphError, People, Person
 
-ROLE_MAP = {"ocisAdmin": "Admin", "ocisSpaceAdmin": "Space Admin", "ocisUser": "User", "ocisGuest": "User Light"}
+#: the value of the role claim without its prefix, and the role it stands for
+ROLE_MAP = {"Admin": "Admin", "SpaceAdmin": "Space Admin", "User": "User", "Guest": "User Light"}
 
 
 class Proxy:
-    """Accounts are made at the first good token. A token that was seen stays good until it expires, IdP up or down."""
+    """Create accounts at their first valid token. A known token stays valid until it expires, IdP up or down.
+
+    `basic_users`: name to (app token without an end, role). `role_prefix`: `ocis`, or `opencloud`.
+    """
 
     def __init__(
         self,
         people: People,
+        clock: Clock,
         issuer: str,
         jwks_url: str | None,
         basic_users: Mapping[str, tuple[str, str]],
+        role_prefix: str = "ocis",
     ) -> None:
         self._people = people
+        self._clock = clock
+        self._role_prefix = role_prefix
+        self._app_tokens: dict[str, tuple[str, datetime]] = {}
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._basic_users = basic_users
@@ -40,9 +52,16 @@ class Proxy:
 
     def forget_tokens(self) -> None:
         self._known.clear()
+        self._app_tokens.clear()
+
+    def add_app_token(self, person: Person, life: timedelta) -> tuple[str, datetime]:
+        """Create an app token, which its owner uses as the password of Basic credentials until it expires."""
+        token, ends_at = secrets.token_urlsafe(16), self._clock.now() + life
+        self._app_tokens[token] = (person.username, ends_at)
+        return token, ends_at
 
     async def person(self, authorization: str) -> Person:
-        """Raises GraphError with an empty body: 401, or 500 for a token that maps to no account."""
+        """Return the caller. Raises GraphError with an empty body: 401, or 500 for a token that maps to no account."""
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "basic":
             return self._by_password(value)
@@ -52,6 +71,9 @@ class Proxy:
         if known is None or known[1] < time.time():
             known = self._account(await self._claims(value))
             self._known[value] = known
+        else:
+            # groups that an earlier request brought are effective from the next one on
+            self._people.people[known[0]].new_groups = frozenset()
         return self._people.people[known[0]]
 
     def _by_password(self, value: str) -> Person:
@@ -59,6 +81,9 @@ class Proxy:
             username, _, password = base64.b64decode(value).decode().partition(":")
         except ValueError:
             raise GraphError(401) from None
+        owner, ends_at = self._app_tokens.get(password, ("", self._clock.now()))
+        if owner == username and ends_at > self._clock.now():
+            return self._people.people[owner]
         expected = self._basic_users.get(username)
         if expected is None or expected[0] != password:
             raise GraphError(401)
@@ -83,12 +108,28 @@ class Proxy:
                 return KeySet.import_key_set(await answer.json())
 
     def _account(self, claims: dict[str, Any]) -> tuple[str, float]:
-        """What a new token does: the account is made, its role set, its groups read. Gives its name and the end."""
-        username, email = claims.get("preferred_username"), claims.get("email")
-        roles = [ROLE_MAP[role] for role in claims.get("roles", []) if role in ROLE_MAP]
-        if not username or email == "" or not roles:
+        """Take over a new token's claims: create the account, set its role, read its groups. Returns name and end."""
+        if "openid" not in str(claims.get("scope", "openid")).split():
+            raise GraphError(401)  # the userinfo endpoint of the issuer refuses it
+        username, roles = claims.get("preferred_username"), self._roles(claims)
+        if not username or not roles:
             raise GraphError(500)
+        person = self._people.people.get(str(username))
+        self._require_mail(claims.get("email"), person)
         person = self._people.person(str(username), roles[0])
-        person.role = roles[0]
+        person.role, person.mail = roles[0], claims.get("email") or person.mail
         self._people.read_groups(person, claims.get("groups", []))
         return person.username, float(claims["exp"])
+
+    def _roles(self, claims: dict[str, Any]) -> list[str]:
+        given = claims.get("roles", [])
+        known = {self._role_prefix + name: role for name, role in ROLE_MAP.items()}
+        return [known[role] for role in given if role in known]
+
+    @staticmethod
+    def _require_mail(given: str | None, person: Person | None) -> None:
+        """Refuse a new account with an empty address, and an account with an address whose token brings none."""
+        if given == "" and (person is None or person.mail is None):
+            raise GraphError(500)
+        if not given and person is not None and person.mail is not None:
+            raise GraphError(500)

@@ -1,4 +1,4 @@
-"""OCIS's stand-in, put together: LibreGraph over a storage, behind the proxy, and what operators may do."""
+"""The simulator of OCIS and OpenCloud: LibreGraph and WebDAV over a storage, behind the proxy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.keeping import Holding
-from sandbox.simulators.ocis.answers import no_such_page, plain, status
+from sandbox.simulators.ocis.answers import no_such_page, ocis_status, opencloud_status, plain
 from sandbox.simulators.ocis.drive_routes import DriveRoutes
+from sandbox.simulators.ocis.file_routes import FileRoutes
 from sandbox.simulators.ocis.guard import Guard, Outages
 from sandbox.simulators.ocis.member_routes import MemberRoutes
 from sandbox.simulators.ocis.people import People
-from sandbox.simulators.ocis.people_routes import PeopleRoutes
+from sandbox.simulators.ocis.people_routes import AppTokenRoutes, PeopleRoutes
 from sandbox.simulators.ocis.proxy import Proxy
 from sandbox.simulators.ocis.spaces import Space, Storage
 from sandbox.simulators.server import StandIn
@@ -20,12 +21,19 @@ from sandbox.simulators.server import StandIn
 
 class OcisStandIn(StandIn):
     """Own faults: `storage_down` (lists are empty, all else not found), `graph_down` (500, empty), `idp_down` (401),
-    `role_lost` (the caller counts as a plain user), `create_then_500` (a space without members), `second_creator` (a
-    twin appears before our create), `mfa`."""
+    `role_lost` (the caller counts as a plain user), `role_pending` (the caller has no role yet), `proxy_page` (the
+    front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a twin appears
+    before our create), `mfa`.
+
+    `opencloud`: behave as OpenCloud does. `read_only_directory`: no groups can be created.
+    """
 
     product = "ocis"
     own_faults = frozenset(
-        {"storage_down", "graph_down", "idp_down", "role_lost", "create_then_500", "second_creator", "mfa"}
+        {
+            *("storage_down", "graph_down", "idp_down", "role_lost", "role_pending", "proxy_page"),
+            *("create_then_500", "second_creator", "mfa"),
+        }
     )
 
     def __init__(
@@ -36,29 +44,34 @@ class OcisStandIn(StandIn):
         basic_users: Mapping[str, tuple[str, str]] | None = None,
         max_quota: int = 0,
         opencloud: bool = False,
+        read_only_directory: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
         self._clock = Clock()
         self._basic_users = basic_users or {}
         self.people = People(self._clock)
-        self.storage = Storage(self.people, max_quota)
-        self.proxy = Proxy(self.people, issuer, jwks_url, self._basic_users)
+        self.storage = Storage(self.people, max_quota, opencloud=opencloud)
+        role_prefix = "opencloud" if opencloud else "ocis"
+        self.proxy = Proxy(self.people, self._clock, issuer, jwks_url, self._basic_users, role_prefix)
         outages = Outages(self.faults)
         guard = Guard(self.proxy, outages)
         for table in (
-            PeopleRoutes(self.people, outages).table(),
+            PeopleRoutes(self.people, outages, read_only_directory=read_only_directory).table(),
             DriveRoutes(self.storage, outages, opencloud=opencloud).table(),
             MemberRoutes(self.storage, outages).table(),
+            FileRoutes(self.storage, outages).table(),
+            AppTokenRoutes(self.proxy).table(),
         ):
             guard.add_routes(self.app.router, table)
-        self.app.router.add_get("/status.php", status)
+        self.app.router.add_get("/status.php", opencloud_status if opencloud else ocis_status)
         self.app.router.add_route("*", "/{rest:.*}", no_such_page)
 
     def reset(self) -> None:
         self._clock.reset()
         self.people.clear()
         self.storage.spaces.clear()
+        self.storage.unlisted.clear()
         self.proxy.forget_tokens()
 
     def holdings(self) -> Sequence[Holding]:
@@ -82,18 +95,19 @@ class OcisStandIn(StandIn):
             "advance": self._clock.advance,
             "set_role": self.people.set_role,
             "add_space": self.add_space,
+            "unlist_space": self.storage.unlisted.add,
             "add_group": self.people.add_group,
             "add_member": self.add_member,
         }
 
     def add_space(self, name: str, description: str = "", alias: str = "", manager: str | None = None) -> str:
-        """A space made behind our back; without a manager it has no members at all."""
+        """Create a space as somebody else would; without a manager it has no members."""
         grants = {f"u:{self.people.people[manager].id}": "manager"} if manager else {}
         space = Space(name, alias or f"project/{name.lower()}", description, 0, grants)
         self.storage.spaces[space.id] = space
         return space.id
 
     def add_member(self, group: str, username: str) -> None:
-        """Put a person, made when absent, into a group."""
+        """Put a person into a group, and create the person if there is none of this name."""
         id_, _ = self.people.group(group)
         self.people.members[id_].add(self.people.person(username, "User").id)

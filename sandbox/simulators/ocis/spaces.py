@@ -1,4 +1,4 @@
-"""Spaces and grants as OCIS keeps them. Nothing about a space is unique but its id."""
+"""Spaces, their members and their files as OCIS keeps them. Only the id of a space is unique."""
 
 from __future__ import annotations
 
@@ -29,18 +29,26 @@ class Space:
     quota: int
     grants: dict[str, str] = field(default_factory=dict)
     disabled: bool = False
+    #: bytes of its files; the trash bin does not count
     used: int = 0
+    files: dict[str, int] = field(default_factory=dict)
+    trash: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: f"{STORAGE}${uuid.uuid4()}")
     modified: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 
 class Storage:
-    """All spaces, in memory. Every method is one transaction and raises GraphError."""
+    """All spaces, in memory. Every method is one transaction and raises GraphError.
 
-    def __init__(self, people: People, max_quota: int = 0) -> None:
+    `opencloud`: enabling an enabled space is an error. `unlisted`: ids that the index by type has lost.
+    """
+
+    def __init__(self, people: People, max_quota: int = 0, *, opencloud: bool = False) -> None:
         self._people = people
+        self._opencloud = opencloud
         self.max_quota = max_quota
         self.spaces: dict[str, Space] = {}
+        self.unlisted: set[str] = set()
 
     @property
     def groups(self) -> dict[str, str]:
@@ -50,19 +58,23 @@ class Storage:
     def add_group(self, name: str) -> str:
         return self._people.add_group(name)
 
-    # -- who may see what
+    # -- visibility
 
     def roles(self, space: Space, person: Person) -> set[str]:
-        """The roles a person has in a space, by themselves and by their groups."""
+        """Return the roles that a person has in a space, granted directly or through groups."""
         return {space.grants[id_] for id_ in self._people.grantees(person) if id_ in space.grants}
 
     def mine(self, person: Person) -> list[Space]:
-        """Where a person is a member; a disabled space is shown to its managers only."""
+        """List the spaces of which a person is a member; a disabled space is shown to its managers only.
+
+        It reads an index by user, which a crash leaves intact.
+        """
         return [space for space in self.spaces.values() if self._shows(space, self.roles(space, person))]
 
     def visible(self, person: Person) -> list[Space]:
-        """All there are, for those whose role lists everything."""
-        return list(self.spaces.values()) if person.lists_everything else self.mine(person)
+        """List all spaces for a role that lists everything, as far as the index by type knows them."""
+        everything = person.lists_everything
+        return [one for one in self.spaces.values() if one.id not in self.unlisted] if everything else self.mine(person)
 
     def space(self, id_: str, person: Person) -> Space:
         space = self.spaces.get(id_) or self.spaces.get(f"{STORAGE}${id_}")
@@ -71,7 +83,7 @@ class Storage:
         return space
 
     def open_for_members(self, id_: str, person: Person) -> Space:
-        """The space, for what only members may do: an administrator's role does not help."""
+        """Return the space for requests that only members may make; the role of an administrator does not help."""
         space = self.spaces.get(id_)
         if space is None or space.disabled or not self.roles(space, person):
             raise GraphError(404, "itemNotFound", "stat: error: not found")
@@ -93,7 +105,9 @@ class Storage:
         return space
 
     def change(self, space: Space, person: Person, body: dict[str, Any], *, restore: bool) -> None:
-        """A manager may all but the quota; an editor only the alias; an administrator's role all but nothing at all."""
+        """Change a space. Managers may change all but the quota, editors the alias, administrators everything."""
+        if restore and self._opencloud and not space.disabled:
+            raise GraphError(500, "generalException", "grpc error")
         allow(body, {"name", "description", "driveAlias", "quota"})
         self._require_change(space, self.roles(space, person), person, body, restore=restore)
         if "name" in body:
@@ -106,7 +120,7 @@ class Storage:
             space.disabled = False
 
     def remove(self, space: Space, person: Person, *, purge: bool) -> None:
-        """Disable, or purge what is disabled. A space's managers may both, whatever their role."""
+        """Disable a space, or purge a disabled one. A space's managers may do both, whatever their role."""
         if not (person.lists_everything or "manager" in self.roles(space, person)):
             raise GraphError(404, "itemNotFound", "drive not found")
         if not purge:
@@ -133,7 +147,7 @@ class Storage:
     # -- members
 
     def invite(self, space: Space, person: Person, body: dict[str, Any]) -> str:
-        """The id of the new permission."""
+        """Add one member and return the id of the new permission."""
         self._require_manager(space, person)
         recipients, roles = body.get("recipients") or [], body.get("roles") or []
         kind = recipients[0].get("@libre.graph.recipient.type") if recipients else None
@@ -158,7 +172,7 @@ class Storage:
         space.grants[id_] = ROLE_NAMES[roles[0]]
 
     def remove_member(self, space: Space, person: Person, id_: str) -> None:
-        """Somebody who is gone already is an error of the server; the last manager stays, and a group counts."""
+        """Remove a member. An unknown one is a server error; the last manager stays, and a group counts as one."""
         self._require_manager(space, person)
         if not re.fullmatch(r"[ug]:.+", id_):
             raise GraphError(400, "invalidRequest", "invalid permission id")
@@ -172,6 +186,20 @@ class Storage:
         if "manager" not in self.roles(space, person):
             raise GraphError(403, "accessDenied", "only managers may change members")
 
+    # -- files
+
+    def put_file(self, space: Space, name: str, size: int) -> None:
+        """Store a file under a name; a second one of the same name takes its place."""
+        space.used += size - space.files.get(name, 0)
+        space.files[name] = size
+
+    def delete_file(self, space: Space, name: str) -> None:
+        """Move a file to the trash bin, where it no longer counts against the quota."""
+        if name not in space.files:
+            raise GraphError(404, "itemNotFound", "file not found")
+        space.used -= space.files.pop(name)
+        space.trash.append(name)
+
     def _quota(self, given: Any, *, negative: int, maximum_on_zero: bool) -> int | None:
         if given is None:
             return None
@@ -179,7 +207,7 @@ class Storage:
             raise GraphError(400, "invalidRequest", "invalid body schema definition")
         total: int = given["total"]
         if self.max_quota and total > self.max_quota:
-            raise GraphError(400, "notAllowed", "the requested quota exceeds the maximum allowed quota")
+            raise GraphError(400, "invalidRequest", "requested quota is higher than allowed")
         if total == 0 and maximum_on_zero:
             return self.max_quota
         return negative if total < 0 else total

@@ -1,81 +1,106 @@
-"""OCIS's project spaces in our words, over LibreGraph. The server ignores filters by name."""
+"""Project spaces, members and groups of OCIS and OpenCloud over LibreGraph. The server ignores filters by name."""
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
-from requests.auth import AuthBase
-
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
+from shared.integrations.outcomes import Refused, Unavailable
 from worker.http.client_credentials import ClientCredentials
-from worker.http.json_client import JsonApi, user_and_password
+from worker.http.deadline import remaining
+from worker.http.json_client import JsonApi
 from worker.http.response import Answer
-from worker.integrations.ocis.models import DRIVE, DRIVES, Space, space_of
+from worker.integrations.ocis.connection import BETA, DAV, GRAPH, GraphConnection, NoRole, open_api
+from worker.integrations.ocis.models import (
+    DRIVE,
+    DRIVES,
+    GROUP,
+    ME,
+    PERMISSIONS,
+    SPACE_ROLES,
+    Account,
+    Space,
+    account_of,
+    members_of,
+    space_of,
+)
 
-GRAPH, BETA = "/graph/v1.0", "/graph/v1beta1"
-#: answers to the making of a group: a read-only directory, one that is there, not supported
+#: both products show a space's members when asked like this, OpenCloud only then
+WITH_MEMBERS = {"$expand": "root($expand=permissions)"}
+PROJECTS = {"$filter": "driveType eq 'project'", **WITH_MEMBERS}
+#: statuses of a refused group: a read-only directory, a name that exists, not supported
 NO_NEW_GROUP = (405, 409, 501)
-
-#: role name to the id that is the same on every server
-SPACE_ROLES = {
-    "viewer": "a8d5fe5e-96e3-418d-825b-534dbdf22b99",
-    "editor": "58c63c02-1d89-4572-916a-870abc5a1b7d",
-    "manager": "312c0871-5ef7-4b3a-85b6-0e4074c64049",
-}
-#: ids of roles, the same everywhere: both see all spaces, only the first makes groups
+#: ids of roles, the same everywhere: both see all spaces, only the first may create groups
 ADMIN, SPACE_ADMIN = "71881883-1768-46bd-a24d-a356a2afdf7f", "2aadd357-682c-406b-8874-293091995fdd"
+#: how often our role is read before its absence is believed, and the pause in between in seconds: OCIS assigns it
+#: while the first requests of a new account are under way
+ROLE_READS, ROLE_PAUSE = 3, 1.0
+ENTRY = re.compile(rb"</(?:[\w-]+:)?response>")
 
 
 class Ocis:
-    """A phrasebook: methods in our words, small values back, no policy."""
+    """Methods in our words over LibreGraph, with small values as results and no policy."""
 
-    def __init__(self, api: JsonApi, credentials: ClientCredentials | None = None) -> None:
-        """`credentials`: the token source that `api` authorizes with, if it is one that can renew tokens."""
-        self._api = api
-        self._credentials = credentials
+    def __init__(
+        self, api: JsonApi, credentials: ClientCredentials | None = None, *, role_pause: float = ROLE_PAUSE
+    ) -> None:
+        """`credentials`: the token source that `api` authorizes with, if it can renew tokens."""
+        self._graph = GraphConnection(api, credentials)
+        self._role_pause = role_pause
+
+    # -- our own account and the storage
 
     def require_storage(self) -> None:
-        """The canary: our own personal space is there. Raises Unavailable("storage_down") when it is not.
+        """Check that our own personal space is there. Raises Unavailable("storage_down") when it is not.
 
-        With the storage provider down a list is empty and a space is "not found", each with a straight face; nothing
-        OCIS says about absence means anything unless this holds before and after.
+        With the storage provider down every list is empty and every space is "not found", so absence counts only when
+        this check passed before and after.
         """
-        answer = self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,))
-        if answer.status == 404:
+        if self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,)).status == 404:
             raise Unavailable("storage_down")
 
-    def require_role(self) -> None:
-        """We still hold a role that shows all spaces: without it a list is short and says nothing of it.
-
-        Raises Refused("missing_permission").
-        """
-        self._role()
-
-    def may_make_groups(self) -> bool:
-        """Our role is the one that may. Raises Refused("missing_permission") when we hold none that we need."""
-        return self._role() == ADMIN
-
-    def _role(self) -> str:
-        body = self._call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).fields()
-        held = {str(one.get("appRoleId")) for one in body.get("appRoleAssignments") or [] if isinstance(one, dict)}
-        for role in (ADMIN, SPACE_ADMIN):
-            if role in held:
-                return role
+    def require_role(self) -> str:
+        """Return our role. Without one a list is short and does not say so. Raises Refused("missing_permission")."""
+        for number in range(ROLE_READS):
+            if number:
+                time.sleep(max(0.0, remaining(self._role_pause)))
+            held = self.account().roles
+            for role in (ADMIN, SPACE_ADMIN):
+                if role in held:
+                    return role
         raise Refused("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
 
+    def may_create_groups(self) -> bool:
+        """Return whether our role allows it. Raises Refused("missing_permission") without any role that we need."""
+        return self.require_role() == ADMIN
+
+    def account(self) -> Account:
+        """Return our own account."""
+        return account_of(self._graph.call("GET", f"{GRAPH}/me", params={"$expand": "appRoleAssignments"}).parsed(ME))
+
+    # -- spaces
+
     def list_spaces(self) -> list[Space]:
-        """Every project space our account may see: with the role it needs, all tenants'."""
-        answer = self._call("GET", f"{GRAPH}/drives", params={"$filter": "driveType eq 'project'"})
-        return [space_of(one) for one in answer.parsed(DRIVES).value or ()]
+        """List every project space that our account may see: with the role that it needs, those of all tenants.
+
+        Two lists are joined: the first is read from an index that loses entries when the server is killed, and the
+        second shows where we are a member.
+        """
+        found: dict[str, Space] = {}
+        for path in (f"{GRAPH}/drives", f"{GRAPH}/me/drives"):
+            drives = self._call("GET", path, params=PROJECTS).parsed(DRIVES).value or ()
+            found |= {one.id: space_of(one) for one in drives}
+        return list(found.values())
 
     def find_space(self, space_id: str) -> Space | None:
-        """None also when the storage is down or our role is gone: ask `require_storage`."""
-        answer = self._call("GET", f"{GRAPH}/drives/{space_id}", hand_back=(404,))
+        """Return a space, or None, which is also the answer with the storage down or our role gone."""
+        answer = self._call("GET", f"{GRAPH}/drives/{space_id}", params=WITH_MEMBERS, hand_back=(404,))
         return None if answer.status == 404 else space_of(answer.parsed(DRIVE))
 
     def create_space(self, name: str, alias: str, description: str, quota: int) -> Space:
-        """Nothing is unique there: after any unclear answer look before you create again."""
+        """Create a space. Nothing is unique there: after an unclear answer, search before creating again."""
         body = {
             "name": name,
             "driveType": "project",
@@ -90,108 +115,78 @@ class Ocis:
         self._call("PATCH", f"{GRAPH}/drives/{space_id}", json=changes, repeatable=True)
 
     def restore_space(self, space_id: str) -> None:
-        """Enable a disabled space, with its members. May be repeated. Raises Missing."""
-        self._call("PATCH", f"{GRAPH}/drives/{space_id}", json={}, headers={"Restore": "T"}, repeatable=True)
+        """Enable a disabled space, with its members. OpenCloud refuses it for an enabled one. Raises Missing."""
+        self._call("PATCH", f"{GRAPH}/drives/{space_id}", json={}, headers={"Restore": "T"})
 
     def disable_space(self, space_id: str) -> None:
-        """Nobody can use it; data and members are kept. May be repeated. Raises Missing."""
+        """Close a space to everybody and keep its data and members. May be repeated. Raises Missing."""
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", repeatable=True)
 
     def purge_space(self, space_id: str) -> None:
         """Remove a disabled space and its data for good. Raises Missing, Refused("invalid") for an enabled one."""
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
 
-    def find_group(self, name: str) -> str | None:
-        """The id of the group of this name, however its case is written there."""
-        answer = self._call("GET", f"{GRAPH}/groups/{name}", hand_back=(404,))
-        if answer.status == 404:
-            return None
-        return answer.text("id") if answer.text("displayName").lower() == name.lower() else None
+    def has_content(self, space_id: str) -> bool | None:
+        """Return whether a space holds files, in the trash bin too; None when they are not shown to us.
 
-    def create_group(self, name: str) -> str | None:
-        """The new group's id; None when the directory is read-only, or somebody made it in the same moment.
-
-        Raises Refused("missing_permission"), as it does for who is no Admin.
+        They are shown to members only, and never while the space is disabled.
         """
-        answer = self._call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
-        return None if answer.status in NO_NEW_GROUP else answer.text("id")
+        for path in (f"{DAV}/{space_id}", f"{DAV}/trash-bin/{space_id}"):
+            answer = self._call("PROPFIND", path, headers={"Depth": "1"}, repeatable=True, hand_back=(403, 404))
+            if answer.status != 207:
+                return None
+            if len(ENTRY.findall(answer.content)) != 1:  # the folder itself is the first entry
+                return True
+        return False
 
-    def find_member_role(self, space_id: str, group_id: str) -> str | None:
-        """The role of a group in a space, as a role id. Raises Missing when our account is no member itself."""
-        body = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions").fields()
-        for permission in body.get("value") or []:
-            if permission.get("id") == f"g:{group_id}":
-                return str((permission.get("roles") or [""])[0])
-        return None
+    # -- members and groups
+
+    def members(self, space_id: str) -> dict[str, str]:
+        """Return the role's id of each permission. Raises Missing when our account is not a member itself."""
+        answer = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions")
+        return members_of(answer.parsed(PERMISSIONS).value)
 
     def invite_group(self, space_id: str, group_id: str, role: str) -> None:
-        """Raises Missing when our account is no member itself, Refused("taken") when the group is in already."""
+        """Add a group. Raises Missing when our account is not a member, Refused("taken") when the group is one."""
         recipient = {"@libre.graph.recipient.type": "group", "objectId": group_id}
         body = {"recipients": [recipient], "roles": [SPACE_ROLES[role]]}
         self._call("POST", f"{BETA}/drives/{space_id}/root/invite", json=body)
 
     def change_member_role(self, space_id: str, group_id: str, role: str) -> None:
+        """Give a group that is a member another role."""
         path = f"{BETA}/drives/{space_id}/root/permissions/g:{group_id}"
         self._call("PATCH", path, json={"roles": [SPACE_ROLES[role]]}, repeatable=True)
 
+    def find_group(self, name: str) -> str | None:
+        """Return the id of the group of this name, compared without regard to case."""
+        answer = self._call("GET", f"{GRAPH}/groups/{name}", hand_back=(404,))
+        if answer.status == 404:
+            return None
+        group = answer.parsed(GROUP)
+        return group.id if (group.displayName or "").lower() == name.lower() else None
+
+    def create_group(self, name: str) -> str | None:
+        """Return the new group's id; None for a read-only directory, or a name that exists by now.
+
+        Raises Refused("missing_permission") without the role Admin.
+        """
+        answer = self._graph.call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
+        return None if answer.status in NO_NEW_GROUP else answer.parsed(GROUP).id
+
+    def delete_group(self, group_id: str) -> None:
+        """Remove a group; its members stay in OCIS. May be repeated. Raises Refused("missing_permission")."""
+        self._graph.call("DELETE", f"{GRAPH}/groups/{group_id}", repeatable=True, hand_back=(404,))
+
     def _call(self, method: str, path: str, **options: Any) -> Answer:
-        hand_back = options.get("hand_back", ())
-        answer = self._api.call(method, path, **options)
-        if answer.status == 401 and self._credentials is not None:
-            # a token can end early; a second refusal of a fresh one is an answer
-            self._credentials.forget()
-            answer = self._api.call(method, path, **options)
-        if answer.status < 300 or answer.status in hand_back:
-            return answer
-        raise _meaning(method, path, answer)
+        """Send a request. A refusal for want of a role counts once the role was read again and stayed away."""
+        try:
+            return self._graph.call(method, path, **options)
+        except NoRole:
+            self.require_role()
+            raise Unavailable("not_ready", "OCIS was still assigning the role of our account.", wait=0.5) from None
 
 
 def connect(settings: Settings) -> Ocis | None:
-    """A client by the settings, or None when OCIS is not configured."""
-    if settings.ocis_api_url is None:
-        return None
-    credentials = _credentials(settings)
-    authorize: AuthBase = credentials or user_and_password(
-        settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
-    )
-    api = JsonApi(
-        str(settings.ocis_api_url),
-        authorize=authorize,
-        call_seconds=settings.call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
-    return Ocis(api, credentials)
-
-
-def _credentials(settings: Settings) -> ClientCredentials | None:
-    if settings.ocis_token_url is None or settings.ocis_client_id is None:
-        return None
-    account = {}
-    if settings.ocis_username is not None and settings.ocis_password is not None:
-        account = {"username": settings.ocis_username, "password": settings.ocis_password.get_secret_value()}
-    secret = settings.ocis_client_secret
-    return ClientCredentials(
-        str(settings.ocis_token_url),
-        settings.ocis_client_id,
-        secret.get_secret_value() if secret is not None else None,
-        settings.ocis_scope,
-        account,
-        call_seconds=settings.call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
-
-
-def _meaning(method: str, path: str, answer: Answer) -> Fault:
-    if answer.status == 401:
-        return Refused("bad_credentials")
-    if answer.headers.get("X-Ocis-Mfa-Required"):
-        return Refused("missing_permission", "OCIS asks our machine account for a second factor; exempt it.")
-    if answer.status == 403:
-        needed = "role Space Admin" if path.startswith(GRAPH) else "membership as manager"
-        return Refused("missing_permission", f"{method} needs the {needed}.")
-    if answer.status == 404:
-        is_json = "json" in answer.headers.get("Content-Type", "")
-        return Missing() if is_json else Refused("not_supported", "There is no LibreGraph at this URL.")
-    if answer.status == 409:
-        return Refused("taken")
-    return answer.refusal()
+    """Return a client built from the settings, or None when OCIS is not configured."""
+    opened = open_api(settings)
+    return Ocis(*opened) if opened else None

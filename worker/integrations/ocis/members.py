@@ -1,33 +1,33 @@
-"""The place of a tenant's group in its space, and what becomes of a space that was made without members."""
+"""The tenant's group in OCIS: create it, invite it into the space, and remove it with the tenant."""
 
 from __future__ import annotations
 
 from shared.integrations.outcomes import Missing, Refused, Unavailable
-from worker.integrations.ocis.client import SPACE_ROLES, Ocis
-from worker.integrations.ocis.models import Space
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import Work
+
+INVITED, PENDING = "invited", "pending"
+#: stands for the id of a group that a plan would create
+PLANNED = ""
 
 
 def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> str:
-    """`invited`, or `pending` while OCIS does not know the group: it learns of it when a member signs in.
+    """Ensure that the tenant's group is a member of the space: `invited`, or `pending` while OCIS has no such group.
 
-    `is_new`: nobody is in it yet, and the group is hardly there: not looking first saves two of a tenant's requests.
-    Raises Missing when our own account is no member of the space.
+    OCIS learns of a group when one of its members signs in. `is_new`: the space was created in this attempt, so
+    nothing is read first, which saves two of a tenant's requests. Raises Missing when our account is not a member.
     """
     name = work.tenant.group_name
-    if work.is_plan and not space.id:
-        work.change(f"invite the group {name} as {work.member_role}", lambda: None, None)
-        return "invited"
-    group_id = _group_id(work, files, is_new=is_new)
+    group_id = _ensure_group(work, files, is_new=is_new)
+    # nobody else is in a space that was just created; without an invitation it is still to be seen that we are
+    members = {} if is_new and (work.is_plan or group_id) else read_members(work, space, files)
     if group_id is None:
-        files.find_member_role(space.id, "")  # still tells whether we are a member
-        return "pending"
-    role = None if is_new else files.find_member_role(space.id, group_id)
+        return PENDING
+    role = members.get(f"g:{group_id}")
     if role is None:
         work.change(
-            f"invite the group {name} as {work.member_role}",
-            lambda: _invite(work, space.id, group_id, files),
-            None,
+            f"invite the group {name} as {work.member_role}", lambda: _invite(work, space.id, group_id, files), None
         )
     elif role != SPACE_ROLES[work.member_role]:
         work.change(
@@ -35,13 +35,87 @@ def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> st
             lambda: files.change_member_role(space.id, group_id, work.member_role),
             None,
         )
-    return "invited"
+    return INVITED
 
 
-def _group_id(work: Work, files: Ocis, *, is_new: bool) -> str | None:
+def read_members(work: Work, space: Space, files: Ocis) -> dict[str, str]:
+    """Return the role's id of each permission. Raises Missing when our account is not a member of the space.
+
+    A plan does not enable a disabled space, and the members of one are shown with the space itself at most.
+    """
+    if not (work.is_plan and space.is_disabled):
+        return files.members(space.id)
+    if space.members is None:
+        return {}
+    if files.account().permission not in space.members:
+        raise Missing
+    return dict(space.members)
+
+
+def remove_group(work: Work, files: Ocis) -> None:
+    """Remove the group if we created it. Groups that came with a member's sign-in are the directory's."""
+    group_id = work.remote("ocisGroupId")
+    if group_id is None:
+        return
     name = work.tenant.group_name
-    known = None if is_new else files.find_group(name)
-    return known or (None if work.is_plan else _made_group(name, files))
+    try:
+        work.change(f"remove the group {name} from OCIS", lambda: files.delete_group(group_id), None)
+    except Refused as refusal:
+        if refusal.reason != "missing_permission":
+            raise
+        raise Refused("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
+    work.save(ocisGroupId=None)
+
+
+def _ensure_group(work: Work, files: Ocis, *, is_new: bool) -> str | None:
+    """Return the id of the tenant's group. None when OCIS has none and our role or its directory allows no new one."""
+    name = work.tenant.group_name
+    known = None if is_new and not work.is_plan else files.find_group(name)
+    if known is not None:
+        return known
+    if work.is_plan:
+        return work.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(files) else None
+    return _create_group(work, files)
+
+
+def _may_create(files: Ocis) -> bool:
+    try:
+        return files.may_create_groups()
+    except Refused:
+        return False
+
+
+def _create_group(work: Work, files: Ocis) -> str | None:
+    """Create the group, or find the one that somebody else created in the same moment.
+
+    Only a lasting refusal means that there will be none: a fault that is taken for one would leave the group out.
+    """
+    name = work.tenant.group_name
+    try:
+        created = files.create_group(name)
+    except Refused as refusal:
+        _require_lasting(refusal, files)
+        created = None
+    except Unavailable:
+        # the request may have had its effect; before it there was no such group
+        created = files.find_group(name)
+        if created is None:
+            raise
+    if created is None:
+        return files.find_group(name)
+    work.save(ocisGroupId=created)
+    work.change(f"create the group {name} in OCIS", lambda: None, None)
+    return created
+
+
+def _require_lasting(refusal: Refused, files: Ocis) -> None:
+    """Check that a refusal lasts: our role is Space Admin, or this server accepts no such group. Raises otherwise."""
+    if refusal.reason in ("invalid", "not_supported"):
+        return
+    if refusal.reason != "missing_permission":
+        raise refusal
+    if files.may_create_groups():
+        raise Unavailable("not_ready", "A group was refused for our role, which is Admin and allows it.")
 
 
 def _invite(work: Work, space_id: str, group_id: str, files: Ocis) -> None:
@@ -49,71 +123,8 @@ def _invite(work: Work, space_id: str, group_id: str, files: Ocis) -> None:
         files.invite_group(space_id, group_id, work.member_role)
     except Refused as refusal:
         if refusal.reason == "invalid" and files.find_group(work.tenant.group_name) != group_id:
-            # said to be made, and not there: a directory whose copies lag behind knows it a little later
-            raise Unavailable("not_ready", "The group was made and is not known yet.", wait=0.5) from None
+            # a directory whose replicas lag behind knows a new group a little later
+            raise Unavailable("not_ready", "The group was created and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
             raise
         files.change_member_role(space_id, group_id, work.member_role)
-
-
-def _made_group(name: str, files: Ocis) -> str | None:
-    """The group made now, by us or another. None where our role, or a read-only directory, makes none.
-
-    A fault is no such answer: taken for one, it would leave the group out until somebody reconciles.
-    """
-    try:
-        made = files.create_group(name)
-    except Refused as refusal:
-        _require_reason(refusal, files)
-        made = None
-    except Unavailable:
-        made = files.find_group(name)
-        if made is None:
-            raise
-    return made or files.find_group(name)
-
-
-def _require_reason(refusal: Refused, files: Ocis) -> None:
-    """The refusal is one that lasts: our role is Space Admin, or this server makes no such group. Raises otherwise."""
-    if refusal.reason in ("invalid", "not_supported"):
-        return
-    if refusal.reason != "missing_permission":
-        raise refusal
-    if files.may_make_groups():
-        raise Unavailable("not_ready", "A group was refused for our role, which is Admin and allows it.")
-
-
-# -- a space that was made without any
-
-
-def make_anew(work: Work, space: Space, files: Ocis) -> None:
-    """A space without members goes, and the next attempt makes another."""
-    sentence = f"remove the space {space.name}, which was made without members, and make it again"
-    work.announce_removals([sentence])
-    work.remove(sentence, lambda: _remove_memberless(work, space, files))
-    if not work.is_plan:
-        raise Unavailable("not_ready", "The space was made without members; it is made again.", wait=0.5)
-
-
-def _remove_memberless(work: Work, space: Space, files: Ocis) -> None:
-    """A create that failed half-way leaves a space nobody can be invited to; it is empty, so it may go."""
-    files.require_storage()
-    seen = files.find_space(space.id)
-    if seen is None:
-        return
-    if _has_us_in(space, files):
-        raise Unavailable("storage_down", "A space with members was said to have none.")
-    files.require_storage()
-    is_ours = work.stamper.is_of(work.tenant.id, seen.description)
-    if seen.is_disabled or seen.has_members or seen.used != 0 or not is_ours:
-        raise Refused("locked_out")
-    files.disable_space(space.id)
-    files.purge_space(space.id)
-
-
-def _has_us_in(space: Space, files: Ocis) -> bool:
-    try:
-        files.find_member_role(space.id, "")
-    except Missing:
-        return False
-    return True

@@ -1,0 +1,30 @@
+"""A tenant's owner over HTTP: another invitation."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.query_params import WaitQuery
+from api.http.route_spec import STARTED, route_spec
+from api.routes.tenants.tenants import started
+from api.schemas.tenants.tenants import TenantResponse
+from shared.application.services import ControlPlane
+from shared.core import errors
+
+
+def owner_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("owner", __name__, url_prefix="/tenants/<slug>/owner")
+    tenants = control_plane.tenants
+
+    @routes.post("/invitation")
+    @route_spec(
+        "Send the owner another invitation; a reconcile does it",
+        {202: TenantResponse},
+        problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
+        headers=STARTED,
+    )
+    def invite_owner(slug: str, query: WaitQuery) -> Response:
+        return started(control_plane, tenants.invite_owner(slug, actor(control_plane)), query.wait, 202)
+
+    return routes

@@ -1,0 +1,77 @@
+"""Close and remove the tenant's spaces: all of them, no others, and never in name only."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.simulators.ocis.server import OcisStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.ownership_marker import Stamper
+from tests.ocis.spaces import MakeWork, add_twin, only, spaces
+from tests.stand_ins import OTHER_ID, STAMP_KEYS, Saved, fault
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.space import close_files, ensure_files, remove_files
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
+def test_closing_disables_every_space_with_our_marker(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, known: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    add_twin(ocis)
+    if not known:
+        saved.clear()
+    assert len(close_files(work("ocis"), files).changes) == 0
+    assert [space.disabled for space in spaces(ocis)] == [True, True]
+    assert close_files(work("ocis"), files).result is Result.OK
+
+
+def test_a_space_that_our_lost_role_hides_is_not_reported_as_closed(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).grants = {"u:somebody": "manager"}
+    fault(ocis, kind="role_lost")
+    with pytest.raises(Refused, match="missing_permission"):
+        close_files(work("ocis"), files)
+    ocis.faults.clear()
+    assert close_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).disabled is True
+
+
+def test_the_space_on_record_is_closed_although_the_list_fails(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+) -> None:
+    ensure_files(work("ocis"), files)
+    fault(ocis, kind="status", status=500, path="drives\\?")
+    with pytest.raises(Unavailable):
+        close_files(work("ocis"), files)
+    assert only(ocis).disabled is True
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
+def test_a_purge_removes_every_space_with_our_marker_and_no_other(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, known: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    add_twin(ocis).disabled = True
+    foreign = ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
+    if not known:
+        saved.clear()
+    assert remove_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).id == foreign
+
+
+@pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])
+def test_nothing_is_reported_as_closed_or_removed_while_the_storage_hides_it(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, path: str
+) -> None:
+    ensure_files(work("ocis"), files)
+    saved.clear()
+    for close in (close_files, remove_files):
+        fault(ocis, kind="storage_down", path=path, count=4)
+        fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
+        with pytest.raises(Unavailable, match="storage_down"):
+            close(work("ocis"), files)
+        assert only(ocis).disabled is False
+        ocis.faults.clear()

@@ -1,0 +1,117 @@
+"""Sign in to OCIS: app tokens, client credentials, and what each refusal means."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import pytest
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from shared.config.settings import read_settings
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from tests.ocis.spaces import MakeWork, client
+from tests.stand_ins import API_TOKEN, fault
+from worker.integrations.ocis.client import Ocis, connect
+from worker.integrations.ocis.space import ensure_files
+
+
+def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    with pytest.raises(Refused, match="bad_credentials"):
+        ensure_files(work("ocis"), client(ocis, "nobody"))
+    ocis.proxy.allow_token("plain", "person", "User")
+    ocis._basic_users["person"] = (API_TOKEN, "User")  # type: ignore[index]
+    with pytest.raises(Refused, match="missing_permission"):
+        ensure_files(work("ocis"), client(ocis, "person"))
+    fault(ocis, kind="mfa")
+    with pytest.raises(Refused, match="second factor"):
+        ensure_files(work("ocis"), files)
+
+
+@pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
+def test_an_outage_is_temporary(ocis: OcisStandIn, files: Ocis, work: MakeWork, rule: dict[str, Any]) -> None:
+    fault(ocis, **rule)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+
+
+def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused_token(
+    authentik: AuthentikStandIn, work: MakeWork, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisAdmin"])
+    issuer = f"{authentik.url}/application/o/ocis/"
+    with OcisStandIn(issuer=issuer).running() as server:
+        settings = read_settings(
+            mongodb_uri="mongodb://unused",
+            redis_url="redis://unused",
+            stamp_keys="x",
+            ocis_api_url=server.url,
+            ocis_token_url=f"{authentik.url}/application/o/token/",
+            ocis_client_id="ocis",
+            ocis_username="ocis-provisioner",
+            ocis_password="app-password-secret",
+        )
+        files = connect(settings)
+        assert files is not None
+        assert ensure_files(work("ocis"), files).result is Result.OK
+        token_requests = [entry for entry in authentik.journal if entry["path"].endswith("/token/")]
+        assert len(token_requests) == 1
+        fault(server, kind="idp_down", count=1)
+        assert ensure_files(work("ocis"), files).result is Result.OK
+        assert len([entry for entry in authentik.journal if entry["path"].endswith("/token/")]) == 2
+    assert "app-password-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("password", ["grün", "grün€"])
+def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> None:
+    with OcisStandIn(basic_users={"provisioner": (password, "Admin")}).running() as server:
+        settings = read_settings(
+            mongodb_uri="mongodb://unused",
+            redis_url="redis://unused",
+            stamp_keys="x",
+            ocis_api_url=server.url,
+            ocis_username="provisioner",
+            ocis_password=password,
+        )
+        assert ensure_files(work("ocis"), cast(Ocis, connect(settings))).result is Result.OK
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"kind": "status", "status": 503}, "upstream_error"),
+        ({"kind": "status", "status": 405, "body": ""}, "upstream_error"),
+        ({"kind": "wrong_body"}, "unexpected_answer"),
+        (
+            {"kind": "status", "status": 404, "body": "404 page not found\n"},
+            "upstream_error",
+        ),
+        ({"kind": "status", "status": 404}, "upstream_error"),
+        ({"kind": "status", "status": 400}, "upstream_error"),
+        ({"kind": "status", "status": 403, "body": '{"error":"temporarily_unavailable"}'}, "upstream_error"),
+        ({"kind": "status", "status": 401, "body": '{"error":"invalid_client"}'}, "bad_credentials"),
+        ({"kind": "status", "status": 200, "body": '{"access_token":"x","expires_in":"soon"}'}, "unexpected_answer"),
+        ({"kind": "status", "status": 400, "body": '{"error":"invalid_grant"}'}, "bad_credentials"),
+    ],
+)
+def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
+    authentik: AuthentikStandIn, ocis: OcisStandIn, work: MakeWork, rule: dict[str, Any], expected: str
+) -> None:
+    fault(authentik, path="token", **rule)
+    settings = read_settings(
+        mongodb_uri="mongodb://unused",
+        redis_url="redis://unused",
+        stamp_keys="x",
+        ocis_api_url=ocis.url,
+        ocis_token_url=f"{authentik.url}/application/o/token/",
+        ocis_client_id="ocis",
+        ocis_client_secret="ocis-secret",
+    )
+    files = connect(settings)
+    assert files is not None
+    with pytest.raises((Unavailable, Refused), match=expected):
+        ensure_files(work("ocis"), files)

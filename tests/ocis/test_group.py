@@ -1,0 +1,155 @@
+"""The tenant's group in OCIS: created or found, invited into the space, and removed with the tenant."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.simulators.ocis.server import OcisStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from tests.ocis.spaces import MakeWork, client, group_permission, only
+from tests.stand_ins import Saved, fault
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.space import ensure_files, remove_files
+
+CREATE, INVITE = "create the group tenant-acme in OCIS", "invite the group tenant-acme as editor"
+
+
+def test_a_removed_group_is_invited_again(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    group = group_permission(only(ocis))
+    del only(ocis).grants[group]
+    again = work("ocis")
+    ensure_files(again, files)
+    assert (only(ocis).grants[group], again.changes) == ("editor", [INVITE])
+
+
+def test_a_group_that_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pending(
+    ocis: OcisStandIn, work: MakeWork, saved: Saved
+) -> None:
+    spaces_only = client(ocis, "spaces")
+    assert ensure_files(work("ocis"), spaces_only).notes == {"members": "pending"}
+    assert saved["ocisMembers"] == "pending"
+    ocis.storage.add_group("Tenant-Acme")
+    assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
+    assert saved["ocisMembers"] == "invited"
+
+
+def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    planned, run = work("ocis", is_plan=True), work("ocis")
+    ensure_files(planned, files)
+    assert (len(ocis.storage.spaces), len(ocis.storage.groups)) == (0, 0)
+    ensure_files(run, files)
+    assert planned.changes == run.changes == ["create the space Acme GmbH", CREATE, INVITE]
+
+
+def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    del only(ocis).grants[group_permission(only(ocis))]
+    ocis.people.remove_group(next(iter(ocis.storage.groups)))
+    only(ocis).disabled = True
+    planned, run = work("ocis", is_plan=True), work("ocis")
+    ensure_files(planned, files)
+    ensure_files(run, files)
+    assert planned.changes == run.changes == ["enable the space Acme GmbH", CREATE, INVITE]
+
+
+def test_a_plan_shows_no_group_that_our_role_may_not_create(ocis: OcisStandIn, work: MakeWork) -> None:
+    planned = work("ocis", is_plan=True)
+    assert ensure_files(planned, client(ocis, "spaces")).notes == {"members": "pending"}
+    assert planned.changes == ["create the space Acme GmbH"]
+
+
+def test_a_fault_while_the_group_is_created_does_not_mean_a_read_only_directory(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    fault(ocis, kind="status", status=500, method="POST", path="groups$", count=1)
+    with pytest.raises(Unavailable):
+        ensure_files(work("ocis"), files)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+def test_a_group_that_was_created_although_the_response_was_a_fault_is_invited(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    fault(ocis, kind="applied_then_status", status=500, method="POST", path="groups$", count=1)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+def test_a_role_that_is_lost_for_a_moment_does_not_leave_the_group_out(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    fault(ocis, kind="role_lost", method="POST", path="groups$", count=1)
+    with pytest.raises(Unavailable, match="which is Admin"):
+        ensure_files(work("ocis", is_first=True), files)
+    assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
+
+
+def test_a_role_that_is_lost_while_the_group_is_created_is_told(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    fault(ocis, kind="role_lost", path="groups|me\\?")
+    with pytest.raises(Refused, match="neither the role"):
+        ensure_files(work("ocis", is_first=True), files)
+
+
+def test_credentials_that_are_refused_while_the_group_is_created_are_told(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    fault(ocis, kind="idp_down", method="POST", path="groups$")
+    with pytest.raises(Refused, match="bad_credentials"):
+        ensure_files(work("ocis", is_first=True), files)
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_read_only_directory_leaves_members_pending(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, status: int
+) -> None:
+    fault(ocis, kind="status", status=status, method="POST", path="groups$")
+    assert ensure_files(work("ocis"), files).notes == {"members": "pending"}
+
+
+# -- purge
+
+
+def test_a_purge_removes_the_group_that_we_created(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    ocis.storage.add_group("tenant-beta")
+    run = work("ocis")
+    assert remove_files(run, files).result is Result.OK
+    assert list(ocis.storage.groups.values()) == ["tenant-beta"]
+    assert "remove the group tenant-acme from OCIS" in run.changes
+    assert remove_files(work("ocis"), files).result is Result.OK
+
+
+def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ocis.storage.add_group("tenant-acme")
+    ensure_files(work("ocis"), files)
+    remove_files(work("ocis"), files)
+    assert list(ocis.storage.groups.values()) == ["tenant-acme"]
+
+
+@pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])
+def test_a_removal_of_the_group_whose_response_was_lost_ends_well(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, rule: dict[str, object]
+) -> None:
+    ensure_files(work("ocis"), files)
+    fault(ocis, method="DELETE", path="groups", count=1, **rule)
+    try:
+        remove_files(work("ocis"), files)
+    except Unavailable:
+        assert remove_files(work("ocis"), files).result is Result.OK
+    assert ocis.storage.groups == {}
+
+
+def test_a_group_that_our_role_may_not_remove_any_more_is_named(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    with pytest.raises(Refused, match="tenant-acme needs the role Admin"):
+        remove_files(work("ocis"), client(ocis, "spaces"))
+    assert remove_files(work("ocis"), files).result is Result.OK
+
+
+def test_a_purge_leaves_our_own_account_in_place(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    remove_files(work("ocis"), files)
+    assert ocis.people.people["provisioner"].role == "Admin"
+    assert ensure_files(work("ocis"), files).result is Result.OK

@@ -1,0 +1,88 @@
+"""The ownership marker in a space's description, which people see as the subtitle and edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sandbox.simulators.ocis.server import OcisStandIn
+from shared.integrations.outcomes import Outcome, Refused
+from shared.integrations.ownership_marker import Stamper
+from tests.ocis.spaces import MakeWork, only, our_permission, spaces
+from tests.stand_ins import STAMP_KEYS, TENANT_ID, Saved, tenant
+from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.space import close_files, ensure_files, remove_files
+from worker.integrations.step_context import Work
+
+STAMPER = Stamper("ocis", STAMP_KEYS)
+WRITE_BACK = "write the ownership marker back into the description of the space Acme GmbH"
+FORGED = STAMPER.text(TENANT_ID)[:-9] + "f" * 8 + "]"
+Step = Callable[[Work, Ocis], Outcome]
+
+
+@pytest.mark.parametrize("text", ["{} Our own files", "Our {} files", "Ours\n{}\n", "{0} and {0}"])
+def test_text_that_people_add_around_the_marker_stays_and_is_no_drift(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, text: str
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = written = text.format(STAMPER.text(TENANT_ID))
+    again = work("ocis")
+    ensure_files(again, files)
+    assert (again.changes, only(ocis).description) == ([], written)
+    saved.clear()
+    ensure_files(work("ocis"), files)
+    assert saved["ocisSpaceId"] == only(ocis).id
+
+
+@pytest.mark.parametrize("text", ["", "Our own files", "[dezky-tenant 6b058a72", FORGED])
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_a_removed_marker_is_written_back_into_the_space_on_record_and_the_operation_says_so(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, text: str, is_disabled: bool
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description, only(ocis).disabled = text, is_disabled
+    planned, run = work("ocis", is_plan=True), work("ocis")
+    ensure_files(planned, files)
+    assert only(ocis).description == text
+    ensure_files(run, files)
+    assert WRITE_BACK in planned.changes
+    assert WRITE_BACK in run.changes
+    assert only(ocis).description.startswith(text.replace(FORGED, ""))
+    assert STAMPER.tenant_id(only(ocis).description) == TENANT_ID
+
+
+def test_a_marker_is_not_written_into_a_space_that_we_do_not_manage(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = "Ours"
+    only(ocis).grants |= {our_permission(ocis): "editor", "u:somebody": "manager"}
+    for is_plan in (True, False):
+        with pytest.raises(Refused, match="marker_removed"):
+            ensure_files(work("ocis", is_plan=is_plan), files)
+    assert only(ocis).description == "Ours"
+
+
+@pytest.mark.parametrize(("step", "disabled"), [(close_files, [True]), (remove_files, [])])
+def test_suspend_delete_and_purge_act_by_the_id_on_record(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, step: Step, disabled: list[bool]
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = "Ours"
+    foreign = ocis.add_space("Beta", "Ours", "project/tenant-acme")
+    step(work("ocis"), files)
+    assert ocis.storage.spaces.pop(foreign).disabled is False
+    assert [space.disabled for space in spaces(ocis)] == disabled
+
+
+def test_a_marker_of_an_older_key_is_signed_anew_and_the_text_around_it_stays(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    only(ocis).description = f"Ours {STAMPER.text(TENANT_ID)} since 2020"
+    new = Stamper("ocis", ("a newer key", *STAMP_KEYS))
+    given = work("ocis")
+    rotated = Work(tenant(remote=given.tenant.remote), given.plan, new, given.save, found=given.found)
+    ensure_files(rotated, files)
+    assert only(ocis).description == f"Ours {new.text(TENANT_ID)} since 2020"

@@ -1,0 +1,140 @@
+"""How results are printed: formats, ages, names for ids, nothing wrapped, any encoding; and completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+
+from platformctl.text import age
+from tests.platformctl.conftest import ROOT, Cli, Workers
+
+
+def create(cli: Cli, slug: str = "acme", *more: str) -> str:
+    found: str = cli.json("tenants", "create", slug, "--name", slug.title(), *more)["operation"]["id"]
+    return found
+
+
+def run(cli: Cli, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    given = {name: value for name, value in cli.environment.items() if value is not None}
+    return subprocess.run(
+        [sys.executable, "-m", "platformctl", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **given, **environment},
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def test_a_list_says_how_far_each_tenant_is_and_why_not_further(cli: Cli, workers: Workers) -> None:
+    workers.finish(create(cli), failing="stalwart")
+    workers.finish(create(cli, "globex"))
+    head, globex, acme = cli("tenants", "list", "--limit", "2").stdout.splitlines()
+    assert head.split() == ["SLUG", "STATUS", "READY", "AGE", "REASON"]
+    assert acme.split()[:3] == ["acme", "pending", "2/3"]
+    assert acme.split()[4:] == ["stalwart:", "unexpected_answer"]
+    assert globex.split()[:3] == ["globex", "active", "3/3"]
+    assert len(globex.split()) == 4
+
+
+def test_every_format_shows_the_same_records(cli: Cli) -> None:
+    create(cli)
+    as_json = cli.json("tenants", "list")
+    assert yaml.safe_load(cli("tenants", "list", "-o", "yaml").stdout) == as_json
+    assert cli("tenants", "list", "-o", "name").stdout.splitlines() == [one["slug"] for one in as_json]
+    assert "NAME" in cli("tenants", "list", "-o", "wide").stdout.splitlines()[0]
+    assert cli("tenants", "show", "acme", "-o", "name").stdout == "acme\n"
+
+
+def test_selectors_are_the_apis_filters(cli: Cli) -> None:
+    create(cli)
+    create(cli, "globex", "--plan", "business")
+    assert cli("tenants", "list", "-l", "plan=business,q=glo", "-o", "name").stdout == "globex\n"
+    refused = cli("tenants", "list", "--selector", "colour=red")
+    assert (refused.exit_code, "?colour" in refused.stderr) == (3, True)
+    assert cli("tenants", "list", "--selector", "plan").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"), [(5, "5s"), (119, "119s"), (120, "2m"), (7200, "2h"), (180000, "2d"), (-90, "in 90s")]
+)
+def test_times_are_shown_as_ages(before: int, shown: str) -> None:
+    now = datetime(2030, 1, 31, tzinfo=UTC)
+    time = datetime.fromtimestamp(now.timestamp() - before, UTC)
+    assert age(time.isoformat().replace("+00:00", "Z"), now) == shown
+
+
+def test_people_read_slugs_and_addresses_where_records_have_ids(cli: Cli) -> None:
+    partner = cli.json("partners", "create", "northwind", "--name", "Northwind")["_id"]
+    create(cli, "acme", "--partner", "northwind")
+    options = ("--email", "ann@acme.com", "--name", "Ann", "--tenant-role", "acme=owner", "--tenant", "acme")
+    ann = cli.json("users", "create", "subject-ann", *options)
+    assert list(ann["roles"].values()) == ["owner"]
+    users = cli("users", "show", "ann@acme.com").stdout
+    assert "roles.acme" in users
+    assert cli.json("users", "show", "ann@acme.com") == ann
+    tenants = cli("tenants", "show", "acme").stdout
+    assert ("northwind" in tenants, partner in tenants) == (True, False)
+    assert "admin@people.test" in cli("tenants", "describe", "acme").stdout
+    assert cli("users", "show", "nobody@acme.com").exit_code == 2
+    assert "acme" in cli("subscriptions", "show", "acme").stdout
+
+
+def test_at_80_columns_nothing_is_wrapped_or_cut(cli: Cli) -> None:
+    long = "a" * 60 + ".test"
+    operation = create(cli, "acme", "--domain", long)
+    for line in (("tenants", "list", "-o", "wide"), ("tenants", "describe", "acme"), ("domains", "show", "acme")):
+        shown = run(cli, *line, COLUMNS="80", TERM="xterm").stdout.decode()
+        assert long in shown, line
+        assert not any(text.endswith(" ") for text in shown.splitlines()), line
+    assert operation in run(cli, "operations", "list", "acme", COLUMNS="40").stdout.decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_output_in_any_encoding_is_no_traceback(cli: Cli, encoding: str) -> None:
+    assert cli("tenants", "create", "acme", "--name", "Köln \u2713 \u7530").exit_code == 0
+    for line in (
+        ("tenants", "list", "-o", "wide"),
+        ("tenants", "show", "acme"),
+        ("tenants", "describe", "acme"),
+        ("tenants", "show", "acme", "-o", "yaml"),
+        ("tenants", "show", "acme", "-o", "json"),
+        ("tenants", "show", "\u7530"),
+    ):
+        done = run(cli, *line, PYTHONIOENCODING=encoding)
+        assert done.returncode == (2 if line[-1] == "\u7530" else 0), done.stderr
+        assert b"Traceback" not in done.stderr
+        if line[-1] == "json":
+            assert json.loads(done.stdout)["name"].startswith("Köln \u2713")
+
+
+def test_an_argument_that_is_no_text_is_a_wrong_command_line(cli: Cli) -> None:
+    given = {name: value for name, value in cli.environment.items() if value is not None}
+    command = [sys.executable.encode(), b"-m", b"platformctl", b"tenants", b"list", b"--search", b"\xff"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, timeout=60)
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+
+
+def completed(cli: Cli, line: str) -> list[str]:
+    words = {"_PLATFORMCTL_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    done = run(cli, **words)
+    assert done.stderr == b""
+    return [text.partition(",")[2] for text in done.stdout.decode().split()]
+
+
+def test_a_shell_completes_slugs_addresses_and_ids(cli: Cli) -> None:
+    operation = create(cli, "acme-one")
+    assert completed(cli, "platformctl tenants show acme-") == ["acme-one"]
+    assert completed(cli, "platformctl users show adm") == ["admin@people.test"]
+    assert completed(cli, f"platformctl operations show {operation[:23]}") == [operation]
+    assert completed(cli, "platformctl integrations pause stal") == ["stalwart"]
+
+
+def test_completion_without_an_api_offers_nothing(cli: Cli) -> None:
+    cli.environment["PLATFORM_API_URL"] = "http://127.0.0.1:9"
+    assert completed(cli, "platformctl tenants show ac") == []

@@ -1,0 +1,122 @@
+"""Requests to OCIS and OpenCloud: sign-in, and the meaning of each error response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from requests.auth import AuthBase
+
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
+from worker.http.client_credentials import ClientCredentials
+from worker.http.json_client import JsonApi, user_and_password
+from worker.http.response import Answer
+
+GRAPH, BETA, DAV = "/graph/v1.0", "/graph/v1beta1", "/dav/spaces"
+
+NOT_THE_PRODUCT = "It answered 404 with a page that is not of the product, as a proxy does while OCIS restarts."
+QUOTA = "OCIS_SPACES_MAX_QUOTA must be at least the space of the largest plan."
+EMPTY_500 = (
+    "It answered 500 without a body. If that does not end, the token of our account lacks a claim: preferred_username, "
+    "an e-mail address it had before, or a role that OCIS maps."
+)
+
+
+class NoRole(Refused):
+    """OCIS refuses a request that needs a role. The role may not have been assigned yet."""
+
+
+class GraphConnection:
+    """Send requests as our account and turn error responses into faults. Renews a token that ended early."""
+
+    def __init__(self, api: JsonApi, credentials: ClientCredentials | None = None) -> None:
+        """`credentials`: the token source that `api` authorizes with, if it can renew tokens."""
+        self._api = api
+        self._credentials = credentials
+
+    def call(self, method: str, path: str, *, hand_back: tuple[int, ...] = (), **options: Any) -> Answer:
+        """Return a response below 300, or one whose status is in `hand_back`. Raises Fault."""
+        options["hand_back"] = (*hand_back, 500)
+        answer = self._api.call(method, path, **options)
+        if answer.status == 401 and self._credentials is not None:
+            # a token can end early; refusing a fresh one as well is final
+            self._credentials.forget()
+            answer = self._api.call(method, path, **options)
+        if answer.status == 404 and path.startswith("/graph") and not _is_json(answer):
+            # before the caller may take it for the absence of an object
+            raise Unavailable("unexpected_answer", NOT_THE_PRODUCT)
+        if answer.status < 300 or answer.status in hand_back:
+            return answer
+        raise _meaning(method, path, answer)
+
+
+def open_api(settings: Settings) -> tuple[JsonApi, ClientCredentials | None] | None:
+    """Return the transport built from the settings, with its token source; None when OCIS is not configured."""
+    if settings.ocis_api_url is None:
+        return None
+    credentials = _credentials(settings)
+    authorize: AuthBase = credentials or user_and_password(
+        settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
+    )
+    api = JsonApi(
+        str(settings.ocis_api_url),
+        authorize=authorize,
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
+    )
+    return api, credentials
+
+
+def _credentials(settings: Settings) -> ClientCredentials | None:
+    if settings.ocis_token_url is None or settings.ocis_client_id is None:
+        return None
+    account = {}
+    if settings.ocis_username is not None and settings.ocis_password is not None:
+        account = {"username": settings.ocis_username, "password": settings.ocis_password.get_secret_value()}
+    secret = settings.ocis_client_secret
+    return ClientCredentials(
+        str(settings.ocis_token_url),
+        settings.ocis_client_id,
+        secret.get_secret_value() if secret is not None else None,
+        settings.ocis_scope,
+        account,
+        call_seconds=settings.call_seconds,
+        ca_file=settings.extra_ca_certs,
+    )
+
+
+def _meaning(method: str, path: str, answer: Answer) -> Fault:
+    if answer.status == 401:
+        return Refused("bad_credentials")
+    if answer.status == 403:
+        return _forbidden(method, path, answer)
+    if answer.status == 404:
+        return Missing()
+    if answer.status == 409:
+        return Refused("taken")
+    if answer.status == 500:
+        return Unavailable("upstream_error", EMPTY_500 if answer.is_empty else "It answered 500.")
+    if answer.status == 400 and "quota" in _message(answer):
+        return Refused("quota", QUOTA)
+    return answer.refusal()
+
+
+def _forbidden(method: str, path: str, answer: Answer) -> Refused:
+    if answer.headers.get("X-Ocis-Mfa-Required"):
+        return Refused("missing_permission", "OCIS asks our machine account for a second factor; exempt it.")
+    if path.startswith(GRAPH):
+        return NoRole("missing_permission", f"{method} needs the role Space Admin.")
+    return Refused("missing_permission", f"{method} needs the membership as manager.")
+
+
+def _message(answer: Answer) -> str:
+    """Return the text of a LibreGraph error in lower case; it is only searched, never shown."""
+    try:
+        error = answer.fields().get("error")
+    except Unavailable:
+        return ""
+    return str(error.get("message")).lower() if isinstance(error, dict) else ""
+
+
+def _is_json(answer: Answer) -> bool:
+    return "json" in answer.headers.get("Content-Type", "")
