@@ -1,4 +1,4 @@
-"""The console in front of a whole platform, started once: API, worker and scheduler as processes, simulators in this one."""
+"""The console before a whole platform, started once: API, worker, scheduler as processes, simulators in this one."""
 
 from __future__ import annotations
 

@@ -18,7 +18,14 @@ from tests.console.conftest import KEY, SECRET, People, World
 from tests.console.test_sign_in import cookie, with_cookie
 
 #: a value for each converter and name that a route may hold
-PLACES = {"slug": "acme", "domain": "acme.test", "action_name": "suspend", "step": "ocis", "name": "ocis", "state": "off"}
+PLACES = {
+    "slug": "acme",
+    "domain": "acme.test",
+    "action_name": "suspend",
+    "step": "ocis",
+    "name": "ocis",
+    "state": "on",
+}
 UNPROTECTED = {"sign_out.back_channel"}
 
 

@@ -141,7 +141,8 @@ def test_a_token_that_the_provider_no_longer_renews_ends_the_session(people: Peo
     page = people.signed_in("admin")
     record = world.sign_ins().find(world.sign_in_id(cookie(page)))
     assert record is not None
-    form = {"token": record.tokens.refresh, "client_id": "dezky-console", "client_secret": world.settings.client_secret.get_secret_value()}
+    secret = world.settings.client_secret.get_secret_value()
+    form = {"token": record.tokens.refresh, "client_id": "dezky-console", "client_secret": secret}
     requests.post(f"{world.authentik.url}/application/o/revoke/", data=form, timeout=5).raise_for_status()
     age_tokens(world, page)
     stolen = cookie(page)
