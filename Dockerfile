@@ -1,4 +1,4 @@
-# The image of api, worker, sweep and flower: one for all, the command says which.
+# The image of api, worker, sweep, flower and console: one for all, the command says which.
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY requirements.lock .
@@ -12,6 +12,8 @@ WORKDIR /app
 COPY api ./api
 COPY worker ./worker
 COPY shared ./shared
+COPY client ./client
+COPY console ./console
 ENV PATH="/opt/venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER platform
 EXPOSE 3001

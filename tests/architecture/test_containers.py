@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from console.settings import ConsoleSettings
 from shared.config.settings import Settings
 from shared.messaging.queues import QUEUES
 from worker.process_context import ELECTION_SECONDS
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 OURS = ("api", "worker", "sweep", "flower")
 NOT_SETTINGS = {"FLOWER_BASIC_AUTH", "FLOWER_READ_ONLY"}
 VARIABLES = {name.upper() for name in Settings.model_fields}
+OF_THE_CONSOLE = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,21 @@ def test_every_variable_given_to_our_services_is_a_setting(compose: dict[str, An
 def test_the_example_environment_names_every_setting_and_nothing_else() -> None:
     text = (ROOT / ".env.example").read_text()
     named = set(re.findall(r"^#?\s?([A-Z_]+)=", text, re.MULTILINE))
-    assert named - NOT_SETTINGS == VARIABLES
+    assert named - NOT_SETTINGS == VARIABLES | OF_THE_CONSOLE
+
+
+def test_the_console_is_given_settings_of_its_own_only_and_is_asked_for_its_health(compose: dict[str, Any]) -> None:
+    service = compose["services"]["console"]
+    assert set(service["environment"]) <= OF_THE_CONSOLE
+    assert "env_file" not in service
+    assert {name for name, field in ConsoleSettings.model_fields.items() if field.is_required()} <= {
+        name.removeprefix("CONSOLE_").lower() for name in service["environment"]
+    }
+    port = service["command"][service["command"].index("--port") + 1]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f":{port}/health/ready" in " ".join(service["healthcheck"]["test"])
+    broker = compose["services"]["api"]["environment"]["REDIS_URL"]
+    assert service["environment"]["CONSOLE_REDIS_URL"] != broker
 
 
 def test_redis_never_evicts_and_keeps_an_append_only_file(compose: dict[str, Any]) -> None:
@@ -80,7 +96,7 @@ def test_ports_are_published_on_loopback_only_and_the_apis_is_the_settings_defau
 def test_the_image_is_built_from_paths_that_exist_and_from_the_lock_with_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
     copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
-    assert set(copied) == {"requirements.lock", "api", "worker", "shared"}
+    assert set(copied) == {"requirements.lock", "api", "worker", "shared", "client", "console"}
     assert all((ROOT / path).exists() for path in copied)
     assert "--require-hashes" in text
     assert re.search(r"^USER (?!root)", text, re.MULTILINE)
