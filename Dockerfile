@@ -14,6 +14,9 @@ COPY worker ./worker
 COPY shared ./shared
 COPY client ./client
 COPY console ./console
+COPY platformctl ./platformctl
+RUN printf '#!/bin/sh\nexec env PYTHONPATH=/app python -m platformctl "$@"\n' > /usr/local/bin/platformctl \
+    && chmod 755 /usr/local/bin/platformctl
 ENV PATH="/opt/venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER platform
 EXPOSE 3001

@@ -8,7 +8,8 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
-from api.auth.tokens import TokenVerifier
+from api.auth.replay_rights import ReplayRights
+from api.auth.tokens import AccessTokenValidator
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
 from api.http.request_log import log_requests
@@ -19,6 +20,7 @@ from api.routes.accounts.partners import partner_routes
 from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
+from api.routes.operations.bulk import bulk_routes
 from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
@@ -72,6 +74,7 @@ def create_app(settings: Settings) -> Flask:
         operation_routes(control_plane),
         owner_routes(control_plane),
         status_routes(control_plane),
+        bulk_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),
@@ -85,9 +88,11 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-    guard(app, TokenVerifier(settings))
-    handle_idempotency_keys(app, store.idempotency)
+    validator = AccessTokenValidator(settings)
+    guard(app, validator)
+    handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
     app.extensions["control_plane"] = control_plane
+    app.extensions["token_validator"] = validator
     app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 

@@ -26,6 +26,7 @@ from worker.dns_lookup import DnsLookup
 from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.jobs.billing_sync import BillingLooks
+from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.domain_checks import DomainLooks
 from worker.jobs.orphan_scans import OrphanLooks
 from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
@@ -98,7 +99,9 @@ def main() -> None:
         _looking_for_orphans(store, settings) as look_for_orphans,
         _delivering(store, settings),
     ):
-        life = open_control_plane(store, dispatcher, settings).life
+        control_plane = open_control_plane(store, dispatcher, settings)
+        life = control_plane.life
+        bulk = BulkJob(store, control_plane.bulk, settings)
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         looks = (look_at_domains, look_at_billing, look_for_orphans)
@@ -110,6 +113,7 @@ def main() -> None:
             backfill.push,
             drift.push,
             store.status_repair.push,
+            bulk.push,
         )
         sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
     dispatcher.close()

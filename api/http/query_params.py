@@ -83,8 +83,9 @@ class ListQuery(Query):
     cursor: ObjectIdText | None = Field(None, description="as a Link header gives it, never made up")
 
 
-_FAILED: dict[str, Any] = {
-    f"step_{name}": (Literal["error"] | None, Field(None, alias=f"step.{name}", description=f"{name} failed"))
+StepState = Literal["pending", "ok", "skipped", "error"]
+_STEPS: dict[str, Any] = {
+    f"step_{name}": (StepState | None, Field(None, alias=f"step.{name}", description=f"how {name} stands"))
     for name in INTEGRATIONS
 }
 
@@ -92,18 +93,32 @@ _FAILED: dict[str, Any] = {
 class _TenantFilters(ListQuery):
     status: Status | None = None
     plan: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,64}$")] | None = None
-    partner: ObjectIdText | None = None
-    q: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
-        None, description="how the slug begins"
+    partner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
+        None, description="a partner's id or slug"
+    )
+    q: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,254}$")] | None = Field(
+        None, description="how the slug, a word of the name, a domain, the owner's address or the partner's slug begins"
     )
     paused: Literal["true"] | None = Field(None, description="only those whose steps an operator holds back")
+    drift: Literal["any", *INTEGRATIONS] | None = Field(  # type: ignore[valid-type]
+        None, description="only those for which the latest drift check found changes"
+    )
 
 
-class TenantListQuery(create_model("_FailedSteps", __base__=_TenantFilters, **_FAILED)):  # type: ignore[misc]
+class TenantListQuery(create_model("_TenantSteps", __base__=_TenantFilters, **_STEPS)):  # type: ignore[misc]
     def to_domain(self) -> TenantQuery:
-        failed = [name for name in INTEGRATIONS if getattr(self, f"step_{name}")]
-        exact = (self.status, self.plan, self.partner)
-        return TenantQuery(self.limit, self.cursor, *exact, tuple(failed), self.q, self.paused == "true")
+        steps = {name: state for name in INTEGRATIONS if (state := getattr(self, f"step_{name}")) is not None}
+        return TenantQuery(
+            limit=self.limit,
+            after=self.cursor,
+            status=self.status,
+            plan=self.plan,
+            partner=self.partner,
+            steps=steps,
+            search=self.q,
+            paused=self.paused == "true",
+            drifted=self.drift,
+        )
 
 
 class UserListQuery(ListQuery):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from platformctl.cli.groups import Group
-from platformctl.cli.options import conditional, given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.options import F, conditional, given, listed, paged, repeatable, timeout, waited
 from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
 from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
@@ -51,6 +51,14 @@ FIELDS = (
         empties="--no-billing",
     ),
 )
+
+
+def owner_options(command: F) -> F:
+    """Add the options that name a tenant's first person."""
+    command = click.option("--owner-name", metavar="NAME", help="That person's name.")(command)
+    return click.option(
+        "--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name."
+    )(command)
 
 
 @click.group(cls=Group)
@@ -122,8 +130,7 @@ def describe(session: Session, /, slug: str, events: int, dns: bool) -> None:
 
 @tenants.command()
 @click.argument("slug")
-@click.option("--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name.")
-@click.option("--owner-name", metavar="NAME", help="That person's name.")
+@owner_options
 @repeatable
 @waited
 @with_session
@@ -144,6 +151,7 @@ def create(session: Session, /, slug: str, key: str, wait: bool, timeout: float,
 
 @tenants.command()
 @click.argument("slug", type=SLUG)
+@owner_options
 @conditional
 @waited
 @with_session
@@ -155,8 +163,11 @@ def update(session: Session, /, slug: str, if_match: str | None, wait: bool, tim
       platformctl tenants update acme --plan business --wait
       platformctl tenants update acme --domain acme.example --domain acme.test --if-match 3
     """
-    body: Any = body_of(session, FIELDS, options, creating=False)
-    finish_tenant(session, session.platform.tenants.update(slug, body, if_match=if_match), wait, timeout)
+    owner = given({"email": options["owner_email"], "name": options["owner_name"]})
+    changes: Any = {"owner": owner} if owner else {}
+    if not owner or any(options[one.name] or options.get(f"empty_{one.name}") for one in FIELDS):
+        changes |= body_of(session, FIELDS, options, creating=False)
+    finish_tenant(session, session.platform.tenants.update(slug, changes, if_match=if_match), wait, timeout)
 
 
 @tenants.command()
@@ -176,6 +187,21 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
         say("There was never an operation for this tenant.")
         return
     finish_operation(session, operation, True, timeout)
+
+
+@tenants.command()
+@click.argument("slug", type=SLUG)
+@repeatable
+@waited
+@with_session
+def invite(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
+    """Send the tenant's owner another invitation.
+
+    \b
+    Examples:
+      platformctl tenants invite acme --wait
+    """
+    finish_tenant(session, session.platform.tenants.invite_owner(slug, key=key), wait, timeout)
 
 
 @tenants.command()

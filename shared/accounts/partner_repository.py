@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
@@ -47,6 +49,17 @@ class Partners:
         with our_errors():
             row = self._rows.find_one({"_id": key}, session=session) if key else None
         return _partner(row) if row else None
+
+    def find_by_slug(self, slug: str) -> Partner | None:
+        with our_errors():
+            row = self._rows.find_one({"slug": slug})
+        return _partner(row) if row else None
+
+    def ids_by_slug(self, begins: str, limit: int) -> tuple[str, ...]:
+        """Ids of the first few partners whose slugs begin so."""
+        condition = {"slug": {"$regex": f"^{re.escape(begins)}"}}
+        with our_errors():
+            return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}).limit(limit))
 
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
         """Newest first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.application.readiness import ServiceCases
 from shared.application.store import Store
 from shared.billing.sync import BillingCases
+from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
@@ -49,6 +50,7 @@ class ControlPlane:
     purges: PurgeCases
     observing: ObserveCases
     status: StatusService
+    bulk: BulkService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -57,11 +59,12 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
     tenants = TenantCases(store, starter, groups, settings)
     domains = DomainCases(store, tenants, settings)
     purges = PurgeCases(store, settings)
+    operations = OperationCases(store, starter, tenants)
     return ControlPlane(
         tenants=tenants,
         domains=domains,
         life=LifeCases(store, starter, tenants, purges, settings),
-        operations=OperationCases(store, starter, tenants),
+        operations=operations,
         callers=CallerCases(store, groups),
         users=UserCases(store, tenants),
         partners=PartnerCases(store),
@@ -75,4 +78,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         purges=purges,
         observing=ObserveCases(store),
         status=StatusService(store, tenants),
+        bulk=BulkService(store, tenants, operations),
     )

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
 from shared.billing.sync_queue import BillingLooks
+from shared.bulk.repository import BulkOperations
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE, in_transaction, open_client, open_database
 from shared.db.daily_quota import Allowances
@@ -78,6 +79,7 @@ class Store:
     outcomes: OutcomeRepository
     findings: FindingRepository
     status_repair: StatusRepair
+    bulk: BulkOperations
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -100,7 +102,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks),
+            *(self.orphans, self.orphan_looks, self.bulk),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -157,4 +159,5 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
         status_repair=StatusRepair(database, Paces(database)),
+        bulk=BulkOperations(database),
     )

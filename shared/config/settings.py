@@ -9,21 +9,17 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 
 from shared.config.broker_url import BrokerAddress, Login
 from shared.config.files import FileUnreadable
-from shared.config.integrations import CommaSeparated, Pairs, ProductSettings
+from shared.config.integrations import CommaSeparated, ProductSettings
+from shared.config.tokens import TokenSettings
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 from shared.webhooks.ssrf import AddressRule
-
-Surface = Literal["portal", "partner", "operator"]
-SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
-#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
-ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
 
 
 class SettingsError(Exception):
     """The environment does not make sense; the message names each variable and says what to do."""
 
 
-class Settings(ProductSettings):
+class Settings(TokenSettings, ProductSettings):
     """One field per environment variable, by the same name in capitals; those of the products are inherited.
 
     `<NAME>_FILE` names a file that holds the value instead.
@@ -36,16 +32,11 @@ class Settings(ProductSettings):
     redis_sentinel_username: str | None = None
     redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own, not the master's")
 
-    oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
-    oidc_audiences: Pairs = Field({}, description="audience, or audience=surface, comma-separated")
-    oidc_algorithms: CommaSeparated = ("RS256", "ES256")
-    oidc_admin_group: str = "dezky-platform-admins"
-    oidc_tenant_group_prefix: str = "tenant-"
-    oidc_support_group: str | None = Field(None, description="whose members may read what administrators may read")
-
     backfill_per_minute: float = Field(
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
     )
+
+    bulk_per_minute: float = Field(60, gt=0, le=6000, description="tenants that bulk operations act on, all together")
 
     webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
     webhook_call_seconds: float = Field(10, gt=0, le=60)
@@ -101,7 +92,7 @@ class Settings(ProductSettings):
     sweep_interval_seconds: float = Field(2, gt=0)
     dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
 
-    @field_validator("oidc_issuers", "oidc_audiences", "stripe_prices", mode="before")
+    @field_validator("oidc_issuers", "stripe_prices", mode="before")
     @classmethod
     def _pairs(cls, given: Any) -> Any:
         if not isinstance(given, str):
@@ -109,7 +100,6 @@ class Settings(ProductSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         halves = [part for part in parts if part.startswith("=") or part.endswith("=")]
         if halves:
-            # an audience whose surface was left empty by mistake would have all of them
             raise ValueError(f"{', '.join(halves)} is half of a pair")
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
@@ -124,27 +114,6 @@ class Settings(ProductSettings):
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
-
-    @field_validator("oidc_algorithms")
-    @classmethod
-    def _asymmetric(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
-        if bad:
-            raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
-        unknown = [name for name in given if name not in ALGORITHMS]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)} is not an algorithm; there are {', '.join(sorted(ALGORITHMS))}")
-        if not given:
-            raise ValueError("must name at least one")
-        return given
-
-    @field_validator("oidc_audiences")
-    @classmethod
-    def _surfaces(cls, given: dict[str, str]) -> dict[str, str]:
-        bad = [surface for surface in given.values() if surface and surface not in SURFACES]
-        if bad:
-            raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
-        return given
 
     @field_validator("default_tenant_slug")
     @classmethod
@@ -167,7 +136,7 @@ class Settings(ProductSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = self.problems_of_products()
+        problems = [*self.problems_of_products(), *self.problems_of_tokens()]
         if not self.mongodb_uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             problems.append("MONGODB_URI must start with mongodb:// or mongodb+srv://")
         if self.lease_seconds <= self.attempt_seconds:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -57,16 +58,24 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True)
 class TenantQuery:
-    """A list request. `after` is a page's `next`; `prefix` matches the start of the slug; all others are exact."""
+    """A list request. `after` is a page's `next`; all filters must hold.
+
+    `search` matches the start of the slug, of a word of the name, of a domain, or of the owner's address, and the
+    tenants of a partner whose slug begins so (`search_partners`). `partner`: a partner's id or slug. `drifted`: the
+    latest comparison found changes, for this integration or, as `any`, for some.
+    """
 
     limit: int = 50
     after: str | None = None
     status: str | None = None
     plan: str | None = None
-    partner_id: str | None = None
-    failed_steps: tuple[str, ...] = ()
-    prefix: str | None = None
+    partner: str | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
+    search: str | None = None
+    search_partners: tuple[str, ...] = ()
     paused: bool = False
+    drifted: str | None = None
+    slugs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

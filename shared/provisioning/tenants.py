@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
-from shared.db.documents import Transaction, new_id
+from shared.db.documents import Transaction, new_id, object_id
 from shared.events.model import Author, NewEvent, difference, facts
 from shared.operations.model import Action, Mode
 from shared.operations.repository import AlreadyOpen
@@ -30,6 +30,11 @@ from shared.tenants.model import (
     resolved,
 )
 from shared.tenants.transitions import BILLING
+
+#: how many partners one search looks for the tenants of
+SEARCHED_PARTNERS = 20
+#: the id of no partner
+NO_PARTNER = "0" * 24
 
 #: a tenant's own fields, as events show them
 SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
@@ -94,7 +99,17 @@ class TenantCases:
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
-        return self._store.tenant_views.page(access.visible_tenants(actor), query)
+        return self._store.tenant_views.page(access.visible_tenants(actor), self.resolved(query))
+
+    def resolved(self, query: TenantQuery) -> TenantQuery:
+        """The same query with partners by their ids; a partner that does not exist has no tenants."""
+        if query.search is not None:
+            partners = self._store.partners.ids_by_slug(query.search.lower(), SEARCHED_PARTNERS)
+            query = replace(query, search_partners=partners)
+        if query.partner is None or object_id(query.partner) is not None:
+            return query
+        partner = self._store.partners.find_by_slug(query.partner)
+        return replace(query, partner=partner.id if partner else NO_PARTNER)
 
     def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
         """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.

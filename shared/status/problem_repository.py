@@ -9,10 +9,11 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
+from shared.bulk.model import Target
 from shared.db.documents import Document, newest_first, our_errors, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.documents import KNOWN, operation_of
-from shared.operations.model import Operation, OperationStatus
+from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, PRESENT, PURGE, Kind, field_of, told_values
 from shared.provisioning.exports import Page
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery
@@ -72,6 +73,20 @@ class ProblemRepository:
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, rows)), following)
 
+    def targets(
+        self, tenant_ids: TenantIds, query: OperationQuery, integration: str | None, after: str | None
+    ) -> Page[Target]:
+        """Operations that meet the query and are their tenants' latest, with the failed steps of the integration."""
+        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN, {"mode": {"$ne": Mode.PLAN}}]
+        if integration is not None:
+            conditions.append(
+                {field_of(integration): told_values([query.kind] if query.kind else [*Kind], query.reason)}
+            )
+        if query.kind is None and query.status is None and integration is None and query.reason is None:
+            conditions.append({field_of(ANY): PRESENT})
+        rows, following = newest_first(self._rows, conditions, query.limit, after)
+        return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
+
     def _values(self, integration: str) -> list[str]:
         """The problems that there are. The server skips from one to the next in the index."""
         with our_errors():
@@ -128,6 +143,19 @@ def _times(query: OperationQuery) -> list[Document]:
     if query.until is not None:
         found.append({"createdAt": {"$lt": query.until}})
     return found
+
+
+def _target(operation: Operation, integration: str | None, reason: str | None) -> Target:
+    """The steps to retry: first those of early stages, which take with them what they have blocked."""
+    steps = [
+        step.name
+        for step in sorted(operation.steps, key=lambda one: one.phase)
+        if step.status is StepStatus.ERROR
+        and step.reason != "blocked"
+        and integration in (None, INTEGRATION_OF_STEP.get(step.name, step.name))
+        and reason in (None, step.reason)
+    ]
+    return Target(operation.tenant_id, operation.tenant_slug, operation.id, tuple(steps))
 
 
 def _split(value: str) -> tuple[str, str]:

@@ -6,16 +6,18 @@ during a deployment. It walks over all tenants again and again, a few at a time.
 
 from __future__ import annotations
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors
 from shared.db.rate_limiter import Paces
 from shared.operations.problems import ANY, PRESENT, field_of, problems_expression
+from shared.tenants.filters import search_terms
 from shared.tenants.transitions import INTEGRATION_OF_STEP
 
 #: tenants of one run, and the seconds between two runs of all schedulers together: 20,000 tenants take five minutes
 BATCH, PAUSE_SECONDS = 500, 8.0
+_READ = {"operationId": 1, "slug": 1, "name": 1, "domains": 1, "owner": 1, "search": 1}
 _CURSOR = "status-repair"
 
 
@@ -36,9 +38,7 @@ class StatusRepair:
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
             after = cursor.get("after")
             rows = list(
-                self._tenants.find({"_id": {"$gt": after}} if after else {}, {"operationId": 1})
-                .sort("_id", ASCENDING)
-                .limit(BATCH)
+                self._tenants.find({"_id": {"$gt": after}} if after else {}, _READ).sort("_id", ASCENDING).limit(BATCH)
             )
             changed = self._repair(rows) if rows else 0
             last = rows[-1]["_id"] if len(rows) == BATCH else None
@@ -61,7 +61,19 @@ class StatusRepair:
             {"_id": {"$in": ids}, "$expr": {"$ne": [_drifted(), {"$ifNull": ["$drifted", []]}]}},
             [{"$set": {"drifted": {"$cond": [{"$eq": [_drifted(), []]}, "$$REMOVE", _drifted()]}}}],
         )
-        return derived.modified_count + superseded.modified_count + drifted.modified_count
+        changed = derived.modified_count + superseded.modified_count + drifted.modified_count
+        return changed + self._fill_search(rows)
+
+    def _fill_search(self, rows: list[Document]) -> int:
+        writes: list[UpdateOne] = []
+        for row in rows:
+            owner = row["owner"]["email"] if row.get("owner") else None
+            terms = search_terms(row["slug"], row["name"], row["domains"], owner)
+            if row.get("search") != terms:
+                # only if it is named as it was read: a change that was accepted since brings its own terms
+                unchanged = {"_id": row["_id"], "name": row["name"], "domains": row["domains"]}
+                writes.append(UpdateOne(unchanged, {"$set": {"search": terms}}))
+        return self._tenants.bulk_write(writes, ordered=False).modified_count if writes else 0
 
 
 def _drifted() -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bson import ObjectId
 
@@ -11,6 +12,9 @@ from shared.provisioning.exports import TenantQuery
 from shared.provisioning.policy import Scope
 from shared.tenants.documents import billing_document, owner_document
 from shared.tenants.model import Status, TenantChanges
+
+#: of drift: for any integration
+ANY = "any"
 
 
 def scope_filter(scope: Scope) -> Document:
@@ -28,14 +32,32 @@ def own_filter(scope: Scope) -> Document:
 
 
 def query_filters(query: TenantQuery) -> list[Document]:
-    exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner_id}
+    """Conditions for a query whose partner is an id."""
+    exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner}
     filters: list[Document] = [{field: value} for field, value in exact.items() if value is not None]
-    filters += [{f"provisioningStatus.{step}": "error"} for step in query.failed_steps]
+    filters += [{f"provisioningStatus.{step}": status} for step, status in query.steps.items()]
     if query.paused:
         filters.append({"pause.since": {"$type": "date"}})
-    if query.prefix is not None:
-        filters.append({"slug": {"$regex": f"^{re.escape(query.prefix)}"}})
+    if query.drifted is not None:
+        filters.append({"drifted": {"$exists": True} if query.drifted == ANY else query.drifted})
+    if query.slugs is not None:
+        filters.append({"slug": {"$in": list(query.slugs)}})
+    if query.search is not None:
+        filters.append(_search_filter(query.search, query.search_partners))
     return filters
+
+
+def _search_filter(text: str, partner_ids: Sequence[str]) -> Document:
+    begins = {"$regex": f"^{re.escape(text.lower())}"}
+    # records from before the terms are found by their slugs until the terms are filled in
+    choices: list[Document] = [{"search": begins}, {"slug": begins}]
+    return {"$or": [*choices, {"partnerId": {"$in": list(partner_ids)}}] if partner_ids else choices}
+
+
+def search_terms(slug: str, name: str, domains: Sequence[str], owner: str | None) -> list[str]:
+    """Return in lower case what a tenant is found by: slug, name and its words, domains, the owner's address."""
+    texts = [slug, name, *name.split(), *domains, *([owner] if owner else [])]
+    return sorted({text.lower() for text in texts})
 
 
 def change_document(changes: TenantChanges) -> Document:

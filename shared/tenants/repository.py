@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,10 +26,11 @@ from shared.db.documents import (
     written,
 )
 from shared.operations.model import Operation
+from shared.provisioning.exports import TenantQuery
 from shared.provisioning.policy import Scope
 from shared.switches.pause import Pause
 from shared.tenants.documents import billing_document, owner_document, tenant_of
-from shared.tenants.filters import change_document, own_filter
+from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_terms
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.transitions import INTEGRATIONS
 from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
@@ -51,6 +52,7 @@ INDEXES = [
     IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
     IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
     IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
+    IndexModel([("search", ASCENDING), ("_id", DESCENDING)], name="search"),
     # integrations for which the latest comparison found changes to make; absent where it found none
     IndexModel(
         [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
@@ -93,6 +95,7 @@ class Tenants:
             "billingInfo": billing_document(new.billing_info),
             "partnerId": new.partner_id,
             "owner": owner_document(new.owner),
+            "search": search_terms(new.slug, new.name, new.domains, new.owner.email if new.owner else None),
             "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},
             "operationId": ObjectId(operation_id),
@@ -121,6 +124,16 @@ class Tenants:
         keys = [key for key in map(object_id, tenant_ids) if key]
         with our_errors():
             return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
+
+    def matching(self, scope: Scope, query: TenantQuery, among: tuple[str, ...] | None, limit: int) -> Iterator[Tenant]:
+        """Yield tenants of the scope that meet the query, in no particular order. `among`: none but these."""
+        conditions = [scope_filter(scope), *query_filters(query)]
+        if among is not None:
+            conditions.append({"_id": {"$in": [key for key in map(object_id, among) if key]}})
+        wanted = [one for one in conditions if one]
+        with our_errors():
+            for row in self._rows.find({"$and": wanted} if wanted else {}).limit(limit):
+                yield tenant_of(row)
 
     def ids_of_slugs(self, slugs: tuple[str, ...], *, with_group: bool = False) -> tuple[str, ...]:
         """Ids of the living tenants with these slugs. `with_group`: whose own Authentik group is on record."""
@@ -152,7 +165,7 @@ class Tenants:
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
-        fields = literals(change_document(changes))
+        fields = literals(change_document(changes) | _found_by(tenant, changes))
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
         try:
@@ -173,13 +186,14 @@ class Tenants:
         return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
 
     def take_drift_turn(self, interval: float, anew: datetime | None = None) -> Tenant | None:
-        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over.
+        """Take the tenant whose last drift check is the oldest, if that is `interval` seconds ago.
 
-        `anew`: whoever had his turn before that time has it again.
+        Active, suspended and deleted tenants have turns. `anew`: turns before that time are taken again.
         """
         latest: object = {"$max": ["$$NOW", anew + timedelta(seconds=interval)]} if anew is not None else "$$NOW"
         # one that was never looked at has no time yet, which sorts and compares before every other
-        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", latest]}}
+        checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
+        late = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with our_errors():
             row = self._rows.find_one_and_update(
                 late,
@@ -236,6 +250,15 @@ class Tenants:
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
+
+
+def _found_by(tenant: Tenant, changes: TenantChanges) -> Document:
+    """The field that searches go by, where the change bears on it."""
+    if not {"name", "domains", "owner"} & set(changes):
+        return {}
+    owner = changes.get("owner", tenant.owner)
+    domains, name = changes.get("domains", tenant.domains), changes.get("name", tenant.name)
+    return {"search": search_terms(tenant.slug, name, domains, owner.email if owner else None)}
 
 
 def _raised(field: str) -> Document:

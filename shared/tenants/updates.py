@@ -106,7 +106,7 @@ def _succeeded(action: Action) -> Document:
     if action is Action.PURGE:
         fields |= dict.fromkeys(REMOTE_FIELDS, "$$REMOVE")
         # the name and the domains stay: they are reserved; about people nothing stays
-        fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None}
+        fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None, "search": _IMPERSONAL}
     return fields
 
 
@@ -120,5 +120,14 @@ def _stand(operation: Operation) -> list[int]:
 
 
 _NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}
+
+#: what the tenant is found by, less the address of a person
+_IMPERSONAL = {
+    "$filter": {
+        "input": {"$ifNull": ["$search", []]},
+        "as": "term",
+        "cond": {"$eq": [{"$indexOfCP": ["$$term", "@"]}, -1]},
+    }
+}
 
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)

@@ -24,6 +24,7 @@ def row(*expected: str | int, body: dict[str, Any] | None = None) -> Row:
 
 
 EVERYBODY = (MAY,) * 5
+CANCEL_NOTHING = {"action": "cancel", "selector": {"tenants": ["missing"]}}
 URL = "https://hooks.acme.test/"
 #: method and route, with a further case after a space: its row. The order matters: what destroys comes last.
 TABLE: dict[str, Row] = {
@@ -47,6 +48,8 @@ TABLE: dict[str, Row] = {
     "GET /status": row(*EVERYBODY),
     "GET /operations": row(*EVERYBODY),
     "GET /operations/summary": row(*EVERYBODY),
+    "POST /bulk-operations": row(*EVERYBODY, body=CANCEL_NOTHING),
+    "GET /bulk-operations/<id:bulk_id>": row(404, 404, 404, 404, 404),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/cancel": row(404, 403, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/steps/<step>/retry": row(404, 403, MAY, MAY, 404),
@@ -143,6 +146,7 @@ def path_of(route: str, world: World) -> str:
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<integration>", "ocis")
+        .replace("<id:bulk_id>", world.ids["bulk"])
         .replace("<id:orphan_id>", world.ids["orphan"])
         .replace("<id:user_id>", world.ids["colleague"])
         .replace("<id:subscription_id>", world.ids["acme_subscription"])

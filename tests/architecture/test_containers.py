@@ -96,7 +96,7 @@ def test_ports_are_published_on_loopback_only_and_the_apis_is_the_settings_defau
 def test_the_image_is_built_from_paths_that_exist_and_from_the_lock_with_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
     copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
-    assert set(copied) == {"requirements.lock", "api", "worker", "shared", "client", "console"}
+    assert set(copied) == {"requirements.lock", "api", "worker", "shared", "client", "console", "platformctl"}
     assert all((ROOT / path).exists() for path in copied)
     assert "--require-hashes" in text
     assert re.search(r"^USER (?!root)", text, re.MULTILINE)

@@ -117,36 +117,45 @@ def jmap(stalwart_api: Server) -> Iterator[Jmap]:
     calls.clean()
 
 
-OCIS_ROLES = {"OCIS": "Admin", "OCIS_SPACES": "Space Admin", "OCIS_PLAIN": "User"}
+#: part of the variables' names, and the role of the account. The first is what the platform itself needs
+OCIS_ROLES = {"": "Space Admin", "_ADMIN": "Admin", "_PLAIN": "User"}
+MAX_QUOTA = 10**12
+
+
+@pytest.fixture(scope="module", params=["OCIS", "OPENCLOUD"])
+def ocis_product(request: pytest.FixtureRequest) -> str:
+    """Return the product under test, as the names of its variables begin."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def ocis_accounts() -> Iterator[dict[str, Server | None]]:
-    """By the name their variables begin with; on a real server those that are set."""
-    if real_server("OCIS") is not None:
-        yield {name: real_server(name) for name in OCIS_ROLES}
+def ocis_accounts(ocis_product: str) -> Iterator[dict[str, Server | None]]:
+    """Yield the accounts by their part of the variables' names; of a real server those that are set."""
+    if real_server(ocis_product) is not None:
+        yield {name: real_server(ocis_product + name) for name in OCIS_ROLES}
         return
-    users = {name: ("contract", role) for name, role in OCIS_ROLES.items()}
-    with OcisStandIn(basic_users=users).running() as stand_in:
-        yield {name: Server(stand_in.url, basic=(name, "contract")) for name in OCIS_ROLES}
+    users = {f"account{name.lower()}": ("contract", role) for name, role in OCIS_ROLES.items()}
+    is_opencloud = ocis_product == "OPENCLOUD"
+    with OcisStandIn(basic_users=users, opencloud=is_opencloud, max_quota=MAX_QUOTA).running() as stand_in:
+        yield {name: Server(stand_in.url, basic=(f"account{name.lower()}", "contract")) for name in OCIS_ROLES}
 
 
 @pytest.fixture
 def spaces(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
-    """An administrator of everything."""
-    yield from _spaces(ocis_accounts["OCIS"])
+    """Yield the account that the platform uses: an administrator of spaces only."""
+    yield from _spaces(ocis_accounts[""])
 
 
 @pytest.fixture
-def space_admin(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
-    """An administrator of spaces only."""
-    yield from _spaces(ocis_accounts["OCIS_SPACES"])
+def admin(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
+    """Yield an administrator of everything, who is another person."""
+    yield from _spaces(ocis_accounts["_ADMIN"])
 
 
 @pytest.fixture
 def plain_user(ocis_accounts: dict[str, Server | None]) -> Iterator[Spaces]:
-    """Somebody without any power."""
-    yield from _spaces(ocis_accounts["OCIS_PLAIN"])
+    """Yield a person without any administrative role."""
+    yield from _spaces(ocis_accounts["_PLAIN"])
 
 
 def _spaces(server: Server | None) -> Iterator[Spaces]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from shared.accounts.user import NewUser, Role
 from shared.application.services import ControlPlane
 from shared.application.store import Store
 from shared.config.settings import Settings
@@ -206,10 +207,9 @@ def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
 
 
 def _owner_of(control_plane: ControlPlane, admin: Actor, slug: str) -> Any:
-    from shared.accounts.user import NewUser, Role
-
     tenant = control_plane.tenants.get(slug, admin).tenant
-    return control_plane.users.create(NewUser("s1", "o@acme.test", "O", Role.OWNER, (tenant.id,)), admin)
+    new = NewUser("s1", "o@acme.test", "O")
+    return control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
 
 
 def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(

@@ -68,10 +68,12 @@ QUERIES: dict[str, Callable[[Store], object]] = {
             "later": TenantQuery(after=ID),
             "status": TenantQuery(status="active"),
             "plan": TenantQuery(plan="starter"),
-            "partner": TenantQuery(partner_id=ID),
-            "prefix": TenantQuery(prefix="ac"),
+            "partner": TenantQuery(partner=ID),
+            "prefix": TenantQuery(search="ac"),
             "paused": TenantQuery(paused=True),
-            **{f"failed {step}": TenantQuery(failed_steps=(step,)) for step in INTEGRATIONS},
+            "drifted": TenantQuery(drifted="any"),
+            "slugs": TenantQuery(slugs=("acme",)),
+            **{f"failed {step}": TenantQuery(steps={step: "error"}) for step in INTEGRATIONS},
         }.items()
     },
     **{

@@ -1,0 +1,45 @@
+"""Bulk operations over HTTP: a dry run first, then the same tenants at an even pace."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.responses import json_response
+from api.http.route_spec import route_spec
+from api.schemas.operations.bulk import BulkOperationRequest, BulkOperationResponse
+from shared.application.services import ControlPlane
+from shared.bulk.model import BulkOperation, BulkStatus
+from shared.core import errors
+
+
+def bulk_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("bulk", __name__, url_prefix="/bulk-operations")
+    bulk = control_plane.bulk
+
+    @routes.post("")
+    @route_spec(
+        "Find the tenants of a bulk operation without changing anything, or start one that was found",
+        {201: BulkOperationResponse, 202: BulkOperationResponse},
+        problems=(errors.Forbidden, errors.NotFound, errors.ActionNotPossible),
+        headers=("Location", "Retry-After"),
+    )
+    def create_bulk_operation(body: BulkOperationRequest) -> Response:
+        if body.start is not None:
+            return _answer(bulk.start(body.start, actor(control_plane)), 202)
+        assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model's own rule
+        return _answer(bulk.dry_run(body.action, body.selector.to_domain(), actor(control_plane)), 201)
+
+    @routes.get("/<id:bulk_id>")
+    @route_spec("Read a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))
+    def get_bulk_operation(bulk_id: str) -> Response:
+        return _answer(bulk.get(bulk_id, actor(control_plane)), 200)
+
+    return routes
+
+
+def _answer(bulk: BulkOperation, status: int) -> Response:
+    headers = {"Location": f"/bulk-operations/{bulk.id}"} if status != 200 else {}
+    if bulk.status is BulkStatus.RUNNING:
+        headers["Retry-After"] = "2"
+    return json_response(BulkOperationResponse.of(bulk), status, headers)

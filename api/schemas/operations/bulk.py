@@ -1,0 +1,126 @@
+"""Bulk operations, as they are asked for and answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from api.http.responses import ObjectIdText, ResponseModel
+from api.schemas.fields import ObjectIdText as SentId
+from api.schemas.operations.queries import ReasonText, SlugText
+from api.schemas.request_model import RequestModel
+from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.operations.problems import Kind
+from shared.tenants.model import Status
+from shared.tenants.transitions import INTEGRATIONS
+
+
+def _integration(value: str) -> str:
+    if value not in INTEGRATIONS:
+        raise ValueError(f"is not one of {', '.join(INTEGRATIONS)}")
+    return value
+
+
+IntegrationName = Annotated[str, AfterValidator(_integration), WithJsonSchema({"enum": list(INTEGRATIONS)})]
+
+
+class SelectorRequest(RequestModel):
+    """All criteria must hold. `problem`, `integration` and `reason` are of the latest operation, as in `/status`."""
+
+    tenants: list[SlugText] | None = Field(None, min_length=1, max_length=500, description="slugs")
+    status: Status | None = Field(None, strict=False)
+    plan: str | None = Field(None, min_length=1, max_length=64)
+    partner: SlugText | None = Field(None, description="a partner's id or slug")
+    q: str | None = Field(None, min_length=1, max_length=254, description="as of the list of tenants")
+    drift: Literal["any"] | IntegrationName | None = None
+    problem: Kind | None = Field(None, strict=False)
+    integration: IntegrationName | None = None
+    reason: ReasonText | None = None
+    everything: bool = Field(False, description="every tenant within your reach")
+
+    def to_domain(self) -> Selector:
+        """The selector as the service takes it."""
+        return Selector(
+            tenants=tuple(self.tenants) if self.tenants else None,
+            status=self.status,
+            plan=self.plan,
+            partner=self.partner,
+            search=self.q,
+            drifted=self.drift,
+            kind=self.problem,
+            integration=self.integration,
+            reason=self.reason,
+            everything=self.everything,
+        )
+
+
+class BulkOperationRequest(RequestModel):
+    """Either `action` and `selector`, for a dry run that changes nothing; or `start` with the id of a dry run."""
+
+    action: BulkAction | None = Field(None, strict=False)
+    selector: SelectorRequest | None = None
+    start: SentId | None = Field(None, description="the dry run whose tenants are to be acted on, and no others")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        is_dry_run = self.action is not None and self.selector is not None
+        if is_dry_run == (self.start is not None) or (self.start and (self.action or self.selector)):
+            raise ValueError("send either action and selector, for a dry run, or start with the id of a dry run")
+        return self
+
+
+class BulkItemResponse(ResponseModel):
+    tenant: str = Field(description="the tenant's slug")
+    status: ItemStatus
+    operation: ObjectIdText | None = Field(None, description="the tenant's latest operation at the dry run")
+    steps: list[str] | None = Field(None, description="steps to be retried")
+    detail: str | None = Field(None, description="why it was refused")
+
+    @classmethod
+    def of(cls, item: Item) -> BulkItemResponse:
+        target = item.target
+        return cls(
+            tenant=target.slug,
+            status=item.status,
+            operation=target.operation_id,
+            steps=list(target.steps) or None,
+            detail=item.detail,
+        )
+
+
+class BulkOperationResponse(ResponseModel):
+    """One action on many tenants, with its progress."""
+
+    id: ObjectIdText
+    action: BulkAction
+    status: BulkStatus
+    selector: dict[str, Any]
+    requested_by: ObjectIdText = Field(description="the user's id")
+    total: int = Field(description="tenants that the dry run found")
+    pending: int
+    done: int
+    refused: int
+    tenants: list[BulkItemResponse] = Field(description="the first few, those that were refused before others")
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @classmethod
+    def of(cls, bulk: BulkOperation) -> BulkOperationResponse:
+        return cls(
+            id=bulk.id,
+            action=bulk.action,
+            status=bulk.status,
+            selector=dict(bulk.selector),
+            requested_by=bulk.created_by,
+            total=bulk.total,
+            pending=bulk.counts.get(ItemStatus.PENDING, 0),
+            done=bulk.counts.get(ItemStatus.DONE, 0),
+            refused=bulk.counts.get(ItemStatus.REFUSED, 0),
+            tenants=[BulkItemResponse.of(item) for item in bulk.named],
+            created_at=bulk.created_at,
+            started_at=bulk.started_at,
+            finished_at=bulk.finished_at,
+        )

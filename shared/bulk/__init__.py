@@ -1,0 +1,1 @@
+"""Bulk operations: one action on many tenants, found by a dry run first and then paced."""

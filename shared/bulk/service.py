@@ -1,0 +1,155 @@
+"""Bulk operations as the API offers them, and the work of one tenant's part. Rights are checked for every tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.application.store import Store
+from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector, Target
+from shared.core.errors import ActionNotPossible, DomainError, Flaw, Forbidden, InvalidInput, NotFound, StoreUnavailable
+from shared.db.documents import Transaction
+from shared.events.model import Author, NewEvent
+from shared.operations.model import Mode, StepStatus
+from shared.operations.problems import Kind
+from shared.provisioning import policy as access
+from shared.provisioning.exports import TenantQuery
+from shared.provisioning.operations import OperationCases
+from shared.provisioning.policy import Actor
+from shared.provisioning.tenants import TenantCases
+from shared.status.model import OperationQuery
+from shared.tenants.model import Tenant
+
+#: operations and tenants read at a time
+PAGE = 500
+
+
+class BulkService:
+    def __init__(self, store: Store, tenants: TenantCases, operations: OperationCases) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._operations = operations
+
+    def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
+        """Find the tenants, of those the actor may steer, and change nothing. Raises InvalidInput."""
+        if not selector.facts:
+            raise InvalidInput([Flaw("/selector", "names nothing; to mean every tenant, say everything: true")])
+        found = {target.tenant_id: target for target in self._targets(action, selector, actor)}
+        if len(found) > MOST_TENANTS:
+            raise InvalidInput([Flaw("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
+        return self._store.bulk.insert(action, selector, actor, list(found.values()))
+
+    def start(self, bulk_id: str, actor: Actor) -> BulkOperation:
+        """Act on the tenants that a dry run found, and on no others. Raises NotFound, ActionNotPossible."""
+        bulk = self.get(bulk_id, actor)
+        if bulk.created_by != actor.user.id:
+            raise Forbidden("A dry run is started by the one who made it; make one of your own.")
+
+        def work(session: Transaction) -> bool:
+            if not self._store.bulk.start(bulk_id, session):
+                return False
+            self._store.events.append(_event("bulk.started", bulk, actor.author), session)
+            return True
+
+        if not self._store.transaction(work) and self.get(bulk_id, actor).status is BulkStatus.DRY_RUN:
+            raise ActionNotPossible("The dry run cannot be started; make a new one.")
+        return self.get(bulk_id, actor)
+
+    def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
+        """One's own, or any for the platform's administrators. Raises NotFound."""
+        bulk = self._store.bulk.find(bulk_id)
+        if bulk is None or not (actor.is_platform_admin or bulk.created_by == actor.user.id):
+            raise NotFound(f"There is no bulk operation {bulk_id!r}.")
+        return bulk
+
+    # -- the scheduler's
+
+    def act(self, item: Item) -> None:
+        """Do one tenant's part with the rights that its author has now. Raises StoreUnavailable."""
+        bulk = self._store.bulk.find(item.bulk_id)
+        user = self._store.users.find(bulk.created_by) if bulk else None
+        if bulk is None or user is None:
+            self._store.bulk.record(item, ItemStatus.REFUSED, "Its author has no record here any more.")
+            return
+        actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
+        try:
+            self._acted(bulk.action, item.target, actor)
+        except StoreUnavailable:
+            raise
+        except DomainError as refusal:
+            self._store.bulk.record(item, ItemStatus.REFUSED, str(refusal))
+        else:
+            self._store.bulk.record(item, ItemStatus.DONE, None)
+
+    def finish(self, bulk_id: str) -> bool:
+        """End one of which no tenant waits any more, with its event."""
+
+        def work(session: Transaction) -> bool:
+            if not self._store.bulk.finish(bulk_id, session):
+                return False
+            bulk = self._store.bulk.find(bulk_id)
+            if bulk is not None:
+                author = Author(bulk.created_by, bulk.request_id)
+                self._store.events.append(_event("bulk.finished", bulk, author), session)
+            return True
+
+        return self._store.transaction(work)
+
+    def _acted(self, action: BulkAction, target: Target, actor: Actor) -> None:
+        if action is BulkAction.RECONCILE:
+            self._tenants.reconcile(target.slug, actor, Mode.APPLY)
+        elif action is BulkAction.CANCEL:
+            self._operations.cancel(target.operation_id or "", actor)
+        else:
+            for step in target.steps:
+                self._retry(target.operation_id or "", step, actor)
+
+    def _retry(self, operation_id: str, step: str, actor: Actor) -> None:
+        """Run a failed step again; one that was blocked by another begins with that one."""
+        now = self._operations.get(operation_id, actor)
+        if now.step(step).status is StepStatus.ERROR:
+            self._operations.retry(operation_id, step, actor)
+
+    def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
+        if action is BulkAction.RECONCILE and not selector.names_problems:
+            for tenant in self._selected(selector, actor):
+                yield Target(tenant.id, tenant.slug, tenant.operation_id)
+            return
+        kind = Kind.FAILED if action is BulkAction.RETRY else Kind(selector.kind) if selector.kind else None
+        status = "running" if action is BulkAction.CANCEL else None
+        query = OperationQuery(limit=PAGE, status=status, reason=selector.reason, kind=kind)
+        for target in self._with_problems(query, selector, actor):
+            if target.steps or action is not BulkAction.RETRY:
+                yield target
+
+    def _with_problems(self, query: OperationQuery, selector: Selector, actor: Actor) -> Iterator[Target]:
+        """Tenants by their operations: those that also meet the selector's other criteria."""
+        tenant_ids = self._store.tenants.ids_in(access.visible_tenants(actor))
+        after: str | None = None
+        while True:
+            page = self._store.problems.targets(tenant_ids, query, selector.integration, after)
+            ids = tuple(target.tenant_id for target in page.items)
+            wanted = {tenant.id for tenant in self._selected(selector, actor, ids)}
+            yield from (target for target in page.items if target.tenant_id in wanted)
+            if page.next is None:
+                return
+            after = page.next
+
+    def _selected(self, selector: Selector, actor: Actor, among: tuple[str, ...] | None = None) -> Iterator[Tenant]:
+        query = TenantQuery(
+            status=selector.status,
+            plan=selector.plan,
+            partner=selector.partner,
+            search=selector.search,
+            drifted=selector.drifted,
+            slugs=selector.tenants,
+        )
+        found = self._store.tenants.matching(
+            access.visible_tenants(actor), self._tenants.resolved(query), among, MOST_TENANTS + 1
+        )
+        return (tenant for tenant in found if access.may_steer(actor, tenant))
+
+
+def _event(action: str, bulk: BulkOperation, author: Author) -> NewEvent:
+    counts = {status.value: count for status, count in bulk.counts.items()}
+    after = {"bulkOperation": bulk.id, "action": bulk.action, "selector": dict(bulk.selector), "tenants": counts}
+    return NewEvent(action, author, after=after)

@@ -1,0 +1,202 @@
+"""Bulk operations: found by a dry run, then done at a pace, with the rights that their author has at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.accounts.user import NewUser, Role
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
+from shared.config.settings import Settings
+from shared.core.errors import InvalidInput, NotFound
+from shared.integrations.outcomes import ok
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from tests.status.test_problems import LATER, REFUSED, attempt, begun, end
+from worker.jobs.bulk_operations import BulkJob
+
+Create = Callable[..., TenantView]
+
+
+@pytest.fixture
+def job(store: Store, control_plane: ControlPlane, make_settings: Callable[..., Settings]) -> BulkJob:
+    return BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
+
+
+def run(job: BulkJob, store: Store, bulk_id: str) -> None:
+    """Do what the scheduler does until the bulk operation has ended."""
+    for _ in range(300):
+        job.push()
+        bulk = store.bulk.find(bulk_id)
+        assert bulk is not None
+        if bulk.status is BulkStatus.FINISHED:
+            return
+    raise AssertionError(bulk)
+
+
+def found(control_plane: ControlPlane, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
+    bulk = control_plane.bulk.dry_run(action, Selector(**criteria), actor)
+    return {item.target.slug for item in bulk.named}
+
+
+def test_a_dry_run_finds_its_tenants_and_changes_nothing(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    end(store, begun(create, "beta"))
+    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(integration="ocis"), admin)
+    assert (bulk.status, bulk.total) == (BulkStatus.DRY_RUN, 1)
+    assert [(one.target.slug, one.target.steps) for one in bulk.named] == [("acme", ("ocis",))]
+    assert job.push() == 0
+    assert control_plane.tenants.get("acme", admin).tenant.provisioning_status["ocis"] == "error"
+
+
+def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_events(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    operations = {slug: begun(create, slug) for slug in ("acme", "beta", "gamma")}
+    for slug, operation in operations.items():
+        end(store, operation, **({} if slug == "gamma" else {"ocis": REFUSED}))
+    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(reason="taken"), admin)
+    assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.RUNNING
+    run(job, store, bulk.id)
+    ended = control_plane.bulk.get(bulk.id, admin)
+    assert (ended.counts, ended.total) == ({ItemStatus.DONE: 2}, 2)
+    for slug in ("acme", "beta"):
+        attempt(store, operations[slug], "ocis", ok())
+        found_now = store.operations.find(operations[slug].id)
+        assert found_now is not None
+        assert found_now.status == "succeeded"
+    feed = control_plane.events.newest(admin, None, None, 50).items
+    told = [one.action for one in reversed(feed) if one.action.startswith(("bulk.", "operation.retry"))]
+    assert told == ["bulk.started", "operation.retry", "operation.retry", "bulk.finished"]
+
+
+def test_started_twice_it_runs_once(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    end(store, begun(create), ocis=REFUSED)
+    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
+    control_plane.bulk.start(bulk.id, admin)
+    run(job, store, bulk.id)
+    assert control_plane.bulk.start(bulk.id, admin).status is BulkStatus.FINISHED
+    assert job.push() == 0
+
+
+def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    operation = begun(create)
+    attempt(store, operation, "stalwart", LATER)
+    end(store, begun(create, "beta"))
+    cancel = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(kind="retrying"), admin)
+    control_plane.bulk.start(cancel.id, admin)
+    run(job, store, cancel.id)
+    stopped = store.operations.find(operation.id)
+    assert stopped is not None
+    assert stopped.status == "cancelled"
+    again = control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(tenants=("beta",)), admin)
+    control_plane.bulk.start(again.id, admin)
+    run(job, store, again.id)
+    latest = control_plane.tenants.get("beta", admin).operation
+    assert latest is not None
+    assert (latest.action, latest.requested_by) == ("reconcile", admin.user.id)
+
+
+def test_what_is_not_possible_any_more_is_refused_with_its_reason_and_others_go_on(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    operation = begun(create)
+    begun(create, "beta")
+    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    end(store, operation)
+    control_plane.bulk.start(bulk.id, admin)
+    run(job, store, bulk.id)
+    ended = control_plane.bulk.get(bulk.id, admin)
+    assert ended.counts == {ItemStatus.DONE: 1, ItemStatus.REFUSED: 1}
+    assert [(one.target.slug, "already ended" in (one.detail or "")) for one in ended.named[:1]] == [("acme", True)]
+
+
+def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    begun(create)
+    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    control_plane.bulk.start(bulk.id, admin)
+    assert store.bulk.take(bulk.id, 0) is not None
+    run(job, store, bulk.id)
+    assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
+
+
+def test_the_pace_is_kept(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, make_settings: Callable[..., Settings]
+) -> None:
+    for slug in ("acme", "beta", "gamma"):
+        begun(create, slug)
+    bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
+    control_plane.bulk.start(bulk.id, admin)
+    slow = BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=1))
+    assert sum(slow.push() for _ in range(3)) <= 1
+
+
+def test_nobody_reaches_further_in_bulk_than_one_by_one(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+) -> None:
+    for slug in ("acme", "beta"):
+        end(store, begun(create, slug), ocis=REFUSED)
+    tenant = control_plane.tenants.get("acme", admin).tenant
+    people = {
+        role: control_plane.users.create(
+            NewUser(f"s-{role}", f"{role}@acme.test", "O"), {"role": role, "tenant_ids": (tenant.id,)}, admin
+        )
+        for role in (Role.OWNER, Role.MEMBER)
+    }
+    owner, member = (Actor(people[role], frozenset({"portal"})) for role in (Role.OWNER, Role.MEMBER))
+    assert found(control_plane, owner, BulkAction.RETRY, everything=True) == {"acme"}
+    assert found(control_plane, owner, BulkAction.RECONCILE, tenants=("acme", "beta")) == {"acme"}
+    assert found(control_plane, member, BulkAction.RETRY, everything=True) == set()
+    bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), owner)
+    with pytest.raises(NotFound):
+        control_plane.bulk.get(bulk.id, member)
+    control_plane.bulk.start(bulk.id, owner)
+    # the right is taken away before the scheduler comes to it
+    control_plane.users.change(people[Role.OWNER].id, {"tenant_ids": ()}, admin, None)
+    run(job, store, bulk.id)
+    assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
+
+
+def test_a_selector_that_names_nothing_is_refused(control_plane: ControlPlane, admin: Actor) -> None:
+    with pytest.raises(InvalidInput):
+        control_plane.bulk.dry_run(BulkAction.RETRY, Selector(), admin)
+
+
+@pytest.mark.parametrize(
+    ("text", "slugs"),
+    [
+        ("acm", {"acme"}),
+        ("GmbH", {"acme"}),
+        ("Bäck", {"beta"}),
+        ("beta.te", {"beta"}),
+        ("owner@be", {"beta"}),
+        ("resell", {"acme"}),
+        (".", set()),
+    ],
+)
+def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
+    control_plane: ControlPlane, admin: Actor, text: str, slugs: set[str]
+) -> None:
+    from shared.provisioning.exports import TenantQuery
+    from shared.tenants.model import NewTenant, Owner
+
+    partner = control_plane.partners.create("reseller", "R", admin)
+    control_plane.tenants.create(NewTenant("acme", "ACME GmbH", "starter", (), partner_id=partner.id), admin)
+    owner = Owner("Owner@beta.test", "O")
+    control_plane.tenants.create(NewTenant("beta", "Beta Bäckerei", "starter", ("beta.test",), owner=owner), admin)
+    page = control_plane.tenants.page(admin, TenantQuery(search=text))
+    assert {view.tenant.slug for view in page.items} == slugs
+    assert len(control_plane.tenants.page(admin, TenantQuery(partner="reseller")).items) == 1
+    assert control_plane.tenants.page(admin, TenantQuery(partner="nobody")).items == ()

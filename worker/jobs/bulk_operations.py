@@ -1,0 +1,43 @@
+"""The scheduler's job that does bulk operations, tenant by tenant, at a pace that all schedulers share."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared.application.store import Store
+from shared.bulk.service import BulkService
+from shared.config.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: tenants that one run takes at most, whatever the pace
+BATCH = 50
+#: a tenant that was taken by a scheduler that died is taken again after so many seconds
+LEASE_SECONDS = 60.0
+
+
+class BulkJob:
+    """Every tenant is claimed by one atomic write, so that any number of schedulers share the work."""
+
+    def __init__(self, store: Store, bulk: BulkService, settings: Settings) -> None:
+        self._store = store
+        self._bulk = bulk
+        self._per_minute = settings.bulk_per_minute
+
+    def push(self) -> int:
+        """Do what the pace allows; how many tenants were acted on."""
+        return sum(map(self._push, self._store.bulk.running()))
+
+    def _push(self, bulk_id: str) -> int:
+        acted = 0
+        while acted < BATCH:
+            if not self._store.paces.take("bulk-operations", 60 / self._per_minute):
+                return acted
+            item = self._store.bulk.take(bulk_id, LEASE_SECONDS)
+            if item is None:
+                if self._bulk.finish(bulk_id):
+                    log.info("bulk_operation.finished", bulk_operation=bulk_id)
+                return acted
+            self._bulk.act(item)
+            acted += 1
+        return acted
