@@ -6,7 +6,7 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench chaos down clean
+.PHONY: help setup demo test check bench chaos down clean secrets up
 
 help: ## list what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,12 @@ bench: $(READY) ## measure beside a plain Celery chord (N=..., LATENCIES=...)
 
 chaos: $(READY) ## break everything while clients go on, then check the laws (SEED=..., TENANTS=..., MINUTES=...)
 	@$(PYTHON) -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
+
+secrets: ## make secrets, certificates and settings of the containers, once (COMPOSE_PROFILES=full: of the products too)
+	@python3 deploy/prepare.py
+
+up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
+	docker compose up --detach --build --wait
 
 clean: down ## remove the virtual environment and the sandbox's data
 	@rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
