@@ -8,6 +8,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
+from api.auth.replay_rights import ReplayRights
 from api.auth.tokens import AccessTokenValidator
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
@@ -89,7 +90,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(routes)
     validator = AccessTokenValidator(settings)
     guard(app, validator)
-    handle_idempotency_keys(app, store.idempotency)
+    handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
     app.extensions["control_plane"] = control_plane
     app.extensions["token_validator"] = validator
     app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))

@@ -9,7 +9,7 @@ import re
 import ssl
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config.files import FileSettingsSource
@@ -19,6 +19,7 @@ from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALW
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
+SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 #: of the key that new proofs, ownership markers and encrypted secrets are made with
 SHORTEST_STAMP_KEY = 32
 #: what a header can hold as it is
@@ -54,6 +55,9 @@ class ProductSettings(BaseSettings):
         "days=3",
         pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
         description="how long the link in an owner's invitation lives, as Authentik writes durations",
+    )
+    stalwart_smtp_url: SmtpUrl | None = Field(
+        None, description="smtp:// or smtps:// of Stalwart's receiving side; proves there that closed mail is refused"
     )
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
