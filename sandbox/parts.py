@@ -52,7 +52,7 @@ def stand_ins(layout: Layout) -> list[Part]:
                 "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
-        "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
         "ocis": (["--issuer", issuer(layout, "ocis")], {}),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
