@@ -6,7 +6,8 @@ RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --no-create-home platform
+RUN useradd --system --uid 10001 --no-create-home platform \
+    && mkdir /data && chown platform /data
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY api ./api
