@@ -16,6 +16,7 @@ except SettingsError as problem:
     sys.exit(f"The settings do not make sense:\n{problem}")
 app = create_app(settings)
 asgi = Bridge(app, settings.request_threads)
+app.extensions["token_validator"].fetch_keys()
 prepare_in_background(app.extensions["control_plane"])
 # objects of the imports live as long as the process: without this each full collection walks them while a request waits
 gc.collect()

@@ -26,6 +26,11 @@ class NewTenant(TypedDict):
     owner: NotRequired[Owner | None]
 
 
+class OwnerChanges(TypedDict, total=False):
+    email: str
+    name: str
+
+
 class TenantChanges(TypedDict, total=False):
     """Changes to a tenant; an absent field stays, None removes it."""
 
@@ -34,6 +39,7 @@ class TenantChanges(TypedDict, total=False):
     domains: list[str]
     billingInfo: BillingInfo | None
     partnerId: str | None
+    owner: OwnerChanges
 
 
 class NewUser(TypedDict):
@@ -99,3 +105,18 @@ class WebhookChanges(TypedDict, total=False):
     url: str
     actions: list[str]
     enabled: bool
+
+
+class Selector(TypedDict, total=False):
+    """Tenants of a bulk operation; all criteria must hold. `everything`: all within reach."""
+
+    tenants: list[str]
+    status: str
+    plan: str
+    partner: str
+    q: str
+    drift: str
+    problem: str
+    integration: str
+    reason: str
+    everything: bool

@@ -81,7 +81,7 @@ class Drift(TypedDict):
 
 
 class Tenant(TypedDict):
-    """A customer organisation with its latest operation."""
+    """A customer organisation with its latest operation. More fields tell what each product knows it by."""
 
     _id: str
     slug: str
@@ -105,15 +105,9 @@ class Tenant(TypedDict):
     drift: NotRequired[Drift]
     operation: NotRequired[Operation]
     authentikGroupId: NotRequired[str]
-    ownerSubject: NotRequired[str]
     stalwartDomainId: NotRequired[str]
-    stalwartDomains: NotRequired[list[dict[str, str]]]
     stalwartTenantId: NotRequired[str]
-    stalwartLocked: NotRequired[list[str]]
-    dnsRecords: NotRequired[list[dict[str, str]]]
-    dnsRecordsAt: NotRequired[str]
     ocisSpaceId: NotRequired[str]
-    ocisNewSpaceId: NotRequired[str]
 
 
 class TenantPause(TypedDict):
@@ -191,6 +185,15 @@ class Profile(TypedDict):
     profile: User
     tenants: list[Tenant]
     subscriptions: list[Subscription]
+
+
+class Plan(TypedDict):
+    """A plan of the catalogue. A quota of 0 is without limit."""
+
+    name: str
+    mailboxes: int
+    mailBytes: int
+    spaceBytes: int
 
 
 class Event(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from client.models import Pause, Time
 
@@ -209,3 +209,31 @@ class Readiness(TypedDict):
     checks: dict[str, str]
     integrations: dict[str, str]
     notices: NotRequired[list[str]]
+
+
+class BulkItem(TypedDict):
+    """One tenant's part of a bulk operation."""
+
+    tenant: str
+    status: Literal["pending", "done", "refused"]
+    operation: NotRequired[str]
+    steps: NotRequired[list[str]]
+    detail: NotRequired[str]
+
+
+class BulkOperation(TypedDict):
+    """One action on many tenants. `tenants`: the first few, those that were refused before others."""
+
+    id: str
+    action: Literal["retry", "reconcile", "cancel"]
+    status: Literal["dry_run", "running", "finished"]
+    selector: dict[str, Any]
+    requestedBy: str
+    total: int
+    pending: int
+    done: int
+    refused: int
+    tenants: list[BulkItem]
+    createdAt: Time
+    startedAt: NotRequired[Time]
+    finishedAt: NotRequired[Time]

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from client.connection import Connection, Response, Tokens
+from client.models import Plan
 from client.operator_models import Status
 from client.resources.events import Events
 from client.resources.operations import BulkOperations, Operations
@@ -103,6 +104,11 @@ class Platform:
     def status(self) -> Response[Status]:
         """Read what is wrong now, within the caller's scope."""
         return self.connection.get("/status")
+
+    def plans(self) -> list[Plan]:
+        """Read the catalogue of plans with their quotas."""
+        found: list[Plan] = self.connection.get("/plans").data
+        return found
 
     def request(self, method: str, path: str, body: Any = None, **options: Any) -> Response[Any]:
         """Send any request, for a route that has no method here. `options`: params, headers, timeout."""

@@ -9,7 +9,7 @@ from platformctl.cli.groups import Root
 from platformctl.commands.account import ACCOUNT
 from platformctl.commands.declarative import DECLARATIVE
 from platformctl.commands.domains import domains
-from platformctl.commands.operations import operations
+from platformctl.commands.operations import bulk, operations
 from platformctl.commands.orphans import orphans
 from platformctl.commands.people import PEOPLE
 from platformctl.commands.service import PROGRAM, SERVICE, VARIABLE
@@ -42,7 +42,7 @@ def cli() -> None:
 
 
 for command in (
-    *(*ACCOUNT, tenants, operations, domains, *DECLARATIVE),
+    *(*ACCOUNT, tenants, operations, bulk, domains, *DECLARATIVE),
     *(*SWITCHES, orphans, *PEOPLE, webhooks, *SERVICE),
 ):
     cli.add_command(command)

@@ -18,17 +18,10 @@ from client import ApiError, Response
 from client.resources.records import Records
 from platformctl.session import Session
 
-#: kind to the fields that it may have beside slug; those that are set at creation only are marked False
-FIELDS: dict[str, dict[str, bool]] = {
-    "Partner": {"name": True},
-    "Tenant": {
-        "name": True,
-        "plan": True,
-        "domains": True,
-        "partner": True,
-        "billingInfo": True,
-        "owner": False,
-    },
+#: kind to the fields that it may have beside slug
+FIELDS = {
+    "Partner": ("name",),
+    "Tenant": ("name", "plan", "domains", "partner", "billingInfo", "owner"),
 }
 CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
 
@@ -115,11 +108,7 @@ def compare(session: Session, manifest: Manifest) -> Comparison:
     if "partner" in manifest.fields and "partnerId" in record:
         record["partner"] = session.names.partner(record["partnerId"])
     live = {name: record[name] for name in manifest.fields if name in record}
-    comparison = Comparison(manifest, live, response.etag)
-    fixed = [name for name in comparison.changed if not FIELDS[manifest.kind][name]]
-    if fixed:
-        raise click.UsageError(f"{', '.join(fixed)} cannot be changed once the tenant exists.")
-    return comparison
+    return Comparison(manifest, live, response.etag)
 
 
 def apply(session: Session, comparison: Comparison) -> Response[Any] | None:

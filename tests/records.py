@@ -25,7 +25,7 @@ def make_settings(mongodb_uri: str, database_name: str, redis_url: str) -> Calla
             "mongodb_uri": mongodb_uri,
             "mongodb_database": database_name,
             "redis_url": redis_url,
-            "stamp_keys": "stamp-key-for-tests",
+            "stamp_keys": "stamp-key-for-tests-32-characters",
             "log_format": "console",
         }
         return read_settings(**{**given, **overrides})

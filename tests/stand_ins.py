@@ -78,6 +78,12 @@ def writes(stand_in: StandIn) -> list[str]:
     ]
 
 
+def fates(stalwart: StalwartStandIn) -> dict[str, str]:
+    """What becomes of mail to each domain: `delivered`, `returned` or `refused`."""
+    found: dict[str, str] = stalwart.snapshot()["fates"]
+    return found
+
+
 class Saved(dict[str, Any]):
     """What steps put on record, as the runner would."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from celery.bin.celery import main as celery_main
@@ -56,8 +57,12 @@ def protect_handlers() -> None:
 
 def main() -> None:
     """Run Flower until SIGTERM or SIGINT."""
+    for name in LOGINS:
+        path = os.environ.pop(f"{name}_FILE", None)
+        if path and name not in os.environ:
+            os.environ[name] = Path(path).read_text().strip()
     if not any(os.environ.get(name) for name in LOGINS):
-        sys.exit(f"Flower would be open to everybody: set {' or '.join(LOGINS)}.")
+        sys.exit(f"Flower would be open to everybody: set {' or '.join(LOGINS)}, or {LOGINS[0]}_FILE.")
     protect_handlers()
     sys.argv = ["celery", "-A", "worker.main:app", "flower", f"--tasks_columns={COLUMNS}", *sys.argv[1:]]
     celery_main()

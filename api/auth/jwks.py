@@ -1,137 +1,172 @@
-"""The issuers' signing keys: fetched, kept, renewed; never dropped because a renewal failed."""
+"""An issuer's signing keys: fetched, kept, refreshed; never dropped because a refresh failed."""
 
 from __future__ import annotations
 
-import json
-import ssl
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import requests
 import structlog
 from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key
-from urllib3.exceptions import HTTPError
-
-from shared.core.http import DeadlineAdapter, call_within
+from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 log = structlog.get_logger(__name__)
 
-#: an unknown key id makes us look again at most this often, and known keys are renewed this often, in seconds
+#: an unknown key id leads to a fetch at most this often, and known keys are refreshed this often, in seconds
 COOL_DOWN = 10.0
 MAX_AGE = 600.0
-FETCH_SECONDS = 2.0
-CONNECT_SECONDS = 1.0
-LARGEST_KEY_SET = 256 * 1024
+#: how long a request with an unknown key waits for the fetch, and how many of them may at once
+WAIT_SECONDS = 3.0
+WAITERS = 8
+#: so many keys at most are tried for one token
+MOST_CANDIDATES = 8
+SHORTEST_RSA = 2048
+
+#: algorithm to the key type and, for curves, the curve (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864)
+_KINDS = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "ES256K": ("EC", "secp256k1"),
+    "EdDSA": ("OKP", None),
+    "Ed25519": ("OKP", "Ed25519"),
+    "Ed448": ("OKP", "Ed448"),
+}
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys cannot be fetched now, so nobody can say what an unknown one is worth."""
+    """The issuer's keys cannot be fetched now, so nobody can say whether a token is good."""
+
+    def __init__(self, retry_after: float = 1.0) -> None:
+        super().__init__()
+        self.retry_after = max(1, math.ceil(retry_after))
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """One entry of a key set. `kid` as text, None for an entry without one."""
+
+    kid: str | None
+    key: Key
+    entry: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: Any) -> SigningKey | None:
+        """The key of an entry, None for one that cannot verify: an unknown kind must not cost us the others."""
+        if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
+            return None
+        kid = entry.get("kid")
+        if isinstance(kid, bool) or not isinstance(kid, str | int | None):
+            return None
+        try:
+            key = JWKRegistry.import_key({name: value for name, value in entry.items() if name != "kid"})
+        except (JoseError, ValueError, KeyError, TypeError, OverflowError):
+            return None
+        if isinstance(key, RSAKey) and key.raw_value.key_size < SHORTEST_RSA:
+            log.warning("keys.too_short", kid=kid, bits=key.raw_value.key_size)
+            return None
+        return cls(None if kid is None else str(kid), key, entry)
+
+    def fits(self, algorithm: str) -> bool:
+        """Whether this key may verify signatures of the algorithm, by its type, curve, use and own algorithm."""
+        kty, crv = _KINDS[algorithm]
+        operations = self.entry.get("key_ops")
+        return (
+            self.entry["kty"] == kty
+            and crv in (None, self.entry.get("crv"))
+            and self.entry.get("use", "sig") == "sig"
+            and (operations is None or (isinstance(operations, list) and "verify" in operations))
+            and self.entry.get("alg", algorithm) == algorithm
+        )
 
 
 class KeyRing:
-    """One issuer's keys by key id; safe to share between threads, of which one fetches for all."""
+    """One issuer's keys; safe to share between threads. A thread of its own fetches for all of them."""
 
-    def __init__(self, fetch: Callable[[], Mapping[str, Key]], clock: Callable[[], float] = time.monotonic) -> None:
-        """`fetch` gives key id to key, and raises KeysUnavailable."""
+    def __init__(self, fetch: Callable[[], Sequence[SigningKey]], clock: Callable[[], float] = time.monotonic) -> None:
+        """`fetch` raises KeysUnavailable."""
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._keys: Mapping[str, Key] = {}
+        self._waiters = threading.BoundedSemaphore(WAITERS)
+        self._keys: Sequence[SigningKey] = ()
+        self._fetching: threading.Event | None = None
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
         self._has_failed = False
 
-    def find(self, kid: str) -> Key | None:
-        """The key of this id, after one look at the issuer if it is not known. Raises KeysUnavailable."""
-        key = self._keys.get(kid)
-        if key is not None:
-            if self._clock() - self._fetched_at > MAX_AGE:
-                self._renew_aside()
-            return key
-        with self._lock:
-            if kid not in self._keys and self._clock() - self._tried_at >= COOL_DOWN:
-                self._renew()
-            key = self._keys.get(kid)
-            if key is None and (self._has_failed or not self._keys):
-                raise KeysUnavailable
-            return key
+    def refresh(self) -> None:
+        """Fetch the keys in the background, unless that was done a moment ago."""
+        self._begin_fetch()
 
-    def _renew(self) -> None:
-        self._tried_at = self._clock()
+    def candidates(self, kid: str | None, algorithm: str) -> Iterator[Sequence[Key]]:
+        """The keys that may have made a signature, those that are known first: one of this id, or without an id.
+
+        A request whose key is known never waits. For another one the issuer is asked, at most once per COOL_DOWN.
+        Raises KeysUnavailable while it cannot be.
+        """
+        found = self._fitting(kid, algorithm)
+        if found:
+            if self._clock() - self._fetched_at > MAX_AGE:
+                self.refresh()
+            yield [one.key for one in found]
+            if kid is not None and found[0].kid == kid:
+                return
+        yield [one.key for one in self._fetched(kid, algorithm)]
+
+    def _fetched(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
+        done, is_ours = self._begin_fetch()
+        if done is None:
+            raise KeysUnavailable(self._rest())
+        self._wait(done)
+        found = self._fitting(kid, algorithm)
+        # a fetch that somebody else began may be older than the key
+        if self._has_failed or not (found or is_ours):
+            raise KeysUnavailable(self._rest())
+        return found
+
+    def _fitting(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
+        keys = [one for one in self._keys if one.fits(algorithm) and (kid is None or one.kid in (kid, None))]
+        return sorted(keys, key=lambda one: one.kid != kid)[:MOST_CANDIDATES]
+
+    def _begin_fetch(self) -> tuple[threading.Event | None, bool]:
+        """The fetch that runs, and whether this call began it; None when it is too early for another one."""
+        with self._lock:
+            if self._fetching is not None:
+                return self._fetching, False
+            if self._clock() - self._tried_at < COOL_DOWN:
+                return None, False
+            self._tried_at = self._clock()
+            done = self._fetching = threading.Event()
+            threading.Thread(target=self._run, args=(done,), name="key fetch", daemon=True).start()
+            return done, True
+
+    def _run(self, done: threading.Event) -> None:
         try:
-            self._keys = self._fetch()
+            keys = self._fetch()
         except KeysUnavailable:
             self._has_failed = True
-            log.warning("keys.renewal_failed", known=len(self._keys))
+            log.warning("keys.refresh_failed", known=len(self._keys))
         else:
-            self._has_failed = False
-            self._fetched_at = self._clock()
+            self._keys, self._has_failed, self._fetched_at = keys, False, self._clock()
+        finally:
+            with self._lock:
+                self._fetching = None
+            done.set()
 
-    def _renew_aside(self) -> None:
-        """Renew on a thread of its own: a request whose key is known waits for nobody."""
-        if self._clock() - self._tried_at < COOL_DOWN or not self._lock.acquire(blocking=False):
-            return
-
-        def renew() -> None:
-            try:
-                self._renew()
-            finally:
-                self._lock.release()
-
-        threading.Thread(target=renew, name="key renewal", daemon=True).start()
-
-
-def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Mapping[str, Key]:
-    """The keys an issuer publishes now; `jwks_url` empty: found by discovery. Takes two seconds at most, however slowly
-    the other side drips.
-
-    Raises KeysUnavailable, for a document that is no key set or holds no key we can use as well: that is an issuer in
-    trouble, while one that has withdrawn all its keys says so by an empty list.
-    """
-    with requests.Session() as session, call_within(FETCH_SECONDS):
-        session.trust_env = False
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, DeadlineAdapter(trust, 1))
+    def _wait(self, done: threading.Event) -> None:
+        """Wait a moment for the fetch. Raises KeysUnavailable when that is too long, or too many wait already."""
+        if not self._waiters.acquire(blocking=False):
+            raise KeysUnavailable
         try:
-            url = jwks_url or _object(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"]
-            return _keys(_object(session, str(url)))
-        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError, RecursionError) as problem:
-            log.warning("keys.unreachable", issuer=issuer, problem=type(problem).__name__)
-            raise KeysUnavailable from None
+            if not done.wait(WAIT_SECONDS):
+                raise KeysUnavailable
+        finally:
+            self._waiters.release()
 
-
-def _object(session: requests.Session, url: str) -> dict[str, Any]:
-    """The JSON object at this address. Raises ValueError or RecursionError for anything else."""
-    with session.get(
-        url, timeout=(CONNECT_SECONDS, FETCH_SECONDS), stream=True, headers={"Accept": "application/json"}
-    ) as answer:
-        answer.raise_for_status()
-        body = answer.raw.read(LARGEST_KEY_SET + 1, decode_content=True)
-        if len(body) > LARGEST_KEY_SET:
-            raise ValueError("too large for a key set")
-        found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
-    return found
-
-
-def _keys(document: dict[str, Any]) -> Mapping[str, Key]:
-    """Raises ValueError, KeyError."""
-    entries = document["keys"]
-    if not isinstance(entries, list):
-        raise ValueError("not a list of keys")
-    named = [entry for entry in entries if isinstance(entry, dict) and "kid" in entry]
-    found = {str(entry["kid"]): key for entry in named if (key := _key(entry)) is not None}
-    if entries and not found:
-        raise ValueError("no key that can be used")
-    return found
-
-
-def _key(entry: dict[str, Any]) -> Key | None:
-    try:
-        return JWKRegistry.import_key(entry)
-    except (JoseError, ValueError, KeyError, TypeError):
-        return None  # a kind of key we do not know must not cost us those we do
+    def _rest(self) -> float:
+        return self._tried_at + COOL_DOWN - self._clock()

@@ -28,22 +28,23 @@ def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
 
     @routes.get("/ready")
     @route_spec(
-        "Whether the database and the broker answer",
+        "Whether requests can be served: without the broker they are accepted all the same (degraded)",
         {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )
     def ready() -> Response:
         parts = control_plane.service.readiness()
-        all_up = all(parts.values())
+        is_ready = all(parts[name] for name in parts if name != "broker")
+        status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
         standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
         found = ReadinessResponse(
-            status="ok" if all_up else "unavailable",
+            status=status,  # type: ignore[arg-type]
             checks=checks,  # type: ignore[arg-type]
             integrations=_integrations(standing),
             notices=list(standing.notices) or None,  # type: ignore[arg-type]
         )
-        return json_response(found, 200 if all_up else 503)
+        return json_response(found, 200 if is_ready else 503)
 
     return routes
 

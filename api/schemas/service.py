@@ -18,8 +18,12 @@ class HealthResponse(ResponseModel):
 
 
 class ReadinessResponse(ResponseModel):
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, Literal["up", "down"]]
+    status: Literal["ok", "degraded", "unavailable"] = Field(
+        description="degraded: requests are accepted and wait for the broker; unavailable: nothing can be served"
+    )
+    checks: dict[str, Literal["up", "down"]] = Field(
+        description="MongoDB and the broker; `issuers` is down when no OIDC_ISSUERS and OIDC_AUDIENCES are set"
+    )
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
         {}, description="whether steps are held back, by integration; never a reason not to be ready"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from client.connection import Connection, Response
+from client.inputs import Selector
 from client.models import Operation
-from client.operator_models import Summary
-from client.resources.records import ReadOnlyRecords
+from client.operator_models import BulkOperation, Summary
+from client.resources.records import ReadOnlyRecords, segment
 from client.waiting import HOLD_SECONDS, wait_until
 
 RUNNING = "running"
@@ -52,18 +53,25 @@ class Operations(ReadOnlyRecords[Operation]):
         return wait_until(self._connection, read, has_ended, timeout, progress, hold)
 
 
-class BulkOperations(ReadOnlyRecords[dict[str, Any]]):
-    """`/bulk-operations`: retry, reconcile or cancel everything that a selector matches, at a limited rate."""
+class BulkOperations:
+    """`/bulk-operations`: retry, reconcile or cancel for all tenants that a selector finds, at an even pace."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, "/bulk-operations")
+        self._connection = connection
+        self._path = "/bulk-operations"
 
-    def start(self, body: Mapping[str, Any], *, key: str | None = None) -> Response[dict[str, Any]]:
-        return self._connection.post(self._path, body, key=key)
+    def dry_run(self, action: str, selector: Selector, *, key: str | None = None) -> Response[BulkOperation]:
+        """Find the tenants, and change nothing. `action`: retry, reconcile or cancel."""
+        return self._connection.post(self._path, {"action": action, "selector": selector}, key=key)
 
-    def wait(
-        self, bulk: str, timeout: float, progress: Callable[[dict[str, Any]], None] | None = None
-    ) -> dict[str, Any]:
+    def start(self, dry_run: str, *, key: str | None = None) -> Response[BulkOperation]:
+        """Act on the tenants that a dry run found, and on no others."""
+        return self._connection.post(self._path, {"start": dry_run}, key=key)
+
+    def get(self, bulk: str) -> Response[BulkOperation]:
+        return self._connection.get(f"{self._path}/{segment(bulk)}")
+
+    def wait(self, bulk: str, timeout: float, progress: Callable[[BulkOperation], None] | None = None) -> BulkOperation:
         """Wait until a bulk operation has ended. After a timeout its status is still `running`."""
         return wait_until(
             self._connection, lambda _: self.get(bulk).data, lambda one: one["status"] != RUNNING, timeout, progress, 0

@@ -46,6 +46,10 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         """Remove a deleted tenant for good."""
         return self._post(slug, "purge", key=key)
 
+    def invite_owner(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
+        """Send the owner another invitation."""
+        return self._post(slug, "owner", "invitation", key=key)
+
     def pause(self, slug: str, reason: str, *, key: str | None = None) -> Response[TenantPause]:
         """Start no step of this tenant's operations."""
         return self._post(slug, "pause", body={"reason": reason}, key=key)

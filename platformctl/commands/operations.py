@@ -1,4 +1,4 @@
-"""`platformctl operations`: what is being done, or was, for all tenants or one; repeated and cancelled, one by one."""
+"""`platformctl operations` and `bulk`: what is being done, or was; repeated and cancelled, one by one or for many."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 import click
 
 from platformctl.cli.groups import Group
-from platformctl.cli.options import given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.options import confirmed, given, listed, paged, repeatable, require_yes, timeout, waited
+from platformctl.cli.records import explained
 from platformctl.cli.results import finish_operation, show_operation
 from platformctl.cli.types import OPERATION, SLUG, WORD, Pairs
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.text import between
+from platformctl.views.bulk import end_with_bulk, print_bulk, tell_progress
 from platformctl.views.describe import problem
 from platformctl.waiting import RUNNING, end_with, wait_for
 
@@ -129,3 +131,73 @@ def retry(session: Session, /, operation: str, step: str, key: str, wait: bool, 
     """
     found = session.platform.operations.retry(operation, step, key=key).data
     finish_operation(session, found, wait, timeout)
+
+
+@click.group(cls=Group)
+def bulk() -> None:
+    """Retry, reconcile or cancel for many tenants at once: found first, then done at an even pace."""
+
+
+def _bulk_command(action: str, text: str, examples: list[str]) -> None:
+    """Add a command for one action: a dry run, a question, the start, and the wait."""
+
+    @bulk.command(action, help=explained(text, examples))
+    @click.argument("slugs", type=SLUG, nargs=-1)
+    @click.option(
+        "-l", "--selector", type=Pairs(), default=dict, help="Such as problem=failed,integration=stalwart,reason=quota."
+    )
+    @click.option("--everything", is_flag=True, help="All tenants that you may change.")
+    @click.option("--dry-run", is_flag=True, help="Change nothing; show the tenants it would be done for.")
+    @confirmed
+    @waited
+    @with_session
+    def run(
+        session: Session,
+        /,
+        slugs: tuple[str, ...],
+        selector: dict[str, str],
+        everything: bool,
+        dry_run: bool,
+        yes: bool,
+        wait: bool,
+        timeout: float,
+    ) -> None:
+        if not (slugs or selector or everything):
+            raise click.UsageError("Say for which tenants: slugs, --selector, or --everything.")
+        criteria: Any = {**selector, **given({"tenants": slugs}), **({"everything": True} if everything else {})}
+        platform = session.platform
+        found = platform.bulk_operations.dry_run(action, criteria).data
+        if dry_run or not found["total"]:
+            print_bulk(session, found)
+            return
+        if not session.out.is_data and not yes:
+            print_bulk(session, found)
+        require_yes(session, yes, f"{action} {found['total']} tenants")
+        found = platform.bulk_operations.start(found["id"]).data
+        if wait:
+            found = platform.bulk_operations.wait(found["id"], timeout, tell_progress)
+        print_bulk(session, found)
+        if wait:
+            end_with_bulk(found)
+
+
+_bulk_command(
+    "retry",
+    "Run the failed steps of tenants' latest operations again.",
+    ["bulk retry --selector problem=failed,integration=stalwart --dry-run", "bulk retry acme globex --yes --wait"],
+)
+_bulk_command("reconcile", "Run every step of tenants again.", ["bulk reconcile --selector drift=any --yes --wait"])
+_bulk_command("cancel", "Stop tenants' open operations.", ["bulk cancel --selector problem=overdue"])
+
+
+@bulk.command("show")
+@click.argument("bulk_id", metavar="ID", type=WORD)
+@with_session
+def show_bulk(session: Session, /, bulk_id: str) -> None:
+    """Show the progress of a bulk operation.
+
+    \b
+    Examples:
+      platformctl bulk show 6b058a725d1747cfeba27b12
+    """
+    print_bulk(session, session.platform.bulk_operations.get(bulk_id).data)

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from platformctl.cli.groups import Group
-from platformctl.cli.options import conditional, given, listed, paged, repeatable, timeout, waited
+from platformctl.cli.options import F, conditional, given, listed, paged, repeatable, timeout, waited
 from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
 from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
 from platformctl.commands.lifecycle import LIFECYCLE
-from platformctl.commands.people import PARTNER_FIELD, partner_id
+from platformctl.commands.people import PARTNER_FIELD
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.views.describe import age_of_trouble, describe_tenant, ready, reason
@@ -53,6 +53,14 @@ FIELDS = (
 )
 
 
+def owner_options(command: F) -> F:
+    """Add the options that name a tenant's first person."""
+    command = click.option("--owner-name", metavar="NAME", help="That person's name.")(command)
+    return click.option(
+        "--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name."
+    )(command)
+
+
 @click.group(cls=Group)
 def tenants() -> None:
     """Customer organisations, and what was set up for them."""
@@ -62,8 +70,14 @@ def tenants() -> None:
 @click.option("--status", help="pending, active, suspended or deleted.")
 @click.option("--plan", help="Only those with this plan.")
 @click.option("--partner", type=PARTNER, metavar="PARTNER", help="Only those of this partner, by slug or id.")
-@click.option("--search", "q", metavar="PREFIX", help="Only those whose slug begins so.")
+@click.option(
+    "--search",
+    "q",
+    metavar="PREFIX",
+    help="Only those whose slug, name, domain, owner's address or partner begins so.",
+)
 @click.option("--failed", type=click.Choice(STEPS), help="Only those whose step of this name is in error.")
+@click.option("--drift", metavar="STEP", help="Only those that drifted in this step, or in `any`.")
 @click.option("--paused", is_flag=True, help="Only those that an operator has paused.")
 @click.option(
     "-l", "--selector", type=Pairs(), help="Any filters of the API, as status=active,step.ocis=error.", default=dict
@@ -83,8 +97,6 @@ def list_tenants(
       platformctl tenants list --selector plan=business,step.stalwart=error
       platformctl tenants list --failed stalwart --all -o name | xargs -n1 platformctl tenants reconcile
     """
-    if options["partner"]:
-        options["partner"] = partner_id(session, options["partner"])
     filters = given(options) | ({f"step.{failed}": "error"} if failed else {}) | ({"paused": True} if paused else {})
     found = session.platform.tenants.list(limit, **filters, **selector)
     session.out.records(listed(found, limit), COLUMNS)
@@ -122,8 +134,7 @@ def describe(session: Session, /, slug: str, events: int, dns: bool) -> None:
 
 @tenants.command()
 @click.argument("slug")
-@click.option("--owner-email", metavar="ADDRESS", help="Its first person, who gets an account and access; with a name.")
-@click.option("--owner-name", metavar="NAME", help="That person's name.")
+@owner_options
 @repeatable
 @waited
 @with_session
@@ -144,6 +155,7 @@ def create(session: Session, /, slug: str, key: str, wait: bool, timeout: float,
 
 @tenants.command()
 @click.argument("slug", type=SLUG)
+@owner_options
 @conditional
 @waited
 @with_session
@@ -155,8 +167,11 @@ def update(session: Session, /, slug: str, if_match: str | None, wait: bool, tim
       platformctl tenants update acme --plan business --wait
       platformctl tenants update acme --domain acme.example --domain acme.test --if-match 3
     """
-    body: Any = body_of(session, FIELDS, options, creating=False)
-    finish_tenant(session, session.platform.tenants.update(slug, body, if_match=if_match), wait, timeout)
+    owner = given({"email": options["owner_email"], "name": options["owner_name"]})
+    changes: Any = {"owner": owner} if owner else {}
+    if not owner or any(options[one.name] or options.get(f"empty_{one.name}") for one in FIELDS):
+        changes |= body_of(session, FIELDS, options, creating=False)
+    finish_tenant(session, session.platform.tenants.update(slug, changes, if_match=if_match), wait, timeout)
 
 
 @tenants.command()

@@ -74,5 +74,9 @@ class ServiceCases:
         return Standing({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
 
     def readiness(self) -> dict[str, bool]:
-        """Each part this service cannot work without, and whether it answers; a database does with its indexes only."""
-        return {"mongodb": not self.awaits_indexes and self._store.is_up(1.0), "broker": self._dispatcher.is_up()}
+        """The parts of this service, and whether each is there; a database without its indexes is not.
+
+        `issuers` is named only when none is configured: then no token can be accepted.
+        """
+        parts = {"mongodb": not self.awaits_indexes and self._store.is_up(1.0), "broker": self._dispatcher.is_up()}
+        return parts if self._settings.admits_tokens else parts | {"issuers": False}

@@ -9,7 +9,7 @@ import re
 import ssl
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config.files import FileSettingsSource
@@ -19,6 +19,9 @@ from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALW
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
+SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
+#: of the key that new proofs, ownership markers and encrypted secrets are made with
+SHORTEST_STAMP_KEY = 32
 #: what a header can hold as it is
 PLAIN = re.compile("[!-~]*")
 
@@ -52,6 +55,9 @@ class ProductSettings(BaseSettings):
         "days=3",
         pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
         description="how long the link in an owner's invitation lives, as Authentik writes durations",
+    )
+    stalwart_smtp_url: SmtpUrl | None = Field(
+        None, description="smtp:// or smtps:// of Stalwart's receiving side; proves there that closed mail is refused"
     )
     stalwart_tenants: Literal["auto", "require", "off"] = "auto"
     ocis_api_url: AnyHttpUrl | None = None
@@ -142,6 +148,11 @@ class ProductSettings(BaseSettings):
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
+        if self.stamp_keys and len(self.stamp_key_texts[0]) < SHORTEST_STAMP_KEY:
+            problems.append(
+                f"the first of STAMP_KEYS must have at least {SHORTEST_STAMP_KEY} characters (openssl rand -hex 32); "
+                "older, shorter ones may follow it"
+            )
         return problems
 
     def _problems_of_prices(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -9,21 +10,20 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 
 from shared.config.broker_url import BrokerAddress, Login
 from shared.config.files import FileUnreadable
-from shared.config.integrations import CommaSeparated, Pairs, ProductSettings
+from shared.config.integrations import CommaSeparated, ProductSettings
+from shared.config.tokens import TokenSettings
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 from shared.webhooks.ssrf import AddressRule
 
-Surface = Literal["portal", "partner", "operator"]
-SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
-#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
-ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
+#: as a browser writes it (RFC 6454, 6.2)
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
     """The environment does not make sense; the message names each variable and says what to do."""
 
 
-class Settings(ProductSettings):
+class Settings(TokenSettings, ProductSettings):
     """One field per environment variable, by the same name in capitals; those of the products are inherited.
 
     `<NAME>_FILE` names a file that holds the value instead.
@@ -35,13 +35,6 @@ class Settings(ProductSettings):
     redis_sentinel_master: str | None = Field(None, description="what the Sentinels of REDIS_URL call the master")
     redis_sentinel_username: str | None = None
     redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own, not the master's")
-
-    oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
-    oidc_audiences: Pairs = Field({}, description="audience, or audience=surface, comma-separated")
-    oidc_algorithms: CommaSeparated = ("RS256", "ES256")
-    oidc_admin_group: str = "dezky-platform-admins"
-    oidc_tenant_group_prefix: str = "tenant-"
-    oidc_support_group: str | None = Field(None, description="whose members may read what administrators may read")
 
     backfill_per_minute: float = Field(
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
@@ -68,6 +61,17 @@ class Settings(ProductSettings):
     request_threads: int = Field(
         32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
     )
+
+    caller_requests_per_minute: int = Field(
+        10_000, ge=1, description="requests that one caller may send; one that changes something counts as five"
+    )
+    address_requests_per_minute: int = Field(
+        1_000, ge=1, description="requests without a valid token that one address may send"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=9, description="proxies in front that add to X-Forwarded-For; their callers' addresses are limited"
+    )
+    cors_origins: CommaSeparated = Field((), description="origins whose browsers may call the API directly, or none")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
@@ -103,7 +107,7 @@ class Settings(ProductSettings):
     sweep_interval_seconds: float = Field(2, gt=0)
     dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
 
-    @field_validator("oidc_issuers", "oidc_audiences", "stripe_prices", mode="before")
+    @field_validator("oidc_issuers", "stripe_prices", mode="before")
     @classmethod
     def _pairs(cls, given: Any) -> Any:
         if not isinstance(given, str):
@@ -111,7 +115,6 @@ class Settings(ProductSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         halves = [part for part in parts if part.startswith("=") or part.endswith("=")]
         if halves:
-            # an audience whose surface was left empty by mistake would have all of them
             raise ValueError(f"{', '.join(halves)} is half of a pair")
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
@@ -121,32 +124,12 @@ class Settings(ProductSettings):
         "stripe_webhook_secrets",
         "dns_servers",
         "webhook_allowed_networks",
+        "cors_origins",
         mode="before",
     )
     @classmethod
     def _list(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
-
-    @field_validator("oidc_algorithms")
-    @classmethod
-    def _asymmetric(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
-        if bad:
-            raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
-        unknown = [name for name in given if name not in ALGORITHMS]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)} is not an algorithm; there are {', '.join(sorted(ALGORITHMS))}")
-        if not given:
-            raise ValueError("must name at least one")
-        return given
-
-    @field_validator("oidc_audiences")
-    @classmethod
-    def _surfaces(cls, given: dict[str, str]) -> dict[str, str]:
-        bad = [surface for surface in given.values() if surface and surface not in SURFACES]
-        if bad:
-            raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
-        return given
 
     @field_validator("default_tenant_slug")
     @classmethod
@@ -161,6 +144,14 @@ class Settings(ProductSettings):
             name_server(text)
         return given
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [text for text in given if not ORIGIN.fullmatch(text)]
+        if bad:
+            raise ValueError(f"{', '.join(bad)} is not an origin such as https://portal.example.org, without a path")
+        return given
+
     @field_validator("webhook_allowed_networks")
     @classmethod
     def _networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,7 +160,7 @@ class Settings(ProductSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = self.problems_of_products()
+        problems = [*self.problems_of_products(), *self.problems_of_tokens()]
         if not self.mongodb_uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
             problems.append("MONGODB_URI must start with mongodb:// or mongodb+srv://")
         if self.lease_seconds <= self.attempt_seconds:

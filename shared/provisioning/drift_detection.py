@@ -1,4 +1,4 @@
-"""The scheduled look for drift: each active tenant is planned for now and then, and shows what had drifted."""
+"""Check tenants for drift on a schedule: plan what would keep each as it is, and show what has drifted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from shared.events.model import Author
 from shared.operations.model import Action, Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import observed_until
+from shared.tenants.model import Status
 
 log = structlog.get_logger(__name__)
 
 HOUR = 3600.0
+#: what keeps a tenant of this status as it is: a closed one is compared with closing it again
+ACTIONS = {
+    Status.ACTIVE: Action.RECONCILE,
+    Status.SUSPENDED: Action.SUSPEND,
+    Status.DELETED: Action.DELETE,
+}
 
 
 class DriftWatch:
-    """A duty of the sweep. It changes nothing outside: a plan is what a reconcile would do, through the same code."""
+    """A job of the scheduler. It changes nothing outside: a plan runs the same code as the action."""
 
     def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
         self._store = store
@@ -27,7 +34,7 @@ class DriftWatch:
         self._at_a_time = settings.drift_looks_at_a_time
 
     def push(self) -> int:
-        """Start plans for tenants whose turn it is, a few at a time; the number started."""
+        """Start plans for tenants whose turn it is, a few at a time; returns how many were started."""
         if not self._interval:
             return 0
         waiting = self._store.operations.count_running(Mode.PLAN, self._at_a_time)
@@ -39,7 +46,7 @@ class DriftWatch:
         if tenant is None:
             return False
         try:
-            self._starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
+            self._starter.start(ACTIONS[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):
             return False  # something is being done to it: its turn comes again
         return True

@@ -186,13 +186,14 @@ class Tenants:
         return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
 
     def take_drift_turn(self, interval: float, anew: datetime | None = None) -> Tenant | None:
-        """The active tenant that was not looked at for the longest, if that is `interval` seconds; its turn is over.
+        """Take the tenant whose last drift check is the oldest, if that is `interval` seconds ago.
 
-        `anew`: whoever had his turn before that time has it again.
+        Active, suspended and deleted tenants have turns. `anew`: turns before that time are taken again.
         """
         latest: object = {"$max": ["$$NOW", anew + timedelta(seconds=interval)]} if anew is not None else "$$NOW"
         # one that was never looked at has no time yet, which sorts and compares before every other
-        late = {"status": Status.ACTIVE, "$expr": {"$lte": ["$driftDueAt", latest]}}
+        checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
+        late = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with our_errors():
             row = self._rows.find_one_and_update(
                 late,

@@ -20,6 +20,8 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "stalwartDomains",
         "stalwartTenantId",
         "stalwartLocked",
+        "stalwartReturning",
+        "stalwartClosedDomains",
         "dnsRecords",
         "dnsRecordsAt",
     ),

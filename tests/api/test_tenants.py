@@ -274,7 +274,7 @@ def test_with_the_broker_down_a_tenant_is_recorded_and_answered_within_seconds(
     store: Store,
 ) -> None:
     changed = {"redis_url": own_valkey.url, "oidc_issuers": dict(api_settings.oidc_issuers)}
-    url = serve(make_settings(oidc_audiences=dict(api_settings.oidc_audiences), **changed))
+    url = serve(make_settings(oidc_audiences=api_settings.oidc_audiences, **changed))
     client = Client(url, issuer.token("admin"))
     client("GET", "/users/me")
     own_valkey.kill()
@@ -282,7 +282,8 @@ def test_with_the_broker_down_a_tenant_is_recorded_and_answered_within_seconds(
     assert client("POST", "/tenants", json=new()).status_code == 201
     assert time.monotonic() - started < 3
     ready = client("GET", "/health/ready")
-    assert (ready.status_code, ready.json()["checks"]) == (503, {"mongodb": "up", "broker": "down"})
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["checks"] == {"mongodb": "up", "broker": "down"}
     assert client("GET", "/tenants/acme").status_code == 200
 
 
@@ -295,7 +296,7 @@ def test_with_the_broker_hung_a_tenant_is_recorded_and_answered_within_seconds(
     store: Store,
 ) -> None:
     changed = {"redis_url": own_valkey.url, "oidc_issuers": dict(api_settings.oidc_issuers)}
-    url = serve(make_settings(oidc_audiences=dict(api_settings.oidc_audiences), **changed))
+    url = serve(make_settings(oidc_audiences=api_settings.oidc_audiences, **changed))
     client = Client(url, issuer.token("admin"))
     client("GET", "/users/me")
     assert own_valkey.process is not None
@@ -313,11 +314,21 @@ def test_with_the_database_down_the_answer_is_a_problem_that_says_to_try_again(
 ) -> None:
     away = "mongodb://127.0.0.1:9/?replicaSet=rs0&timeoutMS=400"
     changed = {"mongodb_uri": away, "oidc_issuers": dict(api_settings.oidc_issuers)}
-    url = serve(make_settings(oidc_audiences=dict(api_settings.oidc_audiences), **changed))
+    url = serve(make_settings(oidc_audiences=api_settings.oidc_audiences, **changed))
     answer = Client(url, issuer.token("admin"))("GET", "/tenants")
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "store_unavailable", True)
-    assert requests.get(f"{url}/health/ready", timeout=10).status_code == 503
+    ready = requests.get(f"{url}/health/ready", timeout=10)
+    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
     assert requests.get(f"{url}/health/live", timeout=10).status_code == 200
+
+
+def test_an_api_that_no_issuer_is_configured_for_is_not_ready(
+    make_settings: Callable[..., Settings], serve: Serve, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = serve(make_settings())
+    ready = requests.get(f"{url}/health/ready", timeout=10)
+    assert (ready.status_code, ready.json()["checks"]["issuers"]) == (503, "down")
+    assert "tokens.none_accepted" in capsys.readouterr().err
 
 
 def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_recorded_as_the_answer(
@@ -326,7 +337,7 @@ def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_r
     mongod = Mongod(tmp_path)
     mongod.start()
     changed = {"mongodb_uri": f"{mongod.uri}&timeoutMS=2000", "oidc_issuers": dict(api_settings.oidc_issuers)}
-    settings = make_settings(oidc_audiences=dict(api_settings.oidc_audiences), **changed)
+    settings = make_settings(oidc_audiences=api_settings.oidc_audiences, **changed)
     store, client = open_store(settings), Client(serve(settings), issuer.token("admin"))
     try:
         store.make_indexes()

@@ -56,7 +56,7 @@ def open_again(made: World) -> None:
     owner = {"owner": {"email": "owner@acme.test"}}
     first = made["entries"][0]
     made["entries"][:] = [replace(first, body={**first.body, **owner})]
-    made["products"]["stalwart"]["Domain"][0]["isEnabled"] = True
+    made["products"]["stalwart"]["fates"]["acme.test"] = "delivered"
     made["products"]["ocis"]["spaces"][0]["disabled"] = False
 
 

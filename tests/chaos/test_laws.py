@@ -57,7 +57,7 @@ def make_a_second_group(made: World) -> None:
 
 
 def leave_mail_open(made: World) -> None:
-    made["products"]["stalwart"]["Domain"][0]["isEnabled"] = True
+    made["products"]["stalwart"]["fates"]["acme.test"] = "delivered"
 
 
 def leave_the_space_open(made: World) -> None:

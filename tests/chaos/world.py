@@ -65,7 +65,10 @@ def world() -> World:
         ],
         "products": {
             "authentik": {"groups": [{"name": "tenant-acme", "attributes": {}, "members": []}], "users": []},
-            "stalwart": {"Domain": [{"id": "d", "name": "acme.test", "description": ID, "isEnabled": False}]},
+            "stalwart": {
+                "Domain": [{"id": "d", "name": "acme.test", "description": ID}],
+                "fates": {"acme.test": "refused"},
+            },
             "ocis": {"spaces": [{"description": ID, "disabled": True, "name": "Acme", "grants": {}}], "groups": {}},
         },
         "requests": {"ocis": [request | {"request_id": "request-1"}, request | {"request_id": "request-2"}]},

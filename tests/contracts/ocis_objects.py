@@ -1,7 +1,8 @@
-"""What the contract tests of OCIS share: an account's calls in few words, and spaces that are taken away again."""
+"""Helpers of the contract tests of OCIS and OpenCloud: an account's calls, and spaces that are removed at the end."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import requests
@@ -9,10 +10,13 @@ import requests
 from tests.contracts.real_or_stand_in import Server, unique
 
 V1, BETA = "/graph/v1.0", "/graph/v1beta1"
+DAV, TRASH = "/dav/spaces", "/dav/spaces/trash-bin"
 VIEWER = "a8d5fe5e-96e3-418d-825b-534dbdf22b99"
 EDITOR = "58c63c02-1d89-4572-916a-870abc5a1b7d"
 MANAGER = "312c0871-5ef7-4b3a-85b6-0e4074c64049"
 ROLE_IDS = {"viewer": VIEWER, "editor": EDITOR, "manager": MANAGER}
+#: both products show members when asked like this
+EXPAND = {"$expand": "root($expand=permissions)"}
 PURGE, RESTORE = {"Purge": "T"}, {"Restore": "T"}
 
 
@@ -64,6 +68,14 @@ class Spaces:
 
     def members(self, space: str) -> requests.Response:
         return self("GET", f"{BETA}/drives/{space}/root/permissions")
+
+    def put(self, space: str, name: str, content: bytes) -> requests.Response:
+        return self("PUT", f"{DAV}/{space}/{name}", data=content)
+
+    def entries(self, space: str, below: str = DAV) -> int:
+        """Count what a folder holds; -1 when it is not shown."""
+        answer = self("PROPFIND", f"{below}/{space}", headers={"Depth": "1"})
+        return len(re.findall(r"</(?:[\w-]+:)?response>", answer.text)) - 1 if answer.status_code == 207 else -1
 
     def clean(self) -> None:
         for space in self._made:

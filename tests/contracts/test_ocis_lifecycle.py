@@ -1,8 +1,8 @@
-"""What we rely on when a tenant's space is disabled, restored and purged in OCIS, and who may do and see that.
+"""Disable, restore and purge a space in OCIS and OpenCloud: who may do and see it.
 
-Against a real server: set OCIS_TEST_URL and OCIS_TEST_TOKEN (a bearer), or OCIS_TEST_USERNAME and OCIS_TEST_PASSWORD,
-of an account with the role Admin; the same with OCIS_SPACES_ (role Space Admin) and OCIS_PLAIN_ (role User), else what
-needs those is skipped.
+Against a real server: set OCIS_TEST_URL and OCIS_TEST_TOKEN (a bearer), or OCIS_TEST_USERNAME and OCIS_TEST_PASSWORD
+(an app token), of an account with the role Space Admin; the same with OCIS_ADMIN_TEST_ (role Admin) and
+OCIS_PLAIN_TEST_ (role User), else the tests that need those are skipped. OPENCLOUD_ in place of OCIS_ for OpenCloud.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def test_a_restored_space_is_as_it_was_with_its_members(spaces: Spaces, plain_us
 
 
 def test_a_disabled_space_is_shown_to_administrators_but_not_to_its_editors(
-    spaces: Spaces, space_admin: Spaces, plain_user: Spaces
+    spaces: Spaces, admin: Spaces, plain_user: Spaces
 ) -> None:
     space = member(spaces, plain_user, "editor")
     assert (plain_user.lists(space), plain_user.get(space).status_code) == (True, 200)
     spaces.disable(space)
-    assert (spaces.lists(space), space_admin.lists(space), plain_user.lists(space)) == (True, True, False)
-    assert [one.get(space).status_code for one in (spaces, space_admin)] == [200, 200]
+    assert (spaces.lists(space), admin.lists(space), plain_user.lists(space)) == (True, True, False)
+    assert [one.get(space).status_code for one in (spaces, admin)] == [200, 200]
 
 
 def test_a_disabled_space_is_shown_to_its_managers(spaces: Spaces, plain_user: Spaces) -> None:
@@ -50,10 +50,10 @@ def test_a_disabled_space_is_shown_to_its_managers(spaces: Spaces, plain_user: S
     assert plain_user.lists(space, f"{V1}/me/drives")
 
 
-def test_an_administrators_own_list_has_only_where_they_are_a_member(spaces: Spaces, space_admin: Spaces) -> None:
+def test_an_administrators_own_list_has_only_where_they_are_a_member(spaces: Spaces, admin: Spaces) -> None:
     space = spaces.create()
-    assert space_admin.lists(space)
-    assert not space_admin.lists(space, f"{V1}/me/drives")
+    assert admin.lists(space)
+    assert not admin.lists(space, f"{V1}/me/drives")
     assert spaces.lists(space, f"{V1}/me/drives")
 
 
@@ -104,15 +104,15 @@ def test_what_is_purged_cannot_be_disabled_restored_or_changed(spaces: Spaces) -
     assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(404, "itemNotFound")] * 4
 
 
-def test_an_administrator_of_spaces_ends_and_revives_a_space_of_others(spaces: Spaces, space_admin: Spaces) -> None:
+def test_an_administrator_of_spaces_ends_and_revives_a_space_of_others(spaces: Spaces, admin: Spaces) -> None:
     space = spaces.create()
-    assert space_admin.change(space, {}).status_code == 404
-    assert space_admin.change(space, {"description": "seen", "quota": {"total": 1000}}).status_code == 200
-    assert space_admin.disable(space).status_code == 204
-    assert space_admin.restore(space).status_code == 200
-    assert space_admin.members(space).status_code == 404
-    assert space_admin.disable(space).status_code == 204
-    assert space_admin.purge(space).status_code == 204
+    assert admin.change(space, {}).status_code == 404
+    assert admin.change(space, {"description": "seen", "quota": {"total": 1000}}).status_code == 200
+    assert admin.disable(space).status_code == 204
+    assert admin.restore(space).status_code == 200
+    assert admin.members(space).status_code == 404
+    assert admin.disable(space).status_code == 204
+    assert admin.purge(space).status_code == 204
     assert spaces.get(space).status_code == 404
 
 
@@ -139,7 +139,7 @@ def test_our_role_is_told_by_our_own_assignments(spaces: Spaces, plain_user: Spa
         (held,) = account("GET", f"{V1}/me", params={"$expand": "appRoleAssignments"}).json()["appRoleAssignments"]
         return held["appRoleId"]
 
-    assert role(spaces) == "71881883-1768-46bd-a24d-a356a2afdf7f"
+    assert role(spaces) == "2aadd357-682c-406b-8874-293091995fdd"
     assert role(plain_user) == "d7beeea8-8ff4-406b-8fb6-ab2dd81e6b11"
 
 

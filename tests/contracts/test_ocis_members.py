@@ -1,13 +1,13 @@
-"""What we rely on in the members of a space in OCIS, in its groups and in the roles of accounts.
+"""Members of a space, groups, and roles of accounts in OCIS and OpenCloud.
 
-Against a real server: set OCIS_TEST_URL and OCIS_TEST_TOKEN (a bearer), or OCIS_TEST_USERNAME and OCIS_TEST_PASSWORD,
-of an account with the role Admin; the same with OCIS_SPACES_ (role Space Admin) and OCIS_PLAIN_ (role User), else what
-needs those is skipped.
+Against a real server: set OCIS_TEST_URL and OCIS_TEST_TOKEN (a bearer), or OCIS_TEST_USERNAME and OCIS_TEST_PASSWORD
+(an app token), of an account with the role Space Admin; the same with OCIS_ADMIN_TEST_ (role Admin) and
+OCIS_PLAIN_TEST_ (role User), else the tests that need those are skipped. OPENCLOUD_ in place of OCIS_ for OpenCloud.
 """
 
 from __future__ import annotations
 
-from tests.contracts.ocis_objects import BETA, EDITOR, MANAGER, ROLE_IDS, V1, VIEWER, Spaces
+from tests.contracts.ocis_objects import BETA, EDITOR, EXPAND, MANAGER, ROLE_IDS, V1, VIEWER, Spaces
 from tests.contracts.real_or_stand_in import unique
 
 
@@ -20,9 +20,9 @@ def test_members_come_with_the_roles_that_may_be_given(spaces: Spaces) -> None:
     assert {one["id"] for one in listed} >= set(ROLE_IDS.values())
 
 
-def test_only_members_are_answered_about_members(spaces: Spaces, space_admin: Spaces, plain_user: Spaces) -> None:
+def test_only_members_are_answered_about_members(spaces: Spaces, admin: Spaces, plain_user: Spaces) -> None:
     space = spaces.create()
-    for outsider in (space_admin, plain_user):
+    for outsider in (admin, plain_user):
         answers = [outsider.members(space), outsider.invite(space, spaces.own_id(), "viewer")]
         assert [one.status_code for one in answers] == [404, 404]
     assert spaces.invite(space, plain_user.own_id(), "viewer").status_code == 200
@@ -52,8 +52,8 @@ def test_a_manager_may_throw_us_out_of_the_space_we_made(spaces: Spaces, plain_u
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "accessDenied")
 
 
-def test_a_group_counts_as_the_last_manager(spaces: Spaces) -> None:
-    group = spaces("POST", f"{V1}/groups", json={"displayName": unique("tenant-contract")}).json()["id"]
+def test_a_group_counts_as_the_last_manager(spaces: Spaces, admin: Spaces) -> None:
+    group = admin("POST", f"{V1}/groups", json={"displayName": unique("tenant-contract")}).json()["id"]
     space = spaces.create()
     assert spaces.invite(space, group, "manager", kind="group").status_code == 200
     root = f"{BETA}/drives/{space}/root/permissions"
@@ -63,44 +63,48 @@ def test_a_group_counts_as_the_last_manager(spaces: Spaces) -> None:
 
 def test_the_newer_list_has_role_ids_and_permission_ids_and_can_only_be_read(spaces: Spaces) -> None:
     space = spaces.create()
-    (shown,) = [one for one in spaces("GET", f"{BETA}/drives").json()["value"] if one["id"] == space]
+    listed = spaces("GET", f"{BETA}/drives", params=EXPAND).json()["value"]
+    (shown,) = [one for one in listed if one["id"] == space]
     assert [(one["id"], one["roles"]) for one in shown["root"]["permissions"]] == [(f"u:{spaces.own_id()}", [MANAGER])]
-    assert [one["roles"] for one in spaces.get(space).json()["root"]["permissions"]] == [["manager"]]
+    older = spaces("GET", f"{V1}/drives/{space}", params=EXPAND).json()
+    assert [one["roles"] for one in older["root"]["permissions"]] == [["manager"]]
     assert spaces("POST", f"{BETA}/drives", json={"name": "x"}).status_code == 405
 
 
 def test_groups_and_users_are_made_by_an_admin_only_and_looked_up_by_anybody(
-    spaces: Spaces, space_admin: Spaces, plain_user: Spaces
+    spaces: Spaces, admin: Spaces, plain_user: Spaces
 ) -> None:
     name = unique("tenant-contract")
-    for powerless in (space_admin, plain_user):
+    for powerless in (spaces, plain_user):
         refused = powerless("POST", f"{V1}/groups", json={"displayName": name})
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "accessDenied")
-    assert spaces("POST", f"{V1}/groups", json={"displayName": name, "id": "x"}).status_code == 400
-    group = spaces("POST", f"{V1}/groups", json={"displayName": name}).json()["id"]
-    for anybody in (spaces, space_admin, plain_user):
+    assert admin("POST", f"{V1}/groups", json={"displayName": name, "id": "x"}).status_code == 400
+    group = admin("POST", f"{V1}/groups", json={"displayName": name}).json()["id"]
+    for anybody in (spaces, admin, plain_user):
         assert anybody("GET", f"{V1}/groups/{name}").json()["id"] == group
         assert anybody("GET", f"{V1}/groups/{group}").json()["displayName"] == name
 
 
-def test_a_search_for_groups_quotes_its_dashes_and_a_filter_is_ignored(spaces: Spaces, plain_user: Spaces) -> None:
+def test_a_search_for_groups_quotes_its_dashes_and_a_filter_is_ignored(
+    spaces: Spaces, admin: Spaces, plain_user: Spaces
+) -> None:
     names = [unique("tenant-contract") for _ in range(2)]
     for name in names:
-        spaces("POST", f"{V1}/groups", json={"displayName": name})
+        admin("POST", f"{V1}/groups", json={"displayName": name})
     found = spaces("GET", f"{V1}/groups", params={"$search": f'"{names[0]}"'}).json()["value"]
     assert [one["displayName"] for one in found] == [names[0]]
     assert spaces("GET", f"{V1}/groups", params={"$search": names[0]}).status_code == 400
-    everything = spaces("GET", f"{V1}/groups", params={"$filter": f"displayName eq '{names[0]}'"}).json()["value"]
+    everything = admin("GET", f"{V1}/groups", params={"$filter": f"displayName eq '{names[0]}'"}).json()["value"]
     assert {one["displayName"] for one in everything} >= set(names)
     assert plain_user("GET", f"{V1}/groups", params={"$search": "te"}).status_code == 403
 
 
-def test_a_user_made_beforehand_is_there_once(spaces: Spaces, plain_user: Spaces) -> None:
-    """Users are left: OCIS's belong to the directory behind it."""
+def test_a_user_made_beforehand_is_there_once(spaces: Spaces, admin: Spaces, plain_user: Spaces) -> None:
+    """Users are left: they belong to the directory behind OCIS."""
     body = {"onPremisesSamAccountName": unique("owner"), "displayName": "Owner", "mail": "owner@acme.test"}
-    made = spaces("POST", f"{V1}/users", json=body)
+    made = admin("POST", f"{V1}/users", json=body)
     assert made.status_code == 201, made.text
-    again = spaces("POST", f"{V1}/users", json=body)
+    again = admin("POST", f"{V1}/users", json=body)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "nameAlreadyExists")
     assert plain_user("POST", f"{V1}/users", json=body).status_code == 403
     assert spaces.invite(spaces.create(), made.json()["id"], "editor").status_code == 200

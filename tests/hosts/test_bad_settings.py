@@ -42,6 +42,21 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
         ("OIDC_ALGORITHMS", "RS257", "OIDC_ALGORITHMS: RS257 is not an algorithm"),
         # whose surface was left empty by mistake must not get all of them
         ("OIDC_AUDIENCES", "operator=operator,portal=", "OIDC_AUDIENCES: portal= is half of a pair"),
+        ("OIDC_AUDIENCES", "operator=operator@", "OIDC_AUDIENCES: operator=operator@ is half of a pair"),
+        ("OIDC_AUDIENCES", "a=operator@https://other.test/", "names the issuer https://other.test/, which is not in"),
+        ("OIDC_AUDIENCES", "*", "OIDC_AUDIENCES: * is no audience"),
+        ("OIDC_AUDIENCES", "*=portal", "OIDC_AUDIENCES: * is no audience"),
+        ("OIDC_AUDIENCES", "a=root", "OIDC_AUDIENCES: unknown surface root"),
+        ("OIDC_ISSUERS", "*", "OIDC_ISSUERS: * is not an address"),
+        ("OIDC_ISSUERS", "http://id.test/", "OIDC_ISSUERS: http://id.test/ must be https"),
+        ("OIDC_ISSUERS", "http://localhost.evil.test/", "must be https"),
+        ("OIDC_ISSUERS", "http://127.0.0.1.evil.test/", "must be https"),
+        ("OIDC_ISSUERS", "http://127.0.0.1@evil.test/", "must be https"),
+        ("OIDC_ISSUERS", "https://id.test/=http://id.test/jwks/", "OIDC_ISSUERS: http://id.test/jwks/ must be https"),
+        ("OIDC_ISSUERS", "id.test", "OIDC_ISSUERS: id.test is not an address"),
+        ("OIDC_TENANT_GROUP_PREFIX", " ", "OIDC_TENANT_GROUP_PREFIX: must be a name"),
+        ("STAMP_KEYS", "short", "the first of STAMP_KEYS must have at least 32 characters"),
+        ("STAMP_KEYS", f"short,{'k' * 40}", "the first of STAMP_KEYS must have at least 32 characters"),
         ("OIDC_ISSUERS", "=https://id.test/jwks/", "OIDC_ISSUERS: =https://id.test/jwks/ is half of a pair"),
         ("EXTRA_CA_CERTS", "/nowhere.pem", "EXTRA_CA_CERTS: /nowhere.pem cannot be read"),
         ("EXTRA_CA_CERTS", __file__, "holds no certificates"),
@@ -74,6 +89,21 @@ def test_a_token_that_no_header_can_hold_is_refused_here_and_not_shown_by_a_libr
     with pytest.raises(SettingsError, match=f"{variable.upper()}: must be one line") as refusal:
         read_settings(mongodb_uri=DATABASE, redis_url="redis://one", **{variable: "a-secret\nof two lines"})
     assert "secret" not in str(refusal.value)
+
+
+def test_issuers_of_this_machine_may_be_plain_http_and_older_stamp_keys_short() -> None:
+    given = "http://127.0.0.1:9000/a/,http://localhost:9000/b/=http://[::1]:9000/jwks/,https://id.test/"
+    audiences = "a=portal@https://id.test/,b=@https://id.test/,c"
+    settings = read_settings(
+        mongodb_uri=DATABASE,
+        redis_url="redis://one",
+        oidc_issuers=given,
+        oidc_audiences=audiences,
+        stamp_keys=f"{'k' * 32},old",
+    )
+    assert len(settings.oidc_issuers) == 3
+    bound = "https://id.test/"
+    assert settings.oidc_audiences == (("a", "portal", bound), ("b", None, bound), ("c", None, None))
 
 
 def test_the_platforms_own_tenant_may_have_a_name_of_the_platforms() -> None:

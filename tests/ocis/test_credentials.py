@@ -48,7 +48,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
-            stamp_keys="x",
+            stamp_keys="x" * 32,
             ocis_api_url=server.url,
             ocis_token_url=f"{authentik.url}/application/o/token/",
             ocis_client_id="ocis",
@@ -72,7 +72,7 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
-            stamp_keys="x",
+            stamp_keys="x" * 32,
             ocis_api_url=server.url,
             ocis_username="provisioner",
             ocis_password=password,
@@ -105,7 +105,7 @@ def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
     settings = read_settings(
         mongodb_uri="mongodb://unused",
         redis_url="redis://unused",
-        stamp_keys="x",
+        stamp_keys="x" * 32,
         ocis_api_url=ocis.url,
         ocis_token_url=f"{authentik.url}/application/o/token/",
         ocis_client_id="ocis",

@@ -203,7 +203,7 @@ def test_what_belongs_to_somebody_after_all_is_kept(yard: Yard) -> None:
 
 
 def test_a_mark_that_was_made_with_another_key_is_nobodys(make_yard: Callable[..., Yard]) -> None:
-    make_yard(stamp_keys="another-key").grown("acme")
+    make_yard(stamp_keys="another-key" * 3).grown("acme")
     yard = make_yard()
     yard.forget("acme")
     seen = yard.look()

@@ -189,7 +189,7 @@ def build(folder: Path, products: tuple[AuthentikStandIn, StalwartStandIn, OcisS
         "OCIS_API_URL": ocis.url,
         "OCIS_USERNAME": "provisioner",
         "OCIS_PASSWORD": API_TOKEN,
-        "STAMP_KEYS": "stamp-key-for-tests",
+        "STAMP_KEYS": "stamp-key-for-tests-32-characters",
         "LOG_FORMAT": "console",
         **QUICK,
         **variables,

@@ -15,7 +15,7 @@ from shared.provisioning.exports import TenantView
 from shared.tenants.model import NewTenant, Owner, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.stand_ins import fates, fault
 
 
 def grown(platform: Platform) -> TenantView:
@@ -57,7 +57,7 @@ def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
     return (
         members(platform) == ["ann"],
         "authenticate" not in locked,
-        domain(platform)["isEnabled"],
+        fates(platform.stalwart)["acme.test"] == "delivered",
         not space(platform)["disabled"],
     )
 

@@ -50,7 +50,7 @@ def test_the_operations_request_id_reaches_every_product_and_no_secret_reaches_t
     for product in (platform.authentik, platform.stalwart, platform.ocis):
         assert {entry["request_id"] for entry in product.journal} == {"request-acme"}
     assert API_TOKEN not in platform.logs()
-    assert "stamp-key-for-tests" not in platform.logs()
+    assert "stamp-key-for-tests-32-characters" not in platform.logs()
 
 
 def test_reconcile_heals_what_has_drifted(platform: Platform) -> None:

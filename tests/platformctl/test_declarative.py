@@ -127,14 +127,10 @@ def test_a_document_that_is_refused_does_not_stop_the_others_and_is_told(cli: Cl
     assert "no partner nobody" in done.stderr
 
 
-def test_an_owner_cannot_be_changed_and_a_deleted_tenant_not_be_applied(
+def test_a_deleted_tenant_is_not_applied_and_how_to_restore_it_is_told(
     cli: Cli, declared: Path, workers: Workers
 ) -> None:
     applied(cli, declared)
-    declared.write_text("slug: acme\nowner: {email: bob@acme.example, name: Bob}\n")
-    refused = cli("apply", "-f", str(declared))
-    assert (refused.exit_code, "owner cannot be changed" in refused.stderr) == (3, True)
-    assert cli("diff", "-f", str(declared)).exit_code == 3
     workers.finish(cli.json("tenants", "show", "globex")["operation"]["id"])
     assert cli("tenants", "delete", "globex", "--yes").exit_code == 0
     declared.write_text("slug: globex\nname: Globex\n")

@@ -16,7 +16,7 @@ from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.config.plans import Plan
 from shared.integrations.outcomes import Refused, Result, Unavailable
 from shared.integrations.ownership_marker import Stamper
-from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault
+from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Furnishing, Stalwart, TenantMode
 from worker.integrations.stalwart.jmap import Jmap
@@ -270,16 +270,14 @@ def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
     assert saved["stalwartDomainId"] == objects(stalwart, "Domain")[0]["id"] != first
 
 
-def test_a_domain_that_left_the_tenant_is_disabled_and_kept(
+def test_a_domain_that_left_the_tenant_is_closed_and_kept(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart", domains=("acme.test",)), mail)
-    assert {one["name"]: one["isEnabled"] for one in objects(stalwart, "Domain")} == {
-        "acme.test": True,
-        "old.test": False,
-    }
+    assert fates(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
     assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test"]
+    assert [entry["domain"] for entry in saved["stalwartClosedDomains"]] == ["old.test"]
 
 
 def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(

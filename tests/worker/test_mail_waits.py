@@ -8,10 +8,10 @@ import pytest
 
 from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.integrations.outcomes import Result
-from tests.stand_ins import Saved
+from tests.stand_ins import Saved, fates
 from tests.worker.test_mail import Errand, client, objects, sets
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.deprovision import close_mail
+from worker.integrations.stalwart.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 
@@ -72,7 +72,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
     assert sets(stalwart) == []
     assert saved.items() >= before.items()
     assert sorted(map(str, saved["dnsRecords"])) == records
-    assert all(one["isEnabled"] for one in objects(stalwart, "Domain"))
+    assert set(fates(stalwart).values()) == {"delivered"}
 
 
 def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
@@ -80,9 +80,9 @@ def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
-    assert [one["isEnabled"] for one in objects(stalwart, "Domain")] == [False]
+    assert fates(stalwart) == {"acme.test": "refused"}
     ensure_mail(proven(work("stalwart")), mail)
-    assert [one["isEnabled"] for one in objects(stalwart, "Domain")] == [True]
+    assert fates(stalwart) == {"acme.test": "delivered"}
 
 
 def test_a_plan_says_the_same_and_changes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:

@@ -12,7 +12,7 @@ from shared.core.errors import Forbidden, OperationInProgress
 from shared.operations.model import Mode, StepRecord
 from shared.provisioning.policy import Actor
 from shared.tenants.model import NewTenant, TenantPatch
-from tests.stand_ins import TENANT_ID
+from tests.stand_ins import TENANT_ID, fates
 from tests.yard import Yard
 from worker.integrations.step_context import Work
 
@@ -32,21 +32,21 @@ def keep(yard: Yard, count: int) -> StepRecord:
     return yard.finish(yard.plane.tenants.change("acme", patch, yard.admin, None)).step("stalwart")
 
 
-def enabled(yard: Yard) -> list[str]:
-    return sorted(one["name"] for one in yard.stalwart.snapshot()["Domain"] if one["isEnabled"])
+def delivered(yard: Yard) -> list[str]:
+    return sorted(name for name, fate in fates(yard.stalwart).items() if fate == "delivered")
 
 
 def test_as_many_as_the_bound_go(yard: Yard) -> None:
     assert keep(yard, 2).status == "ok"
-    assert enabled(yard) == ["d0.test", "d1.test"]
+    assert delivered(yard) == ["d0.test", "d1.test"]
 
 
 def test_one_more_and_none_goes_and_the_step_says_what_it_would_do(yard: Yard) -> None:
     step = keep(yard, 1)
     assert (step.status, step.reason, step.attempts) == ("error", "too_many_removals", 1)
-    assert "disable the mail domain d1.test, disable the mail domain d2.test" in (step.message or "")
+    assert "close the mail domain d1.test, close the mail domain d2.test" in (step.message or "")
     assert "allow_removals" in (step.remedy or "")
-    assert enabled(yard) == list(DOMAINS)
+    assert delivered(yard) == list(DOMAINS)
     assert [entry["domain"] for entry in yard.tenant("acme").remote["stalwartDomains"]] == list(DOMAINS)
 
 
@@ -56,7 +56,7 @@ def test_a_reconcile_without_leave_stops_again_and_one_with_leave_goes_through(y
     assert again.step("stalwart").reason == "too_many_removals"
     allowed = yard.plane.tenants.reconcile("acme", yard.admin, Mode.APPLY, allow_removals=True)
     assert yard.finish(allowed).status == "succeeded"
-    assert enabled(yard) == []
+    assert delivered(yard) == []
     told = yard.events("tenant.reconcile")
     assert [one["after"].get("allowRemovals") for one in told] == [None, True]
 
@@ -71,11 +71,14 @@ def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(yard: Yard)
     step = yard.finish(yard.plane.tenants.reconcile("acme", yard.admin, Mode.PLAN)).step("stalwart")
     assert step.status != "error"
     assert "stop here without leave" in step.changes[0]
-    assert [one for one in step.changes if "disable" in one] == [f"disable the mail domain {one}" for one in DOMAINS]
+    closing = [one for one in step.changes if one.startswith("close the")]
+    assert closing == [f"close the mail domain {one}" for one in DOMAINS]
     assert yard.tenant("acme").drift is not None
     allowed = yard.plane.tenants.reconcile("acme", yard.admin, Mode.PLAN, allow_removals=True)
-    assert "disable" in yard.finish(allowed).step("stalwart").changes[0]
-    assert enabled(yard) == list(DOMAINS)
+    told = yard.finish(allowed).step("stalwart").changes
+    assert "close the mail domain d0.test" in told
+    assert not any("stop here" in one for one in told)
+    assert delivered(yard) == list(DOMAINS)
 
 
 def test_leave_takes_a_platform_administrator(yard: Yard) -> None:
@@ -113,10 +116,10 @@ def test_a_tenant_that_was_suspended_while_removals_waited_for_leave_can_be_resu
     assert yard.finish(yard.plane.tenants.create(new, yard.admin)).status == "succeeded"
     assert keep(yard, 1).reason == "too_many_removals"
     assert yard.finish(yard.plane.life.suspend("acme", "unpaid", yard.admin)).status == "succeeded"
-    assert enabled(yard) == ["d0.test"]
+    assert delivered(yard) == ["d0.test"]
     # nobody can give leave while it is suspended
     assert yard.finish(yard.plane.life.resume("acme", yard.admin)).status == "succeeded"
-    assert enabled(yard) == ["d0.test"]
+    assert delivered(yard) == ["d0.test"]
 
 
 def test_a_removal_that_was_not_announced_is_a_bug(work: Callable[..., Any]) -> None:

@@ -12,6 +12,8 @@ from tools.chaos.evidence import Evidence, Row, Wished
 from worker.integrations.ocis.finding import GIVEN_UP
 
 TENANT_ID = re.compile(r"\b[0-9a-f]{24}\b")
+#: what becomes of mail to a closed domain
+CLOSED = frozenset({"refused", "returned"})
 #: faults of a stand-in by which a request comes to nothing
 NO_EFFECT = frozenset({"hang", "reset", "status", "rate_limited"})
 
@@ -44,16 +46,17 @@ def mail_is_as_wished(evidence: Evidence) -> Iterator[str]:
     for tenant, wished in _living_or_gone(evidence):
         slug = tenant["slug"]
         ours = [one for one in objects if str(tenant["_id"]) in (one.get("description") or "")]
-        enabled = sorted(one["name"] for one in ours if one["isEnabled"])
+        open_now = [one for one in ours if evidence.products["stalwart"]["fates"][one["name"]] not in CLOSED]
+        names = sorted(one["name"] for one in open_now)
         wanted = sorted(wished.domains) if wished.life == "alive" else []
-        if enabled != wanted:
-            yield f"{slug} is wished {wished.life} with {wished.domains}; enabled in mail are {enabled}"
+        if names != wanted:
+            yield f"{slug} is wished {wished.life} with {wished.domains}; mail is taken for {names}"
         if len({one["name"] for one in ours}) != len(ours):
             yield f"{slug} has a mail domain twice: {[one['name'] for one in ours]}"
         if wished.life == "purged" and ours:
             yield f"{slug} was purged and still has the mail domains {[one['name'] for one in ours]}"
         if wished.life == "alive":
-            yield from _postmasters(evidence, slug, [one["id"] for one in ours if one["isEnabled"]])
+            yield from _postmasters(evidence, slug, [one["id"] for one in open_now])
             told = sorted({one["domain"] for one in tenant.get("dnsRecords") or ()})
             if told != wanted:
                 yield f"{slug} is told what to publish for {told}, its domains are {wanted}"

@@ -21,7 +21,7 @@ from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.finding import list_all
 from worker.integrations.ocis.space import remove_space
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.deprovision import take_domain_away, take_mail_tenant_away
+from worker.integrations.stalwart.removal import take_domain_away, take_mail_tenant_away
 from worker.integrations.step_context import Deeds
 
 TENANT_ID = re.compile(r"[0-9a-f]{24}")

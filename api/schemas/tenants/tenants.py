@@ -189,6 +189,8 @@ _LISTS: dict[str, Any] = {
     "stalwartDomains": list[dict[str, str]],
     "dnsRecords": list[dict[str, str]],
     "stalwartLocked": list[str],
+    "stalwartReturning": list[str],
+    "stalwartClosedDomains": list[dict[str, str]],
 }
 _REMOTE: dict[str, Any] = {
     name: (_LISTS.get(name, str) | None, None) for fields in INTEGRATIONS.values() for name in fields

@@ -44,7 +44,11 @@ class PeopleRoutes:
         ]
 
     async def me(self, request: web.Request, person: Person) -> web.Response:
-        shown: dict[str, Any] = {"id": person.id, "displayName": person.username}
+        shown: dict[str, Any] = {
+            "id": person.id,
+            "displayName": person.username,
+            "onPremisesSamAccountName": person.username,
+        }
         if "appRoleAssignments" in request.query.get("$expand", ""):
             shown["appRoleAssignments"] = [_assignment(person)] if person.role in ADMIN_ROLES else []
         return web.json_response(shown)

@@ -1,10 +1,8 @@
-"""Stalwart's mail objects in our words. Names are compared here, exactly: its text search finds too much."""
+"""Read and change Stalwart's mail tenants and domains. Names are compared here, exactly: its search finds too much."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,16 +12,27 @@ from shared.config.settings import Settings
 from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Refused, Unavailable
 from worker.http.json_client import BearerToken, JsonApi, user_and_password
-from worker.integrations.stalwart.contents import DomainContents
+from worker.integrations.stalwart.contents import HIDDEN, DomainContents
 from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.jmap_answers import map_of, text_of
 from worker.integrations.stalwart.jmap_batching import Object
+from worker.integrations.stalwart.recipient_rule import RecipientRule
+from worker.integrations.stalwart.server_facts import ServerFacts
+from worker.integrations.stalwart.smtp_probe import PORTS, SmtpProbe
 from worker.integrations.stalwart.zone_file import zone_records
 
-#: how long the server's edition is believed, in seconds
-EDITION_SECONDS = 300.0
 DKIM_ALGORITHMS = ("Dkim1Ed25519Sha256", "Dkim1RsaSha256")
 POSTMASTER = "postmaster"
-_DOMAIN_PROPERTIES = ["id", "name", "isEnabled", "description", "memberTenantId", "dkimManagement"]
+_DOMAIN_PROPERTIES = [
+    "id",
+    "name",
+    "aliases",
+    "isEnabled",
+    "description",
+    "memberTenantId",
+    "dkimManagement",
+    "catchAllAddress",
+]
 
 TenantMode = Literal["auto", "require", "off"]
 
@@ -37,14 +46,33 @@ class MailTenant:
 
 @dataclass(frozen=True)
 class MailDomain:
-    """A mail domain. `makes_keys`: the server makes its DKIM keys itself."""
+    """A mail domain. `algorithms`: of the DKIM keys that the server makes for it; None when it makes none.
+
+    `is_enabled` is kept as it should be, but has no effect in this version. `aliases`: other names of the domain.
+    """
 
     id: str
     name: str
     is_enabled: bool
     description: str
     tenant_id: str | None
-    makes_keys: bool
+    algorithms: frozenset[str] | None = frozenset(DKIM_ALGORITHMS)
+    aliases: tuple[str, ...] = ()
+    catch_all: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names under which mail reaches it."""
+        return (self.name, *self.aliases)
+
+    @property
+    def makes_keys(self) -> bool:
+        """Whether the server makes a key of every algorithm."""
+        return self.algorithms is not None and self.algorithms >= set(DKIM_ALGORITHMS)
+
+    @property
+    def is_catch_all_hidden(self) -> bool:
+        return (self.catch_all or "").rpartition("@")[0].endswith(HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -60,48 +88,50 @@ class Furnishing:
 
 
 class Stalwart:
-    """A phrasebook: methods in our words, small values back, no policy."""
+    """A client: methods in our words that return small values, without policy."""
 
-    def __init__(self, jmap: Jmap, tenants: TenantMode) -> None:
+    def __init__(self, jmap: Jmap, tenants: TenantMode, probe: SmtpProbe | None = None) -> None:
+        """`probe`: asks over SMTP whether mail is really refused."""
         self._jmap = jmap
         self._tenants = tenants
-        self._lock = threading.Lock()
-        self._edition: tuple[float, str] | None = None
-        self.contents = DomainContents(jmap)
+        self._facts = ServerFacts(jmap)
+        self.contents = DomainContents(jmap, self._facts)
+        self.rule = RecipientRule(jmap, self._facts)
+        self.probe = probe
 
     # -- tenants
 
     def links_tenants(self) -> bool:
-        """Whether objects are put into a Stalwart tenant, as STALWART_TENANTS and the server's licence say."""
+        """Tell whether objects are put into a Stalwart tenant, by STALWART_TENANTS and the server's licence."""
         if self._tenants == "auto":
-            return self._known_edition() == "enterprise"
+            return self._facts.edition == "enterprise"
         return self._tenants == "require"
 
     def list_tenants(self, token: str) -> list[MailTenant]:
-        """Tenants whose name ends with this word: what stands before it is a customer's own choice."""
+        """Return the tenants whose name ends with this word; the customer chose what stands before it."""
         _, answer = self._jmap.read(
             ("x:Tenant/query", {"filter": {"text": token}}),
             ("x:Tenant/get", {**_found_by("x:Tenant/query"), "properties": ["id", "name", "quotas"]}),
         )
-        found = [MailTenant(one["id"], one["name"], one.get("quotas") or {}) for one in answer["list"]]
+        found = [MailTenant(one["id"], text_of(one, "name"), map_of(one, "quotas")) for one in answer["list"]]
         return [tenant for tenant in found if tenant.name.split()[-1:] == [token]]
 
     def remove_tenant(self, tenant_id: str) -> tuple[Object, ...]:
-        """What still refers to it, when that stops the removal; nothing once it is gone."""
+        """Remove a tenant and return what still refers to it, if that blocks the removal."""
         return self._jmap.destroy("Tenant", tenant_id)
 
     def create_tenant(self, name: str, quotas: Mapping[str, int]) -> str:
-        """Not unique: look before you call, and again after any unclear answer."""
+        """Create a tenant. Names are not unique: read before, and again after any unclear answer."""
         return self._jmap.create("Tenant", {"name": name, "quotas": dict(quotas)})
 
     def update_tenant(self, tenant_id: str, name: str, quotas: Mapping[str, int | None]) -> None:
-        """A quota of None is taken away; those not given stay."""
+        """Set name and quotas. A quota of None is removed; those not given stay."""
         self._jmap.update("Tenant", tenant_id, {"name": name, **{f"quotas/{key}": n for key, n in quotas.items()}})
 
     # -- domains
 
     def find_domain(self, name: str) -> MailDomain | None:
-        """The domain of exactly this name (lower-case A-labels)."""
+        """Return the domain of exactly this name (lower-case A-labels)."""
         _, answer = self._jmap.read(
             ("x:Domain/query", {"filter": {"name": name}}),
             ("x:Domain/get", {**_found_by("x:Domain/query"), "properties": _DOMAIN_PROPERTIES}),
@@ -110,15 +140,18 @@ class Stalwart:
         return found[0] if found else None
 
     def list_domains(self) -> list[MailDomain]:
-        """Every domain of the server, whoever's."""
+        """Return every domain of the server."""
         return [_domain(one) for one in self._jmap.find_all("Domain", {}, _DOMAIN_PROPERTIES)]
 
-    def find_domain_by_id(self, domain_id: str) -> MailDomain | None:
-        (answer,) = self._jmap.read(("x:Domain/get", {"ids": [domain_id], "properties": _DOMAIN_PROPERTIES}))
-        return _domain(answer["list"][0]) if answer["list"] else None
+    def find_domains(self, ids: Sequence[str]) -> list[MailDomain]:
+        """Return those of these domains that exist."""
+        if not ids:
+            return []
+        (answer,) = self._jmap.read(("x:Domain/get", {"ids": list(ids), "properties": _DOMAIN_PROPERTIES}))
+        return [_domain(one) for one in answer["list"]]
 
     def create_domain(self, name: str, description: str, tenant_id: str | None) -> str:
-        """The id of the new domain, made with its postmaster in one round trip.
+        """Create a domain with its postmaster in one round trip, and return its id.
 
         Raises KeyTaken when the name is in use, as a domain or as another domain's alias.
         """
@@ -137,20 +170,27 @@ class Stalwart:
 
     def update_domain(
         self,
-        domain_id: str,
+        domain: MailDomain,
         *,
         description: str | None = None,
         tenant_id: str | None = None,
         is_enabled: bool | None = None,
-        make_keys: bool = False,
     ) -> None:
-        """Change what is given."""
+        """Change what is given, and have the server make the DKIM keys of both algorithms."""
         given = {"description": description, "memberTenantId": tenant_id, "isEnabled": is_enabled}
         patch: Object = {key: value for key, value in given.items() if value is not None}
-        self._jmap.update("Domain", domain_id, patch | ({"dkimManagement": _own_keys()} if make_keys else {}))
+        if domain.algorithms is None:
+            patch["dkimManagement"] = _own_keys()
+        else:
+            lacking = set(DKIM_ALGORITHMS) - domain.algorithms
+            patch |= {f"dkimManagement/algorithms/{name}": True for name in lacking}
+        self._jmap.update("Domain", domain.id, patch)
+
+    def set_catch_all(self, domain_id: str, address: str) -> None:
+        self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 
     def furnishing(self, domain: str, domain_id: str) -> Furnishing:
-        """What the domain has so far."""
+        """Read what the domain has so far."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
             ("x:DkimSignature/get", {**_found_by("x:DkimSignature/query"), "properties": ["id", "@type", "stage"]}),
@@ -161,35 +201,39 @@ class Stalwart:
         has_keys = active.issuperset(DKIM_ALGORITHMS)
         if not domains["list"]:
             raise Unavailable("upstream_error", "The domain vanished.")
-        records = zone_records(domain, domains["list"][0]["dnsZoneFile"]) if has_keys else ()
+        records = zone_records(domain, domains["list"][0].get("dnsZoneFile")) if has_keys else ()
         return Furnishing(has_keys, bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
-        """Ask for the keys that are missing; may be repeated."""
+        """Ask the server to make the missing keys; may be repeated."""
         body = {"@type": "DkimManagement", "domainId": domain_id, "status": {"@type": "Pending"}}
         self._jmap.create("Task", body)
+
+    def key_failure(self, domain_id: str) -> str | None:
+        """Return why the server could not make the domain's keys, if it says so."""
+        failed = {"filter": {"@type": "DkimManagement", "status": "Failed"}}
+        _, answer = self._jmap.read(
+            ("x:Task/query", failed),
+            ("x:Task/get", {**_found_by("x:Task/query"), "properties": ["id", "domainId", "status"]}),
+        )
+        ours = [map_of(one, "status") for one in answer["list"] if one.get("domainId") == domain_id]
+        return next((str(one["failureReason"]) for one in ours if one.get("failureReason")), None)
 
     # -- addresses
 
     def create_postmaster(self, domain: str, domain_id: str, tenant_id: str | None, *, has_abuse: bool = True) -> None:
-        """Make the one that a domain lacks. Raises KeyTaken when the address exists, or `abuse`, which it has too."""
+        """Create a missing postmaster. Raises KeyTaken when the address exists, or its alias `abuse` does."""
         body = _postmaster(domain, domain_id)
         self._jmap.create("Account", _owned(body if has_abuse else body | {"aliases": {}}, tenant_id))
 
-    def _known_edition(self) -> str:
-        with self._lock:
-            if self._edition is None or self._edition[0] < time.monotonic():
-                self._edition = (time.monotonic() + EDITION_SECONDS, self._jmap.edition())
-            return self._edition[1]
-
 
 def _owned(body: Object, tenant_id: str | None) -> Object:
-    """Without it the object would stand outside the tenant, and the server would not say so."""
+    """Put the object into the tenant; without it the object stands outside, and the server does not say so."""
     return body | ({"memberTenantId": tenant_id} if tenant_id else {})
 
 
 def _postmaster(domain: str, domain_id: str) -> Object:
-    """A group account: it has an address and takes mail, but no credentials, so nobody can sign in to it."""
+    """Return a group account: it has an address and receives mail, but no credentials, so nobody can sign in to it."""
     return {
         "@type": "Group",
         "name": POSTMASTER,
@@ -200,7 +244,7 @@ def _postmaster(domain: str, domain_id: str) -> Object:
 
 
 def connect(settings: Settings) -> Stalwart | None:
-    """A client by the settings, or None when Stalwart is not configured."""
+    """Build a client by the settings, or None when Stalwart is not configured."""
     if settings.stalwart_api_url is None:
         return None
     authorize: AuthBase
@@ -210,17 +254,22 @@ def connect(settings: Settings) -> Stalwart | None:
         authorize = user_and_password(settings.stalwart_username, settings.stalwart_password.get_secret_value())
     else:
         raise Refused("bad_credentials")
-    api = JsonApi(
-        str(settings.stalwart_api_url).rstrip("/").removesuffix("/jmap"),
-        authorize=authorize,
-        call_seconds=settings.call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
-    return Stalwart(Jmap(api), settings.stalwart_tenants)
+    origin = str(settings.stalwart_api_url).rstrip("/").removesuffix("/jmap")
+    seconds, ca_file = settings.call_seconds, settings.extra_ca_certs
+    api = JsonApi(origin, authorize=authorize, call_seconds=seconds, ca_file=ca_file)
+    anonymous = JsonApi(origin, call_seconds=seconds, ca_file=ca_file, pool_size=1)
+    return Stalwart(Jmap(api, anonymous), settings.stalwart_tenants, _probe(settings))
+
+
+def _probe(settings: Settings) -> SmtpProbe | None:
+    url = settings.stalwart_smtp_url
+    if url is None or url.host is None:
+        return None
+    return SmtpProbe(url.host, url.port or PORTS[url.scheme], url.scheme == "smtps", settings.extra_ca_certs)
 
 
 def _found_by(query: str) -> Object:
-    """The ids found by the first call of the same request."""
+    """Refer to the ids found by the first call of the same request."""
     return {"#ids": {"resultOf": "0", "name": query, "path": "/ids"}}
 
 
@@ -229,11 +278,15 @@ def _own_keys() -> Object:
 
 
 def _domain(one: Object) -> MailDomain:
+    management = map_of(one, "dkimManagement")
+    is_automatic = management.get("@type") == "Automatic"
     return MailDomain(
         id=one["id"],
-        name=one["name"],
+        name=text_of(one, "name"),
         is_enabled=bool(one.get("isEnabled", True)),
         description=one.get("description") or "",
         tenant_id=one.get("memberTenantId"),
-        makes_keys=(one.get("dkimManagement") or {}).get("@type") == "Automatic",
+        algorithms=frozenset(map_of(management, "algorithms")) if is_automatic else None,
+        aliases=tuple(map_of(one, "aliases")),
+        catch_all=one.get("catchAllAddress"),
     )

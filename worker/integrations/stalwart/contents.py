@@ -1,118 +1,156 @@
-"""What lives in a mail domain, for closing and removing it: accounts, lists, keys. Compared here, one by one."""
+"""Read and change what a mail domain holds: accounts, groups, mailing lists, DKIM keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.jmap_answers import map_of, text_of
 from worker.integrations.stalwart.jmap_batching import Object
+from worker.integrations.stalwart.server_facts import ServerFacts
 
 SIGN_IN = "authenticate"
+RECEIVE = "emailReceive"
+#: what a closed mailing list or catch-all address has behind its local part, so that no mail reaches it
+HIDDEN = ".dezky-suspended"
+_ACCOUNT = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
+_LIST = ["id", "name", "domainId", "emailAddress", "aliases"]
 
 
 @dataclass(frozen=True)
 class Account:
-    """A mailbox (`User`) or a group address (`Group`)."""
+    """A mailbox (`User`) or a group address (`Group`). `is_ours`: our credentials belong to it; it is never touched."""
 
     id: str
     kind: str
     address: str
     permissions: Mapping[str, Any]
+    is_ours: bool
+
+    def may(self, permission: str) -> bool:
+        """Tell whether it has a permission, as far as its own permissions say."""
+        if self.permissions.get("@type", "Inherit") == "Replace":
+            return bool((self.permissions.get("enabledPermissions") or {}).get(permission))
+        return not (self.permissions.get("disabledPermissions") or {}).get(permission)
+
+
+@dataclass(frozen=True)
+class MailingList:
+    """A mailing list. `aliases`: as stored, by index."""
+
+    id: str
+    name: str
+    address: str
+    aliases: Mapping[str, Any]
 
     @property
-    def may_sign_in(self) -> bool:
-        """As far as its own permissions say."""
-        kind = self.permissions.get("@type", "Inherit")
-        if kind == "Replace":
-            return bool((self.permissions.get("enabledPermissions") or {}).get(SIGN_IN))
-        return not (self.permissions.get("disabledPermissions") or {}).get(SIGN_IN)
+    def is_hidden(self) -> bool:
+        return self.name.endswith(HIDDEN)
 
 
 class DomainContents:
-    """The objects of one server's domains."""
+    """The objects in the domains of one server. Answers are compared here, as the server's filters find too much."""
 
-    def __init__(self, jmap: Jmap) -> None:
+    def __init__(self, jmap: Jmap, facts: ServerFacts) -> None:
         self._jmap = jmap
+        self._facts = facts
 
     def accounts(self, domain_id: str) -> list[Account]:
-        """Users first, then groups: the order in which they can be removed."""
-        properties = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
-        found = [
-            Account(one["id"], str(one.get("@type")), str(one.get("emailAddress") or one["name"]), _permissions(one))
-            for one in self._jmap.find_all("Account", {"domainId": domain_id}, properties)
-            if one.get("domainId") == domain_id
-        ]
+        """Return users first, then groups: the order in which they can be removed."""
+        every = self._jmap.find_all("Account", {"domainId": domain_id}, _ACCOUNT)
+        own = self._facts.own_account() if every else ""
+        found = [_account(one, own) for one in every if one.get("domainId") == domain_id]
         return sorted(found, key=lambda account: account.kind == "Group")
 
-    def lists(self, domain_id: str) -> list[tuple[str, str]]:
-        """(id, address) of the domain's mailing lists. The server cannot filter them by domain."""
-        properties = ["id", "name", "domainId", "emailAddress"]
-        every = self._jmap.find_all("MailingList", {}, properties)
-        return [(one["id"], str(one.get("emailAddress"))) for one in every if one.get("domainId") == domain_id]
+    def lists(self, domain_id: str) -> list[MailingList]:
+        """Return the domain's mailing lists. The server cannot filter them by domain."""
+        every = self._jmap.find_all("MailingList", {}, _LIST)
+        return [_mailing_list(one) for one in every if one.get("domainId") == domain_id]
 
     def keys(self, domain_id: str) -> list[str]:
         every = self._jmap.find_all("DkimSignature", {"domainId": domain_id}, ["id", "domainId"])
         return [one["id"] for one in every if one.get("domainId") == domain_id]
 
     def has_address(self, domain_id: str, name: str) -> bool:
-        """Whether somebody has it, be it a list, or as an alias, by which the server finds nobody."""
+        """Tell whether any account or list has an address, also as an alias, by which the server finds none."""
         properties = ["id", "name", "domainId", "aliases"]
         accounts = self._jmap.find_all("Account", {"domainId": domain_id}, properties)
         lists = self._jmap.find_all("MailingList", {}, properties)
         return any((name, domain_id) in _addresses(one) for one in (*accounts, *lists))
 
     def mail_tenants(self) -> list[tuple[str, str]]:
-        """(id, name) of every mail tenant of the server."""
-        return [(one["id"], str(one["name"])) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
+        """Return (id, name) of every mail tenant of the server."""
+        return [(one["id"], text_of(one, "name")) for one in self._jmap.find_all("Tenant", {}, ["id", "name"])]
 
-    def lock(self, account: Account) -> None:
-        """Take the permission to sign in, and leave every other as it is."""
-        self._jmap.update("Account", account.id, _locked(account.permissions))
+    def restrict(self, account: Account, permissions: Collection[str]) -> None:
+        """Take permissions from an account, and leave all others as they are."""
+        self._jmap.update("Account", account.id, _without(account.permissions, permissions))
 
-    def unlock(self, account: Account) -> None:
-        """Give it back."""
-        self._jmap.update("Account", account.id, _unlocked(account.permissions))
+    def restore(self, account: Account, permissions: Collection[str]) -> None:
+        """Give permissions back."""
+        self._jmap.update("Account", account.id, _with(account.permissions, permissions))
+
+    def hide_list(self, found: MailingList) -> None:
+        """Move a list and its aliases to addresses that nobody knows. Recipients stay."""
+        self._rename_list(found, lambda name: name if name.endswith(HIDDEN) else f"{name}{HIDDEN}")
+
+    def show_list(self, found: MailingList) -> None:
+        """Move it back. Raises KeyTaken when its address was given to something else meanwhile."""
+        self._rename_list(found, lambda name: name.removesuffix(HIDDEN))
 
     def is_of(self, domain_id: str, kind: str, id_: str) -> bool:
-        """Whether an object is the domain's own and does not only have an alias in it; what is gone counts as such."""
+        """Tell whether an object is the domain's own, and not only has an alias in it; one that is gone counts."""
         (answer,) = self._jmap.read((f"x:{kind}/get", {"ids": [id_], "properties": ["id", "domainId"]}))
         return all(one.get("domainId") == domain_id for one in answer["list"])
 
+    def is_our_account(self, kind: str, id_: str) -> bool:
+        return kind == "Account" and id_ == self._facts.own_account()
+
     def remove(self, kind: str, id_: str) -> tuple[Object, ...]:
-        """What still refers to it, when that stops the removal; nothing once it is gone."""
+        """Remove an object and return what still refers to it, if that blocks the removal."""
         return self._jmap.destroy(kind, id_)
 
     def stop_keys(self, domain_id: str) -> None:
-        """No new keys are made, so that the domain can be emptied."""
+        """Stop the making of keys, so that the domain can be emptied."""
         manual = {"@type": "Manual"}
-        self._jmap.update("Domain", domain_id, {"isEnabled": False, "dkimManagement": manual, "dnsManagement": manual})
+        self._jmap.update("Domain", domain_id, {"dkimManagement": manual, "dnsManagement": manual})
+
+    def _rename_list(self, found: MailingList, renamed: Any) -> None:
+        aliases = {key: {**alias, "name": renamed(str(alias.get("name")))} for key, alias in found.aliases.items()}
+        self._jmap.update("MailingList", found.id, {"name": renamed(found.name), "aliases": aliases})
+
+
+def _account(one: Object, own: str) -> Account:
+    address = str(one.get("emailAddress") or one.get("name"))
+    return Account(one["id"], str(one.get("@type")), address, map_of(one, "permissions"), one["id"] == own)
+
+
+def _mailing_list(one: Object) -> MailingList:
+    name = text_of(one, "name")
+    return MailingList(one["id"], name, str(one.get("emailAddress") or name), map_of(one, "aliases"))
 
 
 def _addresses(one: Object) -> set[tuple[Any, Any]]:
-    """(local part, domain id) of each."""
-    every = (one, *(one.get("aliases") or {}).values())
+    """Return (local part, domain id) of each address of an account or list."""
+    every = (one, *map_of(one, "aliases").values())
     return {(address.get("name"), address.get("domainId")) for address in every}
 
 
-def _permissions(one: Object) -> Mapping[str, Any]:
-    found = one.get("permissions")
-    return found if isinstance(found, dict) else {"@type": "Inherit"}
+def _without(permissions: Mapping[str, Any], names: Collection[str]) -> Object:
+    kind = permissions.get("@type", "Inherit")
+    if kind == "Replace":
+        return {f"permissions/enabledPermissions/{name}": None for name in names}
+    if kind == "Merge":
+        return {f"permissions/disabledPermissions/{name}": True for name in names}
+    return {"permissions": {"@type": "Merge", "disabledPermissions": dict.fromkeys(names, True)}}
 
 
-def _locked(permissions: Mapping[str, Any]) -> Object:
+def _with(permissions: Mapping[str, Any], names: Collection[str]) -> Object:
     if permissions.get("@type") == "Replace":
-        return {f"permissions/enabledPermissions/{SIGN_IN}": None}
-    if permissions.get("@type") == "Merge":
-        return {f"permissions/disabledPermissions/{SIGN_IN}": True}
-    return {"permissions": {"@type": "Merge", "disabledPermissions": {SIGN_IN: True}}}
-
-
-def _unlocked(permissions: Mapping[str, Any]) -> Object:
-    if permissions.get("@type") == "Replace":
-        return {f"permissions/enabledPermissions/{SIGN_IN}": True}
-    others = {name for name in permissions.get("disabledPermissions") or {} if name != SIGN_IN}
+        return {f"permissions/enabledPermissions/{name}": True for name in names}
+    others = set(permissions.get("disabledPermissions") or {}) - set(names)
     if not others and not permissions.get("enabledPermissions"):
         return {"permissions": {"@type": "Inherit"}}
-    return {f"permissions/disabledPermissions/{SIGN_IN}": None}
+    return {f"permissions/disabledPermissions/{name}": None for name in names}

@@ -1,4 +1,4 @@
-"""A domain's DKIM keys, which the mail server makes in the background: waited for, or foreseen by a plan."""
+"""Wait for a domain's DKIM keys, which the mail server makes in the background; a plan only foresees them."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ from shared.integrations.outcomes import Missing, Unavailable
 from worker.integrations.stalwart.client import Furnishing, MailDomain, Stalwart
 from worker.integrations.step_context import Work
 
-#: how long one attempt looks for DKIM keys before it leaves the rest to the next attempt, in seconds
+#: how long one attempt waits for DKIM keys before it leaves the rest to the next attempt, in seconds
 KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
 
 
 def furnished_with_keys(work: Work, mail: Stalwart, domain: MailDomain, since: float) -> Furnishing:
-    """What the domain has, once its keys are there: the server makes them in the background within seconds."""
+    """Read what the domain has, once its keys are there: the server makes them within seconds."""
     if work.is_plan:
         return _foreseen(work, mail, domain)
-    found = _looked_for(lambda: mail.furnishing(domain.name, domain.id), since)
+    found = _waited_for(lambda: mail.furnishing(domain.name, domain.id), since)
     if found is None:
+        why = mail.key_failure(domain.id)
         try:
             mail.make_keys(domain.id)
         except Missing:
             raise Unavailable("upstream_error", "The domain vanished.") from None
-        raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.", wait=1.0)
+        told = f" Stalwart's last try failed: {why[:200]}" if why else ""
+        raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.{told}", wait=1.0)
     return found
 
 
 def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
-    """What a plan can know: nothing of a domain that is not there, and of missing keys only that they come."""
+    """Return what a plan can know: nothing of a domain that does not exist, and of missing keys that they come."""
     seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, True, ())
     if domain.id and not seen.has_keys:
         work.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
     return seen
 
 
-def _looked_for(look: Callable[[], Furnishing], since: float) -> Furnishing | None:
-    """What a look sees once there are keys; None when patience is over. `since`: when they began to be made.
+def _waited_for(read: Callable[[], Furnishing], since: float) -> Furnishing | None:
+    """Return what a read finds once there are keys; None when the patience is over. `since`: when their making began.
 
-    A look comes KEY_PAUSE after the one before began, and the second so long after `since`: what was done meanwhile,
-    and the looks' own time, is not waited again.
+    A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent
+    otherwise, and the reads' own time, is not waited again.
     """
     give_up = time.monotonic() + KEY_PATIENCE
-    next_look = since + KEY_PAUSE
+    next_read = since + KEY_PAUSE
     while True:
-        seen = look()
+        seen = read()
         if seen.has_keys:
             return seen
         now = time.monotonic()
         if now > give_up:
             return None
-        time.sleep(max(0.0, next_look - now))
-        next_look = time.monotonic() + KEY_PAUSE
+        time.sleep(max(0.0, next_read - now))
+        next_read = time.monotonic() + KEY_PAUSE

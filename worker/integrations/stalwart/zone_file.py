@@ -1,4 +1,4 @@
-"""Records read from the zone text that a mail server gives for a domain."""
+"""Read the zone text that a mail server gives for a domain into records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from shared.integrations.outcomes import Unavailable
 
 
 def zone_records(domain: str, zone_text: Any) -> tuple[Record, ...]:
-    """The records in the zone text of `domain`, in its order, each once.
+    """Return the records in the zone text of `domain`, in its order, each once.
 
-    The text has no directives, and each record its name (RFC 1035 section 5.1 allows more; the mail server writes
-    none). Without `dns.zone`, which makes nodes and sets of them, and takes twice as long.
+    The text has no directives, and every record has its name (RFC 1035 section 5.1 allows more; the mail server writes
+    none). `dns.zone` is not used: it builds nodes and sets, which takes twice as long.
     Raises Unavailable("unexpected_answer") for a text that is no zone.
     """
     try:
@@ -42,7 +42,7 @@ def _records(tokens: Tokenizer, origin: dns.name.Name) -> Iterator[Record]:
 
 
 def _type(tokens: Tokenizer) -> Token:
-    """The token after the record's TTL and class, in whichever order, if they are there."""
+    """Return the token after the record's TTL and class, in either order, if they are there."""
     token = tokens.get()
     while token.value.isdigit() or token.value.upper() == "IN":
         token = tokens.get()

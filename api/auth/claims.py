@@ -1,0 +1,96 @@
+"""The claims of a verified token, checked one by one, and the caller they name. Claims are anybody's text."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6750 import InvalidTokenError
+
+from shared.provisioning.policy import Caller
+
+LEEWAY = 30
+#: seconds since 1970 that a date can hold: the year 9999
+LATEST = 253_402_300_799
+LONGEST_SUBJECT, LONGEST_NAME, LONGEST_EMAIL = 255, 200, 254
+#: what no name may hold: control characters, halves of surrogate pairs, marks that turn the direction of writing
+UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]+")
+SUBJECT = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_SUBJECT}}}")
+
+
+class TokenExpired(InvalidTokenError):  # type: ignore[misc]
+    """A token whose time is over: the client may get another one and try again."""
+
+
+def parse_claims(payload: bytes) -> dict[str, Any]:
+    """The claims as JSON. Raises ValueError for anything but an object, RecursionError for one nested too deep."""
+    claims = json.loads(payload, parse_constant=_refuse_constant)
+    if not isinstance(claims, dict):
+        raise ValueError("claims are an object")
+    return claims
+
+
+def caller_of(claims: Mapping[str, Any], surfaces: Callable[[Any], frozenset[str]]) -> Caller:
+    """The caller that the claims name; `surfaces` judges the audience. Raises InvalidTokenError."""
+    expires_at, issued_at = _check_times(claims)
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
+        raise InvalidTokenError("The token names nobody.")
+    # an id_token of Authentik has the same typ, iss and aud; only an access token has both of these
+    client, scope = claims.get("azp"), claims.get("scope")
+    if not (isinstance(client, str) and client and isinstance(scope, str)):
+        raise InvalidTokenError("This is not an access token.")
+    groups = claims.get("groups")
+    return Caller(
+        subject=subject,
+        email=_email(claims.get("email")),
+        name=_line(claims.get("name")) or _line(claims.get("preferred_username")),
+        groups=tuple(name for name in groups if isinstance(name, str)) if isinstance(groups, list) else None,
+        surfaces=surfaces(claims.get("aud")),
+        issued_at=issued_at,
+        expires_at=expires_at,
+    )
+
+
+def check_expiry(expires_at: float) -> None:
+    """Raises TokenExpired."""
+    if expires_at + LEEWAY < time.time():
+        raise TokenExpired("The token has expired.")
+
+
+def _check_times(claims: Mapping[str, Any]) -> tuple[float, float]:
+    """`exp` and `iat`, the latter 0 when absent. Raises InvalidTokenError."""
+    expires_at, begins_at, issued_at = (_time(claims.get(name)) for name in ("exp", "nbf", "iat"))
+    if expires_at is None:
+        raise InvalidTokenError("The token has no end.")
+    check_expiry(expires_at)
+    if max(begins_at or 0, issued_at or 0) - LEEWAY > time.time():
+        raise InvalidTokenError("The token is not valid yet.")
+    return expires_at, issued_at or 0.0
+
+
+def _time(value: Any) -> float | None:
+    if value is None:
+        return None
+    # compared before it is converted: an integer of 400 digits is no float
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST:
+        raise InvalidTokenError("The times of the token make no sense.")
+    return float(value)
+
+
+def _line(value: Any) -> str:
+    """One line of printable text, "" for anything else."""
+    return " ".join(UNPRINTABLE.sub(" ", value).split())[:LONGEST_NAME] if isinstance(value, str) else ""
+
+
+def _email(value: Any) -> str:
+    """An address as it is, "" for what cannot be one."""
+    text = _line(value)
+    return text if text == value and "@" in text and " " not in text and len(text) <= LONGEST_EMAIL else ""
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,98 @@
+"""Fetches an issuer's key set over HTTP, by its address or by discovery."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import structlog
+from urllib3.exceptions import HTTPError
+
+from api.auth.jwks import KeysUnavailable, SigningKey
+from shared.config.tokens import require_safe_address
+from shared.core.http import DeadlineAdapter, call_within
+
+log = structlog.get_logger(__name__)
+
+#: Authentik takes seconds for its first answers; nobody with a known key waits for this
+FETCH_SECONDS = 10.0
+CONNECT_SECONDS = 3.0
+LARGEST_ANSWER = 256 * 1024
+MOST_REDIRECTS = 3
+
+
+def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[SigningKey]:
+    """The keys that an issuer publishes now; `jwks_url` empty: found by discovery.
+
+    Raises KeysUnavailable also for an answer that is no key set, such as a proxy's text, or holds no usable key: that
+    is temporary, while an issuer that has withdrawn all its keys says so by an empty list.
+    """
+    with requests.Session() as session, call_within(FETCH_SECONDS):
+        session.trust_env = False
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, DeadlineAdapter(trust, 1))
+        try:
+            return _keys(_get(session, jwks_url or _discovered(session, issuer)))
+        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError, RecursionError) as problem:
+            log.warning("keys.unreachable", issuer=issuer, problem=type(problem).__name__)
+            raise KeysUnavailable from None
+
+
+def _discovered(session: requests.Session, issuer: str) -> str:
+    """The address of the key set (OpenID Connect Discovery 1.0, sections 4.2 and 4.3). Raises ValueError, KeyError."""
+    document = _get(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if document.get("issuer") != issuer:
+        raise ValueError("the document is another issuer's")
+    url = str(document["jwks_uri"])
+    require_safe_address(url)
+    return url
+
+
+def _get(session: requests.Session, url: str) -> dict[str, Any]:
+    """The JSON object at this address. Raises ValueError or RecursionError for anything else."""
+    for _ in range(MOST_REDIRECTS):
+        with session.get(
+            url,
+            timeout=(CONNECT_SECONDS, FETCH_SECONDS),
+            stream=True,
+            allow_redirects=False,
+            headers={"Accept": "application/json"},
+        ) as response:
+            if response.is_redirect:
+                url = _same_origin(url, response.headers["Location"])
+                continue
+            response.raise_for_status()
+            return _object(response.raw.read(LARGEST_ANSWER + 1, decode_content=True))
+    raise ValueError("too many redirects")
+
+
+def _same_origin(url: str, location: str) -> str:
+    """The address a redirect leads to. Raises ValueError for another origin: its keys would be somebody else's."""
+    target = urljoin(url, location)
+    known, other = urlsplit(url), urlsplit(target)
+    if (known.scheme, known.netloc) != (other.scheme, other.netloc):
+        raise ValueError("a redirect to another origin")
+    return target
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if len(body) > LARGEST_ANSWER:
+        raise ValueError("too large for a key set")
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
+
+
+def _keys(document: dict[str, Any]) -> Sequence[SigningKey]:
+    entries = document["keys"]
+    if not isinstance(entries, list):
+        raise ValueError("not a list of keys")
+    found = [key for key in map(SigningKey.of, entries) if key is not None]
+    if entries and not found:
+        raise ValueError("no key that can be used")
+    return found

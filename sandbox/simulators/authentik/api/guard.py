@@ -1,0 +1,61 @@
+"""Who may call Authentik's API, and how its refusals and faults look on the wire."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+
+from aiohttp import web
+
+from sandbox.simulators.authentik.api.responses import html, masked_405, refusal
+from sandbox.simulators.authentik.directory import Directory
+from sandbox.simulators.authentik.records import Invalid, ServerFault, Token
+from sandbox.simulators.authentik.tokens import Tokens
+
+BASE = "/api/v3"
+View = Callable[[web.Request, Token], Awaitable[web.Response]]
+#: method, path below BASE, the permission it needs (None: any good token), view
+Route = tuple[str, str, str | None, View]
+
+
+class Guard:
+    """Wraps views; the only place that turns refusals into answers."""
+
+    def __init__(self, directory: Directory, tokens: Tokens) -> None:
+        self._directory = directory
+        self._tokens = tokens
+
+    def add_routes(self, router: web.UrlDispatcher, table: Iterable[Route]) -> None:
+        for method, path, permission, view in table:
+            router.add_route(method, BASE + path, self._guarded(permission, view))
+
+    def _guarded(self, permission: str | None, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def guarded(request: web.Request) -> web.Response:
+            try:
+                response = await view(request, self._authorised(request, permission))
+            except Invalid as problem:
+                response = web.json_response(problem.fields, status=400)
+            except ServerFault:
+                response = masked_405() if request.method != "GET" else html(500)
+            except web.HTTPException as answer:
+                response = web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
+            response.headers["X-authentik-Id"] = uuid.uuid4().hex
+            return response
+
+        return guarded
+
+    def _authorised(self, request: web.Request, permission: str | None) -> Token:
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise refusal(403, "Authentication credentials were not provided.")
+        token = self._tokens.bearer(key)
+        user = self._directory.users.get(token.user) if token else None
+        if token is None or user is None or not user.is_active:
+            raise refusal(403, "Token invalid/expired")
+        if permission and not may(token, permission):
+            raise refusal(403, "You do not have permission to perform this action.")
+        return token
+
+
+def may(token: Token, permission: str) -> bool:
+    return token.permissions is None or permission in token.permissions

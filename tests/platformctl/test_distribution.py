@@ -1,0 +1,64 @@
+"""The command line as a distribution of its own: it holds only the client and itself, and runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    subprocess.run([*command, "./platformctl"], cwd=ROOT, check=True, timeout=100)
+    [found] = folder.glob("*.whl")
+    return found
+
+
+def project(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads(path.read_text())["project"]
+    return found
+
+
+def test_the_wheel_holds_the_command_line_and_the_client_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    folders = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert folders == {"client", "platformctl"}
+    for package in folders:
+        sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        assert sources <= set(names)
+    assert not [name for name in names if name.endswith(".pyc")]
+
+
+def test_the_wheel_runs_without_the_service(wheel: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, platformctl, client; from platformctl.__main__ import cli; "
+        "assert '.whl' in platformctl.__file__ and '.whl' in client.__file__; "
+        "assert not {'api', 'worker', 'shared', 'flask', 'pymongo', 'celery'} & set(sys.modules); "
+        "cli(['--version'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(wheel)}, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    version = project(ROOT / "pyproject.toml")["version"]
+    assert done.stdout.decode().strip() == f"platformctl, version {version}"
+
+
+def test_its_requirements_are_those_of_the_whole_project() -> None:
+    ours = project(ROOT / "platformctl" / "pyproject.toml")["dependencies"]
+    assert set(ours) <= set(project(ROOT / "pyproject.toml")["dependencies"])
+
+
+def test_the_image_has_the_command_line() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert {"COPY client ./client", "COPY platformctl ./platformctl"} <= set(lines)

@@ -1,0 +1,277 @@
+"""Authentik's stand-in in what no caller of the API can do: sign in, enrol, let time pass, lack permissions."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from tests.stand_ins import API_TOKEN, fault
+
+ME, USERS, GROUPS = "/api/v3/core/users/me/", "/api/v3/core/users/", "/api/v3/core/groups/"
+APPLICATIONS, BINDINGS = "/api/v3/core/applications/", "/api/v3/policies/bindings/"
+INVITATIONS, TOKENS, SETTINGS = "/api/v3/stages/invitation/invitations/", "/api/v3/core/tokens/", "/admin/settings/"
+
+
+class Caller:
+    """The API with our token, the token endpoint, and what operators and people do."""
+
+    def __init__(self, stand_in: AuthentikStandIn) -> None:
+        self.stand_in = stand_in
+        self.key = API_TOKEN
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return requests.request(method, self.stand_in.url + path, headers=headers, timeout=10, **options)
+
+    def control(self, name: str, **arguments: Any) -> Any:
+        answer = requests.post(f"{self.stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def person(self, username: str, *groups: str) -> int:
+        pk: int = self.control("ensure_person", username=username, app_password=f"of-{username}", groups=groups)
+        return pk
+
+    def sign_in(self, username: str) -> Any:
+        return self.control("sign_in", username=username, client_id="portal")
+
+    def oidc(self, path: str, **form: str) -> requests.Response:
+        body = {"client_id": "portal", "client_secret": "portal-secret", **form}
+        return requests.post(f"{self.stand_in.url}/application/o/{path}/", data=body, timeout=10)
+
+    def userinfo(self, token: str) -> requests.Response:
+        url = f"{self.stand_in.url}/application/o/userinfo/"
+        return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    def device(self, username: str) -> str:
+        """The code of a device that this person has approved. Raises ValueError when access is denied."""
+        started = self.oidc("device", scope="openid offline_access").json()
+        self.stand_in.oidc.grants.decide_device(started["user_code"], username)
+        return str(started["device_code"])
+
+    def poll(self, device_code: str) -> requests.Response:
+        return self.oidc("token", grant_type="urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
+
+
+@pytest.fixture
+def call(authentik: AuthentikStandIn) -> Caller:
+    return Caller(authentik)
+
+
+def test_switching_a_person_off_ends_sessions_and_refresh_but_not_the_token_in_hand(call: Caller) -> None:
+    pk, tokens = call.person("anna", "tenant-acme"), call.sign_in("anna")
+    assert call.stand_in.snapshot()["sessions"] == {"anna": 1}
+    assert call.userinfo(tokens["access_token"]).json()["groups"] == ["tenant-acme"]
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": False})
+    assert call.stand_in.snapshot()["sessions"] == {}
+    assert (call.userinfo(tokens["access_token"]).status_code, call.sign_in("anna")) == (401, None)
+    refused = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert call.oidc("introspect", token=tokens["access_token"]).json() == {"active": False}
+    bought = call.oidc("token", grant_type="client_credentials", username="anna", password="of-anna")
+    assert (bought.status_code, bought.json()["error"]) == (400, "invalid_grant")
+    assert call.stand_in.oidc.read(tokens["access_token"]) is None
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": True})
+    assert call.sign_in("anna")["access_token"]
+
+
+def test_a_refresh_token_is_good_for_one_use_and_brings_new_groups(call: Caller) -> None:
+    pk, tokens = call.person("anna"), call.sign_in("anna")
+    group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]
+    call("POST", f"{GROUPS}{group}/add_user/", json={"pk": pk})
+    fresh = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
+    assert call.oidc("introspect", token=fresh["access_token"]).json()["groups"] == ["tenant-acme"]
+    replayed = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert replayed.json()["error"] == "invalid_grant"
+    stranger = call.oidc("token", grant_type="refresh_token", client_secret="wrong", refresh_token="x")
+    assert stranger.json()["error"] == "invalid_client"
+
+
+def test_a_bound_application_lets_only_its_group_sign_in_and_stops_its_own_machine_account(call: Caller) -> None:
+    call.person("anna", "tenant-acme"), call.person("bert")
+    application = call("GET", f"{APPLICATIONS}portal/").json()["pk"]
+    group = call("GET", GROUPS, params={"name": "tenant-acme"}).json()["results"][0]["pk"]
+    assert call.oidc("token", grant_type="client_credentials").status_code == 200
+    call("POST", BINDINGS, json={"target": application, "order": 0, "group": group})
+    assert call.sign_in("anna")["access_token"]
+    assert call.sign_in("bert") is None
+    assert call.oidc("token", grant_type="client_credentials").json()["error"] == "invalid_grant"
+    call("DELETE", f"{GROUPS}{group}/")
+    assert call.sign_in("bert")["access_token"]
+
+
+def test_the_default_access_flag_closes_an_application_that_lost_its_bindings(call: Caller) -> None:
+    call.person("bert")
+    flags = call("GET", f"/api/v3{SETTINGS}").json()["flags"]
+    call("PATCH", f"/api/v3{SETTINGS}", json={"flags": {**flags, "core_default_app_access": False}})
+    assert call.sign_in("bert") is None
+
+
+def test_an_owner_comes_in_by_an_invitation_once_and_is_in_no_group(call: Caller) -> None:
+    flow = call.control("add_flow", slug="enrolment")
+    data = {"email": "owner@acme.test", "attributes.dezky.tenantId": "x", "groups": ["tenant-acme"]}
+    body = {"name": "owner-acme", "flow": flow, "single_use": True, "fixed_data": data}
+    invitation = call("POST", INVITATIONS, json=body).json()["pk"]
+    call("POST", f"{INVITATIONS}{invitation}/send_email/", json={"email_addresses": ["owner@acme.test"]})
+    (mail,) = call.stand_in.snapshot()["mails"]
+    itoken = parse_qs(urlsplit(mail["link"]).query)["itoken"][0]
+    pk = call.control("accept_invitation", itoken=itoken, username="owner", email="other@acme.test")
+    user = call("GET", f"{USERS}{pk}/").json()
+    assert (user["attributes"], user["email"], user["groups"]) == (
+        {"dezky": {"tenantId": "x"}},
+        "other@acme.test",
+        [],
+    )
+    assert call("GET", f"{INVITATIONS}{invitation}/").status_code == 404
+    assert call.control("accept_invitation", itoken=itoken, username="again") is None
+
+
+def test_an_invitation_ends_with_its_time(call: Caller) -> None:
+    flow = call.control("add_flow", slug="enrolment")
+    invitation = call("POST", INVITATIONS, json={"name": "owner", "flow": flow}).json()["pk"]
+    call.control("advance", seconds=31 * 60)
+    assert call.control("accept_invitation", itoken=invitation, username="owner") is None
+
+
+def test_a_recovery_mail_goes_to_the_address_with_the_link_of_the_user(call: Caller) -> None:
+    call.control("set_recovery_flow", slug="recovery")
+    stage = call.control("add_email_stage")
+    user = call("POST", USERS, json={"username": "owner", "name": "", "email": "owner@acme.test"}).json()["pk"]
+    link = call("POST", f"{USERS}{user}/recovery/", json={}).json()["link"]
+    call("POST", f"{USERS}{user}/recovery_email/", json={"email_stage": stage})
+    assert call.stand_in.snapshot()["mails"] == [{"to": "owner@acme.test", "kind": "recovery", "link": link}]
+    call.control("set_recovery_flow", slug=None)
+    refused = call("POST", f"{USERS}{user}/recovery_email/", json={"email_stage": stage})
+    assert (refused.status_code, refused.json()) == (400, {"non_field_errors": "No recovery flow set."})
+
+
+def test_an_expiring_api_token_is_changed_at_its_end_and_an_app_password_deleted(call: Caller) -> None:
+    for identifier, intent in (("api", "api"), ("password", "app_password")):
+        body = {"identifier": identifier, "intent": intent}
+        assert call("POST", TOKENS, json=body).json()["expiring"] is True
+    key = call("GET", f"{TOKENS}api/view_key/").json()["key"]
+    call.control("advance", seconds=31 * 60)
+    assert call("GET", f"{TOKENS}api/view_key/").json()["key"] == key
+    call.control("sweep_tokens")
+    assert call("GET", f"{TOKENS}api/view_key/").json()["key"] != key
+    assert call("GET", f"{TOKENS}password/").status_code == 404
+    call.key = key
+    assert call("GET", ME).json() == {"detail": "Token invalid/expired"}
+
+
+def test_what_our_token_may_not_do_is_a_403_and_hidden_users_are_not_found(call: Caller) -> None:
+    person = call.person("anna")
+    group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]
+    call.control("limit_token", permissions=["view_group", "add_group", "add_user_to_group", "reset_user_password"])
+    assert call("POST", f"{GROUPS}{group}/add_user/", json={"pk": person}).status_code == 404
+    assert call("GET", USERS).status_code == 403
+    assert call("GET", BINDINGS).status_code == 403
+    power = call("POST", GROUPS, json={"name": "mighty", "is_superuser": True})
+    assert (power.status_code, list(power.json())) == (400, ["is_superuser"])
+    call.control("set_recovery_flow")
+    stage = call.control("add_email_stage")
+    call.stand_in.directory.users[person].email = "anna@acme.test"
+    hidden = call("POST", f"{USERS}{person}/recovery_email/", json={"email_stage": stage})
+    assert hidden.json() == {"non_field_errors": "Email stage not found."}
+
+
+def test_a_lost_race_for_a_username_looks_like_a_wrong_method(call: Caller) -> None:
+    fault(call.stand_in, kind="race_lost", path="/users/", count=1)
+    answer = call("POST", USERS, json={"username": "anna", "name": ""})
+    assert (answer.status_code, answer.content) == (405, b"")
+    assert len(call("GET", USERS, params={"username": "anna"}).json()["results"]) == 1
+
+
+def test_tokens_end_by_the_clock_of_the_stand_in_and_new_ones_are_not_from_the_future(call: Caller) -> None:
+    call.person("anna")
+    tokens = call.sign_in("anna")
+    call.control("advance", seconds=3601)
+    assert call.userinfo(tokens["access_token"]).status_code == 401
+    fresh = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
+    said = call.oidc("introspect", token=fresh["access_token"]).json()
+    assert (said["active"], said["iat"] <= time.time()) == (True, True)
+    call.control("advance", seconds=30 * 86400)
+    late = call.oidc("token", grant_type="refresh_token", refresh_token=fresh["refresh_token"])
+    assert late.json()["error"] == "invalid_grant"
+
+
+def test_a_device_is_a_session_like_any_other_and_ends_with_the_person(call: Caller) -> None:
+    pk = call.person("anna")
+    approved, redeemed = call.device("anna"), call.device("anna")
+    tokens = call.poll(redeemed).json()
+    assert call.stand_in.snapshot()["sessions"] == {"anna": 2}
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": False})
+    call("PATCH", f"{USERS}{pk}/", json={"is_active": True})
+    refused = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+    assert [answer.json()["error"] for answer in (refused, call.poll(approved))] == ["invalid_grant"] * 2
+
+
+def test_nobody_approves_a_device_for_an_application_that_is_closed_to_them(call: Caller) -> None:
+    call.person("bert")
+    application = call("GET", f"{APPLICATIONS}portal/").json()["pk"]
+    group = call("POST", GROUPS, json={"name": "tenant-acme"}).json()["pk"]
+    call("POST", BINDINGS, json={"target": application, "order": 0, "group": group})
+    with pytest.raises(ValueError, match="denied access"):
+        call.device("bert")
+    assert call.stand_in.snapshot()["sessions"] == {}
+
+
+def test_a_device_code_ends_by_the_clock_of_the_stand_in(call: Caller) -> None:
+    call.person("anna")
+    started = call.device("anna")
+    call.control("advance", seconds=61)
+    assert call.poll(started).json()["error"] == "invalid_grant"
+
+
+def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_is_gone(call: Caller) -> None:
+    def made(name: str, **fields: Any) -> str:
+        return str(call("POST", GROUPS, json={"name": name, **fields}).json()["pk"])
+
+    first, second = made("first"), made("second")
+    child = made("child", parents=[first])
+    call("PATCH", f"{GROUPS}{child}/", json={"parents": [second]})
+    shown = {one["name"]: one for one in call("GET", GROUPS).json()["results"]}
+    assert [shown[name]["children"] for name in ("first", "second")] == [[], [child]]
+    call("DELETE", f"{GROUPS}{second}/")
+    assert call("GET", f"{GROUPS}{child}/").json()["parents"] == []
+    call("DELETE", f"{GROUPS}{child}/")
+    assert call("GET", f"{GROUPS}{first}/").json()["children"] == []
+
+
+def test_a_page_of_groups_says_how_many_there_are_in_all(call: Caller) -> None:
+    for number in range(5):
+        call("POST", GROUPS, json={"name": f"g{number}"})
+    answer = call("GET", f"{GROUPS}?page_size=2&page=2&search=g").json()
+    assert [one["name"] for one in answer["results"]] == ["g2", "g3"]
+    assert [answer["pagination"][key] for key in ("count", "next", "total_pages")] == [5, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status", "body"),
+    [
+        (ME, "application/json", 503, '{"error": "authentik starting"}'),
+        (ME, "text/html", 503, ""),
+        (ME, "*/*", 503, "authentik starting"),
+        ("/-/health/live/", "*/*", 502, ""),
+        ("/-/health/ready/", "*/*", 503, "authentik starting"),
+    ],
+)
+def test_while_the_core_starts_the_router_answers(call: Caller, path: str, accept: str, status: int, body: str) -> None:
+    fault(call.stand_in, kind="starting")
+    for method in ("GET", "POST"):
+        answer = requests.request(method, f"{call.stand_in.url}{path}", headers={"Accept": accept}, timeout=5)
+        assert (answer.status_code, answer.text) == (status, body)
+    assert (answer.headers.get("Retry-After") == "5") is (status == 503)
+
+
+def test_without_its_database_reads_are_500_and_writes_an_empty_405(call: Caller) -> None:
+    fault(call.stand_in, kind="database_down")
+    for path in (ME, "/-/health/ready/", "/application/o/portal/jwks/"):
+        assert call("GET", path).status_code == 500
+    masked = call("POST", GROUPS, json={"name": "tenant-acme"})
+    assert (masked.status_code, masked.content) == (405, b"")

@@ -1,0 +1,376 @@
+"""Check what becomes of mail to closed domains: refused at SMTP time, or returned where the rule cannot be used."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from tests.stand_ins import API_TOKEN, OTHER_ID, Saved, fates
+from tests.worker.test_mail import control, objects, sets
+from worker.http.deadline import within
+from worker.http.json_client import BearerToken, JsonApi
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closing import close_mail
+from worker.integrations.stalwart.contents import HIDDEN
+from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.stalwart.recipient_rule import NAMESPACE, NEEDED
+from worker.integrations.stalwart.removal import remove_mail
+from worker.integrations.stalwart.smtp_probe import SmtpProbe
+from worker.integrations.step_context import Work
+
+Errand = Callable[..., Work]
+FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
+
+
+def client(stalwart: StalwartStandIn, token: str = API_TOKEN, probe: SmtpProbe | None = None) -> Stalwart:
+    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), "off", probe)
+
+
+def probe_of(stalwart: StalwartStandIn) -> SmtpProbe:
+    host, _, port = stalwart.smtp_url.removeprefix("smtp://").rpartition(":")
+    return SmtpProbe(host, int(port), False)
+
+
+@pytest.fixture
+def mail(stalwart: StalwartStandIn) -> Stalwart:
+    return client(stalwart)
+
+
+@pytest.fixture
+def by_return(stalwart: StalwartStandIn) -> Stalwart:
+    """A client on a server that rewrites recipients by a rule of its own."""
+    control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    return client(stalwart)
+
+
+def account(stalwart: StalwartStandIn, domain: str, name: str = "ann", **fields: Any) -> str:
+    given = {"@type": "User", "name": name, "domainId": domain, **fields}
+    made: str = control(stalwart, "create", kind="Account", given=given)["id"]
+    return made
+
+
+def locked(stalwart: StalwartStandIn) -> list[str]:
+    """Addresses of accounts that cannot sign in."""
+    return [
+        one["emailAddress"]
+        for one in objects(stalwart, "Account")
+        if one["permissions"].get("disabledPermissions", {}).get("authenticate")
+    ]
+
+
+def accepted(stalwart: StalwartStandIn, address: str) -> bool:
+    probe = probe_of(stalwart)
+    with smtplib.SMTP(probe.host, probe.port, local_hostname="test.platform.test", timeout=5) as session:
+        session.ehlo()
+        session.mail("")
+        return session.rcpt(address)[0] == 250
+
+
+# -- refused
+
+
+def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verified(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert outcome.notes["mail"] == "refused"
+    assert "read back" in outcome.notes["mail_verified"]
+    assert "STALWART_SMTP_URL" in outcome.notes["mail_verified"]
+    assert "IMAP" in outcome.notes["open_sessions"]
+    assert not accepted(stalwart, "postmaster@acme.test")
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    assert accepted(stalwart, "postmaster@acme.test")
+    assert objects(stalwart, "MemoryLookupKey") == []
+
+
+def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStandIn, work: Errand) -> None:
+    mail = client(stalwart, probe=probe_of(stalwart))
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert (outcome.notes["mail"], "SMTP answered 550" in outcome.notes["mail_verified"]) == ("refused", True)
+
+
+def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
+    stalwart: StalwartStandIn, work: Errand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.integrations.stalwart.refusal.PATIENCE", 0.3)
+    ensure_mail(work("stalwart"), client(stalwart))
+    with StalwartStandIn(api_key=API_TOKEN).running() as other:
+        assert isinstance(other, StalwartStandIn)
+        domain = control(other, "create", kind="Domain", given={"name": "acme.test"})["id"]
+        account(other, domain, "postmaster")
+        with pytest.raises(Unavailable, match="answered 250 for postmaster"):
+            close_mail(work("stalwart"), client(stalwart, probe=probe_of(other)))
+
+
+@pytest.fixture
+def silent() -> Iterator[SmtpProbe]:
+    """A mail server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield SmtpProbe("127.0.0.1", server.getsockname()[1], False)
+
+
+def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_more_than_the_attempt(
+    stalwart: StalwartStandIn, work: Errand, silent: SmtpProbe
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart))
+    began = time.monotonic()
+    with within(3), pytest.raises(Unavailable, match="could not be asked"):
+        close_mail(work("stalwart"), client(stalwart, probe=silent))
+    assert time.monotonic() - began < 6
+    with pytest.raises(Unavailable, match="could not be asked"):
+        close_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
+    # the mail is refused all the same
+    assert fates(stalwart) == {"acme.test": "refused"}
+
+
+def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    patch = {"aliases": {"acme-group.test": True}}
+    control(stalwart, "update", kind="Domain", id_=saved["stalwartDomainId"], patch=patch)
+    assert accepted(stalwart, "postmaster@acme-group.test")
+    close_mail(work("stalwart"), mail)
+    assert not accepted(stalwart, "postmaster@acme-group.test")
+    ensure_mail(work("stalwart"), mail)
+    assert accepted(stalwart, "postmaster@acme-group.test")
+
+
+def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_nothing(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
+        ensure_mail(work("stalwart", **names), mail)
+    first, second = work("stalwart"), work("stalwart", id=OTHER_ID, domains=("beta.test",))
+    close_mail(first, mail)
+    close_mail(second, mail)
+    rule = "set Stalwart's rule that refuses mail to suspended domains"
+    assert (rule in first.changes, rule in second.changes) == (True, False)
+    again = work("stalwart")
+    assert close_mail(again, mail).notes["mail"] == "refused"
+    assert again.changes == []
+    assert len(objects(stalwart, "MemoryLookupKey")) == 2
+
+
+def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    mail.rule.write()
+    mail.rule.add_key("acme.test")
+    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert close_mail(work("stalwart"), mail).notes["mail"] == "refused"
+    assert fates(stalwart) == {"acme.test": "refused"}
+
+
+def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_the_name(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    assert remove_mail(work("stalwart"), mail).result is Result.OK
+    assert objects(stalwart, "MemoryLookupKey") == []
+    ensure_mail(work("stalwart", id=OTHER_ID), mail)
+    assert accepted(stalwart, "postmaster@acme.test")
+
+
+def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    for _ in range(2):
+        control(stalwart, "create", kind="MemoryLookupKey", given={"namespace": NAMESPACE, "key": "acme.test"})
+    errand = work("stalwart", is_first=True)
+    ensure_mail(errand, mail)
+    assert "accept mail to acme.test again" in errand.changes
+    assert objects(stalwart, "MemoryLookupKey") == []
+
+
+def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that_left_does_not(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
+    assert outcome.notes["mail"] == "received"
+    assert fates(stalwart) == {"acme.test": "delivered", "old.test": "refused"}
+
+
+# -- returned, where the rule cannot be used
+
+
+def narrow(stalwart: StalwartStandIn, *without: str) -> Stalwart:
+    control(stalwart, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - set(without)))
+    return client(stalwart, token="API_narrow")
+
+
+@pytest.mark.parametrize("lacking", sorted(NEEDED))
+def test_without_a_right_that_the_rule_needs_mail_is_returned(
+    stalwart: StalwartStandIn, work: Errand, lacking: str
+) -> None:
+    mail = narrow(stalwart, lacking)
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert "may not" in outcome.notes["mail_not_refused_because"]
+    assert outcome.notes["mail"].startswith("returned")
+    assert fates(stalwart) == {"acme.test": "returned"}
+    ensure_mail(work("stalwart"), mail)
+    assert fates(stalwart) == {"acme.test": "delivered"}
+
+
+def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
+    stalwart: StalwartStandIn, by_return: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    outcome = close_mail(work("stalwart"), by_return)
+    assert outcome.notes["mail"].startswith("returned")
+    assert objects(stalwart, "MtaStageRcpt")[0]["rewrite"] == FOREIGN
+    assert objects(stalwart, "MemoryLookupKey") == []
+
+
+def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    control(stalwart, "set_broken_setting", kind="SpamPyzor")
+    ensure_mail(work("stalwart"), mail)
+    outcome = close_mail(work("stalwart"), mail)
+    assert outcome.notes["mail"].startswith("returned")
+    assert "validationFailed" in outcome.notes["mail_not_refused_because"]
+    assert fates(stalwart) == {"acme.test": "returned"}
+
+
+def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
+    stalwart: StalwartStandIn, by_return: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    domain = saved["stalwartDomainId"]
+    outside = control(stalwart, "create", kind="Domain", given={"name": "outside.test"})["id"]
+    account(stalwart, outside, "friend")
+    account(stalwart, domain, "ann")
+    muted = {"@type": "Merge", "disabledPermissions": {"emailReceive": True}}
+    account(stalwart, domain, "bob", permissions=muted)
+    given = {"name": "all", "domainId": domain, "recipients": {"friend@outside.test": True}}
+    aliases = {"0": {"name": "everybody", "domainId": domain}}
+    control(stalwart, "create", kind="MailingList", given={**given, "aliases": aliases})
+    control(stalwart, "update", kind="Domain", id_=domain, patch={"catchAllAddress": "friend@outside.test"})
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "MailingList", "Domain")}
+
+    close_mail(work("stalwart"), by_return)
+    flow = stalwart.mail
+    for address in ("ann@acme.test", "all@acme.test", "everybody@acme.test", "nobody@acme.test"):
+        flow.deliver("", address, 100)
+    assert [one["usedDiskQuota"] for one in objects(stalwart, "Account")] == [0] * 4
+    assert locked(stalwart) == ["ann@acme.test", "bob@acme.test"]
+    assert objects(stalwart, "MailingList")[0]["name"] == f"all{HIDDEN}"
+
+    assert ensure_mail(work("stalwart"), by_return).result is Result.OK
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+    assert (saved["stalwartReturning"], saved["stalwartLocked"]) == ([], [])
+
+
+def test_closing_by_return_again_changes_nothing(stalwart: StalwartStandIn, by_return: Stalwart, work: Errand) -> None:
+    ensure_mail(work("stalwart"), by_return)
+    close_mail(work("stalwart"), by_return)
+    stalwart.journal.clear()
+    assert close_mail(work("stalwart"), by_return).result is Result.OK
+    assert sets(stalwart) == []
+
+
+# -- domains that left their tenant
+
+
+def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_when_it_comes_back(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    both = ("acme.test", "old.test")
+    ensure_mail(work("stalwart", domains=both), mail)
+    account(stalwart, objects(stalwart, "Domain")[1]["id"])
+    ensure_mail(work("stalwart"), mail)
+    assert (locked(stalwart), fates(stalwart)["old.test"]) == (["ann@old.test"], "refused")
+    # a suspension in between closes and opens the tenant's own domain only
+    close_mail(work("stalwart"), mail)
+    ensure_mail(work("stalwart"), mail)
+    assert (locked(stalwart), fates(stalwart)) == (["ann@old.test"], {"acme.test": "delivered", "old.test": "refused"})
+    ensure_mail(work("stalwart", domains=both), mail)
+    assert (locked(stalwart), fates(stalwart)["old.test"]) == ([], "delivered")
+    assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
+
+
+def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    ensure_mail(work("stalwart"), mail)
+    account(stalwart, objects(stalwart, "Domain")[1]["id"], "late")
+    plan = replace(work("stalwart"), is_plan=True)
+    ensure_mail(plan, mail)
+    assert plan.changes == ["keep late@old.test from signing in"]
+    assert locked(stalwart) == []
+    ensure_mail(work("stalwart"), mail)
+    assert locked(stalwart) == ["late@old.test"]
+
+
+def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    account(stalwart, saved["stalwartDomainId"], "late")
+    control(stalwart, "destroy", kind="MemoryLookupKey", id_=objects(stalwart, "MemoryLookupKey")[0]["id"])
+    plan = replace(work("stalwart"), is_plan=True)
+    outcome = close_mail(plan, mail)
+    assert plan.changes == ["keep late@acme.test from signing in", "refuse mail to acme.test"]
+    assert "mail" not in outcome.notes
+
+
+# -- our own account
+
+
+@pytest.mark.parametrize("way", ["refused", "returned"])
+def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: Errand, saved: Saved, way: str) -> None:
+    mail = client(stalwart)
+    if way == "returned":
+        control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
+    ensure_mail(work("stalwart"), mail)
+    ours = account(stalwart, saved["stalwartDomainId"], "platform", roles={"@type": "Admin"})
+    account(stalwart, saved["stalwartDomainId"])
+    control(stalwart, "use_account", account=ours)
+    outcome = close_mail(work("stalwart"), mail)
+    assert locked(stalwart) == ["ann@acme.test"]
+    assert "platform@acme.test" in outcome.notes["own_account"]
+    kept = next(one for one in objects(stalwart, "Account") if one["id"] == ours)
+    assert kept["permissions"] == {"@type": "Inherit"}
+
+
+def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    ours = account(stalwart, saved["stalwartDomains"][1]["id"], "platform")
+    control(stalwart, "use_account", account=ours)
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
+    with pytest.raises(Refused, match=r"own account platform@old\.test lives in the domain old\.test"):
+        remove_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+
+
+def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
+    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
+    alias = {"0": {"name": "help", "domainId": saved["stalwartDomainId"]}}
+    control(stalwart, "use_account", account=account(stalwart, elsewhere, "platform", aliases=alias))
+    with pytest.raises(Refused, match="in_use"):
+        remove_mail(work("stalwart"), mail)
+    assert [one["emailAddress"] for one in objects(stalwart, "Account")] == ["platform@platform.test"]

@@ -1,0 +1,35 @@
+"""Keep on record which objects we closed, so that only these are opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from shared.integrations.outcomes import Unavailable
+from worker.integrations.step_context import Work
+
+LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
+
+
+class ClosedRecord:
+    """The record of one attempt, as it was read and as it was saved since."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._held = {field: set(work.remote(field) or []) for field in (LOCKED, RETURNING)}
+
+    def held(self, field: str) -> frozenset[str]:
+        return frozenset(self._held[field])
+
+    def add(self, field: str, objects: Collection[str]) -> None:
+        """Put objects on record before they are closed. Raises Unavailable when a newer operation was accepted."""
+        self._held[field] |= set(objects)
+        if not self._save(field):
+            raise Unavailable("not_ready", "A newer operation of the tenant was accepted, and goes by what it finds.")
+
+    def keep(self, field: str, objects: Collection[str]) -> None:
+        """Take all other objects off the record, once they are open again."""
+        self._held[field] &= set(objects)
+        self._save(field)
+
+    def _save(self, field: str) -> bool:
+        return self._work.save(**{field: sorted(self._held[field])})

@@ -1,0 +1,50 @@
+"""Collect the faults of single domains, so that one bad domain does not stop the tenant's others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.integrations.outcomes import BREAKER_REASON, Fault, Refused, Unavailable
+from shared.integrations.reasons import REASONS
+
+#: refusals that hold for every domain
+_OF_ALL = frozenset({BREAKER_REASON, "not_supported", "tls"})
+
+
+class DomainFaults:
+    """Faults by domain name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Fault] = {}
+
+    @contextmanager
+    def of(self, domain: str) -> Iterator[None]:
+        """Note a fault that concerns this domain only; others are raised."""
+        try:
+            yield
+        except Fault as fault:
+            if not _concerns_one(fault):
+                raise
+            self.found.setdefault(domain, fault)
+
+    def raise_found(self) -> None:
+        """Raise one fault that tells them all: a temporary one as long as any may pass by itself."""
+        if not self.found:
+            return
+        told = " ".join(f"{domain}: {_told(fault)}" for domain, fault in self.found.items())
+        waiting = [fault for fault in self.found.values() if isinstance(fault, Unavailable)]
+        if waiting:
+            raise Unavailable(waiting[0].reason, told, wait=waiting[0].wait)
+        raise Refused(next(iter(self.found.values())).reason, told)
+
+
+def _concerns_one(fault: Fault) -> bool:
+    if isinstance(fault, Unavailable):
+        return fault.reason == "not_ready"
+    return isinstance(fault, Refused) and fault.reason not in _OF_ALL
+
+
+def _told(fault: Fault) -> str:
+    reason = REASONS.get(fault.reason)
+    return fault.detail or (reason.message if reason else fault.reason)
