@@ -95,7 +95,8 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
-    flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+    history = ["--persistent=true", f"--db={layout.folder / 'flower.db'}", "--state_save_interval=30000"]
+    flower = ["worker.flower", "--address=127.0.0.1", f"--port={layout.port('flower')}", *history]
     return [
         Part(
             "api",
@@ -112,7 +113,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
         Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
-            [*python, *celery, *flower],
+            [*python, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
         ),

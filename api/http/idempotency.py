@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
+from typing import Protocol
 
 import structlog
 from flask import Flask, Response, g, request
@@ -21,7 +23,17 @@ ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
 KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
 
 
-def handle_idempotency_keys(app: Flask, kept: Idempotency) -> None:
+class Rights(Protocol):
+    """The rights that an answer was given by."""
+
+    def held(self) -> list[str]:
+        """Those of this request's caller."""
+
+    def require(self, kept: Collection[str], location: str | None) -> None:
+        """Raise a domain error when this request's caller has lost one of them."""
+
+
+def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> None:
     """Put it around every POST of a known caller. Call after the guard is in place."""
 
     @app.before_request
@@ -33,6 +45,7 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency) -> None:
             raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
         turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
         if isinstance(turn, KeptAnswer):
+            rights.require(turn.rights, turn.headers.get("Location"))
             return Response(turn.body, turn.status, {**turn.headers, "Idempotency-Replayed": "true"})
         g.turn = turn
         return None
@@ -42,20 +55,21 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency) -> None:
         turn: Turn | None = g.pop("turn", None)
         if turn is not None:
             try:
-                _hand_back(kept, turn, response)
+                _hand_back(kept, turn, response, rights)
             except StoreUnavailable:
                 # the answer stands; asking again meets the record's own unique names once the turn's time is up
                 log.warning("idempotency.not_kept")
         return response
 
 
-def _hand_back(kept: Idempotency, turn: Turn, response: Response) -> None:
-    """Keep what is final; after "not now", and after "who are you", the same key may be tried again."""
-    if response.status_code >= 500 or g.get("is_retryable", False) or g.get("is_unheard", False):
+def _hand_back(kept: Idempotency, turn: Turn, response: Response, rights: Rights) -> None:
+    """Keep the answer to a request that changed something; a refusal is computed again when it is sent again."""
+    if not 200 <= response.status_code < 300:
         kept.release(turn)
         return
     headers = {name: response.headers[name] for name in KEPT if name in response.headers}
-    kept.keep(turn, KeptAnswer(response.status_code, headers, g.get("kept_body") or response.get_data()))
+    body = g.get("kept_body") or response.get_data()
+    kept.keep(turn, KeptAnswer(response.status_code, headers, body, tuple(rights.held())))
 
 
 def _fingerprint() -> str:

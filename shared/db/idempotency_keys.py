@@ -22,11 +22,12 @@ INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeco
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """An answer as it was first given."""
+    """An answer as it was first given. `rights`: those that its caller had then."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    rights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Idempotency:
             return Turn(key, token)
         if "status" not in row:
             raise KeyInProgress
-        return KeptAnswer(row["status"], row["headers"], bytes(row["body"]))
+        return KeptAnswer(row["status"], row["headers"], bytes(row["body"]), tuple(row.get("rights", ())))
 
     def keep(self, turn: Turn, answer: KeptAnswer) -> None:
         """Keep the first answer. A turn whose time ran out keeps nothing."""
-        fields = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
+        fields: Document = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
+        fields["rights"] = list(answer.rights)
         with our_errors():
             self._rows.update_one({"_id": turn.key, "token": turn.token}, {"$set": fields})
 
