@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from api.auth.guard import guard
@@ -12,7 +13,9 @@ from api.auth.replay_rights import ReplayRights
 from api.auth.tokens import AccessTokenValidator
 from api.http.idempotency import handle_idempotency_keys
 from api.http.problem_details import register_error_handlers
+from api.http.rate_limits import limit_requests
 from api.http.request_log import log_requests
+from api.http.response_headers import set_response_headers
 from api.http.wait_slots import EXTENSION, WaitSlots
 from api.openapi.docs_page import DocsPage, docs_routes
 from api.openapi.generator import describe
@@ -63,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["id"] = IdConverter
     log_requests(app)
     register_error_handlers(app)
+    set_response_headers(app, settings.cors_origins)
     refuse_until_prepared(app, control_plane)
     for routes in (
         health_routes(control_plane, _version()),
@@ -90,9 +94,12 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(routes)
     validator = AccessTokenValidator(settings)
     guard(app, validator)
+    limit_requests(app, settings)
     handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
     app.extensions["control_plane"] = control_plane
     app.extensions["token_validator"] = validator
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     app.extensions[EXTENSION] = WaitSlots(max(1, settings.request_threads // 4))
     return app
 

@@ -63,8 +63,8 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> No
 
 
 def _hand_back(kept: Idempotency, turn: Turn, response: Response, rights: Rights) -> None:
-    """Keep what is final; after "not now", and after "who are you", the same key may be tried again."""
-    if response.status_code >= 500 or g.get("is_retryable", False) or g.get("is_unheard", False):
+    """Keep the answer to a request that changed something; a refusal is computed again when it is sent again."""
+    if not 200 <= response.status_code < 300:
         kept.release(turn)
         return
     headers = {name: response.headers[name] for name in KEPT if name in response.headers}

@@ -50,6 +50,10 @@ HTTP_CODES = {
 }
 
 
+#: faults that one answer names: a client that sent more has a fault of another kind
+MOST_FLAWS = 50
+
+
 class Problem(Exception):
     """A refusal that only HTTP knows of (tokens, media types, malformed bodies)."""
 
@@ -70,35 +74,36 @@ class Problem(Exception):
 
 def register_error_handlers(app: Flask) -> None:
     """Make the app answer every error, its own and Flask's, as a problem."""
-    app.register_error_handler(Problem, _of_problem)
+    app.register_error_handler(Problem, problem_response)
     app.register_error_handler(errors.DomainError, _of_domain_error)
     app.register_error_handler(HTTPException, _of_http_exception)
     app.register_error_handler(Exception, _of_bug)
 
 
-def _of_problem(problem: Problem) -> Response:
-    return _answer(problem.status, problem.code, problem.detail, problem.retryable, headers=problem.headers)
+def problem_response(problem: Problem, extra: Mapping[str, Any] | None = None) -> Response:
+    """The answer that a refusal becomes."""
+    text = problem_text(problem, request.path, g.get("request_id", ""), extra)
+    return Response(text, problem.status, problem.headers, content_type="application/problem+json")
 
 
 def _of_domain_error(error: errors.DomainError) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, errors.InvalidInput):
-        extra["errors"] = [{"pointer": flaw.pointer, "detail": flaw.detail} for flaw in error.flaws]
+        extra["errors"] = [{"pointer": flaw.pointer, "detail": flaw.detail} for flaw in error.flaws[:MOST_FLAWS]]
     if isinstance(error, errors.OperationInProgress):
         extra["operation"] = error.operation_id
     if isinstance(error, errors.UnknownReference):
         extra["errors"] = [{"pointer": error.pointer, "detail": "does not exist"}]
     headers = {"Retry-After": str(error.retry_after)} if error.retryable else {}
-    # the answer says how to get a record, and then to ask the same again
-    g.is_unheard = isinstance(error, errors.UnknownUser)
-    return _answer(STATUS[type(error)], error.code, str(error), error.retryable, extra, headers)
+    status = STATUS[type(error)]
+    return problem_response(Problem(status, error.code, str(error), retryable=error.retryable, headers=headers), extra)
 
 
 def _of_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     code, detail = HTTP_CODES.get(status, ("bad_request", error.name + "."))
     headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-    return _answer(status, code, detail, False, headers=headers)
+    return problem_response(Problem(status, code, detail, headers=headers))
 
 
 def _of_bug(error: Exception) -> Response:
@@ -106,39 +111,17 @@ def _of_bug(error: Exception) -> Response:
     return _of_http_exception(InternalServerError())
 
 
-def problem_text(
-    status: int,
-    code: str,
-    detail: str,
-    path: str,
-    request_id: str,
-    *,
-    retryable: bool = False,
-    extra: Mapping[str, Any] | None = None,
-) -> bytes:
+def problem_text(problem: Problem, path: str, request_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
     """A problem as JSON (RFC 9457)."""
     body = ProblemResponse(
-        type=f"/problems/{code.replace('_', '-')}",
-        title=code.replace("_", " ").capitalize(),
-        status=status,
-        detail=detail,
+        type=f"/problems/{problem.code.replace('_', '-')}",
+        title=problem.code.replace("_", " ").capitalize(),
+        status=problem.status,
+        detail=problem.detail,
         instance=path,
-        code=code,
-        retryable=retryable,
+        code=problem.code,
+        retryable=problem.retryable,
         request_id=request_id,
         **(extra or {}),
     )
     return body.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-
-def _answer(
-    status: int,
-    code: str,
-    detail: str,
-    retryable: bool,
-    extra: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    g.is_retryable = retryable
-    text = problem_text(status, code, detail, request.path, g.get("request_id", ""), retryable=retryable, extra=extra)
-    return Response(text, status, dict(headers or {}), content_type="application/problem+json")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.http.body_limits import body_limit, is_encoded
 from api.http.problem_details import Problem
+from api.http.response_headers import PATCH_TYPES
 from shared.core.errors import Flaw, InvalidInput
 
 DEEPEST = 20
@@ -22,7 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def parse_body(model: type[Model]) -> Model:
     """Parse the request's body into a model. Raises Problem (400, 413, 415), InvalidInput."""
-    if request.mimetype != "application/json":
+    if request.mimetype not in (PATCH_TYPES if request.method == "PATCH" else PATCH_TYPES[:1]):
         raise Problem(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json.")
     return validated(model, _parsed(raw_body()), "/")
 

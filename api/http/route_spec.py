@@ -47,6 +47,7 @@ class RouteSpec:
     """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
 
     `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
+    `cost`: how many requests one counts as when they are limited; None: by its method.
     `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
     """
 
@@ -59,6 +60,7 @@ class RouteSpec:
     body: type[BaseModel] | None
     query: type[Query]
     signed_by: str | None = None
+    cost: int | None = None
 
     @property
     def is_public(self) -> bool:
@@ -74,6 +76,7 @@ def route_spec(
     headers: tuple[str, ...] = (),
     takes_version: bool = False,
     signed_by: str | None = None,
+    cost: int | None = None,
 ) -> Callable[[View], View]:
     """Describe a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
 
@@ -92,6 +95,7 @@ def route_spec(
             body=hints.get("body"),
             query=hints.get("query", Query),
             signed_by=signed_by,
+            cost=cost,
         )
         takes_query = "query" in inspect.signature(view).parameters
 

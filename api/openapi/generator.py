@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
 from api.http.query_params import Query
+from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
 from api.schemas.service import ProblemResponse
 from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
@@ -42,14 +43,15 @@ WHY: dict[int, str] = {
     401: "The token is missing or bad",
     403: "You may not do this",
     404: "There is no such thing, or you may not know of it",
+    408: "The body did not arrive in time",
     409: "This conflicts with how things stand",
     412: "The record has changed since you read it",
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The Idempotency-Key was used for another request",
-    429: "This was asked for a moment ago; Retry-After says when to ask again",
+    429: "Too many requests, or this was asked for a moment ago; Retry-After says when to ask again",
     500: "A fault of our own",
-    503: "The database or the identity provider cannot be reached; try again",
+    503: "The database or the identity provider cannot be reached, or too many requests are under way; try again",
 }
 
 
@@ -141,7 +143,8 @@ def _operation(rule: Rule, description: RouteSpec, schemas: _Known) -> Schema:
     if not description.is_public:
         found["description"] = f"Takes a token made for {', '.join(sorted(description.surfaces))}."
     if description.body is not None:
-        content = {"application/json": {"schema": schemas.ref(description.body, "validation")}}
+        types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
+        content = {name: {"schema": schemas.ref(description.body, "validation")} for name in types}
         found["requestBody"] = {"required": True, "content": content}
     if description.signed_by is not None:
         content = {"application/json": {"schema": {"type": "object"}}}
@@ -219,10 +222,12 @@ def _content(model: Any, schemas: _Known) -> Schema:
 
 def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, set[str]]:
     """Status to the codes it may carry, of the route's own and of those that every route of its kind has."""
-    found: dict[int, set[str]] = {400: set(), 500: set()}
+    found: dict[int, set[str]] = {400: set(), 500: set(), 503: {"overloaded"}}
+    if rule.endpoint.partition(".")[0] != "health":
+        found[429] = {"too_many_requests"}
     kinds: list[type[DomainError]] = list(description.problems)
     if not description.is_public:
-        found |= {401: set(), 403: set(), 503: set()}
+        found |= {401: set(), 403: set()}
         kinds += [KeyReused, KeyInProgress] if is_post else []
     if description.signed_by is not None:
         found[403] = {"bad_signature"}
@@ -230,10 +235,8 @@ def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, se
         found[404] = set()
     if description.takes_version:
         kinds.append(StaleVersion)
-    if description.body is not None:
-        found |= {413: set(), 415: set()}
-    elif (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
-        found |= {413: set()}
+    if description.body is not None or (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
+        found |= {408: {"request_timeout"}, 413: set(), 415: set()}
     for kind in kinds:
         found.setdefault(STATUS[kind], set()).add(kind.code)
     return found

@@ -13,8 +13,9 @@ from wsgiref.types import WSGIApplication
 import structlog
 
 from api.http.body_limits import body_limit, is_refused_by_headers
-from api.http.problem_details import problem_text
+from api.http.problem_details import Problem, problem_text
 from api.http.request_log import RequestIds
+from api.http.response_headers import BASIC_HEADERS
 from api.server.application import Answer, call
 from api.server.body import Body, BodyMemory, BrokenBody, LateBody, NoMemory, Receive, discard
 from api.server.request_head import RequestHead
@@ -31,6 +32,16 @@ QUEUE = 512
 THREADS_PER_WAITER = 4
 #: how long the client of a streamed answer may take for one piece, in seconds
 PIECE_SECONDS = 20.0
+
+BROKEN = Problem(400, "bad_request", "The body ends early, or its chunks cannot be read.")
+LATE = Problem(408, "request_timeout", "The body did not arrive in time; send it at once.", retryable=True)
+FULL = Problem(
+    503,
+    "overloaded",
+    "Too many requests are under way; try again in a moment.",
+    retryable=True,
+    headers={"Retry-After": "1"},
+)
 
 
 class Bridge:
@@ -59,11 +70,11 @@ class Bridge:
             await _receive(head, body, receive)
             return await self._run(head, body)
         except BrokenBody:
-            return self._refusal(head, 400, "bad_request", "The body ends early, or its chunks cannot be read.")
+            return self._refusal(head, BROKEN)
         except LateBody:
-            return self._refusal(head, 408, "request_timeout", "The body did not arrive in time; send it at once.")
+            return self._refusal(head, LATE)
         except (NoMemory, Busy):
-            return self._refusal(head, 503, "overloaded", "Too many requests are under way; try again in a moment.")
+            return self._refusal(head, FULL)
 
     async def _run(self, head: RequestHead, body: Body) -> Answer:
         """Raises Busy."""
@@ -74,21 +85,21 @@ class Bridge:
             return await call(self._waiting, self._app, environ)
         return await call(self._requests, self._app, environ)
 
-    def _refusal(self, head: RequestHead, status: int, code: str, detail: str) -> Answer:
+    def _refusal(self, head: RequestHead, problem: Problem) -> Answer:
         """A problem that the application has no part in. The connection is closed: its body may still be coming."""
         request_id = self._ids.of(head.headers.get("x-request-id"))
-        log.info("request.refused", status=status, code=code, request_id=request_id)
-        text = problem_text(status, code, detail, head.path, request_id, retryable=status != 400)
+        log.info("request.refused", status=problem.status, code=problem.code, request_id=request_id)
+        text = problem_text(problem, head.path, request_id)
         headers = {
-            "content-type": "application/problem+json",
-            "content-length": str(len(text)),
-            "cache-control": "no-store",
-            "x-content-type-options": "nosniff",
-            "x-request-id": request_id,
-            "connection": "close",
-            **({"retry-after": "1"} if status == 503 else {}),
+            **BASIC_HEADERS,
+            **problem.headers,
+            "Content-Type": "application/problem+json",
+            "Content-Length": str(len(text)),
+            "X-Request-Id": request_id,
+            "Connection": "close",
         }
-        return Answer(status, [(name.encode(), value.encode()) for name, value in headers.items()], text)
+        found = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return Answer(problem.status, found, text)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Answer the server's notices of its start and its stop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -13,6 +14,9 @@ from shared.config.integrations import CommaSeparated, ProductSettings
 from shared.config.tokens import TokenSettings
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 from shared.webhooks.ssrf import AddressRule
+
+#: as a browser writes it (RFC 6454, 6.2)
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -60,6 +64,17 @@ class Settings(TokenSettings, ProductSettings):
     request_threads: int = Field(
         32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
     )
+
+    caller_requests_per_minute: int = Field(
+        10_000, ge=1, description="requests that one caller may send; one that changes something counts as five"
+    )
+    address_requests_per_minute: int = Field(
+        1_000, ge=1, description="requests without a valid token that one address may send"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=9, description="proxies in front that add to X-Forwarded-For; their callers' addresses are limited"
+    )
+    cors_origins: CommaSeparated = Field((), description="origins whose browsers may call the API directly, or none")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
@@ -112,6 +127,7 @@ class Settings(TokenSettings, ProductSettings):
         "stripe_webhook_secrets",
         "dns_servers",
         "webhook_allowed_networks",
+        "cors_origins",
         mode="before",
     )
     @classmethod
@@ -129,6 +145,14 @@ class Settings(TokenSettings, ProductSettings):
     def _name_servers(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for text in given:
             name_server(text)
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [text for text in given if not ORIGIN.fullmatch(text)]
+        if bad:
+            raise ValueError(f"{', '.join(bad)} is not an origin such as https://portal.example.org, without a path")
         return given
 
     @field_validator("webhook_allowed_networks")

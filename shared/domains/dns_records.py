@@ -1,9 +1,9 @@
-"""DNS records as values: made comparable, and held against what DNS answers."""
+"""DNS records as values, judged by what the values that DNS returns mean to their readers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,13 +12,17 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.exception import DNSException
 
-#: seconds; what we suggest for every record
+from shared.domains import dkim, mail_policies, spf
+from shared.domains.mail_hosts import RankedHost, read_host, rivals
+from shared.domains.tag_list import read_tags, unpasted
+
+#: the time to live that we suggest for every record, in seconds
 SUGGESTED_TTL = 3600
-#: types whose data is host names and numbers, where case means nothing
+#: types whose data is host names and numbers, in any case
 CASELESS = frozenset({"MX", "CNAME", "SRV", "NS", "TLSA"})
-#: types whose first number decides which host is asked first (RFC 5321 section 5.1, RFC 2782)
+#: types whose first number decides which host is asked first
 RANKED = frozenset({"MX", "SRV"})
-#: what makes a TXT record one of a kind at its name: its version tag (`v=spf1`) or its key (`dezky-verification=`)
+#: begins a TXT record and tells its kind: a version tag (`v=spf1`) or a key (`dezky-verification=`)
 KIND = re.compile(r"\s*(v=[^;\s]+|[^=;\s]+=)", re.IGNORECASE)
 
 Question = tuple[str, str]
@@ -48,7 +52,7 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One wanted record held against DNS. `seen`: what stands in its place or beside it, when that is DIFFERENT."""
+    """One wanted record compared with DNS. `seen`: the values in its place, or the ones that undo it, if DIFFERENT."""
 
     record: Record
     presence: Presence
@@ -56,7 +60,7 @@ class Check:
 
 
 def value_of(data: dns.rdata.Rdata) -> str:
-    """Record data as text; the chunks of a TXT record joined (RFC 7208 section 3.3, RFC 6376 section 3.6.2.2)."""
+    """Return record data as text; the chunks of a TXT record are joined (RFC 7208 section 3.3, RFC 6376 3.6.2.2)."""
     if data.rdtype == dns.rdatatype.TXT:
         chunks: Sequence[bytes] = data.strings  # type: ignore[attr-defined]
         return b"".join(chunks).decode("utf-8", "backslashreplace")
@@ -64,7 +68,7 @@ def value_of(data: dns.rdata.Rdata) -> str:
 
 
 def canonical(type_: str, value: str) -> str:
-    """One text for all ways to write the same data. Raises ValueError for data that is not of the type."""
+    """Return one text for all ways to write the same data. Raises ValueError for data that is not of the type."""
     if type_ == "TXT":
         return _canonical_text(value)
     try:
@@ -75,49 +79,110 @@ def canonical(type_: str, value: str) -> str:
 
 
 def compare(wanted: Sequence[Record], answers: Mapping[Question, Sequence[str]]) -> tuple[Check, ...]:
-    """Each wanted record against the values DNS gave for its question; a question without an answer has none.
+    """Compare each wanted record with the values that DNS returned for its question; without an answer it has none.
 
-    A record is DIFFERENT, too, when it is there but something beside it undoes it: a second policy of the same
-    kind (RFC 7208 section 4.5, RFC 7489 section 6.6.3) or a host that we did not name and that is asked first.
+    A record is OK when it has the effect that we want, in whatever words, and DIFFERENT when something else stands in
+    its place or beside it undoes it: a second policy of its kind, or a foreign host that is asked as early.
     """
-    ours: dict[Question, set[str]] = {}
-    for record in wanted:
-        ours.setdefault(record.question, set()).add(canonical(record.type, record.value))
-    return tuple(_check(record, ours[record.question], answers.get(record.question, ())) for record in wanted)
+    return tuple(_check(record, wanted, answers.get(record.question, ())) for record in wanted)
 
 
-def _check(record: Record, ours: set[str], answered: Sequence[str]) -> Check:
+def _check(record: Record, wanted: Sequence[Record], answered: Sequence[str]) -> Check:
+    if record.type in RANKED:
+        return _check_host(record, wanted, answered)
+    kind = _kind_of(record, wanted)
+    if kind is not None:
+        return _check_text(record, kind, answered)
     sought = canonical(record.type, record.value)
     seen = {_lenient(record.type, value): value for value in answered}
-    foreign = tuple(seen[key] for key in seen.keys() - ours if _is_rival(record.type, sought, key))
-    if sought not in seen:
-        return Check(record, Presence.DIFFERENT if foreign else Presence.MISSING, tuple(sorted(foreign)))
-    spoiling = tuple(sorted(value for value in foreign if _undoes(record.type, sought, _lenient(record.type, value))))
-    return Check(record, Presence.DIFFERENT if spoiling else Presence.OK, spoiling)
+    foreign = tuple(sorted(value for key, value in seen.items() if key != sought and _is_rival(record, key)))
+    if sought in seen:
+        return Check(record, Presence.OK)
+    return Check(record, Presence.DIFFERENT if foreign else Presence.MISSING, foreign)
+
+
+# -- hosts
+
+
+def _check_host(record: Record, wanted: Sequence[Record], answered: Sequence[str]) -> Check:
+    seen = [_host(record.type, value) for value in answered]
+    ours = [_host(one.type, one.value) for one in wanted if one.question == record.question]
+    early = rivals(_host(record.type, record.value), ours, seen)
+    if early is None:
+        targets = {one.target for one in ours}
+        foreign = tuple(sorted(one.value for one in seen if one.target not in targets))
+        return Check(record, Presence.DIFFERENT if foreign else Presence.MISSING, foreign)
+    undoing = tuple(sorted(one.value for one in early))
+    return Check(record, Presence.DIFFERENT if undoing else Presence.OK, undoing)
+
+
+def _host(type_: str, value: str) -> RankedHost:
+    """Return the host of a record; text that is none counts as a foreign host that is asked first."""
+    found = read_host(type_, _lenient(type_, value))
+    return RankedHost(found.rank, found.target, value) if found else RankedHost(0, value, value)
+
+
+# -- texts
+
+
+@dataclass(frozen=True)
+class TextKind:
+    """A kind of TXT record of which a name has one. `is_of`: readers take a text for it; `serves`: it works for us."""
+
+    is_of: Callable[[str], bool]
+    serves: Callable[[str], bool]
+
+
+def _kind_of(record: Record, wanted: Sequence[Record]) -> TextKind | None:
+    """Return how a wanted text is judged; None for one that is compared word for word."""
+    value = record.value
+    if record.type != "TXT":
+        return None
+    if spf.is_spf(value):
+        hosts = [read_host("MX", canonical("MX", one.value)) for one in wanted if one.question == (record.name, "MX")]
+        names = [host.target.rstrip(".") for host in hosts if host is not None]
+        return TextKind(spf.is_spf, lambda seen: spf.authorises(value, seen, record.name, names))
+    if "._domainkey." in record.name:
+        return TextKind(dkim.is_key, lambda seen: dkim.serves(value, seen))
+    version = _kind(value)
+    accepted = _POLICIES.get(version, lambda seen: canonical("TXT", seen) == canonical("TXT", value))
+    if not version.startswith("v="):
+        return None
+    return TextKind(lambda seen: _kind(seen) == version, accepted)
+
+
+#: version tag: whether its readers accept a text of it, whatever the domain's owner decided in it
+_POLICIES: Mapping[str, Callable[[str], bool]] = {
+    "v=dmarc1": mail_policies.is_dmarc,
+    "v=stsv1": mail_policies.is_mta_sts,
+    "v=tlsrptv1": mail_policies.is_tls_reporting,
+}
+
+
+def _check_text(record: Record, kind: TextKind, answered: Sequence[str]) -> Check:
+    """Judge the only text of its kind. A second one undoes it; one with pasted quotes is shown if there is no other."""
+    of_kind = [value for value in answered if kind.is_of(value)]
+    working = [value for value in of_kind if kind.serves(value)]
+    if working and len(of_kind) == 1:
+        return Check(record, Presence.OK)
+    foreign = [value for value in of_kind if value != next(iter(working), None)]
+    if working and not foreign:
+        foreign = working[1:]  # twice the same
+    foreign = foreign or [value for value in answered if kind.is_of(unpasted(value))]
+    return Check(record, Presence.DIFFERENT if foreign else Presence.MISSING, tuple(sorted(foreign)))
 
 
 def _lenient(type_: str, value: str) -> str:
-    """Canonical, or as it came: what others publish may be anything."""
+    """Return canonical data, or the value as it came: other people may publish anything."""
     try:
         return canonical(type_, value)
     except ValueError:
         return value
 
 
-def _is_rival(type_: str, sought: str, other: str) -> bool:
-    """Whether another value stands in the sought one's place: any of its type, but of texts only its kind."""
-    return type_ != "TXT" or _kind(sought) == _kind(other)
-
-
-def _undoes(type_: str, sought: str, rival: str) -> bool:
-    if type_ in RANKED:
-        return _rank(rival) <= _rank(sought)
-    return type_ == "TXT" and _kind(sought).startswith("v=")
-
-
-def _rank(value: str) -> int:
-    first = value.partition(" ")[0]
-    return int(first) if first.isdigit() else 0
+def _is_rival(record: Record, other: str) -> bool:
+    """Return whether another value stands in the record's place: any of its type, but of texts only its kind."""
+    return record.type != "TXT" or _kind(record.value) == _kind(unpasted(other))
 
 
 def _kind(text: str) -> str:
@@ -126,13 +191,7 @@ def _kind(text: str) -> str:
 
 
 def _canonical_text(value: str) -> str:
-    kind = _kind(value)
-    if kind == "v=spf1":
+    if spf.is_spf(value):
         return " ".join(value.lower().split())
-    return _canonical_tags(value) if kind.startswith("v=") else value.strip()
-
-
-def _canonical_tags(value: str) -> str:
-    """A list of `tag=value`: spaces around and inside mean nothing to its readers (RFC 6376 section 3.2)."""
-    tags = (tag.partition("=") for tag in value.split(";") if tag.strip())
-    return ";".join(f"{name.strip().lower()}={''.join(text.split())}" for name, _, text in tags)
+    tags = read_tags(value) if _kind(value).startswith("v=") else None
+    return ";".join(f"{name}={''.join(text.split())}" for name, text in tags.items()) if tags else value.strip()

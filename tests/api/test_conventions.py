@@ -73,24 +73,28 @@ def test_of_ten_at_once_with_one_key_one_is_carried_out_and_none_sees_another_ou
     assert all(answer.status_code == 409 and answer.json()["retryable"] for answer in waiting)
 
 
-def test_a_refusal_is_kept_and_not_now_is_not(world: World, store: Store) -> None:
+def test_a_refusal_is_computed_again_with_the_same_key(world: World, store: Store) -> None:
     root, headers = world.people["admin"], key()
     running = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
-    body = {"name": "New"}
-    assert root("PATCH", "/tenants/acme", json=body, headers=headers).status_code == 409
-    plan = root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers)
-    assert (plan.status_code, plan.json()["retryable"]) == (409, True)
+    assert root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers).status_code == 409
     finish(store, running)
-    assert root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers).status_code == 202
-    refused, refusal = key(), {"slug": "acme", "name": "Again"}
-    assert root("POST", "/tenants", json=refusal, headers=refused).status_code == 409
-    assert root("POST", "/tenants", json=refusal, headers=refused).headers["Idempotency-Replayed"] == "true"
+    plan = root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers)
+    assert plan.status_code == 202
+    finish(store, plan.json()["operation"]["id"])
+    refused, body = key(), {"slug": "north", "name": "North", "domains": ["acme.test"]}
+    assert root("POST", "/tenants", json=body, headers=refused).status_code == 409
+    assert root("PATCH", "/tenants/acme", json={"domains": ["other.test"]}).status_code == 202
+    again = root("POST", "/tenants", json=body, headers=refused)
+    assert (again.status_code, "Idempotency-Replayed" in again.headers) == (201, False)
+    assert root("POST", "/tenants", json=body, headers=refused).headers["Idempotency-Replayed"] == "true"
 
 
-def test_who_had_no_record_yet_may_ask_again_with_the_same_key_once_there_is_one(api_url: str, issuer: Issuer) -> None:
+def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is_one(
+    api_url: str, issuer: Issuer
+) -> None:
     client, headers, body = Client(api_url, issuer.token("admin")), key(), {"slug": "north", "name": "North"}
-    unheard = client("POST", "/partners", json=body, headers=headers)
-    assert (unheard.status_code, unheard.json()["code"]) == (403, "unknown_user")
+    unknown = client("POST", "/partners", json=body, headers=headers)
+    assert (unknown.status_code, unknown.json()["code"]) == (403, "unknown_user")
     assert client("GET", "/users/me").status_code == 200
     assert client("POST", "/partners", json=body, headers=headers).status_code == 201
 

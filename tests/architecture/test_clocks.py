@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 WALL_CLOCK = re.compile(r"\b(?:datetime\.(?:now|utcnow|today)|date\.today|time\.time(?:_ns)?|time)\(\)|datetime\.now\(")
 #: file: why it may read its own clock
 MAY: Mapping[str, str] = {
+    "api/http/rate_limits.py": "the library that counts requests says by the wall clock when a window ends",
     "api/auth/claims.py": "an issuer says by the wall clock how long a token is good",
     "api/auth/tokens.py": "a verified token is remembered until it expires at most",
     "api/routes/webhooks/stripe.py": "a signature of Stripe's is good for some minutes",

@@ -1,4 +1,4 @@
-"""Records: held against DNS with an eye for what makes no difference and what does."""
+"""Compare records with DNS: hosts, texts, and values that stand beside ours."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def presence(record: Record, *answers: str) -> tuple[str, tuple[str, ...]]:
     ("record", "answer"),
     [
         (MX, "10 MAIL.platform.test."),
+        (MX, "20 mail.platform.test."),
+        (MX, "0 mail.platform.test."),
         (CNAME, "Mail.Platform.Test."),
         (SPF, "V=SPF1  mx   -ALL"),
         (DKIM, "v=DKIM1;k=rsa;h=sha256;p=AAAA BBBB;"),
@@ -39,7 +41,6 @@ def test_case_and_spaces_that_readers_ignore_make_no_difference(record: Record, 
     ("record", "answer"),
     [
         (MX, "10 mail.elsewhere.test."),
-        (MX, "20 mail.platform.test."),
         (CNAME, "mail.elsewhere.test."),
         (SPF, "v=spf1 include:other.test -all"),
         (DKIM, "v=DKIM1; k=rsa; h=sha256; p=aaaaBBBB"),
@@ -60,7 +61,13 @@ def test_a_second_policy_beside_ours_undoes_it() -> None:
 
 @pytest.mark.parametrize(
     ("beside", "expected"),
-    [("5 old.test.", "different"), ("10 old.test.", "different"), ("50 backup.test.", "ok"), ("0 .", "different")],
+    [
+        ("5 old.test.", "different"),
+        ("10 old.test.", "different"),
+        ("50 backup.test.", "ok"),
+        ("0 .", "different"),
+        ("nonsense", "different"),
+    ],
 )
 def test_a_foreign_mail_host_matters_only_when_it_is_asked_as_early_as_ours(beside: str, expected: str) -> None:
     assert presence(MX, "10 mail.platform.test.", beside)[0] == expected
@@ -82,3 +89,59 @@ def test_data_that_is_not_of_its_type_is_refused_when_wanted_and_shown_when_seen
 @given(st.text(max_size=700))
 def test_any_text_survives_being_cut_into_strings_and_joined(text: str) -> None:
     assert value_of(data_of("TXT", text)) == text
+
+
+def test_a_foreign_host_is_compared_with_the_preference_that_the_owner_gave_ours() -> None:
+    assert presence(MX, "50 mail.platform.test.", "60 backup.test.") == ("ok", ())
+    assert presence(MX, "50 mail.platform.test.", "20 old.test.") == ("different", ("20 old.test.",))
+    assert presence(MX, "50 mail.platform.test.", "10 mail.platform.test.", "20 old.test.") == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("5 9 993 mail.platform.test.", "ok"),
+        ("0 1 143 mail.platform.test.", "different"),
+        ("0 1 993 mail.elsewhere.test.", "different"),
+        ("0 0 0 .", "different"),
+    ],
+)
+def test_a_service_is_found_at_our_host_and_port_whatever_its_weight(answer: str, expected: str) -> None:
+    record = Record("_imaps._tcp.acme.test", "SRV", "0 1 993 mail.platform.test.")
+    assert presence(record, answer)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ['"v=spf1 mx -all"', '\\"v=spf1 mx -all\\"', '"v=spf1 " "mx -all"'],
+)
+def test_a_policy_that_was_pasted_with_its_quotes_does_not_work_and_is_shown(answer: str) -> None:
+    assert presence(SPF, answer) == ("different", (answer,))
+    assert presence(SPF, answer, SPF.value) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "v=DKIM1\\; k=rsa\\; h=sha256\\; p=AAAABBBB",
+        '"v=DKIM1; k=rsa; h=sha256; " "p=AAAABBBB"',
+        '"v=DKIM1\\; p=AAAABBBB"',
+        "v=DKIM1; k=rsa; p=",
+    ],
+)
+def test_a_key_that_was_pasted_or_revoked_is_shown(answer: str) -> None:
+    assert presence(DKIM, answer) == ("different", (answer,))
+
+
+def test_two_keys_at_one_selector_are_told() -> None:
+    assert presence(DKIM, DKIM.value, "k=rsa; p=CCCC") == ("different", ("k=rsa; p=CCCC",))
+    assert presence(DKIM, "p=CCCC", "p=DDDD") == ("different", ("p=CCCC", "p=DDDD"))
+    assert presence(DKIM, DKIM.value, "some-verification=1") == ("ok", ())
+
+
+@given(st.lists(st.text(max_size=60), max_size=3))
+def test_whatever_others_publish_is_judged_without_an_error(answers: list[str]) -> None:
+    for record in (SPF, DKIM, MX, CNAME, Record("_dmarc.acme.test", "TXT", "v=DMARC1; p=reject")):
+        state, seen = presence(record, *answers)
+        assert state in ("missing", "different") or not seen
+        assert set(seen) <= set(answers)

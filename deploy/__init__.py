@@ -1,0 +1,1 @@
+"""Deployment: containers, blueprints, monitoring and manifests."""

@@ -1,0 +1,10 @@
+# Start Authentik. Blueprints read environment variables only, so the secrets they need are read from their files here.
+set -eu
+read_secret() { [ -r "/run/secrets/$2" ] && export "$1=$(cat "/run/secrets/$2")" || true; }
+if [ "$1" = worker ]; then
+    read_secret AUTHENTIK_BOOTSTRAP_PASSWORD authentik_admin_password
+    read_secret DEZKY_AUTHENTIK_TOKEN authentik_api_token
+    read_secret DEZKY_CONSOLE_SECRET console_client_secret
+    read_secret DEZKY_OCIS_PASSWORD ocis_password
+fi
+exec dumb-init -- ak "$@"

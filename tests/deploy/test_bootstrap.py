@@ -1,0 +1,111 @@
+"""The bootstrap job: on products that were just started it makes what is missing, and the second time nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from tests.stand_ins import API_TOKEN
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "recovery-password-of-stalwart"
+
+
+@pytest.fixture
+def fresh_stalwart() -> Iterator[StalwartStandIn]:
+    server = StalwartStandIn(api_key="nobody-has-this-key", recovery_admin=("admin", PASSWORD), dkim_delay=0.05)
+    with server.running():
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    texts = {
+        "stalwart_admin_password": PASSWORD,
+        "stalwart_api_token": "",
+        "authentik_api_token": API_TOKEN,
+        "ocis_password": API_TOKEN,
+        "stamp_keys": "k" * 32,
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def bootstrap(
+    folder: Path, fresh_stalwart: StalwartStandIn, authentik: AuthentikStandIn, ocis: OcisStandIn
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(patience: float = 20.0, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "AUTHENTIK_API_URL": authentik.url,
+            "STALWART_API_URL": fresh_stalwart.url,
+            "OCIS_API_URL": ocis.url,
+            "OCIS_USERNAME": "provisioner",
+            "SERVICE_DOMAIN": "service.platform.test",
+            "MAIL_HOST": "mail.platform.test",
+            **variables,
+        }
+        command = [sys.executable, "-m", "worker.bootstrap", "--secrets", str(folder), "--patience", str(patience)]
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_fresh_products_are_made_ready_once(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, fresh_stalwart: StalwartStandIn
+) -> None:
+    first = bootstrap()
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert re.search(r"ready +Stalwart +Made the account provisioner@service.platform.test", first.stdout)
+    assert re.search(r"ready +OCIS", first.stdout)
+    assert re.search(r"to do +DNS", first.stdout)
+    key = (folder / "stalwart_api_token").read_text()
+    session = requests.get(f"{fresh_stalwart.url}/jmap/session", headers={"Authorization": f"Bearer {key}"}, timeout=5)
+    assert session.status_code == 200
+    assert "provisioner" in session.json()["username"]
+    second = bootstrap()
+    assert second.returncode == 0
+    assert "The platform's API key works." in second.stdout
+    assert (folder / "stalwart_api_token").read_text() == key
+    assert all(secret not in first.stdout + first.stderr for secret in (PASSWORD, API_TOKEN, key))
+
+
+def test_a_key_that_was_lost_is_made_anew_for_the_same_account(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+) -> None:
+    bootstrap()
+    key = (folder / "stalwart_api_token").read_text()
+    (folder / "stalwart_api_token").write_text("")
+    assert bootstrap().returncode == 0
+    assert (folder / "stalwart_api_token").read_text() not in ("", key)
+
+
+def test_a_product_that_does_not_come_is_named_and_the_others_are_made_ready(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+) -> None:
+    done = bootstrap(patience=1.0, OCIS_API_URL="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert re.search(r"failed +OCIS +The integration could not be reached", done.stdout)
+    assert re.search(r"ready +Stalwart", done.stdout)
+    assert done.stdout.startswith("failed")
+
+
+def test_a_wrong_token_of_authentik_says_which_blueprint_makes_it(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+) -> None:
+    (folder / "authentik_api_token").write_text("another")
+    done = bootstrap(patience=1.0)
+    assert done.returncode == 1
+    assert "deploy/authentik/platform.yaml" in done.stdout

@@ -1,0 +1,194 @@
+"""The compose files agree with the specification, with each other, with the settings, and with what hardening asks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import ComposeSpecification
+
+from console.settings import ConsoleSettings
+from deploy import prepare
+from shared.config.settings import Settings
+from shared.messaging.queues import QUEUES
+from worker.process_context import ELECTION_SECONDS
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "deploy/compose"
+DATABASES = {"mongo", "redis"}
+OURS = {"api", "worker", "scheduler", "flower", "console", "bootstrap"}
+PRODUCTS = {"traefik", "authentik-db", "authentik", "authentik-worker", "stalwart", "ocis"}
+SETTINGS = {name.upper() for name in Settings.model_fields}
+CONSOLE = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
+#: variables that are no setting: of the bootstrap job, and of Flower
+OTHERS = {"SERVICE_DOMAIN", "MAIL_HOST", "FLOWER_BASIC_AUTH", "FLOWER_DB"}
+
+
+def merged(value: Any) -> Any:
+    """YAML's merge keys with several sources, which the loader resolves itself."""
+    return value
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """Both files as one model, as `docker compose` includes them."""
+    core, products = (yaml.safe_load((COMPOSE / name).read_text()) for name in ("compose.yaml", "products.yaml"))
+    return {
+        part: {**core.get(part, {}), **products.get(part, {})}
+        for part in ("services", "networks", "volumes", "secrets")
+    }
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = compose["services"]
+    return found
+
+
+def test_the_files_are_what_the_specification_says(compose: dict[str, Any]) -> None:
+    top = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    (included,) = top["include"]
+    assert [ROOT / path for path in included["path"]] == [COMPOSE / "compose.yaml", COMPOSE / "products.yaml"]
+    ComposeSpecification.model_validate(top)
+    ComposeSpecification.model_validate(compose)
+
+
+def test_only_the_products_wait_for_the_profile(services: dict[str, Any]) -> None:
+    assert set(services) == DATABASES | OURS | PRODUCTS
+    assert {name for name, one in services.items() if "full" in one.get("profiles", [])} == PRODUCTS | {"bootstrap"}
+
+
+def test_whatever_a_service_names_is_declared(compose: dict[str, Any], services: dict[str, Any]) -> None:
+    for name, one in services.items():
+        assert set(one.get("networks", [])) <= set(compose["networks"]), name
+        assert set(one.get("secrets", [])) <= set(compose["secrets"]), name
+        assert set(one.get("depends_on", {})) <= set(services), name
+        for volume in one.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                made = source.startswith(("./secrets", "./certificates"))
+                assert made or (COMPOSE / source).exists(), (name, source)
+            else:
+                assert source in compose["volumes"], (name, source)
+
+
+def test_every_secret_is_made_and_each_is_used(compose: dict[str, Any], services: dict[str, Any]) -> None:
+    assert set(compose["secrets"]) == set(prepare.SECRETS)
+    assert {secret for one in services.values() for secret in one.get("secrets", [])} == set(prepare.SECRETS)
+    assert all(one["file"] == f"secrets/{name}" for name, one in compose["secrets"].items())
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_given_to_our_services_is_a_setting(services: dict[str, Any], name: str) -> None:
+    given = {variable.removesuffix("_FILE") for variable in services[name].get("environment", {})}
+    assert given <= SETTINGS | CONSOLE | OTHERS
+
+
+def test_no_service_has_secrets_that_it_does_not_read(services: dict[str, Any]) -> None:
+    for name in OURS - {"bootstrap"}:
+        one = services[name]
+        read = {value.rpartition("/")[2] for key, value in one["environment"].items() if key.endswith("_FILE")}
+        assert set(one["secrets"]) == read, name
+    # the API calls no product
+    assert not {"authentik_api_token", "stalwart_api_token", "ocis_password", "stripe_api_key"} & set(
+        services["api"]["secrets"]
+    )
+
+
+def test_every_variable_of_the_environment_file_is_read(services: dict[str, Any]) -> None:
+    text = "".join((COMPOSE / name).read_text() for name in ("compose.yaml", "products.yaml"))
+    read = set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert set(prepare.FULL) <= read
+
+
+def test_everything_is_hardened_bounded_and_watched(services: dict[str, Any]) -> None:
+    for name, one in services.items():
+        assert one["read_only"] is True, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert set(one.get("cap_add", [])) <= {"NET_BIND_SERVICE"}, name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert one["mem_limit"], name
+        assert one["logging"]["options"]["max-size"], name
+        assert one["restart"] in ("unless-stopped", "on-failure"), name
+        assert name == "bootstrap" or "healthcheck" in one or name in {"api"}, name
+        assert not any("docker.sock" in volume for volume in one.get("volumes", [])), name
+
+
+def test_what_others_wait_for_has_a_health_check(services: dict[str, Any]) -> None:
+    awaited = {
+        other
+        for one in services.values()
+        for other, condition in one.get("depends_on", {}).items()
+        if condition["condition"] == "service_healthy"
+    }
+    # the API's health check is the image's own
+    assert {name for name in awaited if "healthcheck" not in services[name]} <= {"api", "authentik-worker"}
+
+
+def test_images_are_named_by_full_version(services: dict[str, Any]) -> None:
+    for name in DATABASES | PRODUCTS:
+        image = services[name]["image"]
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(@sha256:[0-9a-f]{64})?$", image), (name, image)
+
+
+def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(services: dict[str, Any]) -> None:
+    for name, one in services.items():
+        for port in one.get("ports", []):
+            assert port.startswith(("127.0.0.1:", "${BIND_ADDRESS:-127.0.0.1}:")), (name, port)
+    assert services["api"]["ports"] == ["127.0.0.1:${API_PORT:-3001}:3001"]
+
+
+def test_redis_never_evicts_and_keeps_an_append_only_file_and_asks_for_its_password() -> None:
+    script = (COMPOSE / "redis/start.sh").read_text()
+    for line in ("maxmemory-policy noeviction", "appendonly yes", "requirepass"):
+        assert line in script
+
+
+def test_mongodb_is_the_replica_set_that_our_uri_names(services: dict[str, Any]) -> None:
+    script = (COMPOSE / "mongo/start.sh").read_text()
+    assert "--replSet rs0" in script
+    assert "--keyFile" in script
+    assert "mongo.dezky.local" in services["mongo"]["networks"]["data"]["aliases"]
+    assert "mongo.dezky.local:27017/?replicaSet=rs0" in prepare.SECRETS["mongodb_uri"][1]({"mongodb_password": "x"})
+
+
+def test_the_worker_reads_every_queue_and_is_given_time_to_stop(services: dict[str, Any]) -> None:
+    worker = services["worker"]
+    command = worker["command"]
+    assert set(command[command.index("-Q") + 1].split(",")) == set(QUEUES)
+    # what has begun ends within an attempt's time and a patient write
+    longest = Settings.model_fields["attempt_seconds"].default + ELECTION_SECONDS
+    assert int(worker["stop_grace_period"].rstrip("s")) > longest
+
+
+def test_the_proxy_has_a_route_and_an_alias_for_every_name_of_the_certificate(services: dict[str, Any]) -> None:
+    routes = yaml.safe_load((COMPOSE / "traefik/routes.yaml").read_text())["http"]
+    hosts = {re.findall(r"`(.+)`", one["rule"])[0] for one in routes["routers"].values()}
+    assert hosts == {f"{name}.dezky.local" for name in prepare.NAMES}
+    assert hosts == set(services["traefik"]["networks"]["edge"]["aliases"])
+    for router in routes["routers"].values():
+        (server,) = routes["services"][router["service"]]["loadBalancer"]["servers"]
+        host = re.findall(r"http://([a-z-]+):\d+", server["url"])[0]
+        assert "edge" in services[host]["networks"]
+
+
+def test_the_products_of_the_profile_are_where_the_settings_say(services: dict[str, Any]) -> None:
+    hosts = {re.sub(r"https://([^/]+).*", r"\1", value) for key, value in prepare.FULL.items() if key.endswith("_URL")}
+    assert hosts <= set(services["traefik"]["networks"]["edge"]["aliases"])
+    blueprints = "".join(path.read_text() for path in (ROOT / "deploy/authentik").glob("*.yaml"))
+    for app in re.findall(r"application/o/([a-z-]+)/=", prepare.FULL["OIDC_ISSUERS"]):
+        assert f"slug: {app}" in blueprints
+    wanted = set(re.findall(r"!Env \[?(DEZKY_[A-Z_]+|OCIS_PUBLIC_URL)", blueprints))
+    script = (COMPOSE / "authentik/start.sh").read_text()
+    given = set(services["authentik-worker"]["environment"]) | set(re.findall(r"read_secret ([A-Z_]+)", script))
+    assert wanted <= given
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "products.yaml"])
+def test_no_secret_stands_in_a_file(name: str) -> None:
+    for line in (COMPOSE / name).read_text().splitlines():
+        if re.search(r"(PASSWORD|SECRET|TOKEN|KEYS?|BASIC_AUTH)[A-Z_]*: *\S", line):
+            assert re.search(r"_FILE: /run/secrets/|file:///run/secrets/|TOKEN_URL|\$\{[A-Z_]+:-\}", line), line

@@ -1,0 +1,108 @@
+"""The Kustomize base: valid manifests that name each other, the queues, the ports and the settings rightly."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from console.settings import ConsoleSettings
+from shared.config.settings import Settings
+from shared.messaging.queues import QUEUES
+from worker.process_context import ELECTION_SECONDS
+
+BASE = Path(__file__).parents[2] / "deploy/kubernetes"
+KUSTOMIZATION = yaml.safe_load((BASE / "kustomization.yaml").read_text())
+OBJECTS: list[dict[str, Any]] = [
+    one for name in KUSTOMIZATION["resources"] for one in yaml.safe_load_all((BASE / name).read_text())
+]
+DEPLOYMENTS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] == "Deployment"}
+#: kubernetes versions that are looked after
+VERSIONS = ("1.32", "1.36")
+
+
+def pod(deployment: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return found
+
+
+def named(kind: str) -> set[str]:
+    return {one["metadata"]["name"] for one in OBJECTS if one["kind"] == kind}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid(version: str) -> None:
+    for one in OBJECTS:
+        kubernetes_validate.validate(one, version, strict=True)
+
+
+def test_every_file_is_part_of_the_base() -> None:
+    assert {path.name for path in BASE.glob("*.yaml")} - {"kustomization.yaml"} == set(KUSTOMIZATION["resources"])
+
+
+def test_every_queue_has_its_workers() -> None:
+    commands = [part for one in DEPLOYMENTS.values() for part in pod(one)["containers"][0]["command"]]
+    served = [queue for part in commands if part.startswith("--queues=") for queue in part[9:].split(",")]
+    assert sorted(served) == sorted(QUEUES)
+
+
+def test_workers_have_time_to_stop() -> None:
+    longest = Settings.model_fields["attempt_seconds"].default + ELECTION_SECONDS
+    for name, one in DEPLOYMENTS.items():
+        if name.startswith("worker-"):
+            assert pod(one)["terminationGracePeriodSeconds"] > longest
+
+
+def test_pods_have_no_rights_and_bounded_memory() -> None:
+    for one in DEPLOYMENTS.values():
+        assert pod(one)["securityContext"]["runAsNonRoot"] is True
+        assert pod(one)["automountServiceAccountToken"] is False
+        (container,) = pod(one)["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "memory" in container["resources"]["limits"]
+        assert "livenessProbe" in container
+
+
+def test_probes_services_and_policies_name_ports_that_exist() -> None:
+    for one in DEPLOYMENTS.values():
+        (container,) = pod(one)["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        probes = (container.get(f"{kind}Probe", {}) for kind in ("startup", "liveness", "readiness"))
+        asked = {probe[how]["port"] for probe in probes for how in ("httpGet", "tcpSocket") if how in probe}
+        assert asked <= ports
+    for service in (one for one in OBJECTS if one["kind"] == "Service"):
+        assert service["spec"]["selector"]["app.kubernetes.io/name"] in DEPLOYMENTS
+
+
+def test_what_there_are_several_of_has_a_disruption_budget() -> None:
+    several = {name for name, one in DEPLOYMENTS.items() if one["spec"]["replicas"] > 1}
+    assert named("PodDisruptionBudget") == several
+
+
+def test_autoscalers_follow_a_deployment_and_a_queue_that_exist() -> None:
+    for one in (one for one in OBJECTS if one["kind"] == "HorizontalPodAutoscaler"):
+        assert one["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
+        for metric in one["spec"]["metrics"]:
+            if metric["type"] == "External":
+                assert metric["external"]["metric"]["selector"]["matchLabels"]["queue"] in QUEUES
+
+
+def test_the_configuration_holds_settings_and_no_secret() -> None:
+    settings = {name.upper() for name in Settings.model_fields}
+    console = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
+    for one in (one for one in OBJECTS if one["kind"] == "ConfigMap"):
+        assert set(one["data"]) <= settings | console
+        assert not [key for key in one["data"] if re.search(r"SECRET|PASSWORD|API_TOKEN|KEYS?$", key)]
+
+
+def test_nothing_comes_in_that_no_policy_lets_in() -> None:
+    (closed,) = [one for one in OBJECTS if one["metadata"]["name"] == "nothing-in"]
+    assert closed["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}

@@ -1,0 +1,104 @@
+"""Prepare the products for the platform: `python -m worker.bootstrap --secrets DIR`. It may run again at any time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from shared.config.settings import Settings, SettingsError, read_settings
+from shared.integrations.outcomes import Fault, Unavailable, sentence
+from worker.bootstrap.authentik import prepare_authentik
+from worker.bootstrap.findings import Finding, State, screen
+from worker.bootstrap.ocis import prepare_ocis
+from worker.bootstrap.secret_files import SecretFiles
+from worker.bootstrap.stalwart import StalwartTarget, prepare_stalwart
+
+#: seconds between tries
+PAUSE = 3.0
+#: what only a person can do
+TASKS = (
+    ("DNS", "Point MX, SPF and the other records of each tenant's domain here; the console lists them."),
+    ("Mail", "Open ports 25, 465, 587 and 993, and have the address's reverse name set by its provider."),
+    ("People", "Sign in to Authentik as akadmin and add the first administrators to dezky-platform-admins."),
+)
+
+
+@click.command()
+@click.option("--secrets", "folder", type=click.Path(path_type=Path), required=True, help="Folder of secret files.")
+@click.option("--patience", default=600.0, show_default=True, help="Seconds to wait for the products.")
+def main(folder: Path, patience: float) -> None:
+    """Wait for the products, make what is missing, and print what is ready and what is left to do.
+
+    Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings do not make sense.
+    """
+    files = SecretFiles(folder)
+    try:
+        settings = _settings(files)
+    except SettingsError as problem:
+        click.echo(f"The settings do not make sense:\n{problem}", err=True)
+        sys.exit(2)
+    give_up = time.monotonic() + patience
+    findings = [_tried(subject, work, give_up) for subject, work in _work(settings, files).items()]
+    findings += [Finding(State.TO_DO, subject, text) for subject, text in TASKS]
+    click.echo(screen(findings))
+    sys.exit(any(one.state is State.FAILED for one in findings))
+
+
+def _settings(files: SecretFiles) -> Settings:
+    """Settings of the environment, with credentials out of the folder. Neither database is needed for this."""
+    secret = {
+        "authentik_api_token": files.read("authentik_api_token") or "missing",
+        # made here, if it is not there yet
+        "stalwart_api_token": files.read("stalwart_api_token") or "missing",
+        "ocis_password": files.read("ocis_password") or None,
+        "stamp_keys": files.read("stamp_keys") or "0" * 32,
+    }
+    unused = {"mongodb_uri": "mongodb://unused", "redis_url": "redis://unused"}
+    return read_settings(**unused, **secret)
+
+
+def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Finding]]:
+    """What there is to do for each configured product."""
+    work: dict[str, Callable[[], Finding]] = {}
+    ca_file = settings.extra_ca_certs
+    if settings.authentik_api_url is not None:
+        url = str(settings.authentik_api_url)
+        work["Authentik"] = lambda: prepare_authentik(url, ca_file, files)
+    if settings.stalwart_api_url is not None:
+        target = StalwartTarget(
+            url=str(settings.stalwart_api_url),
+            service_domain=os.environ.get("SERVICE_DOMAIN", "service.dezky.local"),
+            mail_host=os.environ.get("MAIL_HOST", settings.stalwart_api_url.host or "localhost"),
+            ca_file=ca_file,
+        )
+        work["Stalwart"] = lambda: prepare_stalwart(target, files)
+    if settings.ocis_api_url is not None:
+        work["OCIS"] = lambda: prepare_ocis(settings)
+    return work
+
+
+def _tried(subject: str, work: Callable[[], Finding], give_up: float) -> Finding:
+    """Do the work; while the product is not up, or does not know the account yet, again."""
+    told = ""
+    while True:
+        try:
+            return work()
+        except Fault as fault:
+            text = sentence(fault.reason, fault.detail)
+            # blueprints and roles are applied some seconds after a product answers
+            may_come = isinstance(fault, Unavailable) or fault.reason in ("bad_credentials", "missing_permission")
+            if not may_come or time.monotonic() + PAUSE > give_up:
+                return Finding(State.FAILED, subject, text)
+        if text != told:
+            click.echo(f"{subject}: {text} Trying again.", err=True)
+            told = text
+        time.sleep(PAUSE)
+
+
+if __name__ == "__main__":
+    main()

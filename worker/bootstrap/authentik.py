@@ -1,0 +1,30 @@
+"""Authentik's first start: whether the blueprints made the platform's account, and which stage invites people."""
+
+from __future__ import annotations
+
+from shared.integrations.outcomes import Refused
+from worker.bootstrap.findings import Finding, State
+from worker.bootstrap.secret_files import SecretFiles
+from worker.http.json_client import BearerToken, JsonApi
+
+TOKEN_FILE, STAGE_FILE = "authentik_api_token", "authentik_email_stage"
+STAGE = "dezky-invitation"
+
+
+def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles) -> Finding:
+    """Check the platform's token, and write down the e-mail stage of invitations. Raises Fault."""
+    api = JsonApi(url, authorize=BearerToken(files.read(TOKEN_FILE)), ca_file=ca_file)
+    answer = api.call("GET", "/api/v3/core/users/me/")
+    if answer.status != 200:
+        raise Refused(
+            "bad_credentials",
+            "Is the blueprint deploy/authentik/platform.yaml applied, with DEZKY_AUTHENTIK_TOKEN set?",
+        )
+    found = api.call("GET", "/api/v3/stages/email/", params={"name": STAGE})
+    stages = found.fields().get("results", []) if found.status == 200 else []
+    if not stages:
+        return Finding(
+            State.TO_DO, "Authentik", f"No stage {STAGE}, so owners are not invited: apply invitations.yaml."
+        )
+    files.write(STAGE_FILE, str(stages[0]["pk"]))
+    return Finding(State.READY, "Authentik", "The platform's account and the stage for invitations are there.")

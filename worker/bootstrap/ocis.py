@@ -1,0 +1,22 @@
+"""OCIS' first start: whether the machine account signs in there and has a role."""
+
+from __future__ import annotations
+
+from shared.config.settings import Settings
+from shared.integrations.outcomes import Refused
+from worker.bootstrap.findings import Finding, State
+from worker.integrations.ocis import client as ocis
+
+
+def prepare_ocis(settings: Settings) -> Finding:
+    """Sign in as the machine account, which makes it known there, and check its role. Raises Fault."""
+    files = ocis.connect(settings)
+    if files is None:
+        raise Refused("not_configured")
+    files.require_role()
+    files.require_storage()
+    if files.may_create_groups():
+        return Finding(State.READY, "OCIS", "The machine account has the role Admin.")
+    return Finding(
+        State.READY, "OCIS", "The machine account has the role Space Admin; groups are known after a first sign-in."
+    )

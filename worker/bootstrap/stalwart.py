@@ -1,0 +1,97 @@
+"""Stalwart's first start: its own mail domain and host name, an account for the platform, and that account's key."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from shared.integrations.outcomes import Fault, Refused, Unavailable
+from worker.bootstrap.findings import Finding, State
+from worker.bootstrap.secret_files import SecretFiles
+from worker.http.json_client import BearerToken, JsonApi, user_and_password
+
+USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
+KEY_FILE, ADMIN_FILE = "stalwart_api_token", "stalwart_admin_password"
+ACCOUNT = "provisioner"
+
+
+@dataclass(frozen=True)
+class StalwartTarget:
+    """`service_domain`: domain of the platform's account; no tenant may ever have it, or suspending that tenant would
+    lock the platform out. `mail_host`: name of the server, which becomes every tenant's MX.
+    """
+
+    url: str
+    service_domain: str
+    mail_host: str
+    ca_file: str | None
+    admin: str = "admin"
+
+
+def prepare_stalwart(target: StalwartTarget, files: SecretFiles) -> Finding:
+    """Ensure that the key file holds a key that works. Raises Fault."""
+    if _works(target, files.read(KEY_FILE)):
+        return Finding(State.READY, "Stalwart", "The platform's API key works.")
+    password = files.read(ADMIN_FILE)
+    if not password:
+        raise Refused("bad_credentials", f"There is no recovery password in {ADMIN_FILE}.")
+    admin = _Admin(JsonApi(target.url, authorize=user_and_password(target.admin, password), ca_file=target.ca_file))
+    domain = admin.ensure("Domain", {"name": target.service_domain}, {})
+    admin.update("SystemSettings", "singleton", {"defaultHostname": target.mail_host, "defaultDomainId": domain})
+    credentials = {"0": {"@type": "Password", "secret": secrets.token_urlsafe(36)}}
+    new = {"@type": "User", "roles": {"@type": "Admin"}, "credentials": credentials}
+    account = admin.ensure("Account", {"name": ACCOUNT, "domainId": domain}, new)
+    body = {"description": "dezky", "permissions": {"@type": "Inherit"}}
+    files.write(KEY_FILE, str(admin.create("ApiKey", body, accountId=account)["secret"]))
+    return Finding(State.READY, "Stalwart", f"Made the account {ACCOUNT}@{target.service_domain} and its API key.")
+
+
+def _works(target: StalwartTarget, key: str) -> bool:
+    if not key:
+        return False
+    answer = JsonApi(target.url, authorize=BearerToken(key), ca_file=target.ca_file).call("GET", "/jmap/session")
+    return answer.status == 200
+
+
+class _Admin:
+    """Management calls one at a time, as the recovery administrator."""
+
+    def __init__(self, api: JsonApi) -> None:
+        self._api = api
+
+    def ensure(self, kind: str, key: dict[str, Any], rest: dict[str, Any]) -> str:
+        """Return the id of the object with this key, made if it is not there."""
+        found = self._call(f"x:{kind}/query", {"filter": key})["ids"]
+        return str(found[0]) if found else str(self.create(kind, key | rest)["id"])
+
+    def create(self, kind: str, body: dict[str, Any], **arguments: str) -> dict[str, Any]:
+        answer = self._call(f"x:{kind}/set", {**arguments, "create": {"new": body}})
+        made = answer.get("created", {}).get("new")
+        if not isinstance(made, dict):
+            raise _refused(kind, answer.get("notCreated", {}).get("new"))
+        return made
+
+    def update(self, kind: str, id_: str, patch: dict[str, Any]) -> None:
+        answer = self._call(f"x:{kind}/set", {"update": {id_: patch}})
+        if id_ not in answer.get("updated", {}):
+            raise _refused(kind, answer.get("notUpdated", {}).get(id_))
+
+    def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        body = {"using": USING, "methodCalls": [[method, arguments, "0"]]}
+        answer = self._api.call("POST", "/jmap/", json=body)
+        if answer.status in (401, 403):
+            raise Refused("bad_credentials", "Stalwart refuses its recovery administrator.")
+        if answer.status != 200:
+            raise answer.refusal()
+        try:
+            name, result, _ = answer.fields()["methodResponses"][0]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise Unavailable("unexpected_answer", f"{method} was left unanswered.") from None
+        if name != method:
+            raise Refused("invalid", f"{method} was refused as {result.get('type')}.")
+        return dict(result)
+
+
+def _refused(kind: str, error: dict[str, Any] | None) -> Fault:
+    return Refused("invalid", f"Stalwart refused the {kind} as {(error or {}).get('type', 'unknown')}.")
