@@ -53,7 +53,7 @@ def stand_ins(layout: Layout) -> list[Part]:
                 "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
-        "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
         "ocis": (
             ["--issuer", ocis_issuer(layout, os.environ)],
             {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
@@ -99,7 +99,8 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
-    flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+    history = ["--persistent=true", f"--db={layout.folder / 'flower.db'}", "--state_save_interval=30000"]
+    flower = ["worker.flower", "--address=127.0.0.1", f"--port={layout.port('flower')}", *history]
     return [
         Part(
             "api",
@@ -116,7 +117,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
         Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
-            [*python, *celery, *flower],
+            [*python, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
         ),
