@@ -6,7 +6,7 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench chaos down clean secrets up
+.PHONY: help setup demo test check bench chaos down clean secrets up audit sbom release
 
 help: ## list what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,16 @@ secrets: ## make secrets, certificates and settings of the containers, once (COM
 
 up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
 	docker compose up --detach --build --wait
+
+audit: $(READY) ## compare the locked packages with published advisories
+	@$(PYTHON) -m tools.audit
+
+sbom: $(READY) ## write a CycloneDX bill of materials of the image's packages to dist/
+	@mkdir -p dist && .venv/bin/cyclonedx-py requirements requirements.lock --output-file dist/sbom.json
+	@echo "dist/sbom.json"
+
+release: $(READY) ## build wheels, bill of materials and, where docker is, the image, of the version in pyproject.toml
+	@$(PYTHON) -m tools.release
 
 clean: down ## remove the virtual environment and the sandbox's data
 	@rm -rf .venv .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,27 +4,58 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from client import Response
+from client.resources.tenants import Tenants
 from platformctl.cli.groups import Command
 from platformctl.cli.options import conditional, confirmed, repeatable, require_slug, waited
+from platformctl.cli.records import explained
 from platformctl.cli.results import finish_tenant
 from platformctl.cli.types import SLUG
 from platformctl.output import say
 from platformctl.session import Session, with_session
 
+REASON = click.option("--reason", required=True, help="Why; kept, and shown where somebody asks.")
+
+
+def _started(name: str, text: str, call: Callable[[Tenants, str, str], Response[Any]]) -> click.Command:
+    """Make a command that starts an operation on a tenant."""
+
+    @click.command(name, cls=Command, help=explained(text, [f"tenants {name} acme --wait"]))
+    @click.argument("slug", type=SLUG)
+    @repeatable
+    @waited
+    @with_session
+    def start(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
+        finish_tenant(session, call(session.platform.tenants, slug, key), wait, timeout)
+
+    return start
+
+
+resume = _started(
+    "resume", "Give a suspended tenant its access back.", lambda tenants, slug, key: tenants.resume(slug, key=key)
+)
+restore = _started(
+    "restore", "Restore a deleted tenant with all it had.", lambda tenants, slug, key: tenants.restore(slug, key=key)
+)
+invite = _started(
+    "invite", "Send the owner another invitation.", lambda tenants, slug, key: tenants.invite_owner(slug, key=key)
+)
+
 
 @click.command(cls=Command)
 @click.argument("slug", type=SLUG)
-@click.option("--reason", required=True, help="Why; kept, and shown to the tenant's people.")
+@REASON
 @repeatable
 @waited
 @with_session
 def suspend(session: Session, /, slug: str, reason: str, key: str, wait: bool, timeout: float) -> None:
-    """Cut all access and keep everything.
+    """Cut all access and keep everything. The tenant's people are shown the reason.
 
     \b
     Examples:
@@ -35,73 +66,7 @@ def suspend(session: Session, /, slug: str, reason: str, key: str, wait: bool, t
 
 @click.command(cls=Command)
 @click.argument("slug", type=SLUG)
-@repeatable
-@waited
-@with_session
-def resume(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
-    """Give a suspended tenant its access back.
-
-    \b
-    Examples:
-      platformctl tenants resume acme --wait
-    """
-    finish_tenant(session, session.platform.tenants.resume(slug, key=key), wait, timeout)
-
-
-@click.command(cls=Command)
-@click.argument("slug", type=SLUG)
-@confirmed
-@conditional
-@waited
-@with_session
-def delete(session: Session, /, slug: str, yes: bool, if_match: str | None, wait: bool, timeout: float) -> None:
-    """Cut all access. Everything is kept until `purgeAfter`, and can be restored until then.
-
-    \b
-    Examples:
-      platformctl tenants delete acme
-      platformctl tenants delete acme --yes --wait -o json | jq -r .purgeAfter
-    """
-    require_slug(session, yes, slug, f"delete the tenant {slug}")
-    finish_tenant(session, session.platform.tenants.delete(slug, if_match=if_match), wait, timeout)
-
-
-@click.command(cls=Command)
-@click.argument("slug", type=SLUG)
-@repeatable
-@waited
-@with_session
-def restore(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
-    """Restore a deleted tenant with everything it had.
-
-    \b
-    Examples:
-      platformctl tenants restore acme --wait
-    """
-    finish_tenant(session, session.platform.tenants.restore(slug, key=key), wait, timeout)
-
-
-@click.command(cls=Command)
-@click.argument("slug", type=SLUG)
-@confirmed
-@repeatable
-@waited
-@with_session
-def purge(session: Session, /, slug: str, yes: bool, key: str, wait: bool, timeout: float) -> None:
-    """Remove for good all that a deleted tenant has anywhere, now. Nothing brings it back.
-
-    \b
-    Examples:
-      platformctl tenants purge acme --wait
-      platformctl tenants purge acme --yes --wait && platformctl tenants receipt acme
-    """
-    require_slug(session, yes, slug, f"remove {slug} and all its data for good")
-    finish_tenant(session, session.platform.tenants.purge(slug, key=key), wait, timeout)
-
-
-@click.command(cls=Command)
-@click.argument("slug", type=SLUG)
-@click.option("--reason", required=True, help="Why; shown on every step that waits for it.")
+@REASON
 @repeatable
 @with_session
 def pause(session: Session, /, slug: str, reason: str, key: str) -> None:
@@ -126,6 +91,42 @@ def unpause(session: Session, /, slug: str, key: str) -> None:
       platformctl tenants unpause acme
     """
     session.out.response(session.platform.tenants.unpause(slug, key=key))
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@confirmed
+@conditional
+@waited
+@with_session
+def delete(session: Session, /, slug: str, yes: bool, if_match: str | None, wait: bool, timeout: float) -> None:
+    """Cut all access. Everything is kept until `purgeAfter`, and can be restored until then.
+
+    \b
+    Examples:
+      platformctl tenants delete acme
+      platformctl tenants delete acme --yes --wait -o json | jq -r .purgeAfter
+    """
+    require_slug(session, yes, slug, f"delete the tenant {slug}")
+    finish_tenant(session, session.platform.tenants.delete(slug, if_match=if_match), wait, timeout)
+
+
+@click.command(cls=Command)
+@click.argument("slug", type=SLUG)
+@confirmed
+@repeatable
+@waited
+@with_session
+def purge(session: Session, /, slug: str, yes: bool, key: str, wait: bool, timeout: float) -> None:
+    """Remove for good all that a deleted tenant has anywhere, now. Nothing brings it back.
+
+    \b
+    Examples:
+      platformctl tenants purge acme --wait
+      platformctl tenants purge acme --yes --wait && platformctl tenants receipt acme
+    """
+    require_slug(session, yes, slug, f"remove {slug} and all its data for good")
+    finish_tenant(session, session.platform.tenants.purge(slug, key=key), wait, timeout)
 
 
 @click.command(cls=Command)
@@ -179,4 +180,4 @@ def _write(path: Path, found: Any) -> None:
         raise click.UsageError(f"{path} (--file) cannot be written: {problem.strerror}.") from None
 
 
-LIFECYCLE = (suspend, resume, pause, unpause, delete, restore, purge, receipt, export)
+LIFECYCLE = (suspend, resume, pause, unpause, delete, restore, purge, receipt, export, invite)

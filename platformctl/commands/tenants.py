@@ -12,7 +12,7 @@ from platformctl.cli.records import Field, body_of, field_options
 from platformctl.cli.results import finish_operation, finish_tenant, show_tenant
 from platformctl.cli.types import PARTNER, SLUG, JsonFile, Pairs
 from platformctl.commands.lifecycle import LIFECYCLE
-from platformctl.commands.people import PARTNER_FIELD, partner_id
+from platformctl.commands.people import PARTNER_FIELD
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.views.describe import age_of_trouble, describe_tenant, ready, reason
@@ -70,8 +70,14 @@ def tenants() -> None:
 @click.option("--status", help="pending, active, suspended or deleted.")
 @click.option("--plan", help="Only those with this plan.")
 @click.option("--partner", type=PARTNER, metavar="PARTNER", help="Only those of this partner, by slug or id.")
-@click.option("--search", "q", metavar="PREFIX", help="Only those whose slug begins so.")
+@click.option(
+    "--search",
+    "q",
+    metavar="PREFIX",
+    help="Only those whose slug, name, domain, owner's address or partner begins so.",
+)
 @click.option("--failed", type=click.Choice(STEPS), help="Only those whose step of this name is in error.")
+@click.option("--drift", metavar="STEP", help="Only those that drifted in this step, or in `any`.")
 @click.option("--paused", is_flag=True, help="Only those that an operator has paused.")
 @click.option(
     "-l", "--selector", type=Pairs(), help="Any filters of the API, as status=active,step.ocis=error.", default=dict
@@ -91,8 +97,6 @@ def list_tenants(
       platformctl tenants list --selector plan=business,step.stalwart=error
       platformctl tenants list --failed stalwart --all -o name | xargs -n1 platformctl tenants reconcile
     """
-    if options["partner"]:
-        options["partner"] = partner_id(session, options["partner"])
     filters = given(options) | ({f"step.{failed}": "error"} if failed else {}) | ({"paused": True} if paused else {})
     found = session.platform.tenants.list(limit, **filters, **selector)
     session.out.records(listed(found, limit), COLUMNS)
@@ -187,21 +191,6 @@ def watch(session: Session, /, slug: str, timeout: float) -> None:
         say("There was never an operation for this tenant.")
         return
     finish_operation(session, operation, True, timeout)
-
-
-@tenants.command()
-@click.argument("slug", type=SLUG)
-@repeatable
-@waited
-@with_session
-def invite(session: Session, /, slug: str, key: str, wait: bool, timeout: float) -> None:
-    """Send the tenant's owner another invitation.
-
-    \b
-    Examples:
-      platformctl tenants invite acme --wait
-    """
-    finish_tenant(session, session.platform.tenants.invite_owner(slug, key=key), wait, timeout)
 
 
 @tenants.command()

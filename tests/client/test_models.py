@@ -28,6 +28,7 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/integrations"): operator_models.Integration,
     ("get", "/status"): operator_models.Status,
     ("get", "/operations/summary"): operator_models.Summary,
+    ("get", "/bulk-operations/{bulk_id}"): operator_models.BulkOperation,
     ("get", "/observe-only"): operator_models.ObserveOnly,
     ("get", "/purges"): operator_models.PurgeQuota,
     ("get", "/orphans"): operator_models.Orphan,
