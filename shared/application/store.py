@@ -36,6 +36,7 @@ from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
 from shared.tenants.counts import TenantTurns
+from shared.tenants.pending_members_repository import PendingMembers
 from shared.tenants.read_repository import TenantViews
 from shared.tenants.repository import Tenants
 from shared.tenants.tombstones import Tombstones
@@ -69,6 +70,7 @@ class Store:
     deliveries: Deliveries
     billing_looks: BillingLooks
     filling: TenantFilling
+    pending_members: PendingMembers
     paces: Paces
     allowances: Allowances
     turns: TenantTurns
@@ -102,7 +104,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks, self.bulk),
+            *(self.orphans, self.orphan_looks, self.bulk, self.pending_members),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -149,6 +151,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
+        pending_members=PendingMembers(database),
         paces=Paces(database),
         allowances=Allowances(database),
         turns=TenantTurns(database),
