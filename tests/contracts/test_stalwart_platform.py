@@ -21,12 +21,12 @@ from tests.contracts.smtp_calls import Mail, until, used
 from tests.stand_ins import Saved
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
-from worker.integrations.stalwart.jmap import Jmap as JmapClient
+from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.closed.recipient_rule import BRANCH, NEEDED, RULE
+from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
+from worker.integrations.stalwart.protocol.jmap import Jmap as JmapClient
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.stalwart.recipient_rule import BRANCH, NEEDED, RULE
 from worker.integrations.stalwart.removal import remove_mail
-from worker.integrations.stalwart.smtp_probe import SmtpProbe
 from worker.integrations.step_context import Work
 
 #: what an administrator has and the platform never uses
