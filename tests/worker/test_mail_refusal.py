@@ -25,8 +25,9 @@ from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
 from worker.integrations.stalwart.models import HIDDEN
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.stalwart.removal import remove_mail
+from worker.integrations.stalwart.removal import remove_mail, take_domain_away
 from worker.integrations.step_context import Work
+from worker.jobs.orphan_scans import Removing
 
 WorkFactory = Callable[..., Work]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
@@ -306,6 +307,31 @@ def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_whe
     ensure_mail(work("stalwart", domains=both), mail)
     assert (locked(stalwart), fates(stalwart)["old.test"]) == ([], "delivered")
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
+
+
+def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_what_open_sessions_can_do(
+    stalwart: StalwartStandIn, work: WorkFactory
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), client(stalwart))
+    notes = ensure_mail(work("stalwart"), client(stalwart, probe=probe_of(stalwart))).notes
+    assert "old.test: mail is refused" in notes["closed_domains"]
+    assert "SMTP answered 550" in notes["closed_domains"]
+    assert "IMAP" in notes["closed_domains"]
+    # SMTP that is away later stops no reconcile of the tenant
+    outcome = ensure_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
+    assert (outcome.result, outcome.notes) == (Result.OK, {})
+
+
+def test_an_orphaned_domain_with_our_own_account_is_not_removed(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "use_account", account=account(stalwart, saved["stalwartDomainId"], "platform"))
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
+    (domain,) = mail.list_domains()
+    with pytest.raises(Refused, match="own account"):
+        take_domain_away(Removing(), mail, domain)
+    assert {kind: objects(stalwart, kind) for kind in before} == before
 
 
 def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
