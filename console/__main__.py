@@ -1,4 +1,4 @@
-"""Serve the console: `python -m console --host 0.0.0.0 --port 3010 --workers 2`."""
+"""Serve the console: `python -m console --host 0.0.0.0 --port 3002 --workers 2`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOP_SECONDS = 10
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=3010, show_default=True, help="Port to listen on.")
+@click.option("--port", default=3002, show_default=True, help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--threads", default=16, show_default=True, help="Requests that one process answers at a time.")
 def main(host: str, port: int, workers: int, threads: int) -> None:

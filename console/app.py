@@ -50,11 +50,11 @@ def create_app(settings: ConsoleSettings) -> Flask:
     people = People(sign_ins, api)
     app.extensions.update({API: api, PEOPLE: people})
     add_words(app)
-    add_navigation(app, people)
     sign_in, sign_out = sign_in_pages(provider, sign_ins, people), sign_out_pages(provider, sign_ins, csrf)
     for pages in (sign_in, sign_out, health_pages(redis), *all_pages()):
         app.register_blueprint(pages)
     require_sign_in(app, sessions)
+    add_navigation(app, people)
     limit_sign_in(app, settings)
     answer_errors(app)
     return app

@@ -23,7 +23,9 @@ class SettingsError(Exception):
 class ConsoleSettings(BaseSettings):
     """One field per environment variable: its name in capitals after `CONSOLE_`."""
 
-    model_config = SettingsConfigDict(env_prefix="CONSOLE_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONSOLE_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     url: str = Field(description="where people open the console; sign-in comes back to <url>/auth/callback")
     api_url: str = Field(description="where the console reaches the API")

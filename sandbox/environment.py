@@ -65,7 +65,11 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         {"OIDC_ISSUERS": ",".join(f"{issuer(layout, slug)}={issuer(layout, slug)}jwks/" for slug in slugs)},
         {"OIDC_AUDIENCES": ",".join(audiences)},
         {"AUTHENTIK_API_URL": layout.url("authentik"), "AUTHENTIK_API_TOKEN": secret["authentik_api_token"]},
-        {"STALWART_API_URL": layout.url("stalwart"), "STALWART_API_TOKEN": secret["stalwart_token"]},
+        {
+            "STALWART_API_URL": layout.url("stalwart"),
+            "STALWART_API_TOKEN": secret["stalwart_token"],
+            "STALWART_SMTP_URL": f"smtp://{layout.address('smtp')}",
+        },
         {
             "OCIS_API_URL": layout.url("ocis"),
             "OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/",

@@ -21,7 +21,11 @@ OFFSETS = {
     "dns": 8,
     "resolver": 9,
     "console": 10,
+    # where Stalwart receives mail
+    "smtp": 11,
 }
+#: a second port of a product
+PRODUCT_OF = {"resolver": "dns", "smtp": "stalwart"}
 DEFAULT_BASE = 3000
 SECRET_NAMES = (
     "authentik_api_token",

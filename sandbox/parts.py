@@ -52,7 +52,7 @@ def stand_ins(layout: Layout) -> list[Part]:
                 "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
-        "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
         "ocis": (["--issuer", issuer(layout, "ocis")], {}),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
@@ -95,7 +95,8 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
-    flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+    history = ["--persistent=true", f"--db={layout.folder / 'flower.db'}", "--state_save_interval=30000"]
+    flower = ["worker.flower", "--address=127.0.0.1", f"--port={layout.port('flower')}", *history]
     return [
         Part(
             "api",
@@ -112,7 +113,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
         Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
-            [*python, *celery, *flower],
+            [*python, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
         ),

@@ -23,8 +23,13 @@ pytest_plugins = ["tests.records", "tests.stand_ins", "tests.api.world", "tests.
 #: how the controlling process tells its workers where the shared server is
 SHARED = "DEZKY_TEST_MONGODB_URI"
 
-#: files whose tests share servers that take seconds to start; `xdist_group` marks do nothing under pytest 9.2
-TOGETHER = {"tests/sandbox/test_cli.py", "tests/hosts/test_replica_set.py", "tests/hosts/test_sentinel.py"}
+#: files and folders whose tests share servers that take long to start; `xdist_group` marks do nothing under pytest 9.2
+TOGETHER = (
+    "tests/console/",
+    "tests/sandbox/test_cli.py",
+    "tests/hosts/test_replica_set.py",
+    "tests/hosts/test_sentinel.py",
+)
 
 _started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
 
@@ -49,8 +54,7 @@ class Scheduling(LoadGroupScheduling):
     """Gives all tests of such a file to one worker, and those files first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

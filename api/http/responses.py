@@ -1,8 +1,9 @@
-"""How answers are written: camel case, times in UTC with Z, what is empty left out."""
+"""Write JSON responses: camel case, times in UTC with Z, absent fields left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from flask import Response, g
@@ -22,7 +23,7 @@ _LIST = TypeAdapter(list[Any])
 
 
 def to_json(model: ResponseModel) -> str:
-    """One record as it goes out."""
+    """A record as it is sent."""
     return model.model_dump_json(by_alias=True, exclude_none=True)
 
 
@@ -32,19 +33,19 @@ def json_response(model: ResponseModel, status: int = 200, headers: Mapping[str,
 
 
 def json_text_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """One record that is written already."""
+    """A record that is JSON already."""
     return Response(text, status, dict(headers or {}), content_type="application/json")
 
 
 def json_texts_response(texts: Sequence[str], headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON array of records that are written already."""
+    """A JSON array of records that are JSON already."""
     return json_text_response(f"[{','.join(texts)}]", headers=headers)
 
 
 def shown_once_response(
     model: ResponseModel, again: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """One record with something that is shown once and kept nowhere: asked again with the same key, `again` is."""
+    """One record with a secret that is shown once and not kept: a replayed answer shows `again`."""
     g.kept_body = to_json(again).encode()
     return json_response(model, status, headers)
 
@@ -58,5 +59,31 @@ def json_list_response(
 
 
 def etag(version: int) -> dict[str, str]:
-    """The header that a later If-Match repeats."""
+    """The ETag header of a record's version, for a later If-Match."""
     return {"ETag": f'"{version}"'}
+
+
+def json_stream_response(fields: Mapping[str, ResponseModel | Iterator[Sequence[ResponseModel]]]) -> Response:
+    """One JSON object whose lists are written page by page, as they are read.
+
+    The first page is read before the answer begins: an error after it can only break the answer off.
+    """
+    pieces = _pieces(fields)
+    return Response(itertools.chain([next(pieces)], pieces), content_type="application/json")
+
+
+def _pieces(fields: Mapping[str, ResponseModel | Iterator[Sequence[ResponseModel]]]) -> Iterator[str]:
+    text = "{"
+    for name, value in fields.items():
+        text += f'{"" if text == "{" else ","}"{name}":'
+        if isinstance(value, ResponseModel):
+            text += to_json(value)
+            continue
+        text, separator = f"{text}[", ""
+        for page in value:
+            text += separator + ",".join(map(to_json, page))
+            separator = "," if page else separator
+            yield text
+            text = ""
+        text += "]"
+    yield f"{text}}}"

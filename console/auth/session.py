@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 #: an access token with less left than this is renewed before it is used
 MARGIN_SECONDS = 30
 COOKIE_FIELD = "sign_in"
+#: nobody's sign-in is read for these
+FILES, HEALTH = ("static", "bootstrap.static"), "health"
 
 
 class Sessions:
@@ -88,7 +90,7 @@ def require_sign_in(app: Flask, sessions: Sessions) -> None:
     def check() -> Response | None:
         view = app.view_functions.get(request.endpoint or "")
         g.sign_in = None
-        if view is None or request.endpoint in ("static", "bootstrap.static"):
+        if view is None or request.endpoint in FILES or request.blueprint == HEALTH:
             return None
         g.sign_in = sessions.load()
         return None if g.sign_in is not None or is_public(view) else to_sign_in()
@@ -99,10 +101,9 @@ def to_sign_in() -> Response:
     session.pop(COOKIE_FIELD, None)
     if request.headers.get("X-Requested-With") == "console":
         return Response("Signed out.", 401, content_type="text/plain")
-    if request.method != "GET":
+    if request.method != "GET" or request.path == "/":
         return redirect(url_for("sign_in.welcome"), 303)  # type: ignore[return-value]
-    target = request.full_path.rstrip("?")
-    return redirect(url_for("sign_in.welcome" if target == "/" else "sign_in.begin", next=target), 303)  # type: ignore[return-value]
+    return redirect(url_for("sign_in.begin", next=request.full_path.rstrip("?")), 303)  # type: ignore[return-value]
 
 
 def own_path(target: str | None) -> str:

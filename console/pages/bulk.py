@@ -1,12 +1,47 @@
-"""Bulk operations: retry, reconcile or cancel all that a selector names; a dry run first, then paced."""
+"""Bulk operations: retry, reconcile or cancel all that a selector names; a dry run first, then at an even pace."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from client.errors import ApiError
+from console.web.api import act, api, get, key, sentence
 
 pages = Blueprint("bulk", __name__, url_prefix="/bulk")
 
+CRITERIA = ("problem", "integration", "reason", "drift")
+
 
 @pages.post("/preview")
-def preview() -> str:
-    return "soon"
+def preview() -> Response:
+    """Find out what a bulk operation would act on; nothing is changed."""
+    body = {"action": request.form.get("action"), "selector": _selector()}
+    try:
+        found = api().post("/bulk-operations", body, key=key()).data
+    except ApiError as problem:
+        if problem.status not in (400, 403, 409, 422):
+            raise
+        flash(sentence(problem), "danger")
+        return redirect(url_for("overview.show"), 303)
+    return redirect(url_for(".show", bulk_id=found["id"]), 303)
+
+
+@pages.get("/<bulk_id>")
+def show(bulk_id: str) -> str:
+    return render_template("operations/bulk.html", bulk=get(f"/bulk-operations/{bulk_id}"))
+
+
+@pages.post("/<bulk_id>/start")
+def start(bulk_id: str) -> Response:
+    """Act on the tenants that the dry run found, and no others."""
+    body = {"start": bulk_id}
+    return act(lambda: api().post("/bulk-operations", body, key=key()), "Begun.", url_for(".show", bulk_id=bulk_id))
+
+
+def _selector() -> dict[str, Any]:
+    chosen = request.form.getlist("slug")
+    criteria = {name: request.form[name] for name in CRITERIA if request.form.get(name)}
+    return {**({"tenants": chosen} if chosen else {}), **criteria}

@@ -7,13 +7,15 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from console.web.api import act, api, get, key, person
+from console.web.api import act, api, get, key
 from console.web.forms import Field, Form
 from console.web.listing import listing
 
 pages = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 TEST_SECONDS = 5
+#: so many tenants can be chosen from
+MOST_TENANTS = 200
 FIELDS = (Field("url"), Field("actions", "lines"))
 
 
@@ -24,13 +26,12 @@ def index() -> str:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> tuple[str, int]:
-    form = Form(*FIELDS, record={"actions": ["*"]})
-    owner = {"partnerId": person().partner_id} if person().is_partner else {}
-    made = form.submit(lambda: api().post("/webhooks", {**form.body(), **owner}, key=key()))
+    form = Form(*FIELDS, Field("tenantId"), record={"actions": ["*"]})
+    made = form.submit(lambda: api().post("/webhooks", form.body(), key=key()))
     if made is not None:
         # the only answer with the secret: shown here, kept nowhere
         return render_template("webhooks/secret.html", webhook=made.data), 201
-    return render_template("webhooks/new.html", form=form), form.status
+    return render_template("webhooks/new.html", form=form, tenants=get("/tenants", limit=MOST_TENANTS)), form.status
 
 
 @pages.get("/<webhook_id>")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, abort, request
 
 from client.errors import PlatformError
 from console.auth.people import People
@@ -34,6 +34,7 @@ class Entry:
 
     @property
     def is_current(self) -> bool:
+        """Whether the page of this request belongs to it."""
         return request.blueprint in (self.endpoint.split(".")[0], *self.others)
 
 
@@ -44,14 +45,21 @@ MENU = (
     Entry("Integrations", "integrations.index", "plug", lambda person: person.sees_platform),
     Entry("Users", "users.index", "people"),
     Entry("Partners", "partners.index", "diagram-3", lambda person: person.sees_platform),
-    Entry("Webhooks", "webhooks.index", "broadcast", lambda person: person.is_staff),
+    Entry("Webhooks", "webhooks.index", "broadcast", lambda person: person.is_staff or person.owns_any),
     Entry("Orphans", "orphans.index", "box-seam", lambda person: person.sees_platform),
     Entry("Events", "events.index", "clock-history"),
 )
 
 
 def add_navigation(app: Flask, people: People) -> None:
-    """Give every template the person, their menu and their theme."""
+    """Give every template the person, their menu and their theme; keep people to the pages of their menu."""
+
+    @app.before_request
+    def refuse_what_is_not_shown() -> None:
+        entry = next((one for one in MENU if one.is_current), None)
+        person = people.current() if entry is not None else None
+        if entry is not None and person is not None and not entry.shown_to(person):
+            abort(403)
 
     @app.context_processor
     def navigation() -> dict[str, Any]:

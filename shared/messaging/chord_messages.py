@@ -20,11 +20,15 @@ from celery import Celery
 
 @dataclass(frozen=True)
 class TaskCall:
-    """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in."""
+    """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in.
+
+    `shown`: what Flower shows as its arguments, instead of these.
+    """
 
     task: str
     args: tuple[str | int, ...]
     queue: str
+    shown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter
         call.args,
         {},
         # given, because Celery's own way of writing them is most of what a message costs
-        argsrepr=repr(call.args),
+        argsrepr=call.shown or repr(call.args),
         kwargsrepr="{}",
         **of_task,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -151,10 +151,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Export:
-    """All that is held about a tenant."""
+    """All that is held about a tenant. Each kind's records are read page by page, as they are taken."""
 
     tenant: Tenant
-    users: tuple[User, ...]
-    subscriptions: tuple[Subscription, ...]
-    operations: tuple[Operation, ...]
-    events: tuple[Event, ...]
+    users: Iterator[tuple[User, ...]]
+    subscriptions: Iterator[tuple[Subscription, ...]]
+    operations: Iterator[tuple[Operation, ...]]
+    events: Iterator[tuple[Event, ...]]

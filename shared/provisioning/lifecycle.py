@@ -13,10 +13,11 @@ from shared.db.documents import Transaction
 from shared.events.model import Author
 from shared.operations.model import Action
 from shared.provisioning import policy as access
-from shared.provisioning.exports import Export, Receipt, TenantView, UserQuery
+from shared.provisioning.exports import Export, Receipt, TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.purge_quota import NoTurnLeft, PurgeCases
 from shared.provisioning.starter import Starter
+from shared.provisioning.tenant_export import TenantExporter
 from shared.provisioning.tenants import TenantCases
 from shared.switches.model import is_observing
 from shared.tenants.model import Tenant
@@ -27,8 +28,6 @@ log = structlog.get_logger(__name__)
 DAY = 86400.0
 ENDING = "This takes a platform administrator, or an administrator of the tenant's partner."
 PURGING = "Removing a tenant for good takes a platform administrator."
-#: how many records of a kind an export holds at most
-LARGEST_EXPORT = 100_000
 
 
 class LifeCases:
@@ -39,6 +38,7 @@ class LifeCases:
         self._starter = starter
         self._tenants = tenants
         self._purges = purges
+        self._exporter = TenantExporter(store)
         self._grace = settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
@@ -78,18 +78,10 @@ class LifeCases:
         return found
 
     def export(self, slug: str, actor: Actor) -> Export:
-        """All that is held about the tenant here. Raises NotFound, Forbidden."""
+        """Read all that is held about the tenant here. Raises NotFound, Forbidden."""
         tenant = self._tenants.visible(slug, actor)
         access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
-        query = UserQuery(limit=LARGEST_EXPORT, tenant_id=tenant.id)
-        return Export(
-            tenant=tenant,
-            # an export is one tenant's, so it names no other tenant of its people
-            users=tuple(user.within((tenant.id,)) for user in self._store.users.page(None, query).items),
-            subscriptions=self._store.subscriptions.of_tenants((tenant.id,)),
-            operations=self._store.operations.page(tenant.id, LARGEST_EXPORT, None).items,
-            events=self._store.events.following((tenant.id,), 0, None, LARGEST_EXPORT).items,
-        )
+        return self._exporter.read(tenant)
 
     def take_up(self, limit: int) -> int:
         """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""

@@ -37,6 +37,10 @@ class Made:
         self._paths.append(f"{path}{answer.json()[key]}/")
         return answer.json()
 
+    def also(self, path: str) -> None:
+        """Take this away too."""
+        self._paths.append(path)
+
     def clean(self) -> None:
         for path in reversed(self._paths):
             self._server("DELETE", path)

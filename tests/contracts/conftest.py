@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.simulators.authentik.oidc import OidcClient
+from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from sandbox.simulators.ocis.server import OcisStandIn
 from sandbox.simulators.stalwart.server import StalwartStandIn
+from tests.contracts.authentik_browser import OAuthClient, Person
 from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.ocis_objects import Spaces
 from tests.contracts.real_or_stand_in import Server, real_server, unique
 from tests.contracts.smtp_calls import Mail
 
-TOKEN = "contract"
+TOKEN, LIMITED = "contract", "limited"
+#: those that docs/integrations/authentik.md lists
+PERMISSIONS = frozenset(
+    {
+        *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),
+        *("view_user", "add_user", "change_user", "reset_user_password", "view_policybinding", "view_emailstage"),
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +38,32 @@ def authentik_api() -> Iterator[Server]:
         yield real
         return
     clients = (OidcClient("portal", "portal", "portal-secret"),)
-    with AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients).running() as stand_in:
+    stand_in = AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients)
+    account = stand_in.directory.add_user({"username": "dezky-provisioner", "type": "service_account"})
+    stand_in.world.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
+    with stand_in.running():
         yield Server(stand_in.url, token=TOKEN)
+
+
+@pytest.fixture(scope="module")
+def limited_api(authentik_api: Server) -> Server:
+    """The platform's own account with the documented permissions, on a real server AUTHENTIK_TEST_LIMITED_TOKEN."""
+    if real_server("AUTHENTIK") is None:
+        return authentik_api.caller(token=LIMITED)
+    token = os.environ.get("AUTHENTIK_TEST_LIMITED_TOKEN")
+    if token is None:
+        pytest.skip("AUTHENTIK_TEST_LIMITED_TOKEN is not set")
+    return authentik_api.caller(token=token)
+
+
+@pytest.fixture
+def new_client(authentik_api: Server, made: Made) -> Callable[..., OAuthClient]:
+    return lambda **options: OAuthClient(authentik_api, made, **options)
+
+
+@pytest.fixture
+def new_person(authentik_api: Server, made: Made) -> Callable[..., Person]:
+    return lambda **fields: Person(authentik_api, made, **fields)
 
 
 @pytest.fixture(scope="module")

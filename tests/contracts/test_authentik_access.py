@@ -168,6 +168,42 @@ def test_the_mode_says_whether_one_binding_is_enough(
     assert passes(authentik_api, application, member) is expected
 
 
+def test_with_the_mode_all_a_deleted_group_opens_the_application_though_another_binding_stays(
+    authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
+) -> None:
+    """Seen: with `all`, or a negated binding, removing the group's binding opens the application though another
+    binding stays.
+    """
+    stranger = new_user()
+    application, group = new_application(policy_engine_mode="all"), new_group()
+    bind(made, application, group=group["pk"])
+    bind(made, application, user=stranger["pk"])
+    assert passes(authentik_api, application, stranger) is False
+    authentik_api("DELETE", f"{GROUPS}{group['pk']}/")
+    assert passes(authentik_api, application, stranger) is True
+
+
+def test_with_a_negated_binding_left_everybody_else_comes_in(
+    authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
+) -> None:
+    """Seen: with `all`, or a negated binding, removing the group's binding opens the application."""
+    stranger = new_user()
+    application, group = new_application(policy_engine_mode="all"), new_group()
+    bind(made, application, group=group["pk"])
+    bind(made, application, group=new_group()["pk"], negate=True)
+    assert passes(authentik_api, application, stranger) is False
+    authentik_api("DELETE", f"{GROUPS}{group['pk']}/")
+    assert passes(authentik_api, application, stranger) is True
+
+
+def test_disabled_bindings_count_as_none(
+    authentik_api: Server, made: Made, new_application: Make, new_group: Make, new_user: Make
+) -> None:
+    application = new_application()
+    bind(made, application, group=new_group()["pk"], enabled=False)
+    assert passes(authentik_api, application, new_user()) is True
+
+
 def test_a_deleted_application_is_gone_with_its_bindings(
     authentik_api: Server, made: Made, new_application: Make, new_group: Make
 ) -> None:

@@ -5,6 +5,7 @@ Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superu
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +72,39 @@ def test_users_are_looked_up_exactly_and_with_case(authentik_api: Server, new_us
     assert usernames(authentik_api, email=user["email"]) == [user["username"]]
     assert usernames(authentik_api, email=user["email"].lower()) == []
     assert usernames(authentik_api, uuid=user["uuid"]) == [user["username"]]
+
+
+def test_a_search_finds_both_of_two_accounts_whatever_the_case(authentik_api: Server, new_user: Make) -> None:
+    """Seen: ?search= finds both, whatever the case; ?username=, ?email= are exact."""
+    address = f"{unique('Twin')}@People.test"
+    pks = {new_user(email=address)["pk"], new_user(username=address.lower())["pk"]}
+    new_user()
+    for text in (address, address.lower(), address.upper()):
+        found = authentik_api("GET", USERS, params={"search": text, "page_size": 100}).json()["results"]
+        assert {one["pk"] for one in found} == pks
+
+
+@pytest.mark.parametrize("email", ["\u00f6lga@people.test", "olga", "olga@", f"{'o' * 250}@people.test"])
+def test_an_address_that_is_none_is_a_400(authentik_api: Server, email: str) -> None:
+    answer = authentik_api("POST", USERS, json={"username": unique("bad"), "name": "", "email": email})
+    assert (answer.status_code, list(answer.json())) == (400, ["email"])
+
+
+def test_the_password_of_a_new_service_account_is_no_api_token(authentik_api: Server, made: Made) -> None:
+    """Seen: `service_account` gives an app password (403 as API bearer)."""
+    answer = authentik_api("POST", f"{USERS}service_account/", json={"name": unique("machine")})
+    assert answer.status_code == 200
+    made.also(f"{USERS}{answer.json()['user_pk']}/")
+    refused = authentik_api.caller(token=answer.json()["token"])("GET", f"{USERS}me/")
+    assert (refused.status_code, refused.json()["detail"]) == (403, "Token invalid/expired")
+
+
+def test_an_expiring_token_lives_half_an_hour_whatever_was_asked_for(authentik_api: Server, made: Made) -> None:
+    """Seen: 30 min default_token_duration."""
+    expires = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    token = made(TOKENS, key="identifier", identifier=unique("token"), intent="api", expires=expires)
+    left = datetime.fromisoformat(token["expires"]) - datetime.now(UTC)
+    assert timedelta(minutes=25) < left < timedelta(minutes=35)
 
 
 def test_users_are_found_by_an_attribute_of_ours(authentik_api: Server, new_user: Make) -> None:
@@ -157,7 +191,7 @@ def test_the_token_of_a_switched_off_user_is_a_bad_one(authentik_api: Server, ma
     user, identifier = new_user(), unique("token")
     token = made(TOKENS, key="identifier", identifier=identifier, intent="api", user=user["pk"], expiring=False)
     key = authentik_api("GET", f"{TOKENS}{token['identifier']}/view_key/").json()["key"]
-    theirs = Server(authentik_api.url, token=key)
+    theirs = authentik_api.caller(token=key)
     assert theirs("GET", f"{USERS}me/").json()["user"]["pk"] == user["pk"]
     authentik_api("PATCH", f"{USERS}{user['pk']}/", json={"is_active": False})
     answer = theirs("GET", f"{USERS}me/")
@@ -169,7 +203,7 @@ def test_an_app_password_does_not_open_the_api(authentik_api: Server, made: Made
     body = {"identifier": identifier, "intent": "app_password", "user": new_user()["pk"], "expiring": False}
     made(TOKENS, key="identifier", **body)
     key = authentik_api("GET", f"{TOKENS}{identifier}/view_key/").json()["key"]
-    answer = Server(authentik_api.url, token=key)("GET", f"{USERS}me/")
+    answer = authentik_api.caller(token=key)("GET", f"{USERS}me/")
     assert (answer.status_code, answer.json()["detail"]) == (403, "Token invalid/expired")
 
 

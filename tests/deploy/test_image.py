@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from console.settings import ConsoleSettings
 from shared.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = {name.upper() for name in Settings.model_fields}
+VARIABLES |= {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
 
 
 def test_the_example_environment_names_every_setting_and_nothing_else() -> None:

@@ -69,14 +69,21 @@ class Platform:
         self.is_warm = True
 
     def start_worker(
-        self, pool: str = "threads", concurrency: int = 12, app: str = "worker.main:app", **variables: str
+        self,
+        pool: str = "threads",
+        concurrency: int = 12,
+        app: str = "worker.main:app",
+        *,
+        events: bool = False,
+        **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """`app`: which Celery application; `variables`: what its environment has besides."""
+        """`app`: which Celery application; `events`: for Flower; `variables`: what its environment has besides."""
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
             *("celery", "-A", app, "worker", "--pool", pool),
             *("--concurrency", str(concurrency), "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
             *("-n", f"w{len(self._running)}@test"),
+            *(["-E"] if events else []),
         ]
         process = self._begin(command, log, variables)
         give_up = time.monotonic() + 30
@@ -98,6 +105,15 @@ class Platform:
         while not _answers(f"{api_url}/health/ready"):
             assert time.monotonic() < give_up, self.logs()
             time.sleep(0.05)
+
+    def start_flower(self, login: str) -> tuple[str, subprocess.Popen[bytes]]:
+        """Flower as it is run in earnest, with its history in this folder; its URL and its process."""
+        port = free_port()
+        options = [f"--port={port}", "--address=127.0.0.1", "--persistent=true", f"--db={self._folder / 'flower.db'}"]
+        command = [sys.executable, "-m", "worker.flower", *options]
+        variables = {"FLOWER_BASIC_AUTH": login, "FLOWER_READ_ONLY": "true"}
+        process = self._spawn(command, self._folder / f"flower-{port}.log", variables)
+        return f"http://127.0.0.1:{port}", process
 
     def start_sweep(self) -> subprocess.Popen[bytes]:
         return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", {})

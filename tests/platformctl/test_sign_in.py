@@ -71,7 +71,7 @@ def test_a_script_signs_in_by_its_client_secret_from_the_environment_or_a_file(v
 
 
 def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
-    visitor: Cli, authentik: AuthentikStandIn
+    visitor: Cli, authentik: AuthentikStandIn, public: None
 ) -> None:
     wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
     with person(authentik, approve=False):
@@ -86,7 +86,9 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
     assert visitor.files() == []
 
 
-def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People) -> None:
+def test_after_slow_down_the_device_polls_less_often(
+    authentik: AuthentikStandIn, issuer: People, public: None
+) -> None:
     fault(authentik, kind="slow_down", path="/token/", count=1)
     waits: list[float] = []
 

@@ -82,7 +82,17 @@ def test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice(
     assert len(groups(authentik)) == 1
 
 
-@pytest.mark.parametrize("rule", [{"kind": "reset"}, {"kind": "status", "status": 500}, {"kind": "hang"}])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "reset"},
+        {"kind": "status", "status": 500},
+        {"kind": "hang"},
+        {"kind": "starting"},
+        {"kind": "database_down"},
+    ],
+    ids=lambda rule: str(rule["kind"]),
+)
 def test_a_group_that_was_not_created_is_retried(
     authentik: AuthentikStandIn, identity: Authentik, work: Errand, rule: dict[str, Any]
 ) -> None:

@@ -29,7 +29,11 @@ _COMMON: tuple[tuple[int, Rule], ...] = (
 #: what one product may do. `idp_down`, `mfa` and `role_lost` are refusals: they end a step at once, and the first has
 #: the integration left alone for a minute.
 _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
-    "authentik": ((3, {"kind": "twin_first", "probability": 0.5}),),
+    "authentik": (
+        (3, {"kind": "twin_first", "probability": 0.5}),
+        (2, {"kind": "starting", "probability": 0.5}),
+        (2, {"kind": "database_down", "probability": 0.5}),
+    ),
     "stalwart": (
         (3, {"kind": "server_unavailable", "probability": 0.4}),
         (4, {"kind": "partial_commit", "probability": 0.5}),

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from api.auth.guard import actor
 from api.http.query_params import WaitQuery
-from api.http.responses import json_response
+from api.http.responses import json_response, json_stream_response
 from api.http.route_spec import OPERATOR, STAFF, STARTED, View, expected_versions, route_spec
 from api.routes.tenants.tenants import started
 from api.schemas.tenants.lifecycle import ExportResponse, ReceiptResponse
@@ -68,8 +68,10 @@ def lifecycle_routes(control_plane: ControlPlane) -> Blueprint:
         return json_response(ReceiptResponse.of(life.receipt(slug, actor(control_plane))))
 
     @routes.get("/<slug>/export")
-    @route_spec("All that is held about a tenant", {200: ExportResponse}, problems=(errors.Forbidden,))
+    @route_spec(
+        "All that is held about a tenant, as one stream", {200: ExportResponse}, problems=(errors.Forbidden,), cost=20
+    )
     def export_tenant(slug: str) -> Response:
-        return json_response(ExportResponse.of(life.export(slug, actor(control_plane))))
+        return json_stream_response(ExportResponse.pages(life.export(slug, actor(control_plane))))
 
     return routes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import Field
@@ -67,11 +68,12 @@ class ExportResponse(ResponseModel):
     events: list[EventResponse]
 
     @classmethod
-    def of(cls, export: Export) -> ExportResponse:
-        return cls(
-            tenant=TenantResponse.of(TenantView(export.tenant, None)),
-            users=[UserResponse.of(user) for user in export.users],
-            subscriptions=[SubscriptionResponse.of(one) for one in export.subscriptions],
-            operations=[OperationResponse.of(operation) for operation in export.operations],
-            events=[EventResponse.of(event) for event in export.events],
-        )
+    def pages(cls, export: Export) -> dict[str, ResponseModel | Iterator[list[ResponseModel]]]:
+        """This model's fields; of each list its pages, which are read as they are taken."""
+        return {
+            "tenant": TenantResponse.of(TenantView(export.tenant, None)),
+            "users": ([UserResponse.of(one) for one in page] for page in export.users),
+            "subscriptions": ([SubscriptionResponse.of(one) for one in page] for page in export.subscriptions),
+            "operations": ([OperationResponse.of(one) for one in page] for page in export.operations),
+            "events": ([EventResponse.of(one) for one in page] for page in export.events),
+        }

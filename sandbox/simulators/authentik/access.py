@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -29,6 +29,8 @@ class Access:
         #: policies by pk, each with its constant result
         self.policies: dict[str, bool] = {}
         self.flags: dict[str, bool] = {OPEN_BY_DEFAULT: True}
+        #: called when an application was added, changed or deleted
+        self.on_change: list[Callable[[], None]] = []
         directory.on_delete.append(self._unbind)
 
     def clear(self) -> None:
@@ -46,6 +48,7 @@ class Access:
                 raise Invalid(**{name: REQUIRED})
         application = Application(**self._checked(body, None))
         self.applications[application.slug] = application
+        self._changed()
         return application
 
     def change_application(self, application: Application, body: dict[str, Any]) -> None:
@@ -54,12 +57,18 @@ class Access:
         for name, value in given.items():
             setattr(application, name, value)
         self.applications[application.slug] = application
+        self._changed()
 
     def delete_application(self, application: Application) -> None:
         """Delete it with its bindings; its provider stays."""
         del self.applications[application.slug]
         for binding in self.bindings_of(application):
             del self.bindings[binding.pk]
+        self._changed()
+
+    def _changed(self) -> None:
+        for notify in self.on_change:
+            notify()
 
     # -- bindings
 

@@ -1,4 +1,4 @@
-"""How people come in by Authentik: recovery links, recovery mails and invitations. Mail is only noted, never sent."""
+"""Keep recovery links, recovery mails and invitations. Mail is recorded, never sent."""
 
 from __future__ import annotations
 
@@ -128,6 +128,11 @@ def _added(held: dict[str, str], name: str) -> str:
     pk = new_id()
     held[pk] = name
     return pk
+
+
+def seconds_of(text: str) -> float:
+    """Return a duration such as `minutes=10` in seconds."""
+    return _duration(text).total_seconds()
 
 
 def _duration(given: Any) -> timedelta:

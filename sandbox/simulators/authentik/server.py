@@ -1,14 +1,15 @@
-"""Authentik's stand-in, put together: one world behind its API and its OIDC providers, and what operators may do."""
+"""Put the Authentik simulator together: one world behind its API and its OIDC providers, and what operators may do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sandbox.simulators.authentik.api import add_routes
+from sandbox.simulators.authentik.api.router import add_routes
 from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.oidc.provider import Oidc
 from sandbox.simulators.authentik.records import Token
+from sandbox.simulators.authentik.router import Router
 from sandbox.simulators.authentik.world import World
 from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import StandIn
@@ -17,13 +18,15 @@ OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
 
 class AuthentikStandIn(StandIn):
-    """`race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get the 400.
+    """Authentik behind its router.
 
-    `slow_down`: the token endpoint tells a device to poll less often, the device endpoint that there were too many.
+    Faults of its own: `race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get
+    the 400; `slow_down`: the token endpoint tells a device to poll less often, the device endpoint that there were too
+    many; `starting`: the router waits for the core; `database_down`.
     """
 
     product = "authentik"
-    own_faults = frozenset({"race_lost", "twin_first", "slow_down"})
+    own_faults = frozenset({"race_lost", "twin_first", "slow_down", "starting", "database_down"})
 
     def __init__(
         self, *, api_token: str, admin_group: str, clients: tuple[OidcClient, ...] = (), seed: int = 0
@@ -36,11 +39,12 @@ class AuthentikStandIn(StandIn):
         self.directory = self.world.directory
         self.oidc = Oidc(self.world, clients, self.faults)
         self.reset()
-        add_routes(self.app.router, self.world, self.faults)
+        self.app.middlewares.append(Router(self.faults).middleware)
         self.oidc.add_routes(self.app)
+        add_routes(self.app.router, self.world, self.oidc, self.faults)
 
     def reset(self) -> None:
-        """A fresh install with one superuser, whose API token is the one given, and an application for each client."""
+        """Go back to a fresh install: one superuser with the given API token, and an application for each client."""
         self.world.clear()
         self.oidc.clear()
         directory, access = self.directory, self.world.access
@@ -106,7 +110,7 @@ class AuthentikStandIn(StandIn):
         return user.pk
 
     def sign_in(self, username: str, client_id: str, scopes: str = "openid profile email offline_access") -> Any:
-        """What the application gets when this person signs in to it in a browser; None when access is denied."""
+        """Return an application's tokens after this person signed in with a browser; None when access is denied."""
         return self.oidc.sign_in(username, client_id, scopes, self.url)
 
     def limit_token(self, permissions: Sequence[str]) -> None:
@@ -114,5 +118,5 @@ class AuthentikStandIn(StandIn):
         self.world.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
 
     def revoke_token(self) -> None:
-        """As after the silent rotation of an expired token: the key is unknown."""
+        """Forget our token, as after the silent rotation of an expired one."""
         self.world.tokens.remove(self.world.tokens.by_identifier[OUR_TOKEN])

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sandbox.simulators.stalwart.properties import Object
 
-ALGORITHMS = {"Dkim1Ed25519Sha256": "ed25519", "Dkim1RsaSha256": "rsa"}
 _PEM = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 #: services that have an SRV record, with their ports
 SERVICES = {"caldavs": 443, "carddavs": 443, "imaps": 993, "jmap": 443, "pop3s": 995, "submissions": 465}
@@ -25,12 +24,12 @@ def _rsa_pem(slot: int) -> str:
 
 def new_signature(algorithm: str, domain: Object, slot: int) -> Object:
     """Return the body of a new active key; it never rotates, as its domain's records are published by hand."""
-    is_rsa = algorithm == "Dkim1RsaSha256"
+    is_rsa = _kind(algorithm) == "rsa"
     pem = _rsa_pem(slot % 2) if is_rsa else ed25519.Ed25519PrivateKey.generate().private_bytes(*_PEM).decode()
     return {
         "@type": algorithm,
         "domainId": domain["id"],
-        "selector": _selector(domain["dkimManagement"]["selectorTemplate"], ALGORITHMS[algorithm]),
+        "selector": _selector(domain["dkimManagement"]["selectorTemplate"], _kind(algorithm)),
         "privateKey": {"@type": "Text", "secret": pem},
         "memberTenantId": domain["memberTenantId"],
     }
@@ -56,13 +55,17 @@ def zone_file(domain: Object, signatures: list[Object], mail_host: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _kind(algorithm: str) -> str:
+    return "ed25519" if "Ed25519" in algorithm else "rsa"
+
+
 def _selector(template: str, algorithm: str) -> str:
     text = template.replace("{version}", "1").replace("{algorithm}", algorithm)
     return re.sub(r"\{date-([^}]*)\}", lambda found: datetime.now(UTC).strftime(found[1]), text)
 
 
 def _dkim_line(name: str, signature: Object) -> str:
-    kind = ALGORITHMS.get(signature["@type"], "rsa")
+    kind = _kind(signature["@type"])
     text = f"v=DKIM1; k={kind}; h=sha256; p={signature.get('publicKey') or ''}"
     head = f"{signature['selector']}._domainkey.{name}. IN TXT "
     if len(text) <= 255:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,12 +26,26 @@ class RedirectUri:
 
 
 @dataclass(frozen=True)
+class ScopeMapping:
+    """Claims that come with a scope. `expression` is empty for the mappings that Authentik ships."""
+
+    pk: str
+    name: str
+    scope_name: str
+    managed: str | None = None
+    expression: str = ""
+
+
+@dataclass(frozen=True)
 class OidcClient:
     """An application and its provider. The issuer contains `slug`; the audience is the client id.
 
     A client without a secret is public. `ends_session`: the provider's invalidation flow ends the session in Authentik
-    (`default-invalidation-flow`) instead of only leaving the application. Lifetimes are in seconds; `code_life` is that
-    of authorization codes and device codes.
+    (`default-invalidation-flow`) instead of only leaving the application. `asks_consent`: the authorization flow always
+    asks. Lifetimes are in seconds; `code_life` is that of authorization codes and device codes.
+
+    `signing_key` is the id of a key pair, empty for one that is made for the application, None for HS256.
+    `mappings` None: all that Authentik ships.
     """
 
     slug: str
@@ -45,6 +59,12 @@ class OidcClient:
     code_life: float = 60
     access_life: float = 3600
     refresh_life: float = 30 * 86400
+    asks_consent: bool = False
+    signing_key: str | None = ""
+    encryption_key: str | None = None
+    issuer_mode: Literal["per_provider", "global"] = "per_provider"
+    sub_mode: str = "hashed_user_id"
+    mappings: tuple[ScopeMapping, ...] | None = None
 
     def accepts_secret(self, secret: str) -> bool:
         """Compare a secret with the client's. A public client accepts any."""
@@ -53,6 +73,14 @@ class OidcClient:
     def authenticates(self, form: Mapping[str, str]) -> bool:
         """Return whether a form proves that the client itself sent it, which a public client cannot do."""
         return bool(self.client_secret) and self.accepts_secret(form.get("client_secret", ""))
+
+    def issuer(self, origin: str) -> str:
+        return f"{origin}/" if self.issuer_mode == "global" else f"{origin}/application/o/{self.slug}/"
+
+    def allowed(self, scopes: Iterable[str]) -> tuple[str, ...]:
+        """Return the scopes that the provider has a mapping for; unknown ones are dropped silently."""
+        known = None if self.mappings is None else {one.scope_name for one in self.mappings}
+        return tuple(scope for scope in dict.fromkeys(scopes) if known is None or scope in known)
 
     def may_redirect(self, url: str, kind: str = "authorization") -> bool:
         """Return whether a redirect URI of this kind is registered."""

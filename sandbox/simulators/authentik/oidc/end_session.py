@@ -10,11 +10,11 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
-from sandbox.simulators.authentik.answers import html
+from sandbox.simulators.authentik.api.responses import html
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.oidc.pages import message
-from sandbox.simulators.authentik.oidc.sessions import COOKIE, Session, Sessions
+from sandbox.simulators.authentik.oidc.sessions import Session, Sessions
 from sandbox.simulators.authentik.oidc.tokens import Claims
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,7 @@ class LogoutNotices:
 class EndSession:
     """Routes of the end-session endpoint."""
 
-    def __init__(
-        self, clients: Mapping[str, OidcClient], sessions: Sessions, claims: Claims, notices: LogoutNotices
-    ) -> None:
-        self._by_slug = {client.slug: client for client in clients.values()}
+    def __init__(self, sessions: Sessions, claims: Claims, notices: LogoutNotices) -> None:
         self._sessions = sessions
         self._claims = claims
         self._notices = notices
@@ -63,12 +60,12 @@ class EndSession:
             router.add_route(method, "/application/o/{slug}/end-session/", self.end)
 
     async def end(self, request: web.Request) -> web.Response:
-        client = self._by_slug.get(request.match_info["slug"])
+        client = self._claims.client_of(request.match_info["slug"])
         if client is None:
             return html(404)
         form = await request.post() if request.method == "POST" else request.query
         given = {name: str(value) for name, value in form.items()}
-        session = self._sessions.by_key.get(request.cookies.get(COOKIE, ""))
+        session = self._sessions.of(request)
         if session is not None and session.unfinished is not None:
             # another flow waits in this browser: nothing ends, and nobody is sent anywhere
             return message("Logout successful", "You have been logged out.")
@@ -88,7 +85,7 @@ class EndSession:
     def _problem(self, client: OidcClient, given: Mapping[str, str]) -> str:
         """Say what is wrong with the request, or nothing."""
         hint, target = given.get("id_token_hint", ""), given.get("post_logout_redirect_uri", "")
-        if hint and (self._claims.verified(client.slug, hint) or {}).get("aud") != client.client_id:
+        if hint and (self._claims.verified(client, hint) or {}).get("aud") != client.client_id:
             return "The id_token_hint is invalid."
         if not target or not any(one.redirect_uri_type == "logout" for one in client.redirect_uris):
             return ""

@@ -133,7 +133,7 @@ class Grants:
         return next((code for code in waiting if code.user_code == user_code), None)
 
     def decide_device(self, user_code: str, username: str, *, approve: bool = True) -> None:
-        """Approve a device as a signed-in person does on the verification page.
+        """Approve a device as a signed-in person does on the verification page. Only other products let them deny.
 
         Raises ValueError for an unknown code or user, and for a user whom the application does not admit.
         """
@@ -154,7 +154,7 @@ class Grants:
         if code is None or code.client.client_id != client.client_id:
             raise GrantRefused("invalid_grant")
         if code.expires <= self._clock.now():
-            raise GrantRefused("expired_token")
+            raise GrantRefused("invalid_grant")
         if code.denied:
             raise GrantRefused("access_denied")
         if code.user is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.answers import origin
+from sandbox.simulators.authentik.api.responses import origin
 from sandbox.simulators.authentik.oidc.authorize import Authorization
 from sandbox.simulators.authentik.oidc.clients import (
     AUTHORIZATION_CODE,
@@ -20,36 +20,40 @@ from sandbox.simulators.authentik.oidc.clients import (
 from sandbox.simulators.authentik.oidc.credentials import Machines, sent_form
 from sandbox.simulators.authentik.oidc.device import DevicePages, refused
 from sandbox.simulators.authentik.oidc.end_session import EndSession, LogoutNotices
+from sandbox.simulators.authentik.oidc.flows import Flows
 from sandbox.simulators.authentik.oidc.grants import OFFLINE, Grant, GrantRefused, Grants
+from sandbox.simulators.authentik.oidc.providers import Providers
 from sandbox.simulators.authentik.oidc.sessions import Sessions
 from sandbox.simulators.authentik.oidc.tokens import Claims
 from sandbox.simulators.authentik.world import World
 from sandbox.simulators.faults import FaultPlan
 
-BY_SECRET = (AUTHORIZATION_CODE, REFRESH_TOKEN)
+#: grants for which a confidential client must send its secret: client credentials prove themselves
+BY_SECRET = (AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE)
 
 
 class Oidc(Claims):
     """Routes of all providers. The issuer is derived from the Host of each request, as in the real one."""
 
     def __init__(self, world: World, clients: tuple[OidcClient, ...], faults: FaultPlan) -> None:
-        super().__init__(world.directory, world.clock, [client.slug for client in clients])
+        super().__init__(world.directory, world.clock, clients)
         self._faults = faults
-        self._clients = {client.client_id: client for client in clients}
         self._machines = Machines(world.directory, world.tokens)
         self.sessions = Sessions(world.directory, world.access, world.clock)
         self.grants = Grants(world.directory, self.sessions, world.clock)
-        self.devices = DevicePages(self.grants, world.directory, self._clients, faults)
+        self.devices = DevicePages(self.grants, world.directory, self.sessions, self._clients, faults, world.clock)
+        self.providers = Providers(world.access, self)
+        self._flows = Flows(world.directory, self.sessions)
         self._authorization = Authorization(world.directory, world.clock, self._clients, self.sessions, self.grants)
         self._notices = LogoutNotices(world.directory, self._clients, self)
-        self._end_session = EndSession(self._clients, self.sessions, self, self._notices)
+        self._end_session = EndSession(self.sessions, self, self._notices)
         self.sessions.on_end += [self.end_session, self._notices.send_all]
 
     def clear(self) -> None:
         """Forget sessions and tokens. The keys stay, for those who have fetched them."""
         super().clear()
-        self.sessions.clear()
-        self.grants.clear()
+        for part in (self.sessions, self.grants, self.devices, self.providers):
+            part.clear()
 
     def add_routes(self, app: web.Application) -> None:
         router = app.router
@@ -61,15 +65,15 @@ class Oidc(Claims):
         for method in ("GET", "POST"):
             router.add_route(method, "/application/o/userinfo/", self.userinfo)
         router.add_post("/application/o/introspect/", self.introspect)
-        for part in (self.devices, self._authorization, self._end_session):
+        for part in (self.devices, self._authorization, self._flows, self._end_session):
             part.add_routes(router)
 
     async def discovery(self, request: web.Request) -> web.Response:
-        slug = self._slug(request)
-        base = f"{origin(request)}/application/o/"
+        client = self._requested(request)
+        slug, base = client.slug, f"{origin(request)}/application/o/"
         return web.json_response(
             {
-                "issuer": f"{base}{slug}/",
+                "issuer": client.issuer(origin(request)),
                 "authorization_endpoint": f"{base}authorize/",
                 "token_endpoint": f"{base}token/",
                 "userinfo_endpoint": f"{base}userinfo/",
@@ -83,7 +87,7 @@ class Oidc(Claims):
                 "response_modes_supported": ["query"],
                 "jwks_uri": f"{base}{slug}/jwks/",
                 "grant_types_supported": list(GRANT_TYPES),
-                "id_token_signing_alg_values_supported": ["RS256"],
+                "id_token_signing_alg_values_supported": [self._signer.algorithm(client)],
                 "subject_types_supported": ["public"],
                 "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
                 "scopes_supported": ["openid", "email", "profile", OFFLINE, "entitlements"],
@@ -93,8 +97,7 @@ class Oidc(Claims):
         )
 
     async def jwks(self, request: web.Request) -> web.Response:
-        key = self.key_of(self._slug(request)).as_dict(private=False)
-        return web.json_response({"keys": [{**key, "alg": "RS256", "use": "sig"}]})
+        return web.json_response(self._signer.public_keys(self._requested(request)))
 
     async def token(self, request: web.Request) -> web.Response:
         given = await sent_form(request)
@@ -123,8 +126,9 @@ class Oidc(Claims):
         found = self.read(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if found is None:
             return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
-        user, claims = found
-        return web.json_response({"sub": user.uid, **self.about(user, claims.get("scope", "").split())})
+        client, user, claims = found
+        about = self.about(client, user, claims.get("scope", "").split())
+        return web.json_response({"sub": claims["sub"], **about})
 
     async def introspect(self, request: web.Request) -> web.Response:
         given = await sent_form(request)
@@ -134,8 +138,8 @@ class Oidc(Claims):
         found = self.read(given.get("token", ""))
         if found is None:
             return web.json_response({"active": False})
-        user, claims = found
-        seen = {**claims, **self.about(user, claims.get("scope", "").split())}
+        owner, user, claims = found
+        seen = {**claims, **self.about(owner, user, claims.get("scope", "").split())}
         return web.json_response({"active": True, "client_id": claims["aud"], **seen})
 
     def sign_in(self, username: str, client_id: str, scopes: str, origin: str) -> dict[str, Any] | None:
@@ -144,7 +148,7 @@ class Oidc(Claims):
         if not self.sessions.may_use(user, client):
             return None
         session = self.sessions.sign_in(user)
-        session.logins[client_id] = f"{origin}/application/o/{client.slug}/"
+        session.logins[client_id] = client.issuer(origin)
         return self._issued_for(client, Grant(user, tuple(scopes.split()), session.key), origin, True)
 
     def _granted(self, client: OidcClient, kind: str, given: Mapping[str, str]) -> Grant:
@@ -165,21 +169,21 @@ class Oidc(Claims):
                 raise GrantRefused("slow_down")
             grant = self.grants.redeem_device(client, given.get("device_code", ""))
         else:
-            grant = Grant(self._machines.account(client, given), tuple(scopes))
+            grant = Grant(self._machines.account(client, given), client.allowed(scopes))
         if not self.sessions.may_use(grant.user, client):
             raise GrantRefused("invalid_grant")
         return grant
 
     def _issued_for(self, client: OidcClient, grant: Grant, origin: str, may_refresh: bool) -> dict[str, Any]:
-        issuer = f"{origin}/application/o/{client.slug}/"
+        issuer = client.issuer(origin)
         session = self.sessions.by_key.get(grant.session or "")
         answer = self.tokens(client, grant.user, grant.scopes, issuer, session=session, nonce=grant.nonce)
         if may_refresh and OFFLINE in grant.scopes:
             answer["refresh_token"] = self.grants.new_refresh_token(client, grant)
         return answer
 
-    def _slug(self, request: web.Request) -> str:
-        slug = request.match_info["slug"]
-        if slug not in self._slugs:
+    def _requested(self, request: web.Request) -> OidcClient:
+        client = self.client_of(request.match_info["slug"])
+        if client is None:
             raise web.HTTPNotFound(text="<html>Not Found</html>", content_type="text/html")
-        return slug
+        return client

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aiohttp import web
+
 from sandbox.simulators.authentik.access import Access
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.oidc.clients import OidcClient
@@ -22,7 +24,8 @@ class Session:
     """A browser's session. `user` is None until somebody signs in.
 
     `logins` maps the client id of each application used in this session to the issuer that it saw. `unfinished` is the
-    authorization request for which a flow still waits, and `done` holds the flows that it has passed.
+    request for which a flow still waits, `done` holds the flows that it has passed, `asking` the application and scopes
+    that need consent, and `identified` the name that was entered before the password.
     """
 
     key: str
@@ -32,12 +35,22 @@ class Session:
     logins: dict[str, str] = field(default_factory=dict)
     unfinished: str | None = None
     done: set[str] = field(default_factory=set)
+    asking: tuple[str, tuple[str, ...]] = ("", ())
+    identified: str | None = None
     uuid: str = field(default_factory=new_id)
 
     @property
     def sid(self) -> str:
         """The `sid` claim of this session's tokens."""
         return hashlib.sha256(self.key.encode()).hexdigest()
+
+    def wait_for(self, url: str) -> None:
+        """Remember the request that the flows lead back to; another one begins anew."""
+        if self.unfinished != url:
+            self.unfinished, self.done = url, set()
+
+    def finish(self) -> None:
+        self.unfinished, self.done = None, set()
 
 
 class Sessions:
@@ -62,6 +75,14 @@ class Sessions:
         """Return whether the user is active and the application's bindings admit them."""
         application = self._access.applications.get(client.slug)
         return user.is_active and application is not None and self._access.passes(user, application)
+
+    def of(self, request: web.Request) -> Session | None:
+        return self.by_key.get(request.cookies.get(COOKIE, ""))
+
+    def keep(self, answer: web.Response, session: Session) -> web.Response:
+        """Send the browser its session."""
+        answer.set_cookie(COOKIE, session.key, httponly=True, samesite="Lax", path="/")
+        return answer
 
     def start(self) -> Session:
         """Start an anonymous session."""

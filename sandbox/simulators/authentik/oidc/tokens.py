@@ -1,4 +1,4 @@
-"""Issue and verify the JWTs of Authentik's providers: keys, claims, signatures and lifetimes."""
+"""Issue the tokens of Authentik's providers, and remember them while they are valid."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from joserfc.jwk import Key
 
 from sandbox.simulators.authentik.directory import Directory
+from sandbox.simulators.authentik.oidc.claims import claims_about, subject
 from sandbox.simulators.authentik.oidc.clients import OidcClient
+from sandbox.simulators.authentik.oidc.keys import KeyPairs, Signer
 from sandbox.simulators.authentik.oidc.sessions import Session
 from sandbox.simulators.authentik.records import User
 from sandbox.simulators.clock import Clock
@@ -31,38 +30,57 @@ class Issued:
     """An access token that is still known."""
 
     client_id: str
+    user: int
     expires: datetime
     session: str | None
 
 
 class Claims:
-    """One signing key for each application.
+    """Tokens of all clients, which are kept by client id.
 
     The times inside a token are real, since those who verify it use the real clock; userinfo and introspection use the
     simulator's clock.
     """
 
-    def __init__(self, directory: Directory, clock: Clock, slugs: Sequence[str]) -> None:
+    def __init__(self, directory: Directory, clock: Clock, clients: Sequence[OidcClient]) -> None:
         self._directory = directory
         self._clock = clock
-        self._slugs = frozenset(slugs)
+        self._configured = tuple(clients)
+        self._clients: dict[str, OidcClient] = {client.client_id: client for client in clients}
         self._issued: dict[str, Issued] = {}
-        self._keys: dict[str, RSAKey] = {}
+        self.key_pairs = KeyPairs()
+        self._signer = Signer(self.key_pairs)
 
     def clear(self) -> None:
-        """Forget every access token."""
+        """Forget every access token, and every client that was added."""
         self._issued.clear()
+        self.key_pairs.clear()
+        self._clients.clear()
+        self._clients.update({client.client_id: client for client in self._configured})
 
-    def key_of(self, slug: str) -> RSAKey:
-        """Return the application's key, generated when it is first needed."""
-        if slug not in self._keys:
-            self._keys[slug] = _first_key(slug)
-        return self._keys[slug]
+    def client_of(self, slug: str) -> OidcClient | None:
+        return next((one for one in self._clients.values() if slug and one.slug == slug), None)
+
+    def set_client(self, client: OidcClient) -> None:
+        self._clients[client.client_id] = client
+
+    def remove_client(self, client_id: str) -> None:
+        self._clients.pop(client_id, None)
+
+    def key_of(self, slug: str) -> Key:
+        """Return the signing key of an application. Raises LookupError when it has none."""
+        client = self.client_of(slug)
+        key = self._signer.key(client) if client is not None else None
+        if key is None:
+            raise LookupError(slug)
+        return key
 
     def rotate_key(self, slug: str) -> str:
         """Replace the signing key; the old one leaves the key set at once."""
-        self._keys[slug] = _new_key()
-        return str(self._keys[slug].kid)
+        client = self.client_of(slug)
+        if client is None or client.signing_key is None:
+            raise ValueError(f"the application {slug!r} has no signing key")
+        return str(self.key_pairs.replace(client.signing_key or f"of {slug}").kid)
 
     def tokens(
         self,
@@ -80,8 +98,8 @@ class Claims:
             claims["nonce"] = nonce
         identity = {name: value for name, value in claims.items() if name not in ACCESS_ONLY}
         return {
-            "access_token": self.sign(client.slug, claims),
-            "id_token": self.sign(client.slug, identity),
+            "access_token": self._signer.sign(client, claims),
+            "id_token": self._signer.sign(client, identity),
             "token_type": "Bearer",
             "expires_in": round(client.access_life),
             "scope": " ".join(scopes),
@@ -94,10 +112,10 @@ class Claims:
         now, token_id = int(time.time()), secrets.token_hex(16)
         life = timedelta(seconds=client.access_life)
         key = session.key if session is not None else None
-        self._issued[token_id] = Issued(client.client_id, self._clock.now() + life, key)
+        self._issued[token_id] = Issued(client.client_id, user.pk, self._clock.now() + life, key)
         return {
             "iss": issuer,
-            "sub": user.uid,
+            "sub": subject(client, user),
             "aud": client.client_id,
             "exp": now + round(client.access_life),
             "iat": now,
@@ -108,7 +126,7 @@ class Claims:
             "uid": secrets.token_hex(20),
             "scope": " ".join(scopes),
             **({"sid": session.sid, "amr": ["pwd"]} if session is not None else {}),
-            **(self.about(user, scopes) if client.include_claims_in_id_token else {}),
+            **(self.about(client, user, scopes) if client.include_claims_in_id_token else {}),
         }
 
     def logout_token(self, client: OidcClient, user: User, issuer: str, session: Session) -> str:
@@ -116,7 +134,7 @@ class Claims:
         now = int(time.time())
         claims = {
             "iss": issuer,
-            "sub": user.uid,
+            "sub": subject(client, user),
             "aud": client.client_id,
             "iat": now,
             "exp": now + LOGOUT_LIFE,
@@ -124,49 +142,37 @@ class Claims:
             "events": {LOGOUT_EVENT: {}},
             "sid": session.sid,
         }
-        return self.sign(client.slug, claims, {"typ": "logout+jwt"})
+        return self._signer.sign(client, claims, {"typ": "logout+jwt"})
 
-    def about(self, user: User, scopes: Sequence[str]) -> dict[str, Any]:
+    def about(self, client: OidcClient, user: User, scopes: Sequence[str]) -> dict[str, Any]:
         """Return what the scopes tell about a user at this moment."""
-        claims: dict[str, Any] = {}
-        if "email" in scopes:
-            claims |= {"email": user.email, "email_verified": False}
-        if "profile" in scopes:
-            groups = [group.name for group in self._directory.groups_of(user)]
-            claims |= {
-                "name": user.name,
-                "preferred_username": user.username,
-                "nickname": user.username,
-                "groups": groups,
-            }
-        if "entitlements" in scopes:
-            claims |= {"entitlements": user.entitlements, "roles": user.entitlements}
-        return claims
+        return claims_about(client, user, [group.name for group in self._directory.groups_of(user)], scopes)
 
     def sign(self, slug: str, claims: Mapping[str, Any], headers: Mapping[str, Any] | None = None) -> str:
-        key = self.key_of(slug)
-        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT", **(headers or {})}, dict(claims), key)
+        """Sign any claims with an application's key."""
+        client = self.client_of(slug)
+        if client is None:
+            raise LookupError(slug)
+        return self._signer.sign(client, claims, headers)
 
-    def verified(self, slug: str, token: str) -> dict[str, Any] | None:
-        """Return the claims of a token that this application's key signed, expired or not; otherwise None."""
-        try:
-            return dict(jwt.decode(token, self.key_of(slug), algorithms=["RS256"]).claims)
-        except (JoseError, ValueError):
-            return None
+    def verified(self, client: OidcClient, token: str) -> dict[str, Any] | None:
+        """Return the claims of a token of this client, expired or not; otherwise None."""
+        return self._signer.verified(client, token)
 
-    def read(self, token: str) -> tuple[User, dict[str, Any]] | None:
-        """Return user and claims of a valid access token; None if it is bad, over or revoked, or the user inactive."""
-        for slug in list(self._keys):
-            claims = self.verified(slug, token)
-            if claims is None:
+    def read(self, token: str) -> tuple[OidcClient, User, dict[str, Any]] | None:
+        """Return client, user and claims of a valid access token of an active user; otherwise None."""
+        for client in list(self._clients.values()):
+            claims = self._signer.verified(client, token)
+            issued = self._issued.get(str((claims or {}).get("jti")))
+            user = self._directory.users.get(issued.user) if issued is not None else None
+            if claims is None or issued is None or user is None:
                 continue
-            users = self._directory.users.values()
-            user = next((user for user in users if user.uid == claims["sub"] and user.is_active), None)
-            return (user, claims) if user is not None and self._is_valid(claims) else None
+            is_valid = issued.expires > self._clock.now() and claims["exp"] > time.time()
+            return (client, user, claims) if is_valid and user.is_active else None
         return None
 
     def revoke_access_token(self, client: OidcClient, token: str) -> None:
-        claims = self.verified(client.slug, token) or {}
+        claims = self.verified(client, token) or {}
         if claims.get("aud") == client.client_id:
             self._issued.pop(str(claims.get("jti")), None)
 
@@ -176,21 +182,7 @@ class Claims:
             if issued.session == session.key and client_id in (None, issued.client_id):
                 del self._issued[token_id]
 
-    def _is_valid(self, claims: Mapping[str, Any]) -> bool:
-        issued = self._issued.get(claims["jti"])
-        return issued is not None and issued.expires > self._clock.now() and claims["exp"] > time.time()
-
     def _signed_in(self, session: Session | None, now: int) -> int:
         if session is None or session.signed_in is None:
             return now
         return now - max(0, round((self._clock.now() - session.signed_in).total_seconds()))
-
-
-@cache
-def _first_key(slug: str) -> RSAKey:
-    # generating an RSA key costs a tenth of a second of processor time: all simulators of a process start with this one
-    return _new_key()
-
-
-def _new_key() -> RSAKey:
-    return RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(16)}, private=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.answers import json_body, origin, page, refusal
+from sandbox.simulators.authentik.api.guard import Route
+from sandbox.simulators.authentik.api.responses import json_body, origin, page, refusal
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.guard import Route
 from sandbox.simulators.authentik.invitations import Invitations
 from sandbox.simulators.authentik.records import Invalid, Invitation, Token
 

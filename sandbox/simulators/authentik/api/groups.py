@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.simulators.authentik.access import Access
-from sandbox.simulators.authentik.answers import (
+from sandbox.simulators.authentik.api.guard import Route, may
+from sandbox.simulators.authentik.api.responses import (
     asked,
     attribute_filter,
     attributes_match,
@@ -21,7 +22,6 @@ from sandbox.simulators.authentik.answers import (
     shown_user,
 )
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.guard import Route, may
 from sandbox.simulators.authentik.records import Group, Invalid, Token, User
 from sandbox.simulators.faults import FaultPlan
 

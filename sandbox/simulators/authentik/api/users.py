@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.answers import (
+from sandbox.simulators.authentik.api.guard import Route, may
+from sandbox.simulators.authentik.api.responses import (
     asked,
     attribute_filter,
     attributes_match,
@@ -19,7 +20,6 @@ from sandbox.simulators.authentik.answers import (
     shown_user,
 )
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.guard import Route, may
 from sandbox.simulators.authentik.invitations import Invitations
 from sandbox.simulators.authentik.records import Invalid, Token, User
 from sandbox.simulators.authentik.tokens import Tokens

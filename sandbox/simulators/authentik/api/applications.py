@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.simulators.authentik.access import Access
-from sandbox.simulators.authentik.answers import asked, json_body, page, refusal
+from sandbox.simulators.authentik.api.guard import Route
+from sandbox.simulators.authentik.api.responses import asked, json_body, page, refusal
 from sandbox.simulators.authentik.directory import Directory
-from sandbox.simulators.authentik.guard import Route
 from sandbox.simulators.authentik.records import Application, Binding, Token
 
 APPLICATIONS, BINDINGS, SETTINGS = "/core/applications/", "/policies/bindings/", "/admin/settings/"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
-from sandbox.simulators.authentik.answers import html, masked_405, refusal
+from sandbox.simulators.authentik.api.responses import html, masked_405, refusal
 from sandbox.simulators.authentik.directory import Directory
 from sandbox.simulators.authentik.records import Invalid, ServerFault, Token
 from sandbox.simulators.authentik.tokens import Tokens

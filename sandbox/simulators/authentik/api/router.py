@@ -1,0 +1,38 @@
+"""Put the routes of Authentik's management API together."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sandbox.simulators.authentik.api.applications import ApplicationRoutes
+from sandbox.simulators.authentik.api.groups import GroupRoutes
+from sandbox.simulators.authentik.api.guard import BASE, Guard
+from sandbox.simulators.authentik.api.invitations import InvitationRoutes
+from sandbox.simulators.authentik.api.providers import ProviderRoutes
+from sandbox.simulators.authentik.api.responses import config, empty, no_such_page
+from sandbox.simulators.authentik.api.sessions import SessionRoutes
+from sandbox.simulators.authentik.api.tokens import TokenRoutes
+from sandbox.simulators.authentik.api.users import UserRoutes
+from sandbox.simulators.authentik.oidc.provider import Oidc
+from sandbox.simulators.authentik.world import World
+from sandbox.simulators.faults import FaultPlan
+
+
+def add_routes(router: web.UrlDispatcher, world: World, oidc: Oidc, faults: FaultPlan) -> None:
+    """Add every route, and the answer to unknown URLs. The flow executor must be added before."""
+    directory, invitations = world.directory, world.invitations
+    tables = [
+        GroupRoutes(directory, world.access, faults).table(),
+        UserRoutes(directory, invitations, world.tokens, faults).table(),
+        ApplicationRoutes(directory, world.access).table(),
+        InvitationRoutes(directory, invitations).table(),
+        TokenRoutes(directory, world.tokens).table(),
+        ProviderRoutes(oidc.providers, oidc.key_pairs).table(),
+        SessionRoutes(directory, oidc.sessions).table(),
+    ]
+    guard = Guard(directory, world.tokens)
+    for table in tables:
+        guard.add_routes(router, table)
+    router.add_get("/-/health/{which:live|ready}/", empty)
+    router.add_get(f"{BASE}/root/config/", config)
+    router.add_route("*", "/api/{rest:.*}", no_such_page)

@@ -1,0 +1,193 @@
+"""An operator's day in a browser: a tenant from nothing to active, a fault repaired, a tenant's life, pauses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.console.conftest import SECONDS, People, World
+from tests.stand_ins import API_TOKEN, fault
+
+SOON = 20 * SECONDS
+
+
+@pytest.fixture(autouse=True)
+def healthy(world: World) -> Iterator[None]:
+    yield
+    for product in (world.platform.authentik, world.platform.stalwart, world.platform.ocis):
+        requests.delete(f"{product.url}/__sim/faults", timeout=5)
+
+
+def fill_new_tenant(page: Page, slug: str) -> None:
+    page.get_by_label("Name", exact=True).fill(f"{slug.title()} GmbH")
+    page.get_by_label("Slug").fill(slug)
+    page.get_by_label("Domains").fill(f"{slug}.test")
+    page.get_by_label("Owner's name").fill("Olivia Owner")
+    page.get_by_label("Owner's e-mail address").fill(f"olivia@{slug}.test")
+
+
+def test_a_tenant_is_created_and_seen_turning_active_without_a_reload(people: People, world: World) -> None:
+    fault(world.platform.ocis, kind="latency", delay=1.5, count=2)
+    page = people.page("admin", "/tenants/new")
+    fill_new_tenant(page, "livia")
+    page.get_by_role("button", name="Create tenant").click()
+    page.evaluate("window.wasNotReloaded = true")
+    state = page.locator("#state")
+    expect(state).to_contain_text("Pending")
+    expect(state).to_contain_text("4 of 4 steps done", timeout=SOON)
+    expect(state.locator(".state").first).to_have_text("Active")
+    assert page.evaluate("window.wasNotReloaded")
+    assert world.platform.has_one_of_each("livia")
+    # what a screen reader is told
+    expect(page.locator("#said")).to_contain_text("Livia GmbH is active")
+
+
+def test_what_the_api_refuses_is_shown_at_the_field_and_what_was_filled_in_stays(people: People, world: World) -> None:
+    page = people.page("admin", "/tenants/new")
+    fill_new_tenant(page, "admin")
+    page.get_by_label("Domains").fill("good.test\nnot a domain")
+    page.get_by_role("button", name="Create tenant").click()
+    for label in ("Slug", "Domains"):
+        field = page.get_by_label(label)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        described = field.get_attribute("aria-describedby") or ""
+        assert page.locator(f"#{described.split()[0]}").inner_text()
+    expect(page.get_by_label("Domains")).to_have_value("good.test\nnot a domain")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Admin GmbH")
+
+
+def test_a_step_that_failed_shows_reason_and_remedy_and_is_green_after_a_retry(people: People, world: World) -> None:
+    fault(world.platform.ocis, kind="status", status=400)
+    made = world.tenant("rita")
+    assert made["provisioningStatus"]["ocis"] == "error"
+    page = people.page("admin", "/tenants/rita")
+    row = page.locator("#state tr", has_text="OCIS")
+    step = next(one for one in made["operation"]["steps"] if one["name"] == "ocis")
+    expect(row).to_contain_text("Failed")
+    expect(row).to_contain_text(step["message"])
+    expect(row).to_contain_text(step["remedy"])
+    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    row.get_by_role("button", name="Retry OCIS").click()
+    expect(page.locator("#operation")).to_contain_text("steps done, succeeded", timeout=SOON)
+    page.goto("/tenants/rita")
+    expect(page.locator("#state .state").first).to_have_text("Active")
+
+
+def press_until_focused(page: Page, wanted: str) -> None:
+    """Go on with the tabulator key until the focus is on the element; fails when it never comes there."""
+    for _ in range(60):
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"the tabulator key does not reach {wanted}")
+
+
+def test_a_tenant_is_created_repaired_and_suspended_with_the_keyboard_alone(people: People, world: World) -> None:
+    fault(world.platform.stalwart, kind="status", status=403)
+    page = people.page("admin", "/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    press_until_focused(page, "a[href='/tenants/new']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tenants/new")
+    for field, text in (("name", "Klara GmbH"), ("slug", "klara"), ("domains", "klara.test")):
+        press_until_focused(page, f"#field-{field}")
+        page.keyboard.type(text)
+    press_until_focused(page, "button[type=submit]")
+    page.keyboard.press("Enter")
+    row = page.locator("#state tr", has_text="Stalwart")
+    expect(row).to_contain_text("Failed", timeout=SOON)
+    requests.delete(f"{world.platform.stalwart.url}/__sim/faults", timeout=5)
+    expect(page.locator("#retry-stalwart")).to_be_visible(timeout=SOON)
+    press_until_focused(page, "#retry-stalwart")
+    page.keyboard.press("Enter")
+    expect(page.locator("#operation")).to_contain_text("steps done, succeeded", timeout=SOON)
+    page.goto("/tenants/klara")
+    press_until_focused(page, "a[href='/tenants/klara/do/suspend']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/do/suspend")
+    press_until_focused(page, "#field-reason")
+    page.keyboard.type("unpaid")
+    press_until_focused(page, "#confirmation")
+    page.keyboard.type("klara")
+    page.keyboard.press("Enter")
+    expect(page.locator("#state .state").first).to_have_text("Suspended", timeout=SOON)
+
+
+def test_a_tenant_is_suspended_resumed_deleted_and_restored_each_after_the_slug_was_typed(
+    people: People, world: World
+) -> None:
+    world.tenant("vera")
+    page = people.page("admin", "/tenants/vera")
+    for action, state in (("Suspend", "Suspended"), ("Resume", "Active"), ("Delete", "Deleted"), ("Restore", "Active")):
+        page.get_by_role("link", name=f"{action} …").click()
+        button = page.get_by_role("button", name=action, exact=True)
+        expect(page.get_by_text("What will happen:")).to_be_visible()
+        expect(button).to_be_disabled()
+        if action == "Suspend":
+            page.get_by_label("Reason").fill("unpaid")
+        page.get_by_label("Type vera to confirm").fill("ver")
+        expect(button).to_be_disabled()
+        page.get_by_label("Type vera to confirm").fill("vera")
+        button.click()
+        expect(page.locator("#state .state").first).to_have_text(state, timeout=SOON)
+        expect(page.locator("#state")).to_contain_text("succeeded", timeout=SOON)
+
+
+def test_without_script_a_wrong_confirmation_does_nothing_and_a_right_one_is_taken(
+    people: People, world: World
+) -> None:
+    world.tenant("nora")
+    page = people.page("admin", "/tenants/nora/do/delete", java_script_enabled=False)
+    page.get_by_label("Type nora to confirm").fill("nor")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Type nora to confirm.", exact=True)).to_be_visible()
+    assert world.call("GET", "/tenants/nora")["status"] == "active"
+    page.get_by_label("Type nora to confirm").fill("nora")
+    page.get_by_role("button", name="Delete").click()
+    expect(page).to_have_url(re.compile("/tenants/nora$"))
+    assert world.call("GET", "/tenants/nora")["status"] == "deleted"
+
+
+def test_a_reconcile_shows_first_what_it_would_change_and_then_changes_it(people: People, world: World) -> None:
+    world.tenant("rosa")
+    group = world.authentik.directory.groups_by_name["tenant-rosa"]
+    path, headers = f"/api/v3/core/groups/{group.pk}/", {"Authorization": f"Bearer {API_TOKEN}"}
+    requests.delete(world.authentik.url + path, headers=headers, timeout=5).raise_for_status()
+    page = people.page("admin", "/tenants/rosa")
+    page.get_by_role("button", name="Reconcile …").click()
+    expect(page.locator("#plan")).to_contain_text("create the group tenant-rosa", timeout=SOON)
+    assert "tenant-rosa" not in world.authentik.directory.groups_by_name
+    page.get_by_role("button", name="Reconcile now").click()
+    expect(page.locator("#state")).to_contain_text("steps done, succeeded", timeout=SOON)
+    assert "tenant-rosa" in world.authentik.directory.groups_by_name
+
+
+def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, world: World) -> None:
+    page = people.page("admin", "/integrations/")
+    row = page.locator("#integrations tr", has_text="OCIS")
+    row.get_by_text("Pause OCIS …").click()
+    row.get_by_label("Reason").fill("maintenance until noon")
+    row.get_by_role("button", name="Pause OCIS").click()
+    expect(row).to_contain_text("maintenance until noon")
+    page.goto("/")
+    expect(page.locator("#now")).to_contain_text("OCIS is paused")
+    page.goto("/integrations/")
+    row.get_by_role("button", name="Resume OCIS").click()
+    expect(row).not_to_contain_text("maintenance")
+    assert not any(one["paused"] for one in world.call("GET", "/integrations"))
+
+
+def test_the_overview_names_every_tenant_in_trouble_with_cause_and_remedy(people: People, world: World) -> None:
+    fault(world.platform.ocis, kind="status", status=503)
+    world.call("POST", "/tenants", json={"slug": "tess", "name": "Tess"})
+    page = people.page("admin", "/")
+    row = page.locator("#now tr", has_text="tess")
+    expect(row).to_be_visible(timeout=SOON)
+    expect(row).to_contain_text("OCIS")
+    expect(row.locator(".remedy")).not_to_be_empty()

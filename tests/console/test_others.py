@@ -1,0 +1,173 @@
+"""Partners, owners and members: each sees and does what is theirs, whatever they send."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.console.conftest import People, World
+from tests.console.test_sign_in import cookie, with_cookie
+
+OPERATORS = ("/integrations/", "/partners/", "/orphans/")
+
+
+@pytest.fixture(scope="module")
+def theirs(world: World) -> dict[str, Any]:
+    """A partner with a tenant, and a tenant of nobody's with an owner and a member."""
+    partner = world.call("POST", "/partners", json={"slug": "reseller", "name": "Reseller"})
+    world.tenant("petra", partnerId=partner["_id"])
+    other = world.tenant("otto")
+    for username, groups, rights in (
+        ("reseller-admin", (), {"role": "admin", "partnerId": partner["_id"]}),
+        ("otto-owner", ("tenant-otto",), {"role": "owner"}),
+        ("otto-member", ("tenant-otto",), {}),
+    ):
+        world.person(username, *groups)
+        record = world.call("GET", "/users/me", username)
+        if rights:
+            world.call("PATCH", f"/users/{record['_id']}", json=rights)
+    return {"partner": partner, "otto": other}
+
+
+def csrf_of(page: Page) -> str:
+    return page.locator("input[name=csrf_token]").first.input_value()
+
+
+def posted(world: World, page: Page, path: str, **fields: str) -> requests.Response:
+    """A form that the page does not offer, with all that makes it genuine."""
+    form = {"csrf_token": csrf_of(page), **fields}
+    return with_cookie(cookie(page)).post(f"{world.url}{path}", data=form, timeout=30, allow_redirects=False)
+
+
+def is_paused(world: World, integration: str) -> bool:
+    return any(one["paused"] for one in world.call("GET", "/integrations") if one["name"] == integration)
+
+
+def test_a_partner_sees_their_own_tenants_only(people: People, world: World, theirs: dict[str, Any]) -> None:
+    page = people.page("reseller-admin", "/tenants/")
+    expect(page.get_by_role("link", name="Petra GmbH")).to_be_visible()
+    for path in ("/", "/tenants/", "/operations/", "/events/", "/users/"):
+        page.goto(path)
+        assert "otto" not in page.content().lower(), path
+    menu = page.get_by_role("navigation", name="Main")
+    expect(menu.get_by_role("link", name="Webhooks")).to_be_visible()
+    for word in ("Integrations", "Partners", "Orphans"):
+        expect(menu.get_by_role("link", name=word)).to_have_count(0)
+    for path in (
+        "/tenants/otto",
+        "/tenants/otto/domains",
+        "/tenants/otto/edit",
+        f"/operations/{theirs['otto']['operation']['id']}",
+    ):
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 404, path
+    page.goto("/tenants/petra")
+    expect(page.get_by_role("link", name="Suspend …")).to_be_visible()
+    expect(page.get_by_role("link", name="Pause …")).to_have_count(0)
+
+
+def test_a_partners_new_tenant_is_theirs(people: People, world: World, theirs: dict[str, Any]) -> None:
+    page = people.page("reseller-admin", "/tenants/new")
+    page.get_by_label("Name", exact=True).fill("Paula GmbH")
+    page.get_by_label("Slug").fill("paula")
+    page.get_by_role("button", name="Create tenant").click()
+    expect(page).to_have_url(re.compile("/tenants/paula$"))
+    assert world.call("GET", "/tenants/paula")["partnerId"] == theirs["partner"]["_id"]
+
+
+def test_a_member_sees_nothing_of_the_operators_and_is_offered_no_change(
+    people: People, world: World, theirs: dict[str, Any]
+) -> None:
+    page = people.page("otto-member", "/")
+    expect(page).to_have_url(re.compile("/tenants/otto$"))
+    expect(page.get_by_role("heading", name="Otto GmbH")).to_be_visible()
+    menu = page.get_by_role("navigation", name="Main")
+    for word in ("Integrations", "Partners", "Orphans", "Webhooks"):
+        expect(menu.get_by_role("link", name=word)).to_have_count(0)
+    for word in ("Reconcile …", "Edit", "Suspend …", "Delete …"):
+        expect(page.get_by_text(word, exact=True)).to_have_count(0)
+    for path in OPERATORS:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 403, path
+    page.goto("/tenants/new")
+    expect(page.get_by_role("heading", name="Not for you")).to_be_visible()
+
+
+def test_an_owner_changes_their_tenant_but_not_its_plan_or_life(
+    people: People, world: World, theirs: dict[str, Any]
+) -> None:
+    page = people.page("otto-owner", "/tenants/otto/edit")
+    expect(page.get_by_label("Plan")).to_have_count(0)
+    page.get_by_label("Company").fill("Otto & Sons <b>GmbH</b>")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert world.call("GET", "/tenants/otto")["billingInfo"]["company"] == "Otto & Sons <b>GmbH</b>"
+    expect(page.get_by_role("button", name="Reconcile …")).to_be_visible()
+    expect(page.get_by_role("link", name="Suspend …")).to_have_count(0)
+
+
+@pytest.fixture
+def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """Forms that the console offers nobody but others."""
+    operation = theirs["otto"]["operation"]["id"]
+    confirmed = {"confirmation": "otto", "reason": "malice"}
+    return [
+        *((f"/tenants/otto/do/{action}", confirmed) for action in ("suspend", "delete", "purge", "pause")),
+        ("/tenants/otto/edit", {"plan": "enterprise", "partnerId": theirs["partner"]["_id"], "name": "Mine"}),
+        ("/tenants/otto/reconcile/apply", {}),
+        ("/tenants/otto/domains", {"domains": "mine.test"}),
+        ("/tenants/otto/domains/otto.test/remove", {"confirmation": "otto.test"}),
+        (f"/operations/{operation}/cancel", {}),
+        (f"/operations/{operation}/steps/ocis/retry", {}),
+        ("/integrations/ocis/pause", {"reason": "malice"}),
+        ("/integrations/observe-only", {"reason": "malice"}),
+        ("/orphans/scan", {}),
+    ]
+
+
+@pytest.mark.parametrize("username", ["reseller-admin", "otto-member"])
+def test_forms_that_were_not_offered_change_nothing(
+    people: People, world: World, theirs: dict[str, Any], attempts: list[tuple[str, dict[str, str]]], username: str
+) -> None:
+    page = people.page(username, "/tenants/")
+    before = world.call("GET", "/tenants/otto")
+    for path, fields in attempts:
+        answer = posted(world, page, path, **fields)
+        assert answer.status_code in (303, 403, 404), (path, answer.status_code)
+    assert world.call("GET", "/tenants/otto") == before
+    assert not is_paused(world, "ocis")
+    assert not world.call("GET", "/observe-only")["observeOnly"]
+
+
+def test_nobody_makes_themselves_an_operator(people: People, world: World, theirs: dict[str, Any]) -> None:
+    page = people.page("otto-owner", "/tenants/")
+    me = world.call("GET", "/users/me", "otto-owner")
+    answer = posted(world, page, f"/users/{me['_id']}", platformAdmin="yes", role="owner", name="O", email=me["email"])
+    assert answer.status_code in (200, 303, 403)
+    assert not world.call("GET", f"/users/{me['_id']}")["platformAdmin"]
+
+
+def test_a_form_of_one_session_is_none_of_anothers(people: People, world: World, theirs: dict[str, Any]) -> None:
+    mine, others = people.page("admin", "/"), people.page("otto-member", "/")
+    form = {"csrf_token": csrf_of(others), "reason": "malice"}
+    answer = with_cookie(cookie(mine)).post(f"{world.url}/integrations/ocis/pause", data=form, timeout=10)
+    assert answer.status_code == 400
+    assert not is_paused(world, "ocis")
+
+
+def test_a_right_that_is_taken_away_is_gone_with_the_session_still_open(
+    people: People, world: World, theirs: dict[str, Any]
+) -> None:
+    world.person("demoted", "dezky-platform-admins")
+    page = people.signed_in("demoted", "/integrations/")
+    record = world.call("GET", "/users/me", "demoted")
+    world.call("PATCH", f"/users/{record['_id']}", json={"platformAdmin": False})
+    answer = page.goto("/integrations/")
+    assert answer is not None
+    assert answer.status == 403

@@ -1,0 +1,195 @@
+"""Signing in and out: code flow, renewal, revocation, the provider's word, what a stolen cookie is worth."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from console.app import create_app
+from console.auth.session import own_path
+from console.settings import ConsoleSettings
+from tests.console.conftest import People, World, sign_in
+
+FOREIGN = (
+    "https://evil.test/",
+    "//evil.test/",
+    "///evil.test",
+    "/\\evil.test",
+    "\\\\evil.test",
+    "/\t/evil.test",
+    "http:evil.test",
+    "javascript:alert(1)",
+    "evil.test",
+    "/auth/sign-in",
+    "",
+)
+
+
+def cookie(page: Page) -> str:
+    return next(one["value"] for one in page.context.cookies() if one["name"] == "console")
+
+
+def with_cookie(value: str) -> requests.Session:
+    session = requests.Session()
+    session.cookies.set("console", value)
+    return session
+
+
+def is_signed_in(world: World, session: requests.Session) -> bool:
+    answer = session.get(f"{world.url}/tenants/", allow_redirects=False, timeout=20)
+    assert answer.status_code in (200, 303)
+    return answer.status_code == 200
+
+
+def age_tokens(world: World, page: Page) -> None:
+    """As if the access token of this session had run out."""
+    sign_ins = world.sign_ins()
+    found = sign_ins.find(world.sign_in_id(cookie(page)))
+    assert found is not None
+    assert sign_ins.save(replace(found, tokens=replace(found.tokens, expires_at=time.time() - 1)))
+
+
+def test_a_link_leads_to_sign_in_and_then_to_where_it_points(people: People, world: World) -> None:
+    page = people.page(None, "/tenants/?status=active")
+    page.get_by_label("Email or username").fill("admin")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    sign_in(page, "admin", "/tenants/?status=active")
+    expect(page).to_have_url(f"{world.url}/tenants/?status=active")
+    expect(page.get_by_text("admin@people.test")).to_be_visible()
+
+
+@pytest.mark.parametrize("target", FOREIGN)
+def test_no_link_leads_to_another_server(target: str) -> None:
+    assert own_path(target) == "/"
+
+
+def test_a_sign_in_that_was_told_to_end_elsewhere_ends_here(people: People, world: World) -> None:
+    page = people.signed_in("admin", f"/auth/sign-in?next={quote('//evil.test/')}")
+    expect(page).to_have_url(f"{world.url}/")
+
+
+def test_the_cookie_is_out_of_a_scripts_reach_and_holds_no_token(people: People, world: World) -> None:
+    page = people.signed_in("admin")
+    kept = next(one for one in page.context.cookies() if one["name"] == "console")
+    assert (kept["httpOnly"], kept["sameSite"]) == (True, "Lax")
+    assert page.evaluate("document.cookie") == ""
+    sign_in_record = world.sign_ins().find(world.sign_in_id(kept["value"]))
+    assert sign_in_record is not None
+    secrets = [sign_in_record.tokens.access, sign_in_record.tokens.refresh or ""]
+    stored = b" ".join(world.redis.get(key) or b"" for key in world.redis.scan_iter("console:sign-in:*"))
+    for secret in secrets:
+        assert secret
+        assert secret not in kept["value"]
+        assert secret.encode() not in stored
+    # who reads Redis learns no cookie
+    assert sign_in_record.id.encode() not in b" ".join(world.redis.scan_iter("*"))
+
+
+def test_after_signing_out_the_stolen_cookie_opens_nothing_and_the_tokens_are_revoked(
+    people: People, world: World
+) -> None:
+    page = people.signed_in("admin")
+    stolen = cookie(page)
+    record = world.sign_ins().find(world.sign_in_id(stolen))
+    assert record is not None
+    assert is_signed_in(world, with_cookie(stolen))
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"{re.escape(world.url)}/"))
+    assert not is_signed_in(world, with_cookie(stolen))
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": record.tokens.refresh,
+        "client_id": "dezky-console",
+        "client_secret": world.settings.client_secret.get_secret_value(),
+    }
+    refused = requests.post(f"{world.authentik.url}/application/o/token/", data=form, timeout=5)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    # the provider's session has ended too: the next sign-in asks for the password again
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_tokens_that_ran_out_are_renewed_once_though_many_pages_ask_at_once(people: People, world: World) -> None:
+    page = people.signed_in("admin")
+    before = world.sign_ins().find(world.sign_in_id(cookie(page)))
+    age_tokens(world, page)
+    session = with_cookie(cookie(page))
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(lambda _: is_signed_in(world, session), range(12)))
+    after = world.sign_ins().find(world.sign_in_id(cookie(page)))
+    assert before is not None
+    assert after is not None
+    assert after.tokens.access != before.tokens.access
+    assert after.tokens.expires_at > time.time() + 60
+    # a refresh token is good once: a second renewal with the old one would have ended the session
+    page.reload()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_a_token_that_the_provider_no_longer_renews_ends_the_session(people: People, world: World) -> None:
+    page = people.signed_in("admin")
+    record = world.sign_ins().find(world.sign_in_id(cookie(page)))
+    assert record is not None
+    secret = world.settings.client_secret.get_secret_value()
+    form = {"token": record.tokens.refresh, "client_id": "dezky-console", "client_secret": secret}
+    requests.post(f"{world.authentik.url}/application/o/revoke/", data=form, timeout=5).raise_for_status()
+    age_tokens(world, page)
+    stolen = cookie(page)
+    page.context.clear_cookies(domain="127.0.0.1", name="authentik_session")
+    page.goto("/tenants/")
+    assert page.url.startswith(world.authentik.url) or page.get_by_role("link", name="Sign in").count()
+    assert not is_signed_in(world, with_cookie(stolen))
+
+
+def test_a_session_that_ends_at_the_provider_ends_here(people: People, world: World) -> None:
+    page = people.signed_in("admin")
+    stolen = cookie(page)
+    page.goto(f"{world.authentik.url}/application/o/dezky-console/end-session/")
+    give_up = time.monotonic() + 10
+    while is_signed_in(world, with_cookie(stolen)):
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"]
+)
+def test_nobody_but_the_provider_ends_sessions(world: World, token: str) -> None:
+    answer = requests.post(f"{world.url}/auth/back-channel", data={"logout_token": token}, timeout=10)
+    assert answer.status_code == 400
+
+
+def test_a_callback_that_nobody_asked_for_signs_nobody_in(world: World) -> None:
+    session = requests.Session()
+    for query in ("code=stolen&state=made-up", "state=x", "", "error=access_denied&error_description=No+thanks"):
+        answer = session.get(f"{world.url}/auth/callback?{query}", timeout=10)
+        assert answer.status_code == 403, query
+        assert "Not signed in" in answer.text
+        assert not is_signed_in(world, session)
+
+
+def test_sign_ins_from_one_address_are_bounded(console_settings: Callable[..., ConsoleSettings], world: World) -> None:
+    settings = console_settings(
+        api_url=world.api_url, issuer=world.settings.issuer, sign_in_limit="3 per minute", trusted_proxies=1
+    )
+    client = create_app(settings).test_client()
+
+    def begin(address: str) -> int:
+        return client.get("/auth/sign-in", headers={"X-Forwarded-For": address}).status_code
+
+    assert [begin("192.0.2.7") for _ in range(4)] == [302, 302, 302, 429]
+    assert begin("192.0.2.8") == 302
+    refused = client.get("/auth/sign-in", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert refused.headers["Retry-After"]
+    assert "Too many requests" in refused.text
