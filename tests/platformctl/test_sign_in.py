@@ -86,9 +86,7 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
     assert visitor.files() == []
 
 
-def test_after_slow_down_the_device_polls_less_often(
-    authentik: AuthentikStandIn, issuer: People, public: None
-) -> None:
+def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People, public: None) -> None:
     fault(authentik, kind="slow_down", path="/token/", count=1)
     waits: list[float] = []
 
