@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-    validator = AccessTokenValidator(settings)
+    validator = AccessTokenValidator(settings, store.emergency_tokens.find)
     guard(app, validator)
     limit_requests(app, settings)
     handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))
