@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,7 +71,12 @@ class World:
     def call(self, method: str, path: str, username: str = "admin", **options: Any) -> Any:
         """Ask the API directly."""
         headers = {"Authorization": f"Bearer {self.token(username)}"}
-        answer = requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=40, **options)
+        give_up = time.monotonic() + 20
+        while True:
+            answer = requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=40, **options)
+            if answer.status_code != 503 or time.monotonic() > give_up:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
