@@ -134,7 +134,10 @@ def fault(data: Path, product: str, rule: str) -> None:
     wrong_body, empty_body; but for dns ignored, for authentik and ocis stale_reads; with method, path, contains
     (regular expressions), count, after, probability, delay.
     """
-    url = f"{_required(data)[product]['url']}/__sim/faults"
+    simulator = _required(data)["simulators"].get(product)
+    if simulator is None:
+        raise click.UsageError(f"A real server is used for {product}; faults can be ordered of simulators only.")
+    url = f"{simulator}/__sim/faults"
     if rule == "clear":
         answer = requests.delete(url, timeout=5)
     else:

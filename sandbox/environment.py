@@ -54,6 +54,22 @@ def issuer(layout: Layout, slug: str) -> str:
     return f"{layout.url('authentik')}/application/o/{slug}/"
 
 
+def ocis_issuer(layout: Layout, given: Mapping[str, str]) -> str:
+    """Return the issuer that the simulated OCIS trusts: at a real Authentik the one that our blueprint makes."""
+    if Parts.needed(given).authentik:
+        return issuer(layout, "ocis")
+    return f"{given['AUTHENTIK_API_URL'].rstrip('/').removesuffix('/api/v3')}/application/o/ocis/"
+
+
+def _ocis_settings(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
+    """Return how OCIS is reached: with tokens of the simulated Authentik, without it with HTTP Basic."""
+    account = {"OCIS_USERNAME": OCIS_ACCOUNT, "OCIS_PASSWORD": layout.secrets()["ocis_password"]}
+    if not Parts.needed(given).authentik:
+        return {"OCIS_API_URL": layout.url("ocis"), **account}
+    token_url = f"{layout.url('authentik')}/application/o/token/"
+    return {"OCIS_API_URL": layout.url("ocis"), "OCIS_TOKEN_URL": token_url, "OCIS_CLIENT_ID": "ocis", **account}
+
+
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
     """The whole environment of api, worker, sweep and Flower."""
     secret = layout.secrets()
@@ -70,13 +86,7 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
             "STALWART_API_TOKEN": secret["stalwart_token"],
             "STALWART_SMTP_URL": f"smtp://{layout.address('smtp')}",
         },
-        {
-            "OCIS_API_URL": layout.url("ocis"),
-            "OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/",
-            "OCIS_CLIENT_ID": "ocis",
-            "OCIS_USERNAME": OCIS_ACCOUNT,
-            "OCIS_PASSWORD": secret["ocis_password"],
-        },
+        _ocis_settings(layout, os.environ),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
         # receivers under development listen on this machine

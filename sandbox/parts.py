@@ -17,11 +17,12 @@ import requests
 from sandbox.environment import (
     CLI_CLIENT,
     CONSOLE_CLIENT,
+    OCIS_ACCOUNT,
     SURFACES,
     client_slug,
     console_environment,
     flower_environment,
-    issuer,
+    ocis_issuer,
 )
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
@@ -53,7 +54,10 @@ def stand_ins(layout: Layout) -> list[Part]:
             },
         ),
         "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
-        "ocis": (["--issuer", issuer(layout, "ocis")], {}),
+        "ocis": (
+            ["--issuer", ocis_issuer(layout, os.environ)],
+            {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
+        ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
     return [
@@ -86,7 +90,7 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
         "access_life": 600,
         "refresh_life": 12 * 3600,
     }
-    clients[CLI_CLIENT] |= {"code_life": 600}
+    clients[CLI_CLIENT] |= {"code_life": 600, "asks_consent": True}
     return list(clients.values())
 
 
