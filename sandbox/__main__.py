@@ -54,7 +54,7 @@ def with_ports(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The platform, MongoDB, Valkey, and stand-ins of Authentik, Stalwart, OCIS and DNS, on this machine.
+    """The platform, MongoDB, Valkey, and simulators of Authentik, Stalwart, OCIS, Stripe and DNS, on this machine.
 
     \b
     Examples:
@@ -124,7 +124,7 @@ def token(data: Path, role: str, tenant: str | None, partner: str | None) -> Non
 
 @main.command()
 @with_layout
-@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "dns"]))
+@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "stripe", "dns"]))
 @click.argument("rule")
 def fault(data: Path, product: str, rule: str) -> None:
     """Order a fault by JSON, or `clear` them all.

@@ -27,6 +27,7 @@ class Parts:
     authentik: bool
     stalwart: bool
     ocis: bool
+    stripe: bool
     dns: bool
 
     @classmethod
@@ -38,6 +39,7 @@ class Parts:
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
+            stripe="STRIPE_API_KEY" not in given,
             dns="DNS_SERVERS" not in given,
         )
 
@@ -70,6 +72,23 @@ def _ocis_settings(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
     return {"OCIS_API_URL": layout.url("ocis"), "OCIS_TOKEN_URL": token_url, "OCIS_CLIENT_ID": "ocis", **account}
 
 
+def stripe_secrets(layout: Layout) -> tuple[str, str]:
+    """Return the simulated Stripe's API key, and the secret that it signs its events with."""
+    secret = layout.secrets()
+    return f"sk_test_{secret['stripe_key']}", f"whsec_{secret['stripe_endpoint']}"
+
+
+def _stripe_settings(layout: Layout) -> dict[str, str]:
+    key, endpoint_secret = stripe_secrets(layout)
+    prices = ",".join(f"{plan}=price_{plan}" for plan in ("starter", "business", "enterprise"))
+    return {
+        "STRIPE_API_KEY": key,
+        "STRIPE_API_URL": layout.url("stripe"),
+        "STRIPE_WEBHOOK_SECRETS": endpoint_secret,
+        "STRIPE_PRICES": prices,
+    }
+
+
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
     """The whole environment of api, worker, sweep and Flower."""
     secret = layout.secrets()
@@ -87,6 +106,7 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
             "STALWART_SMTP_URL": f"smtp://{layout.address('smtp')}",
         },
         _ocis_settings(layout, os.environ),
+        _stripe_settings(layout),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
         # receivers under development listen on this machine

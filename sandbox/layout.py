@@ -23,6 +23,7 @@ OFFSETS = {
     "console": 10,
     # where Stalwart receives mail
     "smtp": 11,
+    "stripe": 12,
 }
 #: a second port of a product
 PRODUCT_OF = {"resolver": "dns", "smtp": "stalwart"}
@@ -35,6 +36,8 @@ SECRET_NAMES = (
     "console_key",
     "ocis_password",
     "flower_password",
+    "stripe_key",
+    "stripe_endpoint",
     "stamp",
 )
 

@@ -23,6 +23,7 @@ from sandbox.environment import (
     console_environment,
     flower_environment,
     ocis_issuer,
+    stripe_secrets,
 )
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
@@ -42,8 +43,9 @@ class Part:
 
 
 def stand_ins(layout: Layout) -> list[Part]:
-    """The three products and DNS, each on its port, with the secrets of this folder."""
+    """Return the simulators, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
+    stripe_key, endpoint_secret = stripe_secrets(layout)
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
         "authentik": (
@@ -57,6 +59,10 @@ def stand_ins(layout: Layout) -> list[Part]:
         "ocis": (
             ["--issuer", ocis_issuer(layout, os.environ)],
             {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
+        ),
+        "stripe": (
+            ["--endpoint", f"{layout.url('api')}/stripe/events"],
+            {"STRIPE_STAND_IN_KEY": stripe_key, "STRIPE_STAND_IN_ENDPOINT_SECRET": endpoint_secret},
         ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }

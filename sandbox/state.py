@@ -9,11 +9,11 @@ from typing import Any
 
 import psutil
 
-from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, Parts, client_slug, issuer
+from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, Parts, client_slug, issuer, stripe_secrets
 from sandbox.layout import Layout, write_private
 
 State = dict[str, Any]
-SIMULATED = ("authentik", "stalwart", "ocis", "dns")
+SIMULATED = ("authentik", "stalwart", "ocis", "stripe", "dns")
 
 
 def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], supervisor: int) -> State:
@@ -47,6 +47,10 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
             "token_url": environment.get("OCIS_TOKEN_URL"),
             "client_id": environment.get("OCIS_CLIENT_ID"),
             **_secret(layout, "ocis", environment, client_secret=secret["ocis_client_secret"]),
+        },
+        "stripe": {
+            "url": environment.get("STRIPE_API_URL"),
+            **_secret(layout, "stripe", environment, api_key=stripe_secrets(layout)[0]),
         },
         "dns": {
             "url": layout.url("dns"),

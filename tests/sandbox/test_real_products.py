@@ -13,9 +13,11 @@ import requests
 from sandbox import state as states
 from sandbox.environment import Parts, settings_environment
 from sandbox.layout import Layout
+from sandbox.parts import stand_ins
 from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.server import AuthentikStandIn
 from sandbox.tokens import TokenError, token_for
+from shared.config.settings import read_settings
 from tests.sandbox.test_cli import Sandbox
 
 REAL = {"AUTHENTIK_API_URL": "https://auth.example.com", "AUTHENTIK_API_TOKEN": "a-real-token"}
@@ -35,7 +37,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setenv(name, value)
         return variables
 
-    for name in (*REAL, *ISSUERS, "OIDC_AUDIENCES", "OCIS_API_URL", "STALWART_API_URL"):
+    for name in (*REAL, *ISSUERS, "OIDC_AUDIENCES", "OCIS_API_URL", "STALWART_API_URL", "STRIPE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     return give
 
@@ -82,6 +84,18 @@ def test_a_token_of_a_real_issuer_is_refused_with_a_sentence(layout: Layout, giv
     given(**REAL, **ISSUERS)
     with pytest.raises(TokenError, match=r"OIDC_ISSUERS names a real identity provider .*auth\.example\.com"):
         token_for(shown(layout), "admin", None, None)
+
+
+def test_the_stripe_simulator_has_a_price_for_every_plan_and_signs_its_events(layout: Layout, given: Any) -> None:
+    environment = settings_environment(layout, "mongodb://127.0.0.1", "redis://127.0.0.1/0")
+    names = ("STRIPE_API_KEY", "STRIPE_API_URL", "STRIPE_WEBHOOK_SECRETS", "STRIPE_PRICES")
+    fields: dict[str, Any] = {name.lower(): environment[name] for name in names}
+    settings = read_settings(mongodb_uri="mongodb://unused", redis_url="redis://unused", stamp_keys="x" * 32, **fields)
+    assert set(settings.stripe_prices) == set(settings.plans)
+    (stripe,) = [part for part in stand_ins(layout) if part.name == "stripe"]
+    assert stripe.environment["STRIPE_STAND_IN_KEY"] == environment["STRIPE_API_KEY"]
+    assert stripe.environment["STRIPE_STAND_IN_ENDPOINT_SECRET"] == environment["STRIPE_WEBHOOK_SECRETS"]
+    assert shown(layout)["stripe"]["url"] == layout.url("stripe")
 
 
 @pytest.fixture

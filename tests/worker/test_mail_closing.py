@@ -22,7 +22,7 @@ from tests.stand_ins import Saved, fates, fault
 from tests.worker.test_mail import client, control
 from tests.yard import Yard
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
+from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import Work

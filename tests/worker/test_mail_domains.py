@@ -16,8 +16,8 @@ from tests.stand_ins import API_TOKEN, Saved, fates, fault
 from tests.worker.test_mail import client, control, objects
 from worker.http.json_client import BearerToken, JsonApi, user_and_password
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
-from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sandbox.simulators.stalwart.callers import USER_PERMISSIONS, permissions_of
-from sandbox.simulators.stalwart.properties import Object
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.objects.properties import Object
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 #: the one form of condition that is understood: a lookup of the recipient's domain
 _CONDITION = re.compile(r"key_exists\('([^']+)', rcpt_domain\)")

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.simulators.stalwart.content import masked, tidy
-from sandbox.simulators.stalwart.kinds import KINDS, SINGLETON
-from sandbox.simulators.stalwart.names import encode_id
-from sandbox.simulators.stalwart.patching import built, patched
-from sandbox.simulators.stalwart.properties import Object, SetError
-from sandbox.simulators.stalwart.references import check_references, links_to
-from sandbox.simulators.stalwart.searching import matches, surviving_words
-from sandbox.simulators.stalwart.unique_keys import UniqueKeys
+from sandbox.simulators.stalwart.objects.content import masked, tidy
+from sandbox.simulators.stalwart.objects.kinds import KINDS, SINGLETON
+from sandbox.simulators.stalwart.objects.names import encode_id
+from sandbox.simulators.stalwart.objects.patching import built, patched
+from sandbox.simulators.stalwart.objects.properties import Object, SetError
+from sandbox.simulators.stalwart.objects.references import check_references, links_to
+from sandbox.simulators.stalwart.objects.searching import matches, surviving_words
+from sandbox.simulators.stalwart.objects.unique_keys import UniqueKeys
 
 #: called with (kind, object)
 Hook = Callable[..., None]

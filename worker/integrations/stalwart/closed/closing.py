@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, Refused, ok, skipped
-from worker.integrations.stalwart.client import MailDomain, Stalwart
-from worker.integrations.stalwart.closed_record import LOCKED, ClosedRecord
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.mail_stop import let_mail_in, stop_mail
+from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
-from worker.integrations.stalwart.refusal import let_mail_in, stop_mail
+from worker.integrations.stalwart.models import MailDomain
 from worker.integrations.step_context import Work, do_all
 
 Accounts = Mapping[str, Sequence[Account]]

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from worker.integrations.stalwart.jmap import Jmap
-from worker.integrations.stalwart.jmap_answers import map_of, text_of
-from worker.integrations.stalwart.jmap_batching import Object
-from worker.integrations.stalwart.server_facts import ServerFacts
+from worker.integrations.stalwart.protocol.answers import map_of, text_of
+from worker.integrations.stalwart.protocol.batching import Object
+from worker.integrations.stalwart.protocol.jmap import Jmap
+from worker.integrations.stalwart.protocol.server_facts import ServerFacts
 
 NAMESPACE = "dezky-suspended"
 BRANCH = {"if": f"key_exists('{NAMESPACE}', rcpt_domain)", "then": "'suspended@suspended.invalid'"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sandbox.simulators.stalwart.properties import SetError, invalid_patch
+from sandbox.simulators.stalwart.objects.properties import SetError, invalid_patch
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
 #: the parser also accepts these capitals

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sandbox.simulators.stalwart.kinds import KINDS, Table
-from sandbox.simulators.stalwart.properties import (
+from sandbox.simulators.stalwart.objects.kinds import KINDS, Table
+from sandbox.simulators.stalwart.objects.properties import (
     Object,
     Property,
     SetError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.simulators.stalwart.names import words
-from sandbox.simulators.stalwart.properties import Object
+from sandbox.simulators.stalwart.objects.names import words
+from sandbox.simulators.stalwart.objects.properties import Object
 
 #: properties whose words the text search indexes
 TEXTS = ("name", "description", "clientId")

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
 from worker.http.response import Answer
-from worker.integrations.stalwart.jmap_batching import Object
+from worker.integrations.stalwart.protocol.batching import Object
 
 #: how much of the server's own words a message repeats
 LONGEST_WORDS = 200

@@ -9,7 +9,7 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sandbox.simulators.stalwart.properties import Object
+from sandbox.simulators.stalwart.objects.properties import Object
 
 _PEM = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 #: services that have an SRV record, with their ports

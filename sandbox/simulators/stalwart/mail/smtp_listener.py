@@ -11,7 +11,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from sandbox.simulators.stalwart.callers import Callers
-from sandbox.simulators.stalwart.mail_flow import MailFlow
+from sandbox.simulators.stalwart.mail.mail_flow import MailFlow
 
 _PATH = re.compile(r"<([^<>\s]*)>")
 _READ_SECONDS = 60.0

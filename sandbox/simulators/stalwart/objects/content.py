@@ -10,9 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from sandbox.simulators.stalwart.names import canonical_domain, local_part
-from sandbox.simulators.stalwart.patching import MASK, copy
-from sandbox.simulators.stalwart.properties import Object, SetError, invalid_patch
+from sandbox.simulators.stalwart.objects.names import canonical_domain, local_part
+from sandbox.simulators.stalwart.objects.patching import MASK, copy
+from sandbox.simulators.stalwart.objects.properties import Object, SetError, invalid_patch
 
 _HASH = re.compile(r"^(\$\w+\$|\{\w+\})")
 _CREDENTIAL = {"@type", "secret", "expiresAt", "otpAuth", "allowedIps", "credentialId"}

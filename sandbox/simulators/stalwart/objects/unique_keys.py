@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sandbox.simulators.stalwart.names import violation
-from sandbox.simulators.stalwart.properties import Object
+from sandbox.simulators.stalwart.objects.names import violation
+from sandbox.simulators.stalwart.objects.properties import Object
 
 Key = tuple[str, ...]
 

@@ -16,8 +16,8 @@ from shared.integrations.outcomes import Fault, Refused, Unavailable
 from worker.http.deadline import remaining
 from worker.http.json_client import JsonApi
 from worker.http.response import Answer
-from worker.integrations.stalwart.jmap_answers import checked_answer, checked_responses, fields_of, object_fault
-from worker.integrations.stalwart.jmap_batching import Call, Object, SharedRequests
+from worker.integrations.stalwart.protocol.answers import checked_answer, checked_responses, fields_of, object_fault
+from worker.integrations.stalwart.protocol.batching import Call, Object, SharedRequests
 
 #: an account without unlimited requests may have this many in flight, and all our threads share one account
 CONCURRENT = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.simulators.stalwart.properties import (
+from sandbox.simulators.stalwart.objects.properties import (
     Property,
     expression,
     flag,

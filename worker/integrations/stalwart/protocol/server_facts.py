@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from shared.integrations.outcomes import Unavailable
-from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.protocol.jmap import Jmap
 
 #: how long the facts are believed, in seconds
 FACTS_SECONDS = 300.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.simulators.stalwart.properties import Object, SetError
+from sandbox.simulators.stalwart.objects.properties import Object, SetError
 
 Objects = dict[str, dict[str, Object]]
 

@@ -13,11 +13,12 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from shared.integrations.outcomes import BREAKER_REASON, Refused, Unavailable
-from worker.integrations.stalwart.client import POSTMASTER, MailDomain, Stalwart
-from worker.integrations.stalwart.closed_record import RETURNING, ClosedRecord
-from worker.integrations.stalwart.contents import HIDDEN, RECEIVE, Account
-from worker.integrations.stalwart.recipient_rule import RuleState
-from worker.integrations.stalwart.smtp_probe import ACCEPTED, REFUSED
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.recipient_rule import RuleState
+from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
+from worker.integrations.stalwart.contents import RECEIVE, Account
+from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
 from worker.integrations.step_context import Work, do_all
 
 #: how long the server may take until a key is in force, in seconds
