@@ -34,6 +34,7 @@ EVENTS = (
 DOMAINS = (
     Column("domain", "domain"),
     Column("state", "state"),
+    Column("proof required", "proofRequired", wide=True),
     Column("checked", "checkedAt"),
     Column("next", "nextCheckAt"),
     Column("wrong", lambda domain: ", ".join(wrong_records(domain))),

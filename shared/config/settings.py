@@ -53,7 +53,10 @@ class Settings(TokenSettings, ProductSettings):
 
     default_tenant_slug: str = "dezky"
 
-    domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
+    domain_proof: Literal["staff", "required", "off"] = Field(
+        "staff",
+        description="whether mail waits for the proof of a new domain; staff: unless a platform administrator adds it",
+    )
     dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
     domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
     domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")

@@ -16,8 +16,8 @@ from tests.stand_ins import API_TOKEN, TENANT_ID, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.jmap import Jmap
-from worker.integrations.stalwart.jmap_batching import Call, SharedRequests
+from worker.integrations.stalwart.protocol.batching import Call, SharedRequests
+from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 

@@ -18,8 +18,9 @@ from shared.integrations.outcomes import Refused, Result, Unavailable
 from shared.integrations.ownership_marker import Stamper
 from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
 from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.stalwart.client import Furnishing, Stalwart, TenantMode
-from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.client import Stalwart, TenantMode
+from worker.integrations.stalwart.models import Furnishing
+from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 
@@ -378,7 +379,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
     stalwart: StalwartStandIn, mail: Stalwart, work: Errand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.integrations.stalwart.jmap.CROWD_PATIENCE", 0.4)
+    monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.CROWD_PATIENCE", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
     with pytest.raises(Unavailable, match="throttled") as refusal:
         ensure_mail(work("stalwart"), mail)

@@ -6,18 +6,23 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.operations.dispatcher import Dispatcher
+from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.exports import TenantView
+from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
 from tests.stand_ins import Saved, fates, fault
 from tests.worker.test_mail import client, control
 from tests.yard import Yard
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
+from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import Work
@@ -61,6 +66,40 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
     assert acme.finish(acme.plane.life.delete("beta", acme.admin)).status == "succeeded"
     assert acme.finish(acme.plane.life.purge("beta", acme.admin)).status == "succeeded"
     assert [one["name"] for one in acme.stalwart.snapshot()["Domain"]] == list(DOMAINS)
+
+
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_in_made(
+    acme: Yard, dispatcher: Dispatcher, action: str
+) -> None:
+    life, admin = acme.plane.life, acme.admin
+    view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
+    assert acme.finish(view).status == "succeeded"
+    domain = acme.tenant("acme").remote["stalwartDomains"][0]["id"]
+    control(acme.stalwart, "create", kind="Account", given={"@type": "User", "name": "new", "domainId": domain})
+    acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
+    check = DriftWatch(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    assert check.push() == 1
+    plan = acme.store.operations.find_open(acme.tenant("acme").id)
+    before = acme.tenant("acme")
+    assert acme.finish(TenantView(before, plan)).status == "succeeded"
+    after = acme.tenant("acme")
+    assert after.drift is not None
+    assert after.drift.changes == {"stalwart": ("keep new@acme.test from signing in",)}
+    assert replace(after, drift=None) == replace(before, drift=None)
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
+    # asked for again, it closes the new account too
+    view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
+    assert acme.finish(view).status == "succeeded"
+    assert locked_out(acme) == ["ann@acme.org", "ann@acme.test", "new@acme.test"]
+
+
+def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) -> None:
+    for view in (acme.plane.life.delete, acme.plane.life.purge):
+        assert acme.finish(view("acme", acme.admin)).status == "succeeded"
+    acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
+    check = DriftWatch(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    assert check.push() == 0
 
 
 def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Yard) -> None:

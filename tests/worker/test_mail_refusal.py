@@ -19,13 +19,13 @@ from tests.worker.test_mail import control, objects, sets
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
-from worker.integrations.stalwart.contents import HIDDEN
-from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.closed.recipient_rule import NAMESPACE, NEEDED
+from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
+from worker.integrations.stalwart.models import HIDDEN
+from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.stalwart.recipient_rule import NAMESPACE, NEEDED
 from worker.integrations.stalwart.removal import remove_mail
-from worker.integrations.stalwart.smtp_probe import SmtpProbe
 from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
@@ -104,7 +104,7 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStan
 def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
     stalwart: StalwartStandIn, work: Errand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.integrations.stalwart.refusal.PATIENCE", 0.3)
+    monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.PATIENCE", 0.3)
     ensure_mail(work("stalwart"), client(stalwart))
     with StalwartStandIn(api_key=API_TOKEN).running() as other:
         assert isinstance(other, StalwartStandIn)

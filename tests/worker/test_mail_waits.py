@@ -11,7 +11,7 @@ from shared.integrations.outcomes import Result
 from tests.stand_ins import Saved, fates
 from tests.worker.test_mail import Errand, client, objects, sets
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.closing import close_mail
+from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 

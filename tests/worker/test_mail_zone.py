@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.simulators.stalwart.keys import zone_file
+from sandbox.simulators.stalwart.mail.dkim_keys import zone_file
 from shared.domains.dns_records import Presence, Record, compare
 from shared.integrations.outcomes import Unavailable
 from worker.integrations.stalwart.zone_file import zone_records

@@ -26,7 +26,7 @@ from shared.provisioning.settlement import settle
 from shared.restore_guard.detector import RestoreWatch
 from shared.switches.model import Deferral, TenantRef
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, integration_of
+from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, STALWART, integration_of
 from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Message, Slots
 from worker.execution.watchdog import Watchdog
@@ -75,7 +75,7 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
-        self._needs_proof = settings.domain_proof == "required"
+        self._proof_mode = settings.domain_proof
         self._breaker = Breaker(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
         self._slots = slots
         self._watchdog = watchdog
@@ -241,7 +241,7 @@ class Runner:
             stamper=Stamper(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
-            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
+            proven=self._proven(tenant, integration),
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
@@ -250,6 +250,13 @@ class Runner:
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
         )
+
+    def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
+        """The domains that mail may be set up for; None: all of them, as when none needs a proof."""
+        if integration != STALWART or not tenant.domains or self._proof_mode == "off":
+            return None
+        unproven = self._store.domains.unproven_of(tenant.id, is_always_required=self._proof_mode == "required")
+        return frozenset(tenant.domains) - unproven if unproven else None
 
     def _most_removals(self, operation: Operation) -> int | None:
         """What was asked for by name, or with leave, has no bound."""

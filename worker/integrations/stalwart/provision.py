@@ -9,13 +9,14 @@ from typing import Any
 
 from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Outcome, Refused, Unavailable, ok, skipped
-from worker.integrations.stalwart.client import POSTMASTER, MailDomain, Stalwart
-from worker.integrations.stalwart.closed_record import ClosedRecord
-from worker.integrations.stalwart.closing import close_removed, domains_of, open_mail
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.closing import close_removed, domains_of, open_mail
+from worker.integrations.stalwart.closed.record import ClosedRecord
 from worker.integrations.stalwart.dkim import furnished_with_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
-from worker.integrations.stalwart.jmap_answers import KeyTaken
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
+from worker.integrations.stalwart.models import POSTMASTER, MailDomain
+from worker.integrations.stalwart.protocol.answers import KeyTaken
 from worker.integrations.step_context import Work
 
 #: how many of the waiting domains an operation's notes name
