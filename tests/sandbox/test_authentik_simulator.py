@@ -1,4 +1,4 @@
-"""Authentik's stand-in in what no caller of the API can do: sign in, enrol, let time pass, lack permissions."""
+"""Test the Authentik simulator beyond its API: sign in, enrol, let time pass, limit permissions, be down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INVITATIONS, TOKENS, SETTINGS = "/api/v3/stages/invitation/invitations/", "/api/
 
 
 class Caller:
-    """The API with our token, the token endpoint, and what operators and people do."""
+    """The API with our token, the token endpoint, and the actions of operators and people."""
 
     def __init__(self, stand_in: AuthentikStandIn) -> None:
         self.stand_in = stand_in
@@ -187,7 +187,7 @@ def test_a_lost_race_for_a_username_looks_like_a_wrong_method(call: Caller) -> N
     assert len(call("GET", USERS, params={"username": "anna"}).json()["results"]) == 1
 
 
-def test_tokens_end_by_the_clock_of_the_stand_in_and_new_ones_are_not_from_the_future(call: Caller) -> None:
+def test_tokens_end_by_the_clock_of_the_simulator_and_new_ones_are_not_from_the_future(call: Caller) -> None:
     call.person("anna")
     tokens = call.sign_in("anna")
     call.control("advance", seconds=3601)
@@ -221,7 +221,7 @@ def test_nobody_approves_a_device_for_an_application_that_is_closed_to_them(call
     assert call.stand_in.snapshot()["sessions"] == {}
 
 
-def test_a_device_code_ends_by_the_clock_of_the_stand_in(call: Caller) -> None:
+def test_a_device_code_ends_by_the_clock_of_the_simulator(call: Caller) -> None:
     call.person("anna")
     started = call.device("anna")
     call.control("advance", seconds=61)

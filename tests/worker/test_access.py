@@ -17,7 +17,7 @@ from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.step_context import Work
 
 Errand = Callable[..., Work]
-#: what the step needs, but for seeing people
+#: all permissions that the step needs, without the one to see people
 BLIND = ("view_group", "change_group", "add_user_to_group", "remove_user_from_group")
 
 
