@@ -1,4 +1,4 @@
-"""`platformctl tenants` from the second day on: suspended, given back, deleted, restored, removed for good."""
+"""`platformctl tenants`: suspend, resume, delete, restore, purge, export."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.platformctl.conftest import ROOT, Cli, Workers
 
 @pytest.fixture
 def acme(cli: Cli, workers: Workers) -> dict[str, Any]:
-    """An active tenant."""
+    """Create an active tenant."""
     return done(cli, workers, "create", "acme", "--name", "Acme", "--domain", "acme.test")
 
 
 def done(cli: Cli, workers: Workers, verb: str, *arguments: str) -> dict[str, Any]:
-    """The tenant after a command that was waited for."""
+    """Return the tenant after a command that waited for its operation."""
     workers.soon("acme")
     tenant: dict[str, Any] = cli.json("tenants", verb, *arguments, "--wait")
     workers.join()
@@ -31,7 +31,7 @@ def done(cli: Cli, workers: Workers, verb: str, *arguments: str) -> dict[str, An
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_suspended_tenant_shows_why_and_gets_everything_back(cli: Cli, workers: Workers) -> None:
+def test_a_suspended_tenant_shows_the_reason_and_can_be_resumed(cli: Cli, workers: Workers) -> None:
     suspended = done(cli, workers, "suspend", "acme", "--reason", "unpaid since May")
     assert (suspended["status"], suspended["suspendReason"]) == ("suspended", "unpaid since May")
     assert suspended["operation"]["action"] == "suspend"
@@ -41,13 +41,13 @@ def test_a_suspended_tenant_shows_why_and_gets_everything_back(cli: Cli, workers
 
 
 @pytest.mark.usefixtures("acme")
-def test_suspending_takes_a_reason(cli: Cli) -> None:
+def test_suspend_requires_a_reason(cli: Cli) -> None:
     refused = cli("tenants", "suspend", "acme")
     assert (refused.exit_code, "--reason" in refused.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_closing_that_fails_ends_with_1_though_the_doors_are_shut(cli: Cli, workers: Workers) -> None:
+def test_a_suspend_whose_step_fails_exits_with_1_and_the_tenant_is_suspended(cli: Cli, workers: Workers) -> None:
     workers.soon("acme", failing="access")
     ended = cli("tenants", "suspend", "acme", "--reason", "unpaid", "--wait", "-o", "json")
     assert ended.exit_code == 1
@@ -56,7 +56,7 @@ def test_a_closing_that_fails_ends_with_1_though_the_doors_are_shut(cli: Cli, wo
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_deleted_tenant_says_until_when_it_can_be_restored_and_is(cli: Cli, workers: Workers) -> None:
+def test_a_deleted_tenant_shows_its_purge_time_and_can_be_restored(cli: Cli, workers: Workers) -> None:
     deleted = done(cli, workers, "delete", "acme", "--yes")
     assert deleted["status"] == "deleted"
     assert deleted["purgeAfter"] in cli("tenants", "show", "acme").stdout
@@ -66,7 +66,7 @@ def test_a_deleted_tenant_says_until_when_it_can_be_restored_and_is(cli: Cli, wo
 
 @pytest.mark.usefixtures("acme")
 @pytest.mark.parametrize("verb", ["delete", "purge"])
-def test_a_script_loses_no_tenant_without_having_said_yes(cli: Cli, verb: str) -> None:
+def test_a_script_cannot_delete_or_purge_a_tenant_without_yes(cli: Cli, verb: str) -> None:
     refused = cli("tenants", verb, "acme", input="acme\n")
     assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)
     assert cli.json("tenants", "show", "acme")["status"] == "active"
@@ -83,14 +83,14 @@ def test_a_person_types_the_slug_of_what_they_delete(cli: Cli, typed: str, exit_
 
 
 @pytest.mark.parametrize(("typed", "exit_code"), [("y\n", 0), ("n\n", 2), ("\x04", 2)])
-def test_a_person_who_is_asked_may_leave_the_question(cli: Cli, typed: str, exit_code: int) -> None:
+def test_a_person_may_decline_or_close_the_question(cli: Cli, typed: str, exit_code: int) -> None:
     partner = cli.json("partners", "create", "north", "--name", "North")["_id"]
     assert at_a_terminal(cli, typed, "partners", "delete", partner) == exit_code
     assert cli("partners", "show", partner).exit_code == (3 if exit_code == 0 else 0)
 
 
 def at_a_terminal(cli: Cli, typed: str, *arguments: str) -> int:
-    """The exit code of the program, run where a person types."""
+    """Run the program at a terminal; return its exit code."""
     ours, theirs = pty.openpty()
     given = {name: value for name, value in cli.environment.items() if value is not None}
     try:
@@ -105,7 +105,7 @@ def at_a_terminal(cli: Cli, typed: str, *arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_deleted_tenant_is_removed_for_good_and_the_receipt_says_what_went(cli: Cli, workers: Workers) -> None:
+def test_a_deleted_tenant_is_purged_and_the_receipt_lists_what_was_removed(cli: Cli, workers: Workers) -> None:
     alive = cli("tenants", "purge", "acme", "--yes")
     assert (alive.exit_code, "action_not_possible" in alive.stderr) == (3, True)
     done(cli, workers, "delete", "acme", "--yes")
@@ -121,7 +121,7 @@ def test_a_deleted_tenant_is_removed_for_good_and_the_receipt_says_what_went(cli
 
 
 @pytest.mark.usefixtures("acme")
-def test_an_export_goes_to_a_new_file_for_its_owners_eyes_or_to_stdout(cli: Cli, tmp_path: Path) -> None:
+def test_an_export_goes_to_a_new_private_file_or_to_stdout(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "acme.json"
     assert cli("tenants", "export", "acme", "--file", str(path)).exit_code == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
