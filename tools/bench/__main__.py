@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import measures
+from tools.bench import console_pages, measures
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors", "status")
+KINDS = ("burst", "many", "crowd", "paced", "doors", "status", "console")
 
 
 @click.command()
@@ -38,11 +38,24 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
         if "status" in chosen:
             title = f"GET /status over {measures.CROWD} tenants and {measures.WAITING} open operations"
             show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
+        if "console" in chosen:
+            _pages(console, made, runs)
         if "doors" in chosen:
-            for connections in (8, 1):
-                for name, rows in measures.doors(made, runs, 4.0, connections).items():
-                    show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
+            _doors(console, made, runs)
     console.print(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _doors(console: Console, made: Servers, runs: int) -> None:
+    for connections in (8, 1):
+        for name, rows in measures.doors(made, runs, 4.0, connections).items():
+            show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
+
+
+def _pages(console: Console, made: Servers, runs: int) -> None:
+    rows = console_pages.console_pages(made, runs, 1.0)
+    show(console, f"The console's pages over {console_pages.TENANTS} tenants", measures.LOAD_COLUMNS, rows)
+    slow = console_pages.too_slow(rows)
+    console.print(f"slower than {console_pages.MOST_MS} ms at p50: {', '.join(slow) or 'none'}")
 
 
 def _at_latency(console: Console, made: Servers, chosen: set[str], latency: int, tenants: int, runs: int) -> None:
