@@ -11,6 +11,7 @@ from typing import TypeVar
 import pymongo
 from pymongo import MongoClient
 
+from shared.accounts.emergency_token import EmergencyTokens
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
 from shared.application.migrations import MIGRATIONS
@@ -83,6 +84,7 @@ class Store:
     status_repair: StatusRepair
     bulk: BulkOperations
     migrator: Migrator
+    emergency_tokens: EmergencyTokens
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -105,7 +107,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks, self.bulk),
+            *(self.orphans, self.orphan_looks, self.bulk, self.emergency_tokens),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -162,6 +164,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
         migrator=Migrator(database, MIGRATIONS),
+        emergency_tokens=EmergencyTokens(database),
         status_repair=StatusRepair(database, Paces(database)),
         bulk=BulkOperations(database),
     )

@@ -17,6 +17,8 @@ from typing import Any
 
 from celery import Celery
 
+from shared.metrics.tracing import trace_headers
+
 
 @dataclass(frozen=True)
 class TaskCall:
@@ -93,7 +95,7 @@ def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter
             "body": base64.b64encode(json.dumps(message.body).encode()).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": message.headers,
+            "headers": {**message.headers, **trace_headers()},
             "properties": properties,
         }
     )

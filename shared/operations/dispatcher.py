@@ -77,6 +77,13 @@ class Dispatcher:
 
     def full_queues(self) -> frozenset[str] | None:
         """Queues with so many messages that more would be of no use. None when the broker does not answer at once."""
+        lengths = self.queue_lengths()
+        if lengths is None:
+            return None
+        return frozenset(queue for queue, length in lengths.items() if length >= FULL_QUEUE)
+
+    def queue_lengths(self) -> dict[str, int] | None:
+        """Queue to how many messages wait in it. None when the broker does not answer at once."""
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for queue in QUEUES:
@@ -84,7 +91,7 @@ class Dispatcher:
                 lengths = pipe.execute()
         except (redis.RedisError, OSError):
             return None
-        return frozenset(queue for queue, length in zip(QUEUES, lengths, strict=True) if length >= FULL_QUEUE)
+        return dict(zip(QUEUES, lengths, strict=True))
 
     def is_up(self) -> bool:
         """Whether the broker answers at once."""

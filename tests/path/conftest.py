@@ -93,11 +93,12 @@ class Platform:
             time.sleep(0.05)
         return process
 
-    def start_api(self, host: str = "127.0.0.1") -> str:
+    def start_api(self, host: str = "127.0.0.1", workers: int = 1, **variables: str) -> str:
         """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
         port = free_port()
         log = self._folder / f"api-{len(self._running)}.log"
-        self._spawn([sys.executable, "-m", "api", "--host", host, "--port", str(port)], log, {"REQUEST_THREADS": "16"})
+        command = [sys.executable, "-m", "api", "--host", host, "--port", str(port), "--workers", str(workers)]
+        self._spawn(command, log, {"REQUEST_THREADS": "16", **variables})
         return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:
@@ -115,8 +116,8 @@ class Platform:
         process = self._spawn(command, self._folder / f"flower-{port}.log", variables)
         return f"http://127.0.0.1:{port}", process
 
-    def start_sweep(self) -> subprocess.Popen[bytes]:
-        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", {})
+    def start_sweep(self, **variables: str) -> subprocess.Popen[bytes]:
+        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", variables)
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
 from shared.integrations.ownership_marker import Stamper
 from shared.messaging.queues import RUN_STEP
+from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Action, Operation
 from shared.operations.repository import Claim
@@ -154,10 +156,15 @@ class Runner:
             return self._claimed(claim, permit)
 
     def _claimed(self, claim: Claim, permit: Permit) -> Verdict:
+        integration = INTEGRATION_OF_STEP.get(claim.step.name, "unknown")
+        began = time.perf_counter()
         outcome = self._bounded(claim, self._attempt(claim, permit))
+        STEP_ATTEMPTS.labels(integration, outcome.result).inc()
+        STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
         retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
         operation = self._store.operations.record(claim, outcome, retry_in)
         if operation is None:
+            LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
             return Verdict("lease lost")
         log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
