@@ -24,6 +24,7 @@ from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
+from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> Flask:
         owner_routes(control_plane),
         status_routes(control_plane),
         bulk_routes(control_plane),
+        diagnostics_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),
