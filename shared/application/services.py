@@ -12,6 +12,7 @@ from shared.config.settings import Settings
 from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
+from shared.provisioning.availability import AvailabilityService
 from shared.provisioning.domains import DomainCases
 from shared.provisioning.event_feed import EventCases
 from shared.provisioning.lifecycle import LifeCases
@@ -53,6 +54,7 @@ class ControlPlane:
     status: StatusService
     bulk: BulkService
     diagnostics: DiagnosticsService
+    availability: AvailabilityService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -82,4 +84,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         status=StatusService(store, tenants),
         bulk=BulkService(store, tenants, operations),
         diagnostics=DiagnosticsService(store),
+        availability=AvailabilityService(store),
     )

@@ -237,3 +237,15 @@ def test_a_private_authority_is_trusted_only_when_its_file_is_named(
     assert "--ca-certs" in refused.stderr
     assert proxy.seen == []
     assert cli("whoami", "--api-url", url, env={"PLATFORM_CA_CERTS": str(tls_proxy)}).exit_code == 0
+
+
+def test_too_many_requests_are_repeated_if_that_is_safe_and_else_reported_with_the_wait(
+    cli: Cli, proxy: FaultyProxy
+) -> None:
+    problem = b'{"code": "too_many_requests", "detail": "You have sent too many requests."}'
+    headers = {"Content-Type": "application/problem+json"}
+    proxy.faults = [says(429, problem, **headers, **{"Retry-After": "0"})]
+    assert cli("whoami").exit_code == 0
+    proxy.faults = [says(429, problem, **headers, **{"Retry-After": "7"})]
+    refused = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes")
+    assert (refused.exit_code, "try again in 7 seconds" in refused.stderr) == (3, True)

@@ -86,6 +86,32 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
     assert visitor.files() == []
 
 
+def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
+    visitor: Cli, authentik: AuthentikStandIn, public: None
+) -> None:
+    authentik.oidc.devices.per_hour = 0
+    done = visitor("login")
+    assert (done.exit_code, "too many sign-ins from here this hour" in done.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_a_temporary_refusal_while_the_device_waits_is_waited_out(
+    authentik: AuthentikStandIn, issuer: People, public: None, status: int
+) -> None:
+    fault(authentik, kind="status", status=status, path="/token/", count=1)
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            [code] = authentik.oidc.grants._devices.values()
+            authentik.oidc.grants.decide_device(code.user_code, "admin")
+
+    found = Issuer(issuer.url(), OAuthClient("operator"), retries=0)
+    assert sign_device_in(found, "openid", lambda shown: None, sleep).access_token
+    assert waits == [1, 2]
+
+
 def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People, public: None) -> None:
     fault(authentik, kind="slow_down", path="/token/", count=1)
     waits: list[float] = []
