@@ -29,6 +29,7 @@ from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
 from api.routes.platform.purge_quota import purge_quota_routes
+from api.routes.tenants.availability import availability_routes
 from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> Flask:
         health_routes(control_plane, _version()),
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
+        availability_routes(control_plane),
         domain_routes(control_plane),
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
@@ -94,7 +96,7 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-    validator = AccessTokenValidator(settings)
+    validator = AccessTokenValidator(settings, store.emergency_tokens.find)
     guard(app, validator)
     limit_requests(app, settings)
     handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))

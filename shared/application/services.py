@@ -11,6 +11,7 @@ from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
+from shared.provisioning.availability import AvailabilityService
 from shared.provisioning.domains import DomainCases
 from shared.provisioning.event_feed import EventCases
 from shared.provisioning.lifecycle import LifeCases
@@ -51,6 +52,7 @@ class ControlPlane:
     observing: ObserveCases
     status: StatusService
     bulk: BulkService
+    availability: AvailabilityService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -79,4 +81,5 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         observing=ObserveCases(store),
         status=StatusService(store, tenants),
         bulk=BulkService(store, tenants, operations),
+        availability=AvailabilityService(store),
     )

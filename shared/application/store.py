@@ -11,6 +11,7 @@ from typing import TypeVar
 import pymongo
 from pymongo import MongoClient
 
+from shared.accounts.emergency_token import EmergencyTokens
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
 from shared.application.migrations import MIGRATIONS
@@ -38,6 +39,7 @@ from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
 from shared.tenants.counts import TenantTurns
+from shared.tenants.pending_members_repository import PendingMembers
 from shared.tenants.read_repository import TenantViews
 from shared.tenants.repository import Tenants
 from shared.tenants.tombstones import Tombstones
@@ -71,6 +73,7 @@ class Store:
     deliveries: Deliveries
     billing_looks: BillingLooks
     filling: TenantFilling
+    pending_members: PendingMembers
     paces: Paces
     allowances: Allowances
     turns: TenantTurns
@@ -83,6 +86,7 @@ class Store:
     status_repair: StatusRepair
     bulk: BulkOperations
     migrator: Migrator
+    emergency_tokens: EmergencyTokens
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -105,7 +109,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks, self.bulk),
+            *(self.orphans, self.orphan_looks, self.bulk, self.emergency_tokens, self.pending_members),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -152,6 +156,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
+        pending_members=PendingMembers(database),
         paces=Paces(database),
         allowances=Allowances(database),
         turns=TenantTurns(database),
@@ -162,6 +167,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
         migrator=Migrator(database, MIGRATIONS),
+        emergency_tokens=EmergencyTokens(database),
         status_repair=StatusRepair(database, Paces(database)),
         bulk=BulkOperations(database),
     )
