@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import measures
+from tools.bench import measures, pressure
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors", "status")
+KINDS = ("burst", "many", "crowd", "paced", "doors", "attacks", "status")
 
 
 @click.command()
@@ -35,6 +35,8 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
         if "crowd" in chosen:
             title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
             show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
+        if "attacks" in chosen:
+            show(console, "others during attacks", pressure.COLUMNS, pressure.attacks(made, runs, 6.0))
         if "status" in chosen:
             title = f"GET /status over {measures.CROWD} tenants and {measures.WAITING} open operations"
             show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
