@@ -8,6 +8,7 @@ import click
 
 from api.server.launch import serve
 from shared.config.settings import SettingsError, read_api_settings
+from shared.metrics.exposition import prepare_processes, serve_metrics
 
 
 @click.command()
@@ -18,9 +19,11 @@ from shared.config.settings import SettingsError, read_api_settings
 def main(host: str, port: int, workers: int, target: str) -> None:
     """Serve the HTTP API until SIGTERM."""
     try:
-        read_api_settings()
+        settings = read_api_settings()
     except SettingsError as problem:
         sys.exit(f"The settings do not make sense:\n{problem}")
+    prepare_processes()
+    serve_metrics(settings.metrics_port, settings.metrics_host)
     serve(target, host, port, workers)
 
 

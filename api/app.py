@@ -44,6 +44,7 @@ from shared.application.services import open_control_plane
 from shared.application.store import open_store
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
+from shared.metrics.tracing import trace_api
 from shared.operations.dispatcher import Dispatcher
 
 
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> Flask:
     # a redirect would name the scheme that a proxy speaks to us, perhaps a plain one, and take the token there
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
+    trace_api(app)
     log_requests(app)
     register_error_handlers(app)
     set_response_headers(app, settings.cors_origins)
@@ -92,7 +94,7 @@ def create_app(settings: Settings) -> Flask:
         stripe_routes(control_plane, settings),
     ):
         app.register_blueprint(routes)
-    validator = AccessTokenValidator(settings)
+    validator = AccessTokenValidator(settings, store.emergency_tokens.find)
     guard(app, validator)
     limit_requests(app, settings)
     handle_idempotency_keys(app, store.idempotency, ReplayRights(control_plane))

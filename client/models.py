@@ -131,7 +131,10 @@ class DomainRecord(TypedDict):
 
 
 class Domain(TypedDict):
+    """A domain of a tenant. `proofRequired`: mail waits until DNS proves that it is the tenant's."""
+
     domain: str
+    proofRequired: bool
     state: Literal["unverified", "verified", "degraded", "failed"]
     records: list[DomainRecord]
     verifiedAt: NotRequired[Time]

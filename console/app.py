@@ -31,7 +31,7 @@ REDIS_SECONDS = 3
 
 
 def create_app(settings: ConsoleSettings) -> Flask:
-    """A WSGI app with connections of its own: make it after forking. Nothing is asked of anybody yet."""
+    """Build the WSGI application. It opens connections of its own, so build it after forking."""
     configure_logs(settings.log_level, settings.log_format)
     app = Flask("console")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}

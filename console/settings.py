@@ -17,7 +17,7 @@ _FILE = "_FILE"
 
 
 class SettingsError(Exception):
-    """The environment does not make sense; the message names each variable and says what to do."""
+    """The environment is invalid; the message names each variable and says what to do."""
 
 
 class ConsoleSettings(BaseSettings):
@@ -98,7 +98,7 @@ class ConsoleSettings(BaseSettings):
 
     @property
     def is_secure(self) -> bool:
-        """Whether cookies can be kept to encrypted connections."""
+        """Return whether the console is served over https."""
         return self.url.startswith("https://")
 
 

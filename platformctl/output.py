@@ -60,14 +60,14 @@ class Output:
         if self.is_data:
             self.data(found)
         elif found:
-            chosen = [column for column in shown if self.format == "wide" or not column.wide]
-            self.table(found, chosen)
+            self.table(found, shown)
         else:
             say("Nothing found.")
 
     def table(self, records: Iterable[Record], shown: Sequence[Column]) -> None:
-        rows = [[cell(one.field, one.value(record), self.translate) for one in shown] for record in records]
-        for text in columns([one.heading for one in shown], [one.field for one in shown], rows):
+        chosen = [column for column in shown if self.format == "wide" or not column.wide]
+        rows = [[cell(one.field, one.value(record), self.translate) for one in chosen] for record in records]
+        for text in columns([one.heading for one in chosen], [one.field for one in chosen], rows):
             click.echo(text)
 
     def record(self, record: Record, hide: Sequence[str] = ()) -> None:
@@ -84,13 +84,14 @@ class Output:
             self.table(rows, [Column(key, key) for key in keys])
 
     def fields(self, record: Record) -> None:
-        """Print each field on a line of its own."""
+        """Print each field that is not empty on a line of its own."""
         named = {name: translated(name, value, self.translate) for name, value in record.items()}
-        lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in flat(named)]
+        present = ((name, value) for name, value in flat(named) if value not in (None, "", [], {}))
+        lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in present]
         width = max((len(name) for name, _ in lines), default=0)
         for name, text in lines:
             label = click.style(printable(name).ljust(width), bold=True)
-            click.echo(f"{label}   {coloured(name, text)}".rstrip())
+            click.echo(f"{label}   {coloured(name, text)}")
 
     def response(self, response: Response[Any], hide: Sequence[str] = ()) -> None:
         """Print a single record with its ETag, for --if-match, as one more field."""

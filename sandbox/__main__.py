@@ -54,7 +54,7 @@ def with_ports(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The platform, MongoDB, Valkey, and stand-ins of Authentik, Stalwart, OCIS and DNS, on this machine.
+    """The platform, MongoDB, Valkey, and simulators of Authentik, Stalwart, OCIS, Stripe and DNS, on this machine.
 
     \b
     Examples:
@@ -124,7 +124,7 @@ def token(data: Path, role: str, tenant: str | None, partner: str | None) -> Non
 
 @main.command()
 @with_layout
-@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "dns"]))
+@click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "stripe", "dns"]))
 @click.argument("rule")
 def fault(data: Path, product: str, rule: str) -> None:
     """Order a fault by JSON, or `clear` them all.
@@ -134,7 +134,10 @@ def fault(data: Path, product: str, rule: str) -> None:
     wrong_body, empty_body; but for dns ignored, for authentik and ocis stale_reads; with method, path, contains
     (regular expressions), count, after, probability, delay.
     """
-    url = f"{_required(data)[product]['url']}/__sim/faults"
+    simulator = _required(data)["simulators"].get(product)
+    if simulator is None:
+        raise click.UsageError(f"A real server is used for {product}; faults can be ordered of simulators only.")
+    url = f"{simulator}/__sim/faults"
     if rule == "clear":
         answer = requests.delete(url, timeout=5)
     else:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sandbox.domains import publish_for, verify
 from sandbox.state import State
-from sandbox.tokens import password_of, person_of, token_for
+from sandbox.tokens import TokenError, password_of, person_of, signs_people_in, token_for
 
 PATIENCE = 60.0
 VERIFY_SECONDS = 20.0
@@ -21,7 +21,11 @@ MARKS = {"ok": "[green]✓[/]", "skipped": "[yellow]–[/]", "error": "[red]✗[
 
 def onboard(state: State, console: Console) -> str | None:
     """Create a tenant and follow it until its operation ends. Return its slug if it became active."""
-    token = token_for(state, "admin", None, None)
+    try:
+        token = token_for(state, "admin", None, None)
+    except TokenError as problem:
+        console.print(f"[yellow]No tenant was created.[/] {problem}", soft_wrap=True)
+        return None
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
     slug = f"acme-{secrets.token_hex(3)}"
@@ -115,6 +119,8 @@ def tell_what_to_open(state: State, console: Console, slug: str | None, *, stays
 
 def _people(state: State, slug: str | None) -> Iterator[tuple[str, str]]:
     """Make the people who can sign in to the console: username, and who it is."""
+    if not signs_people_in(state):
+        return
     yield person_of("admin"), "an operator"
     if slug is not None:
         token_for(state, "owner", slug, None)

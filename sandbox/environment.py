@@ -27,6 +27,7 @@ class Parts:
     authentik: bool
     stalwart: bool
     ocis: bool
+    stripe: bool
     dns: bool
 
     @classmethod
@@ -38,6 +39,7 @@ class Parts:
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
+            stripe="STRIPE_API_KEY" not in given,
             dns="DNS_SERVERS" not in given,
         )
 
@@ -54,6 +56,39 @@ def issuer(layout: Layout, slug: str) -> str:
     return f"{layout.url('authentik')}/application/o/{slug}/"
 
 
+def ocis_issuer(layout: Layout, given: Mapping[str, str]) -> str:
+    """Return the issuer that the simulated OCIS trusts: at a real Authentik the one that our blueprint makes."""
+    if Parts.needed(given).authentik:
+        return issuer(layout, "ocis")
+    return f"{given['AUTHENTIK_API_URL'].rstrip('/').removesuffix('/api/v3')}/application/o/ocis/"
+
+
+def _ocis_settings(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
+    """Return how OCIS is reached: with tokens of the simulated Authentik, without it with HTTP Basic."""
+    account = {"OCIS_USERNAME": OCIS_ACCOUNT, "OCIS_PASSWORD": layout.secrets()["ocis_password"]}
+    if not Parts.needed(given).authentik:
+        return {"OCIS_API_URL": layout.url("ocis"), **account}
+    token_url = f"{layout.url('authentik')}/application/o/token/"
+    return {"OCIS_API_URL": layout.url("ocis"), "OCIS_TOKEN_URL": token_url, "OCIS_CLIENT_ID": "ocis", **account}
+
+
+def stripe_secrets(layout: Layout) -> tuple[str, str]:
+    """Return the simulated Stripe's API key, and the secret that it signs its events with."""
+    secret = layout.secrets()
+    return f"sk_test_{secret['stripe_key']}", f"whsec_{secret['stripe_endpoint']}"
+
+
+def _stripe_settings(layout: Layout) -> dict[str, str]:
+    key, endpoint_secret = stripe_secrets(layout)
+    prices = ",".join(f"{plan}=price_{plan}" for plan in ("starter", "business", "enterprise"))
+    return {
+        "STRIPE_API_KEY": key,
+        "STRIPE_API_URL": layout.url("stripe"),
+        "STRIPE_WEBHOOK_SECRETS": endpoint_secret,
+        "STRIPE_PRICES": prices,
+    }
+
+
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
     """The whole environment of api, worker, sweep and Flower."""
     secret = layout.secrets()
@@ -65,14 +100,13 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         {"OIDC_ISSUERS": ",".join(f"{issuer(layout, slug)}={issuer(layout, slug)}jwks/" for slug in slugs)},
         {"OIDC_AUDIENCES": ",".join(audiences)},
         {"AUTHENTIK_API_URL": layout.url("authentik"), "AUTHENTIK_API_TOKEN": secret["authentik_api_token"]},
-        {"STALWART_API_URL": layout.url("stalwart"), "STALWART_API_TOKEN": secret["stalwart_token"]},
         {
-            "OCIS_API_URL": layout.url("ocis"),
-            "OCIS_TOKEN_URL": f"{layout.url('authentik')}/application/o/token/",
-            "OCIS_CLIENT_ID": "ocis",
-            "OCIS_USERNAME": OCIS_ACCOUNT,
-            "OCIS_PASSWORD": secret["ocis_password"],
+            "STALWART_API_URL": layout.url("stalwart"),
+            "STALWART_API_TOKEN": secret["stalwart_token"],
+            "STALWART_SMTP_URL": f"smtp://{layout.address('smtp')}",
         },
+        _ocis_settings(layout, os.environ),
+        _stripe_settings(layout),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
         # receivers under development listen on this machine

@@ -21,7 +21,12 @@ OFFSETS = {
     "dns": 8,
     "resolver": 9,
     "console": 10,
+    # where Stalwart receives mail
+    "smtp": 11,
+    "stripe": 12,
 }
+#: a second port of a product
+PRODUCT_OF = {"resolver": "dns", "smtp": "stalwart"}
 DEFAULT_BASE = 3000
 SECRET_NAMES = (
     "authentik_api_token",
@@ -31,6 +36,8 @@ SECRET_NAMES = (
     "console_key",
     "ocis_password",
     "flower_password",
+    "stripe_key",
+    "stripe_endpoint",
     "stamp",
 )
 

@@ -17,11 +17,13 @@ import requests
 from sandbox.environment import (
     CLI_CLIENT,
     CONSOLE_CLIENT,
+    OCIS_ACCOUNT,
     SURFACES,
     client_slug,
     console_environment,
     flower_environment,
-    issuer,
+    ocis_issuer,
+    stripe_secrets,
 )
 from sandbox.layout import Layout
 from shared.messaging.queues import QUEUES
@@ -41,8 +43,9 @@ class Part:
 
 
 def stand_ins(layout: Layout) -> list[Part]:
-    """The three products and DNS, each on its port, with the secrets of this folder."""
+    """Return the simulators, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
+    stripe_key, endpoint_secret = stripe_secrets(layout)
     base = {**os.environ, "PYTHONUNBUFFERED": "1"}
     rows = {
         "authentik": (
@@ -52,8 +55,15 @@ def stand_ins(layout: Layout) -> list[Part]:
                 "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
-        "stalwart": ([], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
-        "ocis": (["--issuer", issuer(layout, "ocis")], {}),
+        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "ocis": (
+            ["--issuer", ocis_issuer(layout, os.environ)],
+            {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
+        ),
+        "stripe": (
+            ["--endpoint", f"{layout.url('api')}/stripe/events"],
+            {"STRIPE_STAND_IN_KEY": stripe_key, "STRIPE_STAND_IN_ENDPOINT_SECRET": endpoint_secret},
+        ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }
     return [
@@ -86,7 +96,7 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
         "access_life": 600,
         "refresh_life": 12 * 3600,
     }
-    clients[CLI_CLIENT] |= {"code_life": 600}
+    clients[CLI_CLIENT] |= {"code_life": 600, "asks_consent": True}
     return list(clients.values())
 
 
@@ -95,7 +105,8 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]
-    flower = ["flower", "--address=127.0.0.1", f"--port={layout.port('flower')}"]
+    history = ["--persistent=true", f"--db={layout.folder / 'flower.db'}", "--state_save_interval=30000"]
+    flower = ["worker.flower", "--address=127.0.0.1", f"--port={layout.port('flower')}", *history]
     return [
         Part(
             "api",
@@ -112,7 +123,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
         Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
-            [*python, *celery, *flower],
+            [*python, *flower],
             environment | flower_environment(layout),
             lambda: _listens(layout.port("flower")),
         ),

@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
-from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, client_slug, issuer
+from sandbox.environment import CONSOLE_CLIENT, FLOWER_USER, SURFACES, Parts, client_slug, issuer, stripe_secrets
 from sandbox.layout import Layout, write_private
 
 State = dict[str, Any]
+SIMULATED = ("authentik", "stalwart", "ocis", "stripe", "dns")
 
 
 def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], supervisor: int) -> State:
-    secret = layout.secrets()
+    """Return the addresses in use, with the secrets of the simulators only."""
+    secret, issuers = layout.secrets(), _issuers(layout, environment)
     return {
         "api": layout.url("api"),
         "flower": {"url": layout.url("flower"), "user": FLOWER_USER, "password": secret["flower_password"]},
         "mongodb": environment["MONGODB_URI"],
         "mongodb_database": environment.get("MONGODB_DATABASE", "dezky"),
         "redis": environment["REDIS_URL"],
+        "simulators": {name: layout.url(name) for name in SIMULATED if getattr(Parts.needed(os.environ), name)},
         "authentik": {
-            "url": layout.url("authentik"),
-            "api_token": secret["authentik_api_token"],
-            "issuer": issuer(layout, client_slug("operator")),
+            "url": environment.get("AUTHENTIK_API_URL"),
+            "issuer": issuers.get("operator") or next(iter(issuers.values()), None),
+            **_secret(layout, "authentik", environment, api_token=secret["authentik_api_token"]),
         },
-        "issuers": {surface: issuer(layout, client_slug(surface)) for surface in SURFACES},
+        "issuers": issuers,
         "console": {
             "url": layout.url("console"),
             "issuer": issuer(layout, CONSOLE_CLIENT),
             "client_id": CONSOLE_CLIENT,
             "client_secret": secret["console_client_secret"],
         },
-        "stalwart": {"url": layout.url("stalwart"), "token": secret["stalwart_token"]},
+        "stalwart": {
+            "url": environment.get("STALWART_API_URL"),
+            **_secret(layout, "stalwart", environment, token=secret["stalwart_token"]),
+        },
         "ocis": {
-            "url": layout.url("ocis"),
+            "url": environment.get("OCIS_API_URL"),
             "token_url": environment.get("OCIS_TOKEN_URL"),
-            "client_id": "ocis",
-            "client_secret": secret["ocis_client_secret"],
+            "client_id": environment.get("OCIS_CLIENT_ID"),
+            **_secret(layout, "ocis", environment, client_secret=secret["ocis_client_secret"]),
+        },
+        "stripe": {
+            "url": environment.get("STRIPE_API_URL"),
+            **_secret(layout, "stripe", environment, api_key=stripe_secrets(layout)[0]),
         },
         "dns": {
             "url": layout.url("dns"),
@@ -50,6 +62,20 @@ def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], 
         "port_base": layout.base,
         "supervisor": {"pid": supervisor, "started": psutil.Process(supervisor).create_time()},
     }
+
+
+def _issuers(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the simulator's issuers by surface, or real ones by the last part of their path."""
+    named = [one.partition("=")[0] for one in environment.get("OIDC_ISSUERS", "").split(",") if one]
+    if any(one.startswith(layout.url("authentik")) for one in named):
+        return {surface: issuer(layout, client_slug(surface)) for surface in SURFACES}
+    return {one.rstrip("/").rpartition("/")[2]: one for one in named}
+
+
+def _secret(layout: Layout, part: str, environment: Mapping[str, str], **secrets: str) -> dict[str, str]:
+    """Return the secrets if the product is simulated: the caller's own are in no file of ours."""
+    address = environment.get(f"{part.upper()}_API_URL") or ""
+    return secrets if address == layout.url(part) else {}
 
 
 def write(layout: Layout, state: State) -> None:

@@ -17,7 +17,7 @@ from sandbox.environment import (
     Parts,
     settings_environment,
 )
-from sandbox.layout import OFFSETS, Layout
+from sandbox.layout import OFFSETS, PRODUCT_OF, Layout
 from sandbox.parts import Part, platform, stand_ins
 from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
@@ -63,7 +63,7 @@ class Supervisor:
     # -- starting
 
     def _require_ports(self) -> None:
-        wanted = [part for part in OFFSETS if getattr(self._parts, "dns" if part == "resolver" else part, True)]
+        wanted = [part for part in OFFSETS if getattr(self._parts, PRODUCT_OF.get(part, part), True)]
         for part in wanted:
             port = self._layout.port(part)
             if not is_free(port):

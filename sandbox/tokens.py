@@ -1,4 +1,4 @@
-"""Access tokens for the sandbox's people, from the stand-in identity provider's own token endpoint."""
+"""Get access tokens for the sandbox's people from the simulated identity provider's token endpoint."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class TokenError(Exception):
 
 def token_for(state: State, role: str, tenant: str | None, partner: str | None) -> str:
     """A bearer token of somebody with this role, whose user record exists and says so. Raises TokenError."""
+    _require_simulated_issuer(state)
     if role in ("owner", "member") and not tenant:
         raise TokenError(f"--as {role} needs --tenant SLUG.")
     username = person_of(role, tenant, partner)
@@ -29,6 +30,21 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     if role != "admin":
         _give_rights(state, me["_id"], role, partner)
     return token
+
+
+def signs_people_in(state: State) -> bool:
+    """Return whether the issuer is the simulator: the sandbox can make nobody at a real one."""
+    simulator = state["simulators"].get("authentik")
+    return simulator is not None and any(one.startswith(simulator) for one in state["issuers"].values())
+
+
+def _require_simulated_issuer(state: State) -> None:
+    if not signs_people_in(state):
+        issuers = ", ".join(state["issuers"].values())
+        raise TokenError(
+            f"The sandbox cannot issue tokens: OIDC_ISSUERS names a real identity provider ({issuers}). "
+            "Sign in there, with `platformctl login --issuer ISSUER`, or start the sandbox without OIDC_ISSUERS."
+        )
 
 
 def person_of(role: str, tenant: str | None = None, partner: str | None = None) -> str:
@@ -50,7 +66,7 @@ def _ensure_person(state: State, username: str, groups: list[str]) -> None:
         "email": f"{username}@people.test",
         "groups": groups,
     }
-    control = f"{state['authentik']['url']}/__sim/call/ensure_person"
+    control = f"{state['simulators']['authentik']}/__sim/call/ensure_person"
     requests.post(control, json=person, timeout=5).raise_for_status()
 
 
@@ -62,7 +78,7 @@ def _fetched(state: State, username: str, client_id: str) -> str:
         "password": f"app-password-of-{username}",
         "scope": SCOPE,
     }
-    answer = requests.post(f"{state['authentik']['url']}/application/o/token/", data=form, timeout=5)
+    answer = requests.post(f"{state['simulators']['authentik']}/application/o/token/", data=form, timeout=5)
     if answer.status_code != 200:
         raise TokenError(f"The identity provider gave no token: {answer.json().get('error')}.")
     return str(answer.json()["access_token"])

@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, setup_logging, task_rejected, task_unknown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    task_rejected,
+    task_unknown,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
 
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
+from shared.metrics.exposition import forget_process, serve_metrics
+from shared.metrics.tracing import trace_worker
 from shared.operations.model import Action
 from worker.execution.watchdog import Watchdog
 from worker.integrations.registry import STEPS, Functions
@@ -22,41 +33,51 @@ from worker.tasks import register_tasks, reject
 def create_worker(
     settings: Settings, steps: Mapping[Action, Functions] = STEPS, watchdog: Watchdog | None = None
 ) -> Celery:
-    """A Celery app that answers every task of the contract."""
+    """Make a Celery app that answers every task of the contract."""
     configure_logs(settings.log_level, settings.log_format)
     app = make_celery(settings.broker, "worker")
     desk = DeskOfProcess(settings, app, steps, watchdog)
     register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)
-    task_unknown.connect(_note_unknown, weak=False)
-    task_rejected.connect(_note_malformed, weak=False)
-    _follow_worker(desk)
+    task_unknown.connect(_log_unknown, weak=False)
+    task_rejected.connect(_log_malformed, weak=False)
+    _follow_worker(desk, settings)
     return app
 
 
-def _follow_worker(desk: DeskOfProcess) -> None:
-    """Celery tells how wide it works, and when it is to stop."""
+def _follow_worker(desk: DeskOfProcess, settings: Settings) -> None:
+    """Take the worker's concurrency from Celery, serve metrics while it runs, and stop when Celery does."""
 
     def started(instance: Any, **_: Any) -> None:
         desk.concurrency = instance.concurrency
 
+    def initialized(**_: Any) -> None:
+        serve_metrics(settings.metrics_port, settings.metrics_host)
+        trace_worker()
+
     def stopping(**_: Any) -> None:
-        # in a thread: this is called from a signal's handler, and whatever that interrupted may hold the locks
+        # in a thread: a signal's handler calls this, and the code that it interrupted may hold the locks
         threading.Thread(target=desk.stop, name="putting-back").start()
 
+    def child_ended(pid: int | None = None, **_: Any) -> None:
+        forget_process(pid)
+
     celeryd_after_setup.connect(started, weak=False)
+    worker_init.connect(initialized, weak=False)
+    worker_process_init.connect(lambda **_: trace_worker(), weak=False)
+    worker_process_shutdown.connect(child_ended, weak=False)
     worker_shutting_down.connect(stopping, weak=False)
 
 
-def _note_unknown(name: Any = None, message: Any = None, **_: Any) -> None:
-    """A task that no sender of ours knows either. Celery has rejected the message."""
+def _log_unknown(name: Any = None, message: Any = None, **_: Any) -> None:
+    """Log a task that no sender of ours knows either. Celery has rejected the message."""
     reject(name, "unknown task", getattr(message, "body", None))
 
 
-def _note_malformed(message: Any = None, **_: Any) -> None:
-    """A message that is no task. Celery has rejected it."""
+def _log_malformed(message: Any = None, **_: Any) -> None:
+    """Log a message that is no task. Celery has rejected it."""
     reject(None, "no task", getattr(message, "body", None))
 
 
 def _keep_our_logs(**_: Any) -> None:
-    """Being connected is enough: Celery then leaves the loggers as `configure_logs` set them."""
+    """Keep the loggers as `configure_logs` set them: Celery leaves them alone when this signal is connected."""

@@ -1,4 +1,4 @@
-"""The sweep's process (`python -m worker.sweep`): its composition, and its end. What it does is in `sweeping`."""
+"""The scheduler's process (`python -m worker.scheduler`): its composition and end. Its jobs are in `worker.jobs`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
+from shared.metrics.collectors import PlatformCollector
+from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.scanner import OrphanWatch
 from shared.provisioning.backfill import Backfill
@@ -27,6 +29,7 @@ from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.jobs.billing_sync import BillingLooks
 from worker.jobs.bulk_operations import BulkJob
+from worker.jobs.certificates import CertificateWatch
 from worker.jobs.domain_checks import DomainLooks
 from worker.jobs.orphan_scans import OrphanLooks
 from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
@@ -37,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
-    """The duty that has domains looked at, on threads of its own."""
+    """Give the job that checks domains, on threads of its own."""
     watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
     looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
     try:
@@ -48,7 +51,7 @@ def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings
 
 @contextmanager
 def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
-    """The duty that has subscriptions looked at in Stripe, on threads of its own."""
+    """Give the job that compares subscriptions with Stripe, on threads of its own."""
     looks = BillingLooks(store, connect_billing(settings), settings)
     try:
         yield looks.push
@@ -58,7 +61,7 @@ def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[
 
 @contextmanager
 def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
-    """The duty that has products looked through for what belongs to no tenant, on threads of its own."""
+    """Give the job that scans products for what belongs to no tenant, on threads of its own."""
     watch = OrphanWatch(store, settings)
     looks = OrphanLooks(watch, Breaker(store, settings), connect_integrations(settings), settings)
     try:
@@ -69,7 +72,7 @@ def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[
 
 @contextmanager
 def _delivering(store: Store, settings: Settings) -> Iterator[None]:
-    """Webhooks are delivered on a thread of its own meanwhile."""
+    """Deliver webhooks on a thread of their own meanwhile."""
     courier = open_courier(store, settings)
     deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
     deliveries.start()
@@ -103,19 +106,22 @@ def main() -> None:
         life = control_plane.life
         bulk = BulkJob(store, control_plane.bulk, settings)
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
+        certificates = CertificateWatch(settings)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
-        looks = (look_at_domains, look_at_billing, look_for_orphans)
-        restored = RestoreWatch(store, dispatcher.memory, settings)
-        duties = (
-            restored.look,
-            partial(life.take_up, BATCH),
-            *looks,
-            backfill.push,
-            drift.push,
-            store.status_repair.push,
-            bulk.push,
-        )
-        sweep_until(stop, Sweep(store, dispatcher, duties), settings.sweep_interval_seconds)
+        jobs: dict[str, Callable[[], int]] = {
+            "restore_detection": RestoreWatch(store, dispatcher.memory, settings).look,
+            "lifecycle": partial(life.take_up, BATCH),
+            "domain_checks": look_at_domains,
+            "billing_sync": look_at_billing,
+            "orphan_scans": look_for_orphans,
+            "backfill": backfill.push,
+            "drift_checks": drift.push,
+            "status_repair": store.status_repair.push,
+            "bulk_operations": bulk.push,
+            "certificates": certificates.push,
+        }
+        serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
+        sweep_until(stop, Sweep(store, dispatcher, jobs), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

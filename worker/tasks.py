@@ -1,4 +1,4 @@
-"""The Celery tasks: a few lines each, because a message is only a hint and all sense is in the runner."""
+"""The Celery tasks: a few lines each, because a message is only a hint and the runner decides."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from celery.exceptions import Retry
 
-from shared.messaging.queues import FINALIZE, RUN_STEP
+from shared.messaging.queues import FINALIZE, STEP_TASKS
 from shared.provisioning.settlement import settle
 from worker.process_context import Desk
 
@@ -20,23 +21,28 @@ ID = re.compile(r"[0-9a-f]{24}")
 LONGEST_NAME, LARGEST_DISPATCH = 64, 2**31
 
 
+class StepFailed(Exception):
+    """Tells Celery, and so Flower, that a step failed. The outcome is on record before it is raised."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+
+    def __str__(self) -> str:
+        return ": ".join(self.args)
+
+
 def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
     """Register every task of the contract. `desk` gives this process's tools, made on first use, after any fork."""
-
-    @app.task(name=RUN_STEP, bind=True, max_retries=None, shared=False)
-    def run_step(self: Task[Any, Any], *given: Any, **named: Any) -> str:
-        """Run one step of an operation if it is still to be run: operation id, step, dispatch."""
-        if named or not _is_of_step(given):
-            return reject(RUN_STEP, "arguments", given)
-        verdict = desk().runner.run(*given)
-        if verdict.retry_in is not None:
-            # a little late, so that the message does not arrive before the database's clock says it is due
-            raise self.retry(countdown=verdict.retry_in + 0.05)
-        return verdict.said
+    for name in sorted(STEP_TASKS):
+        _register_step(app, desk, name)
 
     @app.task(name=FINALIZE, shared=False)
     def finalize(*given: Any, **named: Any) -> str:
-        """A chord's body: settle the operation, if whoever closed it has not: operation id."""
+        """Settle the operation if the worker that closed it died before it could: operation id.
+
+        This is a chord's body and a back-up: the worker that closes an operation settles it at once, and should this
+        message be lost the scheduler settles it a few seconds later.
+        """
         if named or len(given) != 1 or not _is_id(given[0]):
             return reject(FINALIZE, "arguments", given)
         (operation_id,) = given
@@ -48,8 +54,30 @@ def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
         return "settled" if settle(store, operation_id) else "nothing to do"
 
 
+def _register_step(app: Celery, desk: Callable[[], Desk], name: str) -> None:
+    """Register a step's task under one of its names. All do the same: the operation on record says what to run."""
+
+    @app.task(name=name, bind=True, max_retries=None, shared=False, throws=(StepFailed,))
+    def run_step(self: Task[Any, Any], *given: Any, **named: Any) -> str:
+        """Run one step of an operation if it is still to be run: operation id, step, dispatch."""
+        if named or not _is_of_step(given):
+            return reject(name, "arguments", given)
+        shown = getattr(self.request, "argsrepr", None)
+        operation_id, step, dispatch = given
+        verdict = desk().runner.run(operation_id, step, dispatch, name, shown)
+        if verdict.retry_in is not None:
+            # a little late, so that the message does not arrive before the database's clock says it is due
+            raise self.retry(countdown=verdict.retry_in + 0.05, argsrepr=shown)  # type: ignore[call-arg]
+        if verdict.is_deferred:
+            # no message: the scheduler sends the step again when it is due
+            raise Retry
+        if verdict.failure is not None:
+            raise StepFailed(*verdict.failure)
+        return verdict.said
+
+
 def reject(task: Any, why: str, body: Any) -> str:
-    """Note a message that no sender of ours has made; what is in it is nobody's to trust, so only its size is told."""
+    """Log a message that no sender of ours has made. Its content cannot be trusted, so only its size is logged."""
     log.warning("broker.message_rejected", task=str(task)[:LONGEST_NAME], why=why, size=len(repr(body)))
     return "rejected"
 

@@ -22,6 +22,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.InvalidInput: 400,
     errors.SlugTaken: 409,
     errors.DomainTaken: 409,
+    errors.DomainOverlaps: 409,
     errors.SubjectTaken: 409,
     errors.SubscriptionExists: 409,
     errors.PartnerInUse: 409,

@@ -100,6 +100,7 @@ class _TenantFilters(ListQuery):
         None, description="how the slug, a word of the name, a domain, the owner's address or the partner's slug begins"
     )
     paused: Literal["true"] | None = Field(None, description="only those whose steps an operator holds back")
+    sort: Literal["newest", "oldest", "slug"] = Field("newest", description="the order of the list")
     drift: Literal["any", *INTEGRATIONS] | None = Field(  # type: ignore[valid-type]
         None, description="only those for which the latest drift check found changes"
     )
@@ -118,6 +119,7 @@ class TenantListQuery(create_model("_TenantSteps", __base__=_TenantFilters, **_S
             search=self.q,
             paused=self.paused == "true",
             drifted=self.drift,
+            sort=self.sort,
         )
 
 

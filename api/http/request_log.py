@@ -11,6 +11,8 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from shared.metrics.metrics import HTTP_REQUESTS, HTTP_SECONDS
+
 log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-Id"
@@ -42,10 +44,13 @@ def log_requests(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
+        route = str(request.url_rule) if request.url_rule else "unknown"
+        HTTP_REQUESTS.labels(request.method, route, response.status_code).inc()
+        HTTP_SECONDS.labels(request.method, route).observe(time.perf_counter() - g.began)
         log.info(
             "request.answered",
             method=request.method,
-            route=str(request.url_rule) if request.url_rule else "unknown",
+            route=route,
             status=response.status_code,
             ms=round((time.perf_counter() - g.began) * 1000, 1),
         )

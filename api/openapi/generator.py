@@ -7,22 +7,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
-from pydantic_core import core_schema
 from werkzeug.routing import Rule
 
 from api.http.problem_details import STATUS
 from api.http.query_params import Query
 from api.http.response_headers import PATCH_TYPES
 from api.http.route_spec import ENTITY_TAG, RouteSpec, spec_of
+from api.openapi.components import REF, Components, Schema, example_of
+from api.openapi.descriptions import PARAMETERS, TAGS
 from api.schemas.service import ProblemResponse
 from shared.core.errors import DomainError, KeyInProgress, KeyReused, StaleVersion
 from shared.switches.model import SWITCHES
 
-Schema = dict[str, Any]
-
-REF = "#/components/schemas/{model}"
 ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 #: path parameter to its schema
 PATH_PARAMETERS: dict[str, Schema] = {
@@ -55,31 +51,16 @@ WHY: dict[int, str] = {
 }
 
 
-class _Schemas(GenerateJsonSchema):
-    """In answers a field that may be None is left out when it is, so its schema says nothing of null."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
-        if self.mode == "serialization":
-            return self.generate_inner(schema["schema"])
-        return super().nullable_schema(schema)
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
-        found = super().default_schema(schema)
-        if self.mode == "serialization" and found.get("default", ...) is None:
-            del found["default"]
-        return found
-
-
 def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
     """The whole description. `plans`: the catalogue's names, which only the settings know."""
     routes = [(rule, _of(app, rule)) for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)]
-    schemas = _schemas([description for _, description in routes])
+    schemas = Components([description for _, description in routes], plans)
     paths: dict[str, Schema] = {}
     for rule, description in routes:
         operation = _operation(rule, description, schemas)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(_path(rule), {})[method.lower()] = operation
-    components = {name: _with_plans(schema, sorted(plans)) for name, schema in schemas.definitions.items()}
+    used = {rule.endpoint.partition(".")[0] for rule, _ in routes}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -87,24 +68,15 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
             "version": version,
             "description": "The tenant control plane of a workspace platform.",
         },
+        # the API is served at the root of some host, and this document says nothing of that host
+        "servers": [{"url": "/", "description": "the host that answers this document"}],
+        "tags": [{"name": name, "description": text} for key, (name, text) in TAGS.items() if key in used],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": schemas.definitions,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
-
-
-class _Known:
-    """Schemas of all models, and where each is referred to."""
-
-    def __init__(self, models: Collection[tuple[type[BaseModel], JsonSchemaMode]]) -> None:
-        made, rest = models_json_schema(list(models), ref_template=REF, schema_generator=_Schemas)
-        self._refs = made
-        self.definitions: dict[str, Schema] = rest.get("$defs", {})
-
-    def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> Schema:
-        return dict(self._refs[(model, mode)])
 
 
 def _of(app: Flask, rule: Rule) -> RouteSpec:
@@ -114,28 +86,16 @@ def _of(app: Flask, rule: Rule) -> RouteSpec:
     return description
 
 
-def _schemas(descriptions: Collection[RouteSpec]) -> _Known:
-    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemResponse, "serialization"): None}
-    for description in descriptions:
-        if description.body is not None:
-            wanted[(description.body, "validation")] = None
-        for model in description.answers.values():
-            one = model[0] if isinstance(model, list) else model
-            if isinstance(one, type):
-                wanted[(one, "serialization")] = None
-    return _Known(list(wanted))
-
-
 def _path(rule: Rule) -> str:
     return re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"{\1}", rule.rule)
 
 
-def _operation(rule: Rule, description: RouteSpec, schemas: _Known) -> Schema:
+def _operation(rule: Rule, description: RouteSpec, schemas: Components) -> Schema:
     is_post = "POST" in (rule.methods or set())
     found: Schema = {
         "operationId": rule.endpoint.replace(".", "_"),
         "summary": description.summary,
-        "tags": [rule.endpoint.partition(".")[0]],
+        "tags": [TAGS[rule.endpoint.partition(".")[0]][0]],
         "parameters": [*_parameters(rule, description, is_post)],
         "responses": _responses(rule, description, schemas, is_post),
         "security": [] if description.is_public else [{"token": []}],
@@ -144,17 +104,19 @@ def _operation(rule: Rule, description: RouteSpec, schemas: _Known) -> Schema:
         found["description"] = f"Takes a token made for {', '.join(sorted(description.surfaces))}."
     if description.body is not None:
         types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
-        content = {name: {"schema": schemas.ref(description.body, "validation")} for name in types}
+        shown = {"schema": schemas.ref(description.body, "validation"), "example": example_of(description.body)}
+        content = dict.fromkeys(types, shown)
         found["requestBody"] = {"required": True, "content": content}
     if description.signed_by is not None:
-        content = {"application/json": {"schema": {"type": "object"}}}
+        content = {"application/json": {"schema": {"type": "object"}, "example": {"id": "evt_1", "object": "event"}}}
         found["requestBody"] = {"required": True, "content": content}
     return found
 
 
 def _parameters(rule: Rule, description: RouteSpec, is_post: bool) -> Iterator[Schema]:
     for name in sorted(rule.arguments):
-        yield {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, ID)}
+        schema = PATH_PARAMETERS.get(name, ID)
+        yield {"name": name, "in": "path", "required": True, "description": PARAMETERS[name], "schema": schema}
     yield from _query_parameters(description.query)
     if is_post and not description.is_public:
         yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
@@ -174,11 +136,9 @@ def _query_parameters(query: type[Query]) -> Iterator[Schema]:
     inlined = schema.get("$defs", {})
     for name, field in schema.get("properties", {}).items():
         plain = _inlined(field, inlined)
-        text = plain.pop("description", None)
+        text = plain.pop("description", None) or PARAMETERS[name]
         plain.pop("title", None)
-        yield {"name": name, "in": "query", "required": False, "schema": plain} | (
-            {"description": text} if text else {}
-        )
+        yield {"name": name, "in": "query", "required": False, "description": text, "schema": plain}
 
 
 def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
@@ -190,7 +150,7 @@ def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
     return (dict(definitions[reference.rpartition("/")[2]]) if reference else dict(inner if choices else {})) | found
 
 
-def _responses(rule: Rule, description: RouteSpec, schemas: _Known, is_post: bool) -> Schema:
+def _responses(rule: Rule, description: RouteSpec, schemas: Components, is_post: bool) -> Schema:
     found: Schema = {}
     for status, model in sorted(description.answers.items()):
         found[str(status)] = {"description": description.summary, **_content(model, schemas)}
@@ -208,7 +168,7 @@ def _shown(name: str) -> Schema:
     return {"description": HEADERS[name], "schema": {"type": "string"}}
 
 
-def _content(model: Any, schemas: _Known) -> Schema:
+def _content(model: Any, schemas: Components) -> Schema:
     if model is None:
         return {}
     if isinstance(model, str):
@@ -240,13 +200,3 @@ def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, se
     for kind in kinds:
         found.setdefault(STATUS[kind], set()).add(kind.code)
     return found
-
-
-def _with_plans(schema: Any, plans: list[str]) -> Any:
-    """The same schema, with the catalogue's names where a plan is meant."""
-    if isinstance(schema, list):
-        return [_with_plans(one, plans) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {key: _with_plans(value, plans) for key, value in schema.items() if key != "x-catalogue"}
-    return found | ({"enum": plans} if "x-catalogue" in schema else {})

@@ -26,9 +26,11 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 def _email(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        found = validate_email(text, check_deliverability=False, test_environment=True)
     except (EmailNotValidError, idna.IDNAError) as problem:
         raise ValueError(f"is not an e-mail address: {problem}") from None
+    # the domain as it is in DNS: it is compared with names in A-labels, and not every reader of mail knows others
+    return f"{found.local_part}@{found.ascii_domain}"
 
 
 def _owner_email(text: str) -> str:

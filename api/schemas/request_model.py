@@ -12,6 +12,11 @@ PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_ex
 UNSENT: Any = Field(default_factory=lambda: None)
 
 
+def example(value: dict[str, Any]) -> ConfigDict:
+    """The `model_config` of a model with this example, which documents show."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class RequestModel(BaseModel):
     """Field names are camel case outside; unknown ones are refused; nothing is coerced from another type."""
 

@@ -15,19 +15,19 @@ KEEP_SECONDS = 30
 
 
 class People:
-    """Reads user records through the API, and keeps each for a moment."""
+    """Reads user records through the API and caches each for a short time."""
 
     def __init__(self, sign_ins: SignIns, api: Connection) -> None:
         self._sign_ins, self._api = sign_ins, api
 
     def recorded(self) -> Person:
-        """Have the API record the person by their token, and read what it has of them."""
+        """Have the API update the person's record from their token, and return it."""
         record: dict[str, Any] = self._api.get("/users/me").data
         self._sign_ins.keep_person(g.sign_in, record, KEEP_SECONDS)
         return Person(record)
 
     def current(self) -> Person | None:
-        """The person at the browser; None when nobody is signed in."""
+        """Return the signed-in person, None if there is none."""
         if g.get("sign_in") is None:
             return None
         if "person" not in g:

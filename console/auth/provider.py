@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 import structlog
@@ -32,15 +34,15 @@ LEEWAY = 60
 
 
 class ProviderUnreachable(Exception):
-    """The identity provider gives no answer that can be read."""
+    """The identity provider sends no readable response."""
 
 
 class SignInRefused(Exception):
-    """The identity provider refuses; the message is a sentence for people."""
+    """The identity provider refuses the sign-in; the message is a sentence for people."""
 
 
 class Provider:
-    """One issuer, where the console is one confidential client."""
+    """The identity provider, at which the console is a confidential client."""
 
     def __init__(self, app: Flask, settings: ConsoleSettings, pending: PendingSignIns) -> None:
         self._settings = settings
@@ -58,13 +60,13 @@ class Provider:
 
     def sign_in_redirect(self) -> Response:
         """Send the browser to the provider's sign-in. Raises ProviderUnreachable."""
-        with _told_plainly():
+        with _translated_errors():
             answer: Response = self._client.authorize_redirect(f"{self._settings.url}/auth/callback")
             return answer
 
     def tokens_of_callback(self) -> tuple[Tokens, str | None]:
-        """Redeem the code of this request; the tokens and the provider's session. Raises SignInRefused as well."""
-        with _told_plainly():
+        """Redeem this request's code for tokens and the provider's session id. Raises SignInRefused as well."""
+        with _translated_errors():
             given = self._client.authorize_access_token(
                 claims_options={
                     "iss": {"essential": True, "values": [self._settings.issuer]},
@@ -79,14 +81,14 @@ class Provider:
         """Exchange the refresh token. Raises ProviderUnreachable, SignInRefused."""
         if tokens.refresh is None:
             raise SignInRefused("The identity provider gave no refresh token.")
-        with _told_plainly(), self._session() as session:
+        with _translated_errors(), self._session() as session:
             given = session.refresh_token(self._endpoint("token_endpoint"), refresh_token=tokens.refresh)
         return _tokens(given, tokens)
 
     def revoke(self, tokens: Tokens) -> None:
-        """Revoke the tokens as far as the provider can be reached: they outlive its session."""
+        """Revoke the tokens if the provider can be reached: they outlive its session."""
         try:
-            with _told_plainly(), self._session() as session:
+            with _translated_errors(), self._session() as session:
                 endpoint = self._endpoint("revocation_endpoint")
                 for kind, token in (("refresh_token", tokens.refresh), ("access_token", tokens.access)):
                     if token is not None:
@@ -95,14 +97,14 @@ class Provider:
             log.warning("sign_out.not_revoked")
 
     def end_session_url(self, tokens: Tokens) -> str:
-        """The address that ends the person's session at the provider. Raises ProviderUnreachable."""
-        with _told_plainly():
+        """Return the URL that ends the person's session at the provider. Raises ProviderUnreachable."""
+        with _translated_errors():
             made = self._client.create_logout_url(f"{self._settings.url}/", tokens.identity)
             return str(made["url"])
 
     def logout_claims(self, logout_token: str) -> dict[str, Any] | None:
-        """The claims of a back-channel logout token (OpenID Connect Back-Channel Logout 2.4), None for a bad one."""
-        with _told_plainly():
+        """Verify a logout token (OpenID Connect Back-Channel Logout 2.6); return its claims, None if it is invalid."""
+        with _translated_errors():
             for force in (False, True):
                 claims = self._decoded(logout_token, KeySet.import_key_set(self._client.fetch_jwk_set(force=force)))
                 if claims is not None:
@@ -142,7 +144,7 @@ class Provider:
 
 
 def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
-    """Authlib's session with the certificates that the whole console trusts."""
+    """Return Authlib's session class, with the console's trusted certificates."""
 
     class Session(OAuth2Session):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -152,27 +154,24 @@ def _session_class(ca_certs: Path | None) -> type[OAuth2Session]:
     return Session
 
 
-class _told_plainly:  # noqa: N801
-    """Context manager that turns every failure on the way to the provider into one of the two exceptions above."""
-
-    UNREADABLE: ClassVar = (requests.RequestException, KeyError, RuntimeError)
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, OAuthError):
-            log.info("provider.refused", error=problem.error)
-            raise SignInRefused(problem.description or f"The identity provider refused: {problem.error}.") from None
-        if isinstance(problem, JoseError | ValueError) and not isinstance(problem, requests.RequestException):
-            log.warning("provider.bad_token", kind=type(problem).__name__)
-            raise SignInRefused("The identity provider's answer could not be verified.") from None
-        if isinstance(problem, self.UNREADABLE):
-            log.warning("provider.unreachable", kind=type(problem).__name__)
-            raise ProviderUnreachable from None
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Raise SignInRefused for what the provider refuses, ProviderUnreachable for what cannot be read."""
+    try:
+        yield
+    except OAuthError as problem:
+        log.info("provider.refused", error=problem.error)
+        raise SignInRefused(problem.description or f"The identity provider refused: {problem.error}.") from None
+    except (requests.RequestException, KeyError, RuntimeError) as problem:
+        log.warning("provider.unreachable", kind=type(problem).__name__)
+        raise ProviderUnreachable from None
+    except (JoseError, ValueError) as problem:
+        log.warning("provider.invalid_token", kind=type(problem).__name__)
+        raise SignInRefused("The identity provider's response could not be verified.") from None
 
 
 def _tokens(given: dict[str, Any], before: Tokens | None) -> Tokens:
-    """A renewal may leave out what stays as it was."""
+    """Read a token response; a renewal may omit unchanged values."""
     return Tokens(
         access=str(given["access_token"]),
         expires_at=float(given.get("expires_at") or time.time() + float(given.get("expires_in", 60))),

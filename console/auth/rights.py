@@ -9,7 +9,7 @@ OWNERS = ("owner", "admin")
 
 
 class Person:
-    """A user record with the questions that pages ask of it."""
+    """A user record, and what it permits."""
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self._record = record
@@ -23,17 +23,17 @@ class Person:
 
     @property
     def sees_platform(self) -> bool:
-        """Whether they see what belongs to the platform itself."""
+        """Return whether they see the platform's own pages."""
         return self.is_operator or self.is_support
 
     @property
     def is_partner(self) -> bool:
-        """Whether they run a partner's tenants."""
+        """Return whether they manage a partner's tenants."""
         return self.partner_id is not None and self._record.get("role") in OWNERS and not self.sees_platform
 
     @property
     def is_staff(self) -> bool:
-        """Whether they look after many tenants."""
+        """Return whether they manage or support many tenants."""
         return self.sees_platform or self.is_partner
 
     @property
@@ -42,17 +42,17 @@ class Person:
 
     @property
     def title(self) -> str:
-        """What they are here, in one word."""
+        """Return their role here in one word."""
         kinds = ((self.is_operator, "Operator"), (self.is_support, "Support"), (self.is_partner, "Partner"))
         return next((word for holds, word in kinds if holds), "Owner" if self.owns_any else "Member")
 
     @property
     def owns_any(self) -> bool:
-        """Whether they are owner or admin of some tenant."""
+        """Return whether they are owner or admin of a tenant."""
         return any(self.role_in(tenant) in OWNERS for tenant in self.tenant_ids)
 
     def role_in(self, tenant_id: str) -> str | None:
-        """Their role in one tenant; None for a stranger there."""
+        """Return their role in a tenant, None if they do not belong to it."""
         if tenant_id not in self.tenant_ids:
             return None
         roles = self._record.get("roles")
@@ -60,9 +60,9 @@ class Person:
         return str(found)
 
     def runs(self, tenant: Mapping[str, Any]) -> bool:
-        """Whether they may suspend, resume, delete and restore it."""
+        """Return whether they may suspend, resume, delete and restore it."""
         return self.is_operator or (self.is_partner and tenant.get("partnerId") == self.partner_id)
 
     def may_change(self, tenant: Mapping[str, Any]) -> bool:
-        """Whether they may change and reconcile it."""
+        """Return whether they may change and reconcile it."""
         return self.runs(tenant) or (not self.is_support and self.role_in(tenant["_id"]) in OWNERS)

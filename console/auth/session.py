@@ -31,7 +31,7 @@ class Sessions:
         self._sign_ins, self._provider = sign_ins, provider
 
     def load(self) -> SignIn | None:
-        """Find the request's sign-in, with an access token that is good for a while yet."""
+        """Find the request's sign-in and renew its access token if it expires soon."""
         sign_in_id = session.get(COOKIE_FIELD)
         found = self._sign_ins.find(sign_in_id) if isinstance(sign_in_id, str) else None
         if found is None:
@@ -40,7 +40,7 @@ class Sessions:
         return self.renewed(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
 
     def renewed(self, sign_in: SignIn) -> SignIn | None:
-        """Renew the tokens unless another request has done it meanwhile; None when the sign-in is over."""
+        """Renew the tokens unless another request has done so; return None if the sign-in has ended."""
         try:
             with self._sign_ins.renewal(sign_in):
                 latest = self._sign_ins.find(sign_in.id)
@@ -65,7 +65,7 @@ class Sessions:
 
 
 class RequestTokens:
-    """The current request's tokens, as the API's client asks for them."""
+    """Token source of the API's client: the tokens of the current request's sign-in."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -77,14 +77,14 @@ class RequestTokens:
         return token
 
     def renewed(self, refused: str) -> str | None:
-        """Another token than the refused one; None when the provider gives no other."""
+        """Return another token than the refused one, None if there is no other."""
         if g.sign_in is not None and g.sign_in.tokens.access == refused:
             g.sign_in = self._sessions.renewed(g.sign_in)
         return None if g.sign_in is None else g.sign_in.tokens.access
 
 
 def require_sign_in(app: Flask, sessions: Sessions) -> None:
-    """Let nobody but the signed-in reach a page that is not marked as public."""
+    """Require a sign-in for every view that is not marked as public."""
 
     @app.before_request
     def check() -> Response | None:
@@ -97,7 +97,7 @@ def require_sign_in(app: Flask, sessions: Sessions) -> None:
 
 
 def to_sign_in() -> Response:
-    """Send somebody who is not signed in to sign in, and back to this page afterwards."""
+    """Redirect to sign-in, and back to this page afterwards."""
     session.pop(COOKIE_FIELD, None)
     if request.headers.get("X-Requested-With") == "console":
         return Response("Signed out.", 401, content_type="text/plain")
@@ -107,7 +107,7 @@ def to_sign_in() -> Response:
 
 
 def own_path(target: str | None) -> str:
-    """A path of the console's own, whatever a link asks for: never another host, however it is written."""
+    """Return a redirect target if it is a path of this console, else the start page."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return "/"
     if any(character in target for character in "\\\r\n\t\0") or not target.isprintable():

@@ -23,7 +23,7 @@ STATE_PREFIX = f"{PREFIX}state:"
 
 @dataclass(frozen=True)
 class Tokens:
-    """What the identity provider gave. `expires_at`: when the access token ends, in seconds since 1970."""
+    """Tokens of the identity provider. `expires_at`: when the access token expires, in seconds since 1970."""
 
     access: str = field(repr=False)
     expires_at: float
@@ -33,7 +33,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class SignIn:
-    """One person's sign-in. `provider_session`: the identity provider's name of the session it came from."""
+    """A person's sign-in. `provider_session`: the id of the session at the identity provider."""
 
     id: str = field(repr=False)
     tokens: Tokens
@@ -42,7 +42,7 @@ class SignIn:
 
 
 class SignIns:
-    """All sign-ins. A key in Redis is a digest, so that nobody who reads Redis learns what a cookie must hold."""
+    """Stores sign-ins in Redis. Keys are digests, so that a reader of Redis cannot forge a cookie."""
 
     def __init__(self, redis: Redis, vault: Vault, longest: timedelta, idle: timedelta) -> None:
         self._redis, self._vault = redis, vault
@@ -59,7 +59,7 @@ class SignIns:
         return sign_in
 
     def find(self, sign_in_id: str) -> SignIn | None:
-        """Find a sign-in that has neither ended nor lain idle for too long."""
+        """Find a sign-in that has neither ended nor been idle for too long."""
         sealed = self._redis.get(_key(sign_in_id))
         opened = self._vault.decrypt(sealed) if isinstance(sealed, bytes) else None
         if opened is None:
@@ -68,45 +68,45 @@ class SignIns:
         return SignIn(**{**fields, "tokens": Tokens(**fields["tokens"])})
 
     def keep_alive(self, sign_in: SignIn) -> None:
-        """Begin its idle time anew. The record itself is written under the renewal's lock only."""
+        """Restart the idle time. The record itself is only written under the renewal lock."""
         self._redis.expire(_key(sign_in.id), self._life(sign_in))
 
     def save(self, sign_in: SignIn) -> bool:
-        """Replace a sign-in's record; False when it has ended meanwhile, and stays ended."""
+        """Replace a sign-in's record; return False if it has ended meanwhile."""
         life = self._life(sign_in)
         self._redis.delete(_person_key(sign_in))
         return bool(life > 0 and self._redis.set(_key(sign_in.id), self._sealed(sign_in), ex=life, xx=True))
 
     def end(self, sign_in: SignIn) -> None:
-        """Forget a sign-in."""
+        """Delete a sign-in."""
         self._redis.delete(_key(sign_in.id), _person_key(sign_in))
         if sign_in.provider_session:
             self._redis.srem(_index(sign_in.provider_session), _key(sign_in.id))
 
     def end_all_of(self, provider_session: str) -> int:
-        """Forget all sign-ins that came from one session at the identity provider."""
+        """Delete all sign-ins that came from one session at the identity provider."""
         index = _index(provider_session)
         keys = [key for key in self._redis.sscan_iter(index)]
         return int(self._redis.delete(index, *keys)) - 1 if keys else 0
 
     def is_new_statement(self, statement_id: str, seconds: int) -> bool:
-        """Note a logout statement; False when it was seen before."""
+        """Record a logout token's id; return False if it was seen before."""
         key = f"{PREFIX}statement:{_digest(statement_id)}"
         return bool(self._redis.set(key, b"", ex=seconds, nx=True))
 
     def keep_person(self, sign_in: SignIn, record: dict[str, Any], seconds: int) -> None:
-        """Keep the person's user record for a moment."""
+        """Cache the person's user record."""
         self._redis.set(_person_key(sign_in), self._vault.encrypt(json.dumps(record).encode()), ex=seconds)
 
     def person(self, sign_in: SignIn) -> dict[str, Any] | None:
-        """The user record, if it was read a moment ago."""
+        """Return the cached user record, None if there is none."""
         sealed = self._redis.get(_person_key(sign_in))
         opened = self._vault.decrypt(sealed) if isinstance(sealed, bytes) else None
         record: dict[str, Any] | None = json.loads(opened) if opened is not None else None
         return record
 
     def renewal(self, sign_in: SignIn) -> AbstractContextManager[object]:
-        """The lock under which one request renews the tokens: a refresh token can be used once."""
+        """Return the lock under which one request renews the tokens: a refresh token can be used once."""
         name = f"{_key(sign_in.id)}:renewal"
         lock: AbstractContextManager[object] = self._redis.lock(name, RENEWAL_SECONDS, blocking_timeout=RENEWAL_SECONDS)
         return lock
@@ -120,7 +120,7 @@ class SignIns:
 
 
 class PendingSignIns:
-    """Where Authlib keeps state, nonce and PKCE verifier of sign-ins under way (its cache interface)."""
+    """Stores state, nonce and PKCE verifier of pending sign-ins; implements Authlib's cache interface."""
 
     def __init__(self, redis: Redis, vault: Vault) -> None:
         self._redis, self._vault = redis, vault

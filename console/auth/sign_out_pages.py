@@ -47,7 +47,7 @@ def sign_out_pages(provider: Provider, sign_ins: SignIns, csrf: CSRFProtect) -> 
 
 
 def leave(provider: Provider, sign_ins: SignIns, leaving: SignIn) -> None:
-    """End the sign-in here first, whatever becomes of the provider."""
+    """Delete the sign-in, then revoke its tokens."""
     sign_ins.end(leaving)
     g.sign_in = None
     provider.revoke(leaving.tokens)

@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 def cookie_keys(secret_keys: Sequence[str]) -> list[str]:
-    """Keys for Flask's cookie: the first signs, all verify."""
+    """Derive keys for Flask's cookie: the first signs, all verify."""
     return [_derived(key, b"console cookie").decode() for key in secret_keys]
 
 
 class Vault:
-    """Encrypts with the first key, decrypts with any, so that a key can be replaced without signing anybody out."""
+    """Encrypts with the first key and decrypts with any, so that keys can be rotated without ending sessions."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(_derived(key, b"console tokens")) for key in secret_keys])
@@ -25,7 +25,7 @@ class Vault:
         return self._fernet.encrypt(text)
 
     def decrypt(self, sealed: bytes) -> bytes | None:
-        """Decrypt; None for what none of the keys has encrypted."""
+        """Decrypt; return None if no key fits."""
         try:
             return self._fernet.decrypt(sealed)
         except InvalidToken:

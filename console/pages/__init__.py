@@ -20,7 +20,7 @@ from console.pages.tenants import domains, lifecycle, reconcile, tenant, tenants
 
 
 def all_pages() -> list[Blueprint]:
-    """Every page for the signed-in."""
+    """Return the blueprints of all pages that require a sign-in."""
     return [
         module.pages
         for module in (

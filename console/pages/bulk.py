@@ -17,7 +17,7 @@ CRITERIA = ("problem", "integration", "reason", "drift")
 
 @pages.post("/preview")
 def preview() -> Response:
-    """Find out what a bulk operation would act on; nothing is changed."""
+    """Request a dry run, which changes nothing."""
     body = {"action": request.form.get("action"), "selector": _selector()}
     try:
         found = api().post("/bulk-operations", body, key=key()).data
@@ -36,7 +36,7 @@ def show(bulk_id: str) -> str:
 
 @pages.post("/<bulk_id>/start")
 def start(bulk_id: str) -> Response:
-    """Act on the tenants that the dry run found, and no others."""
+    """Start the bulk operation on the tenants that the dry run found."""
     body = {"start": bulk_id}
     return act(lambda: api().post("/bulk-operations", body, key=key()), "Begun.", url_for(".show", bulk_id=bulk_id))
 

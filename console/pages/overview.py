@@ -37,7 +37,7 @@ def _own_tenants() -> str | Response:
 
 
 def _by_hour(hours: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """Every hour of the last day; the API leaves out those in which nothing ended."""
+    """List every hour of the last day; the API omits those in which nothing ended."""
     known = {datetime.fromisoformat(hour["begins"]): hour for hour in hours}
     latest = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     times = [latest - timedelta(hours=back) for back in range(DAY - 1, -1, -1)]
@@ -56,7 +56,7 @@ def _outcomes(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
 
 
 def _time_to_active(hours: list[tuple[str, dict[str, Any]]]) -> Chart:
-    """Half of the tenants within the lower part, nearly all within both."""
+    """Chart the time to active: p50 below, the rest up to p95 above."""
     columns = []
     for label, hour in hours:
         half, most = hour.get("activeSecondsP50") or 0, hour.get("activeSecondsP95") or 0

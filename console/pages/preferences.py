@@ -14,7 +14,7 @@ YEAR = 365 * 24 * 3600
 
 @pages.post("/preferences")
 def choose() -> Response:
-    """Keep the colours, and go back to the page."""
+    """Store the colour theme in a cookie and return to the page."""
     came_from = request.referrer or ""
     answer = redirect(own_path(came_from.removeprefix(request.host_url.rstrip("/"))), 303)
     theme = request.form.get("theme", "auto")

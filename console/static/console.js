@@ -57,15 +57,17 @@ document.addEventListener("click", async (event) => {
 });
 
 // -- select all rows; the bar of actions tells how many
-document.addEventListener("change", (event) => {
-  const form = event.target.form;
-  if (!form?.dataset.selection) return;
+const count = (form, all) => {
   const boxes = find("input[name=slug]", form);
-  if (event.target.matches("[data-all]")) boxes.forEach((box) => (box.checked = event.target.checked));
-  const count = boxes.filter((box) => box.checked).length;
-  find("[data-count]", form).forEach((place) => (place.textContent = count));
-  find("[data-needs-selection]", form).forEach((button) => (button.disabled = !count));
+  if (all) boxes.forEach((box) => (box.checked = all.checked));
+  const chosen = boxes.filter((box) => box.checked).length;
+  find("[data-count]", form).forEach((place) => (place.textContent = chosen));
+  find("[data-needs-selection]", form).forEach((button) => (button.disabled = !chosen));
+};
+document.addEventListener("change", ({ target }) => {
+  if (target.form?.dataset.selection) count(target.form, target.matches("[data-all]") ? target : null);
 });
+find("form[data-selection]").forEach((form) => count(form, null));
 
 // -- a confirmation's button waits for the very text
 document.addEventListener("input", (event) => {

@@ -13,7 +13,7 @@ PLATFORM, SOMEBODY = "the platform", "somebody"
 
 
 def names_of(records: Iterable[Mapping[str, Any]], field: str = "actor") -> dict[str | None, str]:
-    """Who is meant by each id; those that the person may not see are "somebody"."""
+    """Map user ids to names; users that the person may not see are "somebody"."""
     me = person()
     ids = dict.fromkeys(record[field] for record in records if record.get(field))
     found: dict[str | None, str] = {None: PLATFORM, me.id: "you"}

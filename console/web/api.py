@@ -18,7 +18,7 @@ API, PEOPLE = "console.api", "console.people"
 
 
 def api() -> Connection:
-    """The API with the token of the person at the browser."""
+    """Return the API's client, which uses the signed-in person's token."""
     connection: Connection = current_app.extensions[API]
     return connection
 
@@ -29,7 +29,7 @@ def get(path: str, **params: Any) -> Any:
 
 
 def person() -> Person:
-    """The person at the browser."""
+    """Return the signed-in person."""
     people: People = current_app.extensions[PEOPLE]
     found = people.current()
     if found is None:
@@ -38,7 +38,7 @@ def person() -> Person:
 
 
 def optional(read: Callable[[], T], *codes: int) -> T | None:
-    """The answer, or None where the API refuses with one of these statuses: for parts a page can do without."""
+    """Read a part that a page can do without: None if the API refuses with one of these statuses."""
     try:
         return read()
     except ApiError as problem:
@@ -48,7 +48,7 @@ def optional(read: Callable[[], T], *codes: int) -> T | None:
 
 
 def act(request_it: Callable[[], Any], success: str, back: str) -> Response:
-    """Do what a button asks for, and go back to where it stands with a sentence of how it went."""
+    """Send a button's request, then redirect back with a message about its outcome."""
     try:
         request_it()
     except ApiError as problem:
@@ -61,12 +61,12 @@ def act(request_it: Callable[[], Any], success: str, back: str) -> Response:
 
 
 def sentence(problem: ApiError) -> str:
-    """A refusal in words, with the faults that have no field on the page."""
+    """Describe an API error in words, its field errors included."""
     faults = "; ".join(f"{fault.pointer.lstrip('/')}: {fault.detail}" for fault in problem.errors)
     wait = f" Try again in {problem.retry_after:.0f} s." if problem.retry_after else ""
     return f"{problem.detail}{f' ({faults})' if faults else ''}{wait}"
 
 
 def key() -> str | None:
-    """The form's Idempotency-Key: sent twice, it happens once."""
+    """Return the form's Idempotency-Key: a form that is sent twice takes effect once."""
     return request.form.get("key") or None

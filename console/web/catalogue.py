@@ -10,7 +10,7 @@ from console.web.api import get
 
 
 def plans() -> list[dict[str, Any]]:
-    """Every plan with its quotas, smallest first."""
+    """Return every plan with its quotas."""
     if "plans" not in g:
         g.plans = get("/plans")
     found: list[dict[str, Any]] = g.plans
@@ -18,5 +18,5 @@ def plans() -> list[dict[str, Any]]:
 
 
 def quotas_of(name: str) -> dict[str, Any]:
-    """One plan's quotas; empty for a plan that is no longer in the catalogue."""
+    """Return a plan's quotas, empty if it is no longer in the catalogue."""
     return next((plan for plan in plans() if plan["name"] == name), {})

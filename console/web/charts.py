@@ -11,7 +11,7 @@ GAP = 0.25
 
 @dataclass(frozen=True)
 class Bar:
-    """One rectangle. `kind`: its class; `title`: what it says on hover."""
+    """A rectangle. `kind`: its class; `title`: its tooltip."""
 
     x: float
     y: float
@@ -23,13 +23,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with its legend, and as a table for those who do not see it."""
+    """A chart with its legend. `rows`: the same as a table, for screen readers."""
 
     title: str
     bars: list[Bar]
     top: float
     labels: list[tuple[float, str]]
     kinds: list[tuple[str, str]]
+    rows: list[tuple[str, list[float]]]
     unit: str = ""
     width: int = WIDTH
     height: int = HEIGHT
@@ -45,7 +46,7 @@ def stacked(
     kinds: Sequence[tuple[str, str]],
     unit: str = "",
 ) -> Chart:
-    """A column for each label, its values on top of each other in the order of `kinds` (class, word)."""
+    """Build a chart of stacked columns, one for each label; `kinds` are (class, word) from the bottom up."""
     top = max((sum(values.values()) for _, values in columns), default=0)
     step = WIDTH / max(len(columns), 1)
     bars: list[Bar] = []
@@ -61,4 +62,5 @@ def stacked(
                 bars.append(Bar(x, y, width, height, kind, text))
     every = max(len(columns) // 6, 1)
     labels = [(round(place * step, 1), label) for place, (label, _) in enumerate(columns) if place % every == 0]
-    return Chart(title, bars, top, labels, list(kinds), unit)
+    rows = [(label, [values.get(kind, 0) for kind, _ in kinds]) for label, values in columns if any(values.values())]
+    return Chart(title, bars, top, labels, list(kinds), rows, unit)

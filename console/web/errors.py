@@ -30,7 +30,7 @@ Page = tuple[str, int] | Response
 
 
 def answer_errors(app: Flask) -> None:
-    """Give every failure its page."""
+    """Register a page for every kind of error."""
     app.register_error_handler(ApiError, _of_api)
     app.register_error_handler(NotSignedIn, lambda problem: to_sign_in())
     app.register_error_handler(Unreachable, lambda problem: page(503, "The platform's API does not answer."))
@@ -43,7 +43,7 @@ def answer_errors(app: Flask) -> None:
 
 
 def page(status: int, detail: str | None = None, request_id: str | None = None) -> tuple[str, int]:
-    """An error's page."""
+    """Render an error page."""
     heading, advice = WORDS.get(status, WORDS[500 if status >= 500 else 400])
     shown = request_id or g.get("request_id")
     return render_template("error.html", heading=heading, detail=detail, advice=advice, request_id=shown), status

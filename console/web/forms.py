@@ -17,13 +17,13 @@ MENDABLE = (400, 403, 409, 412, 422, 429)
 
 @dataclass(frozen=True)
 class Field:
-    """One input. `name`: the JSON pointer without its first slash. `kind`: text, lines (a list), flag or number."""
+    """An input. `name`: its JSON pointer without the first slash. `kind`: text, lines (a list), flag or number."""
 
     name: str
     kind: str = "text"
 
     def read(self, form: Mapping[str, str]) -> Any:
-        """The value as JSON wants it; None for an empty one."""
+        """Convert the submitted text to its JSON value, None if it is empty."""
         text = form.get(self.name, "").strip()
         if self.kind == "flag":
             return self.name in form
@@ -34,14 +34,14 @@ class Field:
         return text or None
 
     def show(self, value: Any) -> Any:
-        """The value as an input shows it."""
+        """Convert a JSON value to the input's text."""
         if self.kind == "lines":
             return "\n".join(value or [])
         return "" if value is None else value
 
 
 class Form:
-    """What a page's form shows and sends. `record`: what there is already."""
+    """A form of a page. `record`: the record that it changes."""
 
     def __init__(self, *fields: Field, record: Mapping[str, Any] | None = None) -> None:
         self._fields = {field.name: field for field in fields}
@@ -56,16 +56,16 @@ class Form:
         return request.method == "POST"
 
     def body(self) -> dict[str, Any]:
-        """All that was filled in, as a new record."""
+        """Return all filled-in fields as a request body."""
         filled = {name: value for name, value in self._read() if value not in (None, [], "")}
         return _nested(filled.items())
 
     def changes(self) -> dict[str, Any]:
-        """What differs from the record, as a merge patch: an emptied field is null."""
+        """Return what differs from the record as a merge patch: an emptied field is null."""
         return _nested((name, value) for name, value in self._read() if value != self._before(name))
 
     def submit(self, send: Callable[[], Any]) -> Any | None:
-        """Send a form that was sent; None when it was not, or was refused, which the form then shows."""
+        """Send a submitted form; return None if it was not submitted, or was refused, which the form then shows."""
         if not self.is_sent:
             return None
         try:
@@ -77,7 +77,7 @@ class Form:
             return None
 
     def refuse(self, problem: ApiError) -> None:
-        """Note each fault at its field; what belongs to none stands above the form."""
+        """Assign each field error to its field; the others go above the form."""
         elsewhere = []
         for fault in problem.errors:
             name = self._named(fault.pointer)
@@ -89,7 +89,7 @@ class Form:
         self.message = f"{problem.detail} {' '.join(elsewhere)}".strip() if problem.errors else sentence(problem)
 
     def _shown(self, field: Field) -> Any:
-        """What was sent, else what there is already."""
+        """Return what was submitted, else the record's value."""
         return request.form.get(field.name, "") if self.is_sent else field.show(_inside(self._record, field.name))
 
     def _read(self) -> Iterable[tuple[str, Any]]:
@@ -101,7 +101,7 @@ class Form:
         return found if found not in (None, "") else empty.get(self._fields[name].kind)
 
     def _named(self, pointer: str) -> str | None:
-        """The field a pointer points at or into."""
+        """Find the field that a pointer refers to."""
         path = pointer.lstrip("/")
         while path and path not in self._fields:
             path = path.rpartition("/")[0]

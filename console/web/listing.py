@@ -14,7 +14,7 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list. `filters`: what was asked for, by name."""
+    """One page of a list. `filters`: those in use, by name."""
 
     items: list[Any]
     filters: dict[str, str]
@@ -37,13 +37,13 @@ class Listing:
         return self.url()
 
     def url(self, **changes: str | None) -> str:
-        """This page's address with other filters; None takes one away."""
+        """Return this page's URL with other filters; None removes one."""
         wanted = {name: value for name, value in {**self.filters, **changes}.items() if value is not None}
         return url_for(request.endpoint or "", **{**(request.view_args or {}), **wanted})
 
 
 def listing(path: str, *names: str, limit: int = PAGE, **fixed: str | None) -> Listing:
-    """One page of a list of the API. `names`: filters that the address may hold; `fixed`: those that it may not."""
+    """Read one page of a list. `names`: filters that the URL may set; `fixed`: those that it may not."""
     filters = {name: request.args[name].strip() for name in names if request.args.get(name, "").strip()}
     page = api().page(path, {**filters, **fixed}, limit, request.args.get("cursor"))
     return Listing(page.items, filters, page.next)

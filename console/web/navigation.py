@@ -21,7 +21,7 @@ def everybody(person: Person) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the menu. `endpoint`: its page; `shown_to`: whether a person may open it.
+    """An entry of the menu. `endpoint`: its page; `shown_to`: whether a person may open it.
 
     `others`: further blueprints whose pages belong to it.
     """
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def is_current(self) -> bool:
-        """Whether the page of this request belongs to it."""
+        """Return whether the current page belongs to it."""
         return request.blueprint in (self.endpoint.split(".")[0], *self.others)
 
 
@@ -52,7 +52,7 @@ MENU = (
 
 
 def add_navigation(app: Flask, people: People) -> None:
-    """Give every template the person, their menu and their theme; keep people to the pages of their menu."""
+    """Give templates the person, menu and theme, and refuse pages that are not in the person's menu."""
 
     @app.before_request
     def refuse_what_is_not_shown() -> None:
@@ -69,13 +69,13 @@ def add_navigation(app: Flask, people: People) -> None:
 
 
 def theme() -> str:
-    """Light, dark, or what the person's system says."""
+    """Return the chosen theme: light, dark, or auto for the system's."""
     chosen = request.cookies.get("theme")
     return chosen if chosen in THEMES else "auto"
 
 
 def _person(people: People) -> Person | None:
-    """Error pages are shown to everybody, also when nobody can be asked."""
+    """Return the person, None if the API cannot be asked: error pages must render all the same."""
     try:
         return people.current()
     except PlatformError:

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 def configure_logs(level: str, style: str) -> None:
-    """Write events to standard error, as JSON or for people."""
+    """Configure structlog: events on standard output, as JSON or for people."""
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if style == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
@@ -35,7 +35,7 @@ def configure_logs(level: str, style: str) -> None:
 
 
 def log_requests(app: Flask) -> None:
-    """Give each request an id, and log how it was answered."""
+    """Give each request an id and log its outcome."""
 
     @app.before_request
     def begin() -> None:

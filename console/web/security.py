@@ -44,7 +44,7 @@ def secure(app: Flask, settings: ConsoleSettings) -> CSRFProtect:
 
 
 def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
-    """Bound how often one address signs in; without Redis each process counts for itself."""
+    """Limit sign-in requests per address; while Redis is away each process counts its own."""
     limiter = Limiter(
         get_remote_address,
         app=app,
@@ -59,7 +59,7 @@ def limit_sign_in(app: Flask, settings: ConsoleSettings) -> None:
 
 
 def policy(issuer: str) -> str:
-    """The Content-Security-Policy: nothing from elsewhere, nothing inline; signing out leads to the issuer."""
+    """Build the Content-Security-Policy: own files only, nothing inline; forms may lead to the issuer (sign-out)."""
     parts = urlsplit(issuer)
     provider = f"{parts.scheme}://{parts.netloc}"
     rules = {

@@ -71,7 +71,7 @@ INTEGRATIONS = {
 
 
 def add_words(app: Flask) -> None:
-    """Make them filters and globals of the app's templates."""
+    """Register the filters and globals of templates."""
     app.jinja_env.filters.update(
         age=age,
         bytes=size,
@@ -90,12 +90,12 @@ def parsed(time: str) -> datetime:
 
 
 def moment(time: str | None) -> str:
-    """The exact time, to the second."""
+    """Format a time to the second."""
     return parsed(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time else ""
 
 
 def age(time: str | None) -> Markup:
-    """How long ago, or in how long, with the exact time on hover."""
+    """Format a time as an age, with the exact time as tooltip."""
     if not time:
         return Markup("–")
     seconds = (datetime.now(UTC) - parsed(time)).total_seconds()
@@ -105,7 +105,7 @@ def age(time: str | None) -> Markup:
 
 
 def distance(seconds: float) -> str:
-    """A duration in one unit."""
+    """Format a duration in one unit."""
     for limit, unit, name in STEPS:
         if seconds < limit:
             return f"{math.floor(seconds / unit)} {name}"
@@ -113,7 +113,7 @@ def distance(seconds: float) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes in the largest unit that leaves a number above 1; 0 is without limit."""
+    """Format a number of bytes; 0 is without limit."""
     if not count:
         return "unlimited"
     power = min(int(math.log(count, 1024)), len(UNITS) - 1)
@@ -125,29 +125,29 @@ def product(name: str) -> str:
 
 
 def plain(code: str | None) -> str:
-    """A code as words."""
+    """Turn a code into words."""
     return (code or "").replace("_", " ").replace(".", " ").strip().capitalize()
 
 
 def state_of(name: str) -> tuple[str, str, str]:
-    """Colour, icon and word of a state."""
+    """Return colour, icon and word of a state."""
     return STATES.get(name, ("quiet", "dash", plain(name)))
 
 
 def took(operation: Mapping[str, Any]) -> str:
-    """How long an operation took, or has taken until now."""
+    """Format how long an operation took, or has taken so far."""
     end = parsed(operation["finishedAt"]) if operation.get("finishedAt") else datetime.now(UTC)
     seconds = (end - parsed(operation["createdAt"])).total_seconds()
     return f"{seconds:.1f} s" if seconds < 10 else distance(seconds)
 
 
 def pairs(records: Iterable[Mapping[str, Any]], value: str, word: str) -> list[tuple[str, str]]:
-    """Records as options of a select."""
+    """Turn records into options of a select."""
     return [(record[value], record[word]) for record in records]
 
 
 def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Plans as options, with what they allow."""
+    """Turn plans into options that name their quotas."""
     return [
         (
             plan["name"],
@@ -159,7 +159,7 @@ def plan_words(plans: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def differences(event: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Field, before, after: what an event changed."""
+    """List what an event changed: field, before, after."""
     before, after = event.get("before") or {}, event.get("after") or {}
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):

@@ -10,7 +10,7 @@ LONGEST_STRING = 255
 
 
 def zone_file(domain: str, records: Iterable[Mapping[str, Any]]) -> str:
-    """One line for each record, with absolute names."""
+    """Write one line for each record, with absolute names."""
     lines = [f"; records to publish for {domain}", f"$ORIGIN {domain}."]
     lines += [f"{one['name']}. {one['ttl']} IN {one['type']} {_data(one)}" for one in records]
     return "\n".join(lines) + "\n"

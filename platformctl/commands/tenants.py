@@ -15,7 +15,7 @@ from platformctl.commands.lifecycle import LIFECYCLE
 from platformctl.commands.people import PARTNER_FIELD
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
-from platformctl.views.describe import age_of_trouble, describe_tenant, ready, reason
+from platformctl.views.describe import describe_tenant, problem_since, ready, reason
 
 COLUMNS = (
     Column("slug", "slug"),
@@ -23,7 +23,7 @@ COLUMNS = (
     Column("ready", ready),
     Column("age", "createdAt"),
     Column("reason", reason),
-    Column("since", age_of_trouble, wide=True),
+    Column("since", problem_since, wide=True),
     Column("name", "name", wide=True),
     Column("plan", "plan", wide=True),
     Column("domains", "domains", wide=True),

@@ -34,6 +34,7 @@ EVENTS = (
 DOMAINS = (
     Column("domain", "domain"),
     Column("state", "state"),
+    Column("proof required", "proofRequired", wide=True),
     Column("checked", "checkedAt"),
     Column("next", "nextCheckAt"),
     Column("wrong", lambda domain: ", ".join(wrong_records(domain))),
@@ -51,7 +52,7 @@ def ready(tenant: Any) -> str:
 
 def problem(operation: Any) -> str:
     """Return the first step of an operation that is not done, and why, as `stalwart: unavailable (3 attempts)`."""
-    step = troubled_step(operation)
+    step = failing_step(operation)
     if step is None:
         return ""
     attempts = f" ({step['attempts']} attempts)" if step["status"] == "pending" and step["attempts"] else ""
@@ -70,13 +71,13 @@ def reason(tenant: Any) -> str:
     return "drift" if (tenant.get("drift") or {}).get("changes") else ""
 
 
-def age_of_trouble(tenant: Any) -> str | None:
-    """Return since when the operation with a troubled step has been there."""
+def problem_since(tenant: Any) -> str | None:
+    """Return since when the operation with a failing step exists."""
     operation: Operation | None = tenant.get("operation")
-    return operation["createdAt"] if operation is not None and troubled_step(operation) is not None else None
+    return operation["createdAt"] if operation is not None and failing_step(operation) is not None else None
 
 
-def troubled_step(operation: Operation | None) -> Step | None:
+def failing_step(operation: Operation | None) -> Step | None:
     """Return the first step in error, else the first that is not done and says why."""
     steps = operation["steps"] if operation is not None else []
     for step in steps:

@@ -47,7 +47,7 @@ def print_status(session: Session, status: Record) -> None:
     for group in status["groups"]:
         _advise(group)
     counts = ", ".join(f"{count} {kind}" for kind, count in status["tenants"].items() if count)
-    click.echo("Nothing is wrong." if status["ok"] else f"Tenants: {counts or 'none is in trouble'}.")
+    click.echo("Nothing is wrong." if status["ok"] else f"Tenants: {counts or 'none has a problem'}.")
 
 
 def print_diagnostics(session: Session, found: Record) -> None:

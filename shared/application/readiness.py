@@ -48,9 +48,10 @@ class ServiceCases:
         self.awaits_indexes = False
 
     def prepare(self) -> None:
-        """Make the indexes and the default tenant. Idempotent, and safe when many processes start at once."""
+        """Make indexes, migrate, make the default tenant. Idempotent, and safe when many processes start at once."""
         self._store.make_indexes()
         self.awaits_indexes = False
+        self._store.migrator.run()
         RestoreWatch(self._store, self._dispatcher.memory, self._settings).look()
         self._domains.prepare()
         slug = self._settings.default_tenant_slug

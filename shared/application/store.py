@@ -11,8 +11,10 @@ from typing import TypeVar
 import pymongo
 from pymongo import MongoClient
 
+from shared.accounts.emergency_token import EmergencyTokens
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
+from shared.application.migrations import MIGRATIONS
 from shared.billing.sync_queue import BillingLooks
 from shared.bulk.repository import BulkOperations
 from shared.config.settings import Settings
@@ -20,6 +22,7 @@ from shared.db.connection import PATIENCE, in_transaction, open_client, open_dat
 from shared.db.daily_quota import Allowances
 from shared.db.documents import Document, Transaction, our_errors
 from shared.db.idempotency_keys import Idempotency
+from shared.db.migrations import Migrator
 from shared.db.rate_limiter import Paces
 from shared.domains.repository import Domains
 from shared.events.repository import Events
@@ -80,6 +83,8 @@ class Store:
     findings: FindingRepository
     status_repair: StatusRepair
     bulk: BulkOperations
+    migrator: Migrator
+    emergency_tokens: EmergencyTokens
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -102,7 +107,7 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks, self.bulk),
+            *(self.orphans, self.orphan_looks, self.bulk, self.emergency_tokens),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
@@ -158,6 +163,8 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         problems=ProblemRepository(database),
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
+        migrator=Migrator(database, MIGRATIONS),
+        emergency_tokens=EmergencyTokens(database),
         status_repair=StatusRepair(database, Paces(database)),
         bulk=BulkOperations(database),
     )

@@ -1,25 +1,27 @@
-"""What Stripe's words mean to us: a subscription's status, and the events it sends.
+"""Read the events that Stripe sends, and the statuses of its subscriptions.
 
-Only what arrives is read here. An event says that something changed; what it is now is asked of Stripe, because events
-come late, twice and in any order.
+An event only says that something changed. Its current state is read from Stripe, because events arrive late, twice and
+in any order.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from shared.core.signatures import verify
 from shared.subscriptions.model import SubscriptionStatus
 
-#: the key of a Stripe object's metadata that says whose it is
+#: the key of a Stripe object's metadata that names its tenant
 TENANT_KEY = "dezky_tenant"
 SIGNATURE_HEADER = "Stripe-Signature"
+NO_EVENT = "The body is not an event of Stripe's."
 
-#: Stripe's status to ours. PAST_DUE is whatever a payment or a payment method would mend.
+#: Stripe's status to ours. PAST_DUE stands for all that a payment or a payment method would correct.
 STATUSES: Mapping[str, SubscriptionStatus] = {
     "trialing": SubscriptionStatus.TRIALING,
     "active": SubscriptionStatus.ACTIVE,
@@ -34,18 +36,18 @@ STATUSES: Mapping[str, SubscriptionStatus] = {
 
 @dataclass(frozen=True)
 class BillingEvent:
-    """A verified event. `id` is the same on every delivery of it; the rest is None where the event has none."""
+    """A verified event. `id` is the same on every delivery of it; the others are None where the event has none."""
 
     id: str
     type: str
-    created_at: datetime
+    created_at: datetime | None
     customer_id: str | None
     subscription_id: str | None
     tenant_id: str | None
 
 
 def our_status(stripe_status: str) -> SubscriptionStatus:
-    """Raises ValueError for a status that Stripe did not have when this was written."""
+    """Return our status. Raises ValueError for one that Stripe did not have when this was written."""
     try:
         return STATUSES[stripe_status]
     except KeyError:
@@ -53,38 +55,68 @@ def our_status(stripe_status: str) -> SubscriptionStatus:
 
 
 def read_event(payload: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> BillingEvent:
-    """The event in the body of a request of Stripe's. `secrets`: of the webhook endpoint, several while one is rolled.
+    """Return the event in a request's body. `secrets`: of the webhook endpoint, several while one is being replaced.
 
-    Raises BadSignature when it is not proven to be Stripe's and of now, ValueError when the body is no event.
+    Only the event's id and type are required: Stripe repeats for days what is refused, and one endpoint receives events
+    of many shapes. Raises BadSignature when it is not proven to be Stripe's and recent, ValueError for another body.
     """
     verify(secrets, headers, payload, now=now, name=SIGNATURE_HEADER)
-    try:
-        event = json.loads(payload)
-        return _event(event, event["data"]["object"])
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        raise ValueError("The body is not an event of Stripe's.") from None
-
-
-def _event(event: Mapping[str, Any], about: Mapping[str, Any]) -> BillingEvent:
-    kind = about.get("object")
+    event = _fields(_json(payload))
+    id_, type_ = _text(event, "id"), _text(event, "type")
+    if id_ is None or type_ is None:
+        raise ValueError(NO_EVENT)
+    about = _fields(_fields(event.get("data")).get("object"))
     return BillingEvent(
-        id=str(event["id"]),
-        type=str(event["type"]),
-        created_at=datetime.fromtimestamp(event["created"], UTC),
-        customer_id=about["id"] if kind == "customer" else _id(about.get("customer")),
-        subscription_id=about["id"] if kind == "subscription" else _id(_subscription_of(about)),
-        tenant_id=(about.get("metadata") or {}).get(TENANT_KEY),
+        id=id_,
+        type=type_,
+        created_at=_time(event.get("created")),
+        customer_id=_id_of("customer", event, about),
+        subscription_id=_id_of("subscription", event, about) or _id(_subscription_of(about)),
+        tenant_id=_text(_fields(about.get("metadata")), TENANT_KEY),
     )
 
 
+def _json(payload: bytes) -> Any:
+    try:
+        return from_json(payload)
+    except ValueError:  # nesting deeper than any event's included
+        raise ValueError(NO_EVENT) from None
+
+
+def _id_of(kind: str, event: Mapping[str, Any], about: Mapping[str, Any]) -> str | None:
+    """Return the id of the object of a kind: the event's own, or one that it refers to.
+
+    A thin event (`v2.core.event`) carries no object, but names the related one.
+    """
+    related = _fields(event.get("related_object"))
+    if related.get("type") in (kind, f"billing.{kind}"):
+        return _text(related, "id")
+    return _text(about, "id") if about.get("object") == kind else _id(about.get(kind))
+
+
 def _subscription_of(about: Mapping[str, Any]) -> Any:
-    """An invoice names its subscription in its parent since API version 2025-03-31, on itself before."""
-    details = (about.get("parent") or {}).get("subscription_details") or {}
-    return details.get("subscription") or about.get("subscription")
+    """Return an invoice's subscription, which is in its parent since API version 2025-03-31, and on itself before."""
+    return _fields(_fields(about.get("parent")).get("subscription_details")).get("subscription")
 
 
 def _id(found: Any) -> str | None:
-    """The id of an object that is given whole or by its id."""
-    if isinstance(found, Mapping):
-        found = found.get("id")
-    return found if isinstance(found, str) else None
+    """Return the id of an object that is given whole or by its id."""
+    return found if isinstance(found, str) else _text(_fields(found), "id")
+
+
+def _fields(found: Any) -> Mapping[str, Any]:
+    """Return an object's fields; anything else has none."""
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    found = fields.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def _time(found: Any) -> datetime | None:
+    """Return a time that is given in unix seconds, or as text by a thin event; None for one that no calendar has."""
+    try:
+        return datetime.fromisoformat(found) if isinstance(found, str) else datetime.fromtimestamp(found, UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None

@@ -55,9 +55,9 @@ class BulkService:
         return self.get(bulk_id, actor)
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
-        """One's own, or any for the platform's administrators. Raises NotFound."""
+        """One's own, or any for platform administrators and support. Raises NotFound."""
         bulk = self._store.bulk.find(bulk_id)
-        if bulk is None or not (actor.is_platform_admin or bulk.created_by == actor.user.id):
+        if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         return bulk
 

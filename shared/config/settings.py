@@ -40,6 +40,9 @@ class Settings(TokenSettings, ProductSettings):
         30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
     )
 
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Prometheus scrapes there; not set: nowhere")
+    metrics_host: str = "0.0.0.0"  # noqa: S104 - it is scraped from elsewhere, on a port that nothing else is on
+
     bulk_per_minute: float = Field(60, gt=0, le=6000, description="tenants that bulk operations act on, all together")
 
     webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
@@ -50,7 +53,10 @@ class Settings(TokenSettings, ProductSettings):
 
     default_tenant_slug: str = "dezky"
 
-    domain_proof: Literal["off", "required"] = Field("off", description="whether mail waits for a domain's proof")
+    domain_proof: Literal["staff", "required", "off"] = Field(
+        "staff",
+        description="whether mail waits for the proof of a new domain; staff: unless a platform administrator adds it",
+    )
     dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
     domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
     domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")

@@ -79,6 +79,17 @@ class DomainTaken(DomainError):
         super().__init__("One of the domains belongs to another tenant; a domain can serve one tenant only.")
 
 
+class DomainOverlaps(DomainError):
+    """A domain lies above or below one of another tenant."""
+
+    code = "domain_overlaps"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "One of the domains lies above or below one of another tenant; only a platform administrator can add it."
+        )
+
+
 class SubjectTaken(DomainError):
     """Another user record has this subject."""
 

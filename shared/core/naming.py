@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import cache
 from urllib.parse import urlsplit
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 DNS_PORT = 53
+#: so that the longest name of a record below it, of a DKIM key as the mail server names it, has 253 characters
+LONGEST_DOMAIN = 253 - len("v99-ed25519-20260708._domainkey.")
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
 #: of plain labels, which IDNA leaves as they are: finding that out by its tables takes a hundred times as long
 PLAIN_DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?=[^.]{1,63}\.)[a-z](?:-?[a-z0-9])*\.)+[a-z]{1,63}")
@@ -47,11 +51,33 @@ def domain_name(text: str) -> str:
         raise ValueError("must be a domain name without a dot at its end")
     if "." not in name:
         raise ValueError("must have at least one dot")
-    if len(name) > 253:
-        raise ValueError("must be at most 253 characters")
+    if len(name) > LONGEST_DOMAIN:
+        raise ValueError(f"must be at most {LONGEST_DOMAIN} characters, so that the names of its DNS records fit 253")
     if name.rsplit(".", 1)[1].isdigit():
         raise ValueError("must not be an IP address")
+    if registrable_domain(name) is None:
+        raise ValueError("is a public suffix, under which others register names; give a name below it")
     return name
+
+
+def registrable_domain(name: str) -> str | None:
+    """The name that was registered, of which `name` is a part or all; None for a public suffix such as co.uk.
+
+    `name`: in A-labels, lower case.
+    """
+    found: str | None = _suffixes().privatesuffix(name)
+    return found
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether the domains are the same or one lies below the other."""
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The public suffix list that comes with the library: nothing is fetched."""
+    return PublicSuffixList()
 
 
 def _a_labels(text: str) -> str:

@@ -16,6 +16,7 @@ from pymongo.write_concern import WriteConcern
 
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Document, Transaction, our_errors
+from shared.metrics.pool_listener import PoolListener
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
         retryWrites=True,
         retryReads=True,
         appname="dezky-platform-api",
+        event_listeners=[PoolListener()],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.core.naming import registrable_domain
 from shared.db.documents import Document
 from shared.domains.dns_records import Check, Presence, Record
 from shared.domains.model import Sighting, TenantDomain
@@ -14,12 +15,14 @@ SEEN_VALUES = 5
 SEEN_LENGTH = 500
 
 
-def new_row(tenant_id: str, slug: str, name: str) -> Document:
-    """A domain nobody has proven, without its times."""
+def new_row(tenant_id: str, slug: str, name: str, is_proof_required: bool) -> Document:
+    """The row of a new domain, without its times."""
     return {
         "tenantId": tenant_id,
         "tenantSlug": slug,
         "domain": name,
+        "registrable": registrable_domain(name),
+        "proofRequired": is_proof_required,
         "state": DomainState.UNVERIFIED,
         "verifiedAt": None,
         "proofLostAt": None,
@@ -75,6 +78,8 @@ def domain_of(row: Document) -> TenantDomain:
         is_watched=row["askedAt"] is not None,
         due_at=row["dueAt"],
         requested_at=row["requestedAt"],
+        # rows of earlier versions: domains that were there before the rule need no proof
+        is_proof_required=row.get("proofRequired", False),
     )
 
 

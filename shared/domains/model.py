@@ -17,6 +17,15 @@ AGE_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
+class Terms:
+    """How a domain is added. `is_proof_required`: mail waits for its proof. `first_check`: seconds until DNS is asked
+    first, None: not before somebody asks for it."""
+
+    is_proof_required: bool = False
+    first_check: float | None = None
+
+
+@dataclass(frozen=True)
 class Sighting:
     """One wanted record as DNS last answered for it. `last_seen_at`: the last look that found it as wanted."""
 
@@ -58,6 +67,7 @@ class TenantDomain:
     is_watched: bool = False
     due_at: datetime | None = None
     requested_at: datetime | None = None
+    is_proof_required: bool = False
 
     def after_look(self, look: Look, now: datetime, patience: Patience) -> TenantDomain:
         """The next value. A look that DNS did not answer for changes nothing but the count of such looks."""

@@ -13,10 +13,11 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.core.errors import DomainTaken
+from shared.core.errors import DomainOverlaps, DomainTaken
+from shared.core.naming import overlaps, registrable_domain
 from shared.db.documents import Document, Transaction, insert, literals, make_indexes, our_errors, seconds_from_now
 from shared.domains.documents import domain_of, new_row, standing
-from shared.domains.model import TenantDomain
+from shared.domains.model import TenantDomain, Terms
 from shared.domains.verification import DomainState
 from shared.tenants.model import Tenant
 
@@ -31,6 +32,7 @@ INDEXES = [
     # no two tenants may share a domain, whatever becomes of the rule on the tenants themselves
     IndexModel([("domain", ASCENDING)], name="domain", unique=True),
     IndexModel([("tenantId", ASCENDING)], name="tenant"),
+    IndexModel([("registrable", ASCENDING)], name="family"),
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$type": "date"}}),
     IndexModel(
         [("reconcileDueAt", ASCENDING)],
@@ -63,32 +65,64 @@ class Domains:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["domains"]
         self._tenants = database["tenants"]
+        self._families = database["domainFamilies"]
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
+        # a collection cannot be made by two transactions at once, so it is there before
+        make_indexes(self._families, [IndexModel([("additions", ASCENDING)], name="additions")])
 
-    def keep(self, tenant: Tenant, first_look: float | None, at: datetime, session: Transaction) -> None:
-        """Make the rows agree with the domains of a tenant that was changed; see `add`. Raises DomainTaken."""
+    def prune(self, tenant: Tenant, session: Transaction) -> list[str]:
+        """Remove the rows of domains that the tenant has no longer; the names of those that have no row yet."""
         names = list(tenant.domains)
         self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
         kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
-        self.add(tenant, [one for one in names if one not in kept], first_look, at, session)
+        return [one for one in names if one not in kept]
 
-    def add(
-        self, tenant: Tenant, names: Sequence[str], first_look: float | None, at: datetime, session: Transaction
-    ) -> None:
-        """Make the rows of these domains, which have none. Raises DomainTaken.
+    def add(self, tenant: Tenant, names: Sequence[str], terms: Terms, at: datetime, session: Transaction) -> None:
+        """Insert the rows of these domains, which have none. Raises DomainTaken.
 
-        `first_look`: seconds until a new domain is looked at first; None: not before somebody asks for it.
         `at`: the time on the database's clock.
         """
-        times = _times(at, first_look)
-        rows = [{"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one), **times} for one in names]
+        times = _times(at, terms.first_check)
+        rows = [
+            {"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one, terms.is_proof_required), **times}
+            for one in names
+        ]
         try:
             if rows:
                 insert(self._rows, rows, session)
         except DuplicateKeyError:
             raise DomainTaken from None
+
+    def require_apart(self, tenant_id: str, names: Sequence[str], session: Transaction) -> None:
+        """Raises DomainOverlaps when one of these lies above or below a domain of another tenant.
+
+        Two at once cannot miss each other: both write to the same family, by which one of them conflicts and is run
+        again.
+        """
+        families = sorted({registrable_domain(one) or one for one in names})
+        for family in families:
+            self._families.update_one({"_id": family}, {"$inc": {"additions": 1}}, upsert=True, session=session)
+        others = self._rows.find(
+            {"registrable": {"$in": families}, "tenantId": {"$ne": tenant_id}}, {"domain": 1}, session=session
+        )
+        if any(overlaps(row["domain"], one) for row in others for one in names):
+            raise DomainOverlaps
+
+    def complete_rows(self, *, is_always_required: bool) -> None:
+        """Give rows of earlier versions their registrable name, and say whether they must be proven.
+
+        `is_always_required`: where proofs are, and were, required of every domain, those that were asked for a proof
+        still need one; others that were there before the rule need none.
+        """
+        with our_errors():
+            for row in self._rows.find({"registrable": {"$exists": False}}, {"domain": 1, "askedAt": 1}):
+                fields = {
+                    "registrable": registrable_domain(row["domain"]) or row["domain"],
+                    "proofRequired": is_always_required and row.get("askedAt") is not None,
+                }
+                self._rows.update_one({"_id": row["_id"], "registrable": {"$exists": False}}, {"$set": fields})
 
     def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
         """A tenant's domains by name."""
@@ -100,11 +134,17 @@ class Domains:
             row = self._rows.find_one({"tenantId": tenant_id, "domain": name}, session=session)
         return domain_of(row) if row else None
 
-    def proven_of(self, tenant_id: str) -> frozenset[str]:
-        """Names of the tenant's domains that may be acted on for it."""
+    def unproven_of(self, tenant_id: str, *, is_always_required: bool) -> frozenset[str]:
+        """Names of the tenant's domains that must be proven and are not: mail waits for these.
+
+        `is_always_required`: see `complete_rows`.
+        """
+        must: list[Document] = [{"proofRequired": True}]
+        if is_always_required:
+            must.append({"proofRequired": {"$exists": False}, "askedAt": {"$type": "date"}})
+        condition = {"tenantId": tenant_id, "$or": must, "state": {"$nin": list(PROVEN)}}
         with our_errors():
-            rows = self._rows.find({"tenantId": tenant_id, "state": {"$in": list(PROVEN)}}, {"domain": 1})
-            return frozenset(row["domain"] for row in rows)
+            return frozenset(row["domain"] for row in self._rows.find(condition, {"domain": 1}))
 
     # -- asked for
 

@@ -17,14 +17,20 @@ from typing import Any
 
 from celery import Celery
 
+from shared.metrics.tracing import trace_headers
+
 
 @dataclass(frozen=True)
 class TaskCall:
-    """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in."""
+    """One task to be run: its name, its arguments (ids and small numbers), the queue it waits in.
+
+    `shown`: what Flower shows as its arguments, instead of these.
+    """
 
     task: str
     args: tuple[str | int, ...]
     queue: str
+    shown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter
         call.args,
         {},
         # given, because Celery's own way of writing them is most of what a message costs
-        argsrepr=repr(call.args),
+        argsrepr=call.shown or repr(call.args),
         kwargsrepr="{}",
         **of_task,
     )
@@ -89,7 +95,7 @@ def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter
             "body": base64.b64encode(json.dumps(message.body).encode()).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": message.headers,
+            "headers": {**message.headers, **trace_headers()},
             "properties": properties,
         }
     )

@@ -12,7 +12,7 @@ from celery import Celery
 from shared.config.broker_url import BrokerAddress
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import Letter, TaskCall, chord_letters, lone_letter
-from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
+from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP, task_name
 from shared.messaging.redis_client import connect
 from shared.operations.model import Operation, StepRecord
 from shared.restore_guard.high_water_mark import Memory
@@ -63,11 +63,13 @@ class Dispatcher:
             log.info("dispatch.sent", **_facts(operation, steps), ms=ms)
         return len(chords)
 
-    def put_back(self, operation_id: str, step: str, dispatch: int) -> bool:
-        """Send one step's message again as it was. False when the broker did not take it: the sweep sends another."""
+    def put_back(
+        self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
+    ) -> bool:
+        """Send one step's message again as it was. False when the broker did not take it: the scheduler sends one."""
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
-            self._post([lone_letter(self._app, TaskCall(RUN_STEP, (operation_id, step, dispatch), queue))])
+            self._post([lone_letter(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
         except (redis.RedisError, OSError) as problem:
             log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
             return False
@@ -75,6 +77,13 @@ class Dispatcher:
 
     def full_queues(self) -> frozenset[str] | None:
         """Queues with so many messages that more would be of no use. None when the broker does not answer at once."""
+        lengths = self.queue_lengths()
+        if lengths is None:
+            return None
+        return frozenset(queue for queue, length in lengths.items() if length >= FULL_QUEUE)
+
+    def queue_lengths(self) -> dict[str, int] | None:
+        """Queue to how many messages wait in it. None when the broker does not answer at once."""
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for queue in QUEUES:
@@ -82,7 +91,7 @@ class Dispatcher:
                 lengths = pipe.execute()
         except (redis.RedisError, OSError):
             return None
-        return frozenset(queue for queue, length in zip(QUEUES, lengths, strict=True) if length >= FULL_QUEUE)
+        return dict(zip(QUEUES, lengths, strict=True))
 
     def is_up(self) -> bool:
         """Whether the broker answers at once."""
@@ -105,11 +114,15 @@ class Dispatcher:
             pipe.execute()
 
     def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[Letter]:
-        header = [
-            TaskCall(RUN_STEP, (operation.id, step.name, operation.dispatch), _queue_of(step, operation))
-            for step in steps
-        ]
+        header = [_call(operation, step) for step in steps]
         return chord_letters(self._app, header, TaskCall(FINALIZE, (operation.id,), CONTROL_QUEUE))
+
+
+def _call(operation: Operation, step: StepRecord) -> TaskCall:
+    """The message of one step, shown with what an operator looks for: the tenant's slug and the operation's id."""
+    args = (operation.id, step.name, operation.dispatch)
+    shown = f"({operation.tenant_slug}, {operation.id}, {step.name}, dispatch {operation.dispatch})"
+    return TaskCall(task_name(step.name, operation.action), args, _queue_of(step, operation), shown)
 
 
 def _to_send(operation: Operation, leaving: Collection[str]) -> list[StepRecord]:

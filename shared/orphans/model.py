@@ -17,7 +17,7 @@ from shared.tenants.transitions import AUTHENTIK, OCIS, STALWART
 LOOKED_THROUGH = (AUTHENTIK, STALWART, OCIS)
 
 
-class Kind(StrEnum):
+class OrphanKind(StrEnum):
     GROUP = "group"
     MAIL_DOMAIN = "mail_domain"
     MAIL_TENANT = "mail_tenant"
@@ -26,10 +26,10 @@ class Kind(StrEnum):
 
 #: kinds of which a tenant has one, with the field of its record that names it. What leaves a tenant's list of domains
 #: is still the tenant's, so a mail domain of a living tenant is never an orphan.
-RECORDED: Mapping[Kind, str] = {
-    Kind.GROUP: "authentikGroupId",
-    Kind.MAIL_TENANT: "stalwartTenantId",
-    Kind.SPACE: "ocisSpaceId",
+RECORDED: Mapping[OrphanKind, str] = {
+    OrphanKind.GROUP: "authentikGroupId",
+    OrphanKind.MAIL_TENANT: "stalwartTenantId",
+    OrphanKind.SPACE: "ocisSpaceId",
 }
 
 
@@ -58,7 +58,7 @@ class Cause(StrEnum):
 class Stamped:
     """An object that carries a tenant's mark. `is_proof`: the mark is one that only we make."""
 
-    kind: Kind
+    kind: OrphanKind
     id: str
     name: str
     tenant_id: str
@@ -90,7 +90,7 @@ class Orphan:
 
     id: str
     integration: str
-    kind: Kind
+    kind: OrphanKind
     object_id: str
     name: str
     tenant_id: str
@@ -155,7 +155,7 @@ def judged(found: Collection[Stamped], known: Known) -> dict[Stamped, Cause]:
 
 
 def _cause(
-    one: Stamped, known: Known, proven: Collection[str], seen: Collection[tuple[Kind, str, str]]
+    one: Stamped, known: Known, proven: Collection[str], seen: Collection[tuple[OrphanKind, str, str]]
 ) -> Cause | None:
     tenant = known.tenants.get(one.tenant_id)
     if tenant is None:

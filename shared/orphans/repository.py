@@ -17,7 +17,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, newest_first, object_id, our_errors, seconds_from_now
-from shared.orphans.model import Cause, Kind, Orphan, OrphanQuery, OrphanStatus, Removal, Stamped
+from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal, Stamped
 from shared.provisioning.exports import Page
 
 INDEXES = [
@@ -75,7 +75,11 @@ class Orphans:
             self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
 
     def miss(
-        self, integration: str, began_at: datetime, still_there: Collection[tuple[Kind, str]], session: Transaction
+        self,
+        integration: str,
+        began_at: datetime,
+        still_there: Collection[tuple[OrphanKind, str]],
+        session: Transaction,
     ) -> None:
         """Whatever was watched and not seen as an orphan by a look: it is gone, or kept if it is among those still
         there, by kind and id."""
@@ -193,7 +197,7 @@ def _orphan(row: Document) -> Orphan:
     return Orphan(
         id=str(row["_id"]),
         integration=row["integration"],
-        kind=Kind(row["kind"]),
+        kind=OrphanKind(row["kind"]),
         object_id=row["objectId"],
         name=row["name"],
         tenant_id=row["tenantId"],

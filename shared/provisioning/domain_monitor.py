@@ -52,7 +52,7 @@ class DomainWatch:
     def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
         self._store = store
         self._starter = starter
-        self._is_required = settings.domain_proof == "required"
+        self._may_require = settings.domain_proof != "off"
         self._lease = settings.lease_seconds
         self._pace = Pace(settings.domain_first_recheck_seconds, settings.domain_recheck_seconds)
         self._patience = Patience(
@@ -89,8 +89,9 @@ class DomainWatch:
             return None
         after = before.after_look(look, claim.at, self._patience)
         is_news = after.ownership.is_proven and not before.ownership.is_proven
+        waits = self._may_require and before.is_proof_required
         wait = self._pace.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
-        written = self._store.domains.record(claim, after, wait, is_news and self._is_required, session)
+        written = self._store.domains.record(claim, after, wait, is_news and waits, session)
         if written is not None and not after.stands_as(before):
             self._store.events.append(_event(before, after, claim.trace), session)
         return written

@@ -11,7 +11,7 @@ from shared.config.settings import Settings
 from shared.core import naming as names
 from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
 from shared.db.documents import Transaction
-from shared.domains.model import TenantDomain, mail_records
+from shared.domains.model import TenantDomain, Terms, mail_records
 from shared.domains.verification import ProofMaker
 from shared.events.model import NewEvent
 from shared.provisioning import policy as access
@@ -31,7 +31,8 @@ class DomainCases:
         self._maker = ProofMaker(settings.stamp_key_texts)
 
     def prepare(self) -> None:
-        """Make the rows that are missing and, where proofs are required, have all looked at. Idempotent."""
+        """Make the rows that are missing and, where proofs are required, have all checked. Idempotent."""
+        self._store.domains.complete_rows(is_always_required=self._first_look is not None)
         for tenant_id in self._store.domains.tenants_without_rows():
             self._store.transaction(partial(self._keep, tenant_id))
         if self._first_look is not None:
@@ -109,7 +110,9 @@ class DomainCases:
     def _keep(self, tenant_id: str, session: Transaction) -> None:
         tenant = self._store.tenants.find_by_id(tenant_id, session)
         if tenant is not None:
-            self._store.domains.keep(tenant, self._first_look, self._store.now(), session)
+            names = self._store.domains.prune(tenant, session)
+            # domains that were there before the rule need no proof
+            self._store.domains.add(tenant, names, Terms(False, self._first_look), self._store.now(), session)
 
     def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
         proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []

@@ -62,7 +62,7 @@ class TenantQuery:
 
     `search` matches the start of the slug, of a word of the name, of a domain, or of the owner's address, and the
     tenants of a partner whose slug begins so (`search_partners`). `partner`: a partner's id or slug. `drifted`: the
-    latest comparison found changes, for this integration or, as `any`, for some.
+    latest comparison found changes, for this integration or, as `any`, for some. `sort`: newest, oldest or slug.
     """
 
     limit: int = 50
@@ -76,6 +76,7 @@ class TenantQuery:
     paused: bool = False
     drifted: str | None = None
     slugs: tuple[str, ...] | None = None
+    sort: str = "newest"
 
 
 @dataclass(frozen=True)

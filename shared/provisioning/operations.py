@@ -8,6 +8,7 @@ from shared.application.store import Store
 from shared.core.errors import ActionNotPossible, NotFound
 from shared.db.documents import Transaction
 from shared.events.model import NewEvent
+from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, StepRecord, StepStatus
 from shared.operations.repository import AlreadyOpen
 from shared.provisioning import policy as access
@@ -61,7 +62,10 @@ class OperationCases:
             self._record("operation.cancel", operation, actor, session)
             return settle_within(self._store, operation_id, session)
 
-        cancelled = self._store.transaction(work) or self.get(operation_id, actor)
+        stopped = self._store.transaction(work)
+        if stopped is not None:
+            OPERATIONS_FINISHED.labels(stopped.action, stopped.status).inc()
+        cancelled = stopped or self.get(operation_id, actor)
         if cancelled.status != "cancelled":
             raise ActionNotPossible(f"The operation has already ended: it {cancelled.status}.")
         return cancelled

@@ -11,6 +11,7 @@ from shared.application.store import Store
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
+from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Action, Operation, OperationStatus
 from shared.tenants.model import Status, Tenant
 
@@ -35,6 +36,7 @@ def settle(store: Store, operation_id: str, seconds: float | None = None) -> Ope
     """
     operation = _settled(store, operation_id, seconds)
     if operation is not None:
+        OPERATIONS_FINISHED.labels(operation.action, operation.status).inc()
         log.info(
             "operation.finished",
             operation=operation.id,

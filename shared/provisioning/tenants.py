@@ -14,6 +14,7 @@ from shared.events.model import Author, NewEvent, difference, facts
 from shared.operations.model import Action, Mode
 from shared.operations.repository import AlreadyOpen
 from shared.provisioning import policy as access
+from shared.provisioning.domain_admission import DomainAdmission
 from shared.provisioning.exports import Page, TenantQuery, TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.provisioning.starter import Starter, require_status
@@ -46,14 +47,14 @@ class TenantCases:
         self._starter = starter
         self._groups = groups
         self._plans = settings.plans
-        self._first_look = settings.first_look_seconds
+        self._domains = DomainAdmission(store, settings)
         self._is_billed = BILLING in settings.configured
         self._carried = CARRIED_WITH_BILLING if self._is_billed else CARRIED
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
 
-        Raises Forbidden, InvalidInput, SlugTaken, DomainTaken, UnknownReference.
+        Raises Forbidden, InvalidInput, SlugTaken, DomainTaken, DomainOverlaps, UnknownReference, ActionNotPossible.
         """
         if new.partner_id is None:
             # what a partner's administrator creates is their partner's, said or not
@@ -63,10 +64,12 @@ class TenantCases:
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
         self._require_plan(new.plan)
-        return self.record(new, actor.author, actor.read_at)
+        return self.record(new, actor.author, actor.read_at, is_staff=actor.is_platform_admin)
 
-    def record(self, new: NewTenant, author: Author, at: datetime | None = None) -> TenantView:
-        """Record a tenant on somebody's or the service's own word. Raises SlugTaken, DomainTaken, UnknownReference.
+    def record(
+        self, new: NewTenant, author: Author, at: datetime | None = None, *, is_staff: bool = True
+    ) -> TenantView:
+        """Record a tenant for somebody or the service itself. Raises what `create` raises about its fields.
 
         `at`: the time on the database's clock, for whoever has read it for this request.
         """
@@ -76,7 +79,7 @@ class TenantCases:
             operation_id = new_id()
             tenant = self._store.tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            self._store.domains.add(tenant, tenant.domains, self._first_look, now, session)
+            self._domains.add(tenant, tenant.domains, is_staff, now, session)
             view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
             self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
@@ -115,8 +118,8 @@ class TenantCases:
         """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.
 
         `expected`: versions the caller has seen, None for any. The view's operation is open only when one was started.
-        Raises NotFound, Forbidden, InvalidInput, StaleVersion, DomainTaken, UnknownReference, OperationInProgress,
-        ActionNotPossible.
+        Raises NotFound, Forbidden, InvalidInput, StaleVersion, DomainTaken, DomainOverlaps, UnknownReference,
+        OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
         self._require_right(tenant, patch, actor)
@@ -126,7 +129,7 @@ class TenantCases:
             current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
             require_version(current.version, expected)
             changes = resolved(current, patch)
-            return self._changed(current, changes, actor.author, session) if changes else None
+            return self._changed(current, changes, actor, session) if changes else None
 
         try:
             view = self._starter.recorded(work, tenant)
@@ -182,7 +185,8 @@ class TenantCases:
         """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
         return access.require_visible(actor, self._store.tenants.find(slug), slug)
 
-    def _changed(self, tenant: Tenant, changes: TenantChanges, author: Author, session: Transaction) -> TenantView:
+    def _changed(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
+        author = actor.author
         self._require_partner(changes.get("partner_id"), session)
         if "owner" in changes and tenant.status is not Status.PENDING:
             raise ActionNotPossible("The owner can be corrected only until the tenant is active.")
@@ -192,7 +196,7 @@ class TenantCases:
         else:
             view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
         if "domains" in changes:
-            self._store.domains.keep(view.tenant, self._first_look, view.tenant.updated_at, session)
+            self._domains.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
             self._carry_plan(view.tenant, author, session)
         before, after = difference(tenant, view.tenant, SHOWN)

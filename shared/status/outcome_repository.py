@@ -33,6 +33,20 @@ class OutcomeRepository:
                 row["_id"]: row["count"] for row in self._rows.aggregate([{"$match": condition}, {"$group": grouped}])
             }
 
+    def open_states(self) -> tuple[dict[str, int], float]:
+        """Running operations by their most severe problem (`ok`: none), and the age of the oldest, in seconds."""
+        condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
+        grouped = {
+            "_id": {"$ifNull": [f"${field_of(ANY)}", "ok/"]},
+            "count": {"$sum": 1},
+            "first": {"$min": "$createdAt"},
+        }
+        aged = {"$project": {"count": 1, "age": {"$divide": [{"$subtract": ["$$NOW", "$first"]}, 1000]}}}
+        with our_errors():
+            rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}, aged]))
+        counts = {row["_id"].rstrip("/"): row["count"] for row in rows}
+        return counts, max((row["age"] for row in rows), default=0.0)
+
     def failing(self, tenant_ids: TenantIds) -> dict[str, int]:
         """Operations with a problem, by the most severe kind of it."""
         condition = {field_of(ANY): PRESENT, **in_scope(tenant_ids)}

@@ -9,12 +9,12 @@ import bson
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from shared.accounts.user import User
 from shared.accounts.user_documents import user_of
-from shared.db.documents import Document, object_id, older_than, our_errors
+from shared.db.documents import Document, object_id, our_errors
 from shared.operations.documents import operation_of
 from shared.operations.model import Operation
 from shared.provisioning.exports import Page, TenantQuery, TenantView
@@ -37,6 +37,11 @@ _LATEST: Document = {
 #: rows as the server sent them: they are read only if what stands in them is not known yet
 _UNREAD = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
 _READ: CodecOptions[Document] = CodecOptions(tz_aware=True)
+
+#: field and direction of each order; an index serves every one of them
+Order = tuple[str, int]
+NEWEST: Order = ("_id", DESCENDING)
+ORDERS: dict[str, Order] = {"newest": NEWEST, "oldest": ("_id", ASCENDING), "slug": ("slug", ASCENDING)}
 
 #: of how many rows the values are remembered: a few pages for each of a few callers
 REMEMBERED = 1024
@@ -65,9 +70,10 @@ class TenantViews:
         return user_of(dict(rows[0].items())), _looked_up(bytes(found[0].raw)) if found else None
 
     def page(self, scope: Scope, query: TenantQuery) -> Page[TenantView]:
-        """Newest first."""
-        condition = older_than([scope_filter(scope), *query_filters(query)], query.after)
-        found = self._views(condition, query.limit + 1)
+        """One page in the query's order."""
+        wanted = [scope_filter(scope), *query_filters(query), *self._following(query)]
+        conditions = [one for one in wanted if one]
+        found = self._views({"$and": conditions} if conditions else {}, query.limit + 1, ORDERS[query.sort])
         views = found[: query.limit]
         return Page(views, views[-1].tenant.id if len(found) > query.limit else None)
 
@@ -76,10 +82,20 @@ class TenantViews:
         keys = [key for key in map(object_id, tenant_ids) if key]
         return self._views({"_id": {"$in": keys}}, 0)
 
-    def _views(self, condition: Document, limit: int) -> tuple[TenantView, ...]:
+    def _following(self, query: TenantQuery) -> list[Document]:
+        """The condition on tenants that follow the previous page's last. Pages stay stable while rows are added."""
+        key = object_id(query.after) if query.after else None
+        if key is None:
+            return []
+        field, direction = ORDERS[query.sort]
+        with our_errors():
+            last = self._tenants.find_one({"_id": key}, {field: 1})
+        return [{field: {"$gt" if direction == ASCENDING else "$lt": last[field] if last else key}}]
+
+    def _views(self, condition: Document, limit: int, order: Order = NEWEST) -> tuple[TenantView, ...]:
         """`limit`: 0 for none."""
         with our_errors():
-            rows = [bytes(row.raw) for row in self._tenants.find(condition).sort("_id", DESCENDING).limit(limit)]
+            rows = [bytes(row.raw) for row in self._tenants.find(condition).sort(*order).limit(limit)]
             # of many rows one more query costs less than a lookup for each
             wanted = [ObjectId(tenant.operation_id) for tenant in map(_tenant, rows) if tenant.operation_id]
             operations = [bytes(row.raw) for row in self._operations.find({"_id": {"$in": wanted}})]

@@ -236,6 +236,20 @@ def test_lists_come_in_pages_newest_first_with_a_link_to_follow(root: Client) ->
     assert seen == [f"acme{number}" for number in reversed(range(5))]
 
 
+@pytest.mark.parametrize(
+    ("order", "expected"), [("newest", "bca"), ("oldest", "acb"), ("slug", "abc")], ids=["newest", "oldest", "slug"]
+)
+def test_a_list_of_tenants_comes_in_the_order_asked_for_page_by_page(root: Client, order: str, expected: str) -> None:
+    for letter in "acb":
+        root("POST", "/tenants", json=new(f"{letter}-one"))
+    seen, path = "", f"/tenants?limit=1&sort={order}"
+    while path:
+        answer = root("GET", path)
+        seen += "".join(tenant["slug"][0] for tenant in answer.json())
+        path = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert seen == expected
+
+
 def test_filters_narrow_a_list(root: Client) -> None:
     root("POST", "/tenants", json=new("acme"))
     root("POST", "/tenants", json=new("beta", plan="business"))

@@ -11,11 +11,11 @@ from pymongo.database import Database
 
 from shared.application.store import Store
 from shared.integrations.outcomes import ok
-from shared.orphans.model import Cause, Kind, OrphanQuery, Stamped
+from shared.orphans.model import Cause, OrphanKind, OrphanQuery, Stamped
 from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer
 
-ORPHAN = Stamped(Kind.SPACE, "space-1", "Lost", "0" * 24)
+ORPHAN = Stamped(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
 
 

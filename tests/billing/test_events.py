@@ -122,7 +122,46 @@ def test_while_the_endpoints_secret_is_rolled_either_will_do() -> None:
     assert read_event(body, signed(body), ["whsec_new", SECRET], NOW)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"data": {"object": 1}}', b"\xff", b'{"data": []}'])
+@pytest.mark.parametrize(
+    ("changes", "subscription", "customer"),
+    [
+        ({"data": {"object": None}}, None, None),
+        ({"data": None}, None, None),
+        ({"data": []}, None, None),
+        ({"data": {"object": 1}}, None, None),
+        ({"data": {"object": "sub_1"}}, None, None),
+        ({"data": {"object": {"object": "invoice", "parent": "sub_1", "customer": "cus_1"}}}, None, "cus_1"),
+        ({"data": {"object": {"object": "invoice", "parent": {"subscription_details": "x"}}}}, None, None),
+        ({"data": {"object": {"object": "subscription", "id": None, "metadata": "x", "customer": 7}}}, None, None),
+        ({"created": None}, "sub_1", "cus_1"),
+        ({"created": 10**30}, "sub_1", "cus_1"),
+        (
+            {
+                "object": "v2.core.event",
+                "created": "2026-11-30T12:00:00.000Z",
+                "related_object": {"id": "sub_2", "type": "subscription", "url": "/v1/subscriptions/sub_2"},
+                "data": None,
+            },
+            "sub_2",
+            None,
+        ),
+        ({"related_object": {"id": "cus_2", "type": "customer"}, "data": {}}, None, "cus_2"),
+        ({"related_object": {"id": "fa_2", "type": "v2.core.account"}, "data": {}}, None, None),
+        ({"related_object": "sub_1", "data": {}}, None, None),
+    ],
+)
+def test_an_event_of_any_shape_is_accepted_and_read_as_far_as_it_goes(
+    changes: dict[str, Any], subscription: str | None, customer: str | None
+) -> None:
+    body = json.dumps(EVENT | changes).encode()
+    event = read_event(body, signed(body), [SECRET], NOW)
+    assert (event.id, event.subscription_id, event.customer_id) == ("evt_1", subscription, customer)
+
+
+DEEP = b'{"id": "evt_1", "type": "x", "data": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"id": 1, "type": "x"}', b'{"id": "e"}', b"\xff", DEEP])
 def test_a_signed_body_that_is_no_event_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises(ValueError, match="not an event"):
         read_event(body, signed(body), [SECRET], NOW)

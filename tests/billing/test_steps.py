@@ -90,6 +90,16 @@ def test_another_plan_and_another_address_reach_stripe(tenancy: Tenancy) -> None
     assert isinstance(tenancy.tenant().tenant.billing_info, BillingInfo)
 
 
+def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_is_no_drift(tenancy: Tenancy) -> None:
+    tenancy.set_up()
+    info = {"email": "bills@müller.example"}
+    changed = tenancy.plane.tenants.change("acme", {"billing_info": info}, tenancy.admin, None)
+    assert tenancy.billed(changed).status == "ok"
+    (customer,) = tenancy.server.objects.customers.values()
+    assert customer["email"] == "bills@xn--mller-kva.example"
+    assert tenancy.billed(tenancy.reconcile()).changes == ()
+
+
 # -- a tenant's end
 
 

@@ -1,4 +1,7 @@
-"""The client's records and bodies are those of the API's description."""
+"""The client's records and bodies are those of the API's description.
+
+A field that a schema gains is added to client/models.py, operator_models.py or inputs.py, which these tests compare.
+"""
 
 from __future__ import annotations
 

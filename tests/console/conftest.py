@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pymongo import MongoClient
 from redis import Redis
 from werkzeug.serving import make_server
@@ -70,7 +71,12 @@ class World:
     def call(self, method: str, path: str, username: str = "admin", **options: Any) -> Any:
         """Ask the API directly."""
         headers = {"Authorization": f"Bearer {self.token(username)}"}
-        answer = requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=40, **options)
+        give_up = time.monotonic() + 20
+        while True:
+            answer = requests.request(method, f"{self.api_url}{path}", headers=headers, timeout=40, **options)
+            if answer.status_code != 503 or time.monotonic() > give_up:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
@@ -188,6 +194,7 @@ def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) 
 def browser() -> Iterator[Browser]:
     if shutil.which(CHROMIUM) is None:
         pytest.skip(f"{CHROMIUM} is missing: run `sudo apt-get install chromium`")
+    expect.set_options(timeout=15 * SECONDS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield launched
@@ -228,7 +235,7 @@ class People:
 
     def _context(self, **options: Any) -> BrowserContext:
         context = self._browser.new_context(base_url=self._world.url, **options)
-        context.set_default_timeout(10 * SECONDS)
+        context.set_default_timeout(20 * SECONDS)
         self._contexts.append(context)
         return context
 

@@ -87,7 +87,7 @@ def press_until_focused(page: Page, wanted: str) -> None:
 
 
 def test_a_tenant_is_created_repaired_and_suspended_with_the_keyboard_alone(people: People, world: World) -> None:
-    fault(world.platform.stalwart, kind="status", status=403)
+    fault(world.platform.ocis, kind="status", status=400)
     page = people.page("admin", "/")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -100,11 +100,11 @@ def test_a_tenant_is_created_repaired_and_suspended_with_the_keyboard_alone(peop
         page.keyboard.type(text)
     press_until_focused(page, "button[type=submit]")
     page.keyboard.press("Enter")
-    row = page.locator("#state tr", has_text="Stalwart")
+    row = page.locator("#state tr", has_text="OCIS")
     expect(row).to_contain_text("Failed", timeout=SOON)
-    requests.delete(f"{world.platform.stalwart.url}/__sim/faults", timeout=5)
-    expect(page.locator("#retry-stalwart")).to_be_visible(timeout=SOON)
-    press_until_focused(page, "#retry-stalwart")
+    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    expect(page.locator("#retry-ocis")).to_be_visible(timeout=SOON)
+    press_until_focused(page, "#retry-ocis")
     page.keyboard.press("Enter")
     expect(page.locator("#operation")).to_contain_text("steps done, succeeded", timeout=SOON)
     page.goto("/tenants/klara")
@@ -180,7 +180,7 @@ def test_an_integration_is_paused_with_a_reason_and_resumed(people: People, worl
     page.goto("/integrations/")
     row.get_by_role("button", name="Resume OCIS").click()
     expect(row).not_to_contain_text("maintenance")
-    assert not any(one["paused"] for one in world.call("GET", "/integrations"))
+    assert not any(one["paused"] for one in world.call("GET", "/integrations") if one["name"] == "ocis")
 
 
 def test_the_overview_names_every_tenant_in_trouble_with_cause_and_remedy(people: People, world: World) -> None:
@@ -191,3 +191,42 @@ def test_the_overview_names_every_tenant_in_trouble_with_cause_and_remedy(people
     expect(row).to_be_visible(timeout=SOON)
     expect(row).to_contain_text("OCIS")
     expect(row.locator(".remedy")).not_to_be_empty()
+
+
+def test_what_failed_for_one_cause_is_repaired_at_once_after_a_dry_run(people: People, world: World) -> None:
+    fault(world.platform.ocis, kind="status", status=400)
+    slugs = ("bulka", "bulkb")
+    for slug in slugs:
+        assert world.tenant(slug)["provisioningStatus"]["ocis"] == "error"
+    requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
+    page = people.page("admin", "/")
+    page.locator("#now tr", has_text="bulka").get_by_role("button", name="Retry all: OCIS").click()
+    expect(page.get_by_text("Nothing was changed yet.")).to_be_visible()
+    for slug in slugs:
+        expect(page.get_by_role("link", name=slug)).to_be_visible()
+        assert world.call("GET", f"/tenants/{slug}")["health"] == "degraded"
+    page.locator("form button[type=submit]", has_text="Retry").click()
+    expect(page.locator("#bulk")).to_contain_text("Finished", timeout=SOON)
+    for slug in slugs:
+        page.goto(f"/tenants/{slug}")
+        expect(page.locator("#state .state").first).to_have_text("Active", timeout=SOON)
+
+
+def test_tenants_that_were_chosen_in_the_list_are_reconciled_together(people: People, world: World) -> None:
+    for slug in ("pickone", "picktwo", "pickthree"):
+        world.tenant(slug)
+    page = people.page("admin", "/tenants/?q=pick&sort=slug")
+    names = page.locator("tbody a").all_inner_texts()
+    assert names == ["Pickone GmbH", "Pickthree GmbH", "Picktwo GmbH"]
+    button = page.get_by_role("button", name="Reconcile the selected")
+    expect(button).to_be_disabled()
+    page.get_by_label("Select all on this page").check()
+    page.get_by_label("Select Pickthree GmbH").uncheck()
+    expect(button).to_contain_text("(2)")
+    button.click()
+    expect(page.get_by_role("heading", name="Reconcile 2 tenants")).to_be_visible()
+    page.get_by_role("button", name="Reconcile 2 tenants").click()
+    expect(page.locator("#bulk")).to_contain_text("Finished", timeout=SOON)
+    actions = {slug: world.call("GET", f"/tenants/{slug}/operations")[0]["action"] for slug in ("pickone", "picktwo")}
+    assert set(actions.values()) == {"reconcile"}
+    assert world.call("GET", "/tenants/pickthree/operations")[0]["action"] == "provision"

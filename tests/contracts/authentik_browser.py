@@ -1,4 +1,4 @@
-"""What the contract tests of Authentik's providers share: an OAuth client made over the API, and a person's browser."""
+"""Share between contract tests of Authentik's providers: an OAuth client made over the API, a person's browser."""
 
 from __future__ import annotations
 

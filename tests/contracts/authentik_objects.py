@@ -1,4 +1,4 @@
-"""What the contract tests of Authentik share: paths, objects that are taken away again, a prepared server."""
+"""Share between contract tests of Authentik: paths, objects that are deleted again, a prepared server."""
 
 from __future__ import annotations
 

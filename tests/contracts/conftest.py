@@ -38,11 +38,16 @@ def authentik_api() -> Iterator[Server]:
         yield real
         return
     clients = (OidcClient("portal", "portal", "portal-secret"),)
-    stand_in = AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients)
-    account = stand_in.directory.add_user({"username": "dezky-provisioner", "type": "service_account"})
-    stand_in.world.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
+    stand_in = _simulated(clients)
     with stand_in.running():
         yield Server(stand_in.url, token=TOKEN)
+
+
+def _simulated(clients: tuple[OidcClient, ...] = ()) -> AuthentikStandIn:
+    simulator = AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients)
+    account = simulator.directory.add_user({"username": "dezky-provisioner", "type": "service_account"})
+    simulator.world.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
+    return simulator
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,7 @@ def prepared() -> Iterator[Prepared]:
             pytest.skip("this server is not prepared for invitations")
         yield Prepared(real, *(str(one) for one in given))
         return
-    stand_in = AuthentikStandIn(api_token=TOKEN, admin_group="admins")
+    stand_in = _simulated()
     invitations = stand_in.world.invitations
     invitations.set_recovery_flow("recovery")
     flow, stage = invitations.add_flow("enrolment"), invitations.add_email_stage()

@@ -1,4 +1,4 @@
-"""What our client relies on in Authentik's API, and its traps.
+"""Test what our client relies on in Authentik's API, and its traps.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

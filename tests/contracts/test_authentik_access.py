@@ -1,4 +1,4 @@
-"""What we rely on when a tenant's group is let into an application, and what opens an application to everybody.
+"""Test bindings of groups to applications, and what opens an application to everybody.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

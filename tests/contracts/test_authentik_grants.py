@@ -1,4 +1,4 @@
-"""What we rely on when a device is signed in and a refresh token is used. A docstring quotes what was seen.
+"""Test device and refresh grants. A docstring quotes what was seen.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token). It admits 20 starts of
 a device an hour; the test that uses them up runs with AUTHENTIK_TEST_DEVICE_LIMIT=1 only.
@@ -81,7 +81,7 @@ def test_a_provider_without_the_grant_type_and_an_unknown_client_are_invalid_cli
     assert error(client.post("device", scope=SCOPE, client_id="unknown")) == (400, "invalid_client")
 
 
-def test_an_expired_code_is_an_invalid_grant_for_the_device_and_for_whoever_approves(
+def test_an_expired_code_is_an_invalid_grant_for_the_device_and_cannot_be_approved(
     new_client: NewClient, new_person: NewPerson
 ) -> None:
     """Seen: expired -> invalid_grant, never expired_token; approval after expiry: only the page to type a code."""

@@ -1,8 +1,8 @@
-"""What we rely on when an owner is let in: recovery links and mails, invitations, and a brand that has no flow.
+"""Test recovery links and mails, invitations, and a brand that has no recovery flow.
 
-Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token). What needs a brand
-with a recovery flow is skipped there unless AUTHENTIK_TEST_FLOW (the uuid of an enrolment flow), _FLOW_SLUG and
-_EMAIL_STAGE (a uuid) are set; mail is really sent then, to names that do not exist.
+Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token). Tests that need a
+brand with a recovery flow are skipped there unless AUTHENTIK_TEST_FLOW (the uuid of an enrolment flow), _FLOW_SLUG and
+_EMAIL_STAGE (a uuid) are set; then mail is really sent, to addresses that do not exist.
 """
 
 from __future__ import annotations

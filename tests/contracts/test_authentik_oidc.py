@@ -1,4 +1,4 @@
-"""What we rely on in the tokens and key sets of Authentik's providers. A docstring quotes what was seen there.
+"""Test the tokens and key sets of Authentik's providers. A docstring quotes what was seen there.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

@@ -1,4 +1,4 @@
-"""What we rely on when people sign in to a web application and out again. A docstring quotes what was seen.
+"""Test sign-in to a web application and sign-out. A docstring quotes what was seen.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

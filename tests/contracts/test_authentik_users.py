@@ -1,4 +1,4 @@
-"""What we rely on when people are made, switched off and put into groups in Authentik.
+"""Test creating and deactivating users in Authentik, and their memberships.
 
 Against a real server: set AUTHENTIK_TEST_URL and AUTHENTIK_TEST_TOKEN (a superuser's API token).
 """

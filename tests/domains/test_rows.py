@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shared.core.errors import ActionNotPossible, DomainError, DomainTaken
+from shared.domains.model import Terms
 from shared.domains.verification import DomainState
 from shared.tenants.model import TenantPatch
 from tests.domains.conftest import World
@@ -58,7 +59,9 @@ def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(world: World
     world.create("acme")
     beta = replace(world.create("beta"), domains=("acme.test",))
     with pytest.raises(DomainTaken):
-        world.store.transaction(lambda session: world.store.domains.keep(beta, None, world.store.now(), session))
+        world.store.transaction(
+            lambda session: world.store.domains.add(beta, beta.domains, Terms(), world.store.now(), session)
+        )
     assert names(world) == ["acme.test", "beta.test"]
 
 

@@ -70,7 +70,7 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_wor
     operation = world.store.operations.find_open(world.tenant().id)
     assert operation is not None
     looks = world.looks(slots=3)
-    sweep = Sweep(world.store, world.dispatcher, [looks.push])
+    sweep = Sweep(world.store, world.dispatcher, {"domain_checks": looks.push})
     assert sweep.look() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer

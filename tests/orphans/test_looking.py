@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.operations.model import Mode
-from shared.orphans.model import Kind, OrphanQuery, Stamped
+from shared.orphans.model import OrphanKind, OrphanQuery, Stamped
 from shared.orphans.scanner import OrphanWatch
 from shared.tenants.model import NewTenant
 from tests.stand_ins import fault
@@ -179,8 +179,8 @@ def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(yard: Yar
     # each kind of Stalwart's has ids of its own, which are the same
     tenant = yard.grown("acme")
     watch = OrphanWatch(yard.store, yard.settings)
-    domain = Stamped(Kind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
-    nobodys = Stamped(Kind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
+    domain = Stamped(OrphanKind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
+    nobodys = Stamped(OrphanKind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
     for found in ([domain, nobodys], [domain]):
         yard.plane.orphans.look(yard.admin)
         claim = watch.claim_look(["stalwart"])

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.orphans.model import Kind, Stamped
+from shared.orphans.model import OrphanKind, Stamped
 from shared.orphans.scanner import OrphanWatch
 from tests.yard import Yard
 
@@ -69,7 +69,7 @@ def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next
     assert claim is not None
     # somebody asks anew while the look is under way
     yard.plane.orphans.look(yard.admin)
-    space = Stamped(Kind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
+    space = Stamped(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_look(claim, [space]) is None
     yard.sweep()
     told = [one["after"] for one in yard.events("orphans.found") if one["after"]["integration"] == "ocis"]

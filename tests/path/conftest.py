@@ -69,14 +69,21 @@ class Platform:
         self.is_warm = True
 
     def start_worker(
-        self, pool: str = "threads", concurrency: int = 12, app: str = "worker.main:app", **variables: str
+        self,
+        pool: str = "threads",
+        concurrency: int = 12,
+        app: str = "worker.main:app",
+        *,
+        events: bool = False,
+        **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """`app`: which Celery application; `variables`: what its environment has besides."""
+        """`app`: which Celery application; `events`: for Flower; `variables`: what its environment has besides."""
         log = self._folder / f"worker-{len(self._running)}.log"
         command = [
             *("celery", "-A", app, "worker", "--pool", pool),
             *("--concurrency", str(concurrency), "-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle"),
             *("-n", f"w{len(self._running)}@test"),
+            *(["-E"] if events else []),
         ]
         process = self._begin(command, log, variables)
         give_up = time.monotonic() + 30
@@ -86,11 +93,12 @@ class Platform:
             time.sleep(0.05)
         return process
 
-    def start_api(self, host: str = "127.0.0.1") -> str:
+    def start_api(self, host: str = "127.0.0.1", workers: int = 1, **variables: str) -> str:
         """The API as it is run in earnest; gives its URL before it is ready, see `until_ready`."""
         port = free_port()
         log = self._folder / f"api-{len(self._running)}.log"
-        self._spawn([sys.executable, "-m", "api", "--host", host, "--port", str(port)], log, {"REQUEST_THREADS": "16"})
+        command = [sys.executable, "-m", "api", "--host", host, "--port", str(port), "--workers", str(workers)]
+        self._spawn(command, log, {"REQUEST_THREADS": "16", **variables})
         return f"http://{host}:{port}"
 
     def until_ready(self, api_url: str, seconds: float = 30) -> None:
@@ -99,8 +107,17 @@ class Platform:
             assert time.monotonic() < give_up, self.logs()
             time.sleep(0.05)
 
-    def start_sweep(self) -> subprocess.Popen[bytes]:
-        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", {})
+    def start_flower(self, login: str) -> tuple[str, subprocess.Popen[bytes]]:
+        """Flower as it is run in earnest, with its history in this folder; its URL and its process."""
+        port = free_port()
+        options = [f"--port={port}", "--address=127.0.0.1", "--persistent=true", f"--db={self._folder / 'flower.db'}"]
+        command = [sys.executable, "-m", "worker.flower", *options]
+        variables = {"FLOWER_BASIC_AUTH": login, "FLOWER_READ_ONLY": "true"}
+        process = self._spawn(command, self._folder / f"flower-{port}.log", variables)
+        return f"http://127.0.0.1:{port}", process
+
+    def start_sweep(self, **variables: str) -> subprocess.Popen[bytes]:
+        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", variables)
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))

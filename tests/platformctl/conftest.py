@@ -1,4 +1,4 @@
-"""The command line client against the real API, signed in by the stand-in identity provider."""
+"""The command line client against the real API, signed in by the simulated identity provider."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root,
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = (
+    "PLATFORM_CONTEXT",
     "PLATFORM_API_URL",
     "PLATFORM_ISSUER",
     "PLATFORM_CLIENT_ID",
@@ -39,7 +40,7 @@ VARIABLES = (
 
 
 class Cli:
-    """The program with an environment and a folder of its own."""
+    """Run the program with an environment and a configuration folder of its own."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -95,7 +96,7 @@ class Cli:
 
 @pytest.fixture
 def visitor(tmp_path: Path, api_url: str, issuer: Issuer) -> Cli:  # noqa: F811
-    """Somebody who has the settings, and is not signed in."""
+    """Return a program with all settings that is not signed in."""
     return Cli(
         tmp_path / "config" / "platformctl",
         PLATFORM_API_URL=api_url,
@@ -106,7 +107,7 @@ def visitor(tmp_path: Path, api_url: str, issuer: Issuer) -> Cli:  # noqa: F811
 
 @pytest.fixture
 def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
-    """A platform administrator with a ready token."""
+    """Return the program of a platform administrator, who has a token."""
     visitor.environment["PLATFORM_TOKEN"] = issuer.token("admin")
     assert visitor("whoami").exit_code == 0
     return visitor
@@ -114,7 +115,7 @@ def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
 
 @contextmanager
 def person(authentik: AuthentikStandIn, username: str = "admin", *, approve: bool = True) -> Iterator[None]:
-    """Somebody at a browser, who decides as soon as a device shows its code."""
+    """Simulate a person at a browser, who decides as soon as a device shows its code."""
     done = threading.Event()
 
     def decide() -> None:
@@ -134,7 +135,7 @@ def person(authentik: AuthentikStandIn, username: str = "admin", *, approve: boo
 
 
 class Workers:
-    """Do the workers' part, at once or while a command waits."""
+    """Record outcomes as workers do, at once or while a command waits."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

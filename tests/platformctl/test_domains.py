@@ -1,4 +1,4 @@
-"""`platformctl domains`: what to publish, what DNS answers, and waiting for a check."""
+"""`platformctl domains`: the records to publish, what DNS has, and waiting for a check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def acme(cli: Cli) -> None:
 def looking(
     make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsStandIn
 ) -> Iterator[None]:
-    """The sweep's part: whatever is due is looked at."""
+    """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
     watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
     looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=1.0), settings)
@@ -56,7 +56,7 @@ def proof(cli: Cli) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_to_publish_is_listed_in_a_row_for_each_record(cli: Cli) -> None:
+def test_the_records_to_publish_are_shown_in_a_row_each(cli: Cli) -> None:
     shown = cli("domains", "show", "acme")
     assert shown.exit_code == 0, shown.output
     head, columns, row = shown.stdout.splitlines()
@@ -66,7 +66,7 @@ def test_what_to_publish_is_listed_in_a_row_for_each_record(cli: Cli) -> None:
     assert row.split() == ["_dezky-challenge.acme.test", "TXT", record["value"], "ownership", "yes"]
 
 
-def test_a_tenant_without_domains_has_nothing_to_list(cli: Cli) -> None:
+def test_a_tenant_without_domains_lists_nothing(cli: Cli) -> None:
     cli.json("tenants", "create", "acme", "--name", "Acme")
     assert cli.json("domains", "list", "acme") == []
     assert cli("domains", "list", "acme").stderr == "Nothing found.\n"
@@ -83,9 +83,7 @@ def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsStandIn) ->
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_a_domain_without_its_proof_ends_the_wait_with_1_and_shows_what_is_there_instead(
-    cli: Cli, dns: DnsStandIn
-) -> None:
+def test_a_domain_with_another_proof_ends_the_wait_with_1_and_shows_what_dns_has(cli: Cli, dns: DnsStandIn) -> None:
     publish(dns, (proof(cli)["name"], "TXT", "dezky-verification=of-somebody-else"))
     missed = cli("domains", "verify", "acme", "ACME.test.", "--wait", "-o", "json")
     assert missed.exit_code == 1, missed.output
@@ -94,7 +92,7 @@ def test_a_domain_without_its_proof_ends_the_wait_with_1_and_shows_what_is_there
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_when_dns_is_silent_nothing_is_said_to_be_missing(cli: Cli, dns: DnsStandIn) -> None:
+def test_when_dns_does_not_answer_no_record_is_called_missing(cli: Cli, dns: DnsStandIn) -> None:
     fault(dns, kind="servfail")
     silent = cli("domains", "verify", "acme", "acme.test", "--wait")
     assert silent.exit_code == 1
@@ -103,7 +101,7 @@ def test_when_dns_is_silent_nothing_is_said_to_be_missing(cli: Cli, dns: DnsStan
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_check_that_is_still_to_come_when_the_time_is_up_ends_with_6(cli: Cli) -> None:
+def test_a_check_that_has_not_run_when_the_wait_ends_exits_with_6(cli: Cli) -> None:
     asked = cli("domains", "verify", "acme", "acme.test")
     assert asked.exit_code == 0
     assert "check requested " in asked.stdout
@@ -111,7 +109,7 @@ def test_a_check_that_is_still_to_come_when_the_time_is_up_ends_with_6(cli: Cli)
 
 
 @pytest.mark.usefixtures("acme")
-def test_a_domain_of_somebody_else_is_refused_and_what_is_none_is_a_wrong_command_line(cli: Cli) -> None:
+def test_another_tenants_domain_is_refused_and_an_invalid_name_is_a_wrong_command_line(cli: Cli) -> None:
     foreign = cli("domains", "verify", "acme", "beta.test")
     assert (foreign.exit_code, "not_found" in foreign.stderr) == (3, True)
     for text in ("acme", "../webhooks", "acme.test/../x", "a..b", "", "acme.test?x"):

@@ -1,4 +1,4 @@
-"""`platformctl events`: the log read back, and followed by a process of its own until Ctrl-C."""
+"""`platformctl events`: the log is listed, and followed by a separate process until Ctrl-C."""
 
 from __future__ import annotations
 

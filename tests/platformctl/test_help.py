@@ -1,4 +1,4 @@
-"""The program explains itself: help with examples, version, completion; and stands alone."""
+"""The program explains itself: help with examples, version, completion. It imports only the client."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_every_command_takes_the_settings_at_its_end() -> None:
             assert "--output" in shown.stdout, command
 
 
-def test_the_exit_codes_are_those_of_the_help() -> None:
+def test_the_help_lists_the_exit_codes() -> None:
     text = CliRunner().invoke(program, ["--help"]).stdout
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130, 141]
     for code in range(7):
         assert f"  {code} " in text
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     shown = CliRunner().invoke(program, ["--version"], prog_name="platformctl")
     assert shown.stdout.startswith("platformctl, version ")
 
@@ -60,7 +60,7 @@ def test_completion_scripts_are_printed(shell: str) -> None:
     assert "_PLATFORMCTL_COMPLETE" in shown.stdout
 
 
-def test_a_shell_is_given_the_commands_to_complete() -> None:
+def test_a_shell_completes_commands() -> None:
     environment = {"_PLATFORMCTL_COMPLETE": "bash_complete", "COMP_WORDS": "platformctl ten", "COMP_CWORD": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "platformctl"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30

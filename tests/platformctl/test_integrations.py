@@ -1,4 +1,4 @@
-"""`platformctl integrations`, and a tenant's pause: stopped, shown and let go on."""
+"""`platformctl integrations`, and the pause of a tenant."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_an_integration_is_paused_listed_and_resumed(cli: Cli) -> None:
     assert cli.json("integrations", "resume", "stalwart")["paused"] is False
 
 
-def test_an_integration_that_is_unknown_is_refused(cli: Cli) -> None:
+def test_an_unknown_integration_is_refused(cli: Cli) -> None:
     unknown = cli("integrations", "pause", "jitsi", "--reason", "x")
     assert (unknown.exit_code, "not_found" in unknown.stderr) == (3, True)
     assert cli("integrations", "pause", "stalwart").exit_code == 2
 
 
-def test_a_tenant_is_paused_and_goes_on(cli: Cli) -> None:
+def test_a_tenant_is_paused_and_unpaused(cli: Cli) -> None:
     cli.json("tenants", "create", "acme", "--name", "Acme")
     assert cli.json("tenants", "pause", "acme", "--reason", "legal hold")["pause"]["reason"] == "legal hold"
     assert cli.json("tenants", "unpause", "acme")["paused"] is False

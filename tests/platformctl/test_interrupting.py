@@ -1,4 +1,4 @@
-"""Ctrl-C: the program ends, what it started goes on, and a script can tell it from a failure."""
+"""Ctrl-C and a closed pipe: the program ends with its own exit code, and operations go on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.platformctl.conftest import Cli
 
 
-def test_ctrl_c_while_waiting_ends_with_130_and_tells_how_to_look_again(cli: Cli) -> None:
+def test_ctrl_c_while_waiting_exits_with_130_and_says_how_to_wait_again(cli: Cli) -> None:
     operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
     with cli.running("operations", "watch", operation) as process:
         assert process.stderr is not None
@@ -22,7 +22,7 @@ def test_ctrl_c_while_waiting_ends_with_130_and_tells_how_to_look_again(cli: Cli
     assert cli.json("operations", "show", operation)["status"] == "running"
 
 
-def test_ctrl_c_while_a_sign_in_is_waited_for_leaves_nothing_behind(visitor: Cli) -> None:
+def test_ctrl_c_during_a_sign_in_leaves_no_file(visitor: Cli) -> None:
     with visitor.running("login") as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("Open ")
@@ -33,7 +33,7 @@ def test_ctrl_c_while_a_sign_in_is_waited_for_leaves_nothing_behind(visitor: Cli
 
 
 @pytest.mark.parametrize("line", ["partners list", "partners list -o json", "events --follow"])
-def test_a_reader_that_has_read_enough_is_told_apart_from_an_operation_that_failed(cli: Cli, line: str) -> None:
+def test_a_closed_pipe_exits_with_141_not_as_a_failed_operation(cli: Cli, line: str) -> None:
     assert cli("partners", "create", "north", "--name", "North").exit_code == 0
     with cli.running(*line.split()) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""`platformctl orphans`: listed, shown, looked for, removed."""
+"""`platformctl orphans`: list, show, scan, remove."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Store) -> None:
     assert cli.json("orphans", "remove", listed["_id"], "--yes")["status"] == "removing"
 
 
-def test_one_in_quarantine_is_refused(cli: Cli, store: Store) -> None:
+def test_an_orphan_in_quarantine_cannot_be_removed(cli: Cli, store: Store) -> None:
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 60)
     (listed,) = cli.json("orphans", "list")
     refused = cli("orphans", "remove", listed["_id"], "--yes")

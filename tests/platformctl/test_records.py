@@ -1,4 +1,4 @@
-"""`platformctl users`, `partners` and `subscriptions`: records made, found, changed and deleted."""
+"""`platformctl users`, `partners` and `subscriptions`: create, find, update, delete."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_subscription_is_canceled_another_created_by_the_tenants_slug_changed_
     assert [one["_id"] for one in cli.json("subscriptions", "list", "--tenant", "acme")] == [first["_id"]]
 
 
-def test_a_request_repeated_by_its_key_happens_once(cli: Cli) -> None:
+def test_a_request_repeated_with_its_key_happens_once(cli: Cli) -> None:
     command = ("partners", "create", "northwind", "--name", "Northwind", "--idempotency-key", "order-4711")
     assert cli.json(*command) == cli.json(*command)
     other = cli("partners", "create", "northwind", "--name", "Other", "--idempotency-key", "order-4711")
@@ -75,12 +75,12 @@ def test_a_request_repeated_by_its_key_happens_once(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("noun", ["users", "partners", "subscriptions"])
-def test_a_script_deletes_nothing_without_having_said_yes(cli: Cli, noun: str) -> None:
+def test_a_script_cannot_delete_without_yes(cli: Cli, noun: str) -> None:
     done = cli(noun, "delete", ID)
     assert (done.exit_code, "--yes" in done.stderr) == (2, True)
 
 
-def test_a_change_of_nothing_is_a_wrong_command_line(cli: Cli) -> None:
+def test_an_update_without_changes_is_a_wrong_command_line(cli: Cli) -> None:
     assert cli("users", "update", ID).exit_code == 2
     assert cli("subscriptions", "update", ID).exit_code == 2
     assert cli("tenants", "update", "acme").exit_code == 2

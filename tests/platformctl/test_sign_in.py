@@ -1,4 +1,4 @@
-"""Signing in, staying signed in, and signing out, against the stand-in identity provider and the real API."""
+"""Sign in, renew tokens, and sign out, with the simulated identity provider and the real API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def quick(authentik: AuthentikStandIn) -> None:
 
 @pytest.fixture
 def public(authentik: AuthentikStandIn) -> None:
-    """The program's own application, as on people's machines: a client without a secret."""
+    """Make the program's application a public client, without a secret, as on people's machines."""
     authentik.oidc._clients["operator"] = OidcClient("operator", "operator", "")
 
 
@@ -86,9 +86,33 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
     assert visitor.files() == []
 
 
-def test_asked_for_patience_the_device_polls_less_often(
-    authentik: AuthentikStandIn, issuer: People, public: None
+def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
+    visitor: Cli, authentik: AuthentikStandIn, public: None
 ) -> None:
+    authentik.oidc.devices.per_hour = 0
+    done = visitor("login")
+    assert (done.exit_code, "too many sign-ins from here this hour" in done.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_a_temporary_refusal_while_the_device_waits_is_waited_out(
+    authentik: AuthentikStandIn, issuer: People, public: None, status: int
+) -> None:
+    fault(authentik, kind="status", status=status, path="/token/", count=1)
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            [code] = authentik.oidc.grants._devices.values()
+            authentik.oidc.grants.decide_device(code.user_code, "admin")
+
+    found = Issuer(issuer.url(), OAuthClient("operator"), retries=0)
+    assert sign_device_in(found, "openid", lambda shown: None, sleep).access_token
+    assert waits == [1, 2]
+
+
+def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People, public: None) -> None:
     fault(authentik, kind="slow_down", path="/token/", count=1)
     waits: list[float] = []
 
@@ -103,7 +127,7 @@ def test_asked_for_patience_the_device_polls_less_often(
     assert waits == [1, 6, 6]
 
 
-def test_a_token_near_its_end_is_refreshed_and_the_new_refresh_token_kept(
+def test_a_token_about_to_expire_is_refreshed_and_the_new_refresh_token_kept(
     signed_in: Cli, authentik: AuthentikStandIn
 ) -> None:
     before = signed_in.saved()
@@ -124,7 +148,7 @@ def test_a_token_that_the_api_refuses_is_refreshed_once_and_the_request_repeated
     assert refreshes(authentik) == 1
 
 
-def test_many_at_once_with_an_expired_token_refresh_it_once(
+def test_many_commands_at_once_refresh_an_expired_token_once(
     signed_in: Cli, authentik: AuthentikStandIn, issuer: People
 ) -> None:
     signed_in.rewrite(expires_at=0)
@@ -139,7 +163,7 @@ def test_many_at_once_with_an_expired_token_refresh_it_once(
     assert refreshes(authentik) == 1
 
 
-def test_a_refresh_token_that_is_dead_means_not_signed_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
+def test_a_revoked_refresh_token_means_not_signed_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
     authentik.oidc.grants.clear()
     signed_in.rewrite(expires_at=0)
     done = signed_in("whoami")
@@ -147,7 +171,7 @@ def test_a_refresh_token_that_is_dead_means_not_signed_in(signed_in: Cli, authen
     assert "platformctl login" in done.stderr
 
 
-def test_a_client_without_refresh_token_signs_in_anew_if_its_secret_is_at_hand(visitor: Cli) -> None:
+def test_an_application_without_refresh_token_signs_in_again_if_its_secret_is_given(visitor: Cli) -> None:
     visitor("login", env=SECRET)
     visitor.rewrite(expires_at=0)
     assert visitor("whoami").exit_code == 5
@@ -165,21 +189,21 @@ def test_a_sign_in_that_others_may_read_is_refused(signed_in: Cli, mode: int) ->
     assert str(path) in done.stderr
 
 
-def test_a_sign_in_that_is_damaged_is_told_by_its_file(signed_in: Cli) -> None:
+def test_a_damaged_sign_in_is_reported_with_its_file(signed_in: Cli) -> None:
     [path] = signed_in.files()
     path.write_text("{")
     done = signed_in("whoami")
     assert (done.exit_code, str(path) in done.stderr) == (5, True)
 
 
-def test_a_folder_that_others_may_read_is_closed_when_something_is_saved(visitor: Cli) -> None:
+def test_a_folder_that_others_may_read_is_made_private_when_a_sign_in_is_saved(visitor: Cli) -> None:
     visitor.folder.mkdir(parents=True)
     visitor.folder.chmod(0o755)
     assert visitor("login", env=SECRET).exit_code == 0
     visitor.saved()
 
 
-def test_signing_out_forgets_the_tokens_and_takes_the_refresh_token_back(
+def test_signing_out_removes_the_tokens_and_revokes_the_refresh_token(
     signed_in: Cli, authentik: AuthentikStandIn
 ) -> None:
     assert signed_in("logout").exit_code == 0
@@ -189,9 +213,7 @@ def test_signing_out_forgets_the_tokens_and_takes_the_refresh_token_back(
     assert signed_in("logout").exit_code == 5
 
 
-def test_the_only_sign_in_is_meant_when_no_api_is_named_and_of_several_one_must_be(
-    visitor: Cli, issuer: People
-) -> None:
+def test_a_single_sign_in_is_used_by_default_and_one_of_several_must_be_named(visitor: Cli, issuer: People) -> None:
     assert visitor("login", env=SECRET).exit_code == 0
     nothing: dict[str, Any] = {"PLATFORM_API_URL": None, "PLATFORM_ISSUER": None}
     assert visitor("whoami", env=nothing).exit_code == 0
@@ -212,12 +234,12 @@ def test_a_document_of_another_issuer_is_refused(visitor: Cli, issuer: People, a
     assert not any(entry["method"] == "POST" for entry in authentik.journal)
 
 
-def test_an_issuer_that_is_away_is_unreachable(visitor: Cli) -> None:
+def test_an_issuer_that_does_not_listen_is_unreachable(visitor: Cli) -> None:
     done = visitor("login", "--issuer", "http://127.0.0.1:9/o/x/", env=SECRET)
     assert done.exit_code == 4
 
 
-def test_settings_that_are_missing_or_no_urls_are_a_wrong_command_line(visitor: Cli, tmp_path: Path) -> None:
+def test_missing_settings_and_invalid_urls_are_a_wrong_command_line(visitor: Cli, tmp_path: Path) -> None:
     assert visitor("login", env={"PLATFORM_CLIENT_ID": None}).exit_code == 2
     assert visitor("whoami", "--api-url", "ftp://x").exit_code == 2
     assert visitor("whoami", "--api-url", "http://ann:pw@127.0.0.1").exit_code == 2
@@ -226,7 +248,7 @@ def test_settings_that_are_missing_or_no_urls_are_a_wrong_command_line(visitor: 
     assert visitor("login", "--ca-certs", str(empty), env=SECRET).exit_code == 2
 
 
-def test_a_given_token_is_used_as_it_is(visitor: Cli, issuer: People) -> None:
+def test_a_given_token_is_used_and_not_stored(visitor: Cli, issuer: People) -> None:
     token = issuer.token("admin")
     assert visitor("whoami", env={"PLATFORM_TOKEN": token}).exit_code == 0
     done = visitor("whoami", env={"PLATFORM_TOKEN": token + "x"})
@@ -235,13 +257,13 @@ def test_a_given_token_is_used_as_it_is(visitor: Cli, issuer: People) -> None:
     assert visitor.files() == []
 
 
-def test_secrets_are_not_shown_by_the_values_that_hold_them(signed_in: Cli) -> None:
+def test_the_representation_of_a_sign_in_holds_no_token(signed_in: Cli) -> None:
     saved = signed_in.saved()
     assert saved["access_token"] not in repr(SignIn(**saved))
     assert saved["refresh_token"] not in repr(SignIn(**saved))
 
 
-def test_a_netrc_of_the_callers_replaces_no_token(cli: Cli, tmp_path: Path) -> None:
+def test_a_netrc_file_does_not_replace_the_token(cli: Cli, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login ann password secret\n")
     netrc.chmod(0o600)
@@ -249,19 +271,19 @@ def test_a_netrc_of_the_callers_replaces_no_token(cli: Cli, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
-def test_a_token_with_the_end_of_its_line_is_the_token(cli: Cli, end: str) -> None:
+def test_white_space_around_a_token_is_ignored(cli: Cli, end: str) -> None:
     token = cli.environment["PLATFORM_TOKEN"]
     assert cli("whoami", env={"PLATFORM_TOKEN": f"{token}{end}"}).exit_code == 0
 
 
 @pytest.mark.parametrize("token", ["two\nlines", "t\u00f6ken", "t\u043eken"])
-def test_a_token_that_cannot_be_one_is_told_without_showing_it(cli: Cli, token: str) -> None:
+def test_an_invalid_token_is_reported_without_printing_it(cli: Cli, token: str) -> None:
     done = cli("whoami", env={"PLATFORM_TOKEN": token})
     assert (done.exit_code, "PLATFORM_TOKEN" in done.stderr, token in done.output) == (5, True, False)
 
 
 @pytest.mark.parametrize("is_read", [False, True])
-def test_a_folder_that_cannot_be_used_is_told_and_named(visitor: Cli, tmp_path: Path, is_read: bool) -> None:
+def test_a_folder_that_cannot_be_used_is_reported_by_name(visitor: Cli, tmp_path: Path, is_read: bool) -> None:
     folder = tmp_path / "folder"
     if is_read:
         (folder / "sign-in.json").mkdir(parents=True)  # whose reading fails for root as well
@@ -271,9 +293,7 @@ def test_a_folder_that_cannot_be_used_is_told_and_named(visitor: Cli, tmp_path: 
     assert (done.exit_code, str(folder) in done.stderr) == (5, True)
 
 
-def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in_behind(
-    signed_in: Cli, authentik: AuthentikStandIn
-) -> None:
+def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
     signed_in.rewrite(expires_at=0)
     # the new tokens are made at once, and their answer takes its time
     fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=refresh_token", count=1)
@@ -286,9 +306,7 @@ def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in_behind(
     assert authentik.oidc.grants._refresh == {}
 
 
-def test_a_renewal_that_was_under_way_does_not_replace_a_later_sign_in(
-    visitor: Cli, authentik: AuthentikStandIn
-) -> None:
+def test_a_running_renewal_does_not_overwrite_a_later_sign_in(visitor: Cli, authentik: AuthentikStandIn) -> None:
     visitor.environment |= SECRET
     assert visitor("login").exit_code == 0
     visitor.rewrite(expires_at=0)

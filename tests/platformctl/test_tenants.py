@@ -1,4 +1,4 @@
-"""`platformctl tenants` and `operations`: what is printed, where, and how each command ends."""
+"""`platformctl tenants` and `operations`: what is printed on which stream, and the exit codes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_operation_that_fails_ends_with_1_and_says_why(cli: Cli, workers: Wor
     assert "pending" in done.stdout
 
 
-def test_an_operation_that_still_runs_when_the_time_is_up_ends_with_6(cli: Cli) -> None:
+def test_an_operation_that_still_runs_when_the_wait_ends_exits_with_6(cli: Cli) -> None:
     done = cli("tenants", "create", "acme", "--name", "Acme", "--wait", "--timeout", "0.2")
     assert done.exit_code == 6
     assert "platformctl operations watch" in done.stderr
@@ -100,7 +100,7 @@ def test_lists_follow_their_pages_to_the_limit_or_the_end(cli: Cli) -> None:
     assert [one["slug"] for one in every] == [f"acme-{number}" for number in (4, 3, 2, 1, 0)]
 
 
-def test_filters_are_handed_on_and_an_empty_list_is_an_array_and_a_remark(cli: Cli, workers: Workers) -> None:
+def test_filters_are_sent_and_an_empty_list_is_an_empty_array_or_a_remark(cli: Cli, workers: Workers) -> None:
     create(cli)
     workers.soon("acme", failing="ocis")
     assert cli("tenants", "watch", "acme").exit_code == 1
@@ -117,7 +117,7 @@ def test_a_table_for_a_pipe_is_not_cut(cli: Cli) -> None:
     assert "\x1b" not in listed
 
 
-def test_all_faults_of_a_body_are_told_with_pointers_and_the_request_id(cli: Cli) -> None:
+def test_all_faults_of_a_body_are_printed_with_pointers_and_the_request_id(cli: Cli) -> None:
     done = cli("tenants", "create", "WWW", "--name", "", "--domain", "no domain")
     assert done.exit_code == 3
     assert done.stdout == ""
@@ -125,7 +125,7 @@ def test_all_faults_of_a_body_are_told_with_pointers_and_the_request_id(cli: Cli
         assert part in done.stderr
 
 
-def test_what_is_not_there_is_refused(cli: Cli) -> None:
+def test_an_unknown_tenant_is_refused(cli: Cli) -> None:
     done = cli("tenants", "show", "nobody")
     assert done.exit_code == 3
     assert "not_found" in done.stderr
@@ -136,7 +136,7 @@ def test_a_name_that_would_lead_to_another_address_is_a_wrong_command_line(cli: 
     assert cli("tenants", "show", "--", slug).exit_code == 2
 
 
-def test_what_somebody_else_wrote_does_not_command_the_terminal(cli: Cli, mongodb_uri: str, database_name: str) -> None:
+def test_text_from_others_cannot_control_the_terminal(cli: Cli, mongodb_uri: str, database_name: str) -> None:
     create(cli)
     with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
         rows = client[database_name]["tenants"]
@@ -147,9 +147,7 @@ def test_what_somebody_else_wrote_does_not_command_the_terminal(cli: Cli, mongod
         assert "[bold]x" in done.stdout
 
 
-def test_a_change_is_made_only_to_what_was_seen_and_waited_for_if_it_starts_something(
-    cli: Cli, workers: Workers
-) -> None:
+def test_an_update_takes_the_version_it_is_for_and_waits_for_its_operation(cli: Cli, workers: Workers) -> None:
     workers.soon("acme")
     seen = cli.json("tenants", "create", "acme", "--name", "Acme", "--wait")
     workers.join()
@@ -170,7 +168,7 @@ def test_billing_information_is_read_from_a_file_or_standard_input_and_can_be_re
     assert cli("tenants", "update", "acme", "--billing", "/no/such/file").exit_code == 2
 
 
-def test_a_plan_is_waited_for_and_tells_what_would_change(cli: Cli, workers: Workers) -> None:
+def test_a_plan_is_waited_for_and_lists_what_would_change(cli: Cli, workers: Workers) -> None:
     workers.soon("acme")
     assert cli("tenants", "create", "acme", "--name", "Acme", "--wait").exit_code == 0
     workers.join()
@@ -191,7 +189,7 @@ def test_a_plan_that_would_change_nothing_says_so(cli: Cli, workers: Workers) ->
     assert "Nothing would change." in done.stderr
 
 
-def test_another_operation_in_the_way_is_refused_and_named(cli: Cli) -> None:
+def test_a_conflicting_operation_is_named(cli: Cli) -> None:
     open_one = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"]
     done = cli("tenants", "reconcile", "acme")
     assert (done.exit_code, "operation_in_progress" in done.stderr, open_one in done.stderr) == (3, True, True)
@@ -206,7 +204,7 @@ def test_an_operation_is_cancelled_and_watching_it_ends_with_1(cli: Cli) -> None
     assert "has been cancelled" in done.stderr
 
 
-def test_a_failed_step_is_tried_again_and_waited_for(cli: Cli, workers: Workers) -> None:
+def test_a_failed_step_is_retried_and_waited_for(cli: Cli, workers: Workers) -> None:
     workers.soon("acme", failing="stalwart")
     done = cli("tenants", "create", "acme", "--name", "Acme", "--wait", "-o", "json")
     failed = json.loads(done.stdout)["operation"]["id"]
@@ -218,7 +216,7 @@ def test_a_failed_step_is_tried_again_and_waited_for(cli: Cli, workers: Workers)
     assert cli("operations", "retry", failed, "nosuch").exit_code == 3
 
 
-def test_what_is_given_and_emptied_at_once_is_a_wrong_command_line(cli: Cli) -> None:
+def test_giving_and_emptying_a_field_at_once_is_a_wrong_command_line(cli: Cli) -> None:
     assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
     for line in (
         ("tenants", "update", "acme", "--domain", "new.test", "--no-domains"),

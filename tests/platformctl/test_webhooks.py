@@ -1,4 +1,4 @@
-"""`platformctl webhooks`: made, read, changed and removed; tried out, looked into, sent again."""
+"""`platformctl webhooks`: create, show, update, delete; test, deliveries, replay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def delivering(api_settings: Settings, store: Store) -> Iterator[None]:
-    """The sweep's part: events are sent."""
+    """Deliver events, as the scheduler does."""
     courier = open_courier(store, api_settings)
     thread = threading.Thread(target=courier.run, args=(0.05,))
     thread.start()
@@ -41,7 +41,7 @@ def made(cli: Cli, *options: str, url: str = URL) -> dict[str, Any]:
     return webhook
 
 
-def test_a_webhook_is_made_shown_without_its_secret_changed_and_removed(cli: Cli) -> None:
+def test_a_webhook_is_created_shown_without_its_secret_changed_and_deleted(cli: Cli) -> None:
     webhook = made(cli, "--action", "tenant.*", "--action", "operation.failed")
     secret = webhook.pop("secret")
     assert secret.startswith("whsec_")
@@ -60,7 +60,7 @@ def test_a_webhook_is_made_shown_without_its_secret_changed_and_removed(cli: Cli
     assert cli("webhooks", "show", place).exit_code == 3
 
 
-def test_the_secret_is_shown_once_and_said_to_be(cli: Cli) -> None:
+def test_the_secret_is_shown_once_with_a_warning(cli: Cli) -> None:
     command = ("webhooks", "create", URL, "--idempotency-key", "order-4711")
     first, again = cli(*command), cli(*command)
     assert "whsec_" in first.stdout
@@ -76,7 +76,7 @@ def test_a_new_secret_replaces_the_old_one(cli: Cli) -> None:
     assert cli("webhooks", "rotate-secret", webhook["_id"], "--grace", "99999999").exit_code == 3
 
 
-def test_a_tenants_webhook_is_made_and_listed_by_its_slug(cli: Cli) -> None:
+def test_a_tenants_webhook_is_created_and_listed_by_its_slug(cli: Cli) -> None:
     acme = cli.json("tenants", "create", "acme", "--name", "Acme")
     webhook = made(cli, "--tenant", "acme", "--disable")
     made(cli)
@@ -84,14 +84,14 @@ def test_a_tenants_webhook_is_made_and_listed_by_its_slug(cli: Cli) -> None:
     assert [one["_id"] for one in cli.json("webhooks", "list", "--tenant", "acme")] == [webhook["_id"]]
 
 
-def test_what_is_wrong_with_a_webhook_is_told_with_its_place(cli: Cli) -> None:
+def test_faults_of_a_webhook_are_printed_with_pointers(cli: Cli) -> None:
     refused = cli("webhooks", "create", "ftp://acme.test/", "--action", "tenant")
     assert refused.exit_code == 3
     assert "/actions/0:" in refused.stderr
 
 
 @pytest.mark.usefixtures("delivering")
-def test_a_ping_ends_by_what_became_of_it(cli: Cli, receiver: Receiver) -> None:
+def test_the_exit_code_of_a_test_says_whether_the_ping_was_delivered(cli: Cli, receiver: Receiver) -> None:
     webhook = made(cli, url=f"{receiver.url}/take")
     well = cli("webhooks", "test", webhook["_id"], "-o", "json")
     assert (well.exit_code, json.loads(well.stdout)["status"]) == (0, "delivered")
@@ -101,12 +101,12 @@ def test_a_ping_ends_by_what_became_of_it(cli: Cli, receiver: Receiver) -> None:
     assert "not_taken" in ill.stdout
 
 
-def test_a_ping_that_nobody_sends_ends_with_6(cli: Cli) -> None:
+def test_a_ping_that_is_not_sent_in_time_exits_with_6(cli: Cli) -> None:
     assert cli("webhooks", "test", made(cli)["_id"], "--timeout", "0.1").exit_code == 6
 
 
 @pytest.mark.usefixtures("delivering")
-def test_deliveries_are_listed_by_how_they_ended_and_one_is_sent_again(cli: Cli, receiver: Receiver) -> None:
+def test_deliveries_are_filtered_by_status_and_one_is_replayed(cli: Cli, receiver: Receiver) -> None:
     webhook = made(cli, "--action", "partner.*", url=f"{receiver.url}/take")["_id"]
     delivery = cli.json("webhooks", "test", webhook)
     assert cli.json("webhooks", "deliveries", webhook) == [delivery]

@@ -103,6 +103,7 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
     body = {"slug": "acme", "name": "Acme", "domains": ["acme.test"]}
     created = requests.post(f"{state['api']}/tenants?wait=30", json=body, headers=headers, timeout=40)
     assert (created.status_code, created.json()["status"]) == (201, "active"), created.text
+    assert created.json()["provisioningStatus"]["billing"] == "ok"
 
     for role, reconciles in (("owner", 202), ("member", 403)):
         token = sandbox("token", "--as", role, "--tenant", "acme").stdout.strip()

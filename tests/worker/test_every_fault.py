@@ -26,9 +26,9 @@ from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import ensure_group
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.space import ensure_files
-from worker.integrations.stalwart import jmap
 from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.jmap import Jmap
+from worker.integrations.stalwart.protocol import jmap
+from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 

@@ -11,7 +11,7 @@ import redis
 from shared.integrations.outcomes import Outcome, ok
 from shared.operations.model import Operation
 from tests.worker.conftest import Rig
-from worker.execution.bulkhead import Slots
+from worker.execution.bulkhead import Message, Slots
 from worker.execution.watchdog import Watchdog
 from worker.integrations.step_context import Work
 
@@ -75,11 +75,11 @@ def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
 
 def test_set_aside_twice_a_message_goes_back_once_with_its_newest_dispatch() -> None:
     slots = Slots(1)
-    assert slots.take("ocis", ("first", "ocis", 1))
+    assert slots.take("ocis", Message("first", "ocis", 1))
     for dispatch in (1, 3, 2):
-        assert not slots.take("ocis", ("second", "ocis", dispatch))
-    assert slots.give_back("ocis") == ("second", "ocis", 3)
-    assert slots.take("ocis", ("second", "ocis", 3))
+        assert not slots.take("ocis", Message("second", "ocis", dispatch, "ocis.suspend"))
+    assert slots.give_back("ocis") == Message("second", "ocis", 3, "ocis.suspend")
+    assert slots.take("ocis", Message("second", "ocis", 3))
     assert slots.give_back("ocis") is None
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import measures, pressure
+from tools.bench import console_pages, measures
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors", "attacks", "status")
+KINDS = ("burst", "many", "crowd", "paced", "doors", "attacks", "status", "console")
 
 
 @click.command()
@@ -35,16 +35,28 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
         if "crowd" in chosen:
             title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
             show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
-        if "attacks" in chosen:
-            show(console, "others during attacks", pressure.COLUMNS, pressure.attacks(made, runs, 6.0))
         if "status" in chosen:
             title = f"GET /status over {measures.CROWD} tenants and {measures.WAITING} open operations"
             show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
-        if "doors" in chosen:
-            for connections in (8, 1):
-                for name, rows in measures.doors(made, runs, 4.0, connections).items():
-                    show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
+        if "console" in chosen:
+            _pages(console, made, runs)
+        _requests(console, made, chosen, runs)
     console.print(f"{time.monotonic() - began:.0f} s in all")
+
+
+def _requests(console: Console, made: Servers, chosen: set[str], runs: int) -> None:
+    if "attacks" in chosen:
+        show(console, "others during attacks", pressure.COLUMNS, pressure.attacks(made, runs, 6.0))
+    for connections in (8, 1) if "doors" in chosen else ():
+        for name, rows in measures.doors(made, runs, 4.0, connections).items():
+            show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
+
+
+def _pages(console: Console, made: Servers, runs: int) -> None:
+    rows = console_pages.console_pages(made, runs, 1.0)
+    show(console, f"The console's pages over {console_pages.TENANTS} tenants", measures.LOAD_COLUMNS, rows)
+    slow = console_pages.too_slow(rows)
+    console.print(f"slower than {console_pages.MOST_MS} ms at p50: {', '.join(slow) or 'none'}")
 
 
 def _at_latency(console: Console, made: Servers, chosen: set[str], latency: int, tenants: int, runs: int) -> None:

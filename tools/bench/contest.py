@@ -72,7 +72,7 @@ class Contestant:
             self._processes.append(spawn(command, log=log, env=self._environment))
         if "worker" in commands:
             wait_until(lambda: any(client["cmd"] == "brpop" for client in self._redis.client_list()))
-        wait_until(lambda: _status(f"{self.url}/health/ready") == 200)
+        wait_until(lambda: answers(f"{self.url}/health/ready"))
         self._http.request("GET", f"{self.url}/users/me")
         time.sleep(1.0)
         return self
@@ -161,8 +161,9 @@ class Contestant:
         return float(sum(one.memory_full_info().pss for one in self._all_processes())) / 2**20
 
 
-def _status(url: str) -> int:
+def answers(url: str) -> bool:
+    """Return whether a GET of the URL answers 200."""
     try:
-        return urllib3.request("GET", url, timeout=2, retries=False).status
+        return urllib3.request("GET", url, timeout=2, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
-        return 0
+        return False

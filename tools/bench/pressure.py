@@ -1,4 +1,4 @@
-"""What others wait for while clients attack the API, beside a quiet one: p99 should stay under twice the quiet one's."""
+"""Waits of others while clients attack the API, beside a quiet one: p99 should stay under twice the quiet one's."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 import click
 import requests
 
-from sandbox.environment import SURFACES, client_slug, settings_environment
+from sandbox.environment import client_slug, settings_environment
 from sandbox.layout import OFFSETS, Layout
+from sandbox.parts import oauth_clients
 from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
+from sandbox.tokens import password_of
 
 PATIENCE = 600.0
 #: how long the mail server makes a domain's keys, in seconds: next to nothing, for what a tenant costs by itself
@@ -75,7 +78,7 @@ class Servers:
 
     def _start_product(self, product: str) -> None:
         secret = self.layout.secrets()
-        clients = ",".join(f"{client_slug(one)}:{client_slug(one)}:secret" for one in SURFACES)
+        clients = json.dumps(oauth_clients(self.layout))
         rows: dict[str, tuple[list[str], dict[str, str]]] = {
             "authentik": (
                 [],
@@ -96,6 +99,7 @@ class Servers:
     def _operators_token(self) -> str:
         url = self.layout.url("authentik")
         person = {"username": "admin", "app_password": "bench", "groups": ["dezky-platform-admins"]}
+        person |= {"email": "admin@people.test", "name": "Admin", "password": password_of("admin")}
         requests.post(f"{url}/__sim/call/ensure_person", json=person, timeout=5).raise_for_status()
         form = {
             "grant_type": "client_credentials",

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
+from typing import NamedTuple
 
-#: (operation id, step, dispatch): what a message says
-Message = tuple[str, str, int]
+from shared.messaging.queues import RUN_STEP
+
+
+class Message(NamedTuple):
+    """What a task's message says. `task`, `shown`: its name and what Flower shows as its arguments."""
+
+    operation_id: str
+    step: str
+    dispatch: int
+    task: str = RUN_STEP
+    shown: str | None = None
 
 
 class Slots:
@@ -21,7 +31,7 @@ class Slots:
         self._most = most
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
-        self._aside: dict[str, OrderedDict[tuple[str, str], int]] = {}
+        self._aside: dict[str, OrderedDict[tuple[str, str], Message]] = {}
 
     def take(self, integration: str, message: Message) -> bool:
         """Whether the message may be worked on; else it is set aside."""
@@ -29,10 +39,10 @@ class Slots:
             if self._taken[integration] < self._most:
                 self._taken[integration] += 1
                 return True
-            operation_id, step, dispatch = message
             aside = self._aside.setdefault(integration, OrderedDict())
             # sent twice, it is set aside once
-            aside[(operation_id, step)] = max(dispatch, aside.get((operation_id, step), 0))
+            key = (message.operation_id, message.step)
+            aside[key] = max(message, aside.get(key, message), key=lambda one: one.dispatch)
             return False
 
     def give_back(self, integration: str) -> Message | None:
@@ -42,12 +52,11 @@ class Slots:
             aside = self._aside.get(integration)
             if not aside:
                 return None
-            (operation_id, step), dispatch = aside.popitem(last=False)
-            return operation_id, step, dispatch
+            return aside.popitem(last=False)[1]
 
     def empty(self) -> list[Message]:
         """All that was set aside, for the worker's end."""
         with self._lock:
-            found = [(*key, dispatch) for aside in self._aside.values() for key, dispatch in aside.items()]
+            found = [message for aside in self._aside.values() for message in aside.values()]
             self._aside.clear()
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
 from shared.integrations.ownership_marker import Stamper
+from shared.messaging.queues import RUN_STEP
+from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Action, Operation
 from shared.operations.repository import Claim
@@ -23,9 +26,9 @@ from shared.provisioning.settlement import settle
 from shared.restore_guard.detector import RestoreWatch
 from shared.switches.model import Deferral, TenantRef
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, integration_of
+from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, STALWART, integration_of
 from worker.execution.breaker import Breaker, Permit
-from worker.execution.bulkhead import Slots
+from worker.execution.bulkhead import Message, Slots
 from worker.execution.watchdog import Watchdog
 from worker.http.deadline import within
 from worker.integrations.billing_account import account_of
@@ -39,10 +42,15 @@ LONGEST_OWN_RETRY = 60.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again."""
+    """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again.
+
+    `is_deferred`: the scheduler brings the step back later. `failure`: the reason and message of a step that failed.
+    """
 
     said: str
     retry_in: float | None = None
+    is_deferred: bool = False
+    failure: tuple[str, str] | None = None
 
 
 class Runner:
@@ -67,18 +75,23 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
-        self._needs_proof = settings.domain_proof == "required"
+        self._proof_mode = settings.domain_proof
         self._breaker = Breaker(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
         self._slots = slots
         self._watchdog = watchdog
 
-    def run(self, operation_id: str, step: str, dispatch: int) -> Verdict:
-        """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim."""
+    def run(
+        self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
+    ) -> Verdict:
+        """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim.
+
+        `task`, `shown`: the message's own, for when it must go back to its queue.
+        """
         # a step this build does not know belongs to no integration here, and passes: its operation says so
         integration = INTEGRATION_OF_STEP.get(step)
         if integration is None or self._slots is None:
             return self._gated(operation_id, step, dispatch, integration)
-        if not self._slots.take(integration, (operation_id, step, dispatch)):
+        if not self._slots.take(integration, Message(operation_id, step, dispatch, task, shown)):
             return Verdict("no slot")
         try:
             return self._gated(operation_id, step, dispatch, integration)
@@ -131,7 +144,7 @@ class Runner:
                 self._store.tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.send(operation)
-        return Verdict("deferred")
+        return Verdict("deferred", is_deferred=True)
 
     def _logged(self, claim: Claim, permit: Permit) -> Verdict:
         operation = claim.operation
@@ -143,16 +156,24 @@ class Runner:
             return self._claimed(claim, permit)
 
     def _claimed(self, claim: Claim, permit: Permit) -> Verdict:
+        integration = INTEGRATION_OF_STEP.get(claim.step.name, "unknown")
+        began = time.perf_counter()
         outcome = self._bounded(claim, self._attempt(claim, permit))
+        STEP_ATTEMPTS.labels(integration, outcome.result).inc()
+        STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
         retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
         operation = self._store.operations.record(claim, outcome, retry_in)
         if operation is None:
+            LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
             return Verdict("lease lost")
         log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
         self._follow(operation, claim)
-        own = outcome.result is Result.RETRY and operation.is_open and retry_in <= LONGEST_OWN_RETRY
-        return Verdict(outcome.result, retry_in if own else None)
+        if outcome.result is Result.ERROR:
+            return Verdict(outcome.result, failure=(outcome.reason or "unknown", outcome.message or ""))
+        again = outcome.result is Result.RETRY and operation.is_open
+        own = again and retry_in <= LONGEST_OWN_RETRY
+        return Verdict(outcome.result, retry_in if own else None, is_deferred=again and not own)
 
     def _follow(self, operation: Operation, claim: Claim) -> None:
         """What the recorded outcome means beyond its step."""
@@ -220,7 +241,7 @@ class Runner:
             stamper=Stamper(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
-            proven=self._store.domains.proven_of(tenant.id) if self._needs_proof else None,
+            proven=self._proven(tenant, integration),
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
@@ -229,6 +250,13 @@ class Runner:
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
         )
+
+    def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
+        """The domains that mail may be set up for; None: all of them, as when none needs a proof."""
+        if integration != STALWART or not tenant.domains or self._proof_mode == "off":
+            return None
+        unproven = self._store.domains.unproven_of(tenant.id, is_always_required=self._proof_mode == "required")
+        return frozenset(tenant.domains) - unproven if unproven else None
 
     def _most_removals(self, operation: Operation) -> int | None:
         """What was asked for by name, or with leave, has no bound."""

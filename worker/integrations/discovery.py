@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from shared.integrations.ownership_marker import Stamper
-from shared.orphans.model import Kind, Stamped
+from shared.orphans.model import OrphanKind, Stamped
 from shared.tenants.transitions import AUTHENTIK, OCIS, STALWART
 from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import take_group_away
@@ -39,7 +39,7 @@ def find_groups(identity: Authentik, stamper: Stamper) -> list[Find]:
     """Groups with a tenant's data in their attributes, made by us."""
     return [
         Find(
-            Stamped(Kind.GROUP, group.id, group.name, group.tenant_id),
+            Stamped(OrphanKind.GROUP, group.id, group.name, group.tenant_id),
             partial(take_group_away, identity=identity, group=group),
         )
         for group in identity.list_groups()
@@ -53,7 +53,7 @@ def find_mail(mail: Stalwart, stamper: Stamper) -> list[Find]:
     for domain in mail.list_domains():
         tenant_id = stamper.tenant_id(domain.description)
         if tenant_id is not None:
-            stamped = Stamped(Kind.MAIL_DOMAIN, domain.id, domain.name, tenant_id)
+            stamped = Stamped(OrphanKind.MAIL_DOMAIN, domain.id, domain.name, tenant_id)
             found.append(Find(stamped, partial(take_domain_away, mail=mail, domain=domain)))
     return found + (_find_mail_tenants(mail) if mail.links_tenants() else [])
 
@@ -63,7 +63,9 @@ def find_spaces(files: Ocis, stamper: Stamper) -> list[Find]:
     files.require_role()
     spaces = [(stamper.tenant_id(one.description), one) for one in list_all(files)]
     return [
-        Find(Stamped(Kind.SPACE, space.id, space.name, tenant_id), partial(remove_space, files=files, space=space))
+        Find(
+            Stamped(OrphanKind.SPACE, space.id, space.name, tenant_id), partial(remove_space, files=files, space=space)
+        )
         for tenant_id, space in spaces
         if tenant_id is not None
     ]
@@ -82,7 +84,7 @@ def _find_mail_tenants(mail: Stalwart) -> list[Find]:
     for id_, name in mail.contents.mail_tenants():
         word = name.split()[-1] if name.split() else ""
         if TENANT_ID.fullmatch(word):
-            stamped = Stamped(Kind.MAIL_TENANT, id_, name, word, is_proof=False)
+            stamped = Stamped(OrphanKind.MAIL_TENANT, id_, name, word, is_proof=False)
             found.append(Find(stamped, partial(take_mail_tenant_away, mail=mail, id_=id_, name=name)))
     return found
 

@@ -9,7 +9,7 @@ from shared.tenants.transitions import ACCESS, AUTHENTIK, BILLING, OCIS, STALWAR
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files
-from worker.integrations.stalwart.closing import close_mail
+from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import StepFunction

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
 
 import structlog
 
 from shared.application.store import Store
 from shared.core.errors import StoreUnavailable
+from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.settlement import settle
 from shared.tenants.transitions import INTEGRATIONS, OPTIONAL
@@ -25,26 +27,32 @@ LONGEST_ACT = 1.0
 class Sweep:
     """Every act is an atomic claim, so any number of sweeps may look at once, with no leader.
 
-    `duties`: what else is done at each look, after the operations; each says how many operations it started. A record
-    that cannot be written now, such as one on which a process died within a transaction, holds up nothing but itself.
+    `jobs`: name to what else is done at each look, after the operations; each says how many operations it started. A
+    record that cannot be written now, such as one on which a process died within a transaction, delays only itself.
     """
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, duties: Sequence[Callable[[], int]] = ()) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, jobs: Mapping[str, Callable[[], int]] = {}) -> None:
         self._store = store
         self._dispatcher = dispatcher
-        self._duties = (self._release, self._expire, self._settle, self._resend, *duties)
+        own = {"release": self._release, "expire": self._expire, "settle": self._settle, "dispatch": self._resend}
+        self._jobs = {**own, **jobs}
 
     def look(self) -> int:
         """One look; the number of operations that were pushed on. Raises StoreUnavailable with the database away."""
-        return sum(map(self._done, self._duties))
+        return sum(self._done(name, job) for name, job in self._jobs.items())
 
-    def _done(self, duty: Callable[[], int]) -> int:
+    def _done(self, name: str, job: Callable[[], int]) -> int:
+        began = perf_counter()
         try:
-            return duty()
+            done = job()
         except StoreUnavailable:
+            JOB_FAILURES.labels(name).inc()
             self._require_database()
-            log.warning("sweep.duty_left_for_later")
+            log.warning("scheduler.job_left_for_later", job=name)
             return 0
+        JOB_SECONDS.labels(name).observe(perf_counter() - began)
+        JOB_LAST_RUN.labels(name).set_to_current_time()
+        return done
 
     def _each(self, operation_ids: Iterable[str], act: Callable[[str], bool]) -> int:
         return sum(self._acted(one, act) for one in operation_ids)

@@ -9,7 +9,7 @@ from api.http.responses import json_list_response, json_response
 from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import Name
 from api.schemas.platform.integrations import IntegrationResponse, TenantPauseResponse
-from api.schemas.request_model import RequestModel
+from api.schemas.request_model import RequestModel, example
 from shared.application.services import ControlPlane
 from shared.core import errors
 
@@ -18,6 +18,8 @@ PROBLEMS = (errors.Forbidden,)
 
 class PauseRequest(RequestModel):
     """Why something is paused; kept, and shown on every step that waits for it."""
+
+    model_config = example({"reason": "maintenance of the mail server"})
 
     reason: Name
 

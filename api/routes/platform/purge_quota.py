@@ -11,7 +11,7 @@ from api.auth.guard import actor
 from api.http.responses import json_response
 from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import WHOLE
-from api.schemas.request_model import RequestModel
+from api.schemas.request_model import RequestModel, example
 from api.schemas.service import PurgePaceResponse
 from shared.application.services import ControlPlane
 from shared.core import errors
@@ -21,6 +21,8 @@ PROBLEMS = (errors.Forbidden,)
 
 class AllowanceRequest(RequestModel):
     """How many more may begin by themselves."""
+
+    model_config = example({"count": 5})
 
     count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 

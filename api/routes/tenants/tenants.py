@@ -26,7 +26,13 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         "Record a tenant and start setting it up",
         {201: TenantResponse},
         surfaces=STAFF,
-        problems=(errors.Forbidden, errors.SlugTaken, errors.DomainTaken, errors.UnknownReference),
+        problems=(
+            errors.Forbidden,
+            errors.SlugTaken,
+            errors.DomainTaken,
+            errors.DomainOverlaps,
+            errors.UnknownReference,
+        ),
         headers=STARTED,
     )
     def create_tenant(body: CreateTenantRequest, query: WaitQuery) -> Response:
@@ -51,6 +57,7 @@ def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
         problems=(
             errors.Forbidden,
             errors.DomainTaken,
+            errors.DomainOverlaps,
             errors.UnknownReference,
             errors.OperationInProgress,
             errors.ActionNotPossible,

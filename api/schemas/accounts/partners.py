@@ -8,12 +8,14 @@ from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.fields import Name, Slug
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel
+from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.accounts.partner import Partner
 
 
 class CreatePartnerRequest(RequestModel):
     """A reseller."""
+
+    model_config = example({"slug": "reseller", "name": "Reseller GmbH"})
 
     slug: Slug
     name: Name
@@ -21,6 +23,8 @@ class CreatePartnerRequest(RequestModel):
 
 class UpdatePartnerRequest(PatchModel):
     """Changes to a reseller; its slug stays."""
+
+    model_config = example({"name": "Reseller AG"})
 
     name: Name = UNSENT
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.http.responses import ResponseModel
 from api.schemas.fields import Moment, ObjectIdText, StripeId
-from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel
+from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
 
 #: an enumeration comes as text, which strict checking would refuse
@@ -18,6 +18,10 @@ StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
 
 class CreateSubscriptionRequest(RequestModel):
     """What a tenant pays for; a tenant has one live subscription at most."""
+
+    model_config = example(
+        {"tenantId": "65f0c0ffee65f0c0ffee65f0", "plan": "starter", "currentPeriodEnd": "2030-01-31T00:00:00Z"}
+    )
 
     tenant_id: ObjectIdText
     plan: PlanName
@@ -32,6 +36,8 @@ class CreateSubscriptionRequest(RequestModel):
 
 class UpdateSubscriptionRequest(PatchModel):
     """Changes to a subscription."""
+
+    model_config = example({"status": "past_due"})
 
     plan: PlanName = UNSENT
     status: StatusText = UNSENT

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel
+from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.accounts.user import NewUser, PlatformRole, Role, User, UserChanges
 
 TenantIds = Annotated[
@@ -32,6 +32,16 @@ ROLES = "a role in single tenants, by tenant id; it wins over `role`"
 class CreateUserRequest(RequestModel):
     """A person's record, made before they first sign in."""
 
+    model_config = example(
+        {
+            "authentikSubjectId": "9f0b9a1c7f",
+            "email": "ann@acme.example",
+            "name": "Ann Example",
+            "role": "admin",
+            "tenantIds": ["65f0c0ffee65f0c0ffee65f0"],
+        }
+    )
+
     authentik_subject_id: Subject
     email: Email
     name: Name
@@ -53,6 +63,8 @@ class CreateUserRequest(RequestModel):
 
 class UpdateUserRequest(PatchModel):
     """Changes to a person's record; nobody gives a right above their own."""
+
+    model_config = example({"roles": {"65f0c0ffee65f0c0ffee65f0": "admin"}})
 
     email: Email = UNSENT
     name: Name = UNSENT

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.fields import ObjectIdText as SentId
 from api.schemas.operations.queries import ReasonText, SlugText
-from api.schemas.request_model import RequestModel
+from api.schemas.request_model import RequestModel, example
 from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.operations.problems import Kind
 from shared.tenants.model import Status
@@ -58,6 +58,8 @@ class SelectorRequest(RequestModel):
 
 class BulkOperationRequest(RequestModel):
     """Either `action` and `selector`, for a dry run that changes nothing; or `start` with the id of a dry run."""
+
+    model_config = example({"action": "retry", "selector": {"reason": "unavailable"}})
 
     action: BulkAction | None = Field(None, strict=False)
     selector: SelectorRequest | None = None

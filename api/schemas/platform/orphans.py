@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.reasons import ORPHAN_CAUSES
-from shared.orphans.model import Cause, Kind, Orphan, OrphanLook, OrphanStatus, Removal
+from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanLook, OrphanStatus, Removal
 
 
 class OrphanRemovalResponse(ResponseModel):
@@ -46,7 +46,7 @@ class OrphanResponse(ResponseModel):
 
     id: ObjectIdText = Field(serialization_alias="_id")
     integration: str
-    kind: Kind
+    kind: OrphanKind
     object_id: str = Field(description="the integration's own")
     name: str
     tenant_id: ObjectIdText = Field(description="whose mark it carries")

@@ -46,6 +46,7 @@ class DomainResponse(ResponseModel):
     """One domain of a tenant."""
 
     domain: str
+    proof_required: bool = Field(description="whether mail is set up only once DNS proves whose the domain is")
     state: DomainState = Field(
         description="degraded: proven, but the proof or a record that mail depends on is not as it should be; "
         "failed: not proven in time, or the proof stayed away"
@@ -65,6 +66,7 @@ class DomainResponse(ResponseModel):
         planned = domain.due_at if domain.requested_at is None else None
         return cls(
             domain=domain.name,
+            proof_required=domain.is_proof_required,
             state=domain.ownership.state,
             verified_at=domain.ownership.verified_at,
             proof_lost_at=domain.ownership.proof_lost_at,

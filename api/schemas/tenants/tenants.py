@@ -11,7 +11,7 @@ from pydantic import Field, create_model
 from api.http.responses import ResponseModel, to_json
 from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, OwnerEmail, Slug
 from api.schemas.platform.integrations import PauseResponse
-from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel
+from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from api.schemas.tenants.operations import OperationResponse
 from shared.provisioning.exports import TenantView
 from shared.tenants.model import Address, BillingInfo, Drift, NewTenant, Owner, Status, TenantPatch
@@ -50,11 +50,24 @@ class OwnerRequest(RequestModel):
 class SuspensionRequest(RequestModel):
     """Why a tenant is suspended; kept, and shown to its people."""
 
+    model_config = example({"reason": "the invoice of March is unpaid"})
+
     reason: Name
 
 
 class CreateTenantRequest(RequestModel):
     """A tenant to be set up. Without a plan it gets the catalogue's first."""
+
+    model_config = example(
+        {
+            "slug": "acme",
+            "name": "Acme GmbH",
+            "plan": "starter",
+            "domains": ["acme.example"],
+            "billingInfo": {"company": "Acme GmbH", "address": {"country": "DE"}},
+            "owner": {"email": "olga@acme.example", "name": "Olga Example"},
+        }
+    )
 
     slug: Slug
     name: Name
@@ -104,6 +117,8 @@ class UpdateOwnerRequest(PatchModel):
 
 class UpdateTenantRequest(PatchModel):
     """Changes to a tenant. A new name, plan, owner or set of domains starts the reconcile that carries it outside."""
+
+    model_config = example({"name": "Acme AG", "billingInfo": {"vatId": None}})
 
     name: Name = UNSENT
     plan: PlanName = UNSENT

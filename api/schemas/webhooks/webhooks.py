@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.http.responses import ResponseModel
 from api.schemas.fields import EventActions, ObjectIdText, WebhookUrl
-from api.schemas.request_model import UNSENT, PatchModel, RequestModel
+from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.integrations.reasons import DELIVERY_REASONS
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, NewWebhook, Webhook, WebhookChanges
 
@@ -18,6 +18,8 @@ ActionList = Annotated[list[EventActions], Field(min_length=1, max_length=50)]
 
 class CreateWebhookRequest(RequestModel):
     """Where to send which events. With a tenant: that tenant's; with a partner: its tenants'; with neither: all."""
+
+    model_config = example({"url": "https://hooks.acme.example/dezky", "actions": ["tenant.*", "operation.failed"]})
 
     url: WebhookUrl
     actions: ActionList = Field(["*"])
@@ -31,6 +33,8 @@ class CreateWebhookRequest(RequestModel):
 
 class UpdateWebhookRequest(PatchModel):
     """Changes to a webhook; whose it is stays."""
+
+    model_config = example({"enabled": False})
 
     url: WebhookUrl = UNSENT
     actions: ActionList = UNSENT

@@ -56,7 +56,7 @@ def remove(slug: str, domain: str) -> str | AnyResponse:
 
 @pages.get("/<domain>/zone")
 def zone(slug: str, domain: str) -> Response:
-    """The records to publish, as a zone file."""
+    """Download the records to publish as a zone file."""
     found: list[dict[str, Any]] = get(f"/tenants/{slug}/domains")
     records = next((one["records"] for one in found if one["domain"] == domain), None)
     if records is None:

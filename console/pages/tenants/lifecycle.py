@@ -17,7 +17,7 @@ pages = Blueprint("lifecycle", __name__, url_prefix="/tenants/<slug>/do")
 
 @dataclass(frozen=True)
 class Action:
-    """What a person can have done to a tenant. `from_states`: when it is offered; `effects`: what will happen."""
+    """A lifecycle action. `from_states`: states in which it is offered; `effects`: sentences for its confirmation."""
 
     name: str
     word: str
@@ -28,7 +28,7 @@ class Action:
     is_grave: bool = False
 
     def offered_to(self, someone: Person, tenant: dict[str, Any]) -> bool:
-        """Whether the person may ask for it, and the tenant's state allows it."""
+        """Return whether the person may start it and the tenant's state allows it."""
         may = someone.is_operator if self.operators_only else someone.runs(tenant)
         paused = "pause" in tenant
         fits = {"pause": not paused, "unpause": paused}.get(self.name, True)
@@ -105,7 +105,7 @@ ACTIONS = {
 
 @pages.app_context_processor
 def offers() -> dict[str, Any]:
-    """Let templates ask which actions to offer."""
+    """Give templates the actions to offer for a tenant."""
     return {"actions_for": lambda tenant: [one for one in ACTIONS.values() if one.offered_to(person(), tenant)]}
 
 

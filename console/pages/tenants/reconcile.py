@@ -16,7 +16,7 @@ SOON = 1000
 
 @pages.post("")
 def plan(slug: str) -> Response:
-    """Find out what a reconcile would change."""
+    """Start a dry run of the reconcile."""
     params = {"mode": "plan", "wait": PLAN_SECONDS}
     try:
         found = api().post(f"/tenants/{slug}/reconcile", params=params, key=key(), patience=PLAN_SECONDS)

@@ -68,7 +68,7 @@ def edit(slug: str) -> Response | tuple[str, int]:
 
 @pages.get("/export")
 def export(slug: str) -> Response:
-    """All that is held about the tenant, as a file."""
+    """Download everything that is stored about the tenant."""
     answer = jsonify(get(f"/tenants/{slug}/export"))
     answer.headers["Content-Disposition"] = f'attachment; filename="{slug}.json"'
     return answer

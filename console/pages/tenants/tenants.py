@@ -15,7 +15,7 @@ from console.web.listing import listing
 
 pages = Blueprint("tenants", __name__, url_prefix="/tenants")
 
-FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "paused", "sort")
+FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "drift", "paused", "sort")
 FIELDS = (
     Field("slug"),
     Field("name"),
@@ -49,7 +49,7 @@ def new() -> Response | tuple[str, int]:
 
 @pages.get("/check")
 def check() -> dict[str, Any]:
-    """What the form shows under a field while it is filled in."""
+    """Check a slug, domain or address while the form is being filled in."""
     asked = {name: request.args[name].strip() for name in ("slug", "domain") if request.args.get(name, "").strip()}
     try:
         found = get("/tenants/check", **asked)

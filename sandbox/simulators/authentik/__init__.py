@@ -1,1 +1,1 @@
-"""The stand-in for Authentik: its management API and its OIDC providers."""
+"""Simulate Authentik: its management API and its OIDC providers."""

@@ -1,4 +1,4 @@
-"""Authentik's directory as it keeps it: groups, users, who is in which, who is signed in. No HTTP."""
+"""Keep groups, users and memberships."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DUPLICATE_GROUP = {"en": "Group with this name already exists.", "de": "Gruppe m
 
 
 class Directory:
-    """All of it, in memory. Every method is one transaction and may raise Invalid."""
+    """Everything in memory. Every method is one transaction and may raise Invalid."""
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
         self.groups_by_name: dict[str, Group] = {}
         self.users: dict[int, User] = {}
         self.users_by_name: dict[str, User] = {}
-        #: called with the pk of each group and user that is deleted, so that what names it goes too
+        #: called with the pk of each group and user that is deleted, to delete the objects that refer to it
         self.on_delete: list[Callable[[str | int], None]] = []
         #: called with each user whose sessions end
         self.on_sign_out: list[Callable[[User], None]] = []
@@ -43,7 +43,7 @@ class Directory:
         return group
 
     def change_group(self, group: Group, body: dict[str, Any], *, whole: bool, language: str = "en") -> None:
-        """PATCH, or PUT with `whole`: members that are left out are then put out."""
+        """Change a group as PATCH does, or with `whole` as PUT, which removes members that are left out."""
         fields = self._group_fields(body, whole=whole)
         if "name" in fields:
             self._require_free(fields["name"], group, language)
@@ -54,7 +54,7 @@ class Directory:
             setattr(group, name, value)
 
     def delete_group(self, group: Group) -> None:
-        """Memberships go, and every policy binding that names the group."""
+        """Delete a group with its memberships and every policy binding that names it."""
         self._place(group, [])
         del self.groups[group.pk]
         del self.groups_by_name[group.name]
@@ -70,11 +70,11 @@ class Directory:
             self.groups[pk].children[group.pk] = group
 
     def groups_of(self, user: User) -> list[Group]:
-        """The groups a user is a direct member of: what tokens name."""
+        """Return the groups of which a user is a direct member; tokens name these."""
         return [group for group in self.groups.values() if user.pk in group.users]
 
     def all_groups_of(self, user: User) -> dict[str, Group]:
-        """Those and all above them: what access and powers follow."""
+        """Return those groups and all above them, by pk; access and powers follow from these."""
         found: dict[str, Group] = {}
         waiting = self.groups_of(user)
         while waiting:
@@ -90,7 +90,7 @@ class Directory:
     # -- users
 
     def add_user(self, body: dict[str, Any]) -> User:
-        """A `name` that is left out is empty here; the API asks for one."""
+        """Add a user. Without a `name` it is empty; the API requires one."""
         fields = user_fields({"name": "", **body}, whole=True)
         self._require_groups(body.get("groups", []))
         if fields["username"] in self.users_by_name:
@@ -102,7 +102,7 @@ class Directory:
         return user
 
     def change_user(self, user: User, body: dict[str, Any], *, whole: bool) -> None:
-        """PATCH, or PUT with `whole`. A list of groups replaces all; inactive users are signed out everywhere."""
+        """Change a user as PATCH does, or with `whole` as PUT. Groups are replaced; inactive users are signed out."""
         fields = user_fields(body, whole=whole)
         if self.users_by_name.get(fields.get("username", user.username)) not in (None, user):
             raise Invalid(username=NOT_UNIQUE)

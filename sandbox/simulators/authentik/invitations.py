@@ -12,7 +12,7 @@ from sandbox.simulators.authentik.records import Invalid, Invitation, Mail, Reco
 from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
 from sandbox.simulators.clock import Clock
 
-#: of recovery links and of invitations, until the installation's settings say otherwise
+#: lifetime of recovery links and invitations, unless the installation's settings change it
 DEFAULT_LIFE = timedelta(minutes=30)
 NO_FLOW = "No recovery flow set."
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -20,9 +20,9 @@ _PART = re.compile(rf"({'|'.join(_UNITS)})=(\d+)")
 
 
 class Invitations:
-    """`recovery_flow`: the slug of the brand's recovery flow; a fresh install has none.
+    """Recovery and invitations. `recovery_flow` is the slug of the brand's flow; a fresh install has none.
 
-    `flows` and `email_stages` hold what an operator set up: number to slug.
+    `flows` and `email_stages` map the id of what an operator configured to its slug.
     """
 
     def __init__(self, directory: Directory, clock: Clock) -> None:
@@ -42,13 +42,13 @@ class Invitations:
             held.clear()
         self.mails.clear()
 
-    # -- what an operator sets up
+    # -- configuration by an operator
 
     def set_recovery_flow(self, slug: str | None = "default-recovery-flow") -> None:
         self.recovery_flow = slug
 
     def add_flow(self, slug: str) -> str:
-        """An enrolment flow with an invitation stage; gives its number."""
+        """Add an enrolment flow with an invitation stage, and return its id."""
         return _added(self.flows, slug)
 
     def add_email_stage(self, name: str = "recovery-email") -> str:
@@ -61,7 +61,7 @@ class Invitations:
             raise Invalid(non_field_errors=NO_FLOW)
 
     def recovery_link(self, user: User, origin: str, duration: Any) -> str:
-        """The same link each time, with a new end. A duration that cannot be read is a fault of the server."""
+        """Return the same link each time, with a new expiry. A malformed duration is a fault of the server."""
         self.require_recovery_flow()
         end = self._clock.now() + _duration(duration)
         token = self.recovery.setdefault(user.pk, RecoveryToken(secrets.token_urlsafe(45), end))
@@ -69,7 +69,7 @@ class Invitations:
         return f"{origin}/if/flow/{self.recovery_flow}/?flow_token={token.key}"
 
     def send_recovery(self, user: User, origin: str, body: dict[str, Any], *, sees_stages: bool) -> None:
-        """Queue a recovery mail. `sees_stages`: the caller may look at e-mail stages."""
+        """Queue a recovery mail. `sees_stages`: the caller has the permission view_emailstage."""
         if not body.get("email_stage"):
             raise Invalid(email_stage=REQUIRED)
         if not user.email:
@@ -82,7 +82,7 @@ class Invitations:
     # -- invitations
 
     def invite(self, body: dict[str, Any], created_by: int) -> Invitation:
-        """Names are not unique: the same again is a second invitation."""
+        """Create an invitation. Names are not unique: the same request again makes a second one."""
         name, flow, data = str(body.get("name") or ""), body.get("flow"), body.get("fixed_data") or {}
         if not name:
             raise Invalid(name=REQUIRED)
@@ -104,7 +104,7 @@ class Invitations:
         self.mails += [Mail(address, "invitation", link) for address in addresses]
 
     def accept(self, itoken: str, username: str, email: str | None = None, name: str | None = None) -> int | None:
-        """What a person does at the link: enrol. Gives the user's pk, or None when access is denied there.
+        """Enrol as a person does at the link. Return the user's pk, or None when access is denied.
 
         Fixed data only fills in what the form asks, so the person's own answers win; groups in it are ignored.
         """
@@ -155,7 +155,7 @@ def _time(given: Any) -> datetime:
 
 
 def _attributes(data: dict[str, Any]) -> dict[str, Any]:
-    """The keys `attributes.a.b` of fixed data, as the nested object they make."""
+    """Return the nested object that the keys `attributes.a.b` of fixed data make."""
     made: dict[str, Any] = {}
     for path, value in data.items():
         first, *middle, last = path.split(".") if "." in path else ("", path)

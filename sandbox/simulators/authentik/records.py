@@ -1,4 +1,4 @@
-"""What Authentik's stand-in keeps: plain records, and its two ways of refusing to store one. No rules, no HTTP."""
+"""Define the records that the Authentik simulator keeps, and the two ways of refusing to store one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Invalid(Exception):
-    """A 400: field name to messages, or to one text where the product gives no list."""
+    """A 400: maps a field's name to its messages, or to one text where Authentik gives no list."""
 
     def __init__(self, **fields: list[str] | str) -> None:
         super().__init__(str(fields))
@@ -19,7 +19,7 @@ class Invalid(Exception):
 
 
 class ServerFault(Exception):
-    """An unhandled exception inside the product: the masked 405."""
+    """An unhandled exception inside Authentik, which answers an empty 405."""
 
 
 def new_id() -> str:
@@ -59,13 +59,13 @@ class User:
 
     @property
     def uid(self) -> str:
-        """The default `sub` of this user's tokens."""
-        return hashlib.sha256(f"stand-in:{self.username}".encode()).hexdigest()
+        """Return the default `sub` of this user's tokens."""
+        return hashlib.sha256(f"simulator:{self.username}".encode()).hexdigest()
 
 
 @dataclass
 class Token:
-    """`permissions` None: all of them, as a superuser has. `expires` None: never."""
+    """An API key or app password. `permissions` None: a superuser's. `expires` None: never."""
 
     identifier: str
     user: int
@@ -78,7 +78,7 @@ class Token:
 
 @dataclass
 class Application:
-    """`provider`: the number of the provider behind it; each has at most one application."""
+    """An application. A provider (by its number) has at most one."""
 
     name: str
     slug: str
@@ -108,7 +108,7 @@ class Binding:
 
 @dataclass
 class Invitation:
-    """`flow`: the number of an enrolment flow, or None."""
+    """An invitation to enrol. `flow` is the id of an enrolment flow, or None."""
 
     name: str
     expires: datetime
@@ -121,7 +121,7 @@ class Invitation:
 
 @dataclass
 class RecoveryToken:
-    """A user has one at most; asking again moves its end."""
+    """The token of a recovery link. A user has at most one; asking again extends it."""
 
     key: str
     expires: datetime
@@ -129,7 +129,7 @@ class RecoveryToken:
 
 @dataclass(frozen=True)
 class Mail:
-    """What the product would have sent."""
+    """A mail that Authentik would have sent."""
 
     to: str
     kind: str

@@ -1,4 +1,4 @@
-"""Answer for Authentik when its core cannot: what its router says while it starts, and how a dead database shows."""
+"""Answer in place of Authentik's core: while it starts, with its database down, and to bodies that are too large."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class AuthentikStandIn(StandIn):
         directory, access, invitations = self.directory, self.world.access, self.world.invitations
         groups = (directory.groups, directory.groups_by_name)
         users = (directory.users, directory.users_by_name, self.oidc.sessions.by_key)
-        doors = (access.applications, access.bindings)
-        return (*groups, *users, *doors, invitations.invitations, invitations.recovery, invitations.mails)
+        applications = (access.applications, access.bindings)
+        return (*groups, *users, *applications, invitations.invitations, invitations.recovery, invitations.mails)
 
     def snapshot(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}

@@ -1,4 +1,4 @@
-"""Authentik's own tokens: API keys and app passwords, how long they live, and what their end does to them."""
+"""Keep Authentik's own tokens (API keys and app passwords), and expire them as it does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sandbox.simulators.authentik.records import Invalid, Token, User
 from sandbox.simulators.authentik.user_fields import REQUIRED, SLUG
 from sandbox.simulators.clock import Clock
 
-#: how long an expiring token lives, whatever was asked for, until the installation's settings say otherwise
+#: lifetime of an expiring token, whatever was requested, unless the installation's settings change it
 DEFAULT_LIFE = timedelta(minutes=30)
 NEVER_EXPIRES = "goauthentik.io/user/token-expires"
 
 
 class Tokens:
-    """By identifier; API keys by key too."""
+    """Tokens by identifier, and API keys by key."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -33,12 +33,12 @@ class Tokens:
         return token
 
     def bearer(self, key: str) -> Token | None:
-        """The API token of a key, unless it is past its end: an app password is none."""
+        """Return the API token with this key, unless it has expired. App passwords are not found."""
         token = self._by_key.get(key)
         return None if token is None or self._ended(token) else token
 
     def opens(self, user: User, password: str) -> bool:
-        """Whether this is one of the user's app passwords."""
+        """Return whether this is one of the user's app passwords."""
         return any(
             token.intent == "app_password"
             and token.user == user.pk
@@ -57,7 +57,7 @@ class Tokens:
         self._by_key.pop(token.key, None)
 
     def create(self, body: dict[str, Any], caller: Token, owner: User) -> Token:
-        """A token as the API makes it. Only a superuser chooses whose it is and that it never ends."""
+        """Create a token as the API does. Only a superuser chooses its user and makes it last for ever."""
         identifier, intent = str(body.get("identifier") or ""), body.get("intent", "api")
         if not identifier:
             raise Invalid(identifier=REQUIRED)
@@ -74,7 +74,7 @@ class Tokens:
         return self.add(Token(identifier, owner.pk, intent, str(body.get("description") or ""), expires))
 
     def sweep(self) -> int:
-        """What the product does with tokens past their end: API keys are changed, app passwords deleted."""
+        """Do what Authentik does with expired tokens: rotate API keys, delete app passwords. Return how many."""
         ended = [token for token in self.by_identifier.values() if self._ended(token)]
         for token in ended:
             if token.intent == "app_password":

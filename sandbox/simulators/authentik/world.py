@@ -1,4 +1,4 @@
-"""Everything Authentik's stand-in knows, in one place: what a reset empties and a snapshot shows."""
+"""Hold the state of the Authentik simulator, for resets and snapshots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.simulators.clock import Clock
 
 
 class World:
-    """The parts share one clock and one directory."""
+    """All parts, which share one clock and one directory."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -43,16 +43,16 @@ class World:
             "groups": groups,
             "users": sorted(names.values()),
             "inactive": sorted(user.username for user in self.directory.users.values() if not user.is_active),
-            "applications": {slug: self._doors(slug) for slug in self.access.applications},
+            "applications": {slug: self._admitted(slug) for slug in self.access.applications},
             "invitations": [one.name for one in self.invitations.invitations.values()],
             "mails": [asdict(mail) for mail in self.invitations.mails],
         }
 
-    def _doors(self, slug: str) -> list[str]:
-        """Who is let in by the bindings, by name; none: everybody."""
-        return [self._door(binding) for binding in self.access.bindings_of(self.access.applications[slug])]
+    def _admitted(self, slug: str) -> list[str]:
+        """Return the names that the bindings admit; without bindings everybody is admitted."""
+        return [self._name(binding) for binding in self.access.bindings_of(self.access.applications[slug])]
 
-    def _door(self, binding: Binding) -> str:
+    def _name(self, binding: Binding) -> str:
         if binding.group is not None:
             return self.directory.groups[binding.group].name
         return self.directory.users[binding.user].username if binding.user is not None else ""

@@ -10,7 +10,7 @@ from aiohttp import web
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.stalwart.callers import Caller, Callers, is_credential
 from sandbox.simulators.stalwart.envelope import too_many, unauthorized
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 #: failed sign-ins of one address that bring no ban yet
 FAILURES = 100

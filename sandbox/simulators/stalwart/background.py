@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.simulators.stalwart.keys import new_signature
-from sandbox.simulators.stalwart.properties import Object, SetError
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.mail.dkim_keys import new_signature
+from sandbox.simulators.stalwart.objects.properties import Object, SetError
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 
 class Background:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sandbox.simulators.clock import Clock
-from sandbox.simulators.stalwart.kinds import ACTIONS, KINDS
-from sandbox.simulators.stalwart.properties import Object
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.objects.kinds import ACTIONS, KINDS
+from sandbox.simulators.stalwart.objects.properties import Object
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 #: the account of the first API key. The registry does not hold it, so a fresh server has no accounts
 PROVISIONER = "pr0v"

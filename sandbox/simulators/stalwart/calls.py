@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.simulators.stalwart.properties import Object
+from sandbox.simulators.stalwart.objects.properties import Object
 
 
 class MethodError(Exception):

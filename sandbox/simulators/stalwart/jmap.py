@@ -7,10 +7,10 @@ from typing import Any
 
 from sandbox.simulators.stalwart.callers import Caller
 from sandbox.simulators.stalwart.calls import MethodError, plain_ids, with_results
-from sandbox.simulators.stalwart.kinds import KINDS
-from sandbox.simulators.stalwart.names import decode_id, parses
-from sandbox.simulators.stalwart.properties import Object
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.objects.kinds import KINDS
+from sandbox.simulators.stalwart.objects.names import decode_id, parses
+from sandbox.simulators.stalwart.objects.properties import Object
+from sandbox.simulators.stalwart.objects.registry import Registry
 from sandbox.simulators.stalwart.scope import Scope
 from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Setting, Strike
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS, Caller, key_permissions, new_key_secret, permissions_of
-from sandbox.simulators.stalwart.properties import Object, SetError, invalid_patch
-from sandbox.simulators.stalwart.registry import Registry
+from sandbox.simulators.stalwart.objects.properties import Object, SetError, invalid_patch
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 TENANT = "memberTenantId"
 INHERIT: Object = {"@type": "Inherit"}

@@ -29,11 +29,11 @@ from sandbox.simulators.stalwart.envelope import (
     unauthorized,
 )
 from sandbox.simulators.stalwart.jmap import Jmap
-from sandbox.simulators.stalwart.keys import zone_file
-from sandbox.simulators.stalwart.mail_flow import MailFlow
-from sandbox.simulators.stalwart.properties import Object
-from sandbox.simulators.stalwart.registry import Registry
-from sandbox.simulators.stalwart.smtp_listener import SmtpListener
+from sandbox.simulators.stalwart.mail.dkim_keys import zone_file
+from sandbox.simulators.stalwart.mail.mail_flow import MailFlow
+from sandbox.simulators.stalwart.mail.smtp_listener import SmtpListener
+from sandbox.simulators.stalwart.objects.properties import Object
+from sandbox.simulators.stalwart.objects.registry import Registry
 
 #: how long a request of a caller with a limit is in flight at least, as with a real store, in seconds
 LEAST_SECONDS = 0.01

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from sandbox.simulators.stalwart.calls import MethodError, in_order, require_known, with_ids
-from sandbox.simulators.stalwart.names import parses
-from sandbox.simulators.stalwart.properties import Object, SetError
+from sandbox.simulators.stalwart.objects.names import parses
+from sandbox.simulators.stalwart.objects.properties import Object, SetError
 from sandbox.simulators.stalwart.scope import Scope
 
 MAX_OBJECTS = 500

@@ -73,6 +73,8 @@ class Objects:
 
     def _fill_customer(self, customer: Object, params: Mapping[str, Any]) -> None:
         allow(params, CUSTOMER_PARAMS)
+        if not str(params.get("email", "")).isascii():
+            raise StripeError(400, "Invalid email address.", "email_invalid", "email")
         customer |= {name: params[name] or None for name in CUSTOMER_FIELDS if name in params}
         if "metadata" in params:
             customer["metadata"] = merged(customer["metadata"], params["metadata"])

@@ -48,7 +48,7 @@ def take_group_away(deeds: Deeds, identity: Authentik, group: Group) -> None:
     """Remove a group whose marker was read just now. Raises Refused("guards_alone")."""
     opened = opened_without(identity, group.id)
     if opened:
-        raise Refused("guards_alone", f"Ids of what it guards: {', '.join(opened)}.")
+        raise Refused("guards_alone", f"Ids of the applications: {', '.join(opened)}.")
     deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
 
 

@@ -14,7 +14,7 @@ from worker.integrations.step_context import Work, do_all
 
 
 def ensure_access(work: Work, identity: Authentik) -> Outcome:
-    """Let in again whoever was taken out, and ensure the owner's account, membership and invitation."""
+    """Let in again everybody who was taken out, and ensure the owner's account, membership and invitation."""
     group = find_group(work, identity)
     if group is None:
         if work.is_plan:

@@ -61,7 +61,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Binding:
-    """What admits somebody to a target, which is usually an application. Exactly one of group, user, policy is set."""
+    """Who may use a target, usually an application. One of group and user is set, or a policy, which we do not read."""
 
     target: str
     group: str | None

@@ -3,88 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from requests.auth import AuthBase
 
 from shared.config.settings import Settings
-from shared.domains.dns_records import Record
 from shared.integrations.outcomes import Refused, Unavailable
 from worker.http.json_client import BearerToken, JsonApi, user_and_password
-from worker.integrations.stalwart.contents import HIDDEN, DomainContents
-from worker.integrations.stalwart.jmap import Jmap
-from worker.integrations.stalwart.jmap_answers import map_of, text_of
-from worker.integrations.stalwart.jmap_batching import Object
-from worker.integrations.stalwart.recipient_rule import RecipientRule
-from worker.integrations.stalwart.server_facts import ServerFacts
-from worker.integrations.stalwart.smtp_probe import PORTS, SmtpProbe
+from worker.integrations.stalwart.closed.recipient_rule import RecipientRule
+from worker.integrations.stalwart.closed.smtp_probe import PORTS, SmtpProbe
+from worker.integrations.stalwart.contents import DomainContents
+from worker.integrations.stalwart.models import (
+    DKIM_ALGORITHMS,
+    DOMAIN_PROPERTIES,
+    POSTMASTER,
+    Furnishing,
+    MailDomain,
+    MailTenant,
+    mail_domain,
+)
+from worker.integrations.stalwart.protocol.answers import map_of, text_of
+from worker.integrations.stalwart.protocol.batching import Object
+from worker.integrations.stalwart.protocol.jmap import Jmap
+from worker.integrations.stalwart.protocol.server_facts import ServerFacts
 from worker.integrations.stalwart.zone_file import zone_records
 
-DKIM_ALGORITHMS = ("Dkim1Ed25519Sha256", "Dkim1RsaSha256")
-POSTMASTER = "postmaster"
-_DOMAIN_PROPERTIES = [
-    "id",
-    "name",
-    "aliases",
-    "isEnabled",
-    "description",
-    "memberTenantId",
-    "dkimManagement",
-    "catchAllAddress",
-]
-
 TenantMode = Literal["auto", "require", "off"]
-
-
-@dataclass(frozen=True)
-class MailTenant:
-    id: str
-    name: str
-    quotas: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class MailDomain:
-    """A mail domain. `algorithms`: of the DKIM keys that the server makes for it; None when it makes none.
-
-    `is_enabled` is kept as it should be, but has no effect in this version. `aliases`: other names of the domain.
-    """
-
-    id: str
-    name: str
-    is_enabled: bool
-    description: str
-    tenant_id: str | None
-    algorithms: frozenset[str] | None = frozenset(DKIM_ALGORITHMS)
-    aliases: tuple[str, ...] = ()
-    catch_all: str | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names under which mail reaches it."""
-        return (self.name, *self.aliases)
-
-    @property
-    def makes_keys(self) -> bool:
-        """Whether the server makes a key of every algorithm."""
-        return self.algorithms is not None and self.algorithms >= set(DKIM_ALGORITHMS)
-
-    @property
-    def is_catch_all_hidden(self) -> bool:
-        return (self.catch_all or "").rpartition("@")[0].endswith(HIDDEN)
-
-
-@dataclass(frozen=True)
-class Furnishing:
-    """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish.
-
-    The records hold its keys, so they are not read before these are there.
-    """
-
-    has_keys: bool
-    has_postmaster: bool
-    records: tuple[Record, ...]
 
 
 class Stalwart:
@@ -134,21 +78,21 @@ class Stalwart:
         """Return the domain of exactly this name (lower-case A-labels)."""
         _, answer = self._jmap.read(
             ("x:Domain/query", {"filter": {"name": name}}),
-            ("x:Domain/get", {**_found_by("x:Domain/query"), "properties": _DOMAIN_PROPERTIES}),
+            ("x:Domain/get", {**_found_by("x:Domain/query"), "properties": DOMAIN_PROPERTIES}),
         )
-        found = [one for one in map(_domain, answer["list"]) if one.name == name]
+        found = [one for one in map(mail_domain, answer["list"]) if one.name == name]
         return found[0] if found else None
 
     def list_domains(self) -> list[MailDomain]:
         """Return every domain of the server."""
-        return [_domain(one) for one in self._jmap.find_all("Domain", {}, _DOMAIN_PROPERTIES)]
+        return [mail_domain(one) for one in self._jmap.find_all("Domain", {}, DOMAIN_PROPERTIES)]
 
     def find_domains(self, ids: Sequence[str]) -> list[MailDomain]:
         """Return those of these domains that exist."""
         if not ids:
             return []
-        (answer,) = self._jmap.read(("x:Domain/get", {"ids": list(ids), "properties": _DOMAIN_PROPERTIES}))
-        return [_domain(one) for one in answer["list"]]
+        (answer,) = self._jmap.read(("x:Domain/get", {"ids": list(ids), "properties": DOMAIN_PROPERTIES}))
+        return [mail_domain(one) for one in answer["list"]]
 
     def create_domain(self, name: str, description: str, tenant_id: str | None) -> str:
         """Create a domain with its postmaster in one round trip, and return its id.
@@ -275,18 +219,3 @@ def _found_by(query: str) -> Object:
 
 def _own_keys() -> Object:
     return {"@type": "Automatic", "algorithms": dict.fromkeys(DKIM_ALGORITHMS, True)}
-
-
-def _domain(one: Object) -> MailDomain:
-    management = map_of(one, "dkimManagement")
-    is_automatic = management.get("@type") == "Automatic"
-    return MailDomain(
-        id=one["id"],
-        name=text_of(one, "name"),
-        is_enabled=bool(one.get("isEnabled", True)),
-        description=one.get("description") or "",
-        tenant_id=one.get("memberTenantId"),
-        algorithms=frozenset(map_of(management, "algorithms")) if is_automatic else None,
-        aliases=tuple(map_of(one, "aliases")),
-        catch_all=one.get("catchAllAddress"),
-    )

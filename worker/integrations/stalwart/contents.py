@@ -6,15 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.integrations.stalwart.jmap import Jmap
-from worker.integrations.stalwart.jmap_answers import map_of, text_of
-from worker.integrations.stalwart.jmap_batching import Object
-from worker.integrations.stalwart.server_facts import ServerFacts
+from worker.integrations.stalwart.models import HIDDEN
+from worker.integrations.stalwart.protocol.answers import map_of, text_of
+from worker.integrations.stalwart.protocol.batching import Object
+from worker.integrations.stalwart.protocol.jmap import Jmap
+from worker.integrations.stalwart.protocol.server_facts import ServerFacts
 
 SIGN_IN = "authenticate"
 RECEIVE = "emailReceive"
-#: what a closed mailing list or catch-all address has behind its local part, so that no mail reaches it
-HIDDEN = ".dezky-suspended"
 _ACCOUNT = ["id", "@type", "name", "domainId", "emailAddress", "permissions"]
 _LIST = ["id", "name", "domainId", "emailAddress", "aliases"]
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from shared.integrations.outcomes import Missing, Unavailable
-from worker.integrations.stalwart.client import Furnishing, MailDomain, Stalwart
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.models import Furnishing, MailDomain
 from worker.integrations.step_context import Work
 
 #: how long one attempt waits for DKIM keys before it leaves the rest to the next attempt, in seconds

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.integrations.outcomes import Refused, Unavailable
-from worker.integrations.stalwart.client import MailTenant, Stalwart
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.models import MailTenant
 from worker.integrations.step_context import Work
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, Refused, Unavailable, ok
-from worker.integrations.stalwart.client import MailDomain, MailTenant, Stalwart
-from worker.integrations.stalwart.closing import domains_of, require_markers
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.closing import domains_of, require_markers
 from worker.integrations.stalwart.contents import Account
-from worker.integrations.stalwart.jmap_batching import Object
+from worker.integrations.stalwart.models import MailDomain, MailTenant
+from worker.integrations.stalwart.protocol.batching import Object
 from worker.integrations.step_context import Deeds, Work
 
 #: how often one attempt reads what still refers to a domain

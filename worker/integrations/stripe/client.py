@@ -13,7 +13,7 @@ from shared.billing.stripe_events import TENANT_KEY, our_status
 from shared.integrations.outcomes import Missing, Refused, Unavailable
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
-from worker.integrations.stripe.models import BilledSubscription, Customer
+from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
@@ -197,4 +197,4 @@ def _details(name: str, billing: BillingInfo | None) -> dict[str, Any]:
         "postal_code": address.postal_code,
         "country": address.country,
     }
-    return {"name": billing.company or name, "email": billing.email, "address": shown}
+    return {"name": billing.company or name, "email": ascii_address(billing.email), "address": shown}

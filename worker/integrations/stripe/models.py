@@ -1,10 +1,11 @@
-"""What billing knows of a tenant, as small values: to have them needs no library of Stripe's."""
+"""Values that billing keeps of a tenant. They need no library of Stripe's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.core.naming import domain_name
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
 
@@ -18,10 +19,20 @@ class Customer:
     address: Address = field(default_factory=Address)
 
     def is_invoiced_as(self, name: str, billing: BillingInfo | None) -> bool:
-        """Whether `update_customer` with these would change nothing."""
+        """Return whether `update_customer` with these would change nothing."""
         if billing is None:
             return self.name == name
-        return (self.name, self.email, self.address) == (billing.company or name, billing.email, billing.address)
+        wanted = (billing.company or name, ascii_address(billing.email), billing.address)
+        return (self.name, self.email, self.address) == wanted
+
+
+def ascii_address(email: str) -> str:
+    """Return an e-mail address with its domain as A-labels, the only form that Stripe accepts."""
+    local, at, domain = email.rpartition("@")
+    try:
+        return f"{local}{at}{domain_name(domain)}" if at else email
+    except ValueError:
+        return email  # Stripe says what is wrong with it
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from shared.core.encryption import Sealer, Unsealable
 from shared.core.signatures import signed_headers
 from shared.db.documents import Transaction
 from shared.events.model import Author
+from shared.metrics.metrics import WEBHOOK_DELIVERIES
 from shared.webhooks.delivery_repository import Claim, End
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.service import is_in_scope
@@ -93,6 +94,7 @@ class Attempts:
         end = self._end(claim.record, ended)
         if not self._store.deliveries.record(claim, end):
             return
+        WEBHOOK_DELIVERIES.labels(ended.result.value).inc()
         log.info(
             "webhook.attempted",
             webhook=webhook.id,

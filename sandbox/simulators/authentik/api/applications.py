@@ -1,4 +1,4 @@
-"""Authentik's API of applications, of the bindings that guard them, and of the flag for those that have none."""
+"""Serve Authentik's API of applications, policy bindings and the default-access flag."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ApplicationRoutes:
         ]
 
     async def list_applications(self, request: web.Request, token: Token) -> web.Response:
-        """Those the caller may use, whatever the caller's permissions; all for a superuser who asks so."""
+        """List the applications that the caller may use, or for a superuser who asks all."""
         caller = self._directory.users[token.user]
         everything = token.permissions is None and asked(request, "superuser_full_list")
         found = [one for one in self._access.applications.values() if everything or self._access.passes(caller, one)]
@@ -63,7 +63,7 @@ class ApplicationRoutes:
         return web.Response(status=204)
 
     async def check_access(self, request: web.Request, token: Token) -> web.Response:
-        """`for_user` is a superuser's; anybody else is told about themselves, without a word."""
+        """Check the access of `for_user`, which counts for superusers only; others silently check their own."""
         application, wanted = self._application(request), request.query.get("for_user")
         pk = int(wanted) if wanted and token.permissions is None and wanted.isdigit() else token.user
         user = self._directory.users.get(pk)
@@ -86,7 +86,7 @@ class ApplicationRoutes:
         return web.json_response(_shown(self._binding(request)))
 
     async def delete_binding(self, request: web.Request, token: Token) -> web.Response:
-        """The last one's end opens the application to everybody."""
+        """Delete a binding. Without the last one the application is open to everybody."""
         del self._access.bindings[self._binding(request).pk]
         return web.Response(status=204)
 
@@ -96,7 +96,7 @@ class ApplicationRoutes:
         return web.json_response({"flags": self._access.flags})
 
     async def patch_settings(self, request: web.Request, token: Token) -> web.Response:
-        """The flags are replaced as a whole."""
+        """Replace all flags."""
         flags = (await json_body(request)).get("flags")
         if isinstance(flags, dict):
             self._access.flags = dict(flags)

@@ -1,4 +1,4 @@
-"""Authentik's API of groups."""
+"""Serve Authentik's API of groups."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class GroupRoutes:
         body = await json_body(request)
         _require_power(body, token)
         if self._faults.strike(["race_lost"], "POST", request.path_qs) is not None:
-            # another caller commits this very name between our check and our commit
+            # another caller commits the same name between our check and our commit
             self._directory.add_group({"name": body.get("name")})
             return masked_405()
         if self._faults.strike(["twin_first"], "POST", request.path_qs) is not None:

@@ -1,4 +1,4 @@
-"""Who may call Authentik's API, and how its refusals and faults look on the wire."""
+"""Authorise calls of Authentik's API, and turn refusals and faults into responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Route = tuple[str, str, str | None, View]
 
 
 class Guard:
-    """Wraps views; the only place that turns refusals into answers."""
+    """Wrapper of views: the only place that turns refusals into responses."""
 
     def __init__(self, directory: Directory, tokens: Tokens) -> None:
         self._directory = directory

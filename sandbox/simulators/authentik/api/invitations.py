@@ -1,4 +1,4 @@
-"""Authentik's API of invitations."""
+"""Serve Authentik's API of invitations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.simulators.authentik.invitations import Invitations
 from sandbox.simulators.authentik.records import Invalid, Invitation, Token
 
 INVITATIONS = "/stages/invitation/invitations/"
-#: filter: the field it looks at, and what inside it
+#: filter: the field that it compares, and the key inside it
 FILTERS = {
     "name": ("name", None),
     "expires": ("expires", None),
@@ -58,7 +58,7 @@ class InvitationRoutes:
         return web.Response(status=204)
 
     async def send_email(self, request: web.Request, token: Token) -> web.Response:
-        """Queued is all that a 204 says."""
+        """Queue the mails. A 204 does not mean that one was sent."""
         invitation, body = self._invitation(request), await json_body(request)
         if not body.get("email_addresses"):
             raise Invalid(error="No email addresses provided")

@@ -1,4 +1,4 @@
-"""Authentik's API of OAuth2 providers, and of what they refer to: flows, key pairs and scope mappings."""
+"""Serve Authentik's API of OAuth2 providers, flows, key pairs and scope mappings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Authentik's API reads and answers: pages by number, refusals by detail, faults that look like a wrong method."""
+"""Read requests and build responses as Authentik's API does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refusal(status: int, detail: str) -> web.HTTPException:
 
 
 def masked_405() -> web.Response:
-    """What any non-GET request gets for a server fault or an unknown URL: the error pages only know GET."""
+    """Return the answer of any non-GET request to a server fault or an unknown URL: error pages only know GET."""
     return web.Response(status=405, content_type="text/html", headers={"Allow": "GET, HEAD, OPTIONS"})
 
 
@@ -42,7 +42,7 @@ async def json_body(request: web.Request) -> dict[str, Any]:
 
 
 def page(request: web.Request, items: Sequence[T], shown: Callable[[T], dict[str, Any]]) -> web.Response:
-    """Pages by number; 0 means none. A page beyond the end is a 404. Only what is on the page is `shown`."""
+    """Return one page, found by its number (0 means none). A page beyond the end is a 404."""
     size = min(int(request.query.get("page_size", 20)), 100)
     number = int(request.query.get("page", 1))
     pages = max(1, -(-len(items) // size))
@@ -63,12 +63,12 @@ def page(request: web.Request, items: Sequence[T], shown: Callable[[T], dict[str
 
 
 def asked(request: web.Request, option: str, *, default: bool = False) -> bool:
-    """Whether a true-or-false option of the query is on."""
+    """Return whether a boolean option of the query is on."""
     return request.query.get(option, str(default)).lower() == "true"
 
 
 def origin(request: web.Request) -> str:
-    """The origin that links get: as the caller named this server, not as it names itself."""
+    """Return the origin for links: the Host that the caller used."""
     return f"{request.scheme}://{request.host}"
 
 
@@ -84,7 +84,7 @@ def attribute_filter(text: str) -> dict[str, Any]:
 
 
 def attributes_match(attributes: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Django's lookups: `a__b` walks into objects, a nested object is compared whole."""
+    """Compare as Django's lookups do: `a__b` walks into objects, a nested object is compared whole."""
     for path, value in wanted.items():
         found: Any = attributes
         for key in path.split("__"):

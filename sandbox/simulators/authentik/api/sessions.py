@@ -1,4 +1,4 @@
-"""Authentik's API of the sessions in which people are signed in."""
+"""Serve Authentik's API of the sessions in which people are signed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authentik's API of its own tokens."""
+"""Serve Authentik's API of its own tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOKENS = "/core/tokens/"
 
 
 class TokenRoutes:
-    """Views over the tokens. A key is never in a token's own object."""
+    """Views over the tokens. A token's object never contains its key."""
 
     def __init__(self, directory: Directory, tokens: Tokens) -> None:
         self._directory = directory
@@ -39,7 +39,7 @@ class TokenRoutes:
 
     async def create_token(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
-        # only a superuser makes tokens for others; anybody else's wish is ignored
+        # only a superuser makes tokens for others; from anybody else the field is ignored
         pk = body.get("user", token.user) if token.permissions is None else token.user
         owner = self._directory.users.get(pk)
         if owner is None:

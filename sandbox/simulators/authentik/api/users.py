@@ -1,4 +1,4 @@
-"""Authentik's API of users: making, changing and switching them off, and the ways by which they come in."""
+"""Serve Authentik's API of users: create, change, deactivate, invite to recover."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sandbox.simulators.authentik.user_fields import REQUIRED
 from sandbox.simulators.faults import FaultPlan
 
 USERS = "/core/users/"
-#: filters by one field, compared exactly and with case
+#: filters that compare one field exactly, case included
 EXACT = ("username", "email", "uuid", "path", "type")
 
 
@@ -88,7 +88,7 @@ class UserRoutes:
         return web.json_response(self._shown(self._directory.add_user(body), request), status=201)
 
     async def create_service_account(self, request: web.Request, token: Token) -> web.Response:
-        """The token in the answer is an app password, not one for the API."""
+        """Create a service account. The token in the response is an app password, not an API token."""
         body = await json_body(request)
         if not may(token, "add_token"):
             raise refusal(403, "You do not have permission to perform this action.")
@@ -127,7 +127,7 @@ class UserRoutes:
         return web.Response(status=204)
 
     async def recovery(self, request: web.Request, token: Token) -> web.Response:
-        self._invitations.require_recovery_flow()  # asked before the user is even looked for
+        self._invitations.require_recovery_flow()  # checked before the user is read
         user, body = self._user(request), await json_body(request)
         link = self._invitations.recovery_link(user, origin(request), body.get("token_duration"))
         return web.json_response({"link": link})

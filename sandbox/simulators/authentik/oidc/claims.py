@@ -1,4 +1,4 @@
-"""Say what tokens tell about a user: the subject by the provider's mode, and the claims of its scope mappings."""
+"""Build the claims about a user: the subject by the provider's mode, the rest by its scope mappings."""
 
 from __future__ import annotations
 

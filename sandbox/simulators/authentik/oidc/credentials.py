@@ -1,4 +1,4 @@
-"""Who asks at Authentik's token endpoint: a client with its secret, and the machine account its credentials open."""
+"""Read the credentials of a token request, and find the machine account that they belong to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.simulators.authentik.tokens import Tokens
 
 
 async def sent_form(request: web.Request) -> dict[str, str]:
-    """The form's fields; the client's id and secret among them, sent there or by HTTP Basic."""
+    """Return the form's fields, with the client's id and secret from the form or HTTP Basic."""
     given = {name: str(value) for name, value in (await request.post()).items()}
     pair = _decoded(request.headers.get("Authorization", "").partition(" ")[2])
     return given | ({"client_id": pair[0], "client_secret": pair[1]} if pair else {})
@@ -29,7 +29,7 @@ class Machines:
         self._tokens = tokens
 
     def account(self, client: OidcClient, given: Mapping[str, str]) -> User:
-        """Whose token the credentials buy: a named account by app password, or the provider's own account.
+        """Return the account of `client_credentials`: a named one by app password, or the provider's own.
 
         Raises GrantRefused; for a wrong secret too, which elsewhere is a wrong client.
         """

@@ -28,7 +28,7 @@ class GrantRefused(Exception):
 
 @dataclass(frozen=True)
 class Grant:
-    """What a person granted to a client. `session`: the key of the browser session in which it happened."""
+    """The scopes that a person granted to a client. `session`: key of the browser session in which it happened."""
 
     user: User
     scopes: tuple[str, ...]

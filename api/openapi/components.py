@@ -1,0 +1,101 @@
+"""The schemas of all request and response models, with a description for every field."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+from pydantic_core import core_schema
+
+from api.http.route_spec import RouteSpec
+from api.openapi.descriptions import FIELDS, SCHEMAS
+from api.schemas.service import ProblemResponse
+
+Schema = dict[str, Any]
+
+REF = "#/components/schemas/{model}"
+
+
+class _Schemas(GenerateJsonSchema):
+    """In responses a field that may be None is left out when it is, so its schema does not allow null.
+
+    In requests a default is told by the description alone: generators take a field with one for a field that is always
+    there, and would make their users send it.
+    """
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().nullable_schema(schema)
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
+        found = super().default_schema(schema)
+        if self.mode == "serialization" and found.get("default", ...) is not None:
+            return found
+        default = found.pop("default", None)
+        # beside a reference pydantic nests it: what a field is by default belongs to the field
+        return found | ({"x-default": default} if default not in (None, "", [], {}) else {})
+
+
+class Components:
+    """Schemas of all models that routes take and answer, and the references to them."""
+
+    def __init__(self, specs: Collection[RouteSpec], plans: Collection[str]) -> None:
+        models, rest = models_json_schema(_models(specs), ref_template=REF, schema_generator=_Schemas)
+        self._refs = models
+        found: dict[str, Schema] = rest.get("$defs", {})
+        self.definitions = {name: _described(name, _with_plans(one, sorted(plans))) for name, one in found.items()}
+
+    def ref(self, model: type[BaseModel], mode: JsonSchemaMode) -> Schema:
+        return dict(self._refs[(model, mode)])
+
+
+def example_of(model: type[BaseModel]) -> Any:
+    """The example that a request model carries."""
+    extra = model.model_config.get("json_schema_extra")
+    examples = extra.get("examples") if isinstance(extra, dict) else None
+    if not isinstance(examples, list):
+        raise LookupError(f"{model.__name__} has no example")
+    return examples[0]
+
+
+def _models(specs: Collection[RouteSpec]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemResponse, "serialization"): None}
+    for spec in specs:
+        if spec.body is not None:
+            wanted[(spec.body, "validation")] = None
+        for model in spec.answers.values():
+            one = model[0] if isinstance(model, list) else model
+            if isinstance(one, type):
+                wanted[(one, "serialization")] = None
+    return list(wanted)
+
+
+def _described(name: str, schema: Schema) -> Schema:
+    """The schema with a description for itself and each field, from the tables where the model has none."""
+    found = {**schema}
+    if name in SCHEMAS:
+        found["description"] = SCHEMAS[name]
+    if "properties" in schema:
+        found["properties"] = {field: _field(name, field, one) for field, one in schema["properties"].items()}
+    return found
+
+
+def _field(name: str, field: str, schema: Schema) -> Schema:
+    known = FIELDS.get(f"{name}.{field}") or schema.get("description") or FIELDS.get(field)
+    default = schema.get("x-default")
+    text = f"{known or ''}; {default} by default" if default is not None else known
+    found = {key: value for key, value in schema.items() if key != "x-default"}
+    return found | ({"description": text} if text else {})
+
+
+def _with_plans(schema: Any, plans: list[str]) -> Any:
+    """The same schema, with the catalogue's names where a plan is meant."""
+    if isinstance(schema, list):
+        return [_with_plans(one, plans) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _with_plans(value, plans) for key, value in schema.items() if key != "x-catalogue"}
+    return found | ({"enum": plans} if "x-catalogue" in schema else {})

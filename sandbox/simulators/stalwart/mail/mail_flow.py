@@ -1,0 +1,124 @@
+"""Accept, refuse, deliver or return mail as Stalwart's SMTP server does for the domains of its registry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sandbox.simulators.stalwart.callers import USER_PERMISSIONS, permissions_of
+from sandbox.simulators.stalwart.objects.properties import Object
+from sandbox.simulators.stalwart.objects.registry import Registry
+
+#: the one form of condition that is understood: a lookup of the recipient's domain
+_CONDITION = re.compile(r"key_exists\('([^']+)', rcpt_domain\)")
+_LITERAL = re.compile(r"'([^']*)'")
+#: bytes of a permanent-failure notice
+NOTICE_SIZE = 1024
+
+
+class Reply(NamedTuple):
+    code: int
+    text: str
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.code < 400
+
+
+OK = Reply(250, "2.1.5 OK")
+NO_RELAY = Reply(550, "5.1.2 Relay not allowed.")
+NO_MAILBOX = Reply(550, "5.1.2 Mailbox does not exist.")
+
+
+@dataclass
+class MailFlow:
+    """`rewrite` and `keys` are in force; the registry's objects count only after their reload actions."""
+
+    registry: Registry
+    rewrite: Object = field(default_factory=lambda: {"match": {}, "else": "false"})
+    keys: set[tuple[str, str]] = field(default_factory=set)
+    #: recipients outside this server that mail was passed on to
+    relayed: list[str] = field(default_factory=list)
+
+    def reload_settings(self) -> None:
+        self.rewrite = dict(self.registry.singleton("MtaStageRcpt")["rewrite"])
+
+    def reload_keys(self) -> None:
+        held = self.registry.objects["MemoryLookupKey"].values()
+        self.keys = {(one["namespace"], one["key"]) for one in held}
+
+    def recipient(self, address: str, *, is_authenticated: bool = False) -> Reply:
+        """Answer RCPT for one address."""
+        local, domain = _parts(self._rewritten(address))
+        domain_id = self._domain_id(domain)
+        if domain_id is None:
+            return OK if is_authenticated else NO_RELAY
+        return OK if self._holder(local, domain_id) else NO_MAILBOX
+
+    def deliver(self, sender: str, address: str, size: int) -> None:
+        """Deliver an accepted message, or return it to its sender with a permanent-failure notice."""
+        local, domain = _parts(self._rewritten(address))
+        domain_id = self._domain_id(domain)
+        if domain_id is None:
+            self.relayed.append(f"{local}@{domain}")
+            return
+        kind, holder = self._holder(local, domain_id) or ("", {})
+        if kind == "MailingList":
+            for member in holder["recipients"]:
+                self.deliver(sender, member, size)
+        elif kind == "Account" and self.receives(holder):
+            holder["usedDiskQuota"] += size
+        elif sender:
+            self.deliver("", sender, NOTICE_SIZE)
+
+    def receives(self, account: Object) -> bool:
+        """Tell whether mail is delivered to an account; a group receives unless that is disabled."""
+        if account["@type"] == "Group":
+            return "emailReceive" in permissions_of(self.registry, account) & USER_PERMISSIONS
+        return "emailReceive" in permissions_of(self.registry, account)
+
+    def fates(self) -> dict[str, str]:
+        """What becomes of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
+        return {one["name"]: self._fate(one) for one in self.registry.objects["Domain"].values()}
+
+    def _fate(self, domain: Object) -> str:
+        if self.recipient(f"postmaster@{domain['name']}") is NO_RELAY:
+            return "refused"
+        kind, holder = self._holder("postmaster", domain["id"]) or ("", {})
+        if kind == "MailingList":
+            return "delivered"
+        return "unknown" if not holder else "delivered" if self.receives(holder) else "returned"
+
+    def _rewritten(self, address: str) -> str:
+        _, domain = _parts(address)
+        branches = self.rewrite["match"]
+        for place in sorted(branches, key=int):
+            condition = _CONDITION.fullmatch(branches[place]["if"].strip())
+            if condition is not None and (condition[1], domain) in self.keys:
+                return _literal(branches[place]["then"]) or address
+        return _literal(self.rewrite["else"]) or address
+
+    def _domain_id(self, domain: str) -> str | None:
+        return self.registry.holder("domain", domain)
+
+    def _holder(self, local: str, domain_id: str) -> tuple[str, Object] | None:
+        """Return the account or list that has an address, by the domain's catch-all address at last."""
+        name = local.partition("+")[0]
+        found = self.registry.holder_of_address(name, domain_id)
+        catch_all = self.registry.objects["Domain"][domain_id]["catchAllAddress"]
+        if found is None and catch_all:
+            other, domain = _parts(catch_all)
+            other_id = self._domain_id(domain)
+            found = self.registry.holder_of_address(other, other_id) if other_id else None
+        return found
+
+
+def _parts(address: str) -> tuple[str, str]:
+    local, _, domain = address.lower().rpartition("@")
+    return local, domain
+
+
+def _literal(text: str) -> str | None:
+    found = _LITERAL.fullmatch(text.strip())
+    return found[1] if found else None

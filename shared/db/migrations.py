@@ -1,0 +1,115 @@
+"""Numbered migrations of stored documents, run at start under a lock in the database.
+
+Old and new processes run together during a deployment, so a change of what is stored takes two releases. The first one
+*expands*: code reads both forms and writes both, and a migration writes the new form beside the old one. The next one
+*contracts*: code knows the new form only, and a migration removes the old one. A migration may be interrupted at any
+point and run again, and must change nothing the second time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from shared.db.documents import Document, our_errors, present, seconds_from_now
+
+log = structlog.get_logger(__name__)
+
+_LOCK = "lock"
+#: a process that died while it migrated keeps others away for this long, in seconds
+LOCK_SECONDS = 60.0
+
+#: to be called between batches, so that the lock stays ours
+KeepLock = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """`number`: its place in the order, never used twice. `apply`: changes documents, in batches that keep the lock."""
+
+    number: int
+    name: str
+    apply: Callable[[Database[Document], KeepLock], None]
+
+
+class LockLost(Exception):
+    """Another process took the lock over; it goes on from here."""
+
+
+class Migrator:
+    """Applies what is missing, in order. The collection `migrations` has a document for each that was applied."""
+
+    def __init__(self, database: Database[Document], migrations: Sequence[Migration]) -> None:
+        numbers = [one.number for one in migrations]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("migrations must have rising numbers")
+        self._database = database
+        self._rows = database["migrations"]
+        self._migrations = migrations
+
+    def applied(self) -> list[int]:
+        """Return the numbers of migrations that were applied, in order."""
+        with our_errors():
+            return sorted(row["_id"] for row in self._rows.find({"_id": {"$type": "int"}}))
+
+    def run(self) -> list[int]:
+        """Apply what is missing and return the numbers; nothing while another process does so.
+
+        Numbers of a newer build are left as they are. Raises StoreUnavailable.
+        """
+        if not self._missing():
+            return []
+        token = secrets.token_hex(8)
+        if not self._lock(token):
+            log.info("migrations.run_elsewhere")
+            return []
+        done = []
+        try:
+            # read again: another process may have just ended
+            for migration in self._missing():
+                self._apply(migration, token)
+                done.append(migration.number)
+        except LockLost:
+            log.warning("migrations.lock_lost")
+        finally:
+            self._unlock(token)
+        return done
+
+    def _missing(self) -> list[Migration]:
+        known = set(self.applied())
+        return [one for one in self._migrations if one.number not in known]
+
+    def _apply(self, migration: Migration, token: str) -> None:
+        log.info("migration.started", number=migration.number, name=migration.name)
+        with our_errors():
+            migration.apply(self._database, lambda: self._keep(token))
+            self._keep(token)
+            self._rows.update_one(
+                {"_id": migration.number}, [{"$set": {"name": migration.name, "appliedAt": "$$NOW"}}], upsert=True
+            )
+        log.info("migration.applied", number=migration.number, name=migration.name)
+
+    def _lock(self, token: str) -> bool:
+        is_free = {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}
+        taken = {"token": token, "until": seconds_from_now(LOCK_SECONDS)}
+        kept = {name: {"$cond": [is_free, value, f"${name}"]} for name, value in taken.items()}
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                {"_id": _LOCK}, [{"$set": kept}], upsert=True, return_document=ReturnDocument.AFTER
+            )
+        return bool(present(row)["token"] == token)
+
+    def _keep(self, token: str) -> None:
+        renewed = [{"$set": {"until": seconds_from_now(LOCK_SECONDS)}}]
+        with our_errors():
+            if self._rows.update_one({"_id": _LOCK, "token": token}, renewed).matched_count == 0:
+                raise LockLost
+
+    def _unlock(self, token: str) -> None:
+        with our_errors():
+            self._rows.delete_one({"_id": _LOCK, "token": token})

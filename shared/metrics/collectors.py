@@ -1,0 +1,76 @@
+"""Metrics that are read when they are scraped: what is on record and in the queues. The scheduler serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from shared.application.store import Store
+from shared.core.errors import StoreUnavailable
+from shared.operations.dispatcher import Dispatcher
+from shared.tenants.transitions import INTEGRATIONS
+
+#: how long the database may take for one scrape, in seconds
+LONGEST_SCRAPE = 3.0
+OK = "ok"
+
+
+class PlatformCollector(Collector):
+    """Open operations by state, breakers, pauses, queues. A part that does not answer is left out of the scrape."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+
+    def describe(self) -> list[Metric]:
+        """Tell nothing beforehand: registering must not ask the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges as they are now."""
+        try:
+            with self._store.within(LONGEST_SCRAPE):
+                found = [*self._operations(), *self._switches()]
+        except StoreUnavailable:
+            found = []
+        yield from found
+        yield from self._queues()
+
+    def _operations(self) -> list[Metric]:
+        counts, oldest = self._store.outcomes.open_states()
+        open_now = GaugeMetricFamily(
+            "dezky_operations_open", "Running operations by the most severe kind of their problems", labels=["state"]
+        )
+        for state, count in counts.items():
+            open_now.add_metric([state], count)
+        age = GaugeMetricFamily(
+            "dezky_operation_oldest_age_seconds", "Age of the oldest running operation", value=oldest
+        )
+        unwell = GaugeMetricFamily(
+            "dezky_tenants_unwell", "Tenants by the most severe kind of their problems", labels=["kind"]
+        )
+        for kind, count in self._store.problems.tenants(None).items():
+            unwell.add_metric([kind], count)
+        return [open_now, age, unwell]
+
+    def _switches(self) -> list[Metric]:
+        switches = self._store.switches.all()
+        breakers = GaugeMetricFamily("dezky_breaker_open", "1 while the breaker is open", labels=["integration"])
+        pauses = GaugeMetricFamily("dezky_paused", "1 while an operator has paused it", labels=["name"])
+        for name in INTEGRATIONS:
+            breakers.add_metric([name], 1 if name in switches and switches[name].is_open else 0)
+        for name, switch in switches.items():
+            if not switch.is_tenants:
+                pauses.add_metric([name], 1 if switch.pause is not None else 0)
+        return [breakers, pauses]
+
+    def _queues(self) -> Iterator[Metric]:
+        lengths = self._dispatcher.queue_lengths()
+        up = GaugeMetricFamily("dezky_broker_up", "1 while the broker answers", value=0 if lengths is None else 1)
+        yield up
+        depth = GaugeMetricFamily("dezky_queue_messages", "Messages that wait in a queue", labels=["queue"])
+        for queue, length in (lengths or {}).items():
+            depth.add_metric([queue], length)
+        yield depth

@@ -1,0 +1,53 @@
+"""Serves the metrics of a process and its children on a port of their own. Off unless METRICS_PORT is set.
+
+`prepare_processes` must run before anything imports `prometheus_client`, because the client then decides whether
+values are kept in files that several processes share.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def prepare_processes() -> None:
+    """Let the children of this process share its metrics, where a port is set. Reads the environment only."""
+    if os.environ.get("METRICS_PORT") and not os.environ.get(FOLDER):
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="dezky-metrics-")
+
+
+def forget_process(pid: int | None) -> None:
+    """Let a child that has ended count no more among the living. Its counters stay."""
+    if pid is not None and os.environ.get(FOLDER):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def serve_metrics(port: int | None, host: str, collectors: Sequence[Any] = ()) -> None:
+    """Serve this process's metrics, its children's and the collectors'. A port that is taken is logged, not fatal."""
+    if port is None:
+        return
+    from prometheus_client import REGISTRY, CollectorRegistry, start_http_server, values
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = REGISTRY
+    if values.ValueClass is not values.MutexValue:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    for collector in collectors:
+        registry.register(collector)
+    try:
+        start_http_server(port, host, registry)
+    except OSError as problem:
+        log.error("metrics.port_not_available", port=port, problem=str(problem))
+    else:
+        log.info("metrics.served", port=port)

@@ -1,0 +1,99 @@
+"""Signing a person in by device code, as Authentik answers when it does not go well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from client import NotSignedIn, SignInRefused, Unreachable
+from client.sign_in.device import sign_device_in
+from client.sign_in.issuer import Issuer as SignInIssuer
+from client.sign_in.issuer import OAuthClient, WrongIssuer
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from tests.api.conftest import Issuer
+from tests.stand_ins import fault
+
+Sleep = Callable[[float], None]
+
+
+@pytest.fixture
+def found(issuer: Issuer) -> SignInIssuer:
+    return SignInIssuer(issuer.url(), OAuthClient("operator", "operator-secret"), retries=0)
+
+
+@pytest.fixture
+def approved(authentik: AuthentikStandIn) -> Sleep:
+    """Instead of sleeping, a person approves the code; nobody waits."""
+
+    def approve(_: float) -> None:
+        for code in list(authentik.oidc.grants._devices.values()):
+            if code.user is None:
+                authentik.oidc.grants.decide_device(code.user_code, "admin")
+
+    return approve
+
+
+def polls(authentik: AuthentikStandIn) -> int:
+    return sum("device_code=" in entry["body"] for entry in authentik.journal)
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_an_issuer_that_is_busy_while_polled_is_waited_out(
+    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep, status: int
+) -> None:
+    fault(authentik, kind="status", status=status, path="/token/", count=2)
+    assert sign_device_in(found, "openid", lambda shown: None, approved).access_token
+    assert polls(authentik) == 3
+
+
+def test_too_many_sign_ins_from_one_address_are_told_as_such(
+    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep
+) -> None:
+    fault(authentik, kind="slow_down", path="/application/o/device/", count=1)
+    with pytest.raises(NotSignedIn, match="too many sign-ins from here this hour"):
+        sign_device_in(found, "openid", lambda shown: None, approved)
+
+
+def test_a_code_that_the_issuer_has_forgotten_was_approved_by_nobody_in_time(
+    found: SignInIssuer, authentik: AuthentikStandIn
+) -> None:
+    body = '{"error": "invalid_grant", "error_description": "The provided authorization grant is invalid"}'
+    fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="/token/", count=1)
+    with pytest.raises(NotSignedIn, match="Nobody approved the sign-in in time"):
+        sign_device_in(found, "openid", lambda shown: None, lambda _: None)
+
+
+def test_other_refusals_are_told_with_the_issuers_code(found: SignInIssuer, authentik: AuthentikStandIn) -> None:
+    body = '{"error": "invalid_client", "error_description": "Client authentication failed"}'
+    fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="/token/", count=1)
+    with pytest.raises(SignInRefused) as refused:
+        sign_device_in(found, "openid", lambda shown: None, lambda _: None)
+    assert (refused.value.code, refused.value.notes) == ("invalid_client", ("Client authentication failed",))
+
+
+def test_a_confidential_application_redeems_its_code_with_its_secret(
+    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep
+) -> None:
+    sign_device_in(found, "openid", lambda shown: None, approved)
+    [body] = [entry["body"] for entry in authentik.journal if "device_code=" in entry["body"]]
+    assert "client_secret=operator-secret" in body
+
+
+@pytest.mark.parametrize(
+    ("kind", "raised"),
+    [
+        ({"kind": "status", "status": 200, "body": "<html>", "content_type": "text/html"}, WrongIssuer),
+        ({"kind": "status", "status": 200, "body": "[]", "content_type": "application/json"}, WrongIssuer),
+        ({"kind": "status", "status": 200, "body": "{}", "content_type": "application/json"}, Unreachable),
+        ({"kind": "status", "status": 302, "body": "", "content_type": "text/html"}, WrongIssuer),
+        ({"kind": "status", "status": 500, "body": "oops", "content_type": "text/html"}, Unreachable),
+        ({"kind": "reset"}, Unreachable),
+    ],
+)
+def test_a_response_that_is_no_token_is_an_exception_of_ours(
+    found: SignInIssuer, authentik: AuthentikStandIn, kind: dict[str, object], raised: type[Exception]
+) -> None:
+    fault(authentik, path="/token/", **kind)
+    with pytest.raises(raised):
+        found.client_credentials("openid")

@@ -1,0 +1,251 @@
+"""The connection to the API: which requests are repeated, which never, and how failures are reported."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.platformctl.conftest import Cli, Workers
+
+
+class FaultyProxy(ThreadingHTTPServer):
+    """A proxy before the API. `faults`: what to do with the next requests; without one they pass."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream = upstream
+        self.faults: list[Callable[[Handler], None]] = []
+        self.seen: list[tuple[str, str, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore clients that close the connection."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FaultyProxy
+
+    def handle_one(self) -> None:
+        server = self.server
+        server.seen.append((self.command, self.path, self.headers.get("Idempotency-Key")))
+        if server.faults:
+            server.faults.pop(0)(self)
+            return
+        passes(self)
+
+    do_GET = do_POST = do_DELETE = handle_one  # noqa: N815
+
+    def passed_on(self) -> requests.Response:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        return requests.request(self.command, self.server.upstream + self.path, headers=headers, data=body, timeout=20)
+
+    def relay(self, answer: requests.Response) -> None:
+        self.answer(answer.status_code, answer.content, **{"Content-Type": answer.headers["Content-Type"]})
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def lost(handler: Handler) -> None:
+    """Carry the request out and lose the response."""
+    handler.passed_on()
+    handler.connection.close()
+
+
+def passes(handler: Handler) -> None:
+    handler.relay(handler.passed_on())
+
+
+def gone(handler: Handler) -> None:
+    """Close the connection without carrying the request out."""
+    handler.connection.close()
+
+
+def says(status: int, body: bytes = b"", **headers: str) -> Callable[[Handler], None]:
+    return lambda handler: handler.answer(status, body, **headers)
+
+
+@pytest.fixture
+def proxy(cli: Cli) -> Iterator[FaultyProxy]:
+    url = cli.environment["PLATFORM_API_URL"]
+    assert url is not None
+    proxy = FaultyProxy(url)
+    cli.environment["PLATFORM_API_URL"] = proxy.url
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    yield proxy
+    proxy.shutdown()
+    proxy.server_close()
+
+
+def test_a_read_whose_response_was_lost_is_repeated(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [lost, lost]
+    assert cli("whoami").exit_code == 0
+    assert len(proxy.seen) == 3
+
+
+def test_a_post_is_repeated_with_the_same_key(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [says(503)]
+    done = cli("tenants", "create", "acme", "--name", "Acme")
+    assert done.exit_code == 0, done.output
+    keys = [key for method, _, key in proxy.seen if method == "POST"]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert keys[0]
+
+
+def test_a_post_that_never_succeeds_prints_the_key_to_repeat_it_with(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [lost] * 4
+    done = cli("tenants", "create", "acme", "--name", "Acme", "--idempotency-key", "order-1")
+    assert done.exit_code == 4
+    assert "--idempotency-key order-1" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["\u043a\u043b\u044e\u0447", "\u201c3\u201d", "3\n", " 3", ""])
+def test_a_key_or_version_that_no_header_can_hold_is_a_wrong_command_line(
+    cli: Cli, proxy: FaultyProxy, text: str
+) -> None:
+    for line in (
+        ("tenants", "create", "acme", "--name", "Acme", "--idempotency-key", text),
+        ("tenants", "update", "acme", "--name", "Acme", "--if-match", text),
+    ):
+        done = cli(*line)
+        assert (done.exit_code, line[-2] in done.stderr) == (2, True), done.output
+    assert proxy.seen == []
+
+
+def test_a_delete_is_never_repeated(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [lost]
+    done = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes")
+    assert done.exit_code == 4
+    assert "not known" in done.stderr
+    assert len(proxy.seen) == 1
+
+
+def test_a_key_whose_first_request_still_runs_is_waited_for(cli: Cli, proxy: FaultyProxy) -> None:
+    problem = b'{"code": "idempotency_key_in_progress", "detail": "The first request is still running."}'
+    busy = says(409, problem, **{"Content-Type": "application/problem+json"})
+    proxy.faults = [busy, busy]
+    assert cli("tenants", "create", "acme", "--name", "Acme").exit_code == 0
+
+
+def test_an_api_that_does_not_listen_is_unreachable(cli: Cli) -> None:
+    done = cli("whoami", "--api-url", "http://127.0.0.1:9")
+    assert done.exit_code == 4
+    assert "http://127.0.0.1:9/users/me" in done.stderr
+
+
+def test_a_server_error_is_unreachable_and_its_page_is_not_printed(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [says(500, b"<html>secrets</html>")]
+    done = cli("whoami")
+    assert (done.exit_code, "secrets" in done.output) == (4, False)
+    proxy.faults = [says(200, b"<html>hotel login</html>", **{"Content-Type": "text/html"})]
+    assert cli("whoami").exit_code == 4
+
+
+def test_a_redirect_is_reported_and_not_followed(cli: Cli, proxy: FaultyProxy) -> None:
+    proxy.faults = [says(302, Location="https://elsewhere.test/users/me")]
+    done = cli("whoami")
+    assert done.exit_code == 3
+    assert "https://elsewhere.test/users/me" in done.stderr
+
+
+def test_of_a_link_to_another_server_only_the_cursor_is_used(cli: Cli, proxy: FaultyProxy) -> None:
+    link = {"Link": '<https://elsewhere.test/users?cursor=1>; rel="next"', "Content-Type": "application/json"}
+    proxy.faults = [says(200, b'[{"slug": "a"}]', **link), says(200, b"[]", **{"Content-Type": "application/json"})]
+    assert cli.json("tenants", "list") == [{"slug": "a"}]
+    assert [path for _, path, _ in proxy.seen] == ["/tenants?limit=50", "/tenants?limit=49&cursor=1"]
+
+
+def test_an_api_under_a_path_is_asked_for_further_pages_under_that_path(cli: Cli, proxy: FaultyProxy) -> None:
+    links = {"Link": '</tenants?cursor=1>; rel="next"', "Content-Type": "application/json"}
+    proxy.faults = [says(200, b'[{"slug": "a"}]', **links), says(200, b"[]", **{"Content-Type": "application/json"})]
+    assert len(cli.json("tenants", "list", "--api-url", f"{proxy.url}/api/")) == 1
+    assert [path.partition("?")[0] for _, path, _ in proxy.seen] == ["/api/tenants", "/api/tenants"]
+
+
+def test_watching_an_operation_survives_a_restart_of_the_api(cli: Cli, proxy: FaultyProxy) -> None:
+    operation = cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]
+    proxy.faults = [passes, *[gone] * 5]
+    assert cli("operations", "watch", operation["id"], "--timeout", "5").exit_code == 6
+    assert proxy.faults == []
+
+
+def test_waiting_for_a_started_operation_survives_a_restart_of_the_api(
+    cli: Cli, proxy: FaultyProxy, workers: Workers
+) -> None:
+    workers.finish(cli.json("tenants", "create", "acme", "--name", "Acme")["operation"]["id"])
+    proxy.faults = [passes, *[gone] * 5]
+    assert cli("tenants", "reconcile", "acme", "--wait", "--timeout", "5").exit_code == 6
+    assert proxy.faults == []
+
+
+def test_waiting_for_a_domain_check_survives_a_restart_of_the_api(cli: Cli, proxy: FaultyProxy) -> None:
+    assert cli("tenants", "create", "acme", "--name", "Acme", "--domain", "acme.test").exit_code == 0
+    proxy.faults = [passes, *[gone] * 5]
+    assert cli("domains", "verify", "acme", "acme.test", "--wait", "--timeout", "5").exit_code == 6
+    assert proxy.faults == []
+
+
+@pytest.fixture
+def tls_proxy(proxy: FaultyProxy, tmp_path: Path) -> Path:
+    """Put the proxy behind a certificate of an unknown authority; return that authority's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a private authority")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    certificate, pem = tmp_path / "ca.pem", serialization.Encoding.PEM
+    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
+    proxy.socket = context.wrap_socket(proxy.socket, server_side=True)
+    return certificate
+
+
+def test_a_private_authority_is_trusted_only_when_its_file_is_named(
+    cli: Cli, proxy: FaultyProxy, tls_proxy: Path
+) -> None:
+    url = proxy.url.replace("http:", "https:")
+    refused = cli("whoami", "--api-url", url)
+    assert refused.exit_code == 4
+    assert "--ca-certs" in refused.stderr
+    assert proxy.seen == []
+    assert cli("whoami", "--api-url", url, env={"PLATFORM_CA_CERTS": str(tls_proxy)}).exit_code == 0
+
+
+def test_too_many_requests_are_repeated_if_that_is_safe_and_else_reported_with_the_wait(
+    cli: Cli, proxy: FaultyProxy
+) -> None:
+    problem = b'{"code": "too_many_requests", "detail": "You have sent too many requests."}'
+    headers = {"Content-Type": "application/problem+json"}
+    proxy.faults = [says(429, problem, **headers, **{"Retry-After": "0"})]
+    assert cli("whoami").exit_code == 0
+    proxy.faults = [says(429, problem, **headers, **{"Retry-After": "7"})]
+    refused = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes")
+    assert (refused.exit_code, "try again in 7 seconds" in refused.stderr) == (3, True)

@@ -1,0 +1,192 @@
+"""Check that single domains fail by themselves, in Stalwart's own words, and that hand-made key settings are drift."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.simulators.stalwart.server import StalwartStandIn
+from shared.integrations.outcomes import Refused, Result, Unavailable
+from tests.stand_ins import API_TOKEN, Saved, fates, fault
+from tests.worker.test_mail import client, control, objects
+from worker.http.json_client import BearerToken, JsonApi, user_and_password
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.closing import close_mail
+from worker.integrations.stalwart.protocol.jmap import Jmap
+from worker.integrations.stalwart.provision import ensure_mail
+from worker.integrations.step_context import Work
+
+WorkFactory = Callable[..., Work]
+THREE = ("acme.test", "acme.example", "acme.org")
+
+
+@pytest.fixture
+def mail(stalwart: StalwartStandIn) -> Stalwart:
+    return client(stalwart)
+
+
+def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_are_set_up(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
+    with pytest.raises(Refused, match="invalid") as refusal:
+        ensure_mail(work("stalwart", domains=THREE), mail)
+    assert refusal.value.detail == (
+        "acme.example: Stalwart refused the object as invalidPatch: Invalid domain name (name)."
+    )
+    assert fates(stalwart) == {"acme.test": "delivered", "acme.org": "delivered"}
+    assert [entry["domain"] for entry in saved["stalwartDomains"]] == ["acme.test", "acme.org"]
+    assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test", "acme.org"}
+
+
+def test_several_bad_domains_are_all_named(stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory) -> None:
+    control(stalwart, "create", kind="Domain", given={"name": "acme.org", "description": "theirs"})
+    with pytest.raises(Refused) as refusal:
+        ensure_mail(work("stalwart", domains=THREE), mail)
+    assert "acme.example: Stalwart refused" in refusal.value.detail
+    assert "acme.org: The domain acme.org exists" in refusal.value.detail
+    assert fates(stalwart)["acme.test"] == "delivered"
+
+
+def test_a_tenant_whose_only_domain_is_refused_has_none_on_record(
+    mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
+    with pytest.raises(Refused, match=r"acme\.example: "):
+        ensure_mail(work("stalwart", domains=("acme.example",)), mail)
+    assert "stalwartDomains" not in saved
+
+
+def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
+    both = ("acme.test", "acme.org")
+    ensure_mail(work("stalwart", domains=both), mail)
+    patch = {"description": "overwritten"}
+    control(stalwart, "update", kind="Domain", id_=objects(stalwart, "Domain")[0]["id"], patch=patch)
+    with pytest.raises(Refused, match="taken"):
+        ensure_mail(work("stalwart", domains=both), mail)
+    assert {record["domain"] for record in saved["dnsRecords"]} == set(both)
+
+
+def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
+    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+) -> None:
+    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartStandIn)
+        mail = client(slow)
+        with pytest.raises(Unavailable, match="not_ready"):
+            ensure_mail(work("stalwart", domains=("acme.test",)), mail)
+        control(slow, "run_tasks")
+        with pytest.raises(Unavailable, match=r"acme\.org: The DKIM keys of acme\.org are still being made"):
+            ensure_mail(work("stalwart", domains=("acme.org", "acme.test")), mail)
+        assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test"}
+
+
+def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
+    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartStandIn)
+        mail = client(slow)
+        with pytest.raises(Unavailable):
+            ensure_mail(work("stalwart"), mail)
+        slow.registry.objects["Task"].popitem()
+        (task,) = slow.registry.objects["Task"].values()
+        task["status"] = {"@type": "Failed", "failureReason": "No entropy.", "failedAt": "2026-01-01T00:00:00Z"}
+        with pytest.raises(Unavailable, match="last try failed: No entropy"):
+            ensure_mail(work("stalwart"), mail)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "told"),
+    [
+        ({"@type": "Automatic", "algorithms": {"Dkim1RsaSha256": True}, "rotateAfter": 5}, "Dkim1RsaSha256"),
+        ({"@type": "Automatic", "algorithms": {"Dkim2RsaSha256": True}, "rotateAfter": 5}, "Dkim2RsaSha256"),
+        ({"@type": "Manual"}, "no keys"),
+    ],
+)
+def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved, by_hand: dict[str, Any], told: str
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    domain = saved["stalwartDomainId"]
+    control(stalwart, "update", kind="Domain", id_=domain, patch={"dkimManagement": by_hand})
+    for key in objects(stalwart, "DkimSignature"):
+        control(stalwart, "destroy", kind="DkimSignature", id_=key["id"])
+    plan = replace(work("stalwart"), is_plan=True)
+    ensure_mail(plan, mail)
+    assert plan.changes[0] == (
+        f"set DKIM key management (both algorithms instead of {told}) of the mail domain acme.test"
+    )
+    for _ in range(2):
+        try:
+            assert ensure_mail(work("stalwart"), mail).result is Result.OK
+        except Unavailable as waiting:
+            assert waiting.reason == "not_ready"
+    assert ensure_mail(work("stalwart"), mail).result is Result.OK
+    kept = objects(stalwart, "Domain")[0]["dkimManagement"]
+    assert {"Dkim1Ed25519Sha256", "Dkim1RsaSha256"} <= set(kept["algorithms"])
+    assert by_hand["@type"] == "Manual" or kept["rotateAfter"] == 5
+
+
+# -- answers that are not as they should be
+
+
+def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> None:
+    server = StalwartStandIn(api_key=API_TOKEN, failures_until_ban=3, exempts_loopback=False)
+    with server.running():
+        wrong = JsonApi(server.url, authorize=user_and_password("nobody@acme.test", "wrong"))
+        for _ in range(4):
+            assert wrong.call("GET", "/api/account").status == 401
+        api = JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0)
+        banned = Stalwart(Jmap(api, JsonApi(server.url)), "off")
+        with pytest.raises(Refused, match=r"banned this worker's address.*x:BlockedIp.*ReloadBlockedIps"):
+            ensure_mail(work("stalwart"), banned)
+        # another 403 is not called a ban
+        server.registry.destroy("BlockedIp", next(iter(server.registry.objects["BlockedIp"])))
+        server.admission.reload_blocked()
+        server.callers.add_key(API_TOKEN, permissions=["sysDomainGet"])
+        with pytest.raises(Refused, match="lacks the permission `authenticate`"):
+            ensure_mail(work("stalwart"), banned)
+
+
+DEEP = '{"methodResponses": [["x:Domain/get", ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + ', "0"]]}'
+
+
+@pytest.mark.parametrize("path", ["^/jmap/session", "^/api/account", "^/jmap/$"])
+@pytest.mark.parametrize("body", [DEEP, '{"a": ', "[]", '"text"', "\ud800".encode("utf-8", "surrogatepass").hex()])
+def test_malformed_or_too_deep_json_is_an_answer_that_makes_no_sense(
+    stalwart: StalwartStandIn, work: WorkFactory, path: str, body: str
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart))
+    fault(stalwart, kind="status", status=200, content_type="application/json", path=path, body=body)
+    with pytest.raises(Unavailable, match="unexpected_answer"):
+        close_mail(work("stalwart"), client(stalwart))
+
+
+ODD: list[dict[str, Any]] = [
+    {},
+    {"list": None, "ids": None},
+    {"list": [1], "ids": [1]},
+    {"list": [{}], "ids": ["b", None]},
+    {"list": [{"id": "b"}], "ids": ["b"]},
+    {"list": [{"id": "b", "name": 7, "dkimManagement": []}], "ids": {}},
+    {"created": [], "updated": [], "destroyed": {}, "list": 1, "ids": 1},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("method", ["x:Domain/get", "x:Domain/query", "x:Account/get", "x:MemoryLookupKey/query"])
+def test_an_answer_of_another_shape_is_no_bug_of_ours(
+    stalwart: StalwartStandIn, work: WorkFactory, odd: dict[str, Any], method: str
+) -> None:
+    ensure_mail(work("stalwart"), client(stalwart))
+    stalwart.journal.clear()
+    close_mail(work("stalwart"), client(stalwart))
+    body = next(json.loads(entry["body"]) for entry in stalwart.journal if method in entry["body"])
+    answers = [[call[0], odd, call[2]] for call in body["methodCalls"]]
+    fault(stalwart, kind="status", status=200, contains=method, body=json.dumps({"methodResponses": answers}))
+    with suppress(Unavailable, Refused):  # any other exception would be reported as a bug
+        assert close_mail(work("stalwart"), client(stalwart)).result in (Result.OK, Result.SKIPPED)

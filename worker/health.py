@@ -1,0 +1,30 @@
+"""Check that a worker or scheduler on this machine is alive: `python -m worker.health`, for container health checks.
+
+It asks the process's own metrics, so METRICS_PORT must be set. A process that hangs does not answer in time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+#: how long an answer may take, in seconds
+LONGEST_ANSWER = 4.0
+
+
+def main() -> None:
+    """End with 0 when the metrics answer, else with 1 and a sentence."""
+    port = os.environ.get("METRICS_PORT")
+    if not port:
+        sys.exit("METRICS_PORT is not set, so there is nothing to ask; set it to a free port.")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/metrics", timeout=LONGEST_ANSWER) as answer:
+            answer.read()
+    except (OSError, urllib.error.URLError, ValueError) as problem:
+        sys.exit(f"The process does not answer on port {port}: {problem}")
+
+
+if __name__ == "__main__":
+    main()

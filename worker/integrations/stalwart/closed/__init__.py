@@ -1,0 +1,1 @@
+"""Closed mail: accounts that cannot sign in, and mail that is refused or returned."""

@@ -1,0 +1,176 @@
+"""Stop new mail to domains, by the better of two ways, and let it in again.
+
+Refused: a lookup key for each domain and one rule of the server, so that RCPT is answered 550. Used where our account
+may, and no other rule rewrites recipients. Returned: every account and group loses the permission to receive, so that
+RCPT is answered 250 and the sender gets a failure notice; lists and catch-all addresses, which go on expanding, are
+moved out of reach.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from shared.integrations.outcomes import BREAKER_REASON, Refused, Unavailable
+from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.closed.recipient_rule import RuleState
+from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
+from worker.integrations.stalwart.contents import RECEIVE, Account
+from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
+from worker.integrations.step_context import Work, do_all
+
+#: how long the server may take until a key is in force, in seconds
+PATIENCE = 2.0
+PAUSE = 0.2
+READ_BACK = "Stalwart's rule and the keys of the domains were read back"
+_WHY = {
+    RuleState.FOREIGN: "the server rewrites recipients by a rule of its own",
+    RuleState.NOT_PERMITTED: "our account may not set the rule that refuses recipients",
+}
+
+
+def stop_mail(
+    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], settled: Collection[str] = ()
+) -> dict[str, str]:
+    """Stop new mail to these domains; returns notes on what became of it and how that was verified.
+
+    `settled`: ids of domains for which an earlier attempt has verified it.
+    """
+    state = mail.rule.state()
+    why = _WHY.get(state)
+    if why is None:
+        try:
+            return _refuse(work, mail, domains, state, settled)
+        except Refused as problem:
+            if problem.reason == BREAKER_REASON:
+                raise
+            why = f"Stalwart could not put the rule in force: {problem.detail}"
+    _return(work, mail, record, domains)
+    if work.is_plan:
+        return {}
+    return {
+        "mail": "returned to the sender after it was accepted",
+        "mail_verified": "Stalwart accepted each change; SMTP cannot show it, as recipients are answered 250",
+        "mail_not_refused_because": why,
+    }
+
+
+def let_mail_in(
+    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
+) -> None:
+    """Let new mail into these domains again, by whichever way it was stopped. `kept`: objects that stay closed."""
+    held = mail.rule.keys()
+    for domain in domains:
+        ids = [id_ for name in domain.names for id_ in held.get(name, ())]
+        if ids:
+            work.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+    stopped = record.held(RETURNING)
+    if stopped and domains:
+        do_all([partial(_restore, work, mail, domain, stopped) for domain in domains])
+        record.keep(RETURNING, kept)
+
+
+# -- refused at SMTP time
+
+
+def _refuse(
+    work: Work, mail: Stalwart, domains: Sequence[MailDomain], state: RuleState, settled: Collection[str]
+) -> dict[str, str]:
+    if state is RuleState.UNSET:
+        work.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
+    held = mail.rule.keys()
+    lacking = [name for domain in domains for name in domain.names if name not in held]
+    for name in lacking:
+        work.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
+    if work.is_plan:
+        return {}
+    if state is RuleState.OURS and not lacking and all(domain.id in settled for domain in domains):
+        return {"mail": "refused", "mail_verified": READ_BACK}
+    # an attempt that ended before this may have left the rule written and not in force
+    mail.rule.reload()
+    names = [name for domain in domains for name in domain.names]
+    missing = sorted(set(names) - set(mail.rule.keys()))
+    if missing or mail.rule.state() is not RuleState.OURS:
+        told = ", ".join(missing or names)
+        raise Unavailable("not_ready", f"Stalwart does not show the rule, or the key, of {told}.")
+    return {"mail": "refused", "mail_verified": READ_BACK + _proven_by_smtp(mail, names)}
+
+
+def _proven_by_smtp(mail: Stalwart, names: Sequence[str]) -> str:
+    if mail.probe is None:
+        return "; set STALWART_SMTP_URL to have it proven over SMTP too"
+    give_up = time.monotonic() + PATIENCE
+    for name in names:
+        address = f"{POSTMASTER}@{name}"
+        while (code := mail.probe.answer(address)) == ACCEPTED and time.monotonic() < give_up:
+            time.sleep(PAUSE)
+        if code != REFUSED:
+            told = f"answered {code} for {address}" if code is not None else f"could not be asked about {address}"
+            raise Unavailable(
+                "not_ready",
+                f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {told}, so it is not proven that "
+                f"mail to {name} is refused.",
+            )
+    return f"; SMTP answered {REFUSED} for a recipient of each"
+
+
+# -- returned after it was accepted
+
+
+def _return(work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+    # read anew: some have lost the permission to sign in since they were read
+    receiving = [
+        account
+        for domain in domains
+        for account in mail.contents.accounts(domain.id)
+        if not account.is_ours and account.may(RECEIVE)
+    ]
+    # on record before it is done, so that it can be undone
+    record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
+    do_all(
+        [
+            *(partial(_stop_account, work, mail, account) for account in receiving),
+            *(partial(_hide, work, mail, domain) for domain in domains),
+        ]
+    )
+
+
+def _stop_account(work: Work, mail: Stalwart, account: Account) -> None:
+    stop = partial(mail.contents.restrict, account, [RECEIVE])
+    work.change(f"return mail to {account.address}", stop, None)
+
+
+def _hide(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+    for found in mail.contents.lists(domain.id):
+        if not found.is_hidden:
+            hide = partial(mail.contents.hide_list, found)
+            work.change(f"move the mailing list {found.address} out of reach", hide, None)
+    if domain.catch_all and not domain.is_catch_all_hidden:
+        local, _, place = domain.catch_all.rpartition("@")
+        hide = partial(mail.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
+        work.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
+
+
+def _restore(work: Work, mail: Stalwart, domain: MailDomain, stopped: Collection[str]) -> None:
+    if f"domain {domain.id}" not in stopped:
+        return
+    do_all(
+        partial(
+            work.change,
+            f"let {account.address} receive mail again",
+            partial(mail.contents.restore, account, [RECEIVE]),
+            None,
+        )
+        for account in mail.contents.accounts(domain.id)
+        if f"account {account.id}" in stopped and not account.may(RECEIVE)
+    )
+    for found in mail.contents.lists(domain.id):
+        if found.is_hidden:
+            show = partial(mail.contents.show_list, found)
+            work.change(f"let mail reach the mailing list {found.address} again", show, None)
+    if domain.is_catch_all_hidden and domain.catch_all:
+        local, _, place = domain.catch_all.rpartition("@")
+        show = partial(mail.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
+        work.change(f"let mail reach the catch-all address of {domain.name} again", show, None)

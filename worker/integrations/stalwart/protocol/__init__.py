@@ -1,0 +1,1 @@
+"""JMAP: requests shared by threads, checked answers, errors as faults, facts about the server."""

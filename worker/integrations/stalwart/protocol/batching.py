@@ -1,0 +1,182 @@
+"""Share few requests among many threads: calls that wait for a free request go together in the next.
+
+A server that bounds the requests of one account, and takes several method calls in each, is used to the full only so.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shared.integrations.outcomes import Fault, Refused, Unavailable
+from worker.http.deadline import remaining
+
+log = structlog.get_logger(__name__)
+
+Object = dict[str, Any]
+Call = tuple[str, Object]
+#: sends calls with their ids, and whether the request may be repeated; returns a response for each call
+Send = Callable[[list[list[Any]], bool], list[Any]]
+
+#: faults of a whole request that tell nothing about its calls; all others (a wait asked for, credentials refused,
+#: a server that hangs) hold for each
+_OF_THE_WHOLE = frozenset({"unreachable", "upstream_error", "unexpected_answer", "invalid"})
+
+
+@dataclass(eq=False)
+class _Pending:
+    """The calls of one thread. `is_alone`: they share no request. `woken`: they are answered, or it is their turn.
+
+    `is_over`: the thread has given up.
+    """
+
+    calls: Sequence[Call]
+    repeatable: bool
+    is_alone: bool
+    woken: threading.Event = field(default_factory=threading.Event)
+    is_sent: bool = False
+    is_over: bool = False
+    responses: list[Any] = field(default_factory=list)
+    fault: Fault | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return bool(self.responses) or self.fault is not None
+
+    def result(self) -> list[Any]:
+        if self.fault is not None:
+            # each thread raises a copy: a traceback is written into what is raised
+            raise copy.copy(self.fault)
+        return self.responses
+
+
+class SharedRequests:
+    """One per server and process; safe to share between threads, which are served in order.
+
+    The thread whose turn it is sends the request for all whose calls are in it, so there is no thread of its own here.
+    """
+
+    def __init__(self, send: Send, *, in_flight: int, most_calls: int, call_seconds: float) -> None:
+        """`in_flight`: requests at once; `most_calls`: method calls in one; `call_seconds`: the time for one."""
+        self._send = send
+        self._free = in_flight
+        self._most_calls = most_calls
+        self._call_seconds = call_seconds
+        self._lock = threading.Lock()
+        self._waiting: list[_Pending] = []
+
+    def responses(self, calls: Sequence[Call], *, repeatable: bool, shareable: bool) -> list[Any]:
+        """Return a response for each call, in order; `resultOf` of a reference is the index of a call among these.
+
+        `repeatable`: the transport may repeat the request. `shareable`: the calls may share a request with others',
+        and be sent again alone when that request failed and may have had an effect. Raises the request's fault.
+        """
+        pending = _Pending(calls, repeatable, is_alone=self._is_short_of_time() or not shareable)
+        with self._lock:
+            self._waiting.append(pending)
+            self._wake_first()
+        while not pending.is_answered:
+            group = self._next_group(pending)
+            if group:
+                self._send_for(group)
+        return pending.result()
+
+    def _next_group(self, pending: _Pending) -> list[_Pending]:
+        """Wait for our turn, and return what goes into our request; nothing when there is an answer instead."""
+        left = remaining(float("inf"))
+        in_time = pending.woken.wait(None if left == float("inf") else max(0.0, left))
+        with self._lock:
+            pending.woken.clear()
+            if pending.is_answered:
+                return []
+            if self._free and self._waiting and self._waiting[0] is pending:
+                return self._taken(pending)
+            if not in_time:
+                self._give_up(pending)
+            return []
+
+    def _is_short_of_time(self) -> bool:
+        """Tell whether this thread has less time than a whole request: its end would cut the others off too."""
+        return remaining(self._call_seconds) < self._call_seconds
+
+    def _wake_first(self) -> None:
+        if self._free and self._waiting:
+            self._waiting[0].woken.set()
+
+    def _taken(self, leader: _Pending) -> list[_Pending]:
+        group = [leader]
+        room = self._most_calls - len(leader.calls)
+        for other in () if leader.is_alone or self._is_short_of_time() else self._waiting[1:]:
+            if not other.is_alone and other.repeatable == leader.repeatable and len(other.calls) <= room:
+                group.append(other)
+                room -= len(other.calls)
+        self._waiting = [one for one in self._waiting if one not in group]
+        for one in group:
+            one.is_sent = True
+        self._free -= 1
+        self._wake_first()
+        return group
+
+    def _give_up(self, pending: _Pending) -> None:
+        pending.is_over = True
+        if pending.is_sent:
+            raise Unavailable("timeout", "The attempt's time was up before the answer.")
+        self._waiting.remove(pending)
+        self._wake_first()
+        raise Unavailable("timeout", "The attempt's time was up before a request was free.")
+
+    def _send_for(self, group: list[_Pending]) -> None:
+        fault: Fault | None = None
+        responses: list[Any] = []
+        try:
+            sent: list[list[Any]] = []
+            for pending in group:
+                sent += _numbered(pending.calls, len(sent))
+            responses = self._send(sent, group[0].repeatable)
+        except Fault as caught:
+            fault = caught
+        finally:
+            with self._lock:
+                self._free += 1
+                self._settle(group, responses, fault)
+                self._wake_first()
+
+    def _settle(self, group: list[_Pending], responses: list[Any], fault: Fault | None) -> None:
+        if fault is not None and len(group) > 1 and fault.reason in _OF_THE_WHOLE:
+            self._split(group, fault)
+            return
+        start = 0
+        for pending in group:
+            pending.fault = fault or (None if responses else Unavailable("unexpected_answer", "The request broke."))
+            pending.responses = responses[start : start + len(pending.calls)]
+            pending.woken.set()
+            start += len(pending.calls)
+
+    def _split(self, group: list[_Pending], fault: Fault) -> None:
+        """Send each alone, before all that came later: one bad call or lost answer must not fail the others."""
+        if isinstance(fault, Refused):
+            # the server's limits may be set lower than its defaults: half as many calls go together from here on
+            refused = sum(len(pending.calls) for pending in group)
+            self._most_calls = min(self._most_calls, refused // 2)
+            log.warning("jmap.sharing_refused", calls=refused, most_from_now_on=self._most_calls)
+        remaining_ones = [pending for pending in group if not pending.is_over]
+        for pending in remaining_ones:
+            pending.is_alone, pending.is_sent = True, False
+        self._waiting = remaining_ones + self._waiting
+
+
+def _numbered(calls: Sequence[Call], start: int) -> list[list[Any]]:
+    """Build invocations (RFC 8620, section 3.2) with ids from `start` on, and move references along with them."""
+    return [[name, _moved(arguments, start), str(start + index)] for index, (name, arguments) in enumerate(calls)]
+
+
+def _moved(arguments: Object, start: int) -> Object:
+    return {
+        key: {**value, "resultOf": str(start + int(value["resultOf"]))} if key.startswith("#") else value
+        for key, value in arguments.items()
+    }

@@ -1,0 +1,185 @@
+"""Speak JMAP as Stalwart 0.16 does for management, and translate its three levels of errors.
+
+A request can fail as HTTP, a method inside it as an "error" response, and each object of a /set on its own; the last
+two come with status 200. Every id that was sent must be accounted for: one that does not parse is dropped silently.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random
+
+from shared.integrations.outcomes import Fault, Refused, Unavailable
+from worker.http.deadline import remaining
+from worker.http.json_client import JsonApi
+from worker.http.response import Answer
+from worker.integrations.stalwart.protocol.answers import checked_answer, checked_responses, fields_of, object_fault
+from worker.integrations.stalwart.protocol.batching import Call, Object, SharedRequests
+
+#: an account without unlimited requests may have this many in flight, and all our threads share one account
+CONCURRENT = 4
+#: method calls in one request
+MOST_CALLS = 16
+#: objects in one get
+LARGEST_GET = 500
+#: how long a request is repeated that found too many others in flight, also of other processes, in seconds
+CROWD_PATIENCE = 3.0
+#: kinds of which a repeated creation makes a second object: nothing of them is unique
+NAMELESS = frozenset({"Tenant", "DkimSignature", "ApiKey"})
+MANAGEMENT = "urn:stalwart:jmap"
+USING = ["urn:ietf:params:jmap:core", MANAGEMENT]
+SESSION = "/jmap/session"
+BANNED = (
+    "Stalwart has banned this worker's address after failed sign-ins. Correct the credentials, then destroy the "
+    "address's x:BlockedIp (Settings, Security, Blocked IPs) and create the x:Action ReloadBlockedIps."
+)
+FORBIDDEN = (
+    "It answered 403: our account lacks the permission `authenticate`, our key's allowedIps do not hold this worker's "
+    "address, or Stalwart has banned that address (then there is an x:BlockedIp for it)."
+)
+
+
+class _Crowded(Unavailable):
+    """Nothing was carried out: too many requests of our account were in flight."""
+
+
+class Jmap:
+    """Calls on one server. The server's own idea of its URL is never followed: inside a cluster it is wrong."""
+
+    def __init__(self, api: JsonApi, anonymous: JsonApi | None = None) -> None:
+        """`anonymous`: the same server without credentials, to tell a ban from a missing permission."""
+        self._api = api
+        self._anonymous = anonymous
+        self._requests = SharedRequests(
+            self._sent, in_flight=CONCURRENT, most_calls=MOST_CALLS, call_seconds=api.call_seconds
+        )
+        self._numbers = itertools.count()
+
+    def read(self, *calls: Call) -> list[Object]:
+        """Return the answers of calls that change nothing; `{"resultOf": "<index>"}` is the index of a call here."""
+        return self._request(calls, repeatable=True)
+
+    def find_all(self, kind: str, condition: Object, properties: Sequence[str]) -> list[Object]:
+        """Return every object that meets the condition, however many there are."""
+        ids = self._all_ids(kind, {"filter": condition} if condition else {})
+        found: list[Object] = []
+        for start in range(0, len(ids), LARGEST_GET):
+            some = {"ids": ids[start : start + LARGEST_GET], "properties": list(properties)}
+            (page,) = self.read((f"x:{kind}/get", some))
+            found += page["list"]
+        return found
+
+    def _all_ids(self, kind: str, query: Object) -> list[str]:
+        """Return all ids, newest first. One query gives the oldest part without saying so: ask until none is left."""
+        ids: list[str] = []
+        while True:
+            (answer,) = self.read((f"x:{kind}/query", query | ({"anchor": ids[0]} if ids else {})))
+            if not answer["ids"] or answer["ids"][0] in ids:
+                return ids
+            ids = answer["ids"] + ids
+
+    def create(
+        self, kind: str, body: Object, then: Callable[[str], Sequence[tuple[str, Object]]] = lambda reference: ()
+    ) -> str:
+        """Create an object and return its id. Raises KeyTaken.
+
+        `then`: kinds and bodies of objects to create after it in the same round trip, by a reference to it. Whether
+        they were created is for a later read to tell.
+        """
+        # never the same twice: in a shared request it would refer to another caller's object
+        new = f"new{next(self._numbers)}"
+        first = (f"x:{kind}/set", {"create": {new: body}})
+        later = [(f"x:{one}/set", {"create": {f"{new}-{n}": made}}) for n, (one, made) in enumerate(then(f"#{new}"))]
+        shareable = kind not in NAMELESS
+        responses = self._requests.responses([first, *later], repeatable=False, shareable=shareable)
+        answer = checked_answer(first[0], responses[0])
+        if new in answer.get("created", {}):
+            return str(answer["created"][new]["id"])
+        raise object_fault(answer.get("notCreated", {}).get(new))
+
+    def update(self, kind: str, id_: str, patch: Object) -> None:
+        """Apply a patch with JSON-pointer keys. Raises Missing."""
+        (answer,) = self._request([(f"x:{kind}/set", {"update": {id_: patch}})], repeatable=True)
+        if id_ not in answer.get("updated", {}):
+            raise object_fault(answer.get("notUpdated", {}).get(id_))
+
+    def destroy(self, kind: str, id_: str) -> tuple[Object, ...]:
+        """Remove an object and return what still refers to it, if that blocks the removal. Already gone is fine."""
+        (answer,) = self._request([(f"x:{kind}/set", {"destroy": [id_]})], repeatable=True)
+        if id_ in answer.get("destroyed", []):
+            return ()
+        error = answer.get("notDestroyed", {}).get(id_)
+        if error is not None and error.get("type") == "objectIsLinked":
+            return tuple(error.get("linkedObjects") or ())
+        if error is not None and error.get("type") == "notFound":
+            return ()
+        raise object_fault(error)
+
+    def account(self) -> Object:
+        """Return what the server tells about our account: edition and permissions."""
+        return fields_of(self._got("/api/account"))
+
+    def own_account(self) -> str:
+        """Return the id of the account that our credentials belong to. Raises Unavailable when the session has none."""
+        primary = fields_of(self._got(SESSION)).get("primaryAccounts")
+        found = primary.get(MANAGEMENT) if isinstance(primary, dict) else None
+        if not isinstance(found, str) or not found:
+            raise Unavailable("unexpected_answer", "The session does not tell which account is ours.")
+        return found
+
+    def _got(self, path: str) -> Answer:
+        answer = self._api.call("GET", path)
+        if answer.status != 200:
+            raise self._http_fault(answer)
+        return answer
+
+    def _request(self, calls: Sequence[Call], *, repeatable: bool) -> list[Object]:
+        responses = self._requests.responses(calls, repeatable=repeatable, shareable=repeatable)
+        return [checked_answer(name, response) for (name, _), response in zip(calls, responses, strict=True)]
+
+    def _sent(self, invocations: list[list[Any]], repeatable: bool) -> list[Any]:
+        """Send method calls and return a response for each, errors included."""
+        again = Retrying(
+            retry=retry_if_exception_type(_Crowded),
+            stop=stop_before_delay(remaining(CROWD_PATIENCE)),
+            wait=wait_random(0.05, 0.3),
+            reraise=True,
+        )
+        body = fields_of(again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable))
+        return checked_responses(body, len(invocations))
+
+    def _posted(self, body: Object, repeatable: bool) -> Answer:
+        answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
+        if answer.status != 200:
+            raise self._http_fault(answer)
+        return answer
+
+    def _http_fault(self, answer: Answer) -> Fault:
+        if answer.status == 403:
+            return Refused("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
+        if answer.status in (401, 402):
+            # never repeated: Stalwart bans an address for good after many failed sign-ins
+            return Refused("bad_credentials")
+        if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
+            return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
+        if answer.status == 404:
+            return Refused("not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed.")
+        return answer.refusal()
+
+    def _is_banned(self) -> bool:
+        """Tell whether this address gets 403 even without credentials, where others get a session of nobody."""
+        try:
+            return self._anonymous is not None and self._anonymous.call("GET", SESSION).status == 403
+        except Fault:
+            return False
+
+
+def _limit(answer: Answer) -> str | None:
+    try:
+        found = fields_of(answer).get("limit")
+    except Unavailable:
+        return None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,60 @@
+"""Remember what the server says about itself and our account: edition, permissions, and which account is ours."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from shared.integrations.outcomes import Unavailable
+from worker.integrations.stalwart.protocol.jmap import Jmap
+
+#: how long the facts are believed, in seconds
+FACTS_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`edition`: `oss`, `community` or `enterprise`, which means built with it and licensed."""
+
+    edition: str
+    permissions: frozenset[str]
+    expires_at: float
+
+
+class ServerFacts:
+    """One per client; safe to share between threads."""
+
+    def __init__(self, jmap: Jmap) -> None:
+        self._jmap = jmap
+        self._lock = threading.Lock()
+        self._facts: Facts | None = None
+        self._own_account: str | None = None
+
+    @property
+    def edition(self) -> str:
+        return self._known().edition
+
+    def may(self, permissions: frozenset[str]) -> bool:
+        """Tell whether our account holds all of these permissions."""
+        return permissions <= self._known().permissions
+
+    def own_account(self) -> str:
+        """Return the id of the account that our credentials belong to. Raises Unavailable when it is not told."""
+        with self._lock:
+            if self._own_account is None:
+                self._own_account = self._jmap.own_account()
+            return self._own_account
+
+    def _known(self) -> Facts:
+        with self._lock:
+            if self._facts is None or self._facts.expires_at < time.monotonic():
+                self._facts = self._read()
+            return self._facts
+
+    def _read(self) -> Facts:
+        answer = self._jmap.account()
+        edition, permissions = answer.get("edition"), answer.get("permissions")
+        if not isinstance(edition, str) or not isinstance(permissions, list):
+            raise Unavailable("unexpected_answer", "The account's edition and permissions have another shape.")
+        return Facts(edition, frozenset(map(str, permissions)), time.monotonic() + FACTS_SECONDS)
