@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import console_pages, measures
+from tools.bench import console_pages, measures, pressure
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
