@@ -24,11 +24,13 @@ from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
+from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
 from api.routes.platform.purge_quota import purge_quota_routes
+from api.routes.tenants.availability import availability_routes
 from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
@@ -74,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
         health_routes(control_plane, _version()),
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
+        availability_routes(control_plane),
         domain_routes(control_plane),
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
@@ -81,6 +84,7 @@ def create_app(settings: Settings) -> Flask:
         owner_routes(control_plane),
         status_routes(control_plane),
         bulk_routes(control_plane),
+        diagnostics_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),

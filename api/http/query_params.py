@@ -11,11 +11,11 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 from api.http.request_body import validated
-from api.schemas.fields import ObjectIdText
+from api.schemas.fields import EventActions, Moment, ObjectIdText
 from shared.core.errors import Flaw, InvalidInput
 from shared.operations.model import Mode
 from shared.orphans.model import OrphanQuery, OrphanStatus
-from shared.provisioning.exports import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
+from shared.provisioning.exports import DeliveryQuery, EventFilter, SubscriptionQuery, TenantQuery, UserQuery
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Status
 from shared.tenants.transitions import INTEGRATIONS
@@ -153,6 +153,15 @@ class EventListQuery(ListQuery):
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="a tenant's slug"
     )
+    action: EventActions | None = Field(None, description="exact, or a group as in tenant.*")
+    actor: ObjectIdText | None = Field(None, description="the id of the user who acted")
+    since: Moment | None = Field(None, description="happened at this time or later")
+    until: Moment | None = Field(None, description="happened before this time")
+
+    @property
+    def only(self) -> EventFilter:
+        """The filters as the feed takes them."""
+        return EventFilter(self.action, self.actor, self.since, self.until)
 
 
 class WebhookListQuery(ListQuery):

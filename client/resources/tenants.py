@@ -59,7 +59,7 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
 
     def receipt(self, slug: str) -> Response[Receipt]:
         """Read what a purge removed."""
-        return self._connection.get(self._at(slug, "receipt"))
+        return self._connection.get(self._at(slug, "receipt"), kind=dict)
 
     def export(self, slug: str) -> Response[Export]:
         """Read all data on record about a tenant."""
@@ -82,7 +82,7 @@ class Domains:
 
     def list(self, slug: str) -> list[Domain]:
         """Read a tenant's domains with the DNS records that their owner must publish."""
-        found: list[Domain] = self._connection.get(f"/tenants/{segment(slug)}/domains").data
+        found: list[Domain] = self._connection.get(f"/tenants/{segment(slug)}/domains", kind=list).data
         return found
 
     def verify(self, slug: str, domain: str, *, key: str | None = None) -> Response[Domain]:

@@ -36,6 +36,12 @@ def customers(objects: Objects, params: Mapping[str, Any]) -> Object:
     return page(found, params, "/v1/customers")
 
 
+def tax_ids(objects: Objects, params: Mapping[str, Any]) -> Object:
+    allow(params, PAGING | {"customer"})
+    customer = str(params["customer"])
+    return page(objects.tax_ids_of(customer), params, f"/v1/customers/{customer}/tax_ids")
+
+
 def subscriptions(objects: Objects, params: Mapping[str, Any]) -> Object:
     """Without a status, those that have not been cancelled."""
     allow(params, PAGING | {"customer", "status", "price"})

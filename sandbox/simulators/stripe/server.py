@@ -66,6 +66,9 @@ class StripeStandIn(StandIn):
             ("POST", "customers", lambda params, _: self.objects.create_customer(params)),
             ("POST", "customers/{id}", lambda params, id_: self.objects.update_customer(id_, params)),
             ("DELETE", "customers/{id}", lambda _, id_: self.objects.delete_customer(id_)),
+            ("GET", "customers/{customer}/tax_ids", lambda params, _: reading.tax_ids(self.objects, params)),
+            ("POST", "customers/{customer}/tax_ids", lambda params, _: self.objects.create_tax_id(params)),
+            ("DELETE", "customers/{customer}/tax_ids/{id}", lambda _, id_: self.objects.delete_tax_id(id_)),
             ("GET", "subscriptions", lambda params, _: reading.subscriptions(self.objects, params)),
             ("GET", "subscriptions/{id}", lambda _, id_: self.objects.subscription(id_)),
             ("POST", "subscriptions", lambda params, _: self.objects.create_subscription(params)),
@@ -185,7 +188,9 @@ class StripeStandIn(StandIn):
         return (*answer, False)
 
     def _performed(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
-        params = parsed(body.decode() if request.method == "POST" else request.query_string)
+        params = dict(parsed(body.decode() if request.method == "POST" else request.query_string))
+        if "customer" in request.match_info:
+            params["customer"] = request.match_info["customer"]
         if self._is("saved_500", request):
             return 500, StripeError(500, "An unknown error occurred.", "api_error").body
         if self._is("card_declined", request):
@@ -203,7 +208,9 @@ class StripeStandIn(StandIn):
             await asyncio.sleep(fault.delay or 1.0)
 
     def _tell(self, request: web.Request, changed: Object) -> None:
-        kind = {"customer": "customer", "subscription": "customer.subscription"}[changed["object"]]
+        kind = {"customer": "customer", "subscription": "customer.subscription", "tax_id": "customer.tax_id"}[
+            changed["object"]
+        ]
         act = {"POST": "updated" if "id" in request.match_info else "created", "DELETE": "deleted"}[request.method]
         self.outbox.emit(f"{kind}.{act}", changed)
 

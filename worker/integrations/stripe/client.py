@@ -14,12 +14,15 @@ from shared.integrations.outcomes import Missing, Refused, Unavailable
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
 from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
+from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
 #: Stripe's search may lag an hour behind in an outage, so what is younger is looked for in the list, which never lags
 SEARCH_LAG = 2 * 3600
 PAGE = 100
+#: the key of a customer's metadata that names the tax id that we created
+TAX_ID_KEY = "dezky_tax_id"
 
 
 class StripeBilling:
@@ -32,6 +35,7 @@ class StripeBilling:
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._customers = client.v1.customers
+        self._tax_ids = client.v1.customers.tax_ids
         self._subscriptions = client.v1.subscriptions
 
     def find_customer(self, tenant_id: str) -> Customer | None:
@@ -62,6 +66,22 @@ class StripeBilling:
         """What stands on its invoices. May be repeated. Raises Missing."""
         with our_faults():
             return _customer(self._customers.update(customer_id, cast("Any", _details(name, billing))))
+
+    def replace_tax_id(self, customer_id: str, old: TaxId | None, new: TaxId | None) -> None:
+        """Give the customer a tax id in place of the one that we gave it before; others are people's and stay.
+
+        May be repeated. Raises Refused("invalid") for a value that Stripe rejects; then the old one is removed already.
+        """
+        with our_faults():
+            listed = [_tax_id(one) for one in self._tax_ids.list(customer_id, {"limit": PAGE}).auto_paging_iter()]
+            for one in listed:
+                if old is not None and one.id == old.id and not one.is_same(new):
+                    self._tax_ids.delete(customer_id, one.id)
+            kept = next((one for one in listed if new is not None and new.is_same(one)), None)
+            if kept is None and new is not None:
+                made = self._tax_ids.create(customer_id, cast("Any", {"type": new.type, "value": new.value}))
+                kept = _tax_id(made)
+            self._customers.update(customer_id, {"metadata": {TAX_ID_KEY: kept.text() if kept else ""}})
 
     def find_subscription(self, customer_id: str, tenant_id: str) -> BilledSubscription | None:
         """The customer's subscription that has the tenant's stamp and has not ended.
@@ -148,8 +168,17 @@ def _customer(found: stripe.Customer) -> Customer:
     if body.get("deleted"):
         raise Missing("The customer was deleted in Stripe.")
     return Customer(
-        body["id"], _tenant_id(body), body.get("name") or "", body.get("email") or "", _address(body.get("address"))
+        body["id"],
+        _tenant_id(body),
+        body.get("name") or "",
+        body.get("email") or "",
+        _address(body.get("address")),
+        kept_tax_id((body.get("metadata") or {}).get(TAX_ID_KEY)),
     )
+
+
+def _tax_id(found: stripe.TaxId) -> TaxId:
+    return TaxId(found.type, found.value, found.id)
 
 
 def _address(found: Mapping[str, Any] | None) -> Address:

@@ -15,6 +15,7 @@ from shared.subscriptions.model import SubscriptionStatus
 from worker.integrations.billing_account import Account
 from worker.integrations.step_context import Work
 from worker.integrations.stripe.models import BilledSubscription, Customer
+from worker.integrations.stripe.tax_ids import tax_id_of
 
 if TYPE_CHECKING:
     from worker.integrations.stripe.client import StripeBilling
@@ -80,7 +81,7 @@ def _ensured(work: Work, billing: StripeBilling, live: BilledSubscription | None
         live = _new_subscription(work, billing, customer.id, price)
     live = _at_price(work, billing, live, price)
     _save(work, live)
-    notes = {"ends": "with its period"} if live.ends_with_period else {}
+    notes = _ensure_tax_id(work, billing, customer) | ({"ends": "with its period"} if live.ends_with_period else {})
     return ok(subscription=live.status.value, **notes)
 
 
@@ -101,6 +102,26 @@ def _ensure_customer(work: Work, billing: StripeBilling, live: BilledSubscriptio
         act = partial(billing.update_customer, customer.id, tenant.name, tenant.billing_info)
         customer = work.change(f"set what stands on the invoices of {tenant.name}", act, customer)
     return customer
+
+
+def _ensure_tax_id(work: Work, billing: StripeBilling, customer: Customer) -> dict[str, str]:
+    """Ensure that the customer has the tenant's VAT id as its tax id, and return a note when it has not.
+
+    An id that Stripe rejects does not stop billing: the invoices lack it, and the operation says so.
+    """
+    vat_id = work.tenant.billing_info.vat_id if work.tenant.billing_info else ""
+    wanted = tax_id_of(vat_id)
+    note = {"taxId": f"not sent: Stripe has no type that is known here for {vat_id}"} if vat_id and not wanted else {}
+    if wanted == customer.tax_id or (wanted is not None and wanted.is_same(customer.tax_id)):
+        return note
+    act = partial(billing.replace_tax_id, customer.id, customer.tax_id, wanted)
+    try:
+        work.change(f"set the tax id of {work.tenant.name}", act, None)
+    except Refused as refusal:
+        if refusal.reason != "invalid":
+            raise
+        return {"taxId": "refused by Stripe; correct the VAT id"}
+    return note
 
 
 def _customer(work: Work, billing: StripeBilling, live: BilledSubscription | None) -> Customer | None:
