@@ -15,6 +15,7 @@ from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
+from shared.messaging.celery_app import make_celery
 from shared.metrics.collectors import PlatformCollector
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
@@ -24,6 +25,8 @@ from shared.provisioning.domain_monitor import DomainWatch
 from shared.provisioning.drift_detection import DriftWatch
 from shared.provisioning.starter import Starter
 from shared.restore_guard.detector import RestoreWatch
+from worker.diagnostics.checks import Doctor
+from worker.diagnostics.job import DiagnosticsJob
 from worker.dns_lookup import DnsLookup
 from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
@@ -120,6 +123,9 @@ def main() -> None:
         bulk = BulkJob(store, control_plane.bulk, settings)
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         certificates = CertificateWatch(settings)
+        app = make_celery(settings.broker, "sender")
+        doctor = Doctor(store, dispatcher, app, connect_integrations(settings), settings)
+        diagnostics = DiagnosticsJob(store, doctor)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
             "restore_detection": RestoreWatch(store, dispatcher.memory, settings).look,
@@ -133,6 +139,7 @@ def main() -> None:
             "status_repair": store.status_repair.push,
             "bulk_operations": bulk.push,
             "certificates": certificates.push,
+            "diagnostics": diagnostics.push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
         sweep_until(stop, Sweep(store, dispatcher, jobs), settings.sweep_interval_seconds)
