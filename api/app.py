@@ -32,6 +32,7 @@ from api.routes.platform.purge_quota import purge_quota_routes
 from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
+from api.routes.tenants.name_check import name_check_routes
 from api.routes.tenants.operations import operation_routes
 from api.routes.tenants.owner import owner_routes
 from api.routes.tenants.plans import plan_routes
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> Flask:
         health_routes(control_plane, _version()),
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
+        name_check_routes(control_plane),
         domain_routes(control_plane),
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),

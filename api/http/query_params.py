@@ -11,7 +11,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 from api.http.request_body import validated
-from api.schemas.fields import ObjectIdText
+from api.schemas.fields import DomainName, ObjectIdText, Slug
 from shared.core.errors import Flaw, InvalidInput
 from shared.operations.model import Mode
 from shared.orphans.model import OrphanQuery, OrphanStatus
@@ -104,6 +104,11 @@ class _TenantFilters(ListQuery):
     drift: Literal["any", *INTEGRATIONS] | None = Field(  # type: ignore[valid-type]
         None, description="only those for which the latest drift check found changes"
     )
+
+
+class NameCheckQuery(Query):
+    slug: Slug | None = Field(None, description="a slug for a new tenant")
+    domain: DomainName | None = Field(None, description="a domain for a tenant")
 
 
 class TenantListQuery(create_model("_TenantSteps", __base__=_TenantFilters, **_STEPS)):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from __future__ import annotations
 #: blueprint to its tag and what the tag is about
 TAGS: dict[str, tuple[str, str]] = {
     "tenants": ("tenants", "Customer organisations: create, read, change, reconcile"),
+    "name_check": ("tenants", "Customer organisations: create, read, change, reconcile"),
     "life": ("lifecycle", "Suspend, resume, delete, restore and purge a tenant; its export and receipt"),
     "owner": ("owner", "The first person of a tenant"),
     "plans": ("plans", "The catalogue of plans"),

@@ -110,6 +110,12 @@ class Domains:
         if any(overlaps(row["domain"], one) for row in others for one in names):
             raise DomainOverlaps
 
+    def is_free(self, name: str, *, is_staff: bool) -> bool:
+        """Whether somebody could add this domain now. `is_staff`: a platform administrator."""
+        condition = {"domain": name} if is_staff else {"registrable": registrable_domain(name)}
+        with our_errors():
+            return not any(overlaps(row["domain"], name) for row in self._rows.find(condition, {"domain": 1}))
+
     def complete_rows(self, *, is_always_required: bool) -> None:
         """Give rows of earlier versions their registrable name, and say whether they must be proven.
 

@@ -32,6 +32,7 @@ TABLE: dict[str, Row] = {
     "GET /users/me": row(*EVERYBODY),
     "GET /plans": row(*EVERYBODY),
     "GET /tenants": row(*EVERYBODY),
+    "GET /tenants/check": row(403, 403, 403, MAY, 403),
     "POST /tenants": row(403, 403, 403, MAY, 403, body={"slug": "gamma", "name": "G"}),
     "POST /tenants for-nobody": row(
         403, 403, 403, 403, 403, body={"slug": "delta", "name": "D", "partnerId": "0" * 24}
