@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from joserfc.registry import HeaderParameter
 from api.auth.claims import caller_of, check_expiry, parse_claims
 from api.auth.jwks import KeyRing
 from api.auth.jwks_client import fetch_keys
+from shared.accounts.emergency_token import PREFIX, EmergencyGrant
 from shared.config.settings import Settings
 from shared.config.tokens import SURFACES, Audience
 from shared.core.http import trust_of
@@ -35,8 +36,10 @@ REMEMBERED = 10_000
 class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
     """Authentik access tokens, verified by the issuer's keys; safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, emergency: Callable[[str], EmergencyGrant | None]) -> None:
+        """`emergency`: whom an emergency token stands for."""
         super().__init__(realm="dezky-platform-api")
+        self._emergency = emergency
         self._algorithms = list(settings.oidc_algorithms)
         # header parameters that are nobody's business are fine; a key id may be a number, as in the key set
         self._registry = jws.JWSRegistry(
@@ -62,6 +65,8 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
         """The caller that the token names. Raises InvalidTokenError, KeysUnavailable."""
         if len(token_string) > LARGEST_TOKEN:
             raise InvalidTokenError("The token is too large.")
+        if token_string.startswith(PREFIX):
+            return self._emergency_caller(token_string)
         digest = hashlib.sha256(token_string.encode("utf-8", "surrogatepass")).digest()
         known = self._recall(digest)
         if known is not None:
@@ -74,6 +79,15 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
     def validate_token(self, token: Caller, scopes: Any, request: Any) -> None:
         """Raises TokenExpired for a remembered token whose time has come. Scopes give nothing here."""
         check_expiry(token.expires_at)
+
+    def _emergency_caller(self, token: str) -> Caller:
+        """Never remembered, so that it can be taken away. It counts as older than any token: it changes no record."""
+        grant = self._emergency(token)
+        if grant is None:
+            raise InvalidTokenError("The emergency token is unknown or has expired.")
+        log.warning("emergency_token.used", subject=grant.subject)
+        expires_at = grant.expires_at.timestamp()
+        return Caller(grant.subject, grant.email, grant.name, None, frozenset(SURFACES), 0.0, expires_at)
 
     def _verified_claims(self, token: str) -> dict[str, Any]:
         compact, claims = self._parsed(token)

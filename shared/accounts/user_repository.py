@@ -68,6 +68,11 @@ class Users:
             row = self._rows.find_one({"authentikSubjectId": subject}, session=session)
         return user_of(row) if row else None
 
+    def find_by_email(self, email: str) -> list[User]:
+        """Return everybody whose record has this address, in lower case."""
+        with our_errors():
+            return list(map(user_of, self._rows.find({"email": email.lower()})))
+
     def read_with_time(self, subject: str) -> tuple[User, datetime] | None:
         """The user and the time on the database's clock when it was read."""
         with our_errors():

@@ -121,11 +121,6 @@ def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
     return actor.is_platform_admin or (actor.is_partner_admin and partner_id == actor.user.partner_id)
 
 
-def may_check_names(actor: Actor) -> bool:
-    """Ask whether a slug or a domain is free: those who may create tenants, and support."""
-    return actor.reads_everything or actor.is_partner_admin
-
-
 def may_change_tenant(actor: Actor, tenant: Tenant) -> bool:
     """Its name, billing information and domains."""
     return actor.is_platform_admin or actor.looks_after(tenant)

@@ -88,13 +88,6 @@ class TenantCases:
 
         return self._starter.ring(self._store.transaction(work))
 
-    def check(self, slug: str | None, domain: str | None, actor: Actor) -> tuple[bool | None, bool | None]:
-        """Whether a slug and a domain are free for the actor; None for what was not asked. Raises Forbidden."""
-        access.require(access.may_check_names(actor), "Only those who may create tenants may ask what is free.")
-        slug_is_free = None if slug is None else self._store.tenants.find(slug) is None
-        is_staff = actor.reads_everything
-        return slug_is_free, None if domain is None else self._store.domains.is_free(domain, is_staff=is_staff)
-
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
         return _seen(self._store.tenant_views.find(slug), slug, actor)

@@ -14,7 +14,7 @@ from tests.contracts.jmap_calls import USING, Jmap
 from tests.contracts.real_or_stand_in import Server, unique
 
 
-def test_a_session_without_credentials_is_a_200_for_nobody(stalwart_api: Server) -> None:
+def test_a_session_without_credentials_is_a_200_without_accounts(stalwart_api: Server) -> None:
     answer = stalwart_api.caller()("GET", "/jmap/session")
     assert (answer.status_code, answer.json()["accounts"], answer.json()["username"]) == (200, {}, "")
 

@@ -56,7 +56,7 @@ def test_a_new_account_has_its_address_and_the_defaults_of_its_type(jmap: Jmap) 
     assert not {"credentials", "memberGroupIds"} & set(team)
 
 
-def test_the_local_part_is_tidied_and_looked_up_only_so(jmap: Jmap) -> None:
+def test_the_local_part_is_normalised_and_found_only_in_that_form(jmap: Jmap) -> None:
     _, domain = jmap.domain()
     account = jmap.user(domain, " An Na ")
     assert jmap.ids("Account", name="anna", domainId=domain) == [account]
@@ -177,7 +177,7 @@ def test_a_role_gives_what_it_enables_less_what_it_disables(jmap: Jmap) -> None:
     assert jmap.refusal("Role", enabledPermissions={})["type"] == "validationFailed"
 
 
-def test_a_server_has_four_roles_of_its_own_that_belong_to_nobody(jmap: Jmap) -> None:
+def test_a_server_has_four_roles_of_its_own_without_a_tenant(jmap: Jmap) -> None:
     roles = jmap(["x:Role/get", {"properties": ["description", "memberTenantId"]}])["list"]
     ours = {one["description"] for one in roles if one.get("memberTenantId") is None}
     assert ours >= {"User", "Group", "Tenant Administrator", "System Administrator"}

@@ -31,7 +31,7 @@ from worker.integrations.step_context import Work
 
 #: what an administrator has and the platform never uses
 UNUSED = ("impersonate", "unlimitedRequests", "sysRoleCreate", "sysSystemSettingsUpdate", "sysBlockedIpCreate")
-Errand = Callable[..., Work]
+WorkFactory = Callable[..., Work]
 
 
 def client(jmap: Jmap, secret: str, mail: Mail) -> Stalwart:
@@ -64,17 +64,17 @@ def settled(step: Callable[[], Outcome]) -> Outcome:
     raise AssertionError("the step never ended")
 
 
-def errand(work: Errand, domain: str) -> Callable[[], Work]:
+def work_for(work: WorkFactory, domain: str) -> Callable[[], Work]:
     tenant: dict[str, Any] = {"id": new_id(), "domains": (domain,)}
     return lambda: work("stalwart", **tenant)
 
 
 def test_a_tenants_mail_is_set_up_refused_let_in_and_removed_by_a_limited_key(
-    jmap: Jmap, limited: Stalwart, stalwart_smtp: Mail, work: Errand, saved: Saved
+    jmap: Jmap, limited: Stalwart, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
 ) -> None:
     """Seen: b. `550 5.1.2 Relay not allowed.` for that domain only; 250 again when the key is gone."""
     domain = f"{unique('contract')}.test"
-    step = errand(work, domain)
+    step = work_for(work, domain)
     assert settled(lambda: ensure_mail(step(), limited)).result is Result.OK
     assert any("_domainkey" in record["name"] for record in saved["dnsRecords"])
     anna = jmap.user(jmap.made("Domain", saved["stalwartDomainId"]))
@@ -93,7 +93,7 @@ def test_a_tenants_mail_is_set_up_refused_let_in_and_removed_by_a_limited_key(
 
 
 def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
-    jmap: Jmap, stalwart_smtp: Mail, work: Errand, saved: Saved
+    jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
 ) -> None:
     """Seen: a. RCPT is answered 250, then a permanent-failure DSN, nothing is delivered; lists go on expanding."""
     _, secret = jmap.key(**{"@type": "Disable", "permissions": {name: True for name in NEEDED if "Mta" in name}})
@@ -101,7 +101,7 @@ def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
     domain = f"{unique('contract')}.test"
     other, elsewhere = jmap.domain()
     outside, sender = jmap.user(elsewhere, "bert"), jmap.user(elsewhere, "sender")
-    step = errand(work, domain)
+    step = work_for(work, domain)
     assert settled(lambda: ensure_mail(step(), limited)).result is Result.OK
     anna = jmap.user(jmap.made("Domain", saved["stalwartDomainId"]))
     recipients = {f"bert@{other}": True}
@@ -120,14 +120,16 @@ def test_without_the_rights_for_the_rule_a_tenants_mail_is_returned(
     assert settled(lambda: remove_mail(step(), limited)).result is Result.OK
 
 
-def test_our_own_account_is_found_and_never_locked(jmap: Jmap, stalwart_smtp: Mail, work: Errand, saved: Saved) -> None:
+def test_our_own_account_is_found_and_never_locked(
+    jmap: Jmap, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
+) -> None:
     """Seen: the account that our key belongs to is `primaryAccounts["urn:stalwart:jmap"]` of the session."""
     account, secret = jmap.key()
     ours = client(jmap, secret, stalwart_smtp)
     # the account's domain is given to the tenant, as somebody could do by hand
     domain_id = jmap.get("Account", account, "domainId")["domainId"]
     domain = jmap.get("Domain", domain_id, "name")["name"]
-    step = errand(work, domain)
+    step = work_for(work, domain)
     marker = step().stamper.text(step().tenant.id)
     assert jmap.change("Domain", domain_id, description=marker) is None
     jmap.user(domain_id)

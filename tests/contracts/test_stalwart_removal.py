@@ -117,9 +117,9 @@ def test_a_whole_tenant_goes_in_its_order_and_in_no_other(jmap: Jmap) -> None:
         assert jmap.destroy(kind, id_)["type"] == "notFound"
 
 
-def wait_for(look: Callable[[], list[str]]) -> list[str]:
+def wait_for(read: Callable[[], list[str]]) -> list[str]:
     give_up = time.monotonic() + 20
-    while not (found := look()):
+    while not (found := read()):
         assert time.monotonic() < give_up
         time.sleep(0.1)
     return found

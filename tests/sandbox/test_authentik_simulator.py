@@ -3,64 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from tests.stand_ins import API_TOKEN, fault
-
-ME, USERS, GROUPS = "/api/v3/core/users/me/", "/api/v3/core/users/", "/api/v3/core/groups/"
-APPLICATIONS, BINDINGS = "/api/v3/core/applications/", "/api/v3/policies/bindings/"
-INVITATIONS, TOKENS, SETTINGS = "/api/v3/stages/invitation/invitations/", "/api/v3/core/tokens/", "/admin/settings/"
-
-
-class Caller:
-    """The API with our token, the token endpoint, and the actions of operators and people."""
-
-    def __init__(self, stand_in: AuthentikStandIn) -> None:
-        self.stand_in = stand_in
-        self.key = API_TOKEN
-
-    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return requests.request(method, self.stand_in.url + path, headers=headers, timeout=10, **options)
-
-    def control(self, name: str, **arguments: Any) -> Any:
-        answer = requests.post(f"{self.stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def person(self, username: str, *groups: str) -> int:
-        pk: int = self.control("ensure_person", username=username, app_password=f"of-{username}", groups=groups)
-        return pk
-
-    def sign_in(self, username: str) -> Any:
-        return self.control("sign_in", username=username, client_id="portal")
-
-    def oidc(self, path: str, **form: str) -> requests.Response:
-        body = {"client_id": "portal", "client_secret": "portal-secret", **form}
-        return requests.post(f"{self.stand_in.url}/application/o/{path}/", data=body, timeout=10)
-
-    def userinfo(self, token: str) -> requests.Response:
-        url = f"{self.stand_in.url}/application/o/userinfo/"
-        return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-
-    def device(self, username: str) -> str:
-        """The code of a device that this person has approved. Raises ValueError when access is denied."""
-        started = self.oidc("device", scope="openid offline_access").json()
-        self.stand_in.oidc.grants.decide_device(started["user_code"], username)
-        return str(started["device_code"])
-
-    def poll(self, device_code: str) -> requests.Response:
-        return self.oidc("token", grant_type="urn:ietf:params:oauth:grant-type:device_code", device_code=device_code)
-
-
-@pytest.fixture
-def call(authentik: AuthentikStandIn) -> Caller:
-    return Caller(authentik)
+from tests.sandbox.authentik_caller import (
+    APPLICATIONS,
+    BINDINGS,
+    GROUPS,
+    INVITATIONS,
+    ME,
+    SETTINGS,
+    TOKENS,
+    USERS,
+    Caller,
+)
+from tests.stand_ins import fault
 
 
 def test_switching_a_person_off_ends_sessions_and_refresh_but_not_the_token_in_hand(call: Caller) -> None:
@@ -226,52 +184,3 @@ def test_a_device_code_ends_by_the_clock_of_the_simulator(call: Caller) -> None:
     started = call.device("anna")
     call.control("advance", seconds=61)
     assert call.poll(started).json()["error"] == "invalid_grant"
-
-
-def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_is_gone(call: Caller) -> None:
-    def made(name: str, **fields: Any) -> str:
-        return str(call("POST", GROUPS, json={"name": name, **fields}).json()["pk"])
-
-    first, second = made("first"), made("second")
-    child = made("child", parents=[first])
-    call("PATCH", f"{GROUPS}{child}/", json={"parents": [second]})
-    shown = {one["name"]: one for one in call("GET", GROUPS).json()["results"]}
-    assert [shown[name]["children"] for name in ("first", "second")] == [[], [child]]
-    call("DELETE", f"{GROUPS}{second}/")
-    assert call("GET", f"{GROUPS}{child}/").json()["parents"] == []
-    call("DELETE", f"{GROUPS}{child}/")
-    assert call("GET", f"{GROUPS}{first}/").json()["children"] == []
-
-
-def test_a_page_of_groups_says_how_many_there_are_in_all(call: Caller) -> None:
-    for number in range(5):
-        call("POST", GROUPS, json={"name": f"g{number}"})
-    answer = call("GET", f"{GROUPS}?page_size=2&page=2&search=g").json()
-    assert [one["name"] for one in answer["results"]] == ["g2", "g3"]
-    assert [answer["pagination"][key] for key in ("count", "next", "total_pages")] == [5, 3, 3]
-
-
-@pytest.mark.parametrize(
-    ("path", "accept", "status", "body"),
-    [
-        (ME, "application/json", 503, '{"error": "authentik starting"}'),
-        (ME, "text/html", 503, ""),
-        (ME, "*/*", 503, "authentik starting"),
-        ("/-/health/live/", "*/*", 502, ""),
-        ("/-/health/ready/", "*/*", 503, "authentik starting"),
-    ],
-)
-def test_while_the_core_starts_the_router_answers(call: Caller, path: str, accept: str, status: int, body: str) -> None:
-    fault(call.stand_in, kind="starting")
-    for method in ("GET", "POST"):
-        answer = requests.request(method, f"{call.stand_in.url}{path}", headers={"Accept": accept}, timeout=5)
-        assert (answer.status_code, answer.text) == (status, body)
-    assert (answer.headers.get("Retry-After") == "5") is (status == 503)
-
-
-def test_without_its_database_reads_are_500_and_writes_an_empty_405(call: Caller) -> None:
-    fault(call.stand_in, kind="database_down")
-    for path in (ME, "/-/health/ready/", "/application/o/portal/jwks/"):
-        assert call("GET", path).status_code == 500
-    masked = call("POST", GROUPS, json={"name": "tenant-acme"})
-    assert (masked.status_code, masked.content) == (405, b"")

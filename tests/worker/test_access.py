@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.simulators.authentik.server import AuthentikStandIn
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import Missing, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, Saved, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
@@ -171,3 +171,28 @@ def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_memb
     authentik.faults.clear()
     close_access(work("authentik"), identity)
     assert child.parents == []
+
+
+def test_members_may_be_added_and_removed_twice(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    group_id = saved["authentikGroupId"]
+    user = authentik.directory.add_user({"username": "member"}).pk
+    for _ in range(2):
+        identity.add_member(group_id, user)
+    assert identity.get_group(group_id).member_ids == {user}
+    for _ in range(2):
+        identity.remove_member(group_id, user)
+    assert identity.get_group(group_id).member_ids == frozenset()
+    with pytest.raises(Missing):
+        identity.add_member(group_id, 999)
+
+
+def test_a_deleted_group_is_missing_the_second_time(
+    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+) -> None:
+    ensure_group(work("authentik"), identity)
+    identity.delete_group(saved["authentikGroupId"])
+    with pytest.raises(Missing):
+        identity.delete_group(saved["authentikGroupId"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.authentik.server import AuthentikStandIn
-from shared.integrations.outcomes import Missing, Outcome, Refused, Result, Unavailable
+from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
 from tests.stand_ins import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
@@ -203,31 +203,6 @@ def test_a_url_that_is_not_authentiks_is_reported(authentik: AuthentikStandIn, w
     wrong = Authentik(JsonApi(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
     with pytest.raises(Refused, match="URL"):
         ensure_group(work("authentik"), wrong)
-
-
-def test_members_may_be_added_and_removed_twice(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
-) -> None:
-    ensure_group(work("authentik"), identity)
-    group_id = saved["authentikGroupId"]
-    user = authentik.directory.add_user({"username": "member"}).pk
-    for _ in range(2):
-        identity.add_member(group_id, user)
-    assert identity.get_group(group_id).member_ids == {user}
-    for _ in range(2):
-        identity.remove_member(group_id, user)
-    assert identity.get_group(group_id).member_ids == frozenset()
-    with pytest.raises(Missing):
-        identity.add_member(group_id, 999)
-
-
-def test_a_deleted_group_is_missing_the_second_time(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
-) -> None:
-    ensure_group(work("authentik"), identity)
-    identity.delete_group(saved["authentikGroupId"])
-    with pytest.raises(Missing):
-        identity.delete_group(saved["authentikGroupId"])
 
 
 def test_no_secret_is_logged(

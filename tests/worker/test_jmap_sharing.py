@@ -1,4 +1,4 @@
-"""Those who wait for a free request go together in the next: each gets its own answer, and none another's fault."""
+"""Check that waiting calls share the next request, and that each gets its own answer and no other's fault."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 
-Errand = Callable[..., Work]
+WorkFactory = Callable[..., Work]
 Request = list[list[Any]]
 
 
 class Line:
-    """One request at a time, to a server that answers when it is let: each call with its own argument."""
+    """A server that takes one request at a time and answers on command: each call with its own argument."""
 
     def __init__(self, most_calls: int = 4) -> None:
         self.requests: list[Request] = []
@@ -194,7 +194,7 @@ def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fa
     assert len(line.requests) == 2
 
 
-def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_holds_up_nobody(line: Line) -> None:
+def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_delays_no_other(line: Line) -> None:
     first, late, last = line.ask("a"), line.ask("late", seconds=0.05), line.ask("b")
     with pytest.raises(Unavailable, match="before a request was free"):
         late.result(timeout=10)
@@ -203,8 +203,8 @@ def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_holds_u
     assert line.texts() == [["a"], ["b"]]
 
 
-def test_one_whose_time_has_grown_short_while_waiting_takes_nobody_along(line: Line) -> None:
-    # the request ends with the time of whoever sends it
+def test_one_whose_time_has_grown_short_while_waiting_is_sent_alone(line: Line) -> None:
+    # the request ends with the time of the thread that sends it
     line.sharing._call_seconds = 0.6
     first, short, other = line.ask("a"), line.ask("short", seconds=0.9), line.ask("b")
     time.sleep(0.4)
@@ -213,7 +213,7 @@ def test_one_whose_time_has_grown_short_while_waiting_takes_nobody_along(line: L
     assert line.texts() == [["a"], ["short"], ["b"]]
 
 
-def test_one_who_gave_up_a_request_that_then_breaks_holds_up_nobody(line: Line) -> None:
+def test_one_who_gave_up_a_request_that_then_breaks_delays_no_other(line: Line) -> None:
     line.sharing._call_seconds = 0.2
     first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)
     line.answer()
@@ -226,7 +226,7 @@ def test_one_who_gave_up_a_request_that_then_breaks_holds_up_nobody(line: Line) 
     assert line.texts() == [["a"], ["b", "hasty"], ["b"], ["c"]]
 
 
-def test_a_sender_that_dies_leaves_nobody_waiting(line: Line) -> None:
+def test_a_sender_that_dies_leaves_no_thread_waiting(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
     line.faults = {2: SystemExit()}
     line.answer(2)
@@ -243,7 +243,7 @@ def test_a_sender_that_dies_leaves_nobody_waiting(line: Line) -> None:
 # -- at the server
 
 
-def crowd(stalwart: StalwartStandIn) -> Stalwart:
+def shared_client(stalwart: StalwartStandIn) -> Stalwart:
     return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(API_TOKEN), call_seconds=5.0)), "off")
 
 
@@ -251,22 +251,22 @@ def names(count: int) -> list[str]:
     return [f"acme{number}.test" for number in range(count)]
 
 
-def make_all(mail: Stalwart, errands: list[Work]) -> list[Result | str]:
-    def result(errand: Work) -> Result | str:
+def make_all(mail: Stalwart, steps: list[Work]) -> list[Result | str]:
+    def result(step: Work) -> Result | str:
         try:
-            return ensure_mail(errand, mail).result
+            return ensure_mail(step, mail).result
         except Fault as problem:
             return problem.reason
 
-    with ThreadPoolExecutor(len(errands)) as threads:
-        return list(threads.map(result, errands))
+    with ThreadPoolExecutor(len(steps)) as threads:
+        return list(threads.map(result, steps))
 
 
 def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_postmaster(
-    stalwart: StalwartStandIn, work: Errand
+    stalwart: StalwartStandIn, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(24)])
+    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(24)])
     assert set(made) == {Result.OK}
     found = stalwart.snapshot()
     ids = {one["name"]: one["id"] for one in found["Domain"]}
@@ -279,12 +279,12 @@ def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_pos
     assert sum(body.count("x:Domain/set") for body in creating) == 24
 
 
-def test_a_name_that_is_taken_costs_nobody_else_in_the_same_request_and_makes_no_postmaster(
-    stalwart: StalwartStandIn, work: Errand
+def test_a_name_that_is_taken_fails_no_other_in_the_same_request_and_makes_no_postmaster(
+    stalwart: StalwartStandIn, work: WorkFactory
 ) -> None:
-    other = crowd(stalwart).create_domain("acme7.test", "theirs", None)
+    other = shared_client(stalwart).create_domain("acme7.test", "theirs", None)
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
     assert [number for number, one in enumerate(made) if one != Result.OK] == [7]
     assert made[7] == "taken"
     accounts = stalwart.snapshot()["Account"]
@@ -293,12 +293,12 @@ def test_a_name_that_is_taken_costs_nobody_else_in_the_same_request_and_makes_no
 
 
 @pytest.mark.parametrize("kind", ["lost", "reset"])
-def test_a_shared_request_whose_answer_is_lost_makes_nothing_twice_and_fails_nobody(
-    stalwart: StalwartStandIn, work: Errand, kind: str
+def test_a_shared_request_whose_answer_is_lost_makes_nothing_twice_and_fails_no_other(
+    stalwart: StalwartStandIn, work: WorkFactory, kind: str
 ) -> None:
     fault(stalwart, kind=kind, contains="x:Domain/set", after=1, count=3)
     fault(stalwart, kind="latency", delay=0.1)
-    made = make_all(crowd(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
+    made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(16)])
     assert set(made) <= {Result.OK, "unreachable"}
     assert sum(one is Result.OK for one in made) >= 10
     found = stalwart.snapshot()

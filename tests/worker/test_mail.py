@@ -1,4 +1,4 @@
-"""The mail step: every domain of the tenant, once, provably ours, with keys, a postmaster and its records."""
+"""Check that the mail step sets up every domain once, with our marker, keys, a postmaster and its records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import Work
 
-Errand = Callable[..., Work]
+WorkFactory = Callable[..., Work]
 
 
 def client(stalwart: StalwartStandIn, tenants: TenantMode = "auto", token: str = API_TOKEN) -> Stalwart:
@@ -50,13 +50,13 @@ def sets(stalwart: StalwartStandIn) -> list[str]:
     return [entry["body"] for entry in stalwart.journal if "/set" in entry["body"]]
 
 
-def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: Stalwart, work: Errand) -> None:
+def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: Stalwart, work: WorkFactory) -> None:
     outcome = ensure_mail(work("stalwart", domains=()), mail)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, "no_domains")
 
 
-def test_each_domain_gets_stamp_keys_postmaster_and_records(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+def test_each_domain_gets_marker_keys_postmaster_and_records(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     assert ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail).result is Result.OK
     domains = objects(stalwart, "Domain")
@@ -78,7 +78,7 @@ def test_each_domain_gets_stamp_keys_postmaster_and_records(
 
 
 def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (creating,) = sets(stalwart)
@@ -86,8 +86,8 @@ def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
     assert "x:Account/set" in creating
 
 
-def test_a_name_that_somebody_else_holds_makes_no_postmaster_either(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+def test_a_name_that_is_taken_gets_no_postmaster_either(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost")
     with pytest.raises((Refused, Unavailable)):
@@ -95,7 +95,9 @@ def test_a_name_that_somebody_else_holds_makes_no_postmaster_either(
     assert objects(stalwart, "Account") == []
 
 
-def test_a_second_run_writes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved) -> None:
+def test_a_second_run_writes_nothing(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
     ensure_mail(work("stalwart"), mail)
     stalwart.journal.clear()
     again = Saved()
@@ -107,7 +109,7 @@ def test_a_second_run_writes_nothing(stalwart: StalwartStandIn, mail: Stalwart, 
 
 
 def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     stalwart.set_edition("enterprise")
     ensure_mail(work("stalwart"), mail)
@@ -120,7 +122,7 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
 
-def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)
     limited = replace(work("stalwart"), plan=Plan(mailboxes=20))
@@ -136,7 +138,7 @@ def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: Stal
 
 @pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])
 def test_whether_a_tenant_is_made_follows_the_setting(
-    stalwart: StalwartStandIn, work: Errand, mode: TenantMode, count: int
+    stalwart: StalwartStandIn, work: WorkFactory, mode: TenantMode, count: int
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, mode))
     assert len(objects(stalwart, "Tenant")) == count
@@ -149,7 +151,7 @@ def test_whether_a_tenant_is_made_follows_the_setting(
     ids=lambda rule: rule["kind"],
 )
 def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
-    stalwart: StalwartStandIn, work: Errand, what: str, rule: dict[str, Any]
+    stalwart: StalwartStandIn, work: WorkFactory, what: str, rule: dict[str, Any]
 ) -> None:
     fault(stalwart, contains=what, count=1, **rule)
     assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
@@ -157,7 +159,7 @@ def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
     assert counts == {"Tenant": 1, "Domain": 1, "Account": 1, "DkimSignature": 2}
 
 
-def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     for name in ("Acme", "Acme again"):
         control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
     with pytest.raises(Refused, match="ambiguous"):
@@ -165,7 +167,7 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, wo
 
 
 def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
-    stalwart: StalwartStandIn, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
 ) -> None:
     # customers choose their names; what stands behind the name is ours
     theirs = control(stalwart, "create", kind="Tenant", given={"name": f"Beta {TENANT_ID} {OTHER_ID}"})
@@ -176,8 +178,8 @@ def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
 
 
 @pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
-def test_a_domain_without_our_stamp_is_never_taken_over(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, description: str | None
+def test_a_domain_without_our_marker_is_never_adopted(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, description: str | None
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "acme.test", "description": description})
     stalwart.journal.clear()
@@ -186,8 +188,8 @@ def test_a_domain_without_our_stamp_is_never_taken_over(
     assert sets(stalwart) == []
 
 
-def test_the_first_attempt_for_a_tenant_does_not_look_for_its_domain_and_takes_over_none(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", is_first=True), mail)
     assert not any("x:Domain/query" in entry["body"] for entry in stalwart.journal)
@@ -201,21 +203,23 @@ def test_the_first_attempt_for_a_tenant_does_not_look_for_its_domain_and_takes_o
     assert len(objects(stalwart, "Account")) == 1
 
 
-def test_a_name_that_is_another_domains_alias_is_taken(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+def test_a_name_that_is_another_domains_alias_is_taken(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
     with pytest.raises(Refused, match="alias"):
         ensure_mail(work("stalwart"), mail)
 
 
-def test_a_stranger_who_takes_the_name_in_the_same_moment_is_not_taken_over(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+def test_a_foreign_domain_created_at_the_same_moment_is_not_adopted(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost", contains="x:Domain/set", count=1)
     with pytest.raises(Refused, match="taken"):
         ensure_mail(work("stalwart"), mail)
 
 
-def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory) -> None:
     with ThreadPoolExecutor(5) as pool:
         outcomes = list(pool.map(lambda _: ensure_mail(work("stalwart"), mail), range(5)))
     assert {outcome.result for outcome in outcomes} == {Result.OK}
@@ -232,7 +236,7 @@ def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail:
     ids=["mailbox", "list", "alias_of_list"],
 )
 def test_a_postmaster_that_the_tenant_made_itself_is_one(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, kind: str, holder: dict[str, Any]
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved, kind: str, holder: dict[str, Any]
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -240,13 +244,13 @@ def test_a_postmaster_that_the_tenant_made_itself_is_one(
     aliases = {key: {**alias, "domainId": domain} for key, alias in holder.get("aliases", {}).items()}
     control(stalwart, "create", kind=kind, given={**holder, "domainId": domain, "aliases": aliases})
     stalwart.journal.clear()
-    errand = work("stalwart")
-    assert ensure_mail(errand, mail).result is Result.OK
-    assert (errand.changes, sets(stalwart)) == ([], [])
+    step = work("stalwart")
+    assert ensure_mail(step, mail).result is Result.OK
+    assert (step.changes, sets(stalwart)) == ([], [])
 
 
 def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
@@ -257,7 +261,7 @@ def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the
 
 
 def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     first = saved["stalwartDomainId"]
@@ -272,7 +276,7 @@ def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
 
 
 def test_a_domain_that_left_the_tenant_is_closed_and_kept(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart", domains=("acme.test",)), mail)
@@ -282,14 +286,14 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
 
 
 def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     assert ensure_mail(work("stalwart", domains=()), mail).reason == "no_domains"
     assert (saved["stalwartDomains"], saved["stalwartDomainId"], saved["dnsRecords"]) == ([], None, [])
 
 
-def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: Errand, saved: Saved) -> None:
+def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: WorkFactory, saved: Saved) -> None:
     with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartStandIn)
         with pytest.raises(Unavailable, match="not_ready"):
@@ -302,7 +306,7 @@ def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: Erran
 
 
 class Clock:
-    """Time that goes by only where it is said to; `pauses` are those that somebody slept."""
+    """A clock that only `sleep` and the test move; `pauses` records the sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -316,9 +320,9 @@ class Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize(("saving", "looking", "pauses"), [(0.05, 0.0, [0.1, 0.15]), (0.05, 0.1, [0.0, 0.05])])
-def test_what_is_done_while_keys_are_made_is_not_waited_again(
-    work: Errand, monkeypatch: pytest.MonkeyPatch, saving: float, looking: float, pauses: list[float]
+@pytest.mark.parametrize(("saving", "reading", "pauses"), [(0.05, 0.0, [0.1, 0.15]), (0.05, 0.1, [0.0, 0.05])])
+def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
+    work: WorkFactory, monkeypatch: pytest.MonkeyPatch, saving: float, reading: float, pauses: list[float]
 ) -> None:
     clock = Clock()
     monkeypatch.setattr("worker.integrations.stalwart.provision.time", clock)
@@ -328,12 +332,12 @@ def test_what_is_done_while_keys_are_made_is_not_waited_again(
         clock.now += saving
 
     class Slow(Stalwart):
-        looks = 0
+        reads = 0
 
         def furnishing(self, domain: str, domain_id: str) -> Furnishing:
-            self.looks += 1
-            clock.now += looking
-            return Furnishing(self.looks == 3, True, ())
+            self.reads += 1
+            clock.now += reading
+            return Furnishing(self.reads == 3, True, ())
 
     with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as server:
         jmap = Jmap(JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))
@@ -341,8 +345,8 @@ def test_what_is_done_while_keys_are_made_is_not_waited_again(
     assert clock.pauses == pauses
 
 
-def test_a_postmaster_somebody_made_as_an_alias_is_good_enough(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (group,) = objects(stalwart, "Account")
@@ -360,7 +364,7 @@ def test_a_postmaster_somebody_made_as_an_alias_is_good_enough(
 
 @pytest.mark.parametrize("what", ["x:Domain/query", "x:Domain/set", "x:DkimSignature/query"])
 def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, what: str
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, what: str
 ) -> None:
     fault(stalwart, kind="server_unavailable", path=what)
     with pytest.raises(Unavailable):
@@ -368,7 +372,7 @@ def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
 
 
 def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="max_concurrent_requests", count=2)
     assert ensure_mail(work("stalwart"), mail).result is Result.OK
@@ -377,7 +381,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 
 
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.CROWD_PATIENCE", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
@@ -387,19 +391,19 @@ def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
 
 
 def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_refused_and_gets_through(
-    stalwart: StalwartStandIn, work: Errand
+    stalwart: StalwartStandIn, work: WorkFactory
 ) -> None:
     control(stalwart, "add_key", key="API_limited", permissions=sorted(ALL_PERMISSIONS - {"unlimitedRequests"}))
     fault(stalwart, kind="latency", delay=0.2)
     clients = [client(stalwart, token="API_limited") for _ in range(8)]
-    errands = [work("stalwart", domains=(f"acme{number}.test",)) for number in range(8)]
+    steps = [work("stalwart", domains=(f"acme{number}.test",)) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(ensure_mail, errands, clients))
+        made = list(threads.map(ensure_mail, steps, clients))
     assert {outcome.result for outcome in made} == {Result.OK}
     assert 400 in {entry["status"] for entry in stalwart.journal}
 
 
-def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="bad_credentials"):
             ensure_mail(work("stalwart"), client(stalwart, token="wrong"))
@@ -409,19 +413,19 @@ def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartS
         ensure_mail(work("stalwart"), client(stalwart))
 
 
-def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: Stalwart, work: Errand) -> None:
+def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: Stalwart, work: WorkFactory) -> None:
     with pytest.raises(Refused, match="invalid"):
         ensure_mail(work("stalwart", domains=("acme.example",)), mail)
 
 
-def test_a_url_without_jmap_is_said_so(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_a_url_without_jmap_is_said_so(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     api = JsonApi(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
     with pytest.raises(Refused, match="version 0"):
         ensure_mail(work("stalwart"), Stalwart(Jmap(api), "off"))
 
 
 def test_no_secret_is_logged(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, caplog: pytest.LogCaptureFixture
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     ensure_mail(work("stalwart"), mail)

@@ -1,4 +1,4 @@
-"""Closing a tenant's mail and opening it again: who was locked out is let in again, and nobody else is."""
+"""Check that closed mail is opened again for the accounts that we locked, and for no others; and its removal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
 from worker.integrations.step_context import Work
 
-Errand = Callable[..., Work]
+WorkFactory = Callable[..., Work]
 DOMAINS = ("acme.test", "acme.org")
 
 
@@ -48,7 +48,7 @@ def settled(yard: Yard) -> Yard:
 
 
 def locked_out(yard: Yard) -> list[str]:
-    """Addresses of those who cannot sign in."""
+    """Return the addresses of accounts that cannot sign in."""
     accounts = yard.stalwart.snapshot()["Account"]
     return sorted(
         one["emailAddress"]
@@ -102,7 +102,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) 
     assert check.push() == 0
 
 
-def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Yard) -> None:
+def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: Yard) -> None:
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
@@ -110,8 +110,8 @@ def test_whoever_was_locked_out_in_any_of_the_domains_may_sign_in_again(acme: Ya
 
 
 @pytest.mark.parametrize("step", [close_mail, remove_mail])
-def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_closed(
-    stalwart: StalwartStandIn, work: Errand, step: Callable[[Work, Stalwart], Outcome]
+def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
+    stalwart: StalwartStandIn, work: WorkFactory, step: Callable[[Work, Stalwart], Outcome]
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
@@ -127,7 +127,7 @@ def test_a_domain_on_record_whose_stamp_was_written_over_is_not_said_to_be_close
     assert step(work("stalwart", domains=DOMAINS), mail).result is Result.OK
 
 
-def test_a_suspension_that_was_overtaken_locks_nobody_out_whom_no_record_names(
+def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
     make_yard: Callable[..., Yard],
 ) -> None:
     acme = settled(make_yard(attempt_seconds=2, lease_seconds=3))
@@ -148,7 +148,9 @@ def test_a_suspension_that_was_overtaken_locks_nobody_out_whom_no_record_names(
     assert locked_out(acme) == []
 
 
-def test_one_account_that_cannot_be_locked_keeps_no_other_door_open(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_one_account_that_cannot_be_locked_does_not_keep_others_open(
+    stalwart: StalwartStandIn, work: WorkFactory
+) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
     domain = stalwart.snapshot()["Domain"][0]["id"]
@@ -164,8 +166,8 @@ def test_one_account_that_cannot_be_locked_keeps_no_other_door_open(stalwart: St
     assert (shut, fates(stalwart)) == (["ann", "cem"], {"acme.test": "refused"})
 
 
-def test_one_account_that_cannot_be_let_in_again_keeps_no_other_out(
-    stalwart: StalwartStandIn, work: Errand, saved: Saved
+def test_one_account_that_cannot_be_unlocked_does_not_keep_others_locked(
+    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -185,7 +187,7 @@ def test_one_account_that_cannot_be_let_in_again_keeps_no_other_out(
     assert (out, saved["stalwartLocked"]) == ([], [])
 
 
-def test_refused_credentials_end_it_at_once(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_refused_credentials_end_the_step_at_once(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
     for domain in [one["id"] for one in stalwart.snapshot()["Domain"]]:
@@ -198,7 +200,7 @@ def test_refused_credentials_end_it_at_once(stalwart: StalwartStandIn, work: Err
 
 
 def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:
-    """Somebody in a domain, known in another by the same name."""
+    """Create a mailbox in a domain, with an alias of the same name in another."""
     aliases = {"0": {"name": name, "domainId": alias_in}}
     control(
         stalwart,
@@ -208,8 +210,8 @@ def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) ->
     )
 
 
-def test_somebody_elses_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_with_it(
-    stalwart: StalwartStandIn, work: Errand, saved: Saved
+def test_a_foreign_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_with_it(
+    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -223,8 +225,8 @@ def test_somebody_elses_mailbox_with_an_alias_in_a_tenants_domain_is_never_remov
     assert [one["name"] for one in stalwart.snapshot()["Domain"]] == ["platform.test"]
 
 
-def test_a_group_that_somebody_else_is_a_member_of_is_said_to_be_in_use(
-    stalwart: StalwartStandIn, work: Errand, saved: Saved
+def test_a_group_with_a_foreign_member_is_reported_as_in_use(
+    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -240,7 +242,7 @@ def test_a_group_that_somebody_else_is_a_member_of_is_said_to_be_in_use(
 
 
 def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
-    stalwart: StalwartStandIn, work: Errand
+    stalwart: StalwartStandIn, work: WorkFactory
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
@@ -252,14 +254,14 @@ def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_ali
 
 
 def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(
-    stalwart: StalwartStandIn, work: Errand
+    stalwart: StalwartStandIn, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, "require"))
     assert remove_mail(work("stalwart"), client(stalwart, "off")).result is Result.OK
     assert (stalwart.snapshot()["Domain"], stalwart.snapshot()["Tenant"]) == ([], [])
 
 
-#: whoever referred to it has gone when the server looks who did
+#: a refusal without holders: they vanished before the server listed them
 NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b": {"type": "objectIsLinked"}}}, "0"]]})
 
 
@@ -267,7 +269,7 @@ NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b":
     "rule", [{"kind": "ignored"}, {"kind": "status", "status": 200, "body": NOBODY}], ids=["ignored", "linked"]
 )
 def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
-    stalwart: StalwartStandIn, work: Errand, rule: dict[str, Any]
+    stalwart: StalwartStandIn, work: WorkFactory, rule: dict[str, Any]
 ) -> None:
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)

@@ -25,10 +25,11 @@ from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
 from worker.integrations.stalwart.models import HIDDEN
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.stalwart.removal import remove_mail
+from worker.integrations.stalwart.removal import remove_mail, take_domain_away
 from worker.integrations.step_context import Work
+from worker.jobs.orphan_scans import Removing
 
-Errand = Callable[..., Work]
+WorkFactory = Callable[..., Work]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
 
 
@@ -80,7 +81,7 @@ def accepted(stalwart: StalwartStandIn, address: str) -> bool:
 
 
 def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verified(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
@@ -94,7 +95,7 @@ def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verif
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
-def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStandIn, work: Errand) -> None:
+def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStandIn, work: WorkFactory) -> None:
     mail = client(stalwart, probe=probe_of(stalwart))
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
@@ -102,7 +103,7 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStan
 
 
 def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
-    stalwart: StalwartStandIn, work: Errand, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartStandIn, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.PATIENCE", 0.3)
     ensure_mail(work("stalwart"), client(stalwart))
@@ -122,7 +123,7 @@ def silent() -> Iterator[SmtpProbe]:
 
 
 def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_more_than_the_attempt(
-    stalwart: StalwartStandIn, work: Errand, silent: SmtpProbe
+    stalwart: StalwartStandIn, work: WorkFactory, silent: SmtpProbe
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     began = time.monotonic()
@@ -136,7 +137,7 @@ def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_mor
 
 
 def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     patch = {"aliases": {"acme-group.test": True}}
@@ -149,7 +150,7 @@ def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
 
 
 def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_nothing(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
         ensure_mail(work("stalwart", **names), mail)
@@ -165,7 +166,7 @@ def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_noth
 
 
 def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     mail.rule.write()
@@ -176,7 +177,7 @@ def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
 
 
 def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_the_name(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -187,18 +188,18 @@ def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_t
 
 
 def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     for _ in range(2):
         control(stalwart, "create", kind="MemoryLookupKey", given={"namespace": NAMESPACE, "key": "acme.test"})
-    errand = work("stalwart", is_first=True)
-    ensure_mail(errand, mail)
-    assert "accept mail to acme.test again" in errand.changes
+    step = work("stalwart", is_first=True)
+    ensure_mail(step, mail)
+    assert "accept mail to acme.test again" in step.changes
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
 def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that_left_does_not(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
@@ -216,7 +217,7 @@ def narrow(stalwart: StalwartStandIn, *without: str) -> Stalwart:
 
 @pytest.mark.parametrize("lacking", sorted(NEEDED))
 def test_without_a_right_that_the_rule_needs_mail_is_returned(
-    stalwart: StalwartStandIn, work: Errand, lacking: str
+    stalwart: StalwartStandIn, work: WorkFactory, lacking: str
 ) -> None:
     mail = narrow(stalwart, lacking)
     ensure_mail(work("stalwart"), mail)
@@ -229,7 +230,7 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
 
 
 def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
-    stalwart: StalwartStandIn, by_return: Stalwart, work: Errand
+    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     outcome = close_mail(work("stalwart"), by_return)
@@ -239,7 +240,7 @@ def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
 
 
 def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     control(stalwart, "set_broken_setting", kind="SpamPyzor")
     ensure_mail(work("stalwart"), mail)
@@ -250,7 +251,7 @@ def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
 
 
 def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
-    stalwart: StalwartStandIn, by_return: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     domain = saved["stalwartDomainId"]
@@ -278,7 +279,9 @@ def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_a
     assert (saved["stalwartReturning"], saved["stalwartLocked"]) == ([], [])
 
 
-def test_closing_by_return_again_changes_nothing(stalwart: StalwartStandIn, by_return: Stalwart, work: Errand) -> None:
+def test_closing_by_return_again_changes_nothing(
+    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory
+) -> None:
     ensure_mail(work("stalwart"), by_return)
     close_mail(work("stalwart"), by_return)
     stalwart.journal.clear()
@@ -290,7 +293,7 @@ def test_closing_by_return_again_changes_nothing(stalwart: StalwartStandIn, by_r
 
 
 def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_when_it_comes_back(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "old.test")
     ensure_mail(work("stalwart", domains=both), mail)
@@ -306,8 +309,33 @@ def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_whe
     assert (saved["stalwartLocked"], saved["stalwartClosedDomains"]) == ([], [])
 
 
+def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_what_open_sessions_can_do(
+    stalwart: StalwartStandIn, work: WorkFactory
+) -> None:
+    ensure_mail(work("stalwart", domains=("acme.test", "old.test")), client(stalwart))
+    notes = ensure_mail(work("stalwart"), client(stalwart, probe=probe_of(stalwart))).notes
+    assert "old.test: mail is refused" in notes["closed_domains"]
+    assert "SMTP answered 550" in notes["closed_domains"]
+    assert "IMAP" in notes["closed_domains"]
+    # SMTP that is away later stops no reconcile of the tenant
+    outcome = ensure_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
+    assert (outcome.result, outcome.notes) == (Result.OK, {})
+
+
+def test_an_orphaned_domain_with_our_own_account_is_not_removed(
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    control(stalwart, "use_account", account=account(stalwart, saved["stalwartDomainId"], "platform"))
+    before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
+    (domain,) = mail.list_domains()
+    with pytest.raises(Refused, match="own account"):
+        take_domain_away(Removing(), mail, domain)
+    assert {kind: objects(stalwart, kind) for kind in before} == before
+
+
 def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart"), mail)
@@ -321,7 +349,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked
 
 
 def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -337,7 +365,7 @@ def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
 
 
 @pytest.mark.parametrize("way", ["refused", "returned"])
-def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: Errand, saved: Saved, way: str) -> None:
+def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: WorkFactory, saved: Saved, way: str) -> None:
     mail = client(stalwart)
     if way == "returned":
         control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
@@ -353,7 +381,7 @@ def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: Errand
 
 
 def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ours = account(stalwart, saved["stalwartDomains"][1]["id"], "platform")
@@ -365,7 +393,7 @@ def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
 
 
 def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]

@@ -1,4 +1,4 @@
-"""The mail step where proofs are required: it sets up what is proven, names what waits, and takes nothing away."""
+"""Check the mail step where proofs are required: it sets up proven domains, names the others, and removes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from sandbox.simulators.stalwart.server import StalwartStandIn
 from shared.integrations.outcomes import Result
 from tests.stand_ins import Saved, fates
-from tests.worker.test_mail import Errand, client, objects, sets
+from tests.worker.test_mail import WorkFactory, client, objects, sets
 from worker.integrations.stalwart.client import Stalwart
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
@@ -21,13 +21,13 @@ def mail(stalwart: StalwartStandIn) -> Stalwart:
     return client(stalwart)
 
 
-def proven(errand: Work, *names: str) -> Work:
-    """The same errand where proofs are required and these domains are proven."""
-    return replace(errand, proven=frozenset(names))
+def proven(step: Work, *names: str) -> Work:
+    """Return the same work where proofs are required and these domains are proven."""
+    return replace(step, proven=frozenset(names))
 
 
 def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     outcome = ensure_mail(proven(work("stalwart", domains=("acme.test", "acme.org"))), mail)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, "domains_unverified")
@@ -36,7 +36,7 @@ def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
 
 
 def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     domains = ("acme.test", "acme.org", "acme.net")
     outcome = ensure_mail(proven(work("stalwart", domains=domains), "acme.org"), mail)
@@ -51,7 +51,7 @@ def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
 
 
 def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wait(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail)
     outcome = ensure_mail(proven(work("stalwart", domains=("acme.org",))), mail)
@@ -61,7 +61,7 @@ def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wa
 
 @pytest.mark.parametrize("still", [("acme.org",), ()])
 def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved, still: tuple[str, ...]
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved, still: tuple[str, ...]
 ) -> None:
     domains = ("acme.test", "acme.org")
     ensure_mail(work("stalwart", domains=domains), mail)
@@ -76,7 +76,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
 
 
 def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
-    stalwart: StalwartStandIn, mail: Stalwart, work: Errand, saved: Saved
+    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -85,7 +85,7 @@ def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
     assert fates(stalwart) == {"acme.test": "delivered"}
 
 
-def test_a_plan_says_the_same_and_changes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: Errand) -> None:
+def test_a_plan_says_the_same_and_changes_nothing(stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory) -> None:
     planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_plan=True)
     outcome = ensure_mail(planned, mail)
     assert outcome.notes == {"waiting_for_proof": "acme.test"}

@@ -1,4 +1,4 @@
-"""The zone text of a mail server, read into records."""
+"""Check that the zone text of a mail server is read into records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_zone_text_of_the_mail_server_becomes_records_with_joined_texts() ->
     assert [record.type for record in found] == ["TXT", "TXT", "MX", "SRV", "CNAME"]
 
 
-def test_the_stand_ins_zone_text_is_read_whole() -> None:
+def test_the_simulators_zone_text_is_read_whole() -> None:
     text = zone_file({"name": "acme.test"}, [], "mail.platform.test")
     found = zone_records("acme.test", text)
     assert len(found) == len(text.splitlines())

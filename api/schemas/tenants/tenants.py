@@ -175,26 +175,6 @@ class DriftResponse(ResponseModel):
     changes: dict[str, list[str]]
 
 
-class FreeResponse(ResponseModel):
-    """Whether a name can be used."""
-
-    free: bool = Field(description="whether no tenant stands in the way")
-
-
-class NameCheckResponse(ResponseModel):
-    """Whether the names that were asked for can be used now, and nothing about who has them."""
-
-    slug: FreeResponse | None = Field(None, description="about the slug, if one was asked for")
-    domain: FreeResponse | None = Field(None, description="about the domain, if one was asked for")
-
-    @classmethod
-    def of(cls, slug: bool | None, domain: bool | None) -> NameCheckResponse:
-        return cls(
-            slug=None if slug is None else FreeResponse(free=slug),
-            domain=None if domain is None else FreeResponse(free=domain),
-        )
-
-
 class _TenantFields(ResponseModel):
     id: ObjectIdText = Field(serialization_alias="_id")
     slug: str

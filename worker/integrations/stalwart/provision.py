@@ -33,24 +33,24 @@ def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
     closed = close_removed(work, mail, record)
     if not work.tenant.domains:
         _note_records(work, {}, ())
-        return skipped("no_domains")
+        return skipped("no_domains", **closed.notes)
     waiting = _waiting_domains(work, mail)
     if not work.ready_domains:
-        open_mail(work, mail, record, waiting, closed)
+        open_mail(work, mail, record, waiting, closed.objects)
         _note_records(work, {}, work.waiting_domains)
-        return skipped("domains_unverified", **_waiting_notes(work))
+        return skipped("domains_unverified", **closed.notes, **_waiting_notes(work))
     owner = ensure_mail_tenant(work, mail) if mail.links_tenants() else None
     since = time.monotonic()
     faults = DomainFaults()
     domains = _ensure_domains(work, mail, owner, faults)
-    open_mail(work, mail, record, [*domains, *waiting], closed)
+    open_mail(work, mail, record, [*domains, *waiting], closed.objects)
     published = {}
     for domain in domains:
         with faults.of(domain.name):
             published[domain.name] = _furnished(work, mail, domain, owner, since)
     _note_records(work, published, [*work.waiting_domains, *faults.found])
     faults.raise_found()
-    return ok(**_waiting_notes(work))
+    return ok(**closed.notes, **_waiting_notes(work))
 
 
 def _waiting_notes(work: Work) -> dict[str, str]:

@@ -6,6 +6,7 @@ Closing keeps everything. Sessions of IMAP and SMTP that are open at that moment
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from shared.integrations.outcomes import Outcome, Refused, ok, skipped
@@ -14,13 +15,22 @@ from worker.integrations.stalwart.closed.mail_stop import let_mail_in, stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import Work, do_all
+from worker.integrations.step_context import NAMED, Work, do_all
 
 Accounts = Mapping[str, Sequence[Account]]
+Domains = Sequence[MailDomain]
 OPEN_SESSIONS = (
     "HTTP and JMAP are cut off at once. IMAP and SMTP sessions that were already open go on until they disconnect: "
     "they can still read, send and store mail. To end them, disconnect them in Stalwart or restart it."
 )
+
+
+@dataclass(frozen=True)
+class ClosedDomains:
+    """Domains that left the tenant. `objects`: they and their accounts, which stay closed; `notes`: on new ones."""
+
+    objects: frozenset[str]
+    notes: Mapping[str, str]
 
 
 def close_mail(work: Work, mail: Stalwart) -> Outcome:
@@ -67,7 +77,12 @@ def open_mail(
 
 
 def close_domains(
-    work: Work, mail: Stalwart, record: ClosedRecord, accounts: Accounts, refusing: Sequence[MailDomain]
+    work: Work,
+    mail: Stalwart,
+    record: ClosedRecord,
+    accounts: Accounts,
+    refusing: Domains,
+    settled: Collection[str] = (),
 ) -> dict[str, str]:
     """Lock the accounts of domains, and stop the mail of some of the domains; returns notes on what was reached."""
     notes: dict[str, str] = {}
@@ -75,7 +90,7 @@ def close_domains(
     do_all(
         [
             partial(_lock, work, mail, record, every),
-            lambda: notes.update(stop_mail(work, mail, record, refusing) if refusing else {}),
+            lambda: notes.update(stop_mail(work, mail, record, refusing, settled) if refusing else {}),
         ]
     )
     own = [account.address for account in every if account.is_ours]
@@ -84,8 +99,8 @@ def close_domains(
     return notes
 
 
-def close_removed(work: Work, mail: Stalwart, record: ClosedRecord) -> frozenset[str]:
-    """Close the domains that left the tenant, and accounts made in them since; returns the objects that stay closed.
+def close_removed(work: Work, mail: Stalwart, record: ClosedRecord) -> ClosedDomains:
+    """Close the domains that left the tenant, and accounts made in them since.
 
     Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not.
     """
@@ -98,13 +113,22 @@ def close_removed(work: Work, mail: Stalwart, record: ClosedRecord) -> frozenset
     known = {entry["id"] for entry in before}
     sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
     work.announce_removals(sentences)
-    if domains:
-        close_domains(work, mail, record, accounts, domains)
+    notes = close_domains(work, mail, record, accounts, domains, known) if domains else {}
     for sentence in sentences:
         work.remove(sentence, lambda: None)
     note_closed(work, found)
     ids_of = [account.id for held in accounts.values() for account in held]
-    return frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
+    objects = frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
+    return ClosedDomains(objects, _told(sentences, notes))
+
+
+def _told(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
+    """Return a note on the domains that were closed just now."""
+    if not sentences or "mail" not in notes:
+        return {}
+    names = ", ".join(one.rpartition(" ")[2] for one in sentences[:NAMED])
+    told = f"{names}: mail is {notes['mail']} ({notes['mail_verified']}). {OPEN_SESSIONS}"
+    return {"closed_domains": told} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
 def note_closed(work: Work, domains: Sequence[MailDomain]) -> None:

@@ -31,13 +31,18 @@ _WHY = {
 }
 
 
-def stop_mail(work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain]) -> dict[str, str]:
-    """Stop new mail to these domains; returns notes on what became of it and how that was verified."""
+def stop_mail(
+    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], settled: Collection[str] = ()
+) -> dict[str, str]:
+    """Stop new mail to these domains; returns notes on what became of it and how that was verified.
+
+    `settled`: ids of domains for which an earlier attempt has verified it.
+    """
     state = mail.rule.state()
     why = _WHY.get(state)
     if why is None:
         try:
-            return _refuse(work, mail, domains, state)
+            return _refuse(work, mail, domains, state, settled)
         except Refused as problem:
             if problem.reason == BREAKER_REASON:
                 raise
@@ -70,15 +75,19 @@ def let_mail_in(
 # -- refused at SMTP time
 
 
-def _refuse(work: Work, mail: Stalwart, domains: Sequence[MailDomain], state: RuleState) -> dict[str, str]:
+def _refuse(
+    work: Work, mail: Stalwart, domains: Sequence[MailDomain], state: RuleState, settled: Collection[str]
+) -> dict[str, str]:
     if state is RuleState.UNSET:
         work.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
     held = mail.rule.keys()
-    for domain in domains:
-        for name in [one for one in domain.names if one not in held]:
-            work.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
+    lacking = [name for domain in domains for name in domain.names if name not in held]
+    for name in lacking:
+        work.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
     if work.is_plan:
         return {}
+    if state is RuleState.OURS and not lacking and all(domain.id in settled for domain in domains):
+        return {"mail": "refused", "mail_verified": READ_BACK}
     # an attempt that ended before this may have left the rule written and not in force
     mail.rule.reload()
     names = [name for domain in domains for name in domain.names]

@@ -1,0 +1,71 @@
+"""Emergency tokens: an administrator gets in while the identity provider is down, for minutes, and it is on record."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from shared.application.store import Store
+from shared.config.settings import Settings
+from tests.api.conftest import Client
+
+ROOT = Path(__file__).parents[2]
+Issue = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def issue(settings: Settings) -> Issue:
+    def run(email: str, *options: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+            "MONGODB_DATABASE": settings.mongodb_database,
+            "REDIS_URL": settings.redis_url.get_secret_value(),
+        }
+        command = [sys.executable, "-m", "api.emergency", email, "--reason", "Authentik is down", *options]
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_a_token_works_without_the_identity_provider_and_changes_no_record(
+    root: Client, issue: Issue, store: Store, authentik: AuthentikStandIn
+) -> None:
+    before = root("GET", "/users/me").json()
+    done = issue("admin@people.test")
+    assert done.returncode == 0, done.stderr
+    emergency = Client(root.url, done.stdout.strip())
+    assert emergency("GET", "/tenants").status_code == 200
+    assert emergency("GET", "/users/me").json() == before
+    (event,) = [one for one in root("GET", "/events").json() if one["action"] == "access.emergency_token_issued"]
+    assert event["after"]["reason"] == "Authentik is down"
+    assert done.stdout.strip() not in str(event)
+
+
+def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Issue, store: Store) -> None:
+    token = issue("admin@people.test").stdout.strip()
+    emergency = Client(root.url, token)
+    store.users._rows.update_many({}, {"$set": {"platformAdmin": False}})
+    assert emergency("POST", "/partners", json={"slug": "north", "name": "North"}).status_code == 403
+    store.emergency_tokens._rows.update_many({}, [{"$set": {"expiresAt": "$$NOW"}}])
+    refused = emergency("GET", "/tenants")
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+    assert token not in refused.text
+
+
+@pytest.mark.parametrize("token", ["dezky_emergency_", "dezky_emergency_guess", "dezky_emergency_" + "x" * 20_000])
+def test_a_token_that_nobody_made_is_refused(root: Client, token: str) -> None:
+    assert Client(root.url, token)("GET", "/tenants").status_code == 401
+
+
+def test_only_a_platform_administrator_gets_one_and_not_for_long(root: Client, issue: Issue) -> None:
+    unknown = issue("stranger@people.test")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "No platform administrator has the address" in unknown.stderr
+    assert issue("admin@people.test", "--minutes", "600").returncode == 2

@@ -1,0 +1,83 @@
+"""Test signing out at the Authentik simulator: end of session, back-channel logout, and whom they must not affect."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from sandbox.simulators.authentik.server import AuthentikStandIn
+from tests.sandbox.web_application import SIGNED_OUT, Browser, Receiver, sent_back
+
+
+def test_signing_out_ends_the_session_tells_the_application_once_and_leaves_the_refresh_token(
+    browser: Browser, receiver: Receiver
+) -> None:
+    tokens = browser.tokens()
+    answer = browser.end_session(tokens["id_token"])
+    assert answer.headers["Location"] == f"{SIGNED_OUT}?state=bye"
+    assert browser.simulator.snapshot()["sessions"] == {}
+    assert browser.userinfo(tokens["access_token"]).status_code == 401
+    [sent] = receiver.wait(1)
+    told, identity = browser.claims(sent), browser.claims(tokens["id_token"])
+    assert [told[name] for name in ("iss", "sub", "aud", "sid")] == [
+        identity[name] for name in ("iss", "sub", "aud", "sid")
+    ]
+    assert "http://schemas.openid.net/event/backchannel-logout" in told["events"]
+    assert "nonce" not in told
+    assert jwt.decode(sent, KeySet([browser.simulator.oidc.key_of("console")])).header["typ"] == "logout+jwt"
+    assert browser.refresh(tokens["refresh_token"]).status_code == 200
+    assert "uid_field" in browser.authorize().text
+    assert len(receiver.tokens) == 1
+
+
+def test_an_application_whose_sign_out_leaves_the_session_open_asks_nobody_anything_next_time(
+    web_authentik: AuthentikStandIn,
+) -> None:
+    browser = Browser(web_authentik, "portal")
+    identity = browser.redeem(browser.code(scope="openid")).json()["id_token"]
+    assert browser.end_session(identity).headers["Location"].startswith(SIGNED_OUT)
+    assert sent_back(browser.authorize(scope="openid"))["code"]
+
+
+def test_signing_out_twice_is_redirected_again_and_tells_nobody(browser: Browser, receiver: Receiver) -> None:
+    identity = browser.tokens()["id_token"]
+    for _ in range(2):
+        assert browser.end_session(identity).headers["Location"] == f"{SIGNED_OUT}?state=bye"
+    assert len(receiver.wait(1)) == 1
+
+
+def test_signing_out_while_another_flow_waits_in_the_browser_ends_nothing(browser: Browser) -> None:
+    tokens = browser.tokens()
+    browser.authorize()
+    answer = browser.end_session(tokens["id_token"])
+    assert (answer.status_code, "Logout successful" in answer.text) == (200, True)
+    assert browser.simulator.snapshot()["sessions"] == {"ann": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id_token_hint": ""},
+        {"id_token_hint": "nonsense"},
+        {"post_logout_redirect_uri": "http://127.0.0.1:9999/elsewhere"},
+    ],
+)
+def test_a_sign_out_that_cannot_be_trusted_is_not_redirected_and_ends_nothing(
+    browser: Browser, changes: dict[str, str]
+) -> None:
+    tokens = browser.tokens()
+    answer = browser.end_session(tokens["id_token"], **changes)
+    assert answer.status_code == 400
+    assert browser.userinfo(tokens["access_token"]).status_code == 200
+
+
+def test_an_application_is_told_when_the_person_is_switched_off(browser: Browser, receiver: Receiver) -> None:
+    tokens, user = browser.tokens(), browser.simulator.directory.users_by_name["ann"]
+    headers = {"Authorization": "Bearer token"}
+    path = f"{browser.simulator.url}/api/v3/core/users/{user.pk}/"
+    assert requests.patch(path, json={"is_active": False}, headers=headers, timeout=5).status_code == 200
+    [sent] = receiver.wait(1)
+    assert browser.claims(sent)["sid"] == browser.claims(tokens["id_token"])["sid"]
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
