@@ -9,6 +9,7 @@ from shared.application.store import Store
 from shared.billing.sync import BillingCases
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
+from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
 from shared.provisioning.availability import AvailabilityService
@@ -52,6 +53,7 @@ class ControlPlane:
     observing: ObserveCases
     status: StatusService
     bulk: BulkService
+    diagnostics: DiagnosticsService
     availability: AvailabilityService
 
 
@@ -81,5 +83,6 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         observing=ObserveCases(store),
         status=StatusService(store, tenants),
         bulk=BulkService(store, tenants, operations),
+        diagnostics=DiagnosticsService(store),
         availability=AvailabilityService(store),
     )
