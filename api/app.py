@@ -1,4 +1,4 @@
-"""The API's composition root."""
+"""Compose the API: one Flask application over one store and one dispatcher."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from api.routes.accounts.subscriptions import subscription_routes
 from api.routes.accounts.users import user_routes
 from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
+from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
 from api.routes.platform.integrations import switch_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
 from api.routes.platform.purge_quota import purge_quota_routes
+from api.routes.tenants.availability import availability_routes
 from api.routes.tenants.domains import domain_routes
 from api.routes.tenants.events import event_routes
 from api.routes.tenants.lifecycle import lifecycle_routes
@@ -49,20 +51,20 @@ from shared.operations.dispatcher import Dispatcher
 
 
 class IdConverter(BaseConverter):
-    """Ids in addresses: what cannot be one is no address of ours."""
+    """Ids in paths; a text of another form matches no route, so it is 404."""
 
     regex = "[0-9a-f]{24}"
 
 
 def create_app(settings: Settings) -> Flask:
-    """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
+    """Create the WSGI application. It has its own connections, so call after forking; nothing is sent yet."""
     configure_logs(settings.log_level, settings.log_format)
     dispatcher = Dispatcher(settings.broker)
     store = open_store(settings)
     control_plane = open_control_plane(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
-    # a redirect would name the scheme that a proxy speaks to us, perhaps a plain one, and take the token there
+    # a redirect would use the scheme that the proxy speaks with us, perhaps plain HTTP, and send the token there
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     trace_api(app)
@@ -74,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
         health_routes(control_plane, _version()),
         docs_routes(DocsPage(lambda: describe(app, _version(), settings.plans))),
         tenant_routes(control_plane, next(iter(settings.plans))),
+        availability_routes(control_plane),
         domain_routes(control_plane),
         plan_routes(control_plane, settings.plans),
         lifecycle_routes(control_plane),
@@ -81,6 +84,7 @@ def create_app(settings: Settings) -> Flask:
         owner_routes(control_plane),
         status_routes(control_plane),
         bulk_routes(control_plane),
+        diagnostics_routes(control_plane),
         user_routes(control_plane),
         partner_routes(control_plane),
         subscription_routes(control_plane),

@@ -87,9 +87,15 @@ class Connection:
         """Whether it has not answered for longer than a restart takes, or never."""
         return time.monotonic() - self._succeeded_at > LONGEST_SILENCE
 
-    def get(self, path: str, params: Params | None = None, *, patience: float = 0) -> Response[Any]:
-        """Read. `patience`: seconds that the API may take longer than usual, as when it was asked to wait."""
-        return self.request("GET", path, params=params, timeout=READ_SECONDS + patience)
+    def get(
+        self, path: str, params: Params | None = None, *, patience: float = 0, kind: type = object
+    ) -> Response[Any]:
+        """Read. `patience`: seconds that the API may take longer than usual, as when it was asked to wait.
+
+        `kind`: dict or list, if nothing else can be used; another server's JSON raises Unreachable then.
+        """
+        response = self.request("GET", path, params=params, timeout=READ_SECONDS + patience)
+        return self.checked(response, path, kind)
 
     def post(
         self,
@@ -123,7 +129,7 @@ class Connection:
 
     def page(self, path: str, params: Params, limit: int, cursor: str | None = None) -> Page[Any]:
         """Read one page of a list."""
-        response = self.get(path, {**params, "limit": limit, "cursor": cursor})
+        response = self.get(path, {**params, "limit": limit, "cursor": cursor}, kind=list)
         return Page(response.data, response.links.get("next", {}).get("cursor"))
 
     def records(self, path: str, params: Params, limit: int | None = None) -> Iterator[Any]:
@@ -164,6 +170,13 @@ class Connection:
             raise error_of(response)
         self._succeeded_at = time.monotonic()
         return Response(_json(response), response.headers, _links(response))
+
+    def checked(self, response: Response[Any], path: str, kind: type) -> Response[Any]:
+        """Return a response whose JSON is of this kind. Raises Unreachable."""
+        if not isinstance(response.data, kind):
+            wanted = "a list" if kind is list else "a record"
+            raise Unreachable(f"{self._url}{path} sent JSON that is not {wanted}; is this the API's URL?")
+        return response
 
     def _once(
         self, method: str, path: str, body: Any, if_match: str | None, params: Params | None = None

@@ -103,11 +103,11 @@ class Platform:
 
     def status(self) -> Response[Status]:
         """Read what is wrong now, within the caller's scope."""
-        return self.connection.get("/status")
+        return self.connection.get("/status", kind=dict)
 
     def plans(self) -> list[Plan]:
         """Read the catalogue of plans with their quotas."""
-        found: list[Plan] = self.connection.get("/plans").data
+        found: list[Plan] = self.connection.get("/plans", kind=list).data
         return found
 
     def request(self, method: str, path: str, body: Any = None, **options: Any) -> Response[Any]:

@@ -15,6 +15,7 @@ from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
+from shared.messaging.celery_app import make_celery
 from shared.metrics.collectors import PlatformCollector
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
@@ -24,14 +25,18 @@ from shared.provisioning.domain_monitor import DomainWatch
 from shared.provisioning.drift_detection import DriftWatch
 from shared.provisioning.starter import Starter
 from shared.restore_guard.detector import RestoreWatch
+from worker.diagnostics.checks import Doctor
+from worker.diagnostics.job import DiagnosticsJob
 from worker.dns_lookup import DnsLookup
 from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
+from worker.integrations.ocis import client as ocis
 from worker.jobs.billing_sync import BillingLooks
 from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.certificates import CertificateWatch
 from worker.jobs.domain_checks import DomainLooks
 from worker.jobs.orphan_scans import OrphanLooks
+from worker.jobs.pending_members import PendingMembersJob
 from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
 from worker.jobs.webhook_delivery.delivery_loop import open_courier
 
@@ -71,6 +76,16 @@ def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[
 
 
 @contextmanager
+def _inviting_members(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+    """Run the job that invites groups which OCIS did not know before, on a thread of its own."""
+    job = PendingMembersJob(store, Starter(store, dispatcher, settings), ocis.connect(settings), settings)
+    try:
+        yield job.push
+    finally:
+        job.close()
+
+
+@contextmanager
 def _delivering(store: Store, settings: Settings) -> Iterator[None]:
     """Deliver webhooks on a thread of their own meanwhile."""
     courier = open_courier(store, settings)
@@ -100,6 +115,7 @@ def main() -> None:
         _looking_at_domains(store, dispatcher, settings) as look_at_domains,
         _looking_at_billing(store, settings) as look_at_billing,
         _looking_for_orphans(store, settings) as look_for_orphans,
+        _inviting_members(store, dispatcher, settings) as invite_members,
         _delivering(store, settings),
     ):
         control_plane = open_control_plane(store, dispatcher, settings)
@@ -107,6 +123,9 @@ def main() -> None:
         bulk = BulkJob(store, control_plane.bulk, settings)
         drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
         certificates = CertificateWatch(settings)
+        app = make_celery(settings.broker, "sender")
+        doctor = Doctor(store, dispatcher, app, connect_integrations(settings), settings)
+        diagnostics = DiagnosticsJob(store, doctor)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
             "restore_detection": RestoreWatch(store, dispatcher.memory, settings).look,
@@ -114,11 +133,13 @@ def main() -> None:
             "domain_checks": look_at_domains,
             "billing_sync": look_at_billing,
             "orphan_scans": look_for_orphans,
+            "pending_members": invite_members,
             "backfill": backfill.push,
             "drift_checks": drift.push,
             "status_repair": store.status_repair.push,
             "bulk_operations": bulk.push,
             "certificates": certificates.push,
+            "diagnostics": diagnostics.push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
         sweep_until(stop, Sweep(store, dispatcher, jobs), settings.sweep_interval_seconds)

@@ -47,7 +47,7 @@ class Operations(ReadOnlyRecords[Operation]):
         path = self._at(operation)
 
         def read(wait: float) -> Operation:
-            found: Operation = self._connection.get(path, {"wait": wait}, patience=wait).data
+            found: Operation = self._connection.get(path, {"wait": wait}, patience=wait, kind=dict).data
             return found
 
         return wait_until(self._connection, read, has_ended, timeout, progress, hold)
@@ -69,7 +69,7 @@ class BulkOperations:
         return self._connection.post(self._path, {"start": dry_run}, key=key)
 
     def get(self, bulk: str) -> Response[BulkOperation]:
-        return self._connection.get(f"{self._path}/{segment(bulk)}")
+        return self._connection.get(f"{self._path}/{segment(bulk)}", kind=dict)
 
     def wait(self, bulk: str, timeout: float, progress: Callable[[BulkOperation], None] | None = None) -> BulkOperation:
         """Wait until a bulk operation has ended. After a timeout its status is still `running`."""

@@ -19,7 +19,7 @@ class Orphans(ReadOnlyRecords[Orphan]):
 
     def scans(self) -> list[OrphanScan]:
         """Read when each integration was last scanned."""
-        found: list[OrphanScan] = self._connection.get(f"{self._path}/looks").data
+        found: list[OrphanScan] = self._connection.get(f"{self._path}/looks", kind=list).data
         return found
 
     def scan(self, *, key: str | None = None) -> Response[list[OrphanScan]]:

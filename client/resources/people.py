@@ -23,11 +23,11 @@ class Users(Records[User, NewUser, UserChanges]):
 
     def me(self) -> Response[User]:
         """Create or update the caller's own record from the token, and read it."""
-        return self._connection.get(f"{self._path}/me")
+        return self._connection.get(f"{self._path}/me", kind=dict)
 
     def profile(self) -> Response[Profile]:
         """Read the caller's record, tenants and subscriptions."""
-        return self._connection.get("/me")
+        return self._connection.get("/me", kind=dict)
 
 
 class Partners(Records[Partner, NewPartner, PartnerChanges]):

@@ -35,7 +35,7 @@ class ReadOnlyRecords(Listing[T]):
     """Records that can be listed and read."""
 
     def get(self, record: str) -> Response[T]:
-        return self._connection.get(self._at(record))
+        return self._connection.get(self._at(record), kind=dict)
 
     def _at(self, *parts: str) -> str:
         return "/".join([self._path, *map(segment, parts)])
@@ -43,17 +43,20 @@ class ReadOnlyRecords(Listing[T]):
     def _post(
         self, *parts: str, body: Any = None, key: str | None = None, patience: float = 0, **params: Any
     ) -> Response[Any]:
-        return self._connection.post(self._at(*parts), body, params, key=key, patience=patience)
+        path = self._at(*parts)
+        response = self._connection.post(path, body, params, key=key, patience=patience)
+        return self._connection.checked(response, path, dict)
 
 
 class Records(ReadOnlyRecords[T], Generic[T, New, Changes]):
     """Records that can be created, changed and deleted too. `if_match`: an ETag; a stale one is refused (412)."""
 
     def create(self, body: New, *, key: str | None = None) -> Response[T]:
-        return self._connection.post(self._path, body, key=key)
+        return self._connection.checked(self._connection.post(self._path, body, key=key), self._path, dict)
 
     def update(self, record: str, changes: Changes, *, if_match: str | None = None) -> Response[T]:
-        return self._connection.patch(self._at(record), changes, if_match)
+        path = self._at(record)
+        return self._connection.checked(self._connection.patch(path, changes, if_match), path, dict)
 
     def delete(self, record: str, *, if_match: str | None = None) -> Response[Any]:
         return self._connection.delete(self._at(record), if_match)

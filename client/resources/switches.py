@@ -15,7 +15,7 @@ class Integrations:
 
     def list(self) -> list[Integration]:
         """Read whether each integration is paused, and its circuit breaker."""
-        found: list[Integration] = self._connection.get("/integrations").data
+        found: list[Integration] = self._connection.get("/integrations", kind=list).data
         return found
 
     def pause(self, name: str, reason: str, *, key: str | None = None) -> Response[Integration]:
@@ -34,7 +34,7 @@ class ObserveOnlyMode:
         self._connection = connection
 
     def get(self) -> Response[ObserveOnly]:
-        return self._connection.get("/observe-only")
+        return self._connection.get("/observe-only", kind=dict)
 
     def start(self, reason: str, *, key: str | None = None) -> Response[ObserveOnly]:
         return self._connection.post("/observe-only", {"reason": reason}, key=key)
@@ -50,7 +50,7 @@ class PurgeQuotas:
         self._connection = connection
 
     def get(self) -> Response[PurgeQuota]:
-        return self._connection.get("/purges")
+        return self._connection.get("/purges", kind=dict)
 
     def allow(self, count: int, *, key: str | None = None) -> Response[PurgeQuota]:
         """Allow so many more purges than the daily limit."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from client.connection import Connection, Response
 from client.inputs import NewTenant, TenantChanges
-from client.models import Domain, Export, Operation, Receipt, Tenant, TenantPause
+from client.models import Availability, Domain, Export, Operation, Receipt, Tenant, TenantPause
 from client.resources.records import Records, segment
 from client.waiting import wait_until
 
@@ -59,7 +58,7 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
 
     def receipt(self, slug: str) -> Response[Receipt]:
         """Read what a purge removed."""
-        return self._connection.get(self._at(slug, "receipt"))
+        return self._connection.get(self._at(slug, "receipt"), kind=dict)
 
     def export(self, slug: str) -> Response[Export]:
         """Read all data on record about a tenant."""
@@ -69,9 +68,12 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         """Iterate over a tenant's operations, newest first."""
         return self._connection.records(self._at(slug, "operations"), {}, limit)
 
-    def check(self, *, slug: str | None = None, domain: str | None = None) -> Response[dict[str, Any]]:
-        """Ask whether a slug or a domain is free."""
-        return self._connection.get(f"{self._path}/check", {"slug": slug, "domain": domain})
+    def check(
+        self, *, slug: str | None = None, domain: str | None = None, email: str | None = None
+    ) -> Response[Availability]:
+        """Ask whether a slug and a domain are free, and whether an address can be an owner's."""
+        asked = {"slug": slug, "domain": domain, "email": email}
+        return self._connection.get(f"{self._path}/check", asked, kind=dict)
 
 
 class Domains:
@@ -82,7 +84,7 @@ class Domains:
 
     def list(self, slug: str) -> list[Domain]:
         """Read a tenant's domains with the DNS records that their owner must publish."""
-        found: list[Domain] = self._connection.get(f"/tenants/{segment(slug)}/domains").data
+        found: list[Domain] = self._connection.get(f"/tenants/{segment(slug)}/domains", kind=list).data
         return found
 
     def verify(self, slug: str, domain: str, *, key: str | None = None) -> Response[Domain]:

@@ -88,8 +88,9 @@ document.addEventListener("input", (event) => {
 const check = async (input) => {
   const place = document.getElementById(`${input.id}-check`);
   const asked = input.value;
-  if (!asked.trim()) return tell(input, place, {});
-  const answer = await fetch(`${input.dataset.check}${encodeURIComponent(asked)}`, { headers: { "X-Requested-With": "console" } });
+  const last = asked.trim().split("\n").pop();
+  if (!last) return tell(input, place, {});
+  const answer = await fetch(`${input.dataset.check}${encodeURIComponent(last)}`, { headers: { "X-Requested-With": "console" } });
   if (answer.ok && input.value === asked) tell(input, place, await answer.json());
 };
 

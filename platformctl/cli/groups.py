@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from client import PlatformError
-from platformctl.failures import ExitCode, failure_of
+from platformctl.failures import CommandFailure, ExitCode, failure_of
 from platformctl.settings import setting_options
 
 
@@ -53,6 +53,11 @@ class Root(click.Group):
             return super().invoke(ctx)
         except PlatformError as error:
             raise failure_of(error) from None
+        except KeyError as missing:
+            # records are read as the API describes them
+            message = f"The response lacks the field {missing}."
+            advice = "see that the URL is the API's, and that this program is of the API's version or older"
+            raise CommandFailure(message, advice, exit_code=ExitCode.UNREACHABLE) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)

@@ -9,8 +9,10 @@ from shared.application.store import Store
 from shared.billing.sync import BillingCases
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
+from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
+from shared.provisioning.availability import AvailabilityService
 from shared.provisioning.domains import DomainCases
 from shared.provisioning.event_feed import EventCases
 from shared.provisioning.lifecycle import LifeCases
@@ -51,6 +53,8 @@ class ControlPlane:
     observing: ObserveCases
     status: StatusService
     bulk: BulkService
+    diagnostics: DiagnosticsService
+    availability: AvailabilityService
 
 
 def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
@@ -79,4 +83,6 @@ def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings)
         observing=ObserveCases(store),
         status=StatusService(store, tenants),
         bulk=BulkService(store, tenants, operations),
+        diagnostics=DiagnosticsService(store),
+        availability=AvailabilityService(store),
     )

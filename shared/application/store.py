@@ -10,10 +10,12 @@ from typing import TypeVar
 
 import pymongo
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from shared.accounts.emergency_token import EmergencyTokens
 from shared.accounts.partner_repository import Partners
 from shared.accounts.user_repository import Users
+from shared.application.indexes import WANTED_INDEXES
 from shared.application.migrations import MIGRATIONS
 from shared.billing.sync_queue import BillingLooks
 from shared.bulk.repository import BulkOperations
@@ -24,6 +26,7 @@ from shared.db.documents import Document, Transaction, our_errors
 from shared.db.idempotency_keys import Idempotency
 from shared.db.migrations import Migrator
 from shared.db.rate_limiter import Paces
+from shared.diagnostics.repository import DiagnosticsRepository
 from shared.domains.repository import Domains
 from shared.events.repository import Events
 from shared.operations.deferral_repository import Deferrals
@@ -39,6 +42,7 @@ from shared.subscriptions.repository import Subscriptions
 from shared.switches.repository import Switches
 from shared.tenants.backfill_repository import TenantFilling
 from shared.tenants.counts import TenantTurns
+from shared.tenants.pending_members_repository import PendingMembers
 from shared.tenants.read_repository import TenantViews
 from shared.tenants.repository import Tenants
 from shared.tenants.tombstones import Tombstones
@@ -56,6 +60,7 @@ class Store:
     """The collections, and transactions over them."""
 
     client: MongoClient[Document]
+    database: Database[Document]
     tenants: Tenants
     tenant_views: TenantViews
     domains: Domains
@@ -72,6 +77,7 @@ class Store:
     deliveries: Deliveries
     billing_looks: BillingLooks
     filling: TenantFilling
+    pending_members: PendingMembers
     paces: Paces
     allowances: Allowances
     turns: TenantTurns
@@ -83,6 +89,7 @@ class Store:
     findings: FindingRepository
     status_repair: StatusRepair
     bulk: BulkOperations
+    diagnostics: DiagnosticsRepository
     migrator: Migrator
     emergency_tokens: EmergencyTokens
 
@@ -107,11 +114,28 @@ class Store:
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(self.orphans, self.orphan_looks, self.bulk, self.emergency_tokens),
+            *(
+                self.orphans,
+                self.orphan_looks,
+                self.bulk,
+                self.diagnostics,
+                self.emergency_tokens,
+                self.pending_members,
+            ),
         )
         for collection in collections:
             with self.within(LONGEST_BUILD):
                 collection.make_indexes()
+
+    def missing_indexes(self) -> list[str]:
+        """Return what this build's indexes lack in the database, as `collection.name`."""
+        found: list[str] = []
+        with our_errors():
+            for collection, wanted in WANTED_INDEXES.items():
+                known = self.database[collection].index_information()
+                names = [index.document["name"] for index in wanted]
+                found += [f"{collection}.{name}" for name in names if name not in known]
+        return found
 
     def now(self) -> datetime:
         """The time on the database's clock."""
@@ -138,6 +162,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
     database = open_database(client, settings.mongodb_database)
     return Store(
         client=client,
+        database=database,
         tenants=Tenants(database, settings.absent),
         tenant_views=TenantViews(database),
         domains=Domains(database),
@@ -154,6 +179,7 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         deliveries=Deliveries(database, settings.webhook_keep_days),
         billing_looks=BillingLooks(database),
         filling=TenantFilling(database),
+        pending_members=PendingMembers(database),
         paces=Paces(database),
         allowances=Allowances(database),
         turns=TenantTurns(database),
@@ -167,4 +193,5 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         emergency_tokens=EmergencyTokens(database),
         status_repair=StatusRepair(database, Paces(database)),
         bulk=BulkOperations(database),
+        diagnostics=DiagnosticsRepository(database),
     )

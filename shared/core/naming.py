@@ -21,9 +21,9 @@ PLAIN_DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?=[^.]{1,63}\.)[a-z](?:-?[a-z0-9])*
 RESERVED_SLUGS = frozenset(
     """
     about abuse account accounts admin administrator api app apps assets auth authentik autoconfig autodiscover
-    billing blog calendar cdn chat cloud console contact dashboard default demo dev dns docs download drive email
+    billing blog calendar cdn chat check cloud console contact dashboard default demo dev dns docs download drive email
     files flower ftp health help host hostmaster id imap info internal jmap legal live login logout mail mailer
-    manage me metrics mta-sts mx news noc ns ns1 ns2 null ocis office oidc oauth openapi operations operator
+    manage me metrics mta-sts mx new news noc ns ns1 ns2 null ocis office oidc oauth openapi operations operator
     ops partner partners pay payment platform pop pop3 portal postmaster prod production proxy public register root
     security server shop signin signup smtp sso staff staging stalwart static status stripe subscriptions support
     sysadmin system team tenant tenants test traefik undefined users web webdav webmail webmaster wiki www

@@ -110,6 +110,13 @@ class Domains:
         if any(overlaps(row["domain"], one) for row in others for one in names):
             raise DomainOverlaps
 
+    def is_free(self, name: str, *, may_overlap: bool) -> bool:
+        """Return whether no tenant has the domain nor, unless it may overlap, one above or below it."""
+        family = {"registrable": registrable_domain(name) or name}
+        with our_errors():
+            others = [row["domain"] for row in self._rows.find(family, {"domain": 1})]
+        return not any(other == name or (not may_overlap and overlaps(other, name)) for other in others)
+
     def complete_rows(self, *, is_always_required: bool) -> None:
         """Give rows of earlier versions their registrable name, and say whether they must be proven.
 

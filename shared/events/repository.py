@@ -25,11 +25,14 @@ from shared.db.documents import (
     seconds_from_now,
 )
 from shared.events.model import Event, NewEvent
-from shared.provisioning.exports import Feed
+from shared.provisioning.exports import EVERY_EVENT, EventFilter, Feed
 
 INDEXES = [
     IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),
     IndexModel([("tenantId", ASCENDING), ("number", DESCENDING)], name="tenant"),
+    IndexModel([("action", ASCENDING), ("number", DESCENDING)], name="action"),
+    IndexModel([("actor", ASCENDING), ("number", DESCENDING)], name="actor"),
+    IndexModel([("time", ASCENDING)], name="time"),
     IndexModel([("unnumbered", ASCENDING)], name="unnumbered", sparse=True),
 ]
 
@@ -129,26 +132,48 @@ class Events:
         with our_errors():
             return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
 
-    def newest(self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int) -> Feed:
+    def newest(
+        self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
+    ) -> Feed:
         """The newest events of these tenants (None: all events), or those older than the one numbered `before`."""
         span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
-        rows = self._found(tenant_ids, span, DESCENDING, limit + 1)
+        rows = self._found(tenant_ids, span, DESCENDING, limit + 1, only)
         items = tuple(map(_event, rows[:limit]))
         newest = items[0].number if items else (before or 1) - 1
         return Feed(items, items[-1].number if len(rows) > limit else None, newest)
 
-    def following(self, tenant_ids: tuple[str, ...] | None, after: int, before: int | None, limit: int) -> Feed:
+    def following(
+        self,
+        tenant_ids: tuple[str, ...] | None,
+        after: int,
+        before: int | None,
+        limit: int,
+        only: EventFilter = EVERY_EVENT,
+    ) -> Feed:
         """The oldest events after the one numbered `after`: ask again with `newer`, now or later, to miss none."""
         span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
-        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit)))
+        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit, only)))
         return Feed(items, None, items[-1].number if items else after)
 
-    def _found(self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int) -> list[Document]:
-        condition: Document = {"number": span}
+    def _found(
+        self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int, only: EventFilter
+    ) -> list[Document]:
+        condition: Document = {"number": span, **_only(only)}
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
         with our_errors():
             return list(self._rows.find(condition).sort("number", direction).limit(limit))
+
+
+def _only(wanted: EventFilter) -> Document:
+    condition: Document = {}
+    if wanted.action is not None:
+        condition["action"] = _action_pattern(wanted.action)
+    if wanted.actor is not None:
+        condition["actor"] = wanted.actor
+    times = {"$gte": wanted.since, "$lt": wanted.until}
+    span = {operator: time for operator, time in times.items() if time is not None}
+    return condition | ({"time": span} if span else {})
 
 
 def _action_pattern(action: str) -> str | re.Pattern[str]:

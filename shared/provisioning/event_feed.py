@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.application.store import Store
 from shared.provisioning import policy as access
-from shared.provisioning.exports import Feed
+from shared.provisioning.exports import EVERY_EVENT, EventFilter, Feed
 from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
 
@@ -17,17 +17,27 @@ class EventCases:
         self._store = store
         self._tenants = tenants
 
-    def newest(self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int) -> Feed:
+    def newest(
+        self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
+    ) -> Feed:
         """The newest events, or those older than the one numbered `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._store)
-        return self._store.events.newest(tenant_ids, before, limit)
+        return self._store.events.newest(tenant_ids, before, limit, only)
 
-    def following(self, actor: Actor, tenant_slug: str | None, after: int, before: int | None, limit: int) -> Feed:
+    def following(
+        self,
+        actor: Actor,
+        tenant_slug: str | None,
+        after: int,
+        before: int | None,
+        limit: int,
+        only: EventFilter = EVERY_EVENT,
+    ) -> Feed:
         """The oldest events after the one numbered `after`, and before another. Raises NotFound for unknown tenants."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._store)
-        return self._store.events.following(tenant_ids, after, before, limit)
+        return self._store.events.following(tenant_ids, after, before, limit, only)
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
         if tenant_slug is not None:

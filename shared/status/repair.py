@@ -42,8 +42,15 @@ class StatusRepair:
             )
             changed = self._repair(rows) if rows else 0
             last = rows[-1]["_id"] if len(rows) == BATCH else None
-            self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": last}}, upsert=True)
+            self._cursors.update_one({"_id": _CURSOR}, [{"$set": {"after": last, "ranAt": "$$NOW"}}], upsert=True)
         return changed
+
+    def seconds_since_run(self) -> float | None:
+        """Return how long ago a scheduler ran this job, None when none ever did: it comes round every few seconds."""
+        age = {"$divide": [{"$subtract": ["$$NOW", "$ranAt"]}, 1000]}
+        with our_errors():
+            rows = list(self._cursors.aggregate([{"$match": {"_id": _CURSOR}}, {"$project": {"age": age}}]))
+        return float(rows[0]["age"]) if rows and rows[0].get("age") is not None else None
 
     def _repair(self, rows: list[Document]) -> int:
         latest = [row["operationId"] for row in rows if row.get("operationId")]

@@ -136,3 +136,18 @@ def test_going_back_reaches_the_first_event_in_order(world: World) -> None:
     forward = root("GET", f"/events?after={'0' * 24}&limit=200").json()
     assert seen == [event["id"] for event in reversed(forward)]
     assert len(set(seen)) == len(seen)
+
+
+def test_events_are_filtered_by_action_actor_and_time(world: World) -> None:
+    admin, me = world.people["admin"], world.people["admin"]("GET", "/users/me").json()["_id"]
+    world.people["owner"]("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}})
+    actions = {one["action"] for one in admin("GET", "/events?action=tenant.*&limit=200").json()}
+    assert "tenant.changed" in actions
+    assert all(action.startswith("tenant.") for action in actions)
+    changed = admin("GET", "/events?action=tenant.changed").json()
+    assert [one["actor"] for one in changed] == [world.ids["owner"]]
+    assert {one["actor"] for one in admin("GET", f"/events?actor={me}&limit=200").json()} == {me}
+    at = changed[0]["time"]
+    assert changed[0] in admin("GET", f"/events?since={at}").json()
+    assert changed[0] not in admin("GET", f"/events?until={at}&limit=200").json()
+    assert admin("GET", "/events?action=*nonsense").status_code == 400

@@ -32,6 +32,7 @@ TABLE: dict[str, Row] = {
     "GET /users/me": row(*EVERYBODY),
     "GET /plans": row(*EVERYBODY),
     "GET /tenants": row(*EVERYBODY),
+    "GET /tenants/check": row(403, 403, 403, MAY, 403),
     "POST /tenants": row(403, 403, 403, MAY, 403, body={"slug": "gamma", "name": "G"}),
     "POST /tenants for-nobody": row(
         403, 403, 403, 403, 403, body={"slug": "delta", "name": "D", "partnerId": "0" * 24}
@@ -50,6 +51,8 @@ TABLE: dict[str, Row] = {
     "GET /operations/summary": row(*EVERYBODY),
     "POST /bulk-operations": row(*EVERYBODY, body=CANCEL_NOTHING),
     "GET /bulk-operations/<id:bulk_id>": row(404, 404, 404, 404, 404),
+    "POST /diagnostics": row(403, 403, 403, 403, 403),
+    "GET /diagnostics/<id:run_id>": row(403, 403, 403, 403, 403),
     "GET /operations/<id:operation_id>": row(404, MAY, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/cancel": row(404, 403, MAY, MAY, 404),
     "POST /operations/<id:operation_id>/steps/<step>/retry": row(404, 403, MAY, MAY, 404),
@@ -146,6 +149,7 @@ def path_of(route: str, world: World) -> str:
         .replace("<id:operation_id>", world.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<integration>", "ocis")
+        .replace("<id:run_id>", world.ids["run"])
         .replace("<id:bulk_id>", world.ids["bulk"])
         .replace("<id:orphan_id>", world.ids["orphan"])
         .replace("<id:user_id>", world.ids["colleague"])

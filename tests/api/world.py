@@ -77,6 +77,7 @@ def world(
     found.ids["delivery"] = store.deliveries.insert_ping(found.ids["webhook"], "request-1").id
     dry_run = root("POST", "/bulk-operations", json={"action": "cancel", "selector": {"tenants": ["missing"]}})
     found.ids["bulk"] = dry_run.json()["id"]
+    found.ids["run"] = store.diagnostics.insert(None).id
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 3600)
     found.ids["orphan"] = store.orphans.page(OrphanQuery()).items[0].id
     return found

@@ -14,6 +14,8 @@ MAY: Mapping[str, str] = {
     "api/auth/claims.py": "an issuer says by the wall clock how long a token is good",
     "api/auth/tokens.py": "a verified token is remembered until it expires at most",
     "api/routes/webhooks/stripe.py": "a signature of Stripe's is good for some minutes",
+    "worker/diagnostics/checks.py": "how far this host's clock is from the database's is what is checked",
+    "worker/diagnostics/products.py": "a certificate's end is a time of the world",
     "worker/http/json_client.py": "a date to wait for, from an answer that does not tell its own time",
     "worker/integrations/stripe/client.py": "which customers a search may not show yet; a key keeps a second one away",
     "worker/jobs/webhook_delivery/attempt.py": "when a message was signed, for its receiver to check",

@@ -46,6 +46,22 @@ def test_a_tenant_is_created_and_seen_turning_active_without_a_reload(people: Pe
     expect(page.locator("#said")).to_contain_text("Livia GmbH is active")
 
 
+def test_slug_domain_and_address_are_checked_while_they_are_typed(people: People, world: World) -> None:
+    world.tenant("tamara")
+    page = people.page("admin", "/tenants/new")
+    for label, bad, text, good in (
+        ("Slug", "tamara", "Taken.", "tamara-two"),
+        ("Domains", "good.test\ntamara.test", "Taken.", "tamara-two.test"),
+        ("Owner's e-mail address", "nobody", "e-mail address", "olga@tamara-two.test"),
+    ):
+        field = page.get_by_label(label)
+        told = page.locator(f"#{field.get_attribute('id')}-check")
+        field.press_sequentially(bad)
+        expect(told).to_contain_text(text)
+        field.fill(good)
+        expect(told).to_have_text("Good.")
+
+
 def test_what_the_api_refuses_is_shown_at_the_field_and_what_was_filled_in_stays(people: People, world: World) -> None:
     page = people.page("admin", "/tenants/new")
     fill_new_tenant(page, "admin")

@@ -46,9 +46,9 @@ def scraped(port: int) -> dict[str, set[str]]:
     return found
 
 
-def value(port: int, name: str, **labels: str) -> float:
+def value(port: int, sample: str, **labels: str) -> float:
     text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    samples = [one for family in text_string_to_metric_families(text) for one in family.samples if one.name == name]
+    samples = [one for family in text_string_to_metric_families(text) for one in family.samples if one.name == sample]
     return sum(one.value for one in samples if labels.items() <= one.labels.items())
 
 

@@ -249,3 +249,12 @@ def test_too_many_requests_are_repeated_if_that_is_safe_and_else_reported_with_t
     proxy.faults = [says(429, problem, **headers, **{"Retry-After": "7"})]
     refused = cli("users", "delete", "6b058a725d1747cfeba27b12", "--yes")
     assert (refused.exit_code, "try again in 7 seconds" in refused.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"7"])
+def test_json_that_is_not_the_apis_is_reported_and_no_traceback(cli: Cli, proxy: FaultyProxy, body: bytes) -> None:
+    for line in (("tenants", "list"), ("tenants", "reconcile", "acme"), ("tenants", "describe", "acme"), ("status",)):
+        proxy.faults = [says(200, body, **{"Content-Type": "application/json"})]
+        done = cli(*line)
+        if (line, body) != (("tenants", "list"), b"[]"):
+            assert (done.exit_code, type(done.exception)) == (4, SystemExit), (line, done.output)

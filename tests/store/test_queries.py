@@ -13,7 +13,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
 from shared.orphans.model import OrphanQuery
-from shared.provisioning.exports import DeliveryQuery, SubscriptionQuery, TenantQuery, UserQuery
+from shared.provisioning.exports import DeliveryQuery, EventFilter, SubscriptionQuery, TenantQuery, UserQuery
 from shared.provisioning.policy import Scope
 from shared.tenants.transitions import INTEGRATIONS
 
@@ -98,6 +98,8 @@ QUERIES: dict[str, Callable[[Store], object]] = {
     "partners": lambda store: store.partners.page(ALL, 50, None),
     "operations": lambda store: store.operations.page(ID, 50, None),
     "events": lambda store: store.events.newest(None, None, 50),
+    "events of an action": lambda store: store.events.newest(None, None, 50, EventFilter(action="tenant.*")),
+    "events of an actor": lambda store: store.events.newest(None, None, 50, EventFilter(actor=ID)),
     "events own": lambda store: store.events.newest((ID,), 9, 50),
     "events since": lambda store: store.events.following(None, 0, None, 50),
     "events unnumbered": lambda store: store.events.any_unnumbered(),

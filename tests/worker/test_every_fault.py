@@ -56,6 +56,8 @@ OWN: dict[str, Ends] = {
         "ignored": "ok",  # a lie that only the next look finds out
         "stale_reads": "ok",
         "slow_down": "ok",  # of the device sign-in, which no step uses
+        "starting": "retry upstream_error",
+        "database_down": "retry upstream_error",
     },
     "stalwart": {
         "ignored": "retry upstream_error",

@@ -27,8 +27,10 @@ def event_routes(control_plane: ControlPlane) -> Blueprint:
         before = _number(query.cursor) if query.cursor else None
         if query.after is not None:
             after = _number(query.after)
-            return _followed(events.following(actor(control_plane), query.tenant, after, before, query.limit))
-        return _looked_back(events.newest(actor(control_plane), query.tenant, before, query.limit))
+            return _followed(
+                events.following(actor(control_plane), query.tenant, after, before, query.limit, query.only)
+            )
+        return _looked_back(events.newest(actor(control_plane), query.tenant, before, query.limit, query.only))
 
     return routes
 

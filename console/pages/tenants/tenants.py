@@ -16,6 +16,7 @@ from console.web.listing import listing
 pages = Blueprint("tenants", __name__, url_prefix="/tenants")
 
 FILTERS = ("q", "status", "plan", "partner", "step.authentik", "step.stalwart", "step.ocis", "drift", "paused", "sort")
+CHECKED = ("slug", "domain", "email")
 FIELDS = (
     Field("slug"),
     Field("name"),
@@ -50,12 +51,11 @@ def new() -> Response | tuple[str, int]:
 @pages.get("/check")
 def check() -> dict[str, Any]:
     """Check a slug, domain or address while the form is being filled in."""
-    asked = {name: request.args[name].strip() for name in ("slug", "domain") if request.args.get(name, "").strip()}
+    asked = {name: request.args[name].strip() for name in CHECKED if request.args.get(name, "").strip()}
     try:
         found = get("/tenants/check", **asked)
     except ApiError as problem:
-        if problem.status not in (400, 404):
+        if not problem.errors:
             raise
-        return {"state": "bad", "text": problem.errors[0].detail if problem.errors else problem.detail}
-    free = all(part.get("free", False) for part in found.values() if isinstance(part, dict))
-    return {"state": "ok", "text": "Free."} if free else {"state": "bad", "text": "Taken."}
+        return {"state": "bad", "text": problem.errors[0].detail}
+    return {"state": "ok", "text": "Good."} if all(found.values()) else {"state": "bad", "text": "Taken."}

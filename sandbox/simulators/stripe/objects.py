@@ -1,8 +1,9 @@
-"""The objects the Stripe stand-in holds, and how they come to be and change."""
+"""The objects of the Stripe simulator, and how they are created and changed."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ CUSTOMER_PARAMS = {*CUSTOMER_FIELDS, "metadata", "address"}
 COLLECTION_PARAMS = {"collection_method", "days_until_due", "payment_behavior"}
 CREATE_PARAMS = {*COLLECTION_PARAMS, "customer", "items", "metadata", "trial_period_days"}
 UPDATE_PARAMS = {"items", "metadata", "cancel_at_period_end", "proration_behavior"}
+#: type of a tax id: the form of its values, as far as tests need it
+TAX_IDS = {
+    "eu_vat": re.compile(r"DE\d{9}|ATU\d{8}|EL\d{9}|(?!DE|AT|EL)[A-Z]{2}[A-Z0-9]{7,12}"),
+    "gb_vat": re.compile(r"GB(\d{9}|\d{12})"),
+    "ch_vat": re.compile(r"CHE-\d{3}\.\d{3}\.\d{3} (MWST|TVA|IVA)"),
+    "no_vat": re.compile(r"\d{9}MVA"),
+}
 ENDED = ("canceled", "incomplete_expired")
 NO_CARD = "This customer has no attached payment source or default payment method."
 
@@ -33,6 +41,7 @@ class Objects:
     subscriptions: dict[str, Object] = field(default_factory=dict)
     changed: dict[str, float] = field(default_factory=dict)
     with_card: set[str] = field(default_factory=set)
+    tax_ids: dict[str, Object] = field(default_factory=dict)
 
     # -- customers
 
@@ -57,7 +66,7 @@ class Objects:
         return found
 
     def delete_customer(self, id_: str) -> Object:
-        """What is left says that it was deleted; its subscriptions end."""
+        """Delete a customer: only a note of it stays, and its subscriptions end."""
         self._alive(id_)
         for one in self.subscriptions.values():
             if one["customer"] == id_ and one["status"] not in ENDED:
@@ -81,6 +90,34 @@ class Objects:
         if "address" in params:
             customer["address"] = {key: value or None for key, value in params["address"].items()} or None
         self.changed[customer["id"]] = time.time()
+
+    # -- tax ids
+
+    def create_tax_id(self, params: Mapping[str, Any]) -> Object:
+        """Create a tax id of a customer; its value must have the form of its type."""
+        allow(params, {"customer", "type", "value"})
+        customer = self._alive(str(params["customer"]))
+        form = TAX_IDS.get(str(params.get("type")))
+        if form is None:
+            raise StripeError(400, "Invalid type.", "parameter_invalid_empty", "type")
+        if not form.fullmatch(str(params.get("value", ""))):
+            raise StripeError(400, "Invalid value for this type of tax id.", "tax_id_invalid", "value")
+        made: Object = {
+            **{"id": new_id("txi"), "object": "tax_id", "customer": customer["id"], "created": int(time.time())},
+            **{"type": params["type"], "value": params["value"], "country": str(params["value"])[:2]},
+        }
+        self.tax_ids[made["id"]] = made
+        return made
+
+    def tax_ids_of(self, customer: str) -> list[Object]:
+        self.customer(customer)
+        return [one for one in self.tax_ids.values() if one["customer"] == customer]
+
+    def delete_tax_id(self, id_: str) -> Object:
+        if id_ not in self.tax_ids:
+            raise no_such("tax_id", id_)
+        del self.tax_ids[id_]
+        return {"id": id_, "object": "tax_id", "deleted": True}
 
     # -- subscriptions
 

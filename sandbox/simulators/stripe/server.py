@@ -1,4 +1,4 @@
-"""Stripe's stand-in, put together: objects behind keys of two kinds, with the events that tell of their changes."""
+"""The simulator of Stripe: objects behind API keys, idempotency keys, and events about every change."""
 
 from __future__ import annotations
 
@@ -66,6 +66,9 @@ class StripeStandIn(StandIn):
             ("POST", "customers", lambda params, _: self.objects.create_customer(params)),
             ("POST", "customers/{id}", lambda params, id_: self.objects.update_customer(id_, params)),
             ("DELETE", "customers/{id}", lambda _, id_: self.objects.delete_customer(id_)),
+            ("GET", "customers/{customer}/tax_ids", lambda params, _: reading.tax_ids(self.objects, params)),
+            ("POST", "customers/{customer}/tax_ids", lambda params, _: self.objects.create_tax_id(params)),
+            ("DELETE", "customers/{customer}/tax_ids/{id}", lambda _, id_: self.objects.delete_tax_id(id_)),
             ("GET", "subscriptions", lambda params, _: reading.subscriptions(self.objects, params)),
             ("GET", "subscriptions/{id}", lambda _, id_: self.objects.subscription(id_)),
             ("POST", "subscriptions", lambda params, _: self.objects.create_subscription(params)),
@@ -100,14 +103,14 @@ class StripeStandIn(StandIn):
         }
 
     def set_status(self, subscription: str, status: str) -> str:
-        """As time, a payment or its failure would do it. Gives the event's id."""
+        """Change a status as time, a payment or its failure would. Returns the event's id."""
         found = self.objects.subscription(subscription)
         found["status"] = status
         ended = status in ENDED
         return self.outbox.emit(f"customer.subscription.{'deleted' if ended else 'updated'}", found)
 
     def attach_card(self, customer: str) -> None:
-        """From now on the customer can be charged."""
+        """Give the customer a card, so that it can be charged."""
         self.objects.with_card.add(customer)
 
     def add_price(self, price: str) -> None:
@@ -117,7 +120,7 @@ class StripeStandIn(StandIn):
         self.search_lag = seconds
 
     def revoke_key(self) -> None:
-        """As after a roll of the secret key: ours is unknown."""
+        """Forget our API key, as after its rotation."""
         self._api_key = ""
 
     async def _sending(self, app: web.Application) -> AsyncIterator[None]:
@@ -154,7 +157,7 @@ class StripeStandIn(StandIn):
         return guarded
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Answered]) -> Answered:
-        """A request that began goes on when its caller hangs up."""
+        """Finish a request that began although its caller hangs up."""
         task = asyncio.ensure_future(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
@@ -185,7 +188,9 @@ class StripeStandIn(StandIn):
         return (*answer, False)
 
     def _performed(self, request: web.Request, view: View, body: bytes) -> tuple[int, Object]:
-        params = parsed(body.decode() if request.method == "POST" else request.query_string)
+        params = dict(parsed(body.decode() if request.method == "POST" else request.query_string))
+        if "customer" in request.match_info:
+            params["customer"] = request.match_info["customer"]
         if self._is("saved_500", request):
             return 500, StripeError(500, "An unknown error occurred.", "api_error").body
         if self._is("card_declined", request):
@@ -203,7 +208,9 @@ class StripeStandIn(StandIn):
             await asyncio.sleep(fault.delay or 1.0)
 
     def _tell(self, request: web.Request, changed: Object) -> None:
-        kind = {"customer": "customer", "subscription": "customer.subscription"}[changed["object"]]
+        kind = {"customer": "customer", "subscription": "customer.subscription", "tax_id": "customer.tax_id"}[
+            changed["object"]
+        ]
         act = {"POST": "updated" if "id" in request.match_info else "created", "DELETE": "deleted"}[request.method]
         self.outbox.emit(f"{kind}.{act}", changed)
 
@@ -212,7 +219,7 @@ class StripeStandIn(StandIn):
 
 
 def _key_of(authorization: str) -> str:
-    """The key, given as a bearer token or as the user name of HTTP Basic."""
+    """Return the key, sent as a bearer token or as the user name of HTTP Basic."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return credentials

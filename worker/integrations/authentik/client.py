@@ -39,6 +39,10 @@ class Authentik:
     def __init__(self, api: JsonApi) -> None:
         self._api = api
 
+    def version(self) -> str:
+        """Return the server's version."""
+        return self._call("GET", "/api/v3/admin/version/").text("version_current")
+
     # -- groups
 
     def find_group(self, name: str) -> Group | None:

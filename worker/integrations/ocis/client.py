@@ -61,6 +61,11 @@ class Ocis:
         if self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,)).status == 404:
             raise Unavailable("storage_down")
 
+    def version(self) -> str:
+        """Return the server's version; with it our own account is checked for the role that it needs."""
+        self.require_role()
+        return self._call("GET", "/status.php").text("productversion")
+
     def require_role(self) -> str:
         """Return our role. Without one a list is short and does not say so. Raises Refused("missing_permission")."""
         for number in range(ROLE_READS):

@@ -45,6 +45,10 @@ class Stalwart:
 
     # -- tenants
 
+    def version(self) -> str:
+        """Return the server's edition: it tells no version to accounts such as ours."""
+        return self._facts.edition
+
     def links_tenants(self) -> bool:
         """Tell whether objects are put into a Stalwart tenant, by STALWART_TENANTS and the server's licence."""
         if self._tenants == "auto":

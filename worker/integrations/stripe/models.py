@@ -8,6 +8,7 @@ from datetime import datetime
 from shared.core.naming import domain_name
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
+from worker.integrations.stripe.tax_ids import TaxId
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Customer:
     name: str
     email: str
     address: Address = field(default_factory=Address)
+    #: the tax id that we created last
+    tax_id: TaxId | None = None
 
     def is_invoiced_as(self, name: str, billing: BillingInfo | None) -> bool:
         """Return whether `update_customer` with these would change nothing."""

@@ -1,0 +1,46 @@
+"""Diagnostics over HTTP: asked for here, done by a scheduler, read here."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.auth.guard import actor
+from api.http.responses import json_response
+from api.http.route_spec import OPERATOR, route_spec
+from api.schemas.operations.diagnostics import DiagnosisResponse
+from shared.application.services import ControlPlane
+from shared.core import errors
+from shared.diagnostics.model import RunStatus
+
+
+def diagnostics_routes(control_plane: ControlPlane) -> Blueprint:
+    routes = Blueprint("diagnostics", __name__, url_prefix="/diagnostics")
+    diagnostics = control_plane.diagnostics
+
+    @routes.post("")
+    @route_spec(
+        "Check products, rights, DNS, TLS, workers and queues; a scheduler does it",
+        {202: DiagnosisResponse},
+        surfaces=OPERATOR,
+        problems=(errors.Forbidden,),
+        headers=("Location", "Retry-After"),
+    )
+    def start_diagnostics() -> Response:
+        run = diagnostics.start(actor(control_plane))
+        headers = {"Location": f"/diagnostics/{run.id}", "Retry-After": "2"}
+        return json_response(DiagnosisResponse.of(run), 202, headers)
+
+    @routes.get("/<id:run_id>")
+    @route_spec(
+        "Read a diagnostics run",
+        {200: DiagnosisResponse},
+        surfaces=OPERATOR,
+        problems=(errors.Forbidden,),
+        headers=("Retry-After",),
+    )
+    def get_diagnostics(run_id: str) -> Response:
+        run = diagnostics.get(run_id, actor(control_plane))
+        headers = {} if run.status is RunStatus.FINISHED else {"Retry-After": "2"}
+        return json_response(DiagnosisResponse.of(run), 200, headers)
+
+    return routes

@@ -1,0 +1,1 @@
+"""Diagnostics: a set of checks of the platform, on record."""

@@ -1,0 +1,74 @@
+"""The `diagnostics` collection: a run waits there for a scheduler, which claims it under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+
+from shared.db.documents import Document, inserting, make_indexes, object_id, our_errors, present, seconds_from_now
+from shared.diagnostics.model import Check, CheckStatus, Diagnosis, RunStatus
+
+#: how long a run is kept, and how long a scheduler may take for one before another does it, in seconds
+KEPT, LEASE = 30 * 86400.0, 180.0
+
+INDEXES = [
+    IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"dueAt": {"$type": "date"}}),
+    IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0),
+]
+
+
+class DiagnosticsRepository:
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["diagnostics"]
+
+    def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
+
+    def insert(self, requested_by: str | None) -> Diagnosis:
+        """Record a run that waits."""
+        document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
+        times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(KEPT)}
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                {"_id": document["_id"]},
+                inserting(document, **times),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return _diagnosis(present(row))
+
+    def find(self, run_id: str) -> Diagnosis | None:
+        key = object_id(run_id)
+        with our_errors():
+            row = self._rows.find_one({"_id": key}) if key else None
+        return _diagnosis(row) if row else None
+
+    def claim(self) -> str | None:
+        """Take the run that waits longest; its id."""
+        condition = {"dueAt": {"$type": "date"}, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+        taken = {"status": RunStatus.RUNNING, "dueAt": seconds_from_now(LEASE)}
+        with our_errors():
+            row = self._rows.find_one_and_update(condition, [{"$set": taken}], sort=[("dueAt", ASCENDING)])
+        return str(row["_id"]) if row else None
+
+    def finish(self, run_id: str, checks: Sequence[Check]) -> None:
+        """Put the checks on record."""
+        fields = {"status": RunStatus.FINISHED, "dueAt": None, "finishedAt": "$$NOW"}
+        rows = [vars(check) for check in checks]
+        with our_errors():
+            self._rows.update_one({"_id": ObjectId(run_id)}, [{"$set": {**fields, "checks": {"$literal": rows}}}])
+
+
+def _diagnosis(row: Document) -> Diagnosis:
+    checks = [Check(**{**one, "status": CheckStatus(one["status"])}) for one in row["checks"]]
+    return Diagnosis(
+        id=str(row["_id"]),
+        status=RunStatus(row["status"]),
+        requested_by=row["requestedBy"],
+        created_at=row["createdAt"],
+        finished_at=row.get("finishedAt"),
+        checks=tuple(checks),
+    )

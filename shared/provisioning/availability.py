@@ -1,0 +1,30 @@
+"""Whether slugs and domains are free, for those who may create tenants."""
+
+from __future__ import annotations
+
+from shared.application.store import Store
+from shared.provisioning import policy as access
+from shared.provisioning.policy import Actor
+
+
+class AvailabilityService:
+    """Says no more than free or not: whose a name is stays untold. The answer may be outdated a moment later."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def is_slug_free(self, slug: str, actor: Actor) -> bool:
+        """Return whether no tenant has or had the slug. Raises Forbidden."""
+        self._require_staff(actor)
+        return self._store.tenants.find(slug) is None
+
+    def is_domain_free(self, domain: str, actor: Actor) -> bool:
+        """Return whether the actor could add the domain to a new tenant. Raises Forbidden."""
+        self._require_staff(actor)
+        return self._store.domains.is_free(domain, may_overlap=actor.is_platform_admin)
+
+    def _require_staff(self, actor: Actor) -> None:
+        access.require(
+            access.may_create_tenant(actor, access.own_partner(actor)),
+            "Only a platform administrator or a partner's administrator may check names.",
+        )

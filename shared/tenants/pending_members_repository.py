@@ -1,0 +1,44 @@
+"""Tenants whose group has not been invited into its space yet, because OCIS did not know the group.
+
+`ocisMembers` on a tenant tells so; `membersDueAt`: the time of the next check.
+"""
+
+from __future__ import annotations
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+
+from shared.db.documents import Document, make_indexes, our_errors, seconds_from_now
+from shared.operations.model import Action
+from shared.tenants.documents import tenant_of
+from shared.tenants.model import Tenant
+from shared.tenants.transitions import TRANSITIONS
+
+PENDING: Document = {"ocisMembers": "pending"}
+INDEXES = [IndexModel([("membersDueAt", ASCENDING)], name="pending_members", partialFilterExpression=PENDING)]
+
+
+class PendingMembers:
+    """Reads and writes the `tenants` collection. A claim is atomic, so any number of schedulers may call it."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["tenants"]
+
+    def make_indexes(self) -> None:
+        make_indexes(self._rows, INDEXES)
+
+    def claim(self, interval: float) -> Tenant | None:
+        """Take the tenant that is due for longest; it is due again after `interval` seconds."""
+        due: Document = {
+            **PENDING,
+            "status": {"$in": sorted(TRANSITIONS[Action.RECONCILE].starts)},
+            "$expr": {"$lte": [{"$ifNull": ["$membersDueAt", "$$NOW"]}, "$$NOW"]},
+        }
+        with our_errors():
+            row = self._rows.find_one_and_update(
+                due,
+                [{"$set": {"membersDueAt": seconds_from_now(interval)}}],
+                sort=[("membersDueAt", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+        return tenant_of(row) if row else None

@@ -1,0 +1,1 @@
+"""The checks of a diagnostics run, and the job that does it."""

@@ -1,0 +1,153 @@
+"""Checks of the platform itself: settings, database, broker, workers, identity provider, name resolution."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
+from shared.core.http import trust_of
+from shared.diagnostics.model import Check, CheckStatus
+from shared.messaging.queues import QUEUES
+from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
+from worker.diagnostics.products import product_checks
+from worker.jobs.certificates import product_urls
+
+#: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
+LARGEST_DIFFERENCE = 5.0
+#: how long workers have to answer, and an issuer, in seconds
+WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
+#: work of the schedulers that comes round more often than this, in seconds
+SCHEDULER_ROUND = 60.0
+
+
+class Doctor:
+    """Does all checks, one after another. Each is bounded in time, and one that fails stops no other."""
+
+    def __init__(
+        self, store: Store, dispatcher: Dispatcher, app: Celery, clients: Mapping[str, Any], settings: Settings
+    ) -> None:
+        self._store, self._dispatcher, self._app = store, dispatcher, app
+        self._clients, self._settings = clients, settings
+
+    def examine(self) -> list[Check]:
+        """Return every check of the platform and the products."""
+        areas: tuple[Callable[[], Iterator[Check]], ...] = (
+            self._configuration,
+            self._database,
+            self._broker,
+            self._workers,
+            self._issuers,
+            self._names,
+            lambda: product_checks(self._settings, self._clients),
+        )
+        return [check for area in areas for check in area()]
+
+    def _configuration(self) -> Iterator[Check]:
+        names = ", ".join(sorted(self._settings.configured)) or "none"
+        yield Check("settings", "integrations", CheckStatus.OK, f"The settings make sense. Configured: {names}.")
+        if not self._settings.stamp_keys:
+            remedy = "Set STAMP_KEYS to a long random text."
+            message = "STAMP_KEYS is not set, so domains cannot be proven."
+            yield Check("settings", "stamp_keys", CheckStatus.NOT_CONFIGURED, message, remedy)
+
+    def _database(self) -> Iterator[Check]:
+        try:
+            difference = abs((self._store.now() - datetime.now(UTC)).total_seconds())
+            missing = self._store.missing_indexes()
+        except StoreUnavailable:
+            remedy = "Check that MongoDB runs and has a primary, and MONGODB_URI."
+            yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
+            return
+        yield Check("mongodb", "connection", CheckStatus.OK, "A primary answers.")
+        if missing:
+            remedy = "Start the API: it makes the indexes. If it does, read its log for prepare."
+            yield Check("mongodb", "indexes", CheckStatus.FAILED, f"Missing: {', '.join(missing)}.", remedy)
+        else:
+            yield Check("mongodb", "indexes", CheckStatus.OK, "All indexes are there.")
+        close = difference <= LARGEST_DIFFERENCE
+        remedy = "" if close else "Synchronise the clocks of this host and the database's."
+        message = f"This host and the database differ by {difference:.1f} s."
+        yield Check("clock", "difference", CheckStatus.OK if close else CheckStatus.FAILED, message, remedy)
+        age = self._store.status_repair.seconds_since_run()
+        alive = age is not None and age < SCHEDULER_ROUND
+        message = f"A scheduler worked {age:.0f} s ago." if age is not None else "No scheduler ever worked."
+        remedy = "" if alive else "Start a scheduler: python -m worker.scheduler."
+        yield Check("scheduler", "alive", CheckStatus.OK if alive else CheckStatus.FAILED, message, remedy)
+
+    def _broker(self) -> Iterator[Check]:
+        lengths = self._dispatcher.queue_lengths()
+        if lengths is None:
+            remedy = "Check that Redis runs, and REDIS_URL. Operations are accepted meanwhile and wait."
+            yield Check("broker", "connection", CheckStatus.FAILED, "The broker does not answer.", remedy)
+            return
+        yield Check("broker", "connection", CheckStatus.OK, "The broker answers.")
+        for queue, length in lengths.items():
+            full = length >= FULL_QUEUE
+            remedy = "Add workers that read it, or find out why they are slow." if full else ""
+            status = CheckStatus.WARNING if full else CheckStatus.OK
+            yield Check("queues", queue, status, f"{length} messages wait.", remedy)
+
+    def _workers(self) -> Iterator[Check]:
+        try:
+            answers = self._app.control.inspect(timeout=WORKERS_SECONDS).active_queues() or {}
+        except Exception as problem:  # noqa: BLE001 - the broker's library raises many kinds; all mean the same here
+            answers, why = {}, f" ({type(problem).__name__})"
+        else:
+            why = ""
+        if not answers:
+            remedy = "Start workers: celery -A worker.main:app worker."
+            yield Check("workers", "alive", CheckStatus.FAILED, f"No worker answers{why}.", remedy)
+            return
+        yield Check("workers", "alive", CheckStatus.OK, f"{len(answers)} answer: {', '.join(sorted(answers))}.")
+        read = {queue["name"] for queues in answers.values() for queue in queues or ()}
+        for queue in QUEUES:
+            is_read = queue in read
+            message = "It is read." if is_read else "No worker reads it."
+            remedy = "" if is_read else f"Start a worker with -Q {queue}."
+            yield Check("workers", queue, CheckStatus.OK if is_read else CheckStatus.FAILED, message, remedy)
+
+    def _issuers(self) -> Iterator[Check]:
+        if not self._settings.oidc_issuers or not self._settings.oidc_audiences:
+            remedy = "Set OIDC_ISSUERS and OIDC_AUDIENCES, as the API has them."
+            message = "No issuer or no audience is set here."
+            yield Check("issuers", "configuration", CheckStatus.NOT_CONFIGURED, message, remedy)
+        for issuer, keys_url in self._settings.oidc_issuers.items():
+            yield self._issuer(issuer, keys_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+
+    def _issuer(self, issuer: str, url: str) -> Check:
+        trust = trust_of(self._settings.extra_ca_certs) if url.startswith("https:") else None
+        try:
+            with urllib.request.urlopen(url, timeout=ISSUER_SECONDS, context=trust) as answer:  # noqa: S310 - a setting
+                found = json.loads(answer.read(1_000_000))
+        except (OSError, ValueError) as problem:
+            remedy = "Check that it runs and that its certificate is trusted (EXTRA_CA_CERTS)."
+            return Check("issuers", issuer, CheckStatus.FAILED, f"It does not answer: {problem}", remedy)
+        known = "keys" in found or found.get("issuer") == issuer
+        remedy = "" if known else "Name the issuer exactly as its discovery document does."
+        message = "It answers with its keys." if known else "Its answer names another issuer, or no keys."
+        return Check("issuers", issuer, CheckStatus.OK if known else CheckStatus.FAILED, message, remedy)
+
+    def _names(self) -> Iterator[Check]:
+        for name, url in product_urls(self._settings).items():
+            host = urlsplit(url or "").hostname
+            if host is None:
+                continue
+            began = time.monotonic()
+            try:
+                socket.getaddrinfo(host, None)
+            except OSError as problem:
+                remedy = "Correct the address in the settings, or the resolver of this host."
+                yield Check("dns", host, CheckStatus.FAILED, f"{name}'s host has no address: {problem}", remedy)
+            else:
+                yield Check("dns", host, CheckStatus.OK, f"It resolves in {(time.monotonic() - began) * 1000:.0f} ms.")

@@ -1,0 +1,46 @@
+"""The scheduler's job that does the diagnostics runs that were asked for, on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from shared.application.store import Store
+from shared.core.errors import StoreUnavailable
+from shared.diagnostics.model import Check, CheckStatus
+from worker.diagnostics.checks import Doctor
+
+log = structlog.get_logger(__name__)
+
+
+class DiagnosticsJob:
+    """One run at a time for each scheduler, so that a product that hangs delays no other job."""
+
+    def __init__(self, store: Store, doctor: Doctor) -> None:
+        self._store = store
+        self._doctor = doctor
+        self._thread: threading.Thread | None = None
+
+    def push(self) -> int:
+        """Begin a run that waits, if this scheduler has none under way. Starts no operation."""
+        if self._thread is None or not self._thread.is_alive():
+            run_id = self._store.diagnostics.claim()
+            if run_id is not None:
+                self._thread = threading.Thread(target=self._run, args=(run_id,), name="diagnostics", daemon=True)
+                self._thread.start()
+        return 0
+
+    def _run(self, run_id: str) -> None:
+        try:
+            checks = self._doctor.examine()
+        except Exception:  # a bug in one check must not leave the run without an end
+            log.exception("diagnostics.bug", run=run_id)
+            checks = [
+                Check("diagnostics", "run", CheckStatus.FAILED, "A check broke off.", "Read the scheduler's log.")
+            ]
+        try:
+            self._store.diagnostics.finish(run_id, checks)
+        except StoreUnavailable:
+            # another scheduler does it when the lease is over
+            log.warning("diagnostics.store_unavailable", run=run_id)

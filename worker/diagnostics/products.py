@@ -1,0 +1,81 @@
+"""Checks of the products: version, certificate, and our account's rights there, tried by reads that change nothing."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from shared.config.settings import Settings
+from shared.diagnostics.model import Check, CheckStatus
+from shared.integrations.outcomes import Fault, failed
+from shared.integrations.ownership_marker import Stamper
+from shared.integrations.reasons import REASONS
+from shared.tenants.transitions import INTEGRATIONS
+from worker.http.deadline import within
+from worker.integrations.discovery import FINDERS
+from worker.jobs.certificates import certificate_end, product_urls
+
+#: what one product's checks may take, in seconds
+LONGEST_PRODUCT = 30.0
+#: a certificate that ends within this is a warning, in seconds
+ENDS_SOON = 14 * 86400.0
+
+
+def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield the checks of every integration; one that is not configured is said to be so."""
+    urls = product_urls(settings)
+    for name in INTEGRATIONS:
+        client = clients.get(name)
+        if client is None:
+            yield Check(name, "configuration", CheckStatus.NOT_CONFIGURED, *_told("not_configured"))
+            continue
+        with within(LONGEST_PRODUCT):
+            # an account may have every right that it needs and yet not that of reading the version
+            yield _tried(name, "version", partial(_version, client), CheckStatus.WARNING)
+            if name in FINDERS:
+                stamper = Stamper(name, settings.stamp_key_texts)
+                yield _tried(name, "rights", partial(_rights, name, client, stamper), CheckStatus.FAILED)
+        yield _certificate(name, urls.get(name), settings.extra_ca_certs)
+
+
+def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus) -> Check:
+    try:
+        return Check(area, name, CheckStatus.OK, read())
+    except Fault as fault:
+        outcome = failed(fault)
+        return Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
+
+
+def _rights(integration: str, client: Any, stamper: Stamper) -> str:
+    return f"Our account may read; {len(FINDERS[integration](client, stamper))} objects there are ours."
+
+
+def _version(client: Any) -> str:
+    read = getattr(client, "version", None)
+    return f"Answers as version {read()}." if read is not None else "It answers; it tells no version."
+
+
+def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:
+    if url is None:
+        return Check(
+            area, "tls", CheckStatus.NOT_CONFIGURED, "Its library chooses the address and checks the certificate."
+        )
+    try:
+        end = certificate_end(url, ca_file)
+    except (OSError, ssl.SSLError) as problem:
+        return Check(area, "tls", CheckStatus.FAILED, f"No TLS connection: {problem}", REASONS["tls"].remedy)
+    if end is None:
+        remedy = "Use https unless the address is on this host or in a private network."
+        return Check(area, "tls", CheckStatus.WARNING, "The address is without TLS.", remedy)
+    days = (end - time.time()) / 86400
+    status = CheckStatus.OK if days * 86400 > ENDS_SOON else CheckStatus.WARNING
+    return Check(
+        area, "tls", status, f"The certificate ends in {days:.0f} days.", "" if status == "ok" else "Renew it."
+    )
+
+
+def _told(reason: str) -> tuple[str, str]:
+    return REASONS[reason].message, REASONS[reason].remedy

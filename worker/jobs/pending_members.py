@@ -1,0 +1,74 @@
+"""Invite tenants' groups that OCIS did not know when their space was set up, once it knows them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.core.errors import ActionNotPossible, OperationInProgress, StoreUnavailable
+from shared.db.documents import new_id
+from shared.events.model import Author
+from shared.integrations.outcomes import Fault
+from shared.operations.model import Action, Mode
+from shared.provisioning.starter import Starter
+from shared.switches.model import is_observing, is_paused
+from shared.tenants.model import Tenant
+from shared.tenants.transitions import OCIS
+from worker.http.deadline import within
+from worker.integrations.ocis.client import Ocis
+
+log = structlog.get_logger(__name__)
+
+#: seconds between two checks of one tenant. OCIS reads a person's groups every five minutes at most
+INTERVAL = 300.0
+
+
+class PendingMembersJob:
+    """One per scheduler. Checks one tenant at a time, on a thread of its own: an OCIS that hangs delays nothing else.
+
+    A check asks OCIS for the group only. When it is there, an ordinary reconcile invites it.
+    """
+
+    def __init__(self, store: Store, starter: Starter, files: Ocis | None, settings: Settings) -> None:
+        """`files`: the client, None when OCIS is not configured."""
+        self._store = store
+        self._starter = starter
+        self._files = files
+        self._attempt_seconds = settings.attempt_seconds
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pending-members")
+        self._running: Future[None] | None = None
+
+    def push(self) -> int:
+        """Start the next check if none runs, and wait for none. Starts no operation on this thread: 0."""
+        if self._files is None or (self._running is not None and not self._running.done()):
+            return 0
+        switches = self._store.switches.seen()
+        if is_observing(switches) or is_paused(switches, OCIS):
+            return 0
+        tenant = self._store.pending_members.claim(INTERVAL)
+        if tenant is not None:
+            self._running = self._pool.submit(self._check, tenant, self._files)
+        return 0
+
+    def close(self) -> None:
+        """Wait for the check that runs; it ends in time."""
+        self._pool.shutdown()
+
+    def _check(self, tenant: Tenant, files: Ocis) -> None:
+        try:
+            with within(self._attempt_seconds):
+                is_known = files.find_group(tenant.group_name) is not None
+            if is_known:
+                self._starter.start(Action.RECONCILE, Mode.APPLY, tenant, Author(None, f"members-{new_id()}"))
+                log.info("members.reconcile_started", tenant=tenant.slug)
+        except Fault as fault:
+            log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
+        except (OperationInProgress, ActionNotPossible):
+            log.info("members.left_for_later", tenant=tenant.slug)
+        except StoreUnavailable:
+            log.warning("members.store_unavailable", tenant=tenant.slug)
+        except Exception:  # a bug with one tenant must not cost the scheduler its thread
+            log.exception("members.bug", tenant=tenant.slug)
