@@ -1,4 +1,4 @@
-"""The API's composition root."""
+"""Compose the API: one Flask application over one store and one dispatcher."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ from shared.operations.dispatcher import Dispatcher
 
 
 class IdConverter(BaseConverter):
-    """Ids in addresses: what cannot be one is no address of ours."""
+    """Ids in paths; a text of another form matches no route, so it is 404."""
 
     regex = "[0-9a-f]{24}"
 
 
 def create_app(settings: Settings) -> Flask:
-    """A WSGI app with connections of its own: make it after forking. Nothing is asked of the database yet."""
+    """Create the WSGI application. It has its own connections, so call after forking; nothing is sent yet."""
     configure_logs(settings.log_level, settings.log_format)
     dispatcher = Dispatcher(settings.broker)
     store = open_store(settings)
     control_plane = open_control_plane(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
-    # a redirect would name the scheme that a proxy speaks to us, perhaps a plain one, and take the token there
+    # a redirect would use the scheme that the proxy speaks with us, perhaps plain HTTP, and send the token there
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     trace_api(app)

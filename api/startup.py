@@ -1,4 +1,4 @@
-"""Indexes and the default tenant at start, tried until they are there; nothing is served before, but for health."""
+"""Make indexes and the default tenant at the start, until it succeeds; only health is served before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAUSE = 2.0
 
 
 def refuse_until_prepared(app: Flask, control_plane: ControlPlane) -> None:
-    """Answer "not now" while the indexes are not known to be there. Call before any other look at a request's sense."""
+    """Answer 503 while the indexes may be missing. Call before everything that reads or writes the database."""
 
     @app.before_request
     def require_indexes() -> None:
@@ -26,7 +26,7 @@ def refuse_until_prepared(app: Flask, control_plane: ControlPlane) -> None:
 
 
 def prepare_in_background(control_plane: ControlPlane) -> threading.Thread:
-    """Start preparing on a thread of its own: a database that comes up late must not stop the start."""
+    """Prepare on a thread: a database that comes up late must not stop the start."""
     control_plane.service.awaits_indexes = True
     thread = threading.Thread(target=_prepare, args=(control_plane,), name="prepare", daemon=True)
     thread.start()

@@ -110,6 +110,14 @@ class Tenant(TypedDict):
     ocisSpaceId: NotRequired[str]
 
 
+class Availability(TypedDict, total=False):
+    """Of what was asked: whether the slug and the domain are free, and the address can be an owner's."""
+
+    slug: bool
+    domain: bool
+    email: bool
+
+
 class TenantPause(TypedDict):
     tenant: str
     paused: bool

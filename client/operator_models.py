@@ -237,3 +237,24 @@ class BulkOperation(TypedDict):
     createdAt: Time
     startedAt: NotRequired[Time]
     finishedAt: NotRequired[Time]
+
+
+class Check(TypedDict):
+    """One check of a diagnosis. `not_configured`: there was nothing to check, which is not the same as `ok`."""
+
+    area: str
+    name: str
+    status: Literal["ok", "warning", "failed", "not_configured"]
+    message: str
+    remedy: NotRequired[str]
+
+
+class Diagnosis(TypedDict):
+    """A run of the diagnostics. One that waits for more than a few seconds shows that no scheduler is alive."""
+
+    id: str
+    status: Literal["waiting", "running", "finished"]
+    createdAt: Time
+    checks: list[Check]
+    requestedBy: NotRequired[str]
+    finishedAt: NotRequired[Time]

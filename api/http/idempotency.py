@@ -1,4 +1,4 @@
-"""Idempotency-Key on POST: the first answer is kept for a day and given again, so that asking twice does once."""
+"""Idempotency-Key on POST: keep the first response for a day and replay it, so that a repeated request acts once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 HEADER = "Idempotency-Key"
 ACCEPTED = re.compile(r"[\x21-\x7e]{1,255}")
-#: headers that are part of the first answer; the others are made anew each time
+#: response headers that are replayed; the others are set anew each time
 KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
 
 
@@ -34,7 +34,7 @@ class Rights(Protocol):
 
 
 def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> None:
-    """Put it around every POST of a known caller. Call after the guard is in place."""
+    """Handle the header on every POST of an authenticated caller. Call after the guard is in place."""
 
     @app.before_request
     def begin() -> Response | None:
@@ -57,13 +57,13 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> No
             try:
                 _hand_back(kept, turn, response, rights)
             except StoreUnavailable:
-                # the answer stands; asking again meets the record's own unique names once the turn's time is up
+                # the response is sent all the same; a repeat meets the records' unique names once the lease ends
                 log.warning("idempotency.not_kept")
         return response
 
 
 def _hand_back(kept: Idempotency, turn: Turn, response: Response, rights: Rights) -> None:
-    """Keep the answer to a request that changed something; a refusal is computed again when it is sent again."""
+    """Keep the response to a request that changed something; a refusal is computed again when it is repeated."""
     if not 200 <= response.status_code < 300:
         kept.release(turn)
         return
@@ -78,7 +78,7 @@ def _fingerprint() -> str:
 
 
 def _digest(*parts: str) -> str:
-    """One hash over parts that cannot run into each other."""
+    """One hash over several texts; each is prefixed by its length, so that no two lists collide."""
     whole = hashlib.sha256()
     for part in parts:
         encoded = part.encode()

@@ -1,4 +1,4 @@
-"""Query parameters: one model for each set, an unknown or malformed one is told with its name. Cursors and links."""
+"""Parse query parameters: one model for each set; errors name unknown and malformed ones. Cursors and links."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _seconds(value: Any) -> Any:
 
 
 class Query(BaseModel):
-    """A misspelt parameter must not count as none: unknown ones are refused."""
+    """Base of all queries. Unknown parameters are refused: a misspelt one must not pass for an absent one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -201,7 +201,7 @@ AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
 def parse_query(model: type[AnyQuery]) -> AnyQuery:
-    """The request's parameters as this model. Raises InvalidInput."""
+    """Parse the request's parameters into a model. Raises InvalidInput."""
     if not request.query_string:
         nothing: AnyQuery = _unasked(model)
         return nothing
@@ -213,16 +213,16 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
 
 @cache
 def _unasked(model: type[Query]) -> Any:
-    """What a request without parameters asks: always the same, and it cannot be changed."""
+    """The query of a request without parameters; frozen, so one instance serves all."""
     return validated(model, {}, "?")
 
 
 def link(relation: str, **changes: str | None) -> str:
-    """This request's address with other parameters, as RFC 8288 writes a link. None takes one away."""
+    """Write a link (RFC 8288) to this request's path with changed parameters; None removes one."""
     arguments = {key: value for key, value in {**request.args.to_dict(), **changes}.items() if value is not None}
     return f'<{request.path}?{urlencode(arguments)}>; rel="{relation}"'
 
 
 def next_link(following: str | None) -> dict[str, str]:
-    """The header that leads to the following page, or none at the end."""
+    """The Link header of the following page; no header at the end."""
     return {} if following is None else {"Link": link("next", cursor=following)}

@@ -1,4 +1,4 @@
-"""What each view says of itself: who may come in, what it takes, what it answers. One place, three uses.
+"""Specify each route: who is admitted, what it takes, what it answers. One place, three uses.
 
 The guard admits by it, the wrapper parses by it, and the OpenAPI description is made from it, so none can drift.
 """
@@ -24,19 +24,19 @@ from shared.core.errors import DomainError
 ALL = frozenset({"portal", "partner", "operator"})
 STAFF = frozenset({"partner", "operator"})
 OPERATOR = frozenset({"operator"})
-#: anybody, without a token
+#: admitted without a token
 PUBLIC: frozenset[str] = frozenset()
 
-#: headers of an answer, as the description lists them
+#: response headers, as the OpenAPI description lists them
 ETAG = ("ETag",)
 STARTED = ("ETag", "Location", "Operation-Location", "Retry-After")
 RUNNING = ("Retry-After",)
 PAGED = ("Link",)
 
-#: RFC 9110, 8.8.3 and 13.1.1; a number whose quotes were lost on the way is taken for what it must mean
+#: RFC 9110, 8.8.3 and 13.1.1; a number without its quotes is accepted, too
 ENTITY_TAG = r'((W/)?"[\x21\x23-\x7e]*"|[0-9]+)'
 ENTITY_TAGS = re.compile(rf"{ENTITY_TAG}(\s*,\s*{ENTITY_TAG})*")
-#: what an ETag of ours may be
+#: the form of the ETags that this service gives
 VERSION = re.compile("[1-9][0-9]{0,17}")
 
 View = Callable[..., Response]
@@ -46,7 +46,7 @@ View = Callable[..., Response]
 class RouteSpec:
     """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
 
-    `surfaces`: the front doors whose tokens are admitted; none: anybody. `takes_version`: heeds If-Match.
+    `surfaces`: those whose tokens are admitted; none: everybody. `takes_version`: respects If-Match.
     `cost`: how many requests one counts as when they are limited; None: by its method.
     `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
     """
@@ -78,7 +78,7 @@ def route_spec(
     signed_by: str | None = None,
     cost: int | None = None,
 ) -> Callable[[View], View]:
-    """Describe a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
+    """Specify a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
 
     `problems`: what it may raise beyond what every route may.
     """
@@ -118,13 +118,13 @@ def route_spec(
 
 
 def spec_of(app: Flask, endpoint: str) -> RouteSpec | None:
-    """What the endpoint's view says of itself, None for a view that says nothing."""
+    """The spec of an endpoint's view, None for a view without one."""
     found: RouteSpec | None = getattr(app.view_functions.get(endpoint), "spec", None)
     return found
 
 
 def expected_versions() -> frozenset[int] | None:
-    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None for any. What we never gave matches none.
+    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None: any. A tag never given matches none.
 
     Raises Problem (400) for a header that is no list of tags: a condition that is not understood must not count as met.
     """

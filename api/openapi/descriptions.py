@@ -9,6 +9,7 @@ from __future__ import annotations
 #: blueprint to its tag and what the tag is about
 TAGS: dict[str, tuple[str, str]] = {
     "tenants": ("tenants", "Customer organisations: create, read, change, reconcile"),
+    "availability": ("availability", "Whether slugs, domains and addresses are free"),
     "life": ("lifecycle", "Suspend, resume, delete, restore and purge a tenant; its export and receipt"),
     "owner": ("owner", "The first person of a tenant"),
     "plans": ("plans", "The catalogue of plans"),

@@ -1,35 +1,38 @@
-"""The state of the service: what is wrong now, readiness, diagnostics."""
+"""The state of the service: diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from client.connection import Connection, Response
-from client.resources.operations import RUNNING
-from client.resources.records import ReadOnlyRecords
+from client.operator_models import Diagnosis
+from client.resources.records import segment
 from client.waiting import wait_until
 
+FINISHED = "finished"
 
-class Diagnostics(ReadOnlyRecords[dict[str, Any]]):
-    """`/diagnostics`: a job of a worker that checks products, rights, DNS, queues and processes."""
+
+class Diagnostics:
+    """`/diagnostics`: a scheduler checks products, rights, DNS, TLS, queues and processes."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection, "/diagnostics")
+        self._connection = connection
+        self._path = "/diagnostics"
 
-    def start(self, *, key: str | None = None) -> Response[dict[str, Any]]:
+    def start(self, *, key: str | None = None) -> Response[Diagnosis]:
+        """Request a run."""
         return self._connection.post(self._path, key=key)
 
-    def wait(
-        self, diagnostics: str, timeout: float, progress: Callable[[dict[str, Any]], None] | None = None
-    ) -> dict[str, Any]:
-        """Wait for the results. After a timeout the status is still `running` or `pending`."""
-        unfinished = (RUNNING, "pending")
+    def get(self, run: str) -> Response[Diagnosis]:
+        return self._connection.get(f"{self._path}/{segment(run)}", kind=dict)
+
+    def wait(self, run: str, timeout: float, progress: Callable[[Diagnosis], None] | None = None) -> Diagnosis:
+        """Wait for the results. After a timeout the status is still `waiting` or `running`."""
         return wait_until(
             self._connection,
-            lambda _: self.get(diagnostics).data,
-            lambda one: one["status"] not in unfinished,
+            lambda _: self.get(run).data,
+            lambda diagnosis: diagnosis["status"] == FINISHED,
             timeout,
             progress,
-            0,
+            hold=0,
         )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from client.connection import Connection, Response
 from client.inputs import NewTenant, TenantChanges
-from client.models import Domain, Export, Operation, Receipt, Tenant, TenantPause
+from client.models import Availability, Domain, Export, Operation, Receipt, Tenant, TenantPause
 from client.resources.records import Records, segment
 from client.waiting import wait_until
 
@@ -69,9 +68,12 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         """Iterate over a tenant's operations, newest first."""
         return self._connection.records(self._at(slug, "operations"), {}, limit)
 
-    def check(self, *, slug: str | None = None, domain: str | None = None) -> Response[dict[str, Any]]:
-        """Ask whether a slug or a domain is free."""
-        return self._connection.get(f"{self._path}/check", {"slug": slug, "domain": domain})
+    def check(
+        self, *, slug: str | None = None, domain: str | None = None, email: str | None = None
+    ) -> Response[Availability]:
+        """Ask whether a slug and a domain are free, and whether an address can be an owner's."""
+        asked = {"slug": slug, "domain": domain, "email": email}
+        return self._connection.get(f"{self._path}/check", asked, kind=dict)
 
 
 class Domains:

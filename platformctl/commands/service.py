@@ -16,7 +16,7 @@ from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session, with_session
 from platformctl.text import line, plain
-from platformctl.views.status import end_with_diagnostics, print_diagnostics, print_status
+from platformctl.views.status import end_with_diagnosis, print_diagnosis, print_status
 
 PROGRAM = "platformctl"
 VARIABLE = "_PLATFORMCTL_COMPLETE"
@@ -52,17 +52,16 @@ def status(session: Session, /) -> None:
 @timeout
 @with_session
 def doctor(session: Session, /, key: str, timeout: float) -> None:
-    """Have a worker check products, rights, DNS, queues and processes. Exit code 1 if something is wrong.
+    """Have a scheduler check products, rights, DNS, TLS, queues and workers. Exit code 1 if a check failed.
 
     \b
     Examples:
       platformctl doctor
     """
     diagnostics = session.platform.diagnostics
-    started = diagnostics.start(key=key).data
-    found = diagnostics.wait(started.get("id") or started["_id"], timeout)
-    print_diagnostics(session, found)
-    end_with_diagnostics(found)
+    found = diagnostics.wait(diagnostics.start(key=key).data["id"], timeout)
+    print_diagnosis(session, found)
+    end_with_diagnosis(found)
 
 
 @click.command(cls=Command)

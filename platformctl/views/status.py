@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from client.operator_models import Diagnosis
 from platformctl.failures import ExitCode
 from platformctl.output import Column, say
 from platformctl.session import Session
@@ -32,7 +33,7 @@ PAUSES = (
     Column("by", "by"),
     Column("why", "reason"),
 )
-PROBLEMS = {"ok": "green", "warning": "yellow", "error": "red", "not_configured": "yellow"}
+RESULTS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 def print_status(session: Session, status: Record) -> None:
@@ -50,28 +51,26 @@ def print_status(session: Session, status: Record) -> None:
     click.echo("Nothing is wrong." if status["ok"] else f"Tenants: {counts or 'none has a problem'}.")
 
 
-def print_diagnostics(session: Session, found: Record) -> None:
-    """Print each check on a line, and below it what to do about one that failed."""
+def print_diagnosis(session: Session, found: Diagnosis) -> None:
+    """Print each check on a line, and below it what to do about one that is not well."""
     if session.out.is_data:
         session.out.data(found)
         return
-    for check in found.get("checks") or []:
-        result = str(check.get("status") or check.get("result"))
-        mark = click.style(f"{plain(result):15}", fg=PROBLEMS.get(result))
-        click.echo(
-            f"{mark} {plain(check.get('name'))}: {plain(check.get('message') or check.get('detail'))}".rstrip(": ")
-        )
-        if result != "ok" and check.get("remedy"):
-            click.echo(f"{'':15} {plain(check['remedy'])}")
+    for check in found["checks"]:
+        result = click.style(f"{plain(check['status']).replace('_', ' '):15}", fg=RESULTS.get(check["status"]))
+        click.echo(f"{result} {plain(check['area'])}, {plain(check['name'])}: {plain(check['message'])}")
+        if check.get("remedy"):
+            click.echo(f"{'':15}   {plain(check['remedy'])}")
 
 
-def end_with_diagnostics(found: Record) -> NoReturn:
+def end_with_diagnosis(found: Diagnosis) -> NoReturn:
+    """End the program with the exit code that says what the checks found."""
     context = click.get_current_context()
-    if found["status"] in ("running", "pending"):
-        say("The checks still run. No worker may be there to make them.")
+    if found["status"] != "finished":
+        say(f"The diagnosis is still {found['status']}; if it stays so, no scheduler runs.")
         context.exit(ExitCode.STILL_RUNNING)
-    results = [str(check.get("status") or check.get("result")) for check in found.get("checks") or []]
-    context.exit(ExitCode.OPERATION_FAILED if "error" in results or found["status"] == "failed" else ExitCode.OK)
+    failed = [check for check in found["checks"] if check["status"] == "failed"]
+    context.exit(ExitCode.OPERATION_FAILED if failed else ExitCode.OK)
 
 
 def _example(example: Record) -> str:

@@ -25,16 +25,16 @@ class BillingCases:
         self._store = store
 
     def heard(self, event: BillingEvent) -> bool:
-        """Have the subscription that a verified event is about looked at. False for one that we do not know.
+        """Schedule a read of the subscription that a verified event is about. False for one that we do not know.
 
-        What is done twice, late or out of order does no harm: the event itself changes nothing on the record.
+        Events may come twice, late or out of order: the event itself changes nothing on the record.
         """
         known = self._store.billing_looks.ask(event.subscription_id) if event.subscription_id else False
         log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
         return known
 
     def known(self, tenant_id: str) -> Subscription | None:
-        """The tenant's live subscription, else its latest that Stripe knows."""
+        """Return the tenant's live subscription, else its latest that Stripe knows."""
         live = self._store.subscriptions.find_live(tenant_id)
         if live is not None:
             return live
@@ -42,7 +42,7 @@ class BillingCases:
         return next((one for one in ended if one.stripe_subscription_id is not None), None)
 
     def save(self, operation: Operation, bill: Bill) -> bool:
-        """What a step made or found. False, and nothing written, when a newer change of the tenant was accepted."""
+        """Record what a step created or found. False, and nothing written, after a newer change of the tenant."""
 
         def work(session: Transaction) -> bool:
             if not self._store.tenants.is_current(operation.tenant_id, operation.generation, session):
@@ -61,7 +61,7 @@ class BillingCases:
         return self._store.transaction(work)
 
     def looked(self, claim: LookClaim, bill: Bill) -> bool:
-        """Put on record what a look found. False when it counts for nothing: another was asked for, or took over."""
+        """Record the result of a read. False when it is outdated: another was requested, or took over."""
 
         def work(session: Transaction) -> bool:
             if not self._store.billing_looks.end(claim, session):

@@ -1,7 +1,7 @@
-"""When a subscription is to be looked at in Stripe: times on the rows of `subscriptions`, which are their own queue.
+"""When subscriptions are read from Stripe: times on the rows of `subscriptions`, which are their own queue.
 
-`lookAt`: due from then on; a claim moves it to the lease's end. `lookNumber`: raised whenever a look is asked for, so
-that one which began before may not count for what was asked after it began. `lookAttempts`: in a row without success.
+`lookAt`: due from then on; a claim moves it to the lease's end. `lookNumber`: raised by every request for a read,
+so that a read which began before the request does not answer it. `lookAttempts`: in a row without success.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ASKED: list[Document] = [
 
 @dataclass(frozen=True)
 class LookClaim:
-    """A subscription taken for one look. `attempts`: this one included."""
+    """A subscription taken for one read. `attempts`: this one included."""
 
     subscription: Subscription
     number: int
@@ -52,7 +52,7 @@ class BillingLooks:
         make_indexes(self._rows, INDEXES)
 
     def ask(self, stripe_subscription_id: str) -> bool:
-        """Have it looked at now. False when no record has this id."""
+        """Make it due now. False when no record has this id."""
         with our_errors():
             done = self._rows.update_many({"stripeSubscriptionId": stripe_subscription_id}, _ASKED)
         return done.matched_count > 0
@@ -61,7 +61,7 @@ class BillingLooks:
         self._rows.update_one({"_id": ObjectId(subscription_id)}, _ASKED, session=session)
 
     def claim(self, lease_seconds: float) -> LookClaim | None:
-        """Take the one that is longest due."""
+        """Take the subscription that is due for longest."""
         token = secrets.token_hex(8)
         taken = {
             "lookAt": seconds_from_now(lease_seconds),
@@ -76,17 +76,17 @@ class BillingLooks:
         return LookClaim(subscription_of(row), row["lookNumber"], row["lookAttempts"], token) if row else None
 
     def end(self, claim: LookClaim, session: Transaction) -> bool:
-        """The look is done. False when another took it, or one was asked for since: that is due already."""
+        """End a read. False when another process took it, or a new read was requested since."""
         ended = [{"$unset": ["lookAt", "lookToken", "lookAttempts"]}]
         return self._rows.update_one(_held(claim), ended, session=session).matched_count == 1
 
     def drop(self, claim: LookClaim) -> None:
-        """There is nothing to see; wait until it is asked for again."""
+        """Drop a read that finds nothing, until the next request."""
         with our_errors():
             self._rows.update_one(_held(claim), [{"$unset": ["lookAt", "lookToken", "lookAttempts"]}])
 
     def put_off(self, claim: LookClaim, seconds: float) -> None:
-        """Look again after so many seconds."""
+        """Make it due again after so many seconds."""
         with our_errors():
             self._rows.update_one(_held(claim), [{"$set": {"lookAt": seconds_from_now(seconds), "lookToken": None}}])
 

@@ -1,4 +1,4 @@
-"""What holds for every route: idempotency keys, versions, cursors, problems, request ids, plans, cancel and retry."""
+"""Conventions of all routes: idempotency keys, ETags, pages, problems, request ids, plans, cancel and retry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def key() -> dict[str, str]:
 # -- Idempotency-Key
 
 
-def test_the_same_key_and_body_get_the_first_answer_again(root: Client) -> None:
+def test_a_repeated_post_with_the_same_key_and_body_gets_the_first_response(root: Client) -> None:
     headers = key()
     first = root("POST", "/tenants", json=ACME, headers=headers)
     again = root("POST", "/tenants", json=ACME, headers=headers)
@@ -53,7 +53,7 @@ def test_the_same_key_with_another_body_or_route_is_refused(root: Client) -> Non
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_key_is_its_callers_own(world: World) -> None:
+def test_two_callers_may_use_the_same_key_without_seeing_each_others_responses(world: World) -> None:
     headers = key()
     body = {"slug": "gamma", "name": "G"}
     assert world.people["admin"]("POST", "/tenants", json=body, headers=headers).status_code == 201
@@ -61,7 +61,7 @@ def test_a_key_is_its_callers_own(world: World) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "slug_taken")
 
 
-def test_of_ten_at_once_with_one_key_one_is_carried_out_and_none_sees_another_outcome(root: Client) -> None:
+def test_of_ten_simultaneous_posts_with_one_key_one_is_carried_out_and_all_agree(root: Client) -> None:
     headers = key()
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: root("POST", "/tenants", json=ACME, headers=headers), range(10)))
@@ -99,7 +99,7 @@ def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is
     assert client("POST", "/partners", json=body, headers=headers).status_code == 201
 
 
-def test_a_first_request_that_died_with_its_process_frees_its_key(
+def test_a_key_is_usable_again_after_the_process_of_its_first_request_died(
     root: Client, store: Store, settings: Settings
 ) -> None:
     headers = key()
@@ -111,12 +111,12 @@ def test_a_first_request_that_died_with_its_process_frees_its_key(
     rows.update_one({"_id": row["_id"]}, {"$unset": unset, "$set": {"leaseUntil": row["expiresAt"]}})
     assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "idempotency_key_in_progress"
     rows.update_one({"_id": row["_id"]}, [{"$set": {"leaseUntil": "$$NOW"}}])
-    # what the dead process had committed is not done twice: its own unique names say so
+    # what the dead process had committed is not done twice: unique names prevent it
     assert root("POST", "/tenants", json=ACME, headers=headers).json()["code"] == "slug_taken"
 
 
 @pytest.mark.parametrize("value", ["", "x" * 256, "sp ace"])
-def test_a_key_that_is_none_is_refused(root: Client, value: str) -> None:
+def test_a_malformed_key_is_refused(root: Client, value: str) -> None:
     answer = root("POST", "/tenants", json=ACME, headers={"Idempotency-Key": value})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
 
@@ -124,7 +124,7 @@ def test_a_key_that_is_none_is_refused(root: Client, value: str) -> None:
 # -- ETag and If-Match
 
 
-def test_a_change_to_what_has_changed_since_it_was_read_is_refused(world: World) -> None:
+def test_a_change_with_a_stale_etag_is_refused(world: World) -> None:
     root = world.people["admin"]
     for address, body in (
         ("/tenants/acme", {"billingInfo": {"company": "New"}}),
@@ -150,7 +150,7 @@ def test_a_change_to_what_has_changed_since_it_was_read_is_refused(world: World)
     assert root("DELETE", "/tenants/acme", headers={"If-Match": seen}).status_code == 202
 
 
-def test_of_two_changes_to_the_same_version_at_once_one_is_made(world: World) -> None:
+def test_of_six_simultaneous_changes_to_one_version_one_succeeds(world: World) -> None:
     root = world.people["admin"]
     seen = {"If-Match": root("GET", "/tenants/acme").headers["ETag"]}
 
@@ -195,7 +195,7 @@ def test_pages_neither_skip_nor_repeat_while_records_are_added(world: World, pat
     assert seen == before
 
 
-def test_a_filter_stays_through_all_pages(world: World) -> None:
+def test_a_filter_applies_to_all_pages(world: World) -> None:
     found = followed(world.people["admin"], "/tenants?status=active&limit=1")
     assert [tenant["slug"] for tenant in found] == ["beta", "acme"]
 
@@ -203,7 +203,7 @@ def test_a_filter_stays_through_all_pages(world: World) -> None:
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=1", "nonsense=1", "q="]
 )
-def test_a_bad_parameter_is_named(root: Client, query: str) -> None:
+def test_a_malformed_query_parameter_is_named(root: Client, query: str) -> None:
     answer = root("GET", f"/tenants?{query}")
     name = query.partition("=")[0]
     assert (answer.status_code, [flaw["pointer"] for flaw in answer.json()["errors"]]) == (400, [f"?{name}"])
@@ -232,7 +232,7 @@ def test_a_bad_parameter_is_named(root: Client, query: str) -> None:
         ("PATCH", "/tenants/acme", {"json": {}, "headers": {"If-Match": ""}}, 400, "bad_if_match"),
     ],
 )
-def test_every_refusal_is_a_problem(
+def test_every_refusal_is_a_problem_document(
     root: Client, method: str, path: str, options: dict[str, Any], status: int, code: str
 ) -> None:
     answer = root(method, path, **options)
@@ -253,7 +253,9 @@ def claim_all(store: Store, operation_id: str, **outcomes: Any) -> None:
     settle(store, operation_id)
 
 
-def test_a_plan_is_an_operation_beside_the_tenant_and_asking_again_answers_the_same(world: World, store: Store) -> None:
+def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_running_one(
+    world: World, store: Store
+) -> None:
     root = world.people["admin"]
     before = root("GET", "/tenants/acme").json()
     asked = root("POST", "/tenants/acme/reconcile?mode=plan")
@@ -268,7 +270,7 @@ def test_a_plan_is_an_operation_beside_the_tenant_and_asking_again_answers_the_s
     assert root("GET", "/tenants/acme").json() == before
 
 
-def test_a_plan_that_nobody_asked_for_gives_way_to_a_wish(world: World, store: Store, settings: Settings) -> None:
+def test_a_scheduled_plan_is_cancelled_by_a_requested_reconcile(world: World, store: Store, settings: Settings) -> None:
     root = world.people["admin"]
     tenant = store.tenants.find("acme")
     assert tenant is not None
@@ -280,7 +282,7 @@ def test_a_plan_that_nobody_asked_for_gives_way_to_a_wish(world: World, store: S
     assert root("GET", f"/operations/{plan.id}").json()["status"] == "cancelled"
 
 
-def test_a_cancelled_operation_stops_is_on_record_and_makes_way(world: World, store: Store) -> None:
+def test_a_cancelled_operation_stops_and_lets_the_next_one_start(world: World, store: Store) -> None:
     root = world.people["admin"]
     operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     claim = store.operations.claim(operation, "ocis", 1, 60)
@@ -301,7 +303,7 @@ def test_a_cancelled_operation_stops_is_on_record_and_makes_way(world: World, st
     assert (ended.status_code, ended.json()["code"]) == (409, "action_not_possible")
 
 
-def test_one_failed_step_is_run_again_and_the_others_are_left(world: World, store: Store) -> None:
+def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(world: World, store: Store) -> None:
     root = world.people["admin"]
     operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     claim_all(store, operation, ocis=failed(Refused("taken")))
@@ -319,7 +321,7 @@ def test_one_failed_step_is_run_again_and_the_others_are_left(world: World, stor
     assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
 
 
-def test_a_step_of_an_operation_that_a_newer_one_followed_is_not_run_again(world: World, store: Store) -> None:
+def test_a_step_of_a_superseded_operation_cannot_be_retried(world: World, store: Store) -> None:
     root = world.people["admin"]
     older = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     claim_all(store, older, ocis=failed(Refused("taken")))
@@ -333,7 +335,7 @@ def test_a_step_of_an_operation_that_a_newer_one_followed_is_not_run_again(world
 # -- the service's description
 
 
-def test_the_page_for_people_loads_nothing_from_elsewhere_and_says_all(anonymous: Client) -> None:
+def test_the_docs_page_loads_nothing_from_elsewhere_and_lists_every_route(anonymous: Client) -> None:
     page = anonymous("GET", "/docs")
     text = html.unescape(page.text)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
@@ -346,7 +348,7 @@ def test_the_page_for_people_loads_nothing_from_elsewhere_and_says_all(anonymous
     assert all(f'id="{name}"' in page.text for name in description["components"]["schemas"])
 
 
-def test_the_description_names_the_catalogue_of_this_service(
+def test_the_openapi_description_names_the_configured_plans(
     make_settings: Callable[..., Settings], issuer: Issuer, serve: Serve
 ) -> None:
     url = serve(make_settings(plans={"solo": {}, "team": {}}))

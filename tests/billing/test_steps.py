@@ -44,7 +44,7 @@ def test_a_reconcile_changes_nothing_and_a_plan_says_what_would_be_done(tenancy:
     planned = tenancy.billed(tenancy.reconcile(mode=Mode.PLAN))
     assert planned.changes == (
         "create a customer for Acme",
-        "set what stands on the invoices of Acme",
+        "set the details on the invoices of Acme",
         "begin a subscription at the price price_starter",
     )
     assert writes(tenancy.server) == before

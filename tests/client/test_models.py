@@ -18,6 +18,7 @@ from shared.tenants.transitions import INTEGRATIONS
 RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/tenants/{slug}"): models.Tenant,
     ("get", "/operations/{operation_id}"): models.Operation,
+    ("get", "/tenants/check"): models.Availability,
     ("get", "/tenants/{slug}/domains"): models.Domain,
     ("get", "/tenants/{slug}/receipt"): models.Receipt,
     ("get", "/tenants/{slug}/export"): models.Export,
@@ -32,6 +33,7 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/status"): operator_models.Status,
     ("get", "/operations/summary"): operator_models.Summary,
     ("get", "/bulk-operations/{bulk_id}"): operator_models.BulkOperation,
+    ("get", "/diagnostics/{run_id}"): operator_models.Diagnosis,
     ("get", "/observe-only"): operator_models.ObserveOnly,
     ("get", "/purges"): operator_models.PurgeQuota,
     ("get", "/orphans"): operator_models.Orphan,

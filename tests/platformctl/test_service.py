@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 
 import pytest
 
+from shared.application.store import Store
+from shared.diagnostics.model import Check, CheckStatus
 from tests.platformctl.conftest import Cli, Workers
 
 
@@ -87,3 +91,37 @@ def test_events_can_be_filtered_by_what_the_api_offers(cli: Cli) -> None:
     assert "tenant.created" in actions
     refused = cli("events", "--selector", "colour=red")
     assert (refused.exit_code, "?colour" in refused.stderr) == (3, True)
+
+
+@pytest.fixture
+def diagnosing(store: Store) -> Iterator[list[Check]]:
+    """Finish every diagnostics run with these checks, as a scheduler does."""
+    checks = [Check("mongodb", "connection", CheckStatus.OK, "It answers.")]
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.05):
+            if (run := store.diagnostics.claim()) is not None:
+                store.diagnostics.finish(run, checks)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield checks
+    stop.set()
+    thread.join()
+
+
+def test_doctor_prints_each_check_with_its_remedy_and_exits_with_1_if_one_failed(
+    cli: Cli, diagnosing: list[Check]
+) -> None:
+    well = cli("doctor")
+    assert (well.exit_code, "mongodb, connection: It answers." in well.stdout) == (0, True), well.output
+    diagnosing.append(Check("ocis", "rights", CheckStatus.FAILED, "The account may not list spaces.", "Grant it."))
+    ill = cli("doctor")
+    assert (ill.exit_code, "failed" in ill.stdout, "Grant it." in ill.stdout) == (1, True, True)
+    assert [one["status"] for one in json.loads(cli("doctor", "-o", "json").stdout)["checks"]] == ["ok", "failed"]
+
+
+def test_doctor_without_a_scheduler_exits_with_6_and_says_so(cli: Cli) -> None:
+    waited = cli("doctor", "--timeout", "0.2")
+    assert (waited.exit_code, "no scheduler runs" in waited.stderr) == (6, True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import console_pages, measures
+from tools.bench import console_pages, measures, pressure
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors", "status", "console")
+KINDS = ("burst", "many", "crowd", "paced", "doors", "attacks", "status", "console")
 
 
 @click.command()
@@ -40,13 +40,14 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
             show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
         if "console" in chosen:
             _pages(console, made, runs)
-        if "doors" in chosen:
-            _doors(console, made, runs)
+        _requests(console, made, chosen, runs)
     console.print(f"{time.monotonic() - began:.0f} s in all")
 
 
-def _doors(console: Console, made: Servers, runs: int) -> None:
-    for connections in (8, 1):
+def _requests(console: Console, made: Servers, chosen: set[str], runs: int) -> None:
+    if "attacks" in chosen:
+        show(console, "others during attacks", pressure.COLUMNS, pressure.attacks(made, runs, 6.0))
+    for connections in (8, 1) if "doors" in chosen else ():
         for name, rows in measures.doors(made, runs, 4.0, connections).items():
             show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
 

@@ -1,20 +1,37 @@
-"""Clients that hold an API's connections without using them: how an open port is worn down."""
+"""Clients that hold an API's connections without using them: how an open port is worn down. Loopback only."""
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 
-#: what a client of HTTP/2 that knows its server sends first, with empty settings
+#: what a client of HTTP/2 sends first that knows its server: the preface, and empty settings
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
-#: how often a client that trickles sends one byte, in seconds
+#: the frame that begins a stream, without its end
+HEADERS_FRAME = bytes.fromhex("000000010400000001")
+#: connections are closed and opened again after this, in seconds: the server closes idle ones itself
+AGAIN_SECONDS = 4.0
 TRICKLE_SECONDS = 0.5
+#: how long an attack takes to be under way, in seconds
+BEGIN_SECONDS = 1.5
+WAIT_SECONDS = 10
+
+
+class Stop(Protocol):
+    """An event of threads or of processes."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float, /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -25,121 +42,106 @@ class Target:
     headers: dict[str, str]
     running: str
 
-    def open(self, text: bytes) -> socket.socket | None:
-        """A connection on which this was sent, or None where it was not accepted in time."""
-        address = urlsplit(self.url)
-        with suppress(OSError):
-            connection = socket.create_connection((address.hostname or "", address.port or 80), 2)
-            connection.sendall(text)
-            return connection
-        return None
-
     def request(self, method: str, path: str, *headers: str) -> bytes:
+        """The head of a request of that caller."""
         known = [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: api", *known, *headers, "", ""]).encode()
 
 
-def stalled_bodies(target: Target) -> Iterator[bytes]:
+Attack = Callable[[Target, Stop], None]
+
+
+def stalled_bodies(target: Target, stop: Stop) -> None:
     """300 requests whose bodies stop in their middle: to a caller's route, and to the one that takes no token."""
-    length = "Content-Length: 60000"
-    for number in range(300):
-        headers = ("Content-Type: application/json", length)
-        if number % 2:
-            yield target.request("POST", "/tenants", *headers) + b"{" * 1000
-        else:
-            yield target.request("POST", "/stripe/events", *headers, "Stripe-Signature: t=1,v1=00") + b"{" * 1000
+    headers = ("Content-Type: application/json", "Content-Length: 60000")
+    body = b"{" * 1000
+    known = target.request("POST", "/tenants", *headers) + body
+    signed = target.request("POST", "/stripe/events", *headers, "Stripe-Signature: t=1,v1=00") + body
+    _hold(target, [known, signed] * 150, stop)
 
 
-def idle_connections(target: Target) -> Iterator[bytes]:
+def idle_connections(target: Target, stop: Stop) -> None:
     """1,100 connections that send nothing."""
-    yield from [b""] * 1100
+    _hold(target, [b""] * 1100, stop)
 
 
-def http2_streams(target: Target) -> Iterator[bytes]:
+def http2_streams(target: Target, stop: Stop) -> None:
     """64 connections that speak HTTP/2 and begin a stream each."""
-    yield from [PREFACE + bytes.fromhex("000000010400000001")] * 64
+    _hold(target, [PREFACE + HEADERS_FRAME] * 64, stop)
 
 
-def slow_headers(target: Target) -> Iterator[bytes]:
+def slow_headers(target: Target, stop: Stop) -> None:
     """200 requests whose headers do not end."""
-    yield from [target.request("GET", "/tenants")[:-2]] * 200
+    _hold(target, [target.request("GET", "/tenants")[:-2]] * 200, stop)
 
 
-Attack = Callable[[Target], Iterator[bytes]]
+def trickling_bodies(target: Target, stop: Stop) -> None:
+    """100 requests that send a byte of their bodies now and then."""
+    head = target.request("POST", "/tenants", "Content-Type: application/json", "Content-Length: 60000")
+    _hold(target, [head] * 100, stop, trickle=b"x")
+
+
+def waiters(target: Target, stop: Stop) -> None:
+    """100 clients that ask to wait for an operation which does not end, again and again."""
+    with ThreadPoolExecutor(100) as pool:
+        while not stop.is_set():
+            list(pool.map(lambda _: wait(target), range(100)))
+            stop.wait(1)
+
+
 ATTACKS: dict[str, Attack] = {
     "300 stalled bodies": stalled_bodies,
+    "100 trickling bodies": trickling_bodies,
     "1,100 idle connections": idle_connections,
     "64 HTTP/2 streams": http2_streams,
     "200 slow headers": slow_headers,
+    "100 waiters": waiters,
 }
+
+
+def wait(target: Target, seconds: float = WAIT_SECONDS) -> int:
+    """Ask to wait for the operation; gives the status, 0 without an answer."""
+    with suppress(requests.RequestException):
+        url = f"{target.url}{target.running}?wait={seconds}"
+        return requests.get(url, headers=target.headers, timeout=60).status_code
+    return 0
 
 
 @contextmanager
 def held(target: Target, attack: Attack) -> Iterator[None]:
-    """Hold the attack's connections; those that the server closes are opened again."""
-    stop = threading.Event()
+    """The attack, by a process of its own, until the block ends."""
+    processes = multiprocessing.get_context("spawn")
+    stop = processes.Event()
+    process = processes.Process(target=attack, args=(target, stop), daemon=True)
+    process.start()
+    threading.Event().wait(BEGIN_SECONDS)
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(WAIT_SECONDS * 2)
+        process.kill()
 
-    def hold() -> None:
+
+def _hold(target: Target, texts: Sequence[bytes], stop: Stop, trickle: bytes = b"") -> None:
+    """A connection for each text, opened again and again."""
+    address = urlsplit(target.url)
+    while not stop.is_set():
         with ExitStack() as stack:
-            while not stop.is_set():
-                for text in attack(target):
-                    if stop.is_set():
-                        break
-                    if (connection := target.open(text)) is not None:
-                        stack.enter_context(connection)
-                stop.wait(4)
-                stack.pop_all().close()
-
-    thread = threading.Thread(target=hold, daemon=True)
-    thread.start()
-    stop.wait(1.5)
-    yield
-    stop.set()
-    thread.join(30)
+            held_ones = [_open(address.hostname or "", address.port or 80, text, stack) for text in texts]
+            for _ in range(round(AGAIN_SECONDS / TRICKLE_SECONDS)):
+                for one in held_ones if trickle else ():
+                    with suppress(OSError):
+                        one.send(trickle)
+                if stop.wait(TRICKLE_SECONDS):
+                    return
 
 
-@contextmanager
-def trickling(target: Target) -> Iterator[None]:
-    """100 clients that send a byte of their bodies now and then."""
-    stop = threading.Event()
-    text = target.request("POST", "/tenants", "Content-Type: application/json", "Content-Length: 60000")
-
-    def hold() -> None:
-        with ExitStack() as stack:
-            while not stop.is_set():
-                opened = [one for one in (target.open(text) for _ in range(100)) if one is not None]
-                for one in opened:
-                    stack.enter_context(one)
-                for _ in range(12):
-                    for one in opened:
-                        with suppress(OSError):
-                            one.sendall(b"x")
-                    if stop.wait(TRICKLE_SECONDS):
-                        break
-                stack.pop_all().close()
-
-    thread = threading.Thread(target=hold, daemon=True)
-    thread.start()
-    stop.wait(1.5)
-    yield
-    stop.set()
-    thread.join(30)
-
-
-@contextmanager
-def waiters(target: Target, seconds: float = 10) -> Iterator[list[int]]:
-    """100 requests that want to wait for an operation which does not end. Gives their statuses once it is over."""
-    statuses: list[int] = []
-
-    def wait() -> None:
-        with suppress(requests.RequestException):
-            url = f"{target.url}{target.running}?wait={seconds}"
-            statuses.append(requests.get(url, headers=target.headers, timeout=60).status_code)
-
-    threads = [threading.Thread(target=wait, daemon=True) for _ in range(100)]
-    for thread in threads:
-        thread.start()
-    threading.Event().wait(1.0)
-    yield statuses
-    for thread in threads:
-        thread.join(60)
+def _open(host: str, port: int, text: bytes, stack: ExitStack) -> socket.socket:
+    """A connection on which this was sent, as far as the server took it."""
+    connection = stack.enter_context(socket.socket())
+    connection.settimeout(2)
+    with suppress(OSError):
+        connection.connect((host, port))
+        connection.sendall(text)
+    return connection

@@ -62,6 +62,7 @@ def platform_environment(urls: Mapping[str, str], keys: Secrets, deadline: float
             "STAMP_KEYS": keys.stamp,
             "OPERATION_DEADLINE_SECONDS": str(deadline),
             "REQUEST_THREADS": "8",
+            "CALLER_REQUESTS_PER_MINUTE": "1000000",
             "LOG_LEVEL": "INFO",
             "LOG_FORMAT": "console",
         }

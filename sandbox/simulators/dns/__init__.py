@@ -1,1 +1,1 @@
-"""The stand-in for the DNS that the platform's resolvers see."""
+"""The simulator of the DNS that the platform's resolvers see."""

@@ -1,4 +1,4 @@
-"""Run the DNS stand-in: its control on one port, DNS itself on another."""
+"""Run the DNS simulator: its control on one port, DNS itself on another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DNS stand-in, put together: a zone behind UDP and TCP, with the faults that name servers have."""
+"""The DNS simulator: a zone behind UDP and TCP, with the faults that name servers have."""
 
 from __future__ import annotations
 

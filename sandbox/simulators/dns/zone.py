@@ -1,4 +1,4 @@
-"""The records the DNS stand-in holds, and the right answer to a question about them."""
+"""The records of the DNS simulator, and the right answer to a question about them."""
 
 from __future__ import annotations
 

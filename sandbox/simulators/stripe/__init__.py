@@ -1,1 +1,1 @@
-"""The stand-in for Stripe: customers, subscriptions and the signed events about them."""
+"""The simulator of Stripe: customers, subscriptions and the signed events about them."""

@@ -1,4 +1,4 @@
-"""Run the Stripe stand-in on a port of its own."""
+"""Run the Stripe simulator on a port of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from sandbox.simulators.stripe.server import StripeStandIn
 
 @click.command()
 @click.option("--port", default=0, help="0: any free one.")
-@click.option("--api-key", envvar="STRIPE_STAND_IN_KEY", required=True, help="The secret key it takes.")
+@click.option("--api-key", envvar="STRIPE_STAND_IN_KEY", required=True, help="The secret key that it accepts.")
 @click.option("--prices", default="price_starter,price_business,price_enterprise", show_default=True)
 @click.option("--endpoint", help="URL that events are sent to.")
-@click.option("--endpoint-secret", envvar="STRIPE_STAND_IN_ENDPOINT_SECRET", help="What they are signed with.")
+@click.option(
+    "--endpoint-secret", envvar="STRIPE_STAND_IN_ENDPOINT_SECRET", help="The secret that events are signed with."
+)
 def main(port: int, api_key: str, prices: str, endpoint: str | None, endpoint_secret: str | None) -> None:
-    """A loopback server that behaves as Stripe does."""
+    """Run a loopback server that behaves as Stripe does."""
     stand_in = StripeStandIn(api_key=api_key, prices=[text for text in prices.split(",") if text])
     if endpoint is not None:
         stand_in.outbox.add_endpoint(endpoint, endpoint_secret or "")

@@ -1,4 +1,4 @@
-"""Stripe's idempotency keys: a saved answer for each, for whoever asks the same again, and a refusal for all others."""
+"""Stripe's idempotency keys: the saved response for a repeat of the same request, and an error for any other."""
 
 from __future__ import annotations
 

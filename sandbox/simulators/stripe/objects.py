@@ -1,4 +1,4 @@
-"""The objects the Stripe stand-in holds, and how they come to be and change."""
+"""The objects of the Stripe simulator, and how they are created and changed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Objects:
         return found
 
     def delete_customer(self, id_: str) -> Object:
-        """What is left says that it was deleted; its subscriptions end."""
+        """Delete a customer: only a note of it stays, and its subscriptions end."""
         self._alive(id_)
         for one in self.subscriptions.values():
             if one["customer"] == id_ and one["status"] not in ENDED:

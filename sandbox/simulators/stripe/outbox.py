@@ -1,4 +1,4 @@
-"""The events of the Stripe stand-in: one for each change, signed and sent to the endpoints that were told it."""
+"""The events of the Stripe simulator: one for each change, signed and sent to the endpoints."""
 
 from __future__ import annotations
 

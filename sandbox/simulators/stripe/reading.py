@@ -19,7 +19,7 @@ CLAUSE = re.compile(
 
 
 def page(objects: list[Object], params: Mapping[str, Any], url: str) -> Object:
-    """Newest first, from behind `starting_after` on."""
+    """Return a page, newest first, after `starting_after`."""
     limit = _limit(params)
     found = [one for one in reversed(objects) if not one.get("deleted") and _is_created_as_asked(one, params)]
     if "starting_after" in params:
@@ -43,7 +43,7 @@ def tax_ids(objects: Objects, params: Mapping[str, Any]) -> Object:
 
 
 def subscriptions(objects: Objects, params: Mapping[str, Any]) -> Object:
-    """Without a status, those that have not been cancelled."""
+    """List subscriptions; without a status those that have not been cancelled."""
     allow(params, PAGING | {"customer", "status", "price"})
     status = params.get("status")
     found = [
@@ -55,7 +55,7 @@ def subscriptions(objects: Objects, params: Mapping[str, Any]) -> Object:
 
 
 def search(objects: Objects, params: Mapping[str, Any], lag: float) -> Object:
-    """Customers as they were `lag` seconds ago, nearly: what changed since is not found at all."""
+    """Search customers as they were `lag` seconds ago: one that changed since is not found at all."""
     allow(params, {"query", "limit", "page"})
     wanted = _clauses(str(params.get("query", "")))
     seen = [

@@ -1,4 +1,4 @@
-"""Stripe's stand-in, put together: objects behind keys of two kinds, with the events that tell of their changes."""
+"""The simulator of Stripe: objects behind API keys, idempotency keys, and events about every change."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ class StripeStandIn(StandIn):
         }
 
     def set_status(self, subscription: str, status: str) -> str:
-        """As time, a payment or its failure would do it. Gives the event's id."""
+        """Change a status as time, a payment or its failure would. Returns the event's id."""
         found = self.objects.subscription(subscription)
         found["status"] = status
         ended = status in ENDED
         return self.outbox.emit(f"customer.subscription.{'deleted' if ended else 'updated'}", found)
 
     def attach_card(self, customer: str) -> None:
-        """From now on the customer can be charged."""
+        """Give the customer a card, so that it can be charged."""
         self.objects.with_card.add(customer)
 
     def add_price(self, price: str) -> None:
@@ -120,7 +120,7 @@ class StripeStandIn(StandIn):
         self.search_lag = seconds
 
     def revoke_key(self) -> None:
-        """As after a roll of the secret key: ours is unknown."""
+        """Forget our API key, as after its rotation."""
         self._api_key = ""
 
     async def _sending(self, app: web.Application) -> AsyncIterator[None]:
@@ -157,7 +157,7 @@ class StripeStandIn(StandIn):
         return guarded
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Answered]) -> Answered:
-        """A request that began goes on when its caller hangs up."""
+        """Finish a request that began although its caller hangs up."""
         task = asyncio.ensure_future(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
@@ -219,7 +219,7 @@ class StripeStandIn(StandIn):
 
 
 def _key_of(authorization: str) -> str:
-    """The key, given as a bearer token or as the user name of HTTP Basic."""
+    """Return the key, sent as a bearer token or as the user name of HTTP Basic."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return credentials

@@ -87,7 +87,7 @@ def test_a_proxys_word_for_an_address_counts_only_when_the_settings_name_the_pro
     limited: Settings, serve: Serve, store: Store, at_minutes_start: None, proxies: int, told_apart: bool
 ) -> None:
     client = Client(serve(limited.model_copy(update={"trusted_proxies": proxies})), None)
-    # whoever asks may send the header too: only the last one, the proxy's own, is true
+    # a client may send the header too: only the last address, added by the proxy, counts
     addresses = [f"192.0.2.{number}, 198.51.100.{number}" for number in range(8)]
     answers = [client("GET", "/tenants", headers={"X-Forwarded-For": one}) for one in addresses]
     assert [is_limited(answer) for answer in answers] == [not told_apart and number >= 5 for number in range(8)]

@@ -1,4 +1,4 @@
-"""Stripe's customers and subscriptions in our words, through Stripe's own library. Prices and products are its own."""
+"""Customers and subscriptions in Stripe, through Stripe's own library. Prices and products are set up in Stripe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id
 from worker.integrations.stripe.transport import our_faults, stripe_client
 
 API_URL = "https://api.stripe.com"
-#: Stripe's search may lag an hour behind in an outage, so what is younger is looked for in the list, which never lags
+#: Stripe's search may lag an hour behind in an outage, so younger customers are read from the list, which never lags
 SEARCH_LAG = 2 * 3600
 PAGE = 100
 #: the key of a customer's metadata that names the tax id that we created
@@ -26,11 +26,12 @@ TAX_ID_KEY = "dezky_tax_id"
 
 
 class StripeBilling:
-    """A phrasebook: methods in our words, small values back, no policy.
+    """Methods in our words over Stripe, with small values as results and no policy.
 
-    `key`: an idempotency key. For a day the same key gives the same answer and makes nothing twice, so a call whose
-    answer was lost is repeated with its key. Stripe keeps a fault of its own under the key as well: after
-    Unavailable("upstream_error") look first, then use another key. A key used for something else is Refused("invalid").
+    `key`: an idempotency key. For a day the same key returns the same response and creates nothing twice, so a call
+    whose response was lost is repeated with its key. Stripe keeps a fault of its own under the key as well: after
+    Unavailable("upstream_error") search first, then use another key. A key used for another request is
+    Refused("invalid").
     """
 
     def __init__(self, client: stripe.StripeClient) -> None:
@@ -39,7 +40,7 @@ class StripeBilling:
         self._subscriptions = client.v1.subscriptions
 
     def find_customer(self, tenant_id: str) -> Customer | None:
-        """The customer with the tenant's stamp. Raises Refused("ambiguous") when there are several."""
+        """Return the customer with the tenant's marker. Raises Refused("ambiguous") when there are several."""
         with our_faults():
             query = f'metadata["{TENANT_KEY}"]:"{tenant_id}"'
             found = [_customer(one) for one in self._customers.search({"query": query}).data]
@@ -48,22 +49,22 @@ class StripeBilling:
             found += [_customer(one) for one in recent.auto_paging_iter()]
         ours = {one.id: one for one in found if one.tenant_id == tenant_id}
         if len(ours) > 1:
-            raise Refused("ambiguous", "Stripe has several customers with this tenant's stamp.")
+            raise Refused("ambiguous", "Stripe has several customers with this tenant's ownership marker.")
         return next(iter(ours.values()), None)
 
     def get_customer(self, customer_id: str) -> Customer:
-        """Raises Missing, for a deleted one too."""
+        """Return a customer. Raises Missing, for a deleted one too."""
         with our_faults():
             return _customer(self._customers.retrieve(customer_id))
 
     def create_customer(self, tenant_id: str, *, key: str) -> Customer:
-        """A customer that is nothing but its stamp: with what may change left out, a repeat is the same request."""
+        """Create a customer with its marker only: without values that change, a repeat is the same request."""
         with our_faults():
             made = self._customers.create({"metadata": {TENANT_KEY: tenant_id}}, {"idempotency_key": key})
             return _customer(made)
 
     def update_customer(self, customer_id: str, name: str, billing: BillingInfo | None) -> Customer:
-        """What stands on its invoices. May be repeated. Raises Missing."""
+        """Set the details that its invoices show. May be repeated. Raises Missing."""
         with our_faults():
             return _customer(self._customers.update(customer_id, cast("Any", _details(name, billing))))
 
@@ -84,7 +85,7 @@ class StripeBilling:
             self._customers.update(customer_id, {"metadata": {TAX_ID_KEY: kept.text() if kept else ""}})
 
     def find_subscription(self, customer_id: str, tenant_id: str) -> BilledSubscription | None:
-        """The customer's subscription that has the tenant's stamp and has not ended.
+        """Return the customer's subscription that has the tenant's ownership marker and has not ended.
 
         Raises Refused("ambiguous") when there are several.
         """
@@ -93,11 +94,11 @@ class StripeBilling:
             found = [_subscription(one) for one in listed.auto_paging_iter()]
         ours = [one for one in found if one.tenant_id == tenant_id and one.status is not SubscriptionStatus.CANCELED]
         if len(ours) > 1:
-            raise Refused("ambiguous", "Stripe has several subscriptions with this tenant's stamp.")
+            raise Refused("ambiguous", "Stripe has several subscriptions with this tenant's ownership marker.")
         return ours[0] if ours else None
 
     def get_subscription(self, subscription_id: str) -> BilledSubscription:
-        """As it is now, ended or not. Raises Missing."""
+        """Return a subscription in its current state, ended or not. Raises Missing."""
         with our_faults():
             return _subscription(self._subscriptions.retrieve(subscription_id))
 
@@ -111,7 +112,7 @@ class StripeBilling:
         trial_days: int = 0,
         days_until_due: int | None = None,
     ) -> BilledSubscription:
-        """A subscription for one unit of the price.
+        """Create a subscription for one unit of the price.
 
         `days_until_due`: invoices are sent, to be paid within so many days; without it the customer's payment method is
         charged, and until it has one the subscription is PAST_DUE. Raises Refused("invalid") for an unknown customer or
@@ -128,7 +129,7 @@ class StripeBilling:
             return _subscription(self._subscriptions.create(cast("Any", wanted), {"idempotency_key": key}))
 
     def change_price(self, subscription: BilledSubscription, price_id: str, *, key: str) -> BilledSubscription:
-        """Another plan from now on, the difference on the next invoice. Raises Missing."""
+        """Change the plan from now on, with the difference on the next invoice. Raises Missing."""
         items: Any = [{"id": subscription.item_id, "price": price_id}]
         with our_faults():
             changed = self._subscriptions.update(
@@ -139,12 +140,12 @@ class StripeBilling:
             return _subscription(changed)
 
     def end_with_period(self, subscription_id: str, ends: bool) -> BilledSubscription:
-        """Let it run out at the end of what is paid for, or take that back. May be repeated. Raises Missing."""
+        """End it with the paid period, or undo that. May be repeated. Raises Missing."""
         with our_faults():
             return _subscription(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
 
     def cancel(self, subscription_id: str) -> BilledSubscription:
-        """End it at once. May be repeated: what has ended already is given back as it is. Raises Missing."""
+        """End it at once. May be repeated: one that has ended already is returned as it is. Raises Missing."""
         try:
             with our_faults():
                 return _subscription(self._subscriptions.cancel(subscription_id))
@@ -156,7 +157,7 @@ class StripeBilling:
 def connect(
     api_key: str, *, url: str = API_URL, call_seconds: float = 10.0, ca_file: str | None = None
 ) -> StripeBilling:
-    """A client. `url`: Stripe's own, or a stand-in's."""
+    """Return a client. `url`: Stripe's own, or a simulator's."""
     return StripeBilling(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
 
 

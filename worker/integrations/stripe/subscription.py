@@ -1,6 +1,7 @@
-"""The tenant's customer and subscription in Stripe: one of each, with our stamp, at its plan's price.
+"""The steps of billing: one customer and one subscription in Stripe, with our ownership marker, at the plan's price.
 
-What cost money is never made twice: we look first, by the record and by the stamp, and create with an idempotency key.
+Nothing that costs money is created twice: each step searches first, by the record and by the marker, and creates with
+an idempotency key.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ KEYS = 5
 
 
 def ensure_billing(work: Work, billing: StripeBilling) -> Outcome:
-    """Customer and subscription are there and on record. One that has ended stays so, and so does one that is to end:
-    that was somebody's decision."""
+    """Ensure that customer and subscription exist and are on record.
+
+    A subscription that has ended or will end stays so: that was somebody's decision.
+    """
     known = _on_record(work, billing)
     if known is not None and _has_ended(known):
         _save(work, known)
@@ -37,9 +40,9 @@ def ensure_billing(work: Work, billing: StripeBilling) -> Outcome:
 
 
 def renew_billing(work: Work, billing: StripeBilling) -> Outcome:
-    """The same for a tenant that was deleted: what was to end goes on, and instead of what has ended there is a new."""
+    """Ensure the same for a tenant that is restored: continue a subscription that was to end, replace an ended one."""
     known = _on_record(work, billing)
-    live = known if known is not None and not _has_ended(known) else _by_stamp(work, billing)
+    live = known if known is not None and not _has_ended(known) else _by_marker(work, billing)
     if live is not None and live.ends_with_period:
         act = partial(billing.end_with_period, live.id, False)
         live = work.change(f"let the subscription {live.id} go on", act, live)
@@ -47,7 +50,7 @@ def renew_billing(work: Work, billing: StripeBilling) -> Outcome:
 
 
 def close_billing(work: Work, billing: StripeBilling) -> Outcome:
-    """The subscription ends with the period that is paid for."""
+    """Let the subscription end with the paid period."""
     live = _live(work, billing)
     if live is None:
         return skipped("nothing_there")
@@ -59,7 +62,7 @@ def close_billing(work: Work, billing: StripeBilling) -> Outcome:
 
 
 def remove_billing(work: Work, billing: StripeBilling) -> Outcome:
-    """No subscription of the tenant runs. The customer stays in Stripe with its invoices, which have to be kept."""
+    """End the tenant's subscription. The customer stays in Stripe with its invoices, which have to be kept."""
     live = _live(work, billing)
     if live is not None:
         _save(work, work.change(f"end the subscription {live.id}", partial(billing.cancel, live.id), live))
@@ -67,7 +70,7 @@ def remove_billing(work: Work, billing: StripeBilling) -> Outcome:
         return ok()
     if _live(work, billing) is not None:
         raise Unavailable("not_ready", "A subscription of the tenant still runs.")
-    return ok(verified="Stripe lists no running subscription with the tenant's stamp")
+    return ok(verified="Stripe lists no running subscription with the tenant's ownership marker")
 
 
 def _ensured(work: Work, billing: StripeBilling, live: BilledSubscription | None) -> Outcome:
@@ -100,7 +103,7 @@ def _ensure_customer(work: Work, billing: StripeBilling, live: BilledSubscriptio
         )
     if not customer.is_invoiced_as(tenant.name, tenant.billing_info):
         act = partial(billing.update_customer, customer.id, tenant.name, tenant.billing_info)
-        customer = work.change(f"set what stands on the invoices of {tenant.name}", act, customer)
+        customer = work.change(f"set the details on the invoices of {tenant.name}", act, customer)
     return customer
 
 
@@ -125,7 +128,7 @@ def _ensure_tax_id(work: Work, billing: StripeBilling, customer: Customer) -> di
 
 
 def _customer(work: Work, billing: StripeBilling, live: BilledSubscription | None) -> Customer | None:
-    """Whose the subscription is; else the one on record; else by the stamp."""
+    """Return the subscription's customer, else the one on record, else the one with the marker."""
     if live is not None:
         return billing.get_customer(live.customer_id)
     known = _account(work).known()
@@ -143,13 +146,13 @@ def _customer(work: Work, billing: StripeBilling, live: BilledSubscription | Non
 
 
 def _live(work: Work, billing: StripeBilling) -> BilledSubscription | None:
-    """The tenant's running subscription, by the record or by the stamp."""
+    """Return the tenant's running subscription, by the record or by the marker."""
     known = _on_record(work, billing)
-    return known if known is not None and not _has_ended(known) else _by_stamp(work, billing)
+    return known if known is not None and not _has_ended(known) else _by_marker(work, billing)
 
 
 def _on_record(work: Work, billing: StripeBilling) -> BilledSubscription | None:
-    """The one on record as Stripe has it. Raises Refused("taken") for one without this tenant's stamp."""
+    """Return the one on record as Stripe has it. Raises Refused("taken") for one without this tenant's marker."""
     known = _account(work).known()
     if known is None or known.stripe_subscription_id is None:
         return None
@@ -162,7 +165,7 @@ def _on_record(work: Work, billing: StripeBilling) -> BilledSubscription | None:
     return found
 
 
-def _by_stamp(work: Work, billing: StripeBilling) -> BilledSubscription | None:
+def _by_marker(work: Work, billing: StripeBilling) -> BilledSubscription | None:
     customer = _customer(work, billing, None)
     return billing.find_subscription(customer.id, work.tenant.id) if customer is not None else None
 
@@ -206,7 +209,7 @@ def _has_ended(subscription: BilledSubscription) -> bool:
 def _made(work: Work, what: str, make: Callable[..., T], look: Callable[[], T | None]) -> T:
     """Make it once. The key is the same in every attempt, so that what is still under way is not made beside it.
 
-    A key that holds a fault of Stripe's own is of no more use: after a look, each further attempt has one key more.
+    A key that holds a fault of Stripe's own is spent: after a search, each further attempt has one key more.
     """
     account = _account(work)
     fault = Unavailable("upstream_error")
