@@ -9,14 +9,13 @@ from __future__ import annotations
 #: blueprint to its tag and what the tag is about
 TAGS: dict[str, tuple[str, str]] = {
     "tenants": ("tenants", "Customer organisations: create, read, change, reconcile"),
-    "availability": ("tenants", "Customer organisations: create, read, change, reconcile"),
+    "availability": ("availability", "Whether slugs, domains and addresses are free"),
     "life": ("lifecycle", "Suspend, resume, delete, restore and purge a tenant; its export and receipt"),
     "owner": ("owner", "The first person of a tenant"),
     "plans": ("plans", "The catalogue of plans"),
     "domains": ("domains", "A tenant's domains and the DNS records to publish for them"),
     "operations": ("operations", "Actions on tenants, step by step"),
     "bulk": ("bulk operations", "One action on many tenants: a dry run first, then paced"),
-    "diagnostics": ("diagnostics", "Checks of the platform and its products, done by a scheduler"),
     "status": ("status", "What is wrong now, and how operations fare"),
     "events": ("events", "The append-only log of changes and outcomes"),
     "users": ("users", "People, their tenants and roles; the caller"),
@@ -44,7 +43,6 @@ PARAMETERS: dict[str, str] = {
     "plan": "only those with this plan",
     "partner": "only those of this partner, by its id",
     "bulk_id": "the bulk operation's id",
-    "run_id": "the diagnostics run's id",
     "operation_id": "the operation's id",
     "orphan_id": "the orphan's id",
     "partner_id": "the partner's id",
