@@ -16,7 +16,6 @@ TAGS: dict[str, tuple[str, str]] = {
     "domains": ("domains", "A tenant's domains and the DNS records to publish for them"),
     "operations": ("operations", "Actions on tenants, step by step"),
     "bulk": ("bulk operations", "One action on many tenants: a dry run first, then paced"),
-    "availability": ("tenants", "Customer organisations: create, read, change, reconcile"),
     "diagnostics": ("diagnostics", "Checks of the platform and its products, done by a scheduler"),
     "status": ("status", "What is wrong now, and how operations fare"),
     "events": ("events", "The append-only log of changes and outcomes"),
