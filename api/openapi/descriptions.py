@@ -9,7 +9,7 @@ from __future__ import annotations
 #: blueprint to its tag and what the tag is about
 TAGS: dict[str, tuple[str, str]] = {
     "tenants": ("tenants", "Customer organisations: create, read, change, reconcile"),
-    "availability": ("tenants", "Customer organisations: create, read, change, reconcile"),
+    "availability": ("availability", "Whether slugs, domains and addresses are free"),
     "life": ("lifecycle", "Suspend, resume, delete, restore and purge a tenant; its export and receipt"),
     "owner": ("owner", "The first person of a tenant"),
     "plans": ("plans", "The catalogue of plans"),
@@ -72,6 +72,7 @@ SCHEMAS: dict[str, str] = {
     "PauseResponse": "A pause that somebody has begun",
     "Presence": "How a record stands in DNS",
     "ReadinessResponse": "Whether the service can serve, and what holds work back",
+    "RunStatus": "How a diagnostics run stands",
     "Status": "A tenant's status",
     "SubscriptionStatus": "A subscription's status, as Stripe names it",
     "TenantPauseResponse": "Whether a tenant's steps are paused",
@@ -88,6 +89,7 @@ FIELDS: dict[str, str] = {
     "actions": "the events that are sent: `tenant.*`, `operation.failed`, or `*` for all",
     "activeSecondsP95": "seconds from request to active that 95 of 100 new tenants took at most",
     "address": "the postal address",
+    "area": "what the check is about, such as mongodb or stalwart",
     "at": "when this was",
     "attempts": "how many attempts were made",
     "authentikGroupId": "the tenant's own group in Authentik",
@@ -95,6 +97,7 @@ FIELDS: dict[str, str] = {
     "billingInfo": "who pays, and where the invoice goes",
     "breaker": "the circuit breaker, which stops steps while the integration fails",
     "changes": "what was changed outside or, in a plan, what would be",
+    "checks": "what was checked, and what was found",
     "city": "the city",
     "company": "the company's name",
     "count": "how many",
