@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sandbox.simulators.ocis.server import OcisStandIn
@@ -10,6 +12,7 @@ from tests.ocis.spaces import MakeWork, client, group_permission, only
 from tests.stand_ins import Saved, fault
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.space import ensure_files, remove_files
+from worker.integrations.step_context import GroupState, Work
 
 CREATE, INVITE = "create the group tenant-acme in OCIS", "invite the group tenant-acme as editor"
 
@@ -32,6 +35,38 @@ def test_a_group_that_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pen
     ocis.storage.add_group("Tenant-Acme")
     assert ensure_files(work("ocis"), spaces_only).notes == {"members": "invited"}
     assert saved["ocisMembers"] == "invited"
+
+
+def with_group(given: Work, *states: GroupState) -> Work:
+    """The step's context, with a group that is in these states one after the other, and then stays in the last."""
+    left = list(states)
+    return replace(given, group_state=lambda: left.pop(0) if len(left) > 1 else left[0])
+
+
+def test_a_foreign_group_of_the_tenants_name_is_not_invited(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+) -> None:
+    ocis.storage.add_group("tenant-acme")
+    outcome = ensure_files(with_group(work("ocis"), GroupState.ABSENT), files)
+    assert (outcome.result, outcome.notes) == (Result.OK, {"members": "pending"})
+    assert [one for one in only(ocis).grants if one.startswith("g:")] == []
+    assert ensure_files(with_group(work("ocis"), GroupState.RECORDED), files).notes == {"members": "invited"}
+
+
+def test_the_group_is_awaited_while_the_identity_providers_step_runs(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    states = (GroupState.AWAITED, GroupState.AWAITED, GroupState.RECORDED)
+    assert ensure_files(with_group(work("ocis"), *states), files).notes == {"members": "invited"}
+
+
+def test_an_identity_provider_that_takes_long_has_the_step_tried_again(
+    ocis: OcisStandIn, files: Ocis, work: MakeWork
+) -> None:
+    with pytest.raises(Unavailable, match="not_ready"):
+        ensure_files(with_group(work("ocis"), GroupState.AWAITED), files)
+    assert ensure_files(with_group(work("ocis"), GroupState.RECORDED), files).notes == {"members": "invited"}
+    assert len(ocis.storage.spaces) == 1
 
 
 def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
