@@ -18,7 +18,7 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
-from tests.stand_ins import writes
+from tests.simulators import writes
 from tests.yard import Yard
 from worker.jobs.scheduler_loop import Sweep
 
