@@ -296,6 +296,17 @@ def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisStandIn, files
     assert (space.name, space.quota, space.grants[group_permission(space)]) == ("Acme GmbH", 5 * 10**9, "editor")
 
 
+def test_a_plan_below_what_is_used_is_told_and_no_file_is_lost(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+    ensure_files(work("ocis"), files)
+    space = only(ocis)
+    space.files["large.iso"] = space.used = 6 * 10**9
+    outcome = ensure_files(work("ocis"), files)
+    assert outcome.notes["over_quota"] == "6000000000 bytes are used, the plan allows 5000000000"
+    assert (only(ocis).files, only(ocis).quota) == ({"large.iso": 6 * 10**9}, 5 * 10**9)
+    space.used = 10**9
+    assert "over_quota" not in ensure_files(work("ocis"), files).notes
+
+
 def test_a_quota_above_the_servers_maximum_is_told_as_quota(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
     ocis.storage.max_quota = 10**9
     for is_first in (True, False):
