@@ -1,4 +1,4 @@
-"""Fixtures: a platform over the three products' stand-ins whose workers' and sweep's parts the test does by hand."""
+"""Fixtures: a platform over the three products' simulators whose workers' and sweep's parts the test does by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
@@ -23,7 +23,7 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from tests.records import EVERY_SURFACE
-from tests.stand_ins import API_TOKEN
+from tests.simulators import API_TOKEN
 from worker.execution.breaker import Breaker
 from worker.execution.runner import Runner
 from worker.integrations.connect import connect_integrations
@@ -39,7 +39,7 @@ class Yard:
         self,
         settings: Settings,
         dispatcher: Dispatcher,
-        products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+        products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
@@ -148,9 +148,9 @@ def make_yard(
     make_settings: Callable[..., Settings],
     store: Store,
     dispatcher: Dispatcher,
-    authentik: AuthentikStandIn,
-    stalwart: StalwartStandIn,
-    ocis: OcisStandIn,
+    authentik: AuthentikSimulator,
+    stalwart: StalwartSimulator,
+    ocis: OcisSimulator,
 ) -> Iterator[Callable[..., Yard]]:
     made: list[Yard] = []
 

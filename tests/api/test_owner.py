@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.operations.model import Operation
 from tests.api.conftest import Client
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.yard import Yard
 
 SignIn = Callable[..., Client]
@@ -19,7 +19,7 @@ OLGA = {"email": "olga@acme.test", "name": "Olga"}
 
 
 @pytest.fixture
-def yard(make_yard: Callable[..., Yard], authentik: AuthentikStandIn) -> Yard:
+def yard(make_yard: Callable[..., Yard], authentik: AuthentikSimulator) -> Yard:
     """The workers' part, with an Authentik that can invite."""
     authentik.world.invitations.set_recovery_flow()
     return make_yard(authentik_email_stage=authentik.world.invitations.add_email_stage())
@@ -34,7 +34,7 @@ def work(yard: Yard) -> Operation:
     return yard.finish(yard.plane.tenants.get("acme", yard.admin))
 
 
-def mails(authentik: AuthentikStandIn) -> list[str]:
+def mails(authentik: AuthentikSimulator) -> list[str]:
     return [mail.to for mail in authentik.world.invitations.mails]
 
 
@@ -47,7 +47,7 @@ def mails(authentik: AuthentikStandIn) -> list[str]:
     ],
 )
 def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(
-    root: Client, yard: Yard, authentik: AuthentikStandIn, email: str, said: str
+    root: Client, yard: Yard, authentik: AuthentikSimulator, email: str, said: str
 ) -> None:
     refused = create(root, owner={**OLGA, "email": email})
     assert refused.status_code == 400
@@ -67,7 +67,7 @@ def test_an_address_is_kept_with_its_domain_in_a_labels(root: Client) -> None:
 
 @pytest.mark.parametrize("size", [150])
 def test_the_longest_address_that_is_accepted_is_one_that_authentik_takes(
-    root: Client, yard: Yard, authentik: AuthentikStandIn, size: int
+    root: Client, yard: Yard, authentik: AuthentikSimulator, size: int
 ) -> None:
     domain = f"{'a' * 60}.test"
     middle = "b" * (size - 64 - len(domain) - 2)
@@ -79,7 +79,7 @@ def test_the_longest_address_that_is_accepted_is_one_that_authentik_takes(
 
 
 def test_an_owner_who_has_an_account_can_be_replaced_while_the_tenant_is_pending(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, yard: Yard, authentik: AuthentikSimulator
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/users/", method="POST")
     create(root, owner={"email": "wrong@acme.test", "name": "Olga"})
@@ -95,7 +95,7 @@ def test_an_owner_who_has_an_account_can_be_replaced_while_the_tenant_is_pending
 
 
 def test_a_tenant_without_an_owner_gets_one_while_it_is_pending(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, yard: Yard, authentik: AuthentikSimulator
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/groups/", method="POST")
     create(root, owner=None)
@@ -118,7 +118,7 @@ def test_the_owner_of_an_active_tenant_is_not_replaced(root: Client, yard: Yard)
 
 
 def test_an_invitation_is_sent_again_on_request_and_once_for_each(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, yard: Yard, authentik: AuthentikSimulator
 ) -> None:
     create(root)
     work(yard)
@@ -134,7 +134,9 @@ def test_an_invitation_is_sent_again_on_request_and_once_for_each(
     assert len(mails(authentik)) == 2
 
 
-def test_two_requests_for_an_invitation_at_once_send_one(root: Client, yard: Yard, authentik: AuthentikStandIn) -> None:
+def test_two_requests_for_an_invitation_at_once_send_one(
+    root: Client, yard: Yard, authentik: AuthentikSimulator
+) -> None:
     create(root)
     work(yard)
     with ThreadPoolExecutor(2) as pool:
@@ -145,7 +147,7 @@ def test_two_requests_for_an_invitation_at_once_send_one(root: Client, yard: Yar
 
 
 def test_an_invitation_whose_sending_failed_is_sent_by_the_next_attempt(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, yard: Yard, authentik: AuthentikSimulator
 ) -> None:
     create(root)
     work(yard)
@@ -170,7 +172,7 @@ def test_a_tenant_without_an_owner_or_suspended_or_unknown_has_nobody_to_invite(
 
 
 def test_the_receipt_of_a_purge_names_the_account_that_stays(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, yard: Yard, authentik: AuthentikSimulator
 ) -> None:
     create(root)
     work(yard)

@@ -110,7 +110,7 @@ def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_clai
 def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Store) -> str:
     """An API beside an Authentik that is configured, so that tenants get groups of their own."""
     return serve(
-        api_settings.model_copy(update={"authentik_api_url": issuer.stand_in.url, "authentik_api_token": "secret"})
+        api_settings.model_copy(update={"authentik_api_url": issuer.simulator.url, "authentik_api_token": "secret"})
     )
 
 

@@ -15,7 +15,7 @@ from shared.tenants.model import Status
 from tests.api.world import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tools.chaos.evidence import Evidence
 from tools.chaos.upstream_laws import nothing_older_lands_over_newer
 

@@ -16,7 +16,7 @@ from shared.messaging.celery_app import make_celery
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.policy import Actor
 from tests.path.conftest import Platform, make_platform, platform  # noqa: F401
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.yard import Yard
 from worker.diagnostics.checks import Doctor
 from worker.diagnostics.job import DiagnosticsJob

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.domains.model import Look
 from tests.domains.conftest import World
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.warm import start_warm
 from worker.jobs.scheduler_loop import Sweep
 

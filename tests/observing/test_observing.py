@@ -18,7 +18,7 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
-from tests.stand_ins import writes
+from tests.simulators import writes
 from tests.yard import Yard
 from worker.jobs.scheduler_loop import Sweep
 
@@ -37,7 +37,7 @@ def test_what_is_asked_for_is_accepted_and_waits_with_its_reason_and_begins_when
     yard.plane.observing.begin("a backup is being looked at", yard.admin)
     operation = yard.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), yard.admin).operation
     assert operation is not None
-    assert run_once(yard, operation.id) == ["held"] * 3
+    assert run_once(yard, operation.id) == ["deferred"] * 3
     assert writes(yard.authentik) == writes(yard.ocis) == []
     held = yard.store.operations.find(operation.id)
     assert held is not None
@@ -150,7 +150,7 @@ def test_a_pause_of_all_lets_no_plan_through_still(yard: Yard) -> None:
     yard.plane.switches.pause("all", "power cut", yard.admin)
     plan = yard.plane.tenants.reconcile("acme", yard.admin, Mode.PLAN).operation
     assert plan is not None
-    assert set(run_once(yard, plan.id)) == {"held"}
+    assert set(run_once(yard, plan.id)) == {"deferred"}
 
 
 def test_the_deadline_of_what_waits_moves_on(make_yard: Callable[..., Yard]) -> None:

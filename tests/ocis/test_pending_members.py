@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from shared.integrations.ownership_marker import Stamper
 from shared.provisioning.starter import Starter
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.yard import Yard
 from worker import ownership_markers
 from worker.integrations.ocis.client import connect

@@ -11,7 +11,7 @@ from shared.operations.model import Mode
 from shared.orphans.model import OrphanKind, OrphanQuery, Stamped
 from shared.orphans.scanner import OrphanWatch
 from shared.tenants.model import NewTenant
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.yard import Yard
 
 ALL_THREE = [
@@ -102,8 +102,8 @@ def test_while_an_operation_is_open_nothing_of_its_tenant_is_an_orphan(yard: Yar
 
 def test_tenants_that_are_made_while_looks_go_on_never_show_as_orphans(yard: Yard) -> None:
     slugs = [f"tenant{number}" for number in range(6)]
-    for stand_in in (yard.authentik, yard.stalwart, yard.ocis):
-        fault(stand_in, kind="latency", delay=0.02, probability=0.5)
+    for simulator in (yard.authentik, yard.stalwart, yard.ocis):
+        fault(simulator, kind="latency", delay=0.02, probability=0.5)
     with ThreadPoolExecutor(3) as pool:
         making = [pool.submit(yard.grown, slug) for slug in slugs]
         while not all(one.done() for one in making):

@@ -11,7 +11,7 @@ import pytest
 from shared.core.errors import Forbidden, NotFound, NotRemovable
 from shared.orphans.model import Orphan
 from shared.provisioning.policy import Actor
-from tests.stand_ins import fault, writes
+from tests.simulators import fault, writes
 from tests.yard import Yard
 
 
@@ -36,8 +36,8 @@ def make_due(yard: Yard) -> None:
 
 def test_nothing_is_removed_without_a_word_however_old_it_is(yard: Yard) -> None:
     forgotten(yard, looks=1)
-    for stand_in in (yard.authentik, yard.stalwart, yard.ocis):
-        stand_in.journal.clear()
+    for simulator in (yard.authentik, yard.stalwart, yard.ocis):
+        simulator.journal.clear()
     for _ in range(3):
         yard.look()
     # queries of JMAP are posted too

@@ -15,7 +15,7 @@ from shared.provisioning.exports import TenantView
 from shared.tenants.model import NewTenant, Owner, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fates, fault
+from tests.simulators import fates, fault
 
 
 def grown(platform: Platform) -> TenantView:

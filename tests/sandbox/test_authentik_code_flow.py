@@ -6,7 +6,7 @@ import html
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.sandbox.web_application import SCOPE, SIGNED_OUT, Browser, sent_back
 
 
@@ -100,7 +100,7 @@ def test_a_code_is_worth_nothing_without_its_verifier_redirect_uri_and_client(
 
 
 def test_a_code_is_good_for_one_use_of_one_client_and_one_minute(
-    browser: Browser, web_authentik: AuthentikStandIn
+    browser: Browser, web_authentik: AuthentikSimulator
 ) -> None:
     code = browser.code()
     portal = Browser(web_authentik, "portal")

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.processes import end
 from shared.config.settings import Settings
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.warm import start_warm
 from tests.webhooks.conftest import LOOPBACK, Post, until
 

@@ -12,7 +12,7 @@ from shared.core.errors import Forbidden, OperationInProgress
 from shared.operations.model import Mode, StepRecord
 from shared.provisioning.policy import Actor
 from shared.tenants.model import NewTenant, TenantPatch
-from tests.stand_ins import TENANT_ID, fates
+from tests.simulators import TENANT_ID, fates
 from tests.yard import Yard
 from worker.integrations.step_context import Work
 

@@ -12,12 +12,12 @@ from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.router import Router
 from sandbox.simulators.authentik.world import World
 from sandbox.simulators.keeping import Holding
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 
 OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
 
-class AuthentikStandIn(StandIn):
+class AuthentikSimulator(Simulator):
     """Authentik behind its router.
 
     Faults of its own: `race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get
