@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
@@ -40,11 +41,9 @@ class RetentionRepository:
             }
             shown = {"_id": 1, "finishedAt": 1, "tenantId": 1}
             rows = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
-            keys = [row["_id"] for row in rows]
-            latest = [
-                row["operationId"] for row in self._tenants.find({"operationId": {"$in": keys}}, {"operationId": 1})
-            ]
-            gone = [key for key in keys if key not in set(latest)]
+            tenants = [ObjectId(row["tenantId"]) for row in rows]
+            latest = {row["operationId"] for row in self._tenants.find({"_id": {"$in": tenants}}, {"operationId": 1})}
+            gone = [row["_id"] for row in rows if row["_id"] not in latest]
             after = rows[-1]["finishedAt"] if len(rows) == limit else None
             self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
             return self._operations.delete_many({"_id": {"$in": gone}}).deleted_count if gone else 0
