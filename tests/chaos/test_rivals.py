@@ -12,7 +12,7 @@ from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.operations.model import Mode, Operation
 from shared.provisioning.exports import TenantView
 from shared.tenants.model import Status
-from tests.api.world import finish
+from tests.api.rights_fixture import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.simulators import fault

@@ -46,7 +46,7 @@ def authentik_api() -> Iterator[Server]:
 def _simulated(clients: tuple[OidcClient, ...] = ()) -> AuthentikSimulator:
     simulator = AuthentikSimulator(api_token=TOKEN, admin_group="admins", clients=clients)
     account = simulator.directory.add_user({"username": "dezky-provisioner", "type": "service_account"})
-    simulator.world.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
+    simulator.state.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
     return simulator
 
 
@@ -82,7 +82,7 @@ def prepared() -> Iterator[Prepared]:
         yield Prepared(real, *(str(one) for one in given))
         return
     simulator = _simulated()
-    invitations = simulator.world.invitations
+    invitations = simulator.state.invitations
     invitations.set_recovery_flow("recovery")
     flow, stage = invitations.add_flow("enrolment"), invitations.add_email_stage()
     with simulator.running():

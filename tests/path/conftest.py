@@ -27,9 +27,9 @@ from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from tests.forked_processes import start_forked
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN
-from tests.warm import start_warm
 
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
@@ -162,7 +162,7 @@ class Platform:
         if not self.is_warm:
             return self._spawn([sys.executable, "-m", *command], log, variables)
         log.touch()
-        self._running.append(start_warm(*command, log=log, env=self._environment | variables))
+        self._running.append(start_forked(*command, log=log, env=self._environment | variables))
         return self._running[-1]
 
     def _spawn(self, command: list[str], log: Path, variables: dict[str, str] | None = None) -> subprocess.Popen[bytes]:

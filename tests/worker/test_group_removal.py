@@ -34,7 +34,7 @@ class Wiki:
     """An application, the tenant's group, and whoever is a member of nothing."""
 
     def __init__(self, authentik: AuthentikSimulator, group: str) -> None:
-        self.access = authentik.world.access
+        self.access = authentik.state.access
         self.directory = authentik.directory
         self.group = group
         self.other = self.directory.add_group({"name": "other"}).pk

@@ -18,9 +18,9 @@ from shared.provisioning.drift_detection import DriftWatch
 from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
+from tests.platform_fixture import PlatformFixture
 from tests.simulators import Saved, fates, fault
 from tests.worker.test_mail import client, control
-from tests.yard import Yard
 from worker.integrations.stalwart.client import Stalwart
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
@@ -32,24 +32,24 @@ DOMAINS = ("acme.test", "acme.org")
 
 
 @pytest.fixture
-def acme(yard: Yard) -> Yard:
-    return settled(yard)
+def acme(platform: PlatformFixture) -> PlatformFixture:
+    return settled(platform)
 
 
-def settled(yard: Yard) -> Yard:
+def settled(platform: PlatformFixture) -> PlatformFixture:
     """A tenant of two domains, with a mailbox in each."""
-    view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
-    assert yard.finish(view).status == "succeeded"
-    for entry in yard.tenant("acme").remote["stalwartDomains"]:
+    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), platform.admin)
+    assert platform.finish(view).status == "succeeded"
+    for entry in platform.tenant("acme").remote["stalwartDomains"]:
         control(
-            yard.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
+            platform.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
         )
-    return yard
+    return platform
 
 
-def locked_out(yard: Yard) -> list[str]:
+def locked_out(platform: PlatformFixture) -> list[str]:
     """Return the addresses of accounts that cannot sign in."""
-    accounts = yard.stalwart.snapshot()["Account"]
+    accounts = platform.stalwart.snapshot()["Account"]
     return sorted(
         one["emailAddress"]
         for one in accounts
@@ -57,7 +57,7 @@ def locked_out(yard: Yard) -> list[str]:
     )
 
 
-def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: Yard) -> None:
+def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: PlatformFixture) -> None:
     acme.grown("beta")
     control(acme.stalwart, "set_most_found", most=1)
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
@@ -70,7 +70,7 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
 
 @pytest.mark.parametrize("action", ["suspend", "delete"])
 def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_in_made(
-    acme: Yard, dispatcher: Dispatcher, action: str
+    acme: PlatformFixture, dispatcher: Dispatcher, action: str
 ) -> None:
     life, admin = acme.plane.life, acme.admin
     view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
@@ -94,7 +94,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test", "new@acme.test"]
 
 
-def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) -> None:
+def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: Dispatcher) -> None:
     for view in (acme.plane.life.delete, acme.plane.life.purge):
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
@@ -102,7 +102,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) 
     assert check.push() == 0
 
 
-def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: Yard) -> None:
+def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformFixture) -> None:
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
@@ -128,9 +128,9 @@ def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_clos
 
 
 def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
-    make_yard: Callable[..., Yard],
+    make_platform: Callable[..., PlatformFixture],
 ) -> None:
-    acme = settled(make_yard(attempt_seconds=2, lease_seconds=3))
+    acme = settled(make_platform(attempt_seconds=2, lease_seconds=3))
     view = acme.plane.life.suspend("acme", "unpaid", acme.admin)
     assert view.operation is not None
     acme.runner.run(view.operation.id, "access", 1)

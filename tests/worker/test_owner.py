@@ -36,8 +36,8 @@ def identity(authentik: AuthentikSimulator, work: Errand) -> Iterator[Authentik]
 @pytest.fixture
 def stage(authentik: AuthentikSimulator) -> str:
     """The e-mail stage of a brand that can invite."""
-    authentik.world.invitations.set_recovery_flow()
-    return authentik.world.invitations.add_email_stage()
+    authentik.state.invitations.set_recovery_flow()
+    return authentik.state.invitations.add_email_stage()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def members(authentik: AuthentikSimulator) -> set[str]:
 
 
 def mails(authentik: AuthentikSimulator) -> int:
-    return len(authentik.world.invitations.mails)
+    return len(authentik.state.invitations.mails)
 
 
 def test_the_owner_gets_an_account_with_our_marker_and_membership(
@@ -148,12 +148,12 @@ def test_an_invitation_is_sent_once_and_lives_as_long_as_the_setting_says(
     for _ in range(2):
         give(email_stage=stage)
     assert mails(authentik) == 1
-    [token] = authentik.world.invitations.recovery.values()
-    left = (token.expires - authentik.world.clock.now()).total_seconds()
+    [token] = authentik.state.invitations.recovery.values()
+    left = (token.expires - authentik.state.clock.now()).total_seconds()
     assert THREE_DAYS - 60 < left <= THREE_DAYS
     give(replace(OLGA, invitations=2), email_stage=stage, invitation_duration="hours=1")
-    [token] = authentik.world.invitations.recovery.values()
-    assert (token.expires - authentik.world.clock.now()).total_seconds() <= 3600
+    [token] = authentik.state.invitations.recovery.values()
+    assert (token.expires - authentik.state.clock.now()).total_seconds() <= 3600
 
 
 def test_an_invitation_that_is_asked_for_again_is_sent_again_once(
@@ -179,9 +179,9 @@ def test_an_account_that_was_invited_before_invitations_were_counted_is_not_invi
 def test_without_a_recovery_flow_the_step_says_that_nothing_was_sent(
     authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
-    authentik.world.invitations.set_recovery_flow(None)
+    authentik.state.invitations.set_recovery_flow(None)
     assert give(email_stage=stage).notes["invitation"].startswith("not sent")
-    authentik.world.invitations.set_recovery_flow()
+    authentik.state.invitations.set_recovery_flow()
     assert give(email_stage=stage).notes["invitation"] == "sent"
 
 

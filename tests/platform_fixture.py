@@ -32,7 +32,7 @@ from worker.integrations.registry import STEPS
 from worker.jobs.orphan_scans import OrphanLooks
 
 
-class Yard:
+class PlatformFixture:
     """Everything of one platform, in this process. Rows of the database may be changed behind its back."""
 
     def __init__(
@@ -144,17 +144,17 @@ class Yard:
 
 
 @pytest.fixture
-def make_yard(
+def make_platform(
     make_settings: Callable[..., Settings],
     store: Store,
     dispatcher: Dispatcher,
     authentik: AuthentikSimulator,
     stalwart: StalwartSimulator,
     ocis: OcisSimulator,
-) -> Iterator[Callable[..., Yard]]:
-    made: list[Yard] = []
+) -> Iterator[Callable[..., PlatformFixture]]:
+    made: list[PlatformFixture] = []
 
-    def make(**changes: Any) -> Yard:
+    def make(**changes: Any) -> PlatformFixture:
         given = {
             "authentik_api_url": authentik.url,
             "authentik_api_token": API_TOKEN,
@@ -167,14 +167,14 @@ def make_yard(
             "retry_base_seconds": 0.05,
             "call_seconds": 2,
         }
-        made.append(Yard(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
+        made.append(PlatformFixture(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
         return made[-1]
 
     yield make
-    for yard in made:
-        yard.store.close()
+    for platform in made:
+        platform.store.close()
 
 
 @pytest.fixture
-def yard(make_yard: Callable[..., Yard]) -> Yard:
-    return make_yard()
+def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
+    return make_platform()
