@@ -44,6 +44,7 @@ PARAMETERS: dict[str, str] = {
     "plan": "only those with this plan",
     "partner": "only those of this partner, by its id",
     "bulk_id": "the bulk operation's id",
+    "asset": "the file's name",
     "run_id": "the diagnostics run's id",
     "operation_id": "the operation's id",
     "orphan_id": "the orphan's id",

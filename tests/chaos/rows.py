@@ -37,7 +37,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/chaos/test_messages.py::test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newer_ones_step_runs",
         "tests/store/test_operations.py::test_a_message_from_before_a_lost_lease_is_stale",
     ),
-    "a product fails in any way its stand-in knows": (
+    "a product fails in any way its simulator knows": (
         "tests/path/test_whole_path.py::test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind",
         "tests/chaos/test_storm.py::test_after_a_short_storm_in_which_everything_breaks_once_all_laws_hold",
         "tests/worker/test_every_fault.py::test_each_fault_that_a_product_is_known_for",

@@ -11,7 +11,7 @@ from shared.operations.model import Mode, Operation, OperationStatus
 from shared.tenants.model import Status, TenantPatch
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import API_TOKEN, fates, fault, writes
+from tests.simulators import API_TOKEN, fates, fault, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.faults import Fault
 from sandbox.simulators.keeping import Holding
-from sandbox.simulators.server import Handler, StandIn
+from sandbox.simulators.server import Handler, Simulator
 from sandbox.simulators.stalwart import envelope
 from sandbox.simulators.stalwart.admission import FAILURES, Admission
 from sandbox.simulators.stalwart.background import Background
@@ -29,7 +29,7 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 LEAST_SECONDS = 0.01
 
 
-class StalwartStandIn(StandIn):
+class StalwartSimulator(Simulator):
     """`dkim_delay`: seconds until a new domain's keys are made; None leaves that to the control `run_tasks`.
 
     Own faults, matched by `path` on the method's name and by `contains` on the request body: `server_unavailable`
