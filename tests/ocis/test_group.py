@@ -44,7 +44,7 @@ def with_group(given: Work, *states: GroupState) -> Work:
 
 
 def test_a_foreign_group_of_the_tenants_name_is_not_invited(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
 ) -> None:
     ocis.storage.add_group("tenant-acme")
     outcome = ensure_files(with_group(work("ocis"), GroupState.ABSENT), files)
@@ -54,14 +54,14 @@ def test_a_foreign_group_of_the_tenants_name_is_not_invited(
 
 
 def test_the_group_is_awaited_while_the_identity_providers_step_runs(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: Ocis, work: MakeWork
 ) -> None:
     states = (GroupState.AWAITED, GroupState.AWAITED, GroupState.RECORDED)
     assert ensure_files(with_group(work("ocis"), *states), files).notes == {"members": "invited"}
 
 
 def test_an_identity_provider_that_takes_long_has_the_step_tried_again(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: Ocis, work: MakeWork
 ) -> None:
     with pytest.raises(Unavailable, match="not_ready"):
         ensure_files(with_group(work("ocis"), GroupState.AWAITED), files)
