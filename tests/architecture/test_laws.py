@@ -1,4 +1,4 @@
-"""Laws of docs/architecture.md that no import contract can say."""
+"""Laws of docs/explanation/architecture.md that no import contract can say."""
 
 from __future__ import annotations
 
