@@ -1,1 +1,1 @@
-"""The embedded stack: real MongoDB and Valkey, stand-ins of the three products, and the platform itself."""
+"""The embedded stack: real MongoDB and Valkey, simulators of the three products, and the platform itself."""

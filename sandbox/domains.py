@@ -1,4 +1,4 @@
-"""The domain owner's part in a sandbox: what the platform asks to publish is put into its stand-in of DNS."""
+"""The domain owner's part in a sandbox: what the platform asks to publish is put into its simulator of DNS."""
 
 from __future__ import annotations
 

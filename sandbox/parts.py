@@ -42,7 +42,7 @@ class Part:
     started_at: float = field(default_factory=time.monotonic)
 
 
-def stand_ins(layout: Layout) -> list[Part]:
+def simulators(layout: Layout) -> list[Part]:
     """Return the simulators, each on its port, with the secrets of this folder."""
     secret = layout.secrets()
     stripe_key, endpoint_secret = stripe_secrets(layout)
@@ -51,18 +51,18 @@ def stand_ins(layout: Layout) -> list[Part]:
         "authentik": (
             [],
             {
-                "AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"],
-                "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(oauth_clients(layout)),
+                "AUTHENTIK_SIMULATOR_TOKEN": secret["authentik_api_token"],
+                "AUTHENTIK_SIMULATOR_CLIENTS": json.dumps(oauth_clients(layout)),
             },
         ),
-        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+        "stalwart": (["--smtp-port", str(layout.port("smtp"))], {"STALWART_SIMULATOR_KEY": secret["stalwart_token"]}),
         "ocis": (
             ["--issuer", ocis_issuer(layout, os.environ)],
-            {"OCIS_STAND_IN_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
+            {"OCIS_SIMULATOR_USERS": f"{OCIS_ACCOUNT}:{secret['ocis_password']}:Admin"},
         ),
         "stripe": (
             ["--endpoint", f"{layout.url('api')}/stripe/events"],
-            {"STRIPE_STAND_IN_KEY": stripe_key, "STRIPE_STAND_IN_ENDPOINT_SECRET": endpoint_secret},
+            {"STRIPE_SIMULATOR_KEY": stripe_key, "STRIPE_SIMULATOR_ENDPOINT_SECRET": endpoint_secret},
         ),
         "dns": (["--dns-port", str(layout.port("resolver"))], {}),
     }

@@ -18,7 +18,7 @@ from sandbox.environment import (
     settings_environment,
 )
 from sandbox.layout import OFFSETS, PRODUCT_OF, Layout
-from sandbox.parts import Part, platform, stand_ins
+from sandbox.parts import Part, platform, simulators
 from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
 
@@ -74,7 +74,7 @@ class Supervisor:
 
     def _start(self) -> None:
         secret = self._layout.secrets()
-        products = [part for part in stand_ins(self._layout) if getattr(self._parts, part.name)]
+        products = [part for part in simulators(self._layout) if getattr(self._parts, part.name)]
         for part in products:
             self._spawn(part)
         mongodb_uri, redis_url = self._start_services()

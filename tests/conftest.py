@@ -18,7 +18,7 @@ from xdist.scheduler import LoadGroupScheduling
 
 from sandbox.services import Mongod, Valkey
 
-pytest_plugins = ["tests.records", "tests.stand_ins", "tests.api.world", "tests.yard"]
+pytest_plugins = ["tests.records", "tests.simulators", "tests.api.rights_fixture", "tests.platform_fixture"]
 
 #: how the controlling process tells its workers where the shared server is
 SHARED = "DEZKY_TEST_MONGODB_URI"

@@ -37,6 +37,7 @@ from worker.jobs.certificates import CertificateWatch
 from worker.jobs.domain_checks import DomainLooks
 from worker.jobs.orphan_scans import OrphanLooks
 from worker.jobs.pending_members import PendingMembersJob
+from worker.jobs.retention import Retention
 from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
 from worker.jobs.webhook_delivery.delivery_loop import open_courier
 
@@ -140,6 +141,7 @@ def main() -> None:
             "bulk_operations": bulk.push,
             "certificates": certificates.push,
             "diagnostics": diagnostics.push,
+            "retention": Retention(store, settings).push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
         sweep_until(stop, Sweep(store, dispatcher, jobs), settings.sweep_interval_seconds)

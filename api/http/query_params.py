@@ -136,6 +136,12 @@ class UserListQuery(ListQuery):
         return UserQuery(self.limit, self.cursor, None, self.partner, self.q)
 
 
+class EraseQuery(Query):
+    erase: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        False, description="take what events say about the person out of them as well; a platform administrator's word"
+    )
+
+
 class SubscriptionListQuery(ListQuery):
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="a tenant's slug"

@@ -1,21 +1,31 @@
-"""The description over HTTP: as JSON for programs, as a page for people that loads nothing from anywhere."""
+"""The description over HTTP: as JSON for programs, as a page for people that loads nothing from anywhere else."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from functools import cached_property
+from importlib.resources import files
 from typing import Any
 
 from flask import Blueprint, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from werkzeug.exceptions import NotFound
 
 from api.http.route_spec import PUBLIC, route_spec
 
-#: the page is text and its own style: no script, no picture, no other host
+#: scripts and styles of this service only; Swagger UI sets styles on elements, and draws its icons as data
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+#: the files that the page asks for: where each is, and what it is
+ASSETS: dict[str, tuple[str, str, str]] = {
+    "swagger-ui.css": ("flask_swagger_ui", "dist", "text/css; charset=utf-8"),
+    "swagger-ui-bundle.js": ("flask_swagger_ui", "dist", "text/javascript; charset=utf-8"),
+    "favicon-32x32.png": ("flask_swagger_ui", "dist", "image/png"),
+    "start.js": ("api.openapi", "", "text/javascript; charset=utf-8"),
+}
 
 
 class DocsPage:
@@ -31,12 +41,16 @@ class DocsPage:
     @cached_property
     def page(self) -> str:
         pages = Environment(loader=PackageLoader("api.openapi", ""), autoescape=True, undefined=StrictUndefined)
-        pages.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
-        return pages.get_template("docs_page.html").render(api=json.loads(self.text))
+        return pages.get_template("docs_page.html").render(title=json.loads(self.text)["info"]["title"])
 
 
 def docs_routes(docs_page: DocsPage) -> Blueprint:
     routes = Blueprint("docs", __name__)
+
+    @routes.get("/")
+    @route_spec("Lead to the description's page", {302: None}, surfaces=PUBLIC)
+    def root() -> Response:
+        return Response(status=302, headers={"Location": "/docs"})
 
     @routes.get("/openapi.json")
     @route_spec("This description", {200: "application/json"}, surfaces=PUBLIC)
@@ -49,4 +63,19 @@ def docs_routes(docs_page: DocsPage) -> Blueprint:
         headers = {"Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
         return Response(docs_page.page, headers=headers, content_type="text/html; charset=utf-8")
 
+    @routes.get("/docs/assets/<asset>")
+    @route_spec("A file of the description's page", {200: "text/javascript"}, surfaces=PUBLIC)
+    def docs_asset(asset: str) -> Response:
+        return _file(asset)
+
     return routes
+
+
+def _file(name: str) -> Response:
+    """Raises NotFound for what is no file of the page."""
+    if name not in ASSETS:
+        raise NotFound
+    package, folder, content_type = ASSETS[name]
+    content = (files(package) / folder / name).read_bytes()
+    headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return Response(content, headers=headers, content_type=content_type)

@@ -60,7 +60,7 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
         operation = _operation(rule, description, schemas)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(_path(rule), {})[method.lower()] = operation
-    used = {rule.endpoint.partition(".")[0] for rule, _ in routes}
+    tags = dict(TAGS[name] for name in dict.fromkeys(rule.endpoint.partition(".")[0] for rule, _ in routes))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -70,7 +70,7 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
         },
         # the API is served at the root of some host, and this document says nothing of that host
         "servers": [{"url": "/", "description": "the host that answers this document"}],
-        "tags": [{"name": name, "description": text} for key, (name, text) in TAGS.items() if key in used],
+        "tags": [{"name": name, "description": text} for name, text in tags.items()],
         "paths": paths,
         "components": {
             "schemas": schemas.definitions,

@@ -1,4 +1,4 @@
-"""A stand-in's clock: the real time, moved on when a test or an operator asks for it."""
+"""A simulator's clock: the real time, moved on when a test or an operator asks for it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-#: Faults every stand-in offers; a product adds its own by name.
+#: Faults every simulator offers; a product adds its own by name.
 COMMON_KINDS = frozenset(
     {
         "latency",
@@ -92,7 +92,7 @@ class FaultPlan:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Raises ValueError for a kind this stand-in does not know."""
+        """Raises ValueError for a kind this simulator does not know."""
         if fault.kind not in self.kinds:
             raise ValueError(f"unknown fault kind {fault.kind!r}; known: {', '.join(sorted(self.kinds))}")
         self._faults.append(fault)

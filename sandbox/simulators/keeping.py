@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-#: for stand-ins that say where their state is; they strike requests that may change something, and no others
+#: for simulators that say where their state is; they strike requests that may change something, and no others
 STATE_KINDS = frozenset({"ignored", "stale_reads"})
 
 Holding = MutableMapping[Any, Any] | MutableSequence[Any] | MutableSet[Any]

@@ -1,4 +1,4 @@
-"""What every stand-in shares: a loopback web server, a request journal, faults and a control path (`/__sim/`)."""
+"""What every simulator shares: a loopback web server, a request journal, faults and a control path (`/__sim/`)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JOURNAL_LENGTH = 20_000
 
 
-class StandIn:
-    """A product's stand-in. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset` and `controls`.
+class Simulator:
+    """A product's simulator. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset` and `controls`.
 
     All handlers run on one event loop, so between two awaits a handler owns the state: commits are atomic.
     """
@@ -70,7 +70,7 @@ class StandIn:
     @classmethod
     def kinds(cls) -> frozenset[str]:
         """Every kind of fault that it knows."""
-        of_state = STATE_KINDS if cls.holdings is not StandIn.holdings else frozenset()
+        of_state = STATE_KINDS if cls.holdings is not Simulator.holdings else frozenset()
         return (COMMON_KINDS | cls.own_faults | of_state) - cls.impossible
 
     @web.middleware
@@ -176,10 +176,10 @@ class StandIn:
         return runner
 
     @contextlib.contextmanager
-    def running(self, port: int = 0) -> Iterator[StandIn]:
+    def running(self, port: int = 0) -> Iterator[Simulator]:
         """Run on a thread of this process (for tests) until the block ends."""
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name=f"stand-in {self.product}", daemon=True)
+        thread = threading.Thread(target=loop.run_forever, name=f"simulator {self.product}", daemon=True)
         thread.start()
         runner = asyncio.run_coroutine_threadsafe(self.serve(port), loop).result(10)
         try:

@@ -29,6 +29,7 @@ from shared.db.rate_limiter import Paces
 from shared.diagnostics.repository import DiagnosticsRepository
 from shared.domains.repository import Domains
 from shared.events.repository import Events
+from shared.events.retention_repository import RetentionRepository
 from shared.operations.deferral_repository import Deferrals
 from shared.operations.repository import Operations
 from shared.orphans.repository import Orphans
@@ -90,6 +91,7 @@ class Store:
     status_repair: StatusRepair
     bulk: BulkOperations
     diagnostics: DiagnosticsRepository
+    retention: RetentionRepository
     migrator: Migrator
     emergency_tokens: EmergencyTokens
 
@@ -194,4 +196,5 @@ def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
         status_repair=StatusRepair(database, Paces(database)),
         bulk=BulkOperations(database),
         diagnostics=DiagnosticsRepository(database),
+        retention=RetentionRepository(database),
     )

@@ -70,7 +70,7 @@ class ProductSettings(BaseSettings):
     ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
 
     stripe_api_key: SecretStr | None = None
-    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a stand-in")
+    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a simulator")
     stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
     stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
     plans: Annotated[dict[str, Plan], NoDecode] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")

@@ -43,6 +43,9 @@ class Settings(TokenSettings, ProductSettings):
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Prometheus scrapes there; not set: nowhere")
     metrics_host: str = "0.0.0.0"  # noqa: S104 - it is scraped from elsewhere, on a port that nothing else is on
 
+    event_keep_days: float = Field(0, ge=0, description="how long events are kept; 0: for ever")
+    operation_keep_days: float = Field(0, ge=0, description="how long ended operations are kept; 0: for ever")
+
     bulk_per_minute: float = Field(60, gt=0, le=6000, description="tenants that bulk operations act on, all together")
 
     webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")

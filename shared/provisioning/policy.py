@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +12,6 @@ from shared.events.model import Author
 from shared.tenants.model import Status, Tenant
 
 RULING = (Role.OWNER, Role.ADMIN)
-#: all rights at once, as a text
-PLATFORM = "platform"
 
 
 @dataclass(frozen=True)
@@ -221,28 +219,6 @@ def may_change_user(actor: Actor, before: Rights, after: Rights, tenants: Sequen
         return False
     roles = [(one.role_in(tenant.id), tenant) for one in (before, after) for tenant in tenants]
     return bool(tenants) and all(role is None or actor.outranks(role, tenant) for role, tenant in roles)
-
-
-# -- repeated requests
-
-
-def held_rights(actor: Actor) -> frozenset[str]:
-    """The rights of an actor as texts, to be kept and compared with those of a later day: see `has_lost`."""
-    if actor.is_platform_admin:
-        return frozenset({PLATFORM})
-    partner = {f"partner:{actor.user.partner_id}"} if actor.is_partner_admin else set()
-    roles = {
-        f"tenant:{tenant_id}:{role}"
-        for tenant_id, held in actor.user.roles.items()
-        for role in Role
-        if role.rank <= held.rank
-    }
-    return frozenset(partner | roles)
-
-
-def has_lost(actor: Actor, kept: Collection[str]) -> bool:
-    """Whether the actor has not all of the rights any more that were kept."""
-    return not actor.is_platform_admin and not held_rights(actor).issuperset(kept)
 
 
 # -- refusals

@@ -30,6 +30,15 @@ class _Reach:
     own: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased. `owned_tenants`: those that still name the person as their owner."""
+
+    user_id: str
+    events: int
+    owned_tenants: tuple[str, ...]
+
+
 class UserCases:
     """What is answered shows each actor only the tenants, and the roles there, that the actor looks after."""
 
@@ -108,6 +117,24 @@ class UserCases:
             self._store.events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
         self._store.transaction(work)
+
+    def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erasure:
+        """Remove a record and what events say about the person. Raises NotFound, Forbidden, StaleVersion."""
+
+        def work(session: Transaction) -> Erasure:
+            known = self._visible(user_id, actor, session)
+            user, tenants = known.user, list(known.tenants.values())
+            access.require(actor.is_platform_admin, "Erasing a person takes a platform administrator.")
+            access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
+            require_version(user.version, expected)
+            self._store.users.delete(user.id, session)
+            events = self._store.retention.erase_person(user.id, user.email, session)
+            owned = self._store.retention.owned_tenants(user.email, session)
+            after = {"_id": user.id, "erased": True}
+            self._store.events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
+            return Erasure(user.id, events, tuple(owned))
+
+        return self._store.transaction(work)
 
     def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _Reach:
         user = self._store.users.find(user_id, session)

@@ -1,4 +1,4 @@
-"""The API over real HTTP, with tokens signed by the stand-in identity provider."""
+"""The API over real HTTP, with tokens signed by the simulator identity provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from werkzeug.serving import make_server
 
 from api.app import create_app
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.store import Store
 from shared.config.settings import Settings
 
@@ -36,28 +36,28 @@ class Client:
 class Issuer:
     """The identity provider, for making right and wrong tokens."""
 
-    def __init__(self, stand_in: AuthentikStandIn) -> None:
-        self.stand_in = stand_in
+    def __init__(self, simulator: AuthentikSimulator) -> None:
+        self.simulator = simulator
 
     def url(self, slug: str = "operator") -> str:
-        return f"{self.stand_in.url}/application/o/{slug}/"
+        return f"{self.simulator.url}/application/o/{slug}/"
 
     def claims(self, username: str, slug: str = "operator", **changes: Any) -> dict[str, Any]:
         """Changed to None: left out."""
-        oidc, directory = self.stand_in.oidc, self.stand_in.directory
+        oidc, directory = self.simulator.oidc, self.simulator.directory
         user = directory.users_by_name[username]
         claims = oidc.claims(oidc._clients[slug], user, SCOPES, self.url(slug)) | changes
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, username: str, slug: str = "operator", **changes: Any) -> str:
-        return self.stand_in.oidc.sign(slug, self.claims(username, slug, **changes))
+        return self.simulator.oidc.sign(slug, self.claims(username, slug, **changes))
 
     def person(self, username: str, *groups: str) -> None:
-        self.stand_in.ensure_person(username, "app-password", username.title(), f"{username}@people.test", groups)
+        self.simulator.ensure_person(username, "app-password", username.title(), f"{username}@people.test", groups)
 
 
 @pytest.fixture
-def issuer(authentik: AuthentikStandIn) -> Issuer:
+def issuer(authentik: AuthentikSimulator) -> Issuer:
     made = Issuer(authentik)
     made.person("admin", ADMINS)
     made.person("stranger")

@@ -15,7 +15,7 @@ from tests.api.test_tokens import me
 
 def signed(issuer: Issuer, text: str) -> str:
     """A token with a good signature over claims that are written by hand."""
-    key = issuer.stand_in.oidc.key_of("operator")
+    key = issuer.simulator.oidc.key_of("operator")
     return jws.serialize_compact({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, text.encode("utf-8"), key)
 
 

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.application.store import Store
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 from tests.domains.conftest import ZONE, World
 from tests.domains.test_sweeping import until
-from tests.stand_ins import fault, publish
+from tests.simulators import fault, publish
 
 SignIn = Callable[..., Client]
 
 
 @pytest.fixture
-def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: DnsStandIn) -> Settings:
+def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: DnsSimulator) -> Settings:
     return make_settings(
         oidc_issuers=f"{issuer.url('operator')}={issuer.url('operator')}jwks/,"
         f"{issuer.url('portal')}={issuer.url('portal')}jwks/",
@@ -33,7 +33,7 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: Dn
 
 
 @pytest.fixture
-def world(api_settings: Settings, store: Store, dispatcher: Any, dns: DnsStandIn, admin: Any) -> World:
+def world(api_settings: Settings, store: Store, dispatcher: Any, dns: DnsSimulator, admin: Any) -> World:
     return World(api_settings, store, dispatcher, dns, admin)
 
 
@@ -62,7 +62,7 @@ def new(root: Client, slug: str = "acme", *domains: str) -> None:
     assert root("POST", "/tenants", json=body).status_code == 201
 
 
-def publish_all(dns: DnsStandIn, domain: dict[str, Any]) -> None:
+def publish_all(dns: DnsSimulator, domain: dict[str, Any]) -> None:
     publish(dns, *((one["name"], one["type"], one["value"]) for one in domain["records"]))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.store import Store
 from shared.config.settings import Settings
 from tests.api.conftest import Client
@@ -35,7 +35,7 @@ def issue(settings: Settings) -> Issue:
 
 
 def test_a_token_works_without_the_identity_provider_and_changes_no_record(
-    root: Client, issue: Issue, store: Store, authentik: AuthentikStandIn
+    root: Client, issue: Issue, store: Store, authentik: AuthentikSimulator
 ) -> None:
     before = root("GET", "/users/me").json()
     done = issue("admin@people.test")

@@ -12,7 +12,7 @@ from shared.core.errors import SlugTaken
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from tests.api.conftest import Client
-from tests.api.world import World, finish
+from tests.api.rights_fixture import RightsFixture, finish
 
 
 def link(answer_link: str, relation: str) -> str | None:
@@ -20,8 +20,8 @@ def link(answer_link: str, relation: str) -> str | None:
     return found.group(1) if found else None
 
 
-def test_each_accepted_change_is_an_event_with_who_what_before_and_after(world: World, store: Store) -> None:
-    root = world.people["admin"]
+def test_each_accepted_change_is_an_event_with_who_what_before_and_after(rights: RightsFixture, store: Store) -> None:
+    root = rights.people["admin"]
     headers = {"X-Request-Id": "the-change"}
     root("PATCH", "/tenants/acme", json={"name": "Acme AG", "billingInfo": {"company": "C"}}, headers=headers)
     newest = root("GET", "/events?tenant=acme&limit=1").json()[0]
@@ -51,10 +51,10 @@ def test_each_accepted_change_is_an_event_with_who_what_before_and_after(world: 
     assert outcome["after"]["operation"] == operation
 
 
-def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(world: World, store: Store) -> None:
-    root = world.people["admin"]
-    user, partner = f"/users/{world.ids['colleague']}", f"/partners/{world.ids['partner']}"
-    subscription = f"/subscriptions/{world.ids['acme_subscription']}"
+def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(rights: RightsFixture, store: Store) -> None:
+    root = rights.people["admin"]
+    user, partner = f"/users/{rights.ids['colleague']}", f"/partners/{rights.ids['partner']}"
+    subscription = f"/subscriptions/{rights.ids['acme_subscription']}"
     start = link(root("GET", "/events?limit=200").headers["Link"], "prev")
     assert start is not None
     root("PATCH", user, json={"name": "N"})
@@ -95,15 +95,15 @@ def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Sto
     assert not store.events.any_unnumbered()
 
 
-def test_the_log_is_scoped_by_what_the_caller_may_see(world: World) -> None:
+def test_the_log_is_scoped_by_what_the_caller_may_see(rights: RightsFixture) -> None:
     def tenants(caller: str) -> set[str | None]:
-        return {event.get("tenant") for event in world.people[caller]("GET", "/events?limit=200").json()}
+        return {event.get("tenant") for event in rights.people[caller]("GET", "/events?limit=200").json()}
 
     assert tenants("admin") == {"acme", "beta", None}
     assert tenants("owner") == tenants("member") == tenants("reseller") == {"acme"}
     assert tenants("stranger") == {"beta"}
     assert tenants("misplaced") == set()
-    assert world.people["owner"]("GET", "/events?tenant=beta").status_code == 404
+    assert rights.people["owner"]("GET", "/events?tenant=beta").status_code == 404
 
 
 def test_a_follower_misses_nothing_and_sees_nothing_twice_while_many_write(root: Client) -> None:
@@ -125,8 +125,8 @@ def test_a_follower_misses_nothing_and_sees_nothing_twice_while_many_write(root:
     assert sorted(followed) == sorted(f"p{n}x" for n in range(40))
 
 
-def test_going_back_reaches_the_first_event_in_order(world: World) -> None:
-    root = world.people["admin"]
+def test_going_back_reaches_the_first_event_in_order(rights: RightsFixture) -> None:
+    root = rights.people["admin"]
     seen: list[str] = []
     address: str | None = "/events?limit=3"
     while address:
@@ -138,14 +138,14 @@ def test_going_back_reaches_the_first_event_in_order(world: World) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_events_are_filtered_by_action_actor_and_time(world: World) -> None:
-    admin, me = world.people["admin"], world.people["admin"]("GET", "/users/me").json()["_id"]
-    world.people["owner"]("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}})
+def test_events_are_filtered_by_action_actor_and_time(rights: RightsFixture) -> None:
+    admin, me = rights.people["admin"], rights.people["admin"]("GET", "/users/me").json()["_id"]
+    rights.people["owner"]("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}})
     actions = {one["action"] for one in admin("GET", "/events?action=tenant.*&limit=200").json()}
     assert "tenant.changed" in actions
     assert all(action.startswith("tenant.") for action in actions)
     changed = admin("GET", "/events?action=tenant.changed").json()
-    assert [one["actor"] for one in changed] == [world.ids["owner"]]
+    assert [one["actor"] for one in changed] == [rights.ids["owner"]]
     assert {one["actor"] for one in admin("GET", f"/events?actor={me}&limit=200").json()} == {me}
     at = changed[0]["time"]
     assert changed[0] in admin("GET", f"/events?since={at}").json()

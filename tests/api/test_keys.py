@@ -19,7 +19,7 @@ from shared.config.settings import Settings
 from shared.core.http import trust_of
 from tests.api.conftest import Issuer, Serve
 from tests.api.test_tokens import me
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 RSA, EC, OTHER_RSA, WEAK = (
     RSAKey.generate_key(2048, private=True),
@@ -38,7 +38,7 @@ def entry(key: Any, **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def publish(issuer: Issuer) -> Callable[..., None]:
     def answer(*keys: dict[str, Any]) -> None:
-        fault(issuer.stand_in, kind="status", status=200, body=json.dumps({"keys": keys}), path="jwks")
+        fault(issuer.simulator, kind="status", status=200, body=json.dumps({"keys": keys}), path="jwks")
 
     return answer
 
@@ -117,16 +117,16 @@ def test_keys_of_other_kinds_are_passed_over() -> None:
 @pytest.mark.parametrize("by_discovery", [False, True])
 def test_a_redirect_to_another_origin_is_not_followed(issuer: Issuer, status: int, by_discovery: bool) -> None:
     place = "openid-configuration" if by_discovery else "jwks"
-    elsewhere = f"{issuer.stand_in.url.replace('127.0.0.1', 'localhost')}/evil"
-    fault(issuer.stand_in, kind="status", status=status, headers={"Location": elsewhere}, path=place)
+    elsewhere = f"{issuer.simulator.url.replace('127.0.0.1', 'localhost')}/evil"
+    fault(issuer.simulator, kind="status", status=status, headers={"Location": elsewhere}, path=place)
     with pytest.raises(KeysUnavailable):
         fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", trust_of(None))
-    assert not [one for one in issuer.stand_in.journal if "evil" in one["path"]]
+    assert not [one for one in issuer.simulator.journal if "evil" in one["path"]]
 
 
 def test_a_discovery_document_of_another_issuer_is_no_answer(issuer: Issuer) -> None:
     document = {"issuer": "https://elsewhere.test/", "jwks_uri": f"{issuer.url()}jwks/"}
-    fault(issuer.stand_in, kind="status", status=200, body=json.dumps(document), path="openid-configuration")
+    fault(issuer.simulator, kind="status", status=200, body=json.dumps(document), path="openid-configuration")
     with pytest.raises(KeysUnavailable):
         fetch_keys(issuer.url(), "", trust_of(None))
 
@@ -146,10 +146,10 @@ def test_a_proxys_temporary_answer_costs_no_key(
     assert me(api_url, issuer.token("admin")).status_code == 200
     monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     monkeypatch.setattr("api.auth.jwks.MAX_AGE", 0.0)
-    fault(issuer.stand_in, kind="status", path="jwks", **rule)
+    fault(issuer.simulator, kind="status", path="jwks", **rule)
     for number in range(3):
         assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
-    issuer.stand_in.oidc.rotate_key("operator")
+    issuer.simulator.oidc.rotate_key("operator")
     assert me(api_url, issuer.token("admin", jti="rotated")).status_code == 503
 
 

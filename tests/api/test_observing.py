@@ -6,12 +6,12 @@ import pytest
 
 from shared.application.store import Store
 from tests.api.conftest import Client
-from tests.api.world import World, finish
+from tests.api.rights_fixture import RightsFixture, finish
 
 
 @pytest.fixture
-def admin(world: World) -> Client:
-    return world.people["admin"]
+def admin(rights: RightsFixture) -> Client:
+    return rights.people["admin"]
 
 
 def test_it_begins_is_shown_and_ends(admin: Client) -> None:
@@ -43,9 +43,9 @@ def test_it_is_no_integration_and_cannot_be_resumed_as_one(admin: Client) -> Non
     assert admin("GET", "/observe-only").json()["observeOnly"] is True
 
 
-def test_while_it_lasts_no_orphan_is_removed(admin: Client, world: World) -> None:
+def test_while_it_lasts_no_orphan_is_removed(admin: Client, rights: RightsFixture) -> None:
     admin("POST", "/observe-only", json={"reason": "x"})
-    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+    answer = admin("DELETE", f"/orphans/{rights.ids['orphan']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "observe_only")
 
 
@@ -75,9 +75,9 @@ def _database(store: Store) -> str:
 
 
 def test_leave_to_remove_more_is_a_platform_administrators_and_is_shown(
-    admin: Client, world: World, store: Store
+    admin: Client, rights: RightsFixture, store: Store
 ) -> None:
-    owner = world.people["owner"]("POST", "/tenants/acme/reconcile?allow_removals=true")
+    owner = rights.people["owner"]("POST", "/tenants/acme/reconcile?allow_removals=true")
     assert (owner.status_code, owner.json()["code"]) == (403, "forbidden")
     allowed = admin("POST", "/tenants/acme/reconcile?allow_removals=true")
     assert (allowed.status_code, allowed.json()["operation"]["allowRemovals"]) == (202, True)

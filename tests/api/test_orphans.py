@@ -7,17 +7,17 @@ import pytest
 from shared.application.store import Store
 from shared.orphans.model import Cause, OrphanStatus
 from tests.api.conftest import Client
-from tests.api.world import ORPHAN, World
+from tests.api.rights_fixture import ORPHAN, RightsFixture
 
 
 @pytest.fixture
-def admin(world: World) -> Client:
-    return world.people["admin"]
+def admin(rights: RightsFixture) -> Client:
+    return rights.people["admin"]
 
 
-def test_an_orphan_is_shown_with_its_cause_and_when_it_can_be_removed(admin: Client, world: World) -> None:
+def test_an_orphan_is_shown_with_its_cause_and_when_it_can_be_removed(admin: Client, rights: RightsFixture) -> None:
     (listed,) = admin("GET", "/orphans").json()
-    assert listed == admin("GET", f"/orphans/{world.ids['orphan']}").json()
+    assert listed == admin("GET", f"/orphans/{rights.ids['orphan']}").json()
     assert (listed["integration"], listed["kind"], listed["objectId"], listed["name"]) == (
         "ocis",
         "space",
@@ -38,25 +38,27 @@ def test_the_list_is_filtered_and_a_filter_nobody_knows_is_refused(admin: Client
     assert admin("GET", "/orphans?status=lost").status_code == 400
 
 
-def test_in_quarantine_its_removal_is_a_conflict(admin: Client, world: World) -> None:
-    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+def test_in_quarantine_its_removal_is_a_conflict(admin: Client, rights: RightsFixture) -> None:
+    answer = admin("DELETE", f"/orphans/{rights.ids['orphan']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_removable")
     assert admin("DELETE", f"/orphans/{'0' * 24}").status_code == 404
 
 
-def test_a_removable_one_is_removed_later_and_says_who_asked(admin: Client, world: World, store: Store) -> None:
+def test_a_removable_one_is_removed_later_and_says_who_asked(
+    admin: Client, rights: RightsFixture, store: Store
+) -> None:
     # its quarantine is over already when it is seen for the second time
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_PURGED, 0)
-    found = store.orphans.find(world.ids["orphan"])
+    found = store.orphans.find(rights.ids["orphan"])
     assert found is not None
     assert found.status is OrphanStatus.REMOVABLE
-    answer = admin("DELETE", f"/orphans/{world.ids['orphan']}")
+    answer = admin("DELETE", f"/orphans/{rights.ids['orphan']}")
     assert answer.status_code == 202
     shown = answer.json()
     assert (shown["status"], shown["removal"]["attempts"]) == ("removing", 0)
     assert shown["removal"]["askedBy"] == admin("GET", "/users/me").json()["_id"]
-    assert admin("DELETE", f"/orphans/{world.ids['orphan']}").json() == shown
+    assert admin("DELETE", f"/orphans/{rights.ids['orphan']}").json() == shown
 
 
 def test_a_look_is_asked_for_and_how_each_integration_was_looked_through_is_shown(admin: Client) -> None:

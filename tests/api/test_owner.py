@@ -8,34 +8,34 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.operations.model import Operation
 from tests.api.conftest import Client
-from tests.stand_ins import fault
-from tests.yard import Yard
+from tests.platform_fixture import PlatformFixture
+from tests.simulators import fault
 
 SignIn = Callable[..., Client]
 OLGA = {"email": "olga@acme.test", "name": "Olga"}
 
 
 @pytest.fixture
-def yard(make_yard: Callable[..., Yard], authentik: AuthentikStandIn) -> Yard:
+def platform(make_platform: Callable[..., PlatformFixture], authentik: AuthentikSimulator) -> PlatformFixture:
     """The workers' part, with an Authentik that can invite."""
-    authentik.world.invitations.set_recovery_flow()
-    return make_yard(authentik_email_stage=authentik.world.invitations.add_email_stage())
+    authentik.rights.invitations.set_recovery_flow()
+    return make_platform(authentik_email_stage=authentik.rights.invitations.add_email_stage())
 
 
 def create(root: Client, **fields: Any) -> Any:
     return root("POST", "/tenants", json={"slug": "acme", "name": "Acme", "owner": OLGA, **fields})
 
 
-def work(yard: Yard) -> Operation:
+def work(platform: PlatformFixture) -> Operation:
     """Run the steps of the tenant's latest operation."""
-    return yard.finish(yard.plane.tenants.get("acme", yard.admin))
+    return platform.finish(platform.plane.tenants.get("acme", platform.admin))
 
 
-def mails(authentik: AuthentikStandIn) -> list[str]:
-    return [mail.to for mail in authentik.world.invitations.mails]
+def mails(authentik: AuthentikSimulator) -> list[str]:
+    return [mail.to for mail in authentik.rights.invitations.mails]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def mails(authentik: AuthentikStandIn) -> list[str]:
     ],
 )
 def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(
-    root: Client, yard: Yard, authentik: AuthentikStandIn, email: str, said: str
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator, email: str, said: str
 ) -> None:
     refused = create(root, owner={**OLGA, "email": email})
     assert refused.status_code == 400
@@ -67,50 +67,50 @@ def test_an_address_is_kept_with_its_domain_in_a_labels(root: Client) -> None:
 
 @pytest.mark.parametrize("size", [150])
 def test_the_longest_address_that_is_accepted_is_one_that_authentik_takes(
-    root: Client, yard: Yard, authentik: AuthentikStandIn, size: int
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator, size: int
 ) -> None:
     domain = f"{'a' * 60}.test"
     middle = "b" * (size - 64 - len(domain) - 2)
     email = f"{'o' * 64}@{middle}.{domain}"
     assert len(email) == size
     assert create(root, owner={**OLGA, "email": email}).status_code == 201
-    assert work(yard).step("access").status == "ok"
+    assert work(platform).step("access").status == "ok"
     assert mails(authentik) == [email]
 
 
 def test_an_owner_who_has_an_account_can_be_replaced_while_the_tenant_is_pending(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/users/", method="POST")
     create(root, owner={"email": "wrong@acme.test", "name": "Olga"})
-    assert work(yard).step("access").status == "error"
+    assert work(platform).step("access").status == "error"
     assert root("GET", "/tenants/acme").json()["status"] == "pending"
     authentik.faults.clear()
     changed = root("PATCH", "/tenants/acme", json={"owner": {"email": OLGA["email"]}})
     assert (changed.status_code, changed.json()["owner"]) == (202, OLGA)
-    assert work(yard).status == "succeeded"
+    assert work(platform).status == "succeeded"
     assert root("GET", "/tenants/acme").json()["status"] == "active"
     assert mails(authentik) == [OLGA["email"]]
     assert "wrong@acme.test" not in authentik.directory.users_by_name
 
 
 def test_a_tenant_without_an_owner_gets_one_while_it_is_pending(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     fault(authentik, kind="status", status=400, path="/core/groups/", method="POST")
     create(root, owner=None)
-    assert work(yard).status == "failed"
+    assert work(platform).status == "failed"
     authentik.faults.clear()
     half = root("PATCH", "/tenants/acme", json={"owner": {"email": OLGA["email"]}})
     assert (half.status_code, half.json()["errors"][0]["pointer"]) == (400, "/owner/name")
     assert root("PATCH", "/tenants/acme", json={"owner": OLGA}).status_code == 202
-    assert work(yard).step("access").status == "ok"
+    assert work(platform).step("access").status == "ok"
     assert mails(authentik) == [OLGA["email"]]
 
 
-def test_the_owner_of_an_active_tenant_is_not_replaced(root: Client, yard: Yard) -> None:
+def test_the_owner_of_an_active_tenant_is_not_replaced(root: Client, platform: PlatformFixture) -> None:
     create(root)
-    assert work(yard).status == "succeeded"
+    assert work(platform).status == "succeeded"
     refused = root("PATCH", "/tenants/acme", json={"owner": {"email": "other@acme.test"}})
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
     assert root("PATCH", "/tenants/acme", json={"owner": None}).status_code == 400
@@ -118,48 +118,50 @@ def test_the_owner_of_an_active_tenant_is_not_replaced(root: Client, yard: Yard)
 
 
 def test_an_invitation_is_sent_again_on_request_and_once_for_each(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(yard)
+    work(platform)
     path, key = "/tenants/acme/owner/invitation", {"Idempotency-Key": "again"}
     for _ in range(2):
         asked = root("POST", path, headers=key)
         assert asked.status_code == 202
         assert asked.headers["Operation-Location"]
-    assert work(yard).step("access").notes["invitation"] == "sent"
+    assert work(platform).step("access").notes["invitation"] == "sent"
     assert mails(authentik) == [OLGA["email"]] * 2
     assert root("POST", "/tenants/acme/reconcile").status_code == 202
-    work(yard)
+    work(platform)
     assert len(mails(authentik)) == 2
 
 
-def test_two_requests_for_an_invitation_at_once_send_one(root: Client, yard: Yard, authentik: AuthentikStandIn) -> None:
+def test_two_requests_for_an_invitation_at_once_send_one(
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
+) -> None:
     create(root)
-    work(yard)
+    work(platform)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: root("POST", "/tenants/acme/owner/invitation").status_code, range(2)))
     assert sorted(answers) == [202, 409]
-    work(yard)
+    work(platform)
     assert len(mails(authentik)) == 2
 
 
 def test_an_invitation_whose_sending_failed_is_sent_by_the_next_attempt(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(yard)
+    work(platform)
     fault(authentik, kind="status", status=503, path="recovery_email", count=1)
     root("POST", "/tenants/acme/owner/invitation")
-    assert work(yard).step("access").attempts == 2
+    assert work(platform).step("access").attempts == 2
     assert len(mails(authentik)) == 2
 
 
 def test_a_tenant_without_an_owner_or_suspended_or_unknown_has_nobody_to_invite(
-    root: Client, yard: Yard, as_: SignIn
+    root: Client, platform: PlatformFixture, as_: SignIn
 ) -> None:
     create(root, owner=None)
-    work(yard)
+    work(platform)
     refused = root("POST", "/tenants/acme/owner/invitation")
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")
     create(root, slug="beta")
@@ -170,13 +172,13 @@ def test_a_tenant_without_an_owner_or_suspended_or_unknown_has_nobody_to_invite(
 
 
 def test_the_receipt_of_a_purge_names_the_account_that_stays(
-    root: Client, yard: Yard, authentik: AuthentikStandIn
+    root: Client, platform: PlatformFixture, authentik: AuthentikSimulator
 ) -> None:
     create(root)
-    work(yard)
+    work(platform)
     for method, path in (("DELETE", "/tenants/acme"), ("POST", "/tenants/acme/purge")):
         assert root(method, path).status_code == 202
-        assert work(yard).status == "succeeded"
+        assert work(platform).status == "succeeded"
     removed = [line for one in root("GET", "/tenants/acme/receipt").json()["removals"] for line in one["removed"]]
     assert any(OLGA["email"] in line and "stays" in line for line in removed), removed
     assert "dezky" not in authentik.directory.users_by_name[OLGA["email"]].attributes

@@ -9,7 +9,7 @@ import pytest
 
 from shared.application.store import Store
 from tests.api.conftest import Client, Issuer
-from tests.api.world import World, finish
+from tests.api.rights_fixture import RightsFixture, finish
 
 
 def new_user(**more: Any) -> dict[str, Any]:
@@ -97,9 +97,9 @@ def test_every_fault_of_a_new_record_is_told_at_once(
     ],
 )
 def test_what_is_nearly_a_line_a_country_or_a_time_is_none(
-    world: World, method: str, path: str, body: dict[str, Any], pointer: str
+    rights: RightsFixture, method: str, path: str, body: dict[str, Any], pointer: str
 ) -> None:
-    answer = world.people["admin"](method, path.format(**world.ids), json=body)
+    answer = rights.people["admin"](method, path.format(**rights.ids), json=body)
     assert answer.status_code == 400, answer.text
     assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
 
@@ -123,14 +123,14 @@ def test_a_reference_to_what_is_not_there_is_a_conflict_that_names_the_field(roo
     assert root("GET", "/tenants/acme").status_code == 404
 
 
-def test_a_partner_is_renamed_keeps_its_slug_and_goes_only_when_nobody_belongs_to_it(world: World) -> None:
-    root, address = world.people["admin"], f"/partners/{world.ids['partner']}"
+def test_a_partner_is_renamed_keeps_its_slug_and_goes_only_when_nobody_belongs_to_it(rights: RightsFixture) -> None:
+    root, address = rights.people["admin"], f"/partners/{rights.ids['partner']}"
     assert root("PATCH", address, json={"name": "Second"}).json()["name"] == "Second"
     assert root("PATCH", address, json={"slug": "other"}).status_code == 400
     in_use = root("DELETE", address)
     assert (in_use.status_code, in_use.json()["code"]) == (409, "partner_in_use")
     root("PATCH", "/tenants/acme", json={"partnerId": None})
-    root("PATCH", f"/users/{world.ids['reseller']}", json={"partnerId": None})
+    root("PATCH", f"/users/{rights.ids['reseller']}", json={"partnerId": None})
     assert root("DELETE", address).status_code == 204
 
 
@@ -145,45 +145,45 @@ def test_a_partner_is_not_removed_while_a_tenant_is_being_made_for_it(root: Clie
         assert {made.result().status_code, gone.result().status_code} in ({201, 409}, {409, 204}), attempt
 
 
-def test_a_tenant_has_one_live_subscription(world: World) -> None:
-    root, tenant = world.people["admin"], world.ids["acme"]
+def test_a_tenant_has_one_live_subscription(rights: RightsFixture) -> None:
+    root, tenant = rights.people["admin"], rights.ids["acme"]
     body = {"tenantId": tenant, "plan": "business", "status": "trialing"}
     second = root("POST", "/subscriptions", json=body)
     assert (second.status_code, second.json()["code"]) == (409, "subscription_exists")
-    first = f"/subscriptions/{world.ids['acme_subscription']}"
+    first = f"/subscriptions/{rights.ids['acme_subscription']}"
     assert root("PATCH", first, json={"status": "canceled"}).json()["status"] == "canceled"
     assert root("POST", "/subscriptions", json=body).status_code == 201
     revived = root("PATCH", first, json={"status": "active"})
     assert (revived.status_code, revived.json()["code"]) == (409, "subscription_exists")
     listed = root("GET", "/subscriptions?tenant=acme&status=canceled").json()
-    assert [one["_id"] for one in listed] == [world.ids["acme_subscription"]]
+    assert [one["_id"] for one in listed] == [rights.ids["acme_subscription"]]
 
 
-def test_a_subscription_follows_its_tenants_plan_and_the_log_says_so(world: World) -> None:
-    root, address = world.people["admin"], f"/subscriptions/{world.ids['acme_subscription']}"
+def test_a_subscription_follows_its_tenants_plan_and_the_log_says_so(rights: RightsFixture) -> None:
+    root, address = rights.people["admin"], f"/subscriptions/{rights.ids['acme_subscription']}"
     assert root("PATCH", "/tenants/acme", json={"plan": "business"}).status_code == 202
     assert root("GET", address).json()["plan"] == "business"
     (event,) = [one for one in root("GET", "/events?tenant=acme").json() if one["action"] == "subscription.changed"]
     assert (event["before"], event["after"]["plan"]) == ({"plan": "starter"}, "business")
 
 
-def test_a_subscriptions_times_and_stripe_ids_are_kept_and_removed(world: World) -> None:
-    root, address = world.people["admin"], f"/subscriptions/{world.ids['acme_subscription']}"
+def test_a_subscriptions_times_and_stripe_ids_are_kept_and_removed(rights: RightsFixture) -> None:
+    root, address = rights.people["admin"], f"/subscriptions/{rights.ids['acme_subscription']}"
     sent = {"stripeCustomerId": "cus_1", "currentPeriodEnd": "2030-01-31T12:00:00+02:00"}
     changed = root("PATCH", address, json=sent).json()
     assert (changed["stripeCustomerId"], changed["currentPeriodEnd"]) == ("cus_1", "2030-01-31T10:00:00Z")
     assert "stripeCustomerId" not in root("PATCH", address, json={"stripeCustomerId": None}).json()
 
 
-def test_the_portals_first_page_has_profile_tenants_and_subscriptions(world: World) -> None:
-    page = world.people["owner"]("GET", "/me").json()
-    assert page["profile"]["_id"] == world.ids["owner"]
+def test_the_portals_first_page_has_profile_tenants_and_subscriptions(rights: RightsFixture) -> None:
+    page = rights.people["owner"]("GET", "/me").json()
+    assert page["profile"]["_id"] == rights.ids["owner"]
     assert [tenant["slug"] for tenant in page["tenants"]] == ["acme"]
-    assert [one["_id"] for one in page["subscriptions"]] == [world.ids["acme_subscription"]]
+    assert [one["_id"] for one in page["subscriptions"]] == [rights.ids["acme_subscription"]]
 
 
-def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(world: World, store: Store) -> None:
-    root = world.people["admin"]
+def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(rights: RightsFixture, store: Store) -> None:
+    root = rights.people["admin"]
     billing = {"company": "Acme", "vatId": "DE1", "address": {"city": "Berlin", "country": "DE"}}
     quiet = root("PATCH", "/tenants/acme", json={"billingInfo": billing})
     assert (quiet.status_code, "Operation-Location" in quiet.headers) == (200, False)
@@ -201,8 +201,8 @@ def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(world: Wo
     assert (same.status_code, same.json()["version"]) == (200, root("GET", "/tenants/acme").json()["version"])
 
 
-def test_of_two_tenants_that_take_one_domain_at_once_one_gets_it(world: World) -> None:
-    root = world.people["admin"]
+def test_of_two_tenants_that_take_one_domain_at_once_one_gets_it(rights: RightsFixture) -> None:
+    root = rights.people["admin"]
     with ThreadPoolExecutor(2) as pool:
         answers = list(
             pool.map(lambda s: root("PATCH", f"/tenants/{s}", json={"domains": ["x.test"]}), ("acme", "beta"))

@@ -6,47 +6,47 @@ from typing import Any
 
 import requests
 
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 
-def post(world: World, caller: str, path: str, **body: Any) -> requests.Response:
+def post(rights: RightsFixture, caller: str, path: str, **body: Any) -> requests.Response:
     sent = {"json": body} if body else {}
-    return world.people[caller]("POST", path, headers={"Idempotency-Key": "key-1"}, **sent)
+    return rights.people[caller]("POST", path, headers={"Idempotency-Key": "key-1"}, **sent)
 
 
-def test_an_answer_is_shown_again_while_the_rights_are_the_same(world: World) -> None:
-    first = post(world, "reseller", "/tenants", slug="gamma", name="G")
-    again = post(world, "reseller", "/tenants", slug="gamma", name="G")
+def test_an_answer_is_shown_again_while_the_rights_are_the_same(rights: RightsFixture) -> None:
+    first = post(rights, "reseller", "/tenants", slug="gamma", name="G")
+    again = post(rights, "reseller", "/tenants", slug="gamma", name="G")
     assert (first.status_code, again.status_code) == (201, 201)
     assert (again.headers["Idempotency-Replayed"], again.content) == ("true", first.content)
 
 
-def test_an_answer_is_not_shown_again_to_somebody_whose_role_is_gone(world: World) -> None:
-    assert post(world, "owner", "/tenants/acme/reconcile").status_code == 202
-    root = world.people["admin"]
-    root("PATCH", f"/users/{world.ids['owner']}", json={"roles": {world.ids["acme"]: "member"}})
-    again = post(world, "owner", "/tenants/acme/reconcile")
+def test_an_answer_is_not_shown_again_to_somebody_whose_role_is_gone(rights: RightsFixture) -> None:
+    assert post(rights, "owner", "/tenants/acme/reconcile").status_code == 202
+    root = rights.people["admin"]
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"roles": {rights.ids["acme"]: "member"}})
+    again = post(rights, "owner", "/tenants/acme/reconcile")
     assert (again.status_code, again.json()["code"]) == (403, "forbidden")
     # more rights than before are no obstacle
-    root("PATCH", f"/users/{world.ids['owner']}", json={"platformRole": "support"})
-    root("PATCH", f"/users/{world.ids['owner']}", json={"roles": {world.ids["acme"]: "owner"}})
-    assert post(world, "owner", "/tenants/acme/reconcile").headers["Idempotency-Replayed"] == "true"
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"platformRole": "support"})
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"roles": {rights.ids["acme"]: "owner"}})
+    assert post(rights, "owner", "/tenants/acme/reconcile").headers["Idempotency-Replayed"] == "true"
 
 
-def test_an_answer_is_not_shown_again_once_its_tenant_belongs_to_another_partner(world: World) -> None:
-    assert post(world, "reseller", "/tenants/acme/reconcile").status_code == 202
-    other = world.made("other", "/partners", slug="other", name="Other")
-    world.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
-    assert post(world, "reseller", "/tenants/acme/reconcile").status_code == 404
+def test_an_answer_is_not_shown_again_once_its_tenant_belongs_to_another_partner(rights: RightsFixture) -> None:
+    assert post(rights, "reseller", "/tenants/acme/reconcile").status_code == 202
+    other = rights.made("other", "/partners", slug="other", name="Other")
+    rights.people["admin"]("PATCH", "/tenants/acme", json={"partnerId": other})
+    assert post(rights, "reseller", "/tenants/acme/reconcile").status_code == 404
 
 
-def test_an_answer_is_not_shown_again_to_an_administrator_who_is_none_any_more(world: World) -> None:
-    assert post(world, "admin", "/partners", slug="second", name="S").status_code == 201
-    world.rows["users"].update_many({"email": "admin@people.test"}, {"$set": {"platformAdmin": False}})
-    assert post(world, "admin", "/partners", slug="second", name="S").status_code == 403
+def test_an_answer_is_not_shown_again_to_an_administrator_who_is_none_any_more(rights: RightsFixture) -> None:
+    assert post(rights, "admin", "/partners", slug="second", name="S").status_code == 201
+    rights.rows["users"].update_many({"email": "admin@people.test"}, {"$set": {"platformAdmin": False}})
+    assert post(rights, "admin", "/partners", slug="second", name="S").status_code == 403
 
 
-def test_an_answer_is_not_shown_again_to_somebody_whose_record_is_gone(world: World) -> None:
-    assert post(world, "owner", "/tenants/acme/reconcile").status_code == 202
-    world.people["admin"]("DELETE", f"/users/{world.ids['owner']}")
-    assert post(world, "owner", "/tenants/acme/reconcile").json()["code"] == "unknown_user"
+def test_an_answer_is_not_shown_again_to_somebody_whose_record_is_gone(rights: RightsFixture) -> None:
+    assert post(rights, "owner", "/tenants/acme/reconcile").status_code == 202
+    rights.people["admin"]("DELETE", f"/users/{rights.ids['owner']}")
+    assert post(rights, "owner", "/tenants/acme/reconcile").json()["code"] == "unknown_user"

@@ -8,7 +8,7 @@ import pytest
 
 from api.app import create_app
 from shared.config.settings import Settings
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 #: the callers of each column; `admin` may everything and is checked to
 CALLERS = ("nobody", "stranger", "member", "owner", "reseller", "misplaced", "admin")
@@ -127,6 +127,8 @@ TABLE: dict[str, Row] = {
 #: believed by the sender's signature over each body, not by a token
 SIGNED = {"POST /stripe/events"}
 PUBLIC = {"GET /health", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"}
+#: files of the page, whose names are in the address
+ASSETS = {"GET /docs/assets/<asset>", "GET /"}
 
 
 def routes(settings: Settings) -> set[str]:
@@ -139,39 +141,39 @@ def routes(settings: Settings) -> set[str]:
 
 def test_every_route_has_its_row_and_every_row_its_route(api_settings: Settings) -> None:
     rows = {" ".join(name.split(" ")[:2]) for name in TABLE}
-    assert routes(api_settings) == rows | PUBLIC | SIGNED
+    assert routes(api_settings) == rows | PUBLIC | SIGNED | ASSETS
 
 
-def path_of(route: str, world: World) -> str:
+def path_of(route: str, rights: RightsFixture) -> str:
     return (
         route.replace("<slug>", "acme")
         .replace("<domain>", "acme.test")
-        .replace("<id:operation_id>", world.ids["acme_operation"])
+        .replace("<id:operation_id>", rights.ids["acme_operation"])
         .replace("<step>", "ocis")
         .replace("<integration>", "ocis")
-        .replace("<id:run_id>", world.ids["run"])
-        .replace("<id:bulk_id>", world.ids["bulk"])
-        .replace("<id:orphan_id>", world.ids["orphan"])
-        .replace("<id:user_id>", world.ids["colleague"])
-        .replace("<id:subscription_id>", world.ids["acme_subscription"])
-        .replace("<id:partner_id>", world.ids["partner"])
-        .replace("<id:webhook_id>", world.ids["webhook"])
-        .replace("<id:delivery_id>", world.ids["delivery"])
+        .replace("<id:run_id>", rights.ids["run"])
+        .replace("<id:bulk_id>", rights.ids["bulk"])
+        .replace("<id:orphan_id>", rights.ids["orphan"])
+        .replace("<id:user_id>", rights.ids["colleague"])
+        .replace("<id:subscription_id>", rights.ids["acme_subscription"])
+        .replace("<id:partner_id>", rights.ids["partner"])
+        .replace("<id:webhook_id>", rights.ids["webhook"])
+        .replace("<id:delivery_id>", rights.ids["delivery"])
     )
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_each_route_answers_each_caller_as_the_table_says(world: World, caller: str) -> None:
+def test_each_route_answers_each_caller_as_the_table_says(rights: RightsFixture, caller: str) -> None:
     column = CALLERS.index(caller)
     seen: dict[str, str | int] = {}
     for name, (body, _) in TABLE.items():
         method, route = name.split(" ")[:2]
         sent = {"json": body} if body is not None else {}
         if body is not None and body.get("tenantIds"):
-            sent = {"json": body | {"tenantIds": [world.ids["acme"]]}}
+            sent = {"json": body | {"tenantIds": [rights.ids["acme"]]}}
         if body is not None and body.get("tenantId") == "acme":
-            sent = {"json": body | {"tenantId": world.ids["acme"]}}
-        answer = world.people[caller](method, path_of(route, world), **sent)
+            sent = {"json": body | {"tenantId": rights.ids["acme"]}}
+        answer = rights.people[caller](method, path_of(route, rights), **sent)
         assert answer.status_code < 500, answer.text
         # the admin's requests meet rules beyond rights too (a partner in use, nothing to cancel): those are conflicts
         allowed = answer.ok or (answer.status_code == 409 and TABLE[name][1][column] == MAY)
@@ -180,16 +182,16 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World, caller: 
 
 
 @pytest.mark.parametrize("route", sorted(PUBLIC))
-def test_what_is_public_asks_nobody_for_a_token(world: World, route: str) -> None:
-    assert world.people["nobody"](*route.split(" ")).status_code == 200
+def test_what_is_public_asks_nobody_for_a_token(rights: RightsFixture, route: str) -> None:
+    assert rights.people["nobody"](*route.split(" ")).status_code == 200
 
 
-def test_lists_hold_just_what_the_caller_may_see(world: World) -> None:
+def test_lists_hold_just_what_the_caller_may_see(rights: RightsFixture) -> None:
     def slugs(caller: str) -> list[str]:
-        return [tenant["slug"] for tenant in world.people[caller]("GET", "/tenants").json()]
+        return [tenant["slug"] for tenant in rights.people[caller]("GET", "/tenants").json()]
 
     def people(caller: str) -> set[str]:
-        return {user["name"] for user in world.people[caller]("GET", "/users").json()}
+        return {user["name"] for user in rights.people[caller]("GET", "/users").json()}
 
     assert {caller: slugs(caller) for caller in CALLERS[1:]} == {
         "stranger": ["beta"],
@@ -204,15 +206,15 @@ def test_lists_hold_just_what_the_caller_may_see(world: World) -> None:
     assert people("reseller") == {"Member", "Owner", "C", "Reseller"}
     assert people("stranger") == {"Stranger"}
     assert people("admin") >= {"Member", "Owner", "C", "Reseller", "Stranger", "Admin", "Misplaced"}
-    assert len(world.people["owner"]("GET", "/subscriptions").json()) == 1
-    assert len(world.people["admin"]("GET", "/subscriptions").json()) == 2
-    assert [one["slug"] for one in world.people["reseller"]("GET", "/partners").json()] == ["reseller"]
+    assert len(rights.people["owner"]("GET", "/subscriptions").json()) == 1
+    assert len(rights.people["admin"]("GET", "/subscriptions").json()) == 2
+    assert [one["slug"] for one in rights.people["reseller"]("GET", "/partners").json()] == ["reseller"]
 
 
-def test_a_right_taken_in_the_database_is_gone_at_once_with_the_same_token(world: World) -> None:
-    owner = world.people["owner"]
+def test_a_right_taken_in_the_database_is_gone_at_once_with_the_same_token(rights: RightsFixture) -> None:
+    owner = rights.people["owner"]
     assert owner("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
-    world.people["admin"]("PATCH", f"/users/{world.ids['owner']}", json={"role": "member"})
+    rights.people["admin"]("PATCH", f"/users/{rights.ids['owner']}", json={"role": "member"})
     assert owner("PATCH", "/tenants/acme", json={"billingInfo": {"company": "B"}}).status_code == 403
 
 
@@ -224,13 +226,13 @@ def test_a_caller_without_a_record_is_told_how_to_get_one(api_url: str, issuer: 
     assert "/users/me" in answer.json()["detail"]
 
 
-def test_nobody_gives_a_role_above_their_own_or_a_tenant_that_is_not_theirs(world: World) -> None:
-    owner, root = world.people["owner"], world.people["admin"]
-    root("PATCH", f"/users/{world.ids['owner']}", json={"role": "admin"})
-    colleague = f"/users/{world.ids['colleague']}"
+def test_nobody_gives_a_role_above_their_own_or_a_tenant_that_is_not_theirs(rights: RightsFixture) -> None:
+    owner, root = rights.people["owner"], rights.people["admin"]
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"role": "admin"})
+    colleague = f"/users/{rights.ids['colleague']}"
     assert owner("PATCH", colleague, json={"role": "admin"}).status_code == 200
     assert owner("PATCH", colleague, json={"role": "owner"}).status_code == 403
-    foreign = owner("PATCH", colleague, json={"tenantIds": [world.ids["acme"], world.ids["beta"]]})
+    foreign = owner("PATCH", colleague, json={"tenantIds": [rights.ids["acme"], rights.ids["beta"]]})
     assert (foreign.status_code, foreign.json()["code"]) == (409, "unknown_reference")
     assert foreign.json()["errors"][0]["pointer"] == "/tenantIds/1"
     root("PATCH", colleague, json={"role": "owner"})
@@ -238,13 +240,13 @@ def test_nobody_gives_a_role_above_their_own_or_a_tenant_that_is_not_theirs(worl
     assert owner("DELETE", colleague).status_code == 403
 
 
-def test_a_role_that_a_tenants_owner_gave_holds_in_that_tenant_only(world: World) -> None:
-    colleague = f"/users/{world.ids['colleague']}"
-    assert world.people["owner"]("PATCH", colleague, json={"role": "owner"}).status_code == 200
-    root = world.people["admin"]
-    both = [world.ids["acme"], world.ids["beta"]]
+def test_a_role_that_a_tenants_owner_gave_holds_in_that_tenant_only(rights: RightsFixture) -> None:
+    colleague = f"/users/{rights.ids['colleague']}"
+    assert rights.people["owner"]("PATCH", colleague, json={"role": "owner"}).status_code == 200
+    root = rights.people["admin"]
+    both = [rights.ids["acme"], rights.ids["beta"]]
     # the platform adds a second tenant without giving a role anew
     assert root("PATCH", colleague, json={"tenantIds": both}).status_code == 200
-    stranger = world.people["stranger"]
+    stranger = rights.people["stranger"]
     assert stranger("GET", colleague).status_code == 200
     assert stranger("PATCH", colleague, json={"name": "Y"}).status_code == 403

@@ -8,22 +8,22 @@ import pytest
 
 from shared.application.store import Store
 from tests.api.conftest import Client
+from tests.api.rights_fixture import RightsFixture, finish
 from tests.api.test_rights import MAY, TABLE, path_of
-from tests.api.world import World, finish
 
 
 @pytest.fixture
-def both(world: World) -> str:
+def both(rights: RightsFixture) -> str:
     """Somebody who is a member of acme and of beta; the address of their record."""
-    tenant_ids = [world.ids["acme"], world.ids["beta"]]
-    return "/users/" + world.made(
+    tenant_ids = [rights.ids["acme"], rights.ids["beta"]]
+    return "/users/" + rights.made(
         "both", "/users", authentikSubjectId="b", email="b@acme.test", name="B", tenantIds=tenant_ids
     )
 
 
-def test_the_owner_of_one_tenant_gives_a_role_in_it_to_somebody_of_two(world: World, both: str) -> None:
-    acme, beta = world.ids["acme"], world.ids["beta"]
-    owner, stranger, root = (world.people[name] for name in ("owner", "stranger", "admin"))
+def test_the_owner_of_one_tenant_gives_a_role_in_it_to_somebody_of_two(rights: RightsFixture, both: str) -> None:
+    acme, beta = rights.ids["acme"], rights.ids["beta"]
+    owner, stranger, root = (rights.people[name] for name in ("owner", "stranger", "admin"))
     assert owner("PATCH", both, json={"roles": {acme: "admin"}}).json()["roles"] == {acme: "admin"}
     seen = root("GET", both).json()
     assert (seen["roles"], seen["role"]) == ({acme: "admin", beta: "member"}, "admin")
@@ -34,49 +34,49 @@ def test_the_owner_of_one_tenant_gives_a_role_in_it_to_somebody_of_two(world: Wo
     assert root("GET", both).json()["roles"] == {acme: "admin", beta: "member"}
 
 
-def test_an_admin_of_a_tenant_gives_no_role_above_their_own_there(world: World, both: str) -> None:
-    acme, admin = world.ids["acme"], world.people["owner"]
-    world.people["admin"]("PATCH", f"/users/{world.ids['owner']}", json={"roles": {acme: "admin"}})
+def test_an_admin_of_a_tenant_gives_no_role_above_their_own_there(rights: RightsFixture, both: str) -> None:
+    acme, admin = rights.ids["acme"], rights.people["owner"]
+    rights.people["admin"]("PATCH", f"/users/{rights.ids['owner']}", json={"roles": {acme: "admin"}})
     assert admin("PATCH", both, json={"roles": {acme: "owner"}}).status_code == 403
     assert admin("PATCH", both, json={"roles": {acme: "admin"}}).status_code == 200
-    world.people["admin"]("PATCH", both, json={"roles": {acme: "owner"}})
+    rights.people["admin"]("PATCH", both, json={"roles": {acme: "owner"}})
     assert admin("PATCH", both, json={"roles": {acme: "member"}}).status_code == 403
 
 
-def test_a_person_of_two_tenants_shows_neither_owner_the_other_tenant(world: World, both: str) -> None:
-    beta = world.ids["beta"]
-    owner = world.people["owner"]
+def test_a_person_of_two_tenants_shows_neither_owner_the_other_tenant(rights: RightsFixture, both: str) -> None:
+    beta = rights.ids["beta"]
+    owner = rights.people["owner"]
     shown = [
         owner("GET", both),
         owner("GET", "/users"),
         owner("GET", "/users?tenant=acme"),
-        owner("PATCH", both, json={"roles": {world.ids["acme"]: "admin"}}),
+        owner("PATCH", both, json={"roles": {rights.ids["acme"]: "admin"}}),
         owner("GET", "/tenants/acme/export"),
         owner("GET", "/events"),
     ]
     assert [answer.status_code for answer in shown] == [200] * len(shown)
     assert not [answer.url for answer in shown if beta in answer.text]
-    assert beta in world.people["admin"]("GET", both).text
+    assert beta in rights.people["admin"]("GET", both).text
 
 
-def test_an_owner_lets_somebody_of_two_tenants_go_from_their_own_only(world: World, both: str) -> None:
-    owner, root = world.people["owner"], world.people["admin"]
+def test_an_owner_lets_somebody_of_two_tenants_go_from_their_own_only(rights: RightsFixture, both: str) -> None:
+    owner, root = rights.people["owner"], rights.people["admin"]
     assert owner("PATCH", both, json={"name": "Renamed"}).status_code == 403
     assert owner("DELETE", both).status_code == 403
     assert owner("PATCH", both, json={"tenantIds": []}).json()["tenantIds"] == []
-    assert root("GET", both).json()["tenantIds"] == [world.ids["beta"]]
+    assert root("GET", both).json()["tenantIds"] == [rights.ids["beta"]]
     assert owner("GET", both).status_code == 404
 
 
-def test_a_role_in_a_tenant_that_the_person_does_not_belong_to_is_refused(world: World) -> None:
-    colleague, beta = f"/users/{world.ids['colleague']}", world.ids["beta"]
-    answer = world.people["admin"]("PATCH", colleague, json={"roles": {beta: "admin"}})
+def test_a_role_in_a_tenant_that_the_person_does_not_belong_to_is_refused(rights: RightsFixture) -> None:
+    colleague, beta = f"/users/{rights.ids['colleague']}", rights.ids["beta"]
+    answer = rights.people["admin"]("PATCH", colleague, json={"roles": {beta: "admin"}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, f"/roles/{beta}")
-    assert world.people["admin"]("PATCH", colleague, json={"roles": {"x": "admin"}}).status_code == 400
+    assert rights.people["admin"]("PATCH", colleague, json={"roles": {"x": "admin"}}).status_code == 400
 
 
-def test_a_record_of_an_earlier_version_keeps_its_role_where_it_held(world: World) -> None:
-    acme, beta = world.ids["acme"], world.ids["beta"]
+def test_a_record_of_an_earlier_version_keeps_its_role_where_it_held(rights: RightsFixture) -> None:
+    acme, beta = rights.ids["acme"], rights.ids["beta"]
     earlier: dict[str, Any] = {
         "authentikSubjectId": "old",
         "email": "old@acme.test",
@@ -86,65 +86,67 @@ def test_a_record_of_an_earlier_version_keeps_its_role_where_it_held(world: Worl
         "partnerId": None,
         "platformAdmin": False,
     }
-    now = world.rows["users"].find_one()["createdAt"]  # type: ignore[index]
+    now = rights.rows["users"].find_one()["createdAt"]  # type: ignore[index]
     for reach, roles in (([acme], {acme: "owner", beta: "member"}), (None, {acme: "owner", beta: "owner"})):
         row = earlier | {"roleTenantIds": reach, "createdAt": now, "updatedAt": now}
-        world.rows["users"].replace_one({"authentikSubjectId": "old"}, row, upsert=True)
-        user_id = world.rows["users"].find_one({"authentikSubjectId": "old"})["_id"]  # type: ignore[index]
-        assert world.people["admin"]("GET", f"/users/{user_id}").json()["roles"] == roles
+        rights.rows["users"].replace_one({"authentikSubjectId": "old"}, row, upsert=True)
+        user_id = rights.rows["users"].find_one({"authentikSubjectId": "old"})["_id"]  # type: ignore[index]
+        assert rights.people["admin"]("GET", f"/users/{user_id}").json()["roles"] == roles
 
 
 @pytest.fixture
-def support(world: World) -> Client:
-    helper = world.sign_in("helper", "operator", "staff")
+def support(rights: RightsFixture) -> Client:
+    helper = rights.sign_in("helper", "operator", "staff")
     user_id = helper("GET", "/users/me").json()["_id"]
-    given = world.people["admin"]("PATCH", f"/users/{user_id}", json={"platformRole": "support"})
+    given = rights.people["admin"]("PATCH", f"/users/{user_id}", json={"platformRole": "support"})
     assert (given.json()["platformRole"], given.json()["platformAdmin"]) == ("support", False)
     return helper
 
 
-def test_support_reads_what_an_administrator_reads_and_changes_nothing(world: World, support: Client) -> None:
+def test_support_reads_what_an_administrator_reads_and_changes_nothing(rights: RightsFixture, support: Client) -> None:
     expected = {name: MAY if name.startswith("GET ") else 403 for name in TABLE}
     expected["GET /tenants/<slug>/receipt"] = 404  # as for everybody: nothing was purged
     expected["POST /bulk-operations"] = MAY  # a dry run, which finds no tenant that support may steer
     seen: dict[str, str | int] = {}
-    before = world.people["admin"]("GET", "/events?limit=1").text
+    before = rights.people["admin"]("GET", "/events?limit=1").text
     for name, (body, _) in TABLE.items():
         method, route = name.split(" ")[:2]
-        sent = {key: [world.ids["acme"]] if key == "tenantIds" else value for key, value in (body or {}).items()}
-        sent |= {"tenantId": world.ids["acme"]} if "tenantId" in sent else {}
-        answer = support(method, path_of(route, world), **({"json": sent} if body is not None else {}))
+        sent = {key: [rights.ids["acme"]] if key == "tenantIds" else value for key, value in (body or {}).items()}
+        sent |= {"tenantId": rights.ids["acme"]} if "tenantId" in sent else {}
+        answer = support(method, path_of(route, rights), **({"json": sent} if body is not None else {}))
         seen[name] = MAY if answer.ok else answer.status_code
     assert seen == expected
-    assert world.people["admin"]("GET", "/events?limit=1").text == before
+    assert rights.people["admin"]("GET", "/events?limit=1").text == before
     lists = ("/tenants", "/users", "/subscriptions", "/partners", "/events", "/webhooks", "/orphans")
     for path in lists:
-        assert support("GET", path).json() == world.people["admin"]("GET", path).json(), path
+        assert support("GET", path).json() == rights.people["admin"]("GET", path).json(), path
 
 
-def test_support_at_the_portal_reads_nothing_of_others(world: World, support: Client) -> None:
-    portal = world.sign_in("helper", "portal", "staff")
+def test_support_at_the_portal_reads_nothing_of_others(rights: RightsFixture, support: Client) -> None:
+    portal = rights.sign_in("helper", "portal", "staff")
     assert portal("GET", "/tenants").json() == []
     # a token says nothing of a role that administrators give
     assert portal("GET", "/users/me").json()["platformRole"] == "support"
 
 
-def test_taking_the_administrators_role_leaves_support_alone(world: World, support: Client) -> None:
+def test_taking_the_administrators_role_leaves_support_alone(rights: RightsFixture, support: Client) -> None:
     address = f"/users/{support('GET', '/users/me').json()['_id']}"
-    root = world.people["admin"]
+    root = rights.people["admin"]
     assert root("PATCH", address, json={"platformAdmin": False}).json()["platformRole"] == "support"
     assert root("PATCH", address, json={"platformAdmin": True}).json()["platformRole"] == "admin"
     assert "platformRole" not in root("PATCH", address, json={"platformAdmin": False}).json()
 
 
-def test_an_owner_who_signs_in_before_their_tenant_is_complete_becomes_its_owner(world: World, store: Store) -> None:
-    root = world.people["admin"]
+def test_an_owner_who_signs_in_before_their_tenant_is_complete_becomes_its_owner(
+    rights: RightsFixture, store: Store
+) -> None:
+    root = rights.people["admin"]
     made = root(
         "POST", "/tenants", json={"slug": "gamma", "name": "G", "owner": {"email": "olga@home.test", "name": "Olga"}}
     ).json()
     early = {"authentikSubjectId": "olga", "email": "olga@home.test", "name": "Olga", "tenantIds": [made["_id"]]}
-    address = "/users/" + world.made("olga", "/users", **early)
-    world.rows["tenants"].update_one({"slug": "gamma"}, {"$set": {"ownerSubject": "olga"}})
+    address = "/users/" + rights.made("olga", "/users", **early)
+    rights.rows["tenants"].update_one({"slug": "gamma"}, {"$set": {"ownerSubject": "olga"}})
     finish(store, made["operation"]["id"], "authentik", "stalwart", "ocis", "access")
     assert root("GET", address).json()["roles"] == {made["_id"]: "owner"}
     # what somebody changes later stays so

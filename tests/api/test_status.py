@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.application.store import Store
 from shared.integrations.outcomes import Outcome, Refused, Result, failed
 from tests.api.conftest import Client
-from tests.api.world import World, finish
+from tests.api.rights_fixture import RightsFixture, finish
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 
@@ -22,16 +22,16 @@ def reconcile(client: Client, slug: str) -> str:
     return str(answer.json()["operation"]["id"])
 
 
-def test_with_nothing_wrong_the_status_is_ok_and_empty(world: World) -> None:
-    found = world.people["admin"]("GET", "/status").json()
+def test_with_nothing_wrong_the_status_is_ok_and_empty(rights: RightsFixture) -> None:
+    found = rights.people["admin"]("GET", "/status").json()
     assert found.pop("at").endswith("Z")
     assert found == {"ok": True, "tenants": {}, "groups": [], "breakers": [], "pauses": []}
 
 
 def test_a_problem_is_told_with_its_meaning_remedy_and_next_attempt_and_the_tenant_is_not_ok(
-    world: World, store: Store
+    rights: RightsFixture, store: Store
 ) -> None:
-    admin = world.people["admin"]
+    admin = rights.people["admin"]
     operation = reconcile(admin, "acme")
     attempt(store, operation, "stalwart", LATER)
     found = admin("GET", "/status").json()
@@ -64,32 +64,32 @@ def _due(step: str) -> dict[str, object]:
     return {"$mergeObjects": [step, {"dueAt": "$createdAt"}]}
 
 
-def test_an_open_breaker_and_pauses_are_told_and_a_pause_alone_is_no_error(world: World) -> None:
-    admin = world.people["admin"]
+def test_an_open_breaker_and_pauses_are_told_and_a_pause_alone_is_no_error(rights: RightsFixture) -> None:
+    admin = rights.people["admin"]
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     admin("POST", "/tenants/acme/pause", json={"reason": "an investigation"})
     found = admin("GET", "/status").json()
     assert found["ok"] is True
     told = [(one.get("integration"), one.get("tenant"), one["reason"]) for one in found["pauses"]]
     assert told == [("ocis", None, "upgrade"), (None, "acme", "an investigation")]
-    theirs = world.people["stranger"]("GET", "/status").json()
+    theirs = rights.people["stranger"]("GET", "/status").json()
     assert [one.get("tenant") for one in theirs["pauses"]] == [None]
 
 
-def test_other_tenants_are_never_named(world: World, store: Store) -> None:
-    operation = reconcile(world.people["admin"], "acme")
+def test_other_tenants_are_never_named(rights: RightsFixture, store: Store) -> None:
+    operation = reconcile(rights.people["admin"], "acme")
     attempt(store, operation, "ocis", failed(Refused("taken", "A space of acme's.")))
     for caller in ("stranger", "misplaced"):
-        answer = world.people[caller]("GET", "/status")
+        answer = rights.people[caller]("GET", "/status")
         assert answer.json()["groups"] == []
         assert "acme" not in answer.text
-        assert "acme" not in world.people[caller]("GET", "/operations").text
+        assert "acme" not in rights.people[caller]("GET", "/operations").text
     for caller in ("member", "owner", "reseller"):
-        assert world.people[caller]("GET", "/status").json()["groups"][0]["examples"][0]["tenant"] == "acme"
+        assert rights.people[caller]("GET", "/status").json()["groups"][0]["examples"][0]["tenant"] == "acme"
 
 
-def test_operations_are_listed_by_problem_and_a_misspelt_filter_is_refused(world: World, store: Store) -> None:
-    admin = world.people["admin"]
+def test_operations_are_listed_by_problem_and_a_misspelt_filter_is_refused(rights: RightsFixture, store: Store) -> None:
+    admin = rights.people["admin"]
     attempt(store, reconcile(admin, "acme"), "stalwart", LATER)
 
     def slugs(query: str) -> list[str]:
@@ -106,9 +106,9 @@ def test_operations_are_listed_by_problem_and_a_misspelt_filter_is_refused(world
     assert 'rel="next"' in first.headers["Link"]
 
 
-def test_the_summary_has_outcomes_by_the_hour(world: World) -> None:
-    found = world.people["admin"]("GET", "/operations/summary?hours=2").json()
+def test_the_summary_has_outcomes_by_the_hour(rights: RightsFixture) -> None:
+    found = rights.people["admin"]("GET", "/operations/summary?hours=2").json()
     assert found["open"] == {}
     outcomes = [one for hour in found["hours"] for one in hour["outcomes"]]
     assert sum(one["count"] for one in outcomes if one["action"] == "provision") == 2
-    assert world.people["admin"]("GET", "/operations/summary?hours=0").status_code == 400
+    assert rights.people["admin"]("GET", "/operations/summary?hours=0").status_code == 400

@@ -7,14 +7,14 @@ import pytest
 from shared.application.store import Store
 from shared.switches.model import SWITCHES, Span, TenantRef
 from tests.api.conftest import Client
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 NAMES = list(SWITCHES)
 
 
 @pytest.fixture
-def admin(world: World) -> Client:
-    return world.people["admin"]
+def admin(rights: RightsFixture) -> Client:
+    return rights.people["admin"]
 
 
 def events(admin: Client, *actions: str) -> list[dict[str, object]]:
@@ -29,7 +29,7 @@ def test_every_integration_and_the_switch_of_all_is_listed_as_at_work(admin: Cli
 
 
 def test_a_pause_is_shown_with_its_reason_since_when_and_by_whom_until_it_is_resumed(
-    admin: Client, world: World
+    admin: Client, rights: RightsFixture
 ) -> None:
     paused = admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"}).json()
     me = admin("GET", "/users/me").json()["_id"]

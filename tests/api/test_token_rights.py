@@ -11,7 +11,7 @@ import pytest
 from shared.application.store import Store
 from shared.config.settings import Settings
 from tests.api.conftest import ADMINS, Client, Issuer, Serve
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 NOW = int(time.time())
 OLDER, APPLIED, NEWER = NOW - 40, NOW - 20, NOW
@@ -29,12 +29,12 @@ def with_token(issuer: Issuer, api_url: str) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def owner(world: World, with_token: Callable[..., Client]) -> Client:
+def owner(rights: RightsFixture, with_token: Callable[..., Client]) -> Client:
     """The owner of acme, whose token of APPLIED was applied to the record."""
     client = with_token("owner", "portal", APPLIED, "tenant-acme")
-    # the world signs people in by tokens of now
-    world.rows["users"].update_one({"email": "owner@people.test"}, {"$set": {"tokenIssuedAt": APPLIED}})
-    assert client("GET", "/users/me").json()["tenantIds"] == [world.ids["acme"]]
+    # the rights signs people in by tokens of now
+    rights.rows["users"].update_one({"email": "owner@people.test"}, {"$set": {"tokenIssuedAt": APPLIED}})
+    assert client("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
     return client
 
 
@@ -60,7 +60,7 @@ def test_a_token_without_groups_or_from_before_the_applied_one_narrows_nothing(
     assert may_see_acme(with_token("owner", "portal", OLDER)) == (200, ["acme"], 200)
 
 
-def test_a_newer_token_gives_nothing_outside_users_me(world: World, with_token: Callable[..., Client]) -> None:
+def test_a_newer_token_gives_nothing_outside_users_me(rights: RightsFixture, with_token: Callable[..., Client]) -> None:
     member = with_token("member", "portal", NEWER + 20, "tenant-acme", "tenant-beta", ADMINS)
     assert member("GET", "/tenants/beta").status_code == 404
     assert member("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
@@ -74,19 +74,19 @@ def test_a_newer_token_without_the_admin_group_has_no_platform_powers(
     assert lesser("POST", "/partners", json={"slug": "two", "name": "Two"}).status_code == 403
 
 
-def test_an_older_token_changes_nothing_on_the_record(world: World, owner: Client, with_token: Any) -> None:
+def test_an_older_token_changes_nothing_on_the_record(rights: RightsFixture, owner: Client, with_token: Any) -> None:
     for older in (with_token("owner", "portal", OLDER), with_token("owner", "portal", OLDER, ADMINS, "tenant-beta")):
         me = older("GET", "/users/me").json()
-        assert (me["tenantIds"], me["platformAdmin"]) == ([world.ids["acme"]], False)
+        assert (me["tenantIds"], me["platformAdmin"]) == ([rights.ids["acme"]], False)
     # one that is newer and says the same counts too: what came before it is older from then on
     assert with_token("owner", "portal", NEWER, "tenant-acme")("GET", "/users/me").status_code == 200
-    assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [world.ids["acme"]]
+    assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
 
 def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
-    world: World, owner: Client, with_token: Callable[..., Client]
+    rights: RightsFixture, owner: Client, with_token: Callable[..., Client]
 ) -> None:
-    acme, beta = world.ids["acme"], world.ids["beta"]
+    acme, beta = rights.ids["acme"], rights.ids["beta"]
     both = with_token("owner", "portal", NEWER, "tenant-acme", "tenant-beta")
     me = both("GET", "/users/me").json()
     assert (me["roles"], me["role"]) == ({acme: "owner", beta: "member"}, "owner")
@@ -95,9 +95,9 @@ def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
 
 
 def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_claim_does_not(
-    world: World, owner: Client, with_token: Callable[..., Client]
+    rights: RightsFixture, owner: Client, with_token: Callable[..., Client]
 ) -> None:
-    acme = world.ids["acme"]
+    acme = rights.ids["acme"]
     silent = with_token("owner", "portal", NEWER - 3, None)("GET", "/users/me").json()
     assert (silent["tenantIds"], silent["role"]) == ([], "member")
     again = with_token("owner", "portal", NEWER - 2, "tenant-acme")("GET", "/users/me").json()
@@ -110,7 +110,7 @@ def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_clai
 def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Store) -> str:
     """An API beside an Authentik that is configured, so that tenants get groups of their own."""
     return serve(
-        api_settings.model_copy(update={"authentik_api_url": issuer.stand_in.url, "authentik_api_token": "secret"})
+        api_settings.model_copy(update={"authentik_api_url": issuer.simulator.url, "authentik_api_token": "secret"})
     )
 
 

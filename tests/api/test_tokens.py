@@ -16,11 +16,11 @@ from joserfc.jwk import RSAKey
 
 from api.auth.jwks import KeysUnavailable
 from api.auth.jwks_client import fetch_keys
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.config.settings import Settings
 from shared.core.http import trust_of
 from tests.api.conftest import Client, Issuer, Serve
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 HOUR = 3600
 
@@ -77,7 +77,7 @@ def test_an_issuer_that_differs_by_its_last_slash_is_another_issuer(api_url: str
 
 
 def test_an_id_token_is_not_an_access_token(api_url: str, issuer: Issuer) -> None:
-    oidc, directory = issuer.stand_in.oidc, issuer.stand_in.directory
+    oidc, directory = issuer.simulator.oidc, issuer.simulator.directory
     user = directory.users_by_name["admin"]
     tokens = oidc.tokens(oidc._clients["operator"], user, ["openid", "profile"], issuer.url())
     assert me(api_url, tokens["access_token"]).status_code == 200
@@ -85,7 +85,7 @@ def test_an_id_token_is_not_an_access_token(api_url: str, issuer: Issuer) -> Non
 
 
 def test_a_token_of_one_issuers_key_under_another_issuers_name_is_refused(api_url: str, issuer: Issuer) -> None:
-    forged = issuer.stand_in.oidc.sign("portal", issuer.claims("admin", "operator"))
+    forged = issuer.simulator.oidc.sign("portal", issuer.claims("admin", "operator"))
     assert me(api_url, forged).status_code == 401
 
 
@@ -95,7 +95,7 @@ def test_an_unsigned_token_is_refused(api_url: str, issuer: Issuer, alg: str) ->
 
 
 def test_a_token_signed_by_hmac_with_the_public_key_is_refused(api_url: str, issuer: Issuer) -> None:
-    public = issuer.stand_in.oidc.key_of("operator")
+    public = issuer.simulator.oidc.key_of("operator")
     signed = unsigned(issuer.claims("admin"), "HS256", kid=public.kid).removesuffix(".")
     digest = hmac.new(public.as_pem(private=False), signed.encode(), hashlib.sha256).digest()
     forged = f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
@@ -105,17 +105,17 @@ def test_a_token_signed_by_hmac_with_the_public_key_is_refused(api_url: str, iss
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5u", "x5c", "none"])
 def test_a_key_brought_along_in_the_header_is_not_believed(api_url: str, issuer: Issuer, header: str) -> None:
     own = RSAKey.generate_key(2048, private=True)
-    kid = issuer.stand_in.oidc.key_of("operator").kid
+    kid = issuer.simulator.oidc.key_of("operator").kid
     brought: dict[str, Any] = {
         "jwk": {"jwk": own.as_dict(private=False)},
-        "jku": {"jku": f"{issuer.stand_in.url}/evil"},
-        "x5u": {"x5u": f"{issuer.stand_in.url}/evil"},
+        "jku": {"jku": f"{issuer.simulator.url}/evil"},
+        "x5u": {"x5u": f"{issuer.simulator.url}/evil"},
         "x5c": {"x5c": ["MIIB"]},
         "none": {},
     }[header]
     forged = jwt.encode({"alg": "RS256", "kid": kid, **brought}, issuer.claims("admin"), own)
     assert me(api_url, forged).status_code == 401
-    assert not [entry for entry in issuer.stand_in.journal if "evil" in entry["path"]]
+    assert not [entry for entry in issuer.simulator.journal if "evil" in entry["path"]]
 
 
 def test_an_unknown_key_id_is_asked_for_once_and_then_answered_503_until_it_may_be_asked_for_again(
@@ -132,7 +132,7 @@ def test_an_unknown_key_id_is_asked_for_once_and_then_answered_503_until_it_may_
             True,
         )
         assert 1 <= int(answer.headers["Retry-After"]) <= 10
-    looks = [entry for entry in issuer.stand_in.journal if entry["path"].endswith("/jwks/")]
+    looks = [entry for entry in issuer.simulator.journal if entry["path"].endswith("/jwks/")]
     assert len(looks) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_rotated_key_is_fetched_once_the_cool_down_is_over(
 ) -> None:
     monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     assert me(api_url, issuer.token("admin")).status_code == 200
-    issuer.stand_in.oidc.rotate_key("operator")
+    issuer.simulator.oidc.rotate_key("operator")
     assert me(api_url, issuer.token("admin", jti="after rotation")).status_code == 200
 
 
@@ -149,9 +149,9 @@ def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
     api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert me(api_url, issuer.token("admin")).status_code == 200
-    issuer.stand_in.oidc.rotate_key("operator")
+    issuer.simulator.oidc.rotate_key("operator")
     token = issuer.token("admin", jti="after rotation")
-    fault(issuer.stand_in, kind="status", status=502, path="jwks", count=1)
+    fault(issuer.simulator, kind="status", status=502, path="jwks", count=1)
     for cool_down in (0.0, 10.0):  # asked for, and in the time in which nobody is asked again
         monkeypatch.setattr("api.auth.jwks.COOL_DOWN", cool_down)
         answer = me(api_url, token)
@@ -161,7 +161,7 @@ def test_a_new_key_that_cannot_be_fetched_at_the_moment_makes_no_token_bad(
 
 
 def test_without_keys_to_begin_with_the_answer_is_503_not_401(api_url: str, issuer: Issuer) -> None:
-    fault(issuer.stand_in, kind="status", status=502, path="jwks", count=1)
+    fault(issuer.simulator, kind="status", status=502, path="jwks", count=1)
     answer = me(api_url, issuer.token("admin"))
     assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "keys_unavailable", True)
 
@@ -173,7 +173,7 @@ def test_keys_that_were_fetched_stay_in_use_when_they_cannot_be_fetched_again(
     assert me(api_url, issuer.token("admin")).status_code == 200
     monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     monkeypatch.setattr("api.auth.jwks.MAX_AGE", 0.0)
-    fault(issuer.stand_in, path="jwks", **rule)
+    fault(issuer.simulator, path="jwks", **rule)
     for number in range(3):
         assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
 
@@ -190,21 +190,21 @@ def test_a_document_that_is_no_key_set_is_no_answer_and_so_costs_us_no_key(
     issuer: Issuer, document: str, by_discovery: bool
 ) -> None:
     place = "openid-configuration" if by_discovery else "jwks"
-    fault(issuer.stand_in, kind="status", status=200, body=document, path=place)
+    fault(issuer.simulator, kind="status", status=200, body=document, path=place)
     with pytest.raises(KeysUnavailable):
         fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", trust_of(None))
 
 
 def test_an_entry_that_makes_no_sense_costs_us_none_of_the_keys_beside_it(issuer: Issuer) -> None:
-    good = issuer.stand_in.oidc.key_of("operator").as_dict(private=False)
+    good = issuer.simulator.oidc.key_of("operator").as_dict(private=False)
     document = json.dumps({"keys": [1, {"kid": "a", "kty": ["RSA"]}, {"kid": {}, "kty": "RSA"}, good]})
-    fault(issuer.stand_in, kind="status", status=200, body=document, path="jwks")
+    fault(issuer.simulator, kind="status", status=200, body=document, path="jwks")
     keys = fetch_keys(issuer.url(), f"{issuer.url()}jwks/", trust_of(None))
     assert [key.kid for key in keys] == [good["kid"]]
 
 
 def test_a_key_server_that_drips_holds_a_request_for_three_seconds_at_most(api_url: str, issuer: Issuer) -> None:
-    fault(issuer.stand_in, kind="drip", delay=0.5, path="jwks")
+    fault(issuer.simulator, kind="drip", delay=0.5, path="jwks")
     started = time.monotonic()
     assert me(api_url, issuer.token("admin")).status_code == 503
     assert time.monotonic() - started < 6
@@ -258,7 +258,7 @@ def test_a_caller_without_a_record_is_known_by_name_only(api_url: str, issuer: I
 
 
 def test_a_token_of_the_portal_opens_no_operator_route(
-    as_: Callable[..., Client], authentik: AuthentikStandIn, issuer: Issuer
+    as_: Callable[..., Client], authentik: AuthentikSimulator, issuer: Issuer
 ) -> None:
     portal = as_("admin", "portal")
     answer = portal("POST", "/tenants", json={"slug": "acme", "name": "Acme"})

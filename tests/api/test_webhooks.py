@@ -12,7 +12,7 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.webhooks.delivery_repository import End
 from tests.api.conftest import Client
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 from worker.jobs.webhook_delivery.delivery_loop import open_courier
 from worker.jobs.webhook_delivery.outbox_relay import FanOut
 
@@ -182,8 +182,8 @@ def test_nobody_but_the_owners_people_knows_of_a_tenants_webhook(root: Client, a
     assert root("GET", "/webhooks?tenant=nobody").status_code == 404
 
 
-def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(world: World) -> None:
-    root, owner, place = world.people["admin"], world.people["owner"], f"/webhooks/{world.ids['webhook']}"
+def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(rights: RightsFixture) -> None:
+    root, owner, place = rights.people["admin"], rights.people["owner"], f"/webhooks/{rights.ids['webhook']}"
     assert root("DELETE", "/tenants/acme").status_code == 202
     assert owner("GET", "/webhooks").json() == []
     for method, part, body in (
@@ -192,7 +192,7 @@ def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(world: World)
         ("POST", "/rotate-secret", None),
         ("POST", "/test", None),
         ("GET", "/deliveries", None),
-        ("POST", f"/deliveries/{world.ids['delivery']}/replay", None),
+        ("POST", f"/deliveries/{rights.ids['delivery']}/replay", None),
         ("DELETE", "", None),
     ):
         assert owner(method, f"{place}{part}", json=body).status_code == 404, (method, part)

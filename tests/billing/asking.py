@@ -1,4 +1,4 @@
-"""What the tests of billing share: the key, and how they subscribe and control the stand-in."""
+"""What the tests of billing share: the key, and how they subscribe and control the simulator."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
-from sandbox.simulators.stripe.server import StripeStandIn
-from tests.stand_ins import TENANT_ID
+from sandbox.simulators.stripe.server import StripeSimulator
+from tests.simulators import TENANT_ID
 from worker.integrations.stripe.client import StripeBilling
 from worker.integrations.stripe.models import BilledSubscription
 
@@ -20,7 +20,7 @@ def subscribe(stripe: StripeBilling, customer: str, key: str = "first", **option
     return stripe.create_subscription(customer, TENANT_ID, "price_starter", key=key, **options)
 
 
-def control(server: StripeStandIn, name: str, **arguments: Any) -> Any:
+def control(server: StripeSimulator, name: str, **arguments: Any) -> Any:
     answer = requests.post(f"{server.url}/__sim/call/{name}", json=arguments, timeout=5)
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -1,4 +1,4 @@
-"""Fixtures: a Stripe stand-in with two prices, a client of it, a customer there."""
+"""Fixtures: a Stripe simulator with two prices, a client of it, a customer there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
@@ -16,21 +16,21 @@ from shared.provisioning.policy import Actor, Caller
 from tests.billing.asking import KEY, SECRET
 from tests.billing.tenancy import Tenancy
 from tests.records import EVERY_SURFACE
-from tests.stand_ins import TENANT_ID
+from tests.simulators import TENANT_ID
 from worker.execution.runner import Runner
 from worker.integrations.registry import STEPS
 from worker.integrations.stripe.client import StripeBilling, connect
 
 
 @pytest.fixture
-def server() -> Iterator[StripeStandIn]:
-    stand_in = StripeStandIn(api_key=KEY, prices=["price_starter", "price_business"])
-    with stand_in.running():
-        yield stand_in
+def server() -> Iterator[StripeSimulator]:
+    simulator = StripeSimulator(api_key=KEY, prices=["price_starter", "price_business"])
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def stripe(server: StripeStandIn) -> StripeBilling:
+def stripe(server: StripeSimulator) -> StripeBilling:
     return connect(KEY, url=f"{server.url}/", call_seconds=3.0)
 
 
@@ -40,7 +40,7 @@ def customer(stripe: StripeBilling) -> str:
 
 
 @pytest.fixture
-def billing_settings(make_settings: Callable[..., Settings], server: StripeStandIn) -> Settings:
+def billing_settings(make_settings: Callable[..., Settings], server: StripeSimulator) -> Settings:
     return make_settings(
         stripe_api_key=KEY,
         stripe_api_url=server.url,
@@ -54,7 +54,7 @@ def billing_settings(make_settings: Callable[..., Settings], server: StripeStand
 
 @pytest.fixture
 def tenancy(
-    billing_settings: Settings, store: Store, dispatcher: Dispatcher, server: StripeStandIn, stripe: StripeBilling
+    billing_settings: Settings, store: Store, dispatcher: Dispatcher, server: StripeSimulator, stripe: StripeBilling
 ) -> Iterator[Tenancy]:
     opened = open_store(billing_settings)
     plane = open_control_plane(opened, dispatcher, billing_settings)

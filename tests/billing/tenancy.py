@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from shared.application.services import ControlPlane
 from shared.application.store import Store
 from shared.config.settings import Settings
@@ -31,7 +31,7 @@ class Tenancy:
     plane: ControlPlane
     admin: Actor
     settings: Settings
-    server: StripeStandIn
+    server: StripeSimulator
     client: StripeBilling
     make: Make
 

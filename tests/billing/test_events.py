@@ -11,11 +11,11 @@ import pytest
 import stripe
 
 from sandbox.simulators.stripe.outbox import signature
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from shared.billing.stripe_events import SIGNATURE_HEADER, STATUSES, our_status, read_event
 from shared.core.signatures import BadSignature, signed_headers
 from shared.subscriptions.model import SubscriptionStatus
-from tests.stand_ins import TENANT_ID, fault
+from tests.simulators import TENANT_ID, fault
 from tests.webhooks.receiver import Receiver
 from worker.integrations.stripe.client import StripeBilling, connect
 
@@ -40,15 +40,15 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def server(receiver: Receiver) -> Iterator[StripeStandIn]:
-    stand_in = StripeStandIn(api_key=KEY)
-    stand_in.outbox.add_endpoint(f"{receiver.url}/stripe", SECRET)
-    with stand_in.running():
-        yield stand_in
+def server(receiver: Receiver) -> Iterator[StripeSimulator]:
+    simulator = StripeSimulator(api_key=KEY)
+    simulator.outbox.add_endpoint(f"{receiver.url}/stripe", SECRET)
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def billing(server: StripeStandIn) -> StripeBilling:
+def billing(server: StripeSimulator) -> StripeBilling:
     return connect(KEY, url=server.url, call_seconds=3.0)
 
 
@@ -175,7 +175,7 @@ def test_stripes_own_library_signs_and_checks_as_we_do() -> None:
     assert stripe.WebhookSignature.verify_header(body, ours, SECRET, tolerance=300)
 
 
-def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeStandIn, billing: StripeBilling) -> None:
+def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSimulator, billing: StripeBilling) -> None:
     customer = billing.create_customer(TENANT_ID, key="one").id
     made = billing.create_subscription(customer, TENANT_ID, "price_starter", key="two", days_until_due=30)
     server_side = billing.cancel(made.id)
@@ -192,7 +192,7 @@ def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSta
 
 
 def test_a_repeat_with_its_key_tells_nothing_again(
-    receiver: Receiver, server: StripeStandIn, billing: StripeBilling
+    receiver: Receiver, server: StripeSimulator, billing: StripeBilling
 ) -> None:
     for _ in range(3):
         billing.create_customer(TENANT_ID, key="one")
@@ -200,7 +200,7 @@ def test_a_repeat_with_its_key_tells_nothing_again(
 
 
 def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
-    receiver: Receiver, server: StripeStandIn, billing: StripeBilling
+    receiver: Receiver, server: StripeSimulator, billing: StripeBilling
 ) -> None:
     receiver.status = 500
     billing.create_customer(TENANT_ID, key="one")
@@ -212,7 +212,7 @@ def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
 
 @pytest.mark.parametrize(("kind", "arrive"), [("event_doubled", 2), ("event_lost", 0)])
 def test_events_can_be_doubled_or_lost_and_sent_again(
-    receiver: Receiver, server: StripeStandIn, billing: StripeBilling, kind: str, arrive: int
+    receiver: Receiver, server: StripeSimulator, billing: StripeBilling, kind: str, arrive: int
 ) -> None:
     fault(server, kind=kind, path="customer.created", count=1)
     billing.create_customer(TENANT_ID, key="one")
@@ -220,7 +220,7 @@ def test_events_can_be_doubled_or_lost_and_sent_again(
     until(lambda: len(receiver.seen) == arrive + 1)
 
 
-def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeStandIn, billing: StripeBilling) -> None:
+def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeSimulator, billing: StripeBilling) -> None:
     fault(server, kind="event_forged", count=1)
     billing.create_customer(TENANT_ID, key="one")
     until(lambda: bool(receiver.seen))

@@ -17,7 +17,7 @@ from shared.subscriptions.model import SubscriptionStatus
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
 from tests.billing.tenancy import Tenancy
-from tests.stand_ins import fault
+from tests.simulators import fault
 from worker.integrations.stripe.models import BilledSubscription
 
 
@@ -161,7 +161,7 @@ def test_a_step_that_read_before_an_event_came_does_not_have_the_last_word(
     assert tenancy.record(view).status is SubscriptionStatus.ACTIVE
 
 
-def test_the_stand_ins_own_events_arrive_and_its_forged_ones_do_not(
+def test_the_simulators_own_events_arrive_and_its_forged_ones_do_not(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     control(tenancy.server, "add_endpoint", url=address, secret=SECRET)

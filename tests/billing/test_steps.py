@@ -14,7 +14,7 @@ from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, Status
 from tests.billing.asking import KEY, control
 from tests.billing.tenancy import Tenancy
-from tests.stand_ins import fault, writes
+from tests.simulators import fault, writes
 from worker.integrations.stripe.client import connect
 
 

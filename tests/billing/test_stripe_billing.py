@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from shared.integrations.outcomes import Missing, Refused, Unavailable
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
 from tests.billing.asking import control, subscribe
-from tests.stand_ins import OTHER_ID, TENANT_ID
+from tests.simulators import OTHER_ID, TENANT_ID
 from worker.integrations.stripe.client import StripeBilling
 
 BILLING = BillingInfo("Acme Holding", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
@@ -28,7 +28,9 @@ def test_a_customer_is_found_at_once_though_search_lags(stripe: StripeBilling) -
     assert stripe.find_customer(OTHER_ID) is None
 
 
-def test_a_customer_that_left_the_recent_list_is_found_by_search(server: StripeStandIn, stripe: StripeBilling) -> None:
+def test_a_customer_that_left_the_recent_list_is_found_by_search(
+    server: StripeSimulator, stripe: StripeBilling
+) -> None:
     made = stripe.create_customer(TENANT_ID, key="one")
     server.objects.customers[made.id]["created"] -= 3 * 3600
     assert stripe.find_customer(TENANT_ID) is None
@@ -45,7 +47,7 @@ def test_a_busy_hour_of_other_customers_hides_none(stripe: StripeBilling) -> Non
         stripe.find_customer(OTHER_ID)
 
 
-def test_the_details_on_its_invoices_follow_the_tenant(server: StripeStandIn, stripe: StripeBilling) -> None:
+def test_the_details_on_its_invoices_follow_the_tenant(server: StripeSimulator, stripe: StripeBilling) -> None:
     made = stripe.create_customer(TENANT_ID, key="one")
     assert (made.name, made.email) == ("", "")
     changed = stripe.update_customer(made.id, "Acme GmbH", BILLING)
@@ -56,7 +58,7 @@ def test_the_details_on_its_invoices_follow_the_tenant(server: StripeStandIn, st
     assert stripe.update_customer(made.id, "Acme AG", None).name == "Acme AG"
 
 
-def test_a_deleted_customer_is_missing(server: StripeStandIn, stripe: StripeBilling, customer: str) -> None:
+def test_a_deleted_customer_is_missing(server: StripeSimulator, stripe: StripeBilling, customer: str) -> None:
     server.objects.delete_customer(customer)
     assert stripe.find_customer(TENANT_ID) is None
     with pytest.raises(Missing):
@@ -78,7 +80,7 @@ def test_a_deleted_customer_is_missing(server: StripeStandIn, stripe: StripeBill
     ],
 )
 def test_a_subscription_starts_as_its_payment_allows(
-    server: StripeStandIn, stripe: StripeBilling, customer: str, options: dict[str, Any], card: bool, expected: str
+    server: StripeSimulator, stripe: StripeBilling, customer: str, options: dict[str, Any], card: bool, expected: str
 ) -> None:
     if card:
         server.objects.with_card.add(customer)
@@ -129,14 +131,16 @@ def test_an_unknown_price_or_customer_is_refused_and_an_unknown_subscription_is_
 
 
 @pytest.mark.parametrize("status", ["unpaid", "paused", "incomplete_expired", "canceled"])
-def test_what_time_does_to_it_is_seen(server: StripeStandIn, stripe: StripeBilling, customer: str, status: str) -> None:
+def test_what_time_does_to_it_is_seen(
+    server: StripeSimulator, stripe: StripeBilling, customer: str, status: str
+) -> None:
     made = subscribe(stripe, customer)
     control(server, "set_status", subscription=made.id, status=status)
     expected = SubscriptionStatus.PAST_DUE if status in ("unpaid", "paused") else SubscriptionStatus.CANCELED
     assert stripe.get_subscription(made.id).status is expected
 
 
-def test_a_status_nobody_knew_is_no_guess(server: StripeStandIn, stripe: StripeBilling, customer: str) -> None:
+def test_a_status_nobody_knew_is_no_guess(server: StripeSimulator, stripe: StripeBilling, customer: str) -> None:
     made = subscribe(stripe, customer)
     control(server, "set_status", subscription=made.id, status="enchanted")
     with pytest.raises(Unavailable, match="unexpected_answer"):

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from shared.integrations.outcomes import Fault, Refused, Unavailable
 from tests.billing.asking import KEY, control, subscribe
-from tests.stand_ins import OTHER_ID, TENANT_ID, fault, writes
+from tests.simulators import OTHER_ID, TENANT_ID, fault, writes
 from worker.integrations.stripe.client import StripeBilling, connect
 
 CALLS: dict[str, Callable[[StripeBilling], Any]] = {
@@ -27,7 +27,9 @@ CALLS: dict[str, Callable[[StripeBilling], Any]] = {
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 502}])
-def test_a_lost_answer_makes_nothing_twice(server: StripeStandIn, stripe: StripeBilling, rule: dict[str, Any]) -> None:
+def test_a_lost_answer_makes_nothing_twice(
+    server: StripeSimulator, stripe: StripeBilling, rule: dict[str, Any]
+) -> None:
     fault(server, method="POST", count=1, **rule)
     made = stripe.create_customer(TENANT_ID, key="one")
     assert list(server.objects.customers) == [made.id]
@@ -43,7 +45,7 @@ def test_a_key_used_for_something_else_is_refused(stripe: StripeBilling) -> None
 
 @pytest.mark.parametrize(("kind", "made"), [("saved_500", 0), ("made_500", 1)])
 def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_another_key(
-    server: StripeStandIn, stripe: StripeBilling, kind: str, made: int
+    server: StripeSimulator, stripe: StripeBilling, kind: str, made: int
 ) -> None:
     fault(server, kind=kind, count=1)
     for _ in range(2):
@@ -55,7 +57,7 @@ def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_anot
     assert len(server.objects.customers) == 1
 
 
-def test_a_request_that_is_still_under_way_is_waited_for(server: StripeStandIn) -> None:
+def test_a_request_that_is_still_under_way_is_waited_for(server: StripeSimulator) -> None:
     impatient = connect(KEY, url=server.url, call_seconds=0.6)
     fault(server, kind="slow", delay=2.0, count=1)
     with pytest.raises(Unavailable, match="timeout"):
@@ -66,7 +68,7 @@ def test_a_request_that_is_still_under_way_is_waited_for(server: StripeStandIn) 
 
 
 def test_a_request_refused_for_its_values_leaves_its_key_free(
-    server: StripeStandIn, stripe: StripeBilling, customer: str
+    server: StripeSimulator, stripe: StripeBilling, customer: str
 ) -> None:
     with pytest.raises(Refused):
         stripe.create_subscription(customer, TENANT_ID, "price_new", key="one", days_until_due=1)
@@ -98,7 +100,7 @@ def test_a_request_refused_for_its_values_leaves_its_key_free(
     ],
 )
 def test_every_fault_of_stripes_has_one_of_our_meanings(
-    server: StripeStandIn, stripe: StripeBilling, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
+    server: StripeSimulator, stripe: StripeBilling, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
 ) -> None:
     fault(server, **rule)
     with pytest.raises(kind) as caught:
@@ -109,13 +111,13 @@ def test_every_fault_of_stripes_has_one_of_our_meanings(
     )
 
 
-def test_a_call_ends_in_time(server: StripeStandIn) -> None:
+def test_a_call_ends_in_time(server: StripeSimulator) -> None:
     fault(server, kind="hang")
     with pytest.raises(Unavailable, match="timeout"):
         connect(KEY, url=server.url, call_seconds=0.3).find_customer(TENANT_ID)
 
 
-def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeStandIn, stripe: StripeBilling) -> None:
+def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeSimulator, stripe: StripeBilling) -> None:
     with pytest.raises(Refused, match="bad_credentials"):
         connect("sk_test_wrong", url=server.url).find_customer(TENANT_ID)
     control(server, "revoke_key")
@@ -124,7 +126,7 @@ def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeStandIn, stripe:
 
 
 def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
-    server: StripeStandIn, stripe: StripeBilling, caplog: pytest.LogCaptureFixture
+    server: StripeSimulator, stripe: StripeBilling, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     with pytest.raises(Refused) as caught:
@@ -136,7 +138,7 @@ def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
 
 
 def test_the_operations_request_id_goes_along_and_no_ambient_proxy_is_used(
-    server: StripeStandIn, stripe: StripeBilling, monkeypatch: pytest.MonkeyPatch
+    server: StripeSimulator, stripe: StripeBilling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with bound_contextvars(request_id="request-1"):

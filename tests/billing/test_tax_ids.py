@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.billing.tenancy import Tenancy
-from tests.stand_ins import fault
+from tests.simulators import fault
 from worker.integrations.stripe.tax_ids import TaxId, kept_tax_id, tax_id_of
 
 

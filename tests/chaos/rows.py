@@ -24,6 +24,10 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "the API is killed between record and dispatch, or half-way through sending": (
         "tests/chaos/test_api.py::test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept",
     ),
+    "clients stall bodies, idle, trickle, speak HTTP/2 or wait by the hundred": (
+        "tests/chaos/test_attacks.py::test_others_are_answered_in_time_during_each_attack_and_during_all_at_once",
+        "tests/chaos/test_attacks.py::test_of_a_hundred_requests_of_one_caller_that_want_to_wait_two_do",
+    ),
     "the database is killed and restarted, or steps down, in the middle of operations": (
         "tests/chaos/test_database.py::test_a_database_that_is_killed_and_steps_down_in_the_middle_loses_and_doubles_nothing",
         "tests/worker/test_sweep.py::test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant",
@@ -33,7 +37,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/chaos/test_messages.py::test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newer_ones_step_runs",
         "tests/store/test_operations.py::test_a_message_from_before_a_lost_lease_is_stale",
     ),
-    "a product fails in any way its stand-in knows": (
+    "a product fails in any way its simulator knows": (
         "tests/path/test_whole_path.py::test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind",
         "tests/chaos/test_storm.py::test_after_a_short_storm_in_which_everything_breaks_once_all_laws_hold",
         "tests/worker/test_every_fault.py::test_each_fault_that_a_product_is_known_for",
@@ -42,7 +46,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "a product: connection refused": ("tests/worker/test_json_api.py::test_a_server_that_is_not_there_is_unreachable",),
     "a product: 500": (
         "tests/worker/test_json_api.py::test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once",
-        "tests/worker/test_identity.py::test_a_group_that_was_not_made_is_tried_later",
+        "tests/worker/test_identity.py::test_a_group_that_was_not_created_is_retried",
     ),
     "a product: 503 with Retry-After, 429": (
         "tests/worker/test_json_api.py::test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date",
@@ -50,12 +54,12 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/worker/test_breakers.py::test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long",
     ),
     "a product: a 405 that hides another fault": (
-        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_identity.py::test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice",
         "tests/ocis/test_credentials.py::test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials",
     ),
     "a product: hangs": (
         "tests/worker/test_json_api.py::test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer",
-        "tests/worker/test_identity.py::test_a_group_that_was_not_made_is_tried_later",
+        "tests/worker/test_identity.py::test_a_group_that_was_not_created_is_retried",
     ),
     "a product: drips": (
         "tests/worker/test_json_api.py::test_a_server_that_drips_is_cut_at_the_calls_deadline",
@@ -63,12 +67,12 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product: broken JSON, or none": (
         "tests/worker/test_json_api.py::test_an_answer_that_is_not_json_is_said_so_without_repeating_it",
-        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_identity.py::test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice",
         "tests/worker/test_mail.py::test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice",
     ),
     "a product: the connection is cut before the effect, or after it": (
         "tests/worker/test_json_api.py::test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice",
-        "tests/worker/test_identity.py::test_a_group_whose_answer_was_lost_is_found_again_and_not_made_twice",
+        "tests/worker/test_identity.py::test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice",
         "tests/worker/test_mail.py::test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice",
         "tests/ocis/test_ensuring.py::test_a_space_whose_response_was_lost_is_found_and_not_created_twice",
         "tests/ocis/test_ensuring.py::test_a_first_attempt_whose_response_was_lost_searches_before_it_continues",

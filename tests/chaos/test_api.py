@@ -10,7 +10,7 @@ import redis
 import requests
 
 from sandbox.processes import free_port
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.messaging.queues import QUEUES
 from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
@@ -26,7 +26,7 @@ def odd_api(platform: Platform, when: str) -> str:
 
 
 def test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept(
-    make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikStandIn
+    make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikSimulator
 ) -> None:
     issuer = Issuer(authentik)
     issuer.person("admin", ADMINS)

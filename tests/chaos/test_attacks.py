@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
@@ -56,7 +56,7 @@ class Served:
 
 
 @pytest.fixture
-def served(make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikStandIn) -> Served:
+def served(make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikSimulator) -> Served:
     issuer = Issuer(authentik)
     issuer.person("admin", ADMINS)
     url = issuer.url()

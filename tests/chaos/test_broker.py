@@ -13,7 +13,7 @@ from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import clear, step_of
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 
 def hang(valkey: Valkey, number: signal.Signals) -> None:

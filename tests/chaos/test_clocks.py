@@ -13,7 +13,7 @@ from shared.tenants.model import Status
 from tests.chaos.conftest import start_sweep_with_clock_off, start_worker_with_clock_off
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import STEPS
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 HOURS = 3600.0
 CLOCKS = """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from tools.chaos.plan import LEASE, TROUBLES, Size, make_plan
 from tools.chaos.trouble import _START
 from tools.chaos.upstream_faults import LEFT_OUT, PRODUCTS, kinds_of
 
-STAND_INS = {"authentik": AuthentikStandIn, "stalwart": StalwartStandIn, "ocis": OcisStandIn}
+SIMULATORS = {"authentik": AuthentikSimulator, "stalwart": StalwartSimulator, "ocis": OcisSimulator}
 
 
 def test_a_seed_makes_the_same_plan_each_time_and_another_makes_another() -> None:
@@ -21,8 +21,8 @@ def test_a_seed_makes_the_same_plan_each_time_and_another_makes_another() -> Non
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_every_fault_that_a_stand_in_knows_is_in_the_storm_or_left_out_for_a_reason(product: str) -> None:
-    known, left_out = STAND_INS[product].kinds(), LEFT_OUT[product]
+def test_every_fault_that_a_simulator_knows_is_in_the_storm_or_left_out_for_a_reason(product: str) -> None:
+    known, left_out = SIMULATORS[product].kinds(), LEFT_OUT[product]
     assert kinds_of(product) | set(left_out) == known
     assert not kinds_of(product) & set(left_out)
     assert all(left_out.values())

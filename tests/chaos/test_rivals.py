@@ -12,10 +12,10 @@ from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.operations.model import Mode, Operation
 from shared.provisioning.exports import TenantView
 from shared.tenants.model import Status
-from tests.api.world import finish
+from tests.api.rights_fixture import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tools.chaos.evidence import Evidence
 from tools.chaos.upstream_laws import nothing_older_lands_over_newer
 

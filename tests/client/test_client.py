@@ -15,7 +15,7 @@ from client import ApiError, NotSignedIn, Platform, Unauthorized, Unreachable
 from client.sign_in.issuer import Issuer as SignInIssuer
 from client.sign_in.issuer import OAuthClient
 from client.sign_in.tokens import ClientCredentials
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import Issuer
 from tests.platformctl.conftest import Workers
 
@@ -138,7 +138,7 @@ def test_proxies_and_authorities_of_the_environment_are_ignored(
 
 
 def test_an_application_signs_in_with_its_secret_once_for_many_requests(
-    api_url: str, issuer: Issuer, authentik: AuthentikStandIn
+    api_url: str, issuer: Issuer, authentik: AuthentikSimulator
 ) -> None:
     application = OAuthClient("operator", "operator-secret")
     tokens = ClientCredentials(lambda: SignInIssuer(issuer.url(), application))

@@ -10,9 +10,9 @@ from client import NotSignedIn, SignInRefused, Unreachable
 from client.sign_in.device import sign_device_in
 from client.sign_in.issuer import Issuer as SignInIssuer
 from client.sign_in.issuer import OAuthClient, WrongIssuer
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import Issuer
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 Sleep = Callable[[float], None]
 
@@ -23,7 +23,7 @@ def found(issuer: Issuer) -> SignInIssuer:
 
 
 @pytest.fixture
-def approved(authentik: AuthentikStandIn) -> Sleep:
+def approved(authentik: AuthentikSimulator) -> Sleep:
     """Instead of sleeping, a person approves the code; nobody waits."""
 
     def approve(_: float) -> None:
@@ -34,13 +34,13 @@ def approved(authentik: AuthentikStandIn) -> Sleep:
     return approve
 
 
-def polls(authentik: AuthentikStandIn) -> int:
+def polls(authentik: AuthentikSimulator) -> int:
     return sum("device_code=" in entry["body"] for entry in authentik.journal)
 
 
 @pytest.mark.parametrize("status", [408, 429, 503])
 def test_an_issuer_that_is_busy_while_polled_is_waited_out(
-    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep, status: int
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep, status: int
 ) -> None:
     fault(authentik, kind="status", status=status, path="/token/", count=2)
     assert sign_device_in(found, "openid", lambda shown: None, approved).access_token
@@ -48,7 +48,7 @@ def test_an_issuer_that_is_busy_while_polled_is_waited_out(
 
 
 def test_too_many_sign_ins_from_one_address_are_told_as_such(
-    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep
 ) -> None:
     fault(authentik, kind="slow_down", path="/application/o/device/", count=1)
     with pytest.raises(NotSignedIn, match="too many sign-ins from here this hour"):
@@ -56,7 +56,7 @@ def test_too_many_sign_ins_from_one_address_are_told_as_such(
 
 
 def test_a_code_that_the_issuer_has_forgotten_was_approved_by_nobody_in_time(
-    found: SignInIssuer, authentik: AuthentikStandIn
+    found: SignInIssuer, authentik: AuthentikSimulator
 ) -> None:
     body = '{"error": "invalid_grant", "error_description": "The provided authorization grant is invalid"}'
     fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="/token/", count=1)
@@ -64,7 +64,7 @@ def test_a_code_that_the_issuer_has_forgotten_was_approved_by_nobody_in_time(
         sign_device_in(found, "openid", lambda shown: None, lambda _: None)
 
 
-def test_other_refusals_are_told_with_the_issuers_code(found: SignInIssuer, authentik: AuthentikStandIn) -> None:
+def test_other_refusals_are_told_with_the_issuers_code(found: SignInIssuer, authentik: AuthentikSimulator) -> None:
     body = '{"error": "invalid_client", "error_description": "Client authentication failed"}'
     fault(authentik, kind="status", status=400, body=body, content_type="application/json", path="/token/", count=1)
     with pytest.raises(SignInRefused) as refused:
@@ -73,7 +73,7 @@ def test_other_refusals_are_told_with_the_issuers_code(found: SignInIssuer, auth
 
 
 def test_a_confidential_application_redeems_its_code_with_its_secret(
-    found: SignInIssuer, authentik: AuthentikStandIn, approved: Sleep
+    found: SignInIssuer, authentik: AuthentikSimulator, approved: Sleep
 ) -> None:
     sign_device_in(found, "openid", lambda shown: None, approved)
     [body] = [entry["body"] for entry in authentik.journal if "device_code=" in entry["body"]]
@@ -92,7 +92,7 @@ def test_a_confidential_application_redeems_its_code_with_its_secret(
     ],
 )
 def test_a_response_that_is_no_token_is_an_exception_of_ours(
-    found: SignInIssuer, authentik: AuthentikStandIn, kind: dict[str, object], raised: type[Exception]
+    found: SignInIssuer, authentik: AuthentikSimulator, kind: dict[str, object], raised: type[Exception]
 ) -> None:
     fault(authentik, path="/token/", **kind)
     with pytest.raises(raised):

@@ -26,11 +26,11 @@ from console.settings import ConsoleSettings, read_settings
 from sandbox.processes import free_port
 from sandbox.services import Valkey
 from sandbox.simulators.authentik.oidc.clients import OidcClient, RedirectUri
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.path.conftest import Platform, build
-from tests.stand_ins import API_TOKEN
+from tests.simulators import API_TOKEN
 
 ADMINS = "dezky-platform-admins"
 SECRET, KEY = "client-secret-that-must-never-be-logged", "key-that-must-never-be-logged-0123456789"
@@ -47,7 +47,7 @@ class World:
     """The served platform with its console, and its people."""
 
     platform: Platform
-    authentik: AuthentikStandIn
+    authentik: AuthentikSimulator
     settings: ConsoleSettings
     app: Flask
     api_url: str
@@ -105,15 +105,15 @@ def console_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def products(console_port: int) -> Iterator[tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn]]:
+def products(console_port: int) -> Iterator[tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator]]:
     here = f"http://127.0.0.1:{console_port}"
     redirects = (RedirectUri(f"{here}/auth/callback"), RedirectUri(f"{here}/", redirect_uri_type="logout"))
     client = OidcClient(
         "dezky-console", "dezky-console", SECRET, redirects, f"{here}/auth/back-channel", ends_session=True
     )
-    authentik = AuthentikStandIn(api_token=API_TOKEN, admin_group=ADMINS, clients=(client,))
-    stalwart = StalwartStandIn(api_key=API_TOKEN, dkim_delay=0.05)
-    ocis = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin")})
+    authentik = AuthentikSimulator(api_token=API_TOKEN, admin_group=ADMINS, clients=(client,))
+    stalwart = StalwartSimulator(api_key=API_TOKEN, dkim_delay=0.05)
+    ocis = OcisSimulator(basic_users={"provisioner": (API_TOKEN, "Admin")})
     with authentik.running(), stalwart.running(), ocis.running():
         yield authentik, stalwart, ocis
 
@@ -134,7 +134,7 @@ def platform(
     sweeper: MongoClient[dict[str, object]],
     worker_database: str,
     sessions_valkey: Valkey,
-    products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+    products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
 ) -> Iterator[Platform]:
     issuer = f"{products[0].url}/application/o/dezky-console/"
     made = build(

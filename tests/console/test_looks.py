@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Response, expect
 
 from tests.console.conftest import People, World
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 SERIOUS = ("serious", "critical")
 WIDTHS = (360, 768, 1440)

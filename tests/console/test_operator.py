@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import SECONDS, People, World
-from tests.stand_ins import API_TOKEN, fault
+from tests.simulators import API_TOKEN, fault
 
 SOON = 20 * SECONDS
 

@@ -13,7 +13,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
 from tests.contracts.authentik_objects import APPLICATIONS, USERS, Made
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 PROVIDERS, MAPPINGS = "/api/v3/providers/oauth2/", "/api/v3/propertymappings/provider/scope/"
 KEY_PAIRS, FLOWS = "/api/v3/crypto/certificatekeypairs/", "/api/v3/flows/instances/"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contracts.real_or_stand_in import Server
+from tests.contracts.real_or_simulator import Server
 
 Make = Callable[..., Any]
 GROUPS, USERS = "/api/v3/core/groups/", "/api/v3/core/users/"

@@ -10,14 +10,14 @@ import pytest
 
 from sandbox.simulators.authentik.oidc import OidcClient
 from sandbox.simulators.authentik.records import Token
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.contracts.authentik_browser import OAuthClient, Person
 from tests.contracts.authentik_objects import APPLICATIONS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.ocis_objects import Spaces
-from tests.contracts.real_or_stand_in import Server, real_server, unique
+from tests.contracts.real_or_simulator import Server, real_server, unique
 from tests.contracts.smtp_calls import Mail
 
 TOKEN, LIMITED = "contract", "limited"
@@ -38,15 +38,15 @@ def authentik_api() -> Iterator[Server]:
         yield real
         return
     clients = (OidcClient("portal", "portal", "portal-secret"),)
-    stand_in = _simulated(clients)
-    with stand_in.running():
-        yield Server(stand_in.url, token=TOKEN)
+    simulator = _simulated(clients)
+    with simulator.running():
+        yield Server(simulator.url, token=TOKEN)
 
 
-def _simulated(clients: tuple[OidcClient, ...] = ()) -> AuthentikStandIn:
-    simulator = AuthentikStandIn(api_token=TOKEN, admin_group="admins", clients=clients)
+def _simulated(clients: tuple[OidcClient, ...] = ()) -> AuthentikSimulator:
+    simulator = AuthentikSimulator(api_token=TOKEN, admin_group="admins", clients=clients)
     account = simulator.directory.add_user({"username": "dezky-provisioner", "type": "service_account"})
-    simulator.world.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
+    simulator.state.tokens.add(Token("dezky-provisioner", account.pk, permissions=PERMISSIONS, key=LIMITED))
     return simulator
 
 
@@ -81,12 +81,12 @@ def prepared() -> Iterator[Prepared]:
             pytest.skip("this server is not prepared for invitations")
         yield Prepared(real, *(str(one) for one in given))
         return
-    stand_in = _simulated()
-    invitations = stand_in.world.invitations
+    simulator = _simulated()
+    invitations = simulator.state.invitations
     invitations.set_recovery_flow("recovery")
     flow, stage = invitations.add_flow("enrolment"), invitations.add_email_stage()
-    with stand_in.running():
-        yield Prepared(Server(stand_in.url, token=TOKEN), flow, "enrolment", stage)
+    with simulator.running():
+        yield Prepared(Server(simulator.url, token=TOKEN), flow, "enrolment", stage)
 
 
 @pytest.fixture
@@ -116,18 +116,18 @@ def new_application(made: Made) -> Make:
 
 
 @pytest.fixture(scope="module")
-def stalwart_simulator() -> Iterator[StalwartStandIn | None]:
+def stalwart_simulator() -> Iterator[StalwartSimulator | None]:
     """The simulator, unless a real server is named."""
     if real_server("STALWART") is not None:
         yield None
         return
-    with StalwartStandIn(api_key="API_contract", dkim_delay=0.1).running() as simulator:
-        assert isinstance(simulator, StalwartStandIn)
+    with StalwartSimulator(api_key="API_contract", dkim_delay=0.1).running() as simulator:
+        assert isinstance(simulator, StalwartSimulator)
         yield simulator
 
 
 @pytest.fixture(scope="module")
-def stalwart_api(stalwart_simulator: StalwartStandIn | None) -> Server:
+def stalwart_api(stalwart_simulator: StalwartSimulator | None) -> Server:
     """Stalwart, called as a system administrator."""
     real = real_server("STALWART")
     if real is not None or stalwart_simulator is None:
@@ -137,7 +137,7 @@ def stalwart_api(stalwart_simulator: StalwartStandIn | None) -> Server:
 
 
 @pytest.fixture(scope="module")
-def stalwart_smtp(stalwart_simulator: StalwartStandIn | None) -> Mail:
+def stalwart_smtp(stalwart_simulator: StalwartSimulator | None) -> Mail:
     """Stalwart's SMTP. A real server's is STALWART_TEST_SMTP, and STALWART_TEST_SUBMISSION to sign in (host:port)."""
     if stalwart_simulator is not None:
         address = stalwart_simulator.smtp_url.removeprefix("smtp://")
@@ -174,8 +174,8 @@ def ocis_accounts(ocis_product: str) -> Iterator[dict[str, Server | None]]:
         return
     users = {f"account{name.lower()}": ("contract", role) for name, role in OCIS_ROLES.items()}
     is_opencloud = ocis_product == "OPENCLOUD"
-    with OcisStandIn(basic_users=users, opencloud=is_opencloud, max_quota=MAX_QUOTA).running() as stand_in:
-        yield {name: Server(stand_in.url, basic=(f"account{name.lower()}", "contract")) for name in OCIS_ROLES}
+    with OcisSimulator(basic_users=users, opencloud=is_opencloud, max_quota=MAX_QUOTA).running() as simulator:
+        yield {name: Server(simulator.url, basic=(f"account{name.lower()}", "contract")) for name in OCIS_ROLES}
 
 
 @pytest.fixture

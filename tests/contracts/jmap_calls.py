@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 #: a password that the server accepts
 STRONG = "correct-Horse7-battery-Staple"

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 V1, BETA = "/graph/v1.0", "/graph/v1beta1"
 DAV, TRASH = "/dav/spaces", "/dav/spaces/trash-bin"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 GROUPS = "/api/v3/core/groups/"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.authentik_objects import APPLICATIONS, BINDINGS, GROUPS, Made, Make
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.contracts.authentik_browser import DEVICE_GRANT, SCOPE, OAuthClient, Person, error
 from tests.contracts.authentik_objects import BINDINGS, GROUPS, USERS, Made
-from tests.contracts.real_or_stand_in import Server, real_server, unique
+from tests.contracts.real_or_simulator import Server, real_server, unique
 
 NewClient = Callable[..., OAuthClient]
 NewPerson = Callable[..., Person]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.contracts.authentik_objects import INVITATIONS, USERS, Made, Make, Prepared
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 NO_FLOW = {"non_field_errors": "No recovery flow set."}
 

@@ -13,8 +13,8 @@ import pytest
 from shared.integrations.outcomes import Refused, Result
 from shared.tenants.model import Owner
 from tests.contracts.authentik_objects import APPLICATIONS, BINDINGS, GROUPS, USERS, Made, Make, Prepared
-from tests.contracts.real_or_stand_in import Server, unique
-from tests.stand_ins import Saved
+from tests.contracts.real_or_simulator import Server, unique
+from tests.simulators import Saved
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import ensure_group, remove_group

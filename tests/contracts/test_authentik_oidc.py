@@ -17,7 +17,7 @@ from tests.contracts.authentik_browser import (
     new_key_pair,
 )
 from tests.contracts.authentik_objects import GROUPS, Made
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 NewClient = Callable[..., OAuthClient]
 NewPerson = Callable[..., Person]

@@ -22,7 +22,7 @@ from tests.contracts.authentik_browser import (
     sent_back,
 )
 from tests.contracts.authentik_objects import Made
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 NewClient = Callable[..., OAuthClient]
 NewPerson = Callable[..., Person]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.authentik_objects import GROUPS, TOKENS, USERS, Made, Make
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 
 def usernames(server: Server, **query: Any) -> list[str]:

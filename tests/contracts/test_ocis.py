@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.contracts.ocis_objects import Spaces
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 DRIVES, BETA = "/graph/v1.0/drives", "/graph/v1beta1/drives"
 EDITOR, VIEWER = "58c63c02-1d89-4572-916a-870abc5a1b7d", "a8d5fe5e-96e3-418d-825b-534dbdf22b99"

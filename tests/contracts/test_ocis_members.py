@@ -8,7 +8,7 @@ OCIS_PLAIN_TEST_ (role User), else the tests that need those are skipped. OPENCL
 from __future__ import annotations
 
 from tests.contracts.ocis_objects import BETA, EDITOR, EXPAND, MANAGER, ROLE_IDS, V1, VIEWER, Spaces
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 
 
 def test_members_come_with_the_roles_that_may_be_given(spaces: Spaces) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisSimulator
 from tests.contracts.conftest import MAX_QUOTA
 from tests.contracts.ocis_objects import BETA, DAV, EXPAND, TRASH, V1, Spaces
-from tests.contracts.real_or_stand_in import Server, real_server, unique
+from tests.contracts.real_or_simulator import Server, real_server, unique
 
 PROJECTS = {"$filter": "driveType eq 'project'"}
 
@@ -153,7 +153,7 @@ def test_an_unknown_page_has_the_text_that_a_front_proxy_gives(spaces: Spaces) -
 def read_only() -> Iterator[Server]:
     if real_server("OCIS") is None:
         users = {"admin": ("contract", "Admin")}
-        with OcisStandIn(basic_users=users, read_only_directory=True).running() as simulator:
+        with OcisSimulator(basic_users=users, read_only_directory=True).running() as simulator:
             yield Server(simulator.url, basic=("admin", "contract"))
         return
     found = real_server("OCIS_READ_ONLY")

@@ -17,10 +17,10 @@ import pytest
 import requests
 
 from sandbox.simulators.authentik.oidc import OidcClient
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
 from tests.contracts.ocis_objects import V1, Spaces
-from tests.contracts.real_or_stand_in import Server, real_server, unique
+from tests.contracts.real_or_simulator import Server, real_server, unique
 
 USUAL = "openid profile entitlements"
 VARIABLES = ("TOKEN_URL", "CLIENT_ID", "ACCOUNT", "APP_PASSWORD")
@@ -80,7 +80,7 @@ def _given(prefix: str, names: Sequence[str]) -> list[str] | None:
 
 def _simulated(is_opencloud: bool) -> Iterator[SignIn]:
     prefix = "opencloud" if is_opencloud else "ocis"
-    authentik = AuthentikStandIn(api_token="x", admin_group="admins", clients=(OidcClient("ocis", "ocis", "secret"),))
+    authentik = AuthentikSimulator(api_token="x", admin_group="admins", clients=(OidcClient("ocis", "ocis", "secret"),))
     with authentik.running():
         authentik.ensure_person("machine", "of-machine", "Machine", "", (), [f"{prefix}SpaceAdmin"])
         authentik.ensure_person("fresh", "of-fresh", "Fresh", "", (), [f"{prefix}User"])
@@ -88,7 +88,7 @@ def _simulated(is_opencloud: bool) -> Iterator[SignIn]:
             address, groups = f"{name}@acme.test", ["tenant-acme"]
             authentik.ensure_person(name, f"of-{name}", name.title(), address, groups, [f"{prefix}User"])
         issuer = f"{authentik.url}/application/o/ocis/"
-        with OcisStandIn(issuer=issuer, opencloud=is_opencloud).running() as ocis:
+        with OcisSimulator(issuer=issuer, opencloud=is_opencloud).running() as ocis:
             token_url = f"{authentik.url}/application/o/token/"
             made = SignIn(
                 Server(ocis.url),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.jmap_calls import USING, Jmap
-from tests.contracts.real_or_stand_in import Server, unique
+from tests.contracts.real_or_simulator import Server, unique
 
 
 def test_a_session_without_credentials_is_a_200_without_accounts(stalwart_api: Server) -> None:

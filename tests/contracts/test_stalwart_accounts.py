@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.contracts.jmap_calls import STRONG, USING, Jmap, password
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 
 
 def sign_in(jmap: Jmap, address: str, secret: str) -> requests.Response:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.contracts.jmap_calls import USING, Jmap
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 
 
 def test_a_domain_is_stored_in_its_canonical_form_and_asked_for_in_that_only(jmap: Jmap) -> None:

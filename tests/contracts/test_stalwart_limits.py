@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.jmap_calls import USING, Jmap
-from tests.contracts.real_or_stand_in import Server
+from tests.contracts.real_or_simulator import Server
 
 #: documentation addresses (RFC 5737)
 BANNED, GUESSING = "203.0.113.7", "203.0.113.8"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.jmap_calls import STRONG, Jmap, password
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 from tests.contracts.smtp_calls import Mail, until, used
 
 CLOSED = {"@type": "Merge", "disabledPermissions": {"authenticate": True, "emailReceive": True}}

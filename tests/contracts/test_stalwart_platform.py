@@ -16,9 +16,9 @@ import pytest
 from shared.db.documents import new_id
 from shared.integrations.outcomes import Outcome, Result, Unavailable
 from tests.contracts.jmap_calls import Jmap
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 from tests.contracts.smtp_calls import Mail, until, used
-from tests.stand_ins import Saved
+from tests.simulators import Saved
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart
 from worker.integrations.stalwart.closed.closing import close_mail

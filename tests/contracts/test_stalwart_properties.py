@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.contracts.jmap_calls import Jmap
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 from tests.contracts.stalwart_properties import TABLES, properties
 
 KINDS = sorted(TABLES)

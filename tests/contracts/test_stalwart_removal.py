@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from tests.contracts.jmap_calls import Jmap
-from tests.contracts.real_or_stand_in import unique
+from tests.contracts.real_or_simulator import unique
 
 
 def test_a_domain_goes_only_when_nothing_refers_to_it_and_goes_once(jmap: Jmap) -> None:

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
-from tests.stand_ins import API_TOKEN
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
+from tests.simulators import API_TOKEN
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "recovery-password-of-stalwart"
 
 
 @pytest.fixture
-def fresh_stalwart() -> Iterator[StalwartStandIn]:
-    server = StalwartStandIn(api_key="nobody-has-this-key", recovery_admin=("admin", PASSWORD), dkim_delay=0.05)
+def fresh_stalwart() -> Iterator[StalwartSimulator]:
+    server = StalwartSimulator(api_key="nobody-has-this-key", recovery_admin=("admin", PASSWORD), dkim_delay=0.05)
     with server.running():
         yield server
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bootstrap(
-    folder: Path, fresh_stalwart: StalwartStandIn, authentik: AuthentikStandIn, ocis: OcisStandIn
+    folder: Path, fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(patience: float = 20.0, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {
@@ -64,7 +64,7 @@ def bootstrap(
 
 
 def test_fresh_products_are_made_ready_once(
-    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, fresh_stalwart: StalwartStandIn
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path, fresh_stalwart: StalwartSimulator
 ) -> None:
     first = bootstrap()
     assert first.returncode == 0, first.stdout + first.stderr

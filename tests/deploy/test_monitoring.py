@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.processes import free_port
 from tests.path.conftest import Platform, make_platform, platform  # noqa: F401
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 #: a metric's name as an expression uses it, with its label matchers if it has any

@@ -8,11 +8,11 @@ import time
 import pytest
 import requests
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.domains.dns_records import Presence, Record, compare
 from shared.domains.verification import ProofMaker
 from shared.integrations.outcomes import Fault, Refused, Unavailable
-from tests.stand_ins import STAMP_KEYS, TENANT_ID, fault, publish
+from tests.simulators import STAMP_KEYS, TENANT_ID, fault, publish
 from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
 
@@ -20,15 +20,15 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 2000
 
 
 @pytest.fixture
-def lookup(dns: DnsStandIn) -> DnsLookup:
+def lookup(dns: DnsSimulator) -> DnsLookup:
     return DnsLookup([dns.address], look_seconds=5.0)
 
 
-def asked(dns: DnsStandIn) -> list[str]:
+def asked(dns: DnsSimulator) -> list[str]:
     return [entry["method"] for entry in dns.journal]
 
 
-def test_values_come_as_they_were_published(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_values_come_as_they_were_published(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "MX", "10 mail.platform.test."), ("acme.test", "TXT", "v=spf1 mx -all"))
     publish(dns, ("acme.test", "TXT", 'odd "quotes"; and ümlauts'))
     assert lookup.values("acme.test", "MX") == ("10 mail.platform.test.",)
@@ -36,7 +36,7 @@ def test_values_come_as_they_were_published(dns: DnsStandIn, lookup: DnsLookup) 
 
 
 def test_a_name_that_is_not_there_and_one_without_such_records_have_no_values(
-    dns: DnsStandIn, lookup: DnsLookup
+    dns: DnsSimulator, lookup: DnsLookup
 ) -> None:
     publish(dns, ("_dmarc.acme.test", "TXT", "v=DMARC1; p=none"))
     assert lookup.values("nowhere.test", "TXT") == ()
@@ -44,19 +44,19 @@ def test_a_name_that_is_not_there_and_one_without_such_records_have_no_values(
     assert [entry["status"] for entry in dns.journal] == ["NXDOMAIN", "NOERROR"]
 
 
-def test_an_alias_is_followed(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_an_alias_is_followed(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("_dmarc.acme.test", "CNAME", "policies.acme.org."), ("policies.acme.org", "TXT", "v=DMARC1; p=none"))
     assert lookup.values("_dmarc.acme.test", "TXT") == ("v=DMARC1; p=none",)
     assert lookup.values("_dmarc.acme.test", "CNAME") == ("policies.acme.org.",)
 
 
-def test_an_answer_too_long_for_a_datagram_comes_over_tcp(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_an_answer_too_long_for_a_datagram_comes_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("k._domainkey.acme.test", "TXT", LONG))
     assert lookup.values("k._domainkey.acme.test", "TXT") == (LONG,)
     assert asked(dns) == ["UDP", "TCP"]
 
 
-def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "v=spf1 mx -all"))
     fault(dns, kind="truncated")
     assert lookup.values("acme.test", "TXT") == ("v=spf1 mx -all",)
@@ -68,7 +68,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(dns: DnsStandIn, lookup:
     [("servfail", "upstream_error"), ("refused", "upstream_error"), ("timeout", "timeout"), ("wrong_id", "timeout")],
 )
 def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absence(
-    dns: DnsStandIn, kind: str, reason: str
+    dns: DnsSimulator, kind: str, reason: str
 ) -> None:
     fault(dns, kind=kind)
     with pytest.raises(Unavailable) as caught:
@@ -76,22 +76,22 @@ def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absenc
     assert caught.value.reason == reason
 
 
-def test_a_lost_datagram_is_sent_again(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_a_lost_datagram_is_sent_again(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "here"))
     fault(dns, kind="timeout", count=1)
     assert lookup.values("acme.test", "TXT") == ("here",)
 
 
 @pytest.mark.parametrize("kind", ["servfail", "timeout", "garbage"])
-def test_the_next_server_is_asked_when_the_first_is_no_good(dns: DnsStandIn, kind: str) -> None:
+def test_the_next_server_is_asked_when_the_first_is_no_good(dns: DnsSimulator, kind: str) -> None:
     publish(dns, ("acme.test", "TXT", "here"))
-    bad = DnsStandIn()
+    bad = DnsSimulator()
     with bad.running():
         fault(bad, kind=kind)
         assert DnsLookup([bad.address, dns.address]).values("acme.test", "TXT") == ("here",)
 
 
-def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "one"))
     found = lookup.answers([("acme.test", "TXT"), ("acme.test", "MX"), ("acme.test", "TXT")])
     assert found == {("acme.test", "TXT"): ("one",), ("acme.test", "MX"): ()}
@@ -99,7 +99,7 @@ def test_many_questions_share_one_look_and_each_is_asked_once(dns: DnsStandIn, l
 
 
 def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
-    dns: DnsStandIn, lookup: DnsLookup
+    dns: DnsSimulator, lookup: DnsLookup
 ) -> None:
     publish(dns, ("acme.test", "TXT", "one"))
     fault(dns, kind="servfail", path="MX$")
@@ -108,7 +108,7 @@ def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
     assert lookup.answered([("acme.test", "TXT")]) == ({("acme.test", "TXT"): ("one",)}, None)
 
 
-def test_the_attempts_time_bounds_the_whole_look(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_the_attempts_time_bounds_the_whole_look(dns: DnsSimulator, lookup: DnsLookup) -> None:
     fault(dns, kind="latency", delay=0.3)
     with within(0.5), pytest.raises(Unavailable, match="timeout"):
         lookup.answers((f"{number}.acme.test", "TXT") for number in range(10))
@@ -144,7 +144,7 @@ def test_servers_are_given_with_or_without_a_port(text: str) -> None:
     DnsLookup([text])
 
 
-def test_what_was_faulted_never_reaches_the_message(dns: DnsStandIn) -> None:
+def test_what_was_faulted_never_reaches_the_message(dns: DnsSimulator) -> None:
     fault(dns, kind="servfail")
     with pytest.raises(Fault) as caught:
         DnsLookup([dns.address]).values("secret-name.test", "TXT")
@@ -152,7 +152,7 @@ def test_what_was_faulted_never_reaches_the_message(dns: DnsStandIn) -> None:
     assert dns.address not in str(caught.value)
 
 
-def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsSimulator, lookup: DnsLookup) -> None:
     maker = ProofMaker(STAMP_KEYS)
     proof = maker.record(TENANT_ID, "acme.test")
     wanted = [Record("acme.test", "MX", "10 mail.platform.test."), Record("acme.test", "TXT", "v=spf1 mx -all")]
@@ -163,7 +163,7 @@ def test_a_domain_is_proven_and_its_records_found_from_end_to_end(dns: DnsStandI
     assert [check.presence for check in compare(wanted, answers)] == [Presence.OK, Presence.DIFFERENT]
 
 
-def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsStandIn, lookup: DnsLookup) -> None:
+def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsSimulator, lookup: DnsLookup) -> None:
     publish(dns, ("acme.test", "TXT", "one"), ("acme.test", "MX", "10 mail.test."))
     publish(dns, ("acme.test", "TXT", "two"), replace=True)
     assert lookup.values("acme.test", "TXT") == ("two",)
@@ -175,7 +175,7 @@ def test_what_is_withdrawn_is_gone_and_a_replacement_takes_the_place(dns: DnsSta
 
 @pytest.mark.parametrize(("kind", "wanting"), [("servfail", "AAAA"), ("timeout", "AAAA"), ("servfail", "A")])
 def test_a_host_whose_name_servers_do_not_answer_for_one_kind_of_address_has_those_of_the_other(
-    dns: DnsStandIn, lookup: DnsLookup, kind: str, wanting: str
+    dns: DnsSimulator, lookup: DnsLookup, kind: str, wanting: str
 ) -> None:
     # some cannot tell an address that is not there from a question they do not know (RFC 4074)
     publish(dns, ("hooks.acme.test", "A", "192.0.2.1"), ("hooks.acme.test", "AAAA", "2001:db8::1"))

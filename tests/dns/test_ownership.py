@@ -8,7 +8,7 @@ import pytest
 
 from shared.domains.dns_records import Check, Presence, Record
 from shared.domains.verification import DomainState, Ownership, Patience, ProofMaker
-from tests.stand_ins import OTHER_ID, STAMP_KEYS, TENANT_ID
+from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

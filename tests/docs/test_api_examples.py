@@ -42,7 +42,7 @@ def environment(service: tuple[Platform, str], issuer: Issuer, tmp_path: Path) -
         "HOME": str(tmp_path),
         "API": api,
         "TOKEN": issuer.token("admin"),
-        "TOKEN_URL": f"{issuer.stand_in.url}/application/o/token/",
+        "TOKEN_URL": f"{issuer.simulator.url}/application/o/token/",
         "CLIENT_ID": "operator",
         "APP_PASSWORD": "app-password",
         "MEMBER_TOKEN": issuer.token("jordan", "portal", groups=["tenant-acme"]),

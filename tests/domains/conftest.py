@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.application.services import ControlPlane, open_control_plane
 from shared.application.store import Store
 from shared.config.settings import Settings
@@ -20,7 +20,7 @@ from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Tenant
-from tests.stand_ins import publish
+from tests.simulators import publish
 from worker.dns_lookup import DnsLookup
 from worker.jobs.domain_checks import DomainLooks
 
@@ -34,7 +34,9 @@ ZONE = [
 class World:
     """One tenant's domains, the service that watches them, and the hands that change things."""
 
-    def __init__(self, settings: Settings, store: Store, dispatcher: Dispatcher, dns: DnsStandIn, admin: Actor) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
+    ) -> None:
         self.settings, self.store, self.dispatcher, self.dns, self.admin = settings, store, dispatcher, dns, admin
         self.plane: ControlPlane = open_control_plane(store, dispatcher, settings)
         self.rows = store.client[settings.mongodb_database]["domains"]
@@ -123,7 +125,7 @@ class World:
 
 @pytest.fixture
 def make_world(
-    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsStandIn, admin: Actor
+    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
 ) -> Callable[..., World]:
     def make(**changes: Any) -> World:
         given = {"domain_proof": "required", "dns_servers": dns.address, "call_seconds": 1.0}

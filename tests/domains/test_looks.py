@@ -11,7 +11,7 @@ from shared.domains.dns_records import Presence
 from shared.domains.model import Look, TenantDomain
 from shared.domains.verification import DomainState
 from tests.domains.conftest import ZONE, World
-from tests.stand_ins import fault, publish, withdraw
+from tests.simulators import fault, publish, withdraw
 
 #: how long each kind of silence takes the resolver's client, kept short
 SILENCES = ["servfail", "refused", "timeout"]

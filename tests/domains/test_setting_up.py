@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from shared.operations.model import Mode
 from tests.domains.conftest import World
-from tests.stand_ins import withdraw
+from tests.simulators import withdraw
 
 
 def verify(world: World, *names: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shared.domains.model import Look
 from tests.domains.conftest import World
-from tests.stand_ins import fault
-from tests.warm import start_warm
+from tests.forked_processes import start_forked
+from tests.simulators import fault
 from worker.jobs.scheduler_loop import Sweep
 
 
@@ -102,7 +102,7 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
         "ATTEMPT_SECONDS": "2.5",
         "SWEEP_INTERVAL_SECONDS": "0.2",
     }
-    process = start_warm("worker.scheduler", log=tmp_path / "sweep.log", env=environment)
+    process = start_forked("worker.scheduler", log=tmp_path / "sweep.log", env=environment)
     try:
         until(lambda: world.dns.journal)
     finally:

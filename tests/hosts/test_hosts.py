@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from sandbox.services import Mongod, Valkey
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.tenants.model import Status
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.hosts.conftest import every_tenant_is_whole, tokens_of
 from tests.hosts.network import Host
 from tests.path.conftest import Platform, build
 from tests.path.test_whole_path import until
-from tests.stand_ins import API_TOKEN, CLIENTS, fault
+from tests.simulators import API_TOKEN, CLIENTS, fault
 
 ROOT = Path(__file__).parents[2]
 #: set where this file is run again by a user who is root of namespaces of its own
@@ -68,10 +68,10 @@ def middle(hosts: list[Host]) -> Iterator[Host | None]:
 
 
 @pytest.fixture
-def products(middle: Host | None) -> Iterator[tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn]]:
-    authentik = AuthentikStandIn(api_token=API_TOKEN, admin_group=ADMINS, clients=CLIENTS)
-    stalwart = StalwartStandIn(api_key=API_TOKEN, dkim_delay=0.05)
-    ocis = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin")})
+def products(middle: Host | None) -> Iterator[tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator]]:
+    authentik = AuthentikSimulator(api_token=API_TOKEN, admin_group=ADMINS, clients=CLIENTS)
+    stalwart = StalwartSimulator(api_key=API_TOKEN, dkim_delay=0.05)
+    ocis = OcisSimulator(basic_users={"provisioner": (API_TOKEN, "Admin")})
     for one in (authentik, stalwart, ocis):
         one.host = middle.address if middle else one.host
     with authentik.running(), stalwart.running(), ocis.running():
@@ -97,7 +97,7 @@ def shared_servers(middle: Host | None, tmp_path: Path) -> Iterator[dict[str, st
 
 def test_a_host_that_is_cut_off_loses_its_steps_to_another_and_comes_back_without_harm(
     hosts: list[Host],
-    products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+    products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     shared_servers: dict[str, str],
     tmp_path: Path,
 ) -> None:

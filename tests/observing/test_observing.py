@@ -18,174 +18,180 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
-from tests.stand_ins import writes
-from tests.yard import Yard
+from tests.platform_fixture import PlatformFixture
+from tests.simulators import writes
 from worker.jobs.scheduler_loop import Sweep
 
 
-def release(yard: Yard) -> int:
-    return Sweep(yard.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
+def release(platform: PlatformFixture) -> int:
+    return Sweep(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
 
 
-def run_once(yard: Yard, operation_id: str) -> list[str]:
-    operation = yard.store.operations.find(operation_id)
+def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
+    operation = platform.store.operations.find(operation_id)
     assert operation is not None
-    return [yard.runner.run(operation.id, step.name, operation.dispatch).said for step in operation.steps]
+    return [platform.runner.run(operation.id, step.name, operation.dispatch).said for step in operation.steps]
 
 
-def test_what_is_asked_for_is_accepted_and_waits_with_its_reason_and_begins_when_it_ends(yard: Yard) -> None:
-    yard.plane.observing.begin("a backup is being looked at", yard.admin)
-    operation = yard.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), yard.admin).operation
+def test_what_is_asked_for_is_accepted_and_waits_with_its_reason_and_begins_when_it_ends(
+    platform: PlatformFixture,
+) -> None:
+    platform.plane.observing.begin("a backup is being looked at", platform.admin)
+    operation = platform.plane.tenants.create(
+        NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin
+    ).operation
     assert operation is not None
-    assert run_once(yard, operation.id) == ["held"] * 3
-    assert writes(yard.authentik) == writes(yard.ocis) == []
-    held = yard.store.operations.find(operation.id)
+    assert run_once(platform, operation.id) == ["deferred"] * 3
+    assert writes(platform.authentik) == writes(platform.ocis) == []
+    held = platform.store.operations.find(operation.id)
     assert held is not None
     step = held.step("ocis")
     assert (step.attempts, step.reason, step.status) == (0, "observe_only", "pending")
     assert "a backup is being looked at" in (step.message or "")
     assert held.paused_at is not None
-    yard.plane.observing.end(yard.admin)
-    assert release(yard) >= 1
-    assert yard.finish(yard.plane.tenants.get("acme", yard.admin)).status is OperationStatus.SUCCEEDED
+    platform.plane.observing.end(platform.admin)
+    assert release(platform) >= 1
+    assert platform.finish(platform.plane.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
 
 
-def test_a_plan_goes_on_and_says_what_would_change(yard: Yard) -> None:
-    tenant = yard.grown("acme")
-    yard.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
-    yard.plane.observing.begin("looking", yard.admin)
-    plan = yard.finish(yard.plane.tenants.reconcile("acme", yard.admin, Mode.PLAN))
+def test_a_plan_goes_on_and_says_what_would_change(platform: PlatformFixture) -> None:
+    tenant = platform.grown("acme")
+    platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
+    platform.plane.observing.begin("looking", platform.admin)
+    plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert plan.status is OperationStatus.SUCCEEDED
     assert plan.step("ocis").changes == ("set name of the space Renamed",)
-    assert yard.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
+    assert platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
 
 
-def test_nothing_begins_by_itself(make_yard: Callable[..., Yard], dispatcher: Dispatcher) -> None:
-    yard = make_yard(delete_grace_days=0)
+def test_nothing_begins_by_itself(make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher) -> None:
+    platform = make_platform(delete_grace_days=0)
     for slug in ("acme", "beta", "gamma"):
-        yard.grown(slug)
+        platform.grown(slug)
     # acme is to be purged, beta to be brought to an integration, a domain of gamma was proven just now
-    yard.finish(yard.plane.life.delete("acme", yard.admin))
-    yard.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
-    yard.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
-    starter = Starter(yard.store, dispatcher, yard.settings)
+    platform.finish(platform.plane.life.delete("acme", platform.admin))
+    platform.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
+    platform.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
+    starter = Starter(platform.store, dispatcher, platform.settings)
 
     def begun() -> list[int]:
-        backfill = Backfill(yard.store, starter, yard.settings)
-        reconciles = DomainWatch(yard.store, starter, yard.settings)
-        return [yard.plane.life.take_up(200), backfill.push(), reconciles.start_reconciles()]
+        backfill = Backfill(platform.store, starter, platform.settings)
+        reconciles = DomainWatch(platform.store, starter, platform.settings)
+        return [platform.plane.life.take_up(200), backfill.push(), reconciles.start_reconciles()]
 
-    yard.plane.observing.begin("looking", yard.admin)
+    platform.plane.observing.begin("looking", platform.admin)
     assert begun() == [0, 0, 0]
-    yard.plane.observing.end(yard.admin)
+    platform.plane.observing.end(platform.admin)
     assert begun() == [1, 1, 1]
 
 
-def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(yard: Yard) -> None:
-    yard.grown("acme")
-    yard.forget("acme")
-    yard.look()
-    yard.look()
-    yard.plane.orphans.remove(yard.one("ocis").id, yard.admin)
-    yard.plane.observing.begin("looking", yard.admin)
+def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(platform: PlatformFixture) -> None:
+    platform.grown("acme")
+    platform.forget("acme")
+    platform.look()
+    platform.look()
+    platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
+    platform.plane.observing.begin("looking", platform.admin)
     with pytest.raises(ObserveOnly):
-        yard.plane.orphans.remove(yard.one("authentik").id, yard.admin)
-    yard.ocis.journal.clear()
-    seen = yard.look()
-    assert (yard.one("ocis").status, writes(yard.ocis)) == ("removing", [])
+        platform.plane.orphans.remove(platform.one("authentik").id, platform.admin)
+    platform.ocis.journal.clear()
+    seen = platform.look()
+    assert (platform.one("ocis").status, writes(platform.ocis)) == ("removing", [])
     assert seen["authentik"].orphans == 1
-    yard.plane.observing.end(yard.admin)
-    yard.sweep()
-    assert yard.one("ocis").status == "removed"
+    platform.plane.observing.end(platform.admin)
+    platform.sweep()
+    assert platform.one("ocis").status == "removed"
 
 
 def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for_orphans(
-    yard: Yard, dispatcher: Dispatcher
+    platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
-    yard.grown("acme")
-    yard.look()
-    drift = DriftWatch(yard.store, Starter(yard.store, dispatcher, yard.settings), yard.settings)
+    platform.grown("acme")
+    platform.look()
+    drift = DriftWatch(platform.store, Starter(platform.store, dispatcher, platform.settings), platform.settings)
     assert drift.push() == 0
-    yard.plane.observing.begin("looking", yard.admin)
-    before = list(yard.rows["tenants"].find())
-    yard.plane.observing.end(yard.admin)
-    assert list(yard.rows["tenants"].find()) == before, (
+    platform.plane.observing.begin("looking", platform.admin)
+    before = list(platform.rows["tenants"].find())
+    platform.plane.observing.end(platform.admin)
+    assert list(platform.rows["tenants"].find()) == before, (
         "they may be a hundred thousand, more than one request can write"
     )
     assert drift.push() == 1
-    assert yard.tenant("acme").id in {row["tenantId"] for row in yard.rows["operations"].find({"mode": "plan"})}
-    yard.finish(TenantView(yard.tenant("acme"), yard.store.operations.find_open(yard.tenant("acme").id)))
+    assert platform.tenant("acme").id in {row["tenantId"] for row in platform.rows["operations"].find({"mode": "plan"})}
+    platform.finish(
+        TenantView(platform.tenant("acme"), platform.store.operations.find_open(platform.tenant("acme").id))
+    )
     assert drift.push() == 0
-    looks = [yard.store.orphan_looks.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
+    looks = [platform.store.orphan_looks.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
     assert all(looks)
 
 
-def test_beginning_and_ending_are_events_with_who_and_why(yard: Yard) -> None:
-    yard.plane.observing.begin("first", yard.admin)
-    again = yard.plane.observing.begin("second", yard.admin)
+def test_beginning_and_ending_are_events_with_who_and_why(platform: PlatformFixture) -> None:
+    platform.plane.observing.begin("first", platform.admin)
+    again = platform.plane.observing.begin("second", platform.admin)
     assert again.pause is not None
-    assert (again.pause.reason, again.pause.by) == ("second", yard.admin.user.id)
-    assert yard.plane.observing.begin_by_itself("third") is False
-    yard.plane.observing.end(yard.admin)
-    yard.plane.observing.end(yard.admin)
-    found = yard.events("observe_only.begun", "observe_only.ended")
+    assert (again.pause.reason, again.pause.by) == ("second", platform.admin.user.id)
+    assert platform.plane.observing.begin_by_itself("third") is False
+    platform.plane.observing.end(platform.admin)
+    platform.plane.observing.end(platform.admin)
+    found = platform.events("observe_only.begun", "observe_only.ended")
     assert [(one["action"], (one["after"] or {}).get("reason")) for one in found] == [
         ("observe_only.begun", "first"),
         ("observe_only.begun", "second"),
         ("observe_only.ended", None),
     ]
-    assert yard.plane.observing.state(yard.admin).pause is None
+    assert platform.plane.observing.state(platform.admin).pause is None
 
 
-def test_our_own_doors_close_and_open_all_the_same(yard: Yard) -> None:
-    yard.grown("acme")
-    yard.plane.observing.begin("looking", yard.admin)
-    assert yard.plane.life.delete("acme", yard.admin).tenant.status is Status.DELETED
-    assert yard.tenant("acme").purge_after is not None
+def test_our_own_doors_close_and_open_all_the_same(platform: PlatformFixture) -> None:
+    platform.grown("acme")
+    platform.plane.observing.begin("looking", platform.admin)
+    assert platform.plane.life.delete("acme", platform.admin).tenant.status is Status.DELETED
+    assert platform.tenant("acme").purge_after is not None
 
 
-def test_a_pause_of_all_lets_no_plan_through_still(yard: Yard) -> None:
-    yard.grown("acme")
-    yard.plane.observing.begin("looking", yard.admin)
-    yard.plane.switches.pause("all", "power cut", yard.admin)
-    plan = yard.plane.tenants.reconcile("acme", yard.admin, Mode.PLAN).operation
+def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) -> None:
+    platform.grown("acme")
+    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.switches.pause("all", "power cut", platform.admin)
+    plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
-    assert set(run_once(yard, plan.id)) == {"held"}
+    assert set(run_once(platform, plan.id)) == {"deferred"}
 
 
-def test_the_deadline_of_what_waits_moves_on(make_yard: Callable[..., Yard]) -> None:
-    yard = make_yard(operation_deadline_seconds=1)
-    yard.plane.observing.begin("looking", yard.admin)
-    operation = yard.plane.tenants.create(NewTenant("acme", "Acme", "starter"), yard.admin).operation
+def test_the_deadline_of_what_waits_moves_on(make_platform: Callable[..., PlatformFixture]) -> None:
+    platform = make_platform(operation_deadline_seconds=1)
+    platform.plane.observing.begin("looking", platform.admin)
+    operation = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
     assert operation is not None
-    run_once(yard, operation.id)
+    run_once(platform, operation.id)
     time.sleep(1.2)
-    release(yard)
-    held = yard.store.operations.find(operation.id)
+    release(platform)
+    held = platform.store.operations.find(operation.id)
     assert held is not None
     assert held.status is OperationStatus.RUNNING
-    yard.plane.observing.end(yard.admin)
-    release(yard)
-    freed = yard.store.operations.find(operation.id)
+    platform.plane.observing.end(platform.admin)
+    release(platform)
+    freed = platform.store.operations.find(operation.id)
     assert freed is not None
     assert freed.deadline_at > held.deadline_at
 
 
-def test_what_had_not_begun_in_the_backup_looks_first_whether_it_had_later(yard: Yard) -> None:
-    view = yard.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), yard.admin)
-    backup = [(name, row) for name in ("tenants", "operations") for row in yard.rows[name].find()]
-    assert yard.finish(view).status is OperationStatus.SUCCEEDED
+def test_what_had_not_begun_in_the_backup_looks_first_whether_it_had_later(platform: PlatformFixture) -> None:
+    view = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin)
+    backup = [(name, row) for name in ("tenants", "operations") for row in platform.rows[name].find()]
+    assert platform.finish(view).status is OperationStatus.SUCCEEDED
     for name, row in backup:
-        yard.rows[name].replace_one({"_id": row["_id"]}, row)
-    yard.plane.observing.begin("a backup was restored", yard.admin)
-    yard.plane.observing.end(yard.admin)
-    assert yard.finish(view).status is OperationStatus.SUCCEEDED
-    assert len(yard.spaces()) == 1
+        platform.rows[name].replace_one({"_id": row["_id"]}, row)
+    platform.plane.observing.begin("a backup was restored", platform.admin)
+    platform.plane.observing.end(platform.admin)
+    assert platform.finish(view).status is OperationStatus.SUCCEEDED
+    assert len(platform.spaces()) == 1
 
 
-def test_only_a_platform_administrator_may(yard: Yard) -> None:
-    outside = Actor(yard.admin.user, frozenset({"portal"}))
-    observing = yard.plane.observing
+def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
+    outside = Actor(platform.admin.user, frozenset({"portal"}))
+    observing = platform.plane.observing
     for ask in (observing.state, observing.end, lambda actor: observing.begin("x", actor)):
         with pytest.raises(Forbidden):
             ask(outside)

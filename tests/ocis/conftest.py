@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisSimulator
 from tests.ocis.spaces import client
-from tests.stand_ins import API_TOKEN
+from tests.simulators import API_TOKEN
 from worker.integrations.ocis.client import Ocis
 
 
 @pytest.fixture(params=["ocis", "opencloud"])
-def ocis(request: pytest.FixtureRequest) -> Iterator[OcisStandIn]:
+def ocis(request: pytest.FixtureRequest) -> Iterator[OcisSimulator]:
     users = {"provisioner": (API_TOKEN, "Admin"), "spaces": (API_TOKEN, "Space Admin")}
-    stand_in = OcisStandIn(basic_users=users, opencloud=request.param == "opencloud", max_quota=10**13)
-    with stand_in.running():
-        yield stand_in
+    simulator = OcisSimulator(basic_users=users, opencloud=request.param == "opencloud", max_quota=10**13)
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def files(ocis: OcisStandIn) -> Ocis:
+def files(ocis: OcisSimulator) -> Ocis:
     return client(ocis)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from requests.auth import HTTPBasicAuth
 
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.ocis.spaces import Space
-from tests.stand_ins import API_TOKEN
+from tests.simulators import API_TOKEN
 from worker.http.json_client import JsonApi
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.step_context import Work
@@ -16,16 +16,16 @@ from worker.integrations.step_context import Work
 MakeWork = Callable[..., Work]
 
 
-def client(ocis: OcisStandIn, username: str = "provisioner") -> Ocis:
+def client(ocis: OcisSimulator, username: str = "provisioner") -> Ocis:
     """Return a client that signs in as one of the simulator's accounts."""
     return Ocis(JsonApi(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0), role_pause=0.02)
 
 
-def spaces(ocis: OcisStandIn) -> list[Space]:
+def spaces(ocis: OcisSimulator) -> list[Space]:
     return list(ocis.storage.spaces.values())
 
 
-def only(ocis: OcisStandIn) -> Space:
+def only(ocis: OcisSimulator) -> Space:
     """Return the only space that there is."""
     (space,) = spaces(ocis)
     return space
@@ -37,11 +37,11 @@ def group_permission(space: Space) -> str:
     return found
 
 
-def our_permission(ocis: OcisStandIn, username: str = "provisioner") -> str:
+def our_permission(ocis: OcisSimulator, username: str = "provisioner") -> str:
     return f"u:{ocis.people.people[username].id}"
 
 
-def add_twin(ocis: OcisStandIn, *, manager: str | None = None) -> Space:
+def add_twin(ocis: OcisSimulator, *, manager: str | None = None) -> Space:
     """Create a second space with the ownership marker of the only one."""
     space = only(ocis)
     return ocis.storage.spaces[ocis.add_space("Acme GmbH", space.description, space.alias, manager)]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisSimulator
 from shared.integrations.outcomes import Refused, Result, Unavailable
 from shared.integrations.ownership_marker import Stamper
 from tests.ocis.spaces import MakeWork, add_twin, only, spaces
-from tests.stand_ins import OTHER_ID, STAMP_KEYS, Saved, fault
+from tests.simulators import OTHER_ID, STAMP_KEYS, Saved, fault
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
 def test_closing_disables_every_space_with_our_marker(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, known: bool
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, known: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     add_twin(ocis)
@@ -27,7 +27,7 @@ def test_closing_disables_every_space_with_our_marker(
 
 
 def test_a_space_that_our_lost_role_hides_is_not_reported_as_closed(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: Ocis, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).grants = {"u:somebody": "manager"}
@@ -40,7 +40,7 @@ def test_a_space_that_our_lost_role_hides_is_not_reported_as_closed(
 
 
 def test_the_space_on_record_is_closed_although_the_list_fails(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
 ) -> None:
     ensure_files(work("ocis"), files)
     fault(ocis, kind="status", status=500, path="drives\\?")
@@ -51,7 +51,7 @@ def test_the_space_on_record_is_closed_although_the_list_fails(
 
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
 def test_a_purge_removes_every_space_with_our_marker_and_no_other(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, known: bool
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, known: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     add_twin(ocis).disabled = True
@@ -64,7 +64,7 @@ def test_a_purge_removes_every_space_with_our_marker_and_no_other(
 
 @pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])
 def test_nothing_is_reported_as_closed_or_removed_while_the_storage_hides_it(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved, path: str
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, path: str
 ) -> None:
     ensure_files(work("ocis"), files)
     saved.clear()

@@ -7,18 +7,18 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
 from shared.config.settings import read_settings
 from shared.integrations.outcomes import Refused, Result, Unavailable
 from tests.ocis.spaces import MakeWork, client
-from tests.stand_ins import API_TOKEN, fault
+from tests.simulators import API_TOKEN, fault
 from worker.integrations.ocis.client import Ocis, connect
 from worker.integrations.ocis.space import ensure_files
 
 
 def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: Ocis, work: MakeWork
 ) -> None:
     with pytest.raises(Refused, match="bad_credentials"):
         ensure_files(work("ocis"), client(ocis, "nobody"))
@@ -32,19 +32,19 @@ def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
 
 
 @pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
-def test_an_outage_is_temporary(ocis: OcisStandIn, files: Ocis, work: MakeWork, rule: dict[str, Any]) -> None:
+def test_an_outage_is_temporary(ocis: OcisSimulator, files: Ocis, work: MakeWork, rule: dict[str, Any]) -> None:
     fault(ocis, **rule)
     with pytest.raises(Unavailable):
         ensure_files(work("ocis"), files)
 
 
 def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused_token(
-    authentik: AuthentikStandIn, work: MakeWork, caplog: pytest.LogCaptureFixture
+    authentik: AuthentikSimulator, work: MakeWork, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     authentik.ensure_person("ocis-provisioner", "app-password-secret", entitlements=["ocisAdmin"])
     issuer = f"{authentik.url}/application/o/ocis/"
-    with OcisStandIn(issuer=issuer).running() as server:
+    with OcisSimulator(issuer=issuer).running() as server:
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
@@ -68,7 +68,7 @@ def test_the_machine_account_signs_in_by_client_credentials_and_renews_a_refused
 
 @pytest.mark.parametrize("password", ["grün", "grün€"])
 def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> None:
-    with OcisStandIn(basic_users={"provisioner": (password, "Admin")}).running() as server:
+    with OcisSimulator(basic_users={"provisioner": (password, "Admin")}).running() as server:
         settings = read_settings(
             mongodb_uri="mongodb://unused",
             redis_url="redis://unused",
@@ -99,7 +99,7 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
     ],
 )
 def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
-    authentik: AuthentikStandIn, ocis: OcisStandIn, work: MakeWork, rule: dict[str, Any], expected: str
+    authentik: AuthentikSimulator, ocis: OcisSimulator, work: MakeWork, rule: dict[str, Any], expected: str
 ) -> None:
     fault(authentik, path="token", **rule)
     settings = read_settings(

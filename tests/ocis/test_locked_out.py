@@ -6,29 +6,29 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.ocis.spaces import Space
 from shared.integrations.outcomes import Refused, Result, Unavailable
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
-from tests.stand_ins import Saved, fault
+from tests.simulators import Saved, fault
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.finding import GIVEN_UP
 from worker.integrations.ocis.space import ensure_files, remove_files
 
-Change = Callable[[OcisStandIn, Space], None]
+Change = Callable[[OcisSimulator, Space], None]
 
 
-def trash(ocis: OcisStandIn, space: Space) -> None:
+def trash(ocis: OcisSimulator, space: Space) -> None:
     """Delete the only file: `used` is 0 then, and the file lies in the trash bin."""
     ocis.storage.put_file(space, "plan.txt", 5_000_000)
     ocis.storage.delete_file(space, "plan.txt")
 
 
-def keep_file(ocis: OcisStandIn, space: Space) -> None:
+def keep_file(ocis: OcisSimulator, space: Space) -> None:
     ocis.storage.put_file(space, "plan.txt", 5_000_000)
 
 
-def keep_nothing(ocis: OcisStandIn, space: Space) -> None:
+def keep_nothing(ocis: OcisSimulator, space: Space) -> None:
     """Leave the space empty."""
 
 
@@ -36,7 +36,7 @@ def keep_nothing(ocis: OcisStandIn, space: Space) -> None:
 @pytest.mark.parametrize("fill", [trash, keep_file, keep_nothing])
 @pytest.mark.parametrize("others", [True, False], ids=["other-manager", "nobody"])
 def test_a_space_on_record_that_we_were_removed_from_is_never_removed(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, fill: Change, others: bool, is_disabled: bool
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, fill: Change, others: bool, is_disabled: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     space = only(ocis)
@@ -50,7 +50,7 @@ def test_a_space_on_record_that_we_were_removed_from_is_never_removed(
     assert (space.disabled, len(space.trash), len(space.files)) == (False, fill is trash, fill is keep_file)
 
 
-def test_our_account_is_welcome_again(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+def test_our_account_is_welcome_again(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     grants = dict(only(ocis).grants)
     only(ocis).grants = {"u:somebody": "manager"}
@@ -61,7 +61,7 @@ def test_our_account_is_welcome_again(ocis: OcisStandIn, files: Ocis, work: Make
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_a_plan_says_so_as_the_run_would(ocis: OcisStandIn, files: Ocis, work: MakeWork, is_disabled: bool) -> None:
+def test_a_plan_says_so_as_the_run_would(ocis: OcisSimulator, files: Ocis, work: MakeWork, is_disabled: bool) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).grants = {"u:somebody": "manager"}
     only(ocis).disabled = is_disabled
@@ -71,7 +71,7 @@ def test_a_plan_says_so_as_the_run_would(ocis: OcisStandIn, files: Ocis, work: M
 
 
 def test_a_space_without_record_that_others_are_members_of_is_left_alone(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
 ) -> None:
     """The record was lost, and somebody removed our account: OpenCloud shows the members only when asked to."""
     ensure_files(work("ocis"), files)
@@ -84,7 +84,7 @@ def test_a_space_without_record_that_others_are_members_of_is_left_alone(
 
 
 def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_another_is_created(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
 ) -> None:
     fault(ocis, kind="create_then_500", count=1)
     with pytest.raises(Unavailable, match="not_ready"):
@@ -97,7 +97,7 @@ def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_anoth
     assert ensure_files(work("ocis"), files).changes == ()
 
 
-def test_a_plan_for_it_changes_nothing(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
     fault(ocis, kind="create_then_500", count=1)
     fault(ocis, kind="status", status=500, method="GET", path="drives\\?", count=1)
     with pytest.raises(Unavailable):
@@ -108,7 +108,7 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisStandIn, files: Ocis, work: Mak
     assert only(ocis).disabled is False
 
 
-def test_a_purge_removes_both(ocis: OcisStandIn, files: Ocis, work: MakeWork) -> None:
+def test_a_purge_removes_both(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
     fault(ocis, kind="create_then_500", count=1)
     with pytest.raises(Unavailable):
         ensure_files(work("ocis"), files)
@@ -118,7 +118,7 @@ def test_a_purge_removes_both(ocis: OcisStandIn, files: Ocis, work: MakeWork) ->
 
 
 def test_a_space_that_is_said_to_have_no_members_for_a_moment_stays(
-    ocis: OcisStandIn, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: Ocis, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     first, grants = only(ocis).id, dict(only(ocis).grants)

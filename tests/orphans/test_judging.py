@@ -9,7 +9,7 @@ import pytest
 
 from shared.orphans.model import Cause, Known, OrphanKind, Stamped, judged
 from shared.tenants.model import Status
-from tests.stand_ins import OTHER_ID, TENANT_ID, tenant
+from tests.simulators import OTHER_ID, TENANT_ID, tenant
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
 BEFORE, AFTER = BEGAN - timedelta(seconds=1), BEGAN + timedelta(seconds=1)

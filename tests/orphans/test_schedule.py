@@ -10,67 +10,69 @@ import pytest
 
 from shared.orphans.model import OrphanKind, Stamped
 from shared.orphans.scanner import OrphanWatch
-from tests.yard import Yard
+from tests.platform_fixture import PlatformFixture
 
 
-def test_two_sweeps_look_through_each_integration_once(yard: Yard) -> None:
-    yard.grown("acme")
-    yard.plane.orphans.look(yard.admin)
-    yard.ocis.journal.clear()
+def test_two_sweeps_look_through_each_integration_once(platform: PlatformFixture) -> None:
+    platform.grown("acme")
+    platform.plane.orphans.look(platform.admin)
+    platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: yard.sweep(), range(4)))
-    lists = [one for one in yard.ocis.journal if one["path"].startswith("/graph/v1.0/drives")]
+        list(pool.map(lambda _: platform.sweep(), range(4)))
+    lists = [one for one in platform.ocis.journal if one["path"].startswith("/graph/v1.0/drives")]
     assert len(lists) == 1
 
 
-def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(make_yard: Callable[..., Yard]) -> None:
-    yard = make_yard(lease_seconds=0.3, attempt_seconds=0.2)
-    yard.plane.orphans.look(yard.admin)
-    claims = [yard.store.orphan_looks.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
+def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(
+    make_platform: Callable[..., PlatformFixture],
+) -> None:
+    platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
+    platform.plane.orphans.look(platform.admin)
+    claims = [platform.store.orphan_looks.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
-    yard.sweep()
-    assert all(one.done_at is None for one in yard.store.orphan_looks.all())
-    _until_looked(yard)
+    platform.sweep()
+    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
     assert claims[0] is not None
-    assert OrphanWatch(yard.store, yard.settings).record_look(claims[0], []) is None
+    assert OrphanWatch(platform.store, platform.settings).record_look(claims[0], []) is None
 
 
-def _until_looked(yard: Yard) -> None:
+def _until_looked(platform: PlatformFixture) -> None:
     for _ in range(100):
-        yard.sweep()
-        if all(one.done_at for one in yard.store.orphan_looks.all()):
+        platform.sweep()
+        if all(one.done_at for one in platform.store.orphan_looks.all()):
             return
         time.sleep(0.05)
     pytest.fail("nobody looked")
 
 
-def test_without_a_schedule_looks_are_made_when_asked_for_only(make_yard: Callable[..., Yard]) -> None:
-    yard = make_yard(orphan_look_hours=0)
-    yard.sweep()
-    assert all(one.done_at is None for one in yard.store.orphan_looks.all())
-    assert all(one.done_at and one.due_at is None for one in yard.look().values())
+def test_without_a_schedule_looks_are_made_when_asked_for_only(make_platform: Callable[..., PlatformFixture]) -> None:
+    platform = make_platform(orphan_look_hours=0)
+    platform.sweep()
+    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    assert all(one.done_at and one.due_at is None for one in platform.look().values())
 
 
-def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(yard: Yard) -> None:
-    yard.sweep()
-    first = yard.store.orphan_looks.all()
-    yard.sweep()
-    assert yard.store.orphan_looks.all() == first
+def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(platform: PlatformFixture) -> None:
+    platform.sweep()
+    first = platform.store.orphan_looks.all()
+    platform.sweep()
+    assert platform.store.orphan_looks.all() == first
     assert all(one.done_at for one in first)
 
 
-def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(yard: Yard) -> None:
-    tenant = yard.grown("acme")
-    yard.forget("acme")
-    watch = OrphanWatch(yard.store, yard.settings)
-    yard.plane.orphans.look(yard.admin)
+def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(platform: PlatformFixture) -> None:
+    tenant = platform.grown("acme")
+    platform.forget("acme")
+    watch = OrphanWatch(platform.store, platform.settings)
+    platform.plane.orphans.look(platform.admin)
     claim = watch.claim_look(["ocis"])
     assert claim is not None
     # somebody asks anew while the look is under way
-    yard.plane.orphans.look(yard.admin)
+    platform.plane.orphans.look(platform.admin)
     space = Stamped(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_look(claim, [space]) is None
-    yard.sweep()
-    told = [one["after"] for one in yard.events("orphans.found") if one["after"]["integration"] == "ocis"]
+    platform.sweep()
+    told = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]
     assert [(one["count"], one["orphans"][0]["objectId"]) for one in told] == [(1, space.id)]

@@ -1,4 +1,4 @@
-"""The whole platform for one test: real workers and sweep as processes, stand-ins and use cases in this one."""
+"""The whole platform for one test: real workers and sweep as processes, simulators and use cases in this one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import requests
 
 from sandbox.processes import end, free_port, spawn
 from sandbox.services import Valkey
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.services import open_control_plane
 from shared.application.store import open_store
 from shared.config.settings import Settings, read_settings
@@ -27,9 +27,9 @@ from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from tests.forked_processes import start_forked
 from tests.records import EVERY_SURFACE
-from tests.stand_ins import API_TOKEN
-from tests.warm import start_warm
+from tests.simulators import API_TOKEN
 
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
@@ -52,7 +52,7 @@ class Platform:
         settings: Settings,
         environment: dict[str, str],
         folder: Path,
-        products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+        products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
@@ -162,7 +162,7 @@ class Platform:
         if not self.is_warm:
             return self._spawn([sys.executable, "-m", *command], log, variables)
         log.touch()
-        self._running.append(start_warm(*command, log=log, env=self._environment | variables))
+        self._running.append(start_forked(*command, log=log, env=self._environment | variables))
         return self._running[-1]
 
     def _spawn(self, command: list[str], log: Path, variables: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -179,7 +179,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def build(folder: Path, products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn], **variables: str) -> Platform:
+def build(
+    folder: Path, products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator], **variables: str
+) -> Platform:
     """A platform on these products. `variables`: where database and broker are, and what differs from the usual."""
     authentik, stalwart, ocis = products
     variables = {
@@ -205,9 +207,9 @@ def make_platform(
     mongodb_uri: str,
     database_name: str,
     tmp_path: Path,
-    authentik: AuthentikStandIn,
-    stalwart: StalwartStandIn,
-    ocis: OcisStandIn,
+    authentik: AuthentikSimulator,
+    stalwart: StalwartSimulator,
+    ocis: OcisSimulator,
 ) -> Iterator[Callable[..., Platform]]:
     made: list[Platform] = []
 

@@ -8,28 +8,28 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.processes import end
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 from tests.path.conftest import Platform
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 KEY = "sk_test_of_the_path"
 
 
 @pytest.fixture
-def stripe_server() -> Iterator[StripeStandIn]:
-    stand_in = StripeStandIn(api_key=KEY, prices=["price_starter"])
-    with stand_in.running():
-        yield stand_in
+def stripe_server() -> Iterator[StripeSimulator]:
+    simulator = StripeSimulator(api_key=KEY, prices=["price_starter"])
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def billed(make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeStandIn) -> Platform:
+def billed(make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeSimulator) -> Platform:
     return make_platform(
         redis_url, STRIPE_API_KEY=KEY, STRIPE_API_URL=stripe_server.url, STRIPE_PRICES="starter=price_starter"
     )
 
 
-def counts(server: StripeStandIn) -> tuple[int, int]:
+def counts(server: StripeSimulator) -> tuple[int, int]:
     return len(server.objects.customers), len(server.objects.subscriptions)
 
 
@@ -42,7 +42,7 @@ def until(platform: Platform, done: Callable[[], bool], seconds: float = 60) -> 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/subscriptions"])
 def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each(
-    billed: Platform, stripe_server: StripeStandIn, path: str
+    billed: Platform, stripe_server: StripeSimulator, path: str
 ) -> None:
     fault(stripe_server, kind="slow", delay=1.5, method="POST", path=path, count=1)
     worker = billed.start_worker()
@@ -58,7 +58,7 @@ def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each
 
 
 def test_tenants_from_before_billing_are_brought_to_it_once_it_is_configured(
-    platform: Platform, make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeStandIn
+    platform: Platform, make_platform: Callable[..., Platform], redis_url: str, stripe_server: StripeSimulator
 ) -> None:
     worker = platform.start_worker()
     platform.create("acme")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import requests
+
 from shared.operations.model import Mode, Operation, OperationStatus
 from shared.tenants.model import Status, TenantPatch
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fates, fault, writes
+from tests.simulators import API_TOKEN, fates, fault, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
 
@@ -134,3 +136,17 @@ def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platf
     plans = platform.store.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
     assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name
+
+
+def test_a_foreign_group_of_the_tenants_name_gets_into_no_space(platform: Platform) -> None:
+    group = {"name": "tenant-acme"}
+    headers = {"Authorization": f"Bearer {API_TOKEN}"}
+    requests.post(f"{platform.authentik.url}/api/v3/core/groups/", json=group, headers=headers, timeout=5)
+    platform.ocis.storage.add_group("tenant-acme")
+    platform.start_worker()
+    platform.create("acme")
+    view = platform.settled("acme")
+    assert view.operation is not None
+    assert (view.operation.step("authentik").reason, view.tenant.status) == ("taken", Status.PENDING)
+    members = [one for space in platform.ocis.storage.spaces.values() for one in space.grants]
+    assert [one for one in members if one.startswith("g:")] == []

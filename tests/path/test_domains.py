@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.domains.verification import DomainState
 from shared.events.model import Event
 from shared.operations.model import Operation
@@ -14,11 +14,11 @@ from shared.provisioning.exports import DomainView
 from shared.tenants.model import NewTenant, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import publish, withdraw
+from tests.simulators import publish, withdraw
 
 
 @pytest.fixture
-def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsStandIn) -> Platform:
+def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsSimulator) -> Platform:
     """A platform that requires proofs, with its worker and two sweeps."""
     platform = make_platform(
         redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_PAUSE_SECONDS="0"
@@ -33,7 +33,7 @@ def domains(platform: Platform) -> dict[str, DomainView]:
     return {view.domain.name: view for view in platform.plane.domains.list("acme", platform.admin)}
 
 
-def publish_all(platform: Platform, dns: DnsStandIn, name: str) -> None:
+def publish_all(platform: Platform, dns: DnsSimulator, name: str) -> None:
     """What the domain's owner does with the list they are shown."""
     records = [wanted.record for wanted in domains(platform)[name].records]
     for record in records:
@@ -62,7 +62,7 @@ def in_mail(platform: Platform) -> list[str]:
     return sorted(one["name"] for one in platform.stalwart.snapshot()["Domain"])
 
 
-def test_mail_waits_for_the_proof_and_is_set_up_by_itself_once_it_is_there(strict: Platform, dns: DnsStandIn) -> None:
+def test_mail_waits_for_the_proof_and_is_set_up_by_itself_once_it_is_there(strict: Platform, dns: DnsSimulator) -> None:
     strict.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test", "acme.org")), strict.admin)
     view = strict.settled("acme")
     assert view.operation is not None
@@ -100,7 +100,7 @@ def test_mail_waits_for_the_proof_and_is_set_up_by_itself_once_it_is_there(stric
     assert domains(strict)["acme.org"].domain.ownership.state is DomainState.UNVERIFIED
 
 
-def test_domains_of_many_tenants_that_are_proven_together_are_all_set_up(strict: Platform, dns: DnsStandIn) -> None:
+def test_domains_of_many_tenants_that_are_proven_together_are_all_set_up(strict: Platform, dns: DnsSimulator) -> None:
     slugs = [f"acme{number}" for number in range(6)]
     for slug in slugs:
         strict.create(slug)

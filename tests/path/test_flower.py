@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from sandbox.processes import end
 from tests.path.conftest import Platform
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 LOGIN = ("operator", "a-password")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

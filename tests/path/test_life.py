@@ -15,7 +15,7 @@ from shared.provisioning.exports import TenantView
 from shared.tenants.model import NewTenant, Owner, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fates, fault
+from tests.simulators import fates, fault
 
 
 def grown(platform: Platform) -> TenantView:
@@ -177,7 +177,7 @@ def test_a_group_that_alone_guards_an_application_is_not_removed_until_something
     platform: Platform,
 ) -> None:
     grown(platform)
-    access = platform.authentik.world.access
+    access = platform.authentik.state.access
     application = access.add_application({"name": "Wiki", "slug": "wiki"})
     group = platform.authentik.directory.groups_by_name["tenant-acme"]
     access.add_binding({"target": application.pk, "group": group.pk, "order": 0})

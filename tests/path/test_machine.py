@@ -10,7 +10,7 @@ from shared.operations.model import StepStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 from worker.execution.watchdog import EXIT_CODE
 
 MANY = 12

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from shared.orphans.model import Orphan, OrphanQuery
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 
 def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(

@@ -9,7 +9,7 @@ from shared.tenants.model import Status
 from tests.path.conftest import Platform
 from tests.path.test_machine import clear, step_of
 from tests.path.test_whole_path import until
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 
 def test_forked_children_do_the_work_and_what_they_leave_when_killed_is_done_by_others(platform: Platform) -> None:

@@ -7,7 +7,7 @@ import time
 from shared.operations.model import Mode, OperationStatus
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tests.stand_ins import writes
+from tests.simulators import writes
 
 
 def restore(platform: Platform) -> None:

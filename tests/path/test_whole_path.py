@@ -17,7 +17,7 @@ from shared.messaging.queues import FINALIZE, QUEUES
 from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
 from tests.path.conftest import Platform
-from tests.stand_ins import API_TOKEN, fault, writes
+from tests.simulators import API_TOKEN, fault, writes
 
 STEPS = ("authentik", "stalwart", "ocis")
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from platformctl.__main__ import cli as program
 from platformctl.commands.service import PROGRAM
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.store import Store
 from shared.integrations.outcomes import Refused, failed, ok
 from shared.provisioning.settlement import settle
@@ -114,7 +114,7 @@ def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
 
 
 @contextmanager
-def person(authentik: AuthentikStandIn, username: str = "admin", *, approve: bool = True) -> Iterator[None]:
+def person(authentik: AuthentikSimulator, username: str = "admin", *, approve: bool = True) -> Iterator[None]:
     """Simulate a person at a browser, who decides as soon as a device shows its code."""
     done = threading.Event()
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.domain_monitor import DomainWatch
 from shared.provisioning.starter import Starter
 from tests.platformctl.conftest import Cli
-from tests.stand_ins import fault, publish
+from tests.simulators import fault, publish
 from worker.dns_lookup import DnsLookup
 from worker.jobs.domain_checks import DomainLooks
 
@@ -28,7 +28,7 @@ def acme(cli: Cli) -> None:
 
 @pytest.fixture
 def looking(
-    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsStandIn
+    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsSimulator
 ) -> Iterator[None]:
     """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
@@ -73,7 +73,7 @@ def test_a_tenant_without_domains_lists_nothing(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsStandIn) -> None:
+def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsSimulator) -> None:
     record = proof(cli)
     publish(dns, (record["name"], record["type"], record["value"]))
     found = cli("domains", "verify", "acme", "acme.test", "--wait")
@@ -83,7 +83,7 @@ def test_a_published_proof_is_waited_for_and_found(cli: Cli, dns: DnsStandIn) ->
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_a_domain_with_another_proof_ends_the_wait_with_1_and_shows_what_dns_has(cli: Cli, dns: DnsStandIn) -> None:
+def test_a_domain_with_another_proof_ends_the_wait_with_1_and_shows_what_dns_has(cli: Cli, dns: DnsSimulator) -> None:
     publish(dns, (proof(cli)["name"], "TXT", "dezky-verification=of-somebody-else"))
     missed = cli("domains", "verify", "acme", "ACME.test.", "--wait", "-o", "json")
     assert missed.exit_code == 1, missed.output
@@ -92,7 +92,7 @@ def test_a_domain_with_another_proof_ends_the_wait_with_1_and_shows_what_dns_has
 
 
 @pytest.mark.usefixtures("acme", "looking")
-def test_when_dns_does_not_answer_no_record_is_called_missing(cli: Cli, dns: DnsStandIn) -> None:
+def test_when_dns_does_not_answer_no_record_is_called_missing(cli: Cli, dns: DnsSimulator) -> None:
     fault(dns, kind="servfail")
     silent = cli("domains", "verify", "acme", "acme.test", "--wait")
     assert silent.exit_code == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.application.store import Store
 from shared.orphans.model import Cause
-from tests.api.world import ORPHAN
+from tests.api.rights_fixture import ORPHAN
 from tests.platformctl.conftest import Cli
 
 

@@ -15,37 +15,37 @@ from client.sign_in.issuer import Issuer, OAuthClient
 from platformctl.sign_in.store import SignIn, Store
 from platformctl.sign_in.tokens import StoredTokens
 from sandbox.simulators.authentik.oidc import OidcClient
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import Issuer as People
 from tests.platformctl.conftest import Cli, person
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 SECRET = {"PLATFORM_CLIENT_SECRET": "operator-secret"}
 
 
 @pytest.fixture(autouse=True)
-def quick(authentik: AuthentikStandIn) -> None:
+def quick(authentik: AuthentikSimulator) -> None:
     authentik.oidc.devices.interval = 1
 
 
 @pytest.fixture
-def public(authentik: AuthentikStandIn) -> None:
+def public(authentik: AuthentikSimulator) -> None:
     """Make the program's application a public client, without a secret, as on people's machines."""
     authentik.oidc._clients["operator"] = OidcClient("operator", "operator", "")
 
 
 @pytest.fixture
-def signed_in(visitor: Cli, authentik: AuthentikStandIn, public: None) -> Cli:
+def signed_in(visitor: Cli, authentik: AuthentikSimulator, public: None) -> Cli:
     with person(authentik):
         assert visitor("login").exit_code == 0
     return visitor
 
 
-def refreshes(authentik: AuthentikStandIn) -> int:
+def refreshes(authentik: AuthentikSimulator) -> int:
     return sum("grant_type=refresh_token" in entry["body"] for entry in authentik.journal)
 
 
-def test_a_person_signs_in_by_approving_a_code(visitor: Cli, authentik: AuthentikStandIn, public: None) -> None:
+def test_a_person_signs_in_by_approving_a_code(visitor: Cli, authentik: AuthentikSimulator, public: None) -> None:
     with person(authentik):
         done = visitor("login")
     assert done.exit_code == 0, done.output
@@ -71,7 +71,7 @@ def test_a_script_signs_in_by_its_client_secret_from_the_environment_or_a_file(v
 
 
 def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
-    visitor: Cli, authentik: AuthentikStandIn, public: None
+    visitor: Cli, authentik: AuthentikSimulator, public: None
 ) -> None:
     wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
     with person(authentik, approve=False):
@@ -87,7 +87,7 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
 
 
 def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
-    visitor: Cli, authentik: AuthentikStandIn, public: None
+    visitor: Cli, authentik: AuthentikSimulator, public: None
 ) -> None:
     authentik.oidc.devices.per_hour = 0
     done = visitor("login")
@@ -96,7 +96,7 @@ def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
 
 @pytest.mark.parametrize("status", [408, 429])
 def test_a_temporary_refusal_while_the_device_waits_is_waited_out(
-    authentik: AuthentikStandIn, issuer: People, public: None, status: int
+    authentik: AuthentikSimulator, issuer: People, public: None, status: int
 ) -> None:
     fault(authentik, kind="status", status=status, path="/token/", count=1)
     waits: list[float] = []
@@ -112,7 +112,9 @@ def test_a_temporary_refusal_while_the_device_waits_is_waited_out(
     assert waits == [1, 2]
 
 
-def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn, issuer: People, public: None) -> None:
+def test_after_slow_down_the_device_polls_less_often(
+    authentik: AuthentikSimulator, issuer: People, public: None
+) -> None:
     fault(authentik, kind="slow_down", path="/token/", count=1)
     waits: list[float] = []
 
@@ -128,7 +130,7 @@ def test_after_slow_down_the_device_polls_less_often(authentik: AuthentikStandIn
 
 
 def test_a_token_about_to_expire_is_refreshed_and_the_new_refresh_token_kept(
-    signed_in: Cli, authentik: AuthentikStandIn
+    signed_in: Cli, authentik: AuthentikSimulator
 ) -> None:
     before = signed_in.saved()
     signed_in.rewrite(expires_at=time.time() + 5)
@@ -141,7 +143,7 @@ def test_a_token_about_to_expire_is_refreshed_and_the_new_refresh_token_kept(
 
 
 def test_a_token_that_the_api_refuses_is_refreshed_once_and_the_request_repeated(
-    signed_in: Cli, authentik: AuthentikStandIn
+    signed_in: Cli, authentik: AuthentikSimulator
 ) -> None:
     signed_in.rewrite(access_token="no-longer-good")
     assert signed_in.json("whoami")["email"] == "admin@people.test"
@@ -149,7 +151,7 @@ def test_a_token_that_the_api_refuses_is_refreshed_once_and_the_request_repeated
 
 
 def test_many_commands_at_once_refresh_an_expired_token_once(
-    signed_in: Cli, authentik: AuthentikStandIn, issuer: People
+    signed_in: Cli, authentik: AuthentikSimulator, issuer: People
 ) -> None:
     signed_in.rewrite(expires_at=0)
     stale = SignIn(**signed_in.saved())
@@ -163,7 +165,7 @@ def test_many_commands_at_once_refresh_an_expired_token_once(
     assert refreshes(authentik) == 1
 
 
-def test_a_revoked_refresh_token_means_not_signed_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
+def test_a_revoked_refresh_token_means_not_signed_in(signed_in: Cli, authentik: AuthentikSimulator) -> None:
     authentik.oidc.grants.clear()
     signed_in.rewrite(expires_at=0)
     done = signed_in("whoami")
@@ -204,7 +206,7 @@ def test_a_folder_that_others_may_read_is_made_private_when_a_sign_in_is_saved(v
 
 
 def test_signing_out_removes_the_tokens_and_revokes_the_refresh_token(
-    signed_in: Cli, authentik: AuthentikStandIn
+    signed_in: Cli, authentik: AuthentikSimulator
 ) -> None:
     assert signed_in("logout").exit_code == 0
     assert signed_in.files() == []
@@ -225,7 +227,7 @@ def test_a_single_sign_in_is_used_by_default_and_one_of_several_must_be_named(vi
     assert visitor("whoami", env=portal).exit_code == 0
 
 
-def test_a_document_of_another_issuer_is_refused(visitor: Cli, issuer: People, authentik: AuthentikStandIn) -> None:
+def test_a_document_of_another_issuer_is_refused(visitor: Cli, issuer: People, authentik: AuthentikSimulator) -> None:
     body = json.dumps({"issuer": "https://elsewhere.test/", "token_endpoint": "https://elsewhere.test/token"})
     fault(authentik, kind="status", path="openid-configuration", status=200, body=body, content_type="application/json")
     done = visitor("login", env=SECRET)
@@ -293,7 +295,7 @@ def test_a_folder_that_cannot_be_used_is_reported_by_name(visitor: Cli, tmp_path
     assert (done.exit_code, str(folder) in done.stderr) == (5, True)
 
 
-def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in(signed_in: Cli, authentik: AuthentikStandIn) -> None:
+def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in(signed_in: Cli, authentik: AuthentikSimulator) -> None:
     signed_in.rewrite(expires_at=0)
     # the new tokens are made at once, and their answer takes its time
     fault(authentik, kind="drip", delay=0.001, path="/token/", contains="grant_type=refresh_token", count=1)
@@ -306,7 +308,7 @@ def test_signing_out_while_a_token_is_renewed_leaves_no_sign_in(signed_in: Cli, 
     assert authentik.oidc.grants._refresh == {}
 
 
-def test_a_running_renewal_does_not_overwrite_a_later_sign_in(visitor: Cli, authentik: AuthentikStandIn) -> None:
+def test_a_running_renewal_does_not_overwrite_a_later_sign_in(visitor: Cli, authentik: AuthentikSimulator) -> None:
     visitor.environment |= SECRET
     assert visitor("login").exit_code == 0
     visitor.rewrite(expires_at=0)

@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from tests.stand_ins import API_TOKEN
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from tests.simulators import API_TOKEN
 
 ME, USERS, GROUPS = "/api/v3/core/users/me/", "/api/v3/core/users/", "/api/v3/core/groups/"
 APPLICATIONS, BINDINGS = "/api/v3/core/applications/", "/api/v3/policies/bindings/"
@@ -17,16 +17,16 @@ INVITATIONS, TOKENS, SETTINGS = "/api/v3/stages/invitation/invitations/", "/api/
 class Caller:
     """The API with our token, the token endpoint, and the actions of operators and people."""
 
-    def __init__(self, stand_in: AuthentikStandIn) -> None:
-        self.stand_in = stand_in
+    def __init__(self, simulator: AuthentikSimulator) -> None:
+        self.simulator = simulator
         self.key = API_TOKEN
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return requests.request(method, self.stand_in.url + path, headers=headers, timeout=10, **options)
+        return requests.request(method, self.simulator.url + path, headers=headers, timeout=10, **options)
 
     def control(self, name: str, **arguments: Any) -> Any:
-        answer = requests.post(f"{self.stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
+        answer = requests.post(f"{self.simulator.url}/__sim/call/{name}", json=arguments, timeout=10)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -39,16 +39,16 @@ class Caller:
 
     def oidc(self, path: str, **form: str) -> requests.Response:
         body = {"client_id": "portal", "client_secret": "portal-secret", **form}
-        return requests.post(f"{self.stand_in.url}/application/o/{path}/", data=body, timeout=10)
+        return requests.post(f"{self.simulator.url}/application/o/{path}/", data=body, timeout=10)
 
     def userinfo(self, token: str) -> requests.Response:
-        url = f"{self.stand_in.url}/application/o/userinfo/"
+        url = f"{self.simulator.url}/application/o/userinfo/"
         return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
 
     def device(self, username: str) -> str:
         """The code of a device that this person has approved. Raises ValueError when access is denied."""
         started = self.oidc("device", scope="openid offline_access").json()
-        self.stand_in.oidc.grants.decide_device(started["user_code"], username)
+        self.simulator.oidc.grants.decide_device(started["user_code"], username)
         return str(started["device_code"])
 
     def poll(self, device_code: str) -> requests.Response:

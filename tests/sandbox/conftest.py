@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.simulators.authentik.oidc.clients import OidcClient, RedirectUri
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.sandbox.authentik_caller import Caller
 from tests.sandbox.web_application import CALLBACK, SIGNED_OUT, Browser, Receiver
 
@@ -25,24 +25,24 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def web_authentik(receiver: Receiver) -> Iterator[AuthentikStandIn]:
+def web_authentik(receiver: Receiver) -> Iterator[AuthentikSimulator]:
     redirects = (RedirectUri(CALLBACK), RedirectUri(SIGNED_OUT, redirect_uri_type="logout"))
     clients = (
         OidcClient("console", "console", "secret", redirects, receiver.url, ends_session=True),
         OidcClient("portal", "portal", "secret", redirects),
         OidcClient("tool", "tool", "", redirects, grant_types=("urn:ietf:params:oauth:grant-type:device_code",)),
     )
-    simulator = AuthentikStandIn(api_token="token", admin_group="admins", clients=clients)
+    simulator = AuthentikSimulator(api_token="token", admin_group="admins", clients=clients)
     simulator.ensure_person("ann", "app", "Ann", "Ann@People.test", ["tenant-acme"], password="ann's password")
     with simulator.running():
         yield simulator
 
 
 @pytest.fixture
-def browser(web_authentik: AuthentikStandIn) -> Browser:
+def browser(web_authentik: AuthentikSimulator) -> Browser:
     return Browser(web_authentik)
 
 
 @pytest.fixture
-def call(authentik: AuthentikStandIn) -> Caller:
+def call(authentik: AuthentikSimulator) -> Caller:
     return Caller(authentik)

@@ -6,7 +6,7 @@ import html
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.sandbox.web_application import SCOPE, SIGNED_OUT, Browser, sent_back
 
 
@@ -100,7 +100,7 @@ def test_a_code_is_worth_nothing_without_its_verifier_redirect_uri_and_client(
 
 
 def test_a_code_is_good_for_one_use_of_one_client_and_one_minute(
-    browser: Browser, web_authentik: AuthentikStandIn
+    browser: Browser, web_authentik: AuthentikSimulator
 ) -> None:
     code = browser.code()
     portal = Browser(web_authentik, "portal")
@@ -108,7 +108,7 @@ def test_a_code_is_good_for_one_use_of_one_client_and_one_minute(
     assert browser.redeem(code).status_code == 200
     assert browser.redeem(code).json()["error"] == "invalid_grant"
     late = browser.code()
-    web_authentik.world.clock.advance(61)
+    web_authentik.state.clock.advance(61)
     assert browser.redeem(late).json()["error"] == "invalid_grant"
 
 
@@ -144,7 +144,7 @@ def test_other_faults_are_told_to_the_application_with_its_state(
 
 
 def test_a_person_whom_the_application_does_not_admit_sees_permission_denied(browser: Browser) -> None:
-    access, directory = browser.simulator.world.access, browser.simulator.directory
+    access, directory = browser.simulator.state.access, browser.simulator.directory
     group = directory.add_group({"name": "operators"})
     access.add_binding({"target": access.applications["console"].pk, "group": group.pk, "order": 0})
     denied = browser.sign_in(browser.authorize())

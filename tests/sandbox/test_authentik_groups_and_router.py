@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.sandbox.authentik_caller import GROUPS, ME, Caller
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 
 def test_a_group_is_shown_below_its_parents_of_now_and_no_longer_below_one_that_is_gone(call: Caller) -> None:
@@ -45,15 +45,15 @@ def test_a_page_of_groups_says_how_many_there_are_in_all(call: Caller) -> None:
     ],
 )
 def test_while_the_core_starts_the_router_answers(call: Caller, path: str, accept: str, status: int, body: str) -> None:
-    fault(call.stand_in, kind="starting")
+    fault(call.simulator, kind="starting")
     for method in ("GET", "POST"):
-        answer = requests.request(method, f"{call.stand_in.url}{path}", headers={"Accept": accept}, timeout=5)
+        answer = requests.request(method, f"{call.simulator.url}{path}", headers={"Accept": accept}, timeout=5)
         assert (answer.status_code, answer.text) == (status, body)
     assert (answer.headers.get("Retry-After") == "5") is (status == 503)
 
 
 def test_without_its_database_reads_are_500_and_writes_an_empty_405(call: Caller) -> None:
-    fault(call.stand_in, kind="database_down")
+    fault(call.simulator, kind="database_down")
     for path in (ME, "/-/health/ready/", "/application/o/portal/jwks/"):
         assert call("GET", path).status_code == 500
     masked = call("POST", GROUPS, json={"name": "tenant-acme"})

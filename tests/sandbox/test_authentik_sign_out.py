@@ -7,7 +7,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.sandbox.web_application import SIGNED_OUT, Browser, Receiver, sent_back
 
 
@@ -33,7 +33,7 @@ def test_signing_out_ends_the_session_tells_the_application_once_and_leaves_the_
 
 
 def test_an_application_whose_sign_out_leaves_the_session_open_asks_nobody_anything_next_time(
-    web_authentik: AuthentikStandIn,
+    web_authentik: AuthentikSimulator,
 ) -> None:
     browser = Browser(web_authentik, "portal")
     identity = browser.redeem(browser.code(scope="openid")).json()["id_token"]

@@ -18,22 +18,22 @@ from tests.sandbox.authentik_caller import (
     USERS,
     Caller,
 )
-from tests.stand_ins import fault
+from tests.simulators import fault
 
 
 def test_switching_a_person_off_ends_sessions_and_refresh_but_not_the_token_in_hand(call: Caller) -> None:
     pk, tokens = call.person("anna", "tenant-acme"), call.sign_in("anna")
-    assert call.stand_in.snapshot()["sessions"] == {"anna": 1}
+    assert call.simulator.snapshot()["sessions"] == {"anna": 1}
     assert call.userinfo(tokens["access_token"]).json()["groups"] == ["tenant-acme"]
     call("PATCH", f"{USERS}{pk}/", json={"is_active": False})
-    assert call.stand_in.snapshot()["sessions"] == {}
+    assert call.simulator.snapshot()["sessions"] == {}
     assert (call.userinfo(tokens["access_token"]).status_code, call.sign_in("anna")) == (401, None)
     refused = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     assert call.oidc("introspect", token=tokens["access_token"]).json() == {"active": False}
     bought = call.oidc("token", grant_type="client_credentials", username="anna", password="of-anna")
     assert (bought.status_code, bought.json()["error"]) == (400, "invalid_grant")
-    assert call.stand_in.oidc.read(tokens["access_token"]) is None
+    assert call.simulator.oidc.read(tokens["access_token"]) is None
     call("PATCH", f"{USERS}{pk}/", json={"is_active": True})
     assert call.sign_in("anna")["access_token"]
 
@@ -76,7 +76,7 @@ def test_an_owner_comes_in_by_an_invitation_once_and_is_in_no_group(call: Caller
     body = {"name": "owner-acme", "flow": flow, "single_use": True, "fixed_data": data}
     invitation = call("POST", INVITATIONS, json=body).json()["pk"]
     call("POST", f"{INVITATIONS}{invitation}/send_email/", json={"email_addresses": ["owner@acme.test"]})
-    (mail,) = call.stand_in.snapshot()["mails"]
+    (mail,) = call.simulator.snapshot()["mails"]
     itoken = parse_qs(urlsplit(mail["link"]).query)["itoken"][0]
     pk = call.control("accept_invitation", itoken=itoken, username="owner", email="other@acme.test")
     user = call("GET", f"{USERS}{pk}/").json()
@@ -102,7 +102,7 @@ def test_a_recovery_mail_goes_to_the_address_with_the_link_of_the_user(call: Cal
     user = call("POST", USERS, json={"username": "owner", "name": "", "email": "owner@acme.test"}).json()["pk"]
     link = call("POST", f"{USERS}{user}/recovery/", json={}).json()["link"]
     call("POST", f"{USERS}{user}/recovery_email/", json={"email_stage": stage})
-    assert call.stand_in.snapshot()["mails"] == [{"to": "owner@acme.test", "kind": "recovery", "link": link}]
+    assert call.simulator.snapshot()["mails"] == [{"to": "owner@acme.test", "kind": "recovery", "link": link}]
     call.control("set_recovery_flow", slug=None)
     refused = call("POST", f"{USERS}{user}/recovery_email/", json={"email_stage": stage})
     assert (refused.status_code, refused.json()) == (400, {"non_field_errors": "No recovery flow set."})
@@ -133,13 +133,13 @@ def test_what_our_token_may_not_do_is_a_403_and_hidden_users_are_not_found(call:
     assert (power.status_code, list(power.json())) == (400, ["is_superuser"])
     call.control("set_recovery_flow")
     stage = call.control("add_email_stage")
-    call.stand_in.directory.users[person].email = "anna@acme.test"
+    call.simulator.directory.users[person].email = "anna@acme.test"
     hidden = call("POST", f"{USERS}{person}/recovery_email/", json={"email_stage": stage})
     assert hidden.json() == {"non_field_errors": "Email stage not found."}
 
 
 def test_a_lost_race_for_a_username_looks_like_a_wrong_method(call: Caller) -> None:
-    fault(call.stand_in, kind="race_lost", path="/users/", count=1)
+    fault(call.simulator, kind="race_lost", path="/users/", count=1)
     answer = call("POST", USERS, json={"username": "anna", "name": ""})
     assert (answer.status_code, answer.content) == (405, b"")
     assert len(call("GET", USERS, params={"username": "anna"}).json()["results"]) == 1
@@ -162,7 +162,7 @@ def test_a_device_is_a_session_like_any_other_and_ends_with_the_person(call: Cal
     pk = call.person("anna")
     approved, redeemed = call.device("anna"), call.device("anna")
     tokens = call.poll(redeemed).json()
-    assert call.stand_in.snapshot()["sessions"] == {"anna": 2}
+    assert call.simulator.snapshot()["sessions"] == {"anna": 2}
     call("PATCH", f"{USERS}{pk}/", json={"is_active": False})
     call("PATCH", f"{USERS}{pk}/", json={"is_active": True})
     refused = call.oidc("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
@@ -176,7 +176,7 @@ def test_nobody_approves_a_device_for_an_application_that_is_closed_to_them(call
     call("POST", BINDINGS, json={"target": application, "order": 0, "group": group})
     with pytest.raises(ValueError, match="denied access"):
         call.device("bert")
-    assert call.stand_in.snapshot()["sessions"] == {}
+    assert call.simulator.snapshot()["sessions"] == {}
 
 
 def test_a_device_code_ends_by_the_clock_of_the_simulator(call: Caller) -> None:

@@ -13,9 +13,9 @@ import requests
 from sandbox import state as states
 from sandbox.environment import Parts, settings_environment
 from sandbox.layout import Layout
-from sandbox.parts import stand_ins
+from sandbox.parts import simulators
 from sandbox.simulators.authentik.oidc.clients import OidcClient
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.tokens import TokenError, token_for
 from shared.config.settings import read_settings
 from tests.sandbox.test_cli import Sandbox
@@ -92,22 +92,22 @@ def test_the_stripe_simulator_has_a_price_for_every_plan_and_signs_its_events(la
     fields: dict[str, Any] = {name.lower(): environment[name] for name in names}
     settings = read_settings(mongodb_uri="mongodb://unused", redis_url="redis://unused", stamp_keys="x" * 32, **fields)
     assert set(settings.stripe_prices) == set(settings.plans)
-    (stripe,) = [part for part in stand_ins(layout) if part.name == "stripe"]
-    assert stripe.environment["STRIPE_STAND_IN_KEY"] == environment["STRIPE_API_KEY"]
-    assert stripe.environment["STRIPE_STAND_IN_ENDPOINT_SECRET"] == environment["STRIPE_WEBHOOK_SECRETS"]
+    (stripe,) = [part for part in simulators(layout) if part.name == "stripe"]
+    assert stripe.environment["STRIPE_SIMULATOR_KEY"] == environment["STRIPE_API_KEY"]
+    assert stripe.environment["STRIPE_SIMULATOR_ENDPOINT_SECRET"] == environment["STRIPE_WEBHOOK_SECRETS"]
     assert shown(layout)["stripe"]["url"] == layout.url("stripe")
 
 
 @pytest.fixture
-def real() -> Iterator[AuthentikStandIn]:
+def real() -> Iterator[AuthentikSimulator]:
     """A server that the sandbox did not start."""
     clients = (OidcClient("dezky-operator", "dezky-operator", "secret"),)
-    with AuthentikStandIn(api_token=THEIRS, admin_group="dezky-platform-admins", clients=clients).running() as server:
+    with AuthentikSimulator(api_token=THEIRS, admin_group="dezky-platform-admins", clients=clients).running() as server:
         yield server
 
 
 def test_a_tenant_is_set_up_in_a_real_authentik_and_a_simulated_ocis(
-    real: AuthentikStandIn, tmp_path: Path, given: Any
+    real: AuthentikSimulator, tmp_path: Path, given: Any
 ) -> None:
     issuer = f"{real.url}/application/o/dezky-operator/"
     given(AUTHENTIK_API_URL=real.url, AUTHENTIK_API_TOKEN=THEIRS, OIDC_ISSUERS=f"{issuer}={issuer}jwks/")

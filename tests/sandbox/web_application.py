@@ -14,7 +14,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 
 CALLBACK, SIGNED_OUT = "http://127.0.0.1:9999/auth/callback", "http://127.0.0.1:9999/"
 SCOPE = "openid profile email offline_access"
@@ -51,7 +51,7 @@ class Receiver:
 class Browser:
     """A browser without script at the simulator, and the application to which it is sent back."""
 
-    def __init__(self, simulator: AuthentikStandIn, client_id: str = "console") -> None:
+    def __init__(self, simulator: AuthentikSimulator, client_id: str = "console") -> None:
         self.simulator = simulator
         self.client_id = client_id
         self.http = requests.Session()

@@ -12,16 +12,16 @@ from shared.core.errors import StoreUnavailable
 from shared.provisioning import settlement
 from shared.provisioning.settlement import settle
 from shared.tenants.model import NewTenant
-from tests.yard import Yard
+from tests.platform_fixture import PlatformFixture
 
 PEOPLE = 47
 
 
 @pytest.fixture
-def yard(make_yard: Callable[..., Yard], monkeypatch: pytest.MonkeyPatch) -> Yard:
+def platform(make_platform: Callable[..., PlatformFixture], monkeypatch: pytest.MonkeyPatch) -> PlatformFixture:
     """A deleted tenant with more people than are forgotten at once, one of whom belongs to another tenant as well."""
     monkeypatch.setattr(users, "AT_ONCE", 10)
-    made = make_yard(delete_grace_days=0)
+    made = make_platform(delete_grace_days=0)
     made.finish(made.plane.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
     made.finish(made.plane.life.delete("acme", made.admin))
     acme = made.tenant("acme").id
@@ -41,33 +41,33 @@ def person(number: int, *tenant_ids: str) -> dict[str, Any]:
     }
 
 
-def ended(yard: Yard) -> str:
+def ended(platform: PlatformFixture) -> str:
     """A purge whose steps are through and which nobody has settled; its id."""
-    return yard.end_unsettled(yard.plane.life.purge("acme", yard.admin)).id
+    return platform.end_unsettled(platform.plane.life.purge("acme", platform.admin)).id
 
 
-def belonging(yard: Yard) -> int:
-    return yard.rows["users"].count_documents({"tenantIds": yard.tenant("acme").id})
+def belonging(platform: PlatformFixture) -> int:
+    return platform.rows["users"].count_documents({"tenantIds": platform.tenant("acme").id})
 
 
-def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_counted(yard: Yard) -> None:
-    assert settle(yard.store, ended(yard)) is not None
-    assert belonging(yard) == 0
-    assert yard.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
-    assert yard.plane.life.receipt("acme", yard.admin).users_removed == PEOPLE
+def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_counted(platform: PlatformFixture) -> None:
+    assert settle(platform.store, ended(platform)) is not None
+    assert belonging(platform) == 0
+    assert platform.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
+    assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE
 
 
 def test_whoever_settles_after_one_that_got_no_further_goes_on_and_the_count_is_whole(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
+    platform: PlatformFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement, "BATCHES", 2)
-    purge = ended(yard)
+    purge = ended(platform)
     left = []
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            settle(yard.store, purge)
-        left.append(belonging(yard))
-        assert yard.tenant("acme").purged_at is None
+            settle(platform.store, purge)
+        left.append(belonging(platform))
+        assert platform.tenant("acme").purged_at is None
     assert left == [28, 8]
-    assert settle(yard.store, purge) is not None
-    assert yard.plane.life.receipt("acme", yard.admin).users_removed == PEOPLE
+    assert settle(platform.store, purge) is not None
+    assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE

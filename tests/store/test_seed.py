@@ -10,7 +10,7 @@ from shared.application.services import open_control_plane
 from shared.application.store import open_store
 from shared.config.settings import Settings, read_settings
 from shared.operations.dispatcher import Dispatcher
-from tests.warm import PRELOADED
+from tests.forked_processes import PRELOADED
 
 MANY = 10
 

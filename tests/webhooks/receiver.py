@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 
 
-class Receiver(StandIn):
+class Receiver(Simulator):
     """Answers `status` with `headers` and `text`; `seen` holds the headers and the body of each event."""
 
     def __init__(self) -> None:

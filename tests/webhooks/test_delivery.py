@@ -8,7 +8,7 @@ from collections import Counter
 
 from shared.core.signatures import verify
 from shared.webhooks.model import NewWebhook
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.webhooks.conftest import Post, Run, until
 from tests.webhooks.receiver import Receiver
 from worker.jobs.webhook_delivery.outbox_relay import FanOut

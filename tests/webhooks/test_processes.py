@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.processes import end
 from shared.config.settings import Settings
-from tests.stand_ins import fault
-from tests.warm import start_warm
+from tests.forked_processes import start_forked
+from tests.simulators import fault
 from tests.webhooks.conftest import LOOPBACK, Post, until
 
 StartSweep = Callable[[], "subprocess.Popen[bytes]"]
@@ -35,7 +35,7 @@ def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
 
     def start() -> subprocess.Popen[bytes]:
         log = tmp_path / f"sweep-{len(running)}.log"
-        running.append(start_warm("worker.scheduler", log=log, env={**os.environ, **variables}))
+        running.append(start_forked("worker.scheduler", log=log, env={**os.environ, **variables}))
         return running[-1]
 
     yield start

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.simulators.dns.server import DnsStandIn
+from sandbox.simulators.dns.server import DnsSimulator
 from shared.core.signatures import new_secret, signed_headers, verify
 from shared.integrations.outcomes import Unavailable
 from shared.integrations.reasons import DELIVERY_REASONS
-from tests.stand_ins import fault
+from tests.simulators import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
 from worker.dns_lookup import DnsLookup
 from worker.jobs.webhook_delivery.safe_client import Delivered, Delivery, WebhookSender
@@ -131,7 +131,7 @@ def test_a_name_server_that_fails_is_a_reason_to_try_again() -> None:
 
 
 def test_names_are_looked_up_in_dns(receiver: Receiver) -> None:
-    dns = DnsStandIn()
+    dns = DnsSimulator()
     with dns.running():
         dns.publish([{"name": "hooks.acme.test", "type": "A", "value": "127.0.0.1"}])
         sender = WebhookSender(DnsLookup([dns.address]).addresses, allowed_networks=LOOPBACK, call_seconds=1.0)

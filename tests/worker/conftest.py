@@ -25,7 +25,7 @@ def fine(work: Work, client: Any) -> Outcome:
     return ok()
 
 
-class Rig:
+class RunnerFixture:
     """A runner over the real database whose step functions and clients the test chooses."""
 
     def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
@@ -49,8 +49,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig(store: Store, dispatcher: Dispatcher, settings: Settings) -> Rig:
-    return Rig(store, dispatcher, settings)
+def runners(store: Store, dispatcher: Dispatcher, settings: Settings) -> RunnerFixture:
+    return RunnerFixture(store, dispatcher, settings)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import Missing, Refused, Result, Unavailable
-from tests.stand_ins import API_TOKEN, Saved, fault
+from tests.simulators import API_TOKEN, Saved, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
@@ -22,14 +22,14 @@ BLIND = ("view_group", "change_group", "add_user_to_group", "remove_user_from_gr
 
 
 @pytest.fixture
-def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
+def identity(authentik: AuthentikSimulator) -> Iterator[Authentik]:
     api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
     yield Authentik(api)
     api.close()
 
 
 @pytest.fixture
-def ann(authentik: AuthentikStandIn, identity: Authentik, work: Errand) -> int:
+def ann(authentik: AuthentikSimulator, identity: Authentik, work: Errand) -> int:
     """A member of the tenant's group; her number."""
     ensure_group(work("authentik"), identity)
     return authentik.ensure_person("ann", "password", "Ann", "ann@acme.test", ["tenant-acme"])
@@ -47,7 +47,7 @@ def test_members_are_taken_out_and_let_in_again(identity: Authentik, work: Erran
 
 
 def test_members_that_our_account_may_not_see_are_not_reported_as_out(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     # Authentik answers as if a person whom our account may not see did not exist
     authentik.limit_token(BLIND)
@@ -57,7 +57,7 @@ def test_members_that_our_account_may_not_see_are_not_reported_as_out(
 
 
 def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_out(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     close_access(work("authentik"), identity)
     authentik.limit_token(BLIND)
@@ -69,7 +69,7 @@ def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_o
 
 
 def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
     close_access(work("authentik"), identity)
@@ -79,7 +79,7 @@ def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
 
 
 def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
     fault(authentik, kind="status", status=400, contains=f'"pk": {ann}}}')
@@ -98,7 +98,7 @@ def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
 
 
 def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_and_none_is_forgotten(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     people = {
         authentik.ensure_person(f"p{number}", "password", "P", f"p{number}@acme.test", ["tenant-acme"])
@@ -120,7 +120,7 @@ def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_an
 
 
 def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     own = authentik.directory.users_by_name["akadmin"].pk
     authentik.directory.groups[saved["authentikGroupId"]].users.add(own)
@@ -132,7 +132,7 @@ def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
 
 
 def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     directory, group = authentik.directory, saved["authentikGroupId"]
     bob = directory.add_user({"username": "bob"})
@@ -151,7 +151,7 @@ def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
 
 
 def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
     close_access(work("authentik"), identity)
@@ -161,7 +161,7 @@ def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
 
 
 def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_member_in(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
     fault(authentik, kind="status", status=400, method="PATCH", path=child.pk)
@@ -174,7 +174,7 @@ def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_memb
 
 
 def test_members_may_be_added_and_removed_twice(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     group_id = saved["authentikGroupId"]
@@ -190,7 +190,7 @@ def test_members_may_be_added_and_removed_twice(
 
 
 def test_a_deleted_group_is_missing_the_second_time(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     identity.delete_group(saved["authentikGroupId"])

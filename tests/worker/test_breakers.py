@@ -17,7 +17,7 @@ from shared.operations.model import Operation, StepStatus
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
-from tests.worker.conftest import Rig, raising
+from tests.worker.conftest import RunnerFixture, raising
 from worker.execution.breaker import OTHERS_FIRST
 from worker.integrations.step_context import Work
 
@@ -26,8 +26,8 @@ LONG = Span(300, 3000)
 
 
 @pytest.fixture
-def rig(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> Rig:
-    return Rig(store, dispatcher, make_settings(breaker_failures=LIMIT, retry_base_seconds=0.001))
+def runners(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> RunnerFixture:
+    return RunnerFixture(store, dispatcher, make_settings(breaker_failures=LIMIT, retry_base_seconds=0.001))
 
 
 @pytest.fixture
@@ -36,65 +36,65 @@ def operations(create: Callable[..., TenantView]) -> list[Operation]:
     return [one for one in made if one is not None]
 
 
-def fails(rig: Rig, operations: list[Operation], fault: Fault) -> None:
+def fails(runners: RunnerFixture, operations: list[Operation], fault: Fault) -> None:
     """One step of each of these operations, of which each is run by a worker of its own."""
     for operation in operations:
-        rig.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
+        runners.runner(ocis=raising(fault)).run(operation.id, "ocis", 1)
 
 
 def tenant(number: int) -> TenantRef:
     return TenantRef(f"{number:024x}", f"acme{number}")
 
 
-def is_open(rig: Rig) -> bool:
-    switch = rig.store.switches.all().get("ocis")
+def is_open(runners: RunnerFixture) -> bool:
+    switch = runners.store.switches.all().get("ocis")
     return switch is not None and switch.is_open
 
 
 def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_an_attempt_or_a_call(
-    rig: Rig, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], control_plane: ControlPlane, admin: Actor
 ) -> None:
-    fails(rig, operations[:LIMIT], Unavailable("timeout", "It hangs."))
+    fails(runners, operations[:LIMIT], Unavailable("timeout", "It hangs."))
     last = operations[LIMIT]
-    assert rig.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "deferred"
-    step = rig.seen(last).step("ocis")
+    assert runners.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "deferred"
+    step = runners.seen(last).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "timeout")
     assert "It hangs." in (step.message or "")
-    until = rig.store.switches.all()["ocis"].open_until
+    until = runners.store.switches.all()["ocis"].open_until
     assert step.due_at is not None
     assert until is not None
     assert step.due_at >= until
     view = control_plane.tenants.get(last.tenant_slug, admin)
     assert "circuit breaker is open" in view.tenant.provisioning_errors["ocis"]
-    assert rig.runner().run(last.id, "stalwart", 1).said == "ok"
+    assert runners.runner().run(last.id, "stalwart", 1).said == "ok"
 
 
 def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open_nothing(
-    rig: Rig, operations: list[Operation]
+    runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     timeout = Unavailable("timeout")
     first, second, third, fourth = operations
-    fails(rig, [first, second], timeout)
-    assert rig.runner().run(third.id, "ocis", 1).said == "ok"
+    fails(runners, [first, second], timeout)
+    assert runners.runner().run(third.id, "ocis", 1).said == "ok"
     time.sleep(0.01)
-    fails(rig, [first, second, fourth], timeout)
-    assert not is_open(rig)
+    fails(runners, [first, second, fourth], timeout)
+    assert not is_open(runners)
 
 
 def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
-    rig: Rig, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], control_plane: ControlPlane, admin: Actor
 ) -> None:
     poisoned, healthy = operations[0], operations[1]
     for _ in range(4 * LIMIT):
-        fails(rig, [poisoned], Unavailable("upstream_error"))
+        fails(runners, [poisoned], Unavailable("upstream_error"))
         time.sleep(0.005)
-    assert not is_open(rig)
+    assert not is_open(runners)
     (ocis,) = [one for one in control_plane.switches.page(admin) if one.name == "ocis"]
     assert [(one.tenant.slug, one.reason, one.is_isolated) for one in ocis.failing] == [
         (poisoned.tenant_slug, "upstream_error", False)
     ]
-    assert rig.runner().run(healthy.id, "ocis", 1).said == "ok"
-    (one,) = rig.store.switches.all()["ocis"].failing
+    assert runners.runner().run(healthy.id, "ocis", 1).said == "ok"
+    (one,) = runners.store.switches.all()["ocis"].failing
     assert one.is_isolated
 
 
@@ -126,37 +126,39 @@ def test_the_list_of_failing_tenants_is_bounded(store: Store) -> None:
     "fault", [Unavailable("not_ready"), Unavailable("throttled", wait=5), Refused("taken"), Refused("quota")]
 )
 def test_what_an_integration_answers_in_good_health_opens_nothing(
-    rig: Rig, operations: list[Operation], fault: Fault
+    runners: RunnerFixture, operations: list[Operation], fault: Fault
 ) -> None:
-    fails(rig, operations, fault)
-    assert not is_open(rig)
+    fails(runners, operations, fault)
+    assert not is_open(runners)
 
 
-def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(rig: Rig, operations: list[Operation]) -> None:
-    fails(rig, operations[:1], Unavailable("throttled", wait=600))
-    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
-    due = rig.seen(operations[1]).step("ocis").due_at
+def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(
+    runners: RunnerFixture, operations: list[Operation]
+) -> None:
+    fails(runners, operations[:1], Unavailable("throttled", wait=600))
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
+    due = runners.seen(operations[1]).step("ocis").due_at
     assert due is not None
     assert (due - operations[1].created_at).total_seconds() >= 600
 
 
 def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
-    rig: Rig, operations: list[Operation]
+    runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(rig, operations[:1], Refused("bad_credentials", "It was the token."))
+    fails(runners, operations[:1], Refused("bad_credentials", "It was the token."))
     other = operations[1]
-    assert rig.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "deferred"
-    assert rig.runner().run(other.id, "authentik", 1).said == "ok"
-    assert rig.seen(operations[0]).step("ocis").status is StepStatus.ERROR
-    step = rig.seen(other).step("ocis")
+    assert runners.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "deferred"
+    assert runners.runner().run(other.id, "authentik", 1).said == "ok"
+    assert runners.seen(operations[0]).step("ocis").status is StepStatus.ERROR
+    step = runners.seen(other).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "bad_credentials")
     assert "It was the token." in (step.message or "")
 
 
-def test_after_its_time_one_probe_closes_the_breaker(rig: Rig, operations: list[Operation]) -> None:
-    rig.store.switches.open("ocis", "timeout", "", 0)
-    assert rig.runner().run(operations[0].id, "ocis", 1).said == "ok"
-    assert not is_open(rig)
+def test_after_its_time_one_probe_closes_the_breaker(runners: RunnerFixture, operations: list[Operation]) -> None:
+    runners.store.switches.open("ocis", "timeout", "", 0)
+    assert runners.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert not is_open(runners)
 
 
 def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
@@ -181,14 +183,14 @@ def test_without_another_tenants_step_one_that_failed_probes_a_little_later(stor
 
 
 def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breaker_is_open(
-    rig: Rig, operations: list[Operation]
+    runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(rig, operations[:LIMIT], Unavailable("timeout"))
-    until = rig.store.switches.all()["ocis"].open_until
+    fails(runners, operations[:LIMIT], Unavailable("timeout"))
+    until = runners.store.switches.all()["ocis"].open_until
     assert until is not None
     time.sleep(0.02)
-    assert rig.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).said == "deferred"
-    due = rig.seen(operations[0]).step("ocis").due_at
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).said == "deferred"
+    due = runners.seen(operations[0]).step("ocis").due_at
     assert due is not None
     assert (due - until).total_seconds() >= OTHERS_FIRST
 
@@ -203,11 +205,11 @@ def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_tim
 
 
 def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(
-    rig: Rig, operations: list[Operation], make_settings: Callable[..., Settings], dispatcher: Dispatcher
+    runners: RunnerFixture, operations: list[Operation], make_settings: Callable[..., Settings], dispatcher: Dispatcher
 ) -> None:
-    def worker(token: str) -> Rig:
+    def worker(token: str) -> RunnerFixture:
         of_ocis = {"ocis_api_url": "http://127.0.0.1:1", "ocis_username": "dezky", "ocis_password": token}
-        return Rig(rig.store, dispatcher, make_settings(stamp_keys="k" * 32, **of_ocis))
+        return RunnerFixture(runners.store, dispatcher, make_settings(stamp_keys="k" * 32, **of_ocis))
 
     refused = worker("old").runner(ocis=raising(Refused("bad_credentials")))
     refused.run(operations[0].id, "ocis", 1)
@@ -216,7 +218,7 @@ def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_
     assert same.run(operations[1].id, "ocis", 1).said == "deferred"
     renewed.start()
     assert renewed.run(operations[2].id, "ocis", 1).said == "ok"
-    assert not is_open(rig)
+    assert not is_open(runners)
 
 
 def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_attempts_do_not(store: Store) -> None:
@@ -238,9 +240,11 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
 
 
 def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_again(
-    rig: Rig, operations: list[Operation], dispatcher: Dispatcher, settings: Settings
+    runners: RunnerFixture, operations: list[Operation], dispatcher: Dispatcher, settings: Settings
 ) -> None:
-    other_process = Rig(open_store(settings), dispatcher, settings.model_copy(update={"breaker_failures": LIMIT}))
+    other_process = RunnerFixture(
+        open_store(settings), dispatcher, settings.model_copy(update={"breaker_failures": LIMIT})
+    )
     fails(other_process, operations[:1], Unavailable("timeout"))
 
     def slowly_answered(work: Work, client: Any) -> Outcome:
@@ -248,7 +252,7 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
         assert is_open(other_process)
         return ok()
 
-    rig.runner(ocis=slowly_answered).run(operations[LIMIT].id, "ocis", 1)
+    runners.runner(ocis=slowly_answered).run(operations[LIMIT].id, "ocis", 1)
     assert is_open(other_process)
     other_process.store.close()
 
@@ -263,32 +267,38 @@ def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store:
     assert (failed.open_until - failed.opened_at).total_seconds() < 2.5 * LONG.first
 
 
-def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(rig: Rig, operations: list[Operation]) -> None:
-    rig.store.switches.open("ocis", "timeout", "", 0)
-    fails(rig, operations[:1], Unavailable("timeout"))
-    assert rig.seen(operations[0]).step("ocis").attempts == 1
-    assert rig.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
+def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
+    runners: RunnerFixture, operations: list[Operation]
+) -> None:
+    runners.store.switches.open("ocis", "timeout", "", 0)
+    fails(runners, operations[:1], Unavailable("timeout"))
+    assert runners.seen(operations[0]).step("ocis").attempts == 1
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
 
 
-def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(rig: Rig, operations: list[Operation]) -> None:
-    done = rig.runner()
+def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
+    runners: RunnerFixture, operations: list[Operation]
+) -> None:
+    done = runners.runner()
     assert done.run(operations[0].id, "ocis", 1).said == "ok"
-    rig.store.switches.open("ocis", "timeout", "", 0)
-    assert rig.runner().run(operations[0].id, "ocis", 1).said == "nothing to do"
-    assert rig.runner().run(operations[1].id, "ocis", 1).said == "ok"
+    runners.store.switches.open("ocis", "timeout", "", 0)
+    assert runners.runner().run(operations[0].id, "ocis", 1).said == "nothing to do"
+    assert runners.runner().run(operations[1].id, "ocis", 1).said == "ok"
 
 
-def test_when_the_breaker_closes_what_it_held_is_due_at_once(rig: Rig, operations: list[Operation]) -> None:
-    rig.store.switches.open("ocis", "timeout", "", 600)
-    assert rig.runner().run(operations[0].id, "ocis", 1).said == "deferred"
-    assert rig.store.deferrals.any()
-    assert rig.store.deferrals.release(rig.store.switches.stopped(), 10) == 0
-    rig.store.switches.close("ocis", is_probe=True)
-    assert rig.store.deferrals.release(rig.store.switches.stopped(), 10) == 1
-    assert not rig.store.deferrals.any()
-    step = rig.seen(operations[0]).step("ocis")
+def test_when_the_breaker_closes_what_it_held_is_due_at_once(
+    runners: RunnerFixture, operations: list[Operation]
+) -> None:
+    runners.store.switches.open("ocis", "timeout", "", 600)
+    assert runners.runner().run(operations[0].id, "ocis", 1).said == "deferred"
+    assert runners.store.deferrals.any()
+    assert runners.store.deferrals.release(runners.store.switches.stopped(), 10) == 0
+    runners.store.switches.close("ocis", is_probe=True)
+    assert runners.store.deferrals.release(runners.store.switches.stopped(), 10) == 1
+    assert not runners.store.deferrals.any()
+    step = runners.seen(operations[0]).step("ocis")
     assert (step.deferred_by, step.reason, step.message) == (None, None, None)
-    assert rig.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert runners.runner().run(operations[0].id, "ocis", 1).said == "ok"
 
 
 def test_credentials_are_tried_so_seldom_that_no_product_bans_us_in_a_day() -> None:

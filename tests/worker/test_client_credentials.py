@@ -9,13 +9,13 @@ import pytest
 import requests
 from aiohttp import web
 
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 from shared.integrations.outcomes import Fault, Refused, Unavailable
-from tests.stand_ins import fault
+from tests.simulators import fault
 from worker.http.client_credentials import EARLY, ClientCredentials
 
 
-class Issuer(StandIn):
+class Issuer(Simulator):
     """A token endpoint that answers as it is told."""
 
     def __init__(self) -> None:

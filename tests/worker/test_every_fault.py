@@ -12,13 +12,13 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.server import StandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.server import Simulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Fault, Outcome, Result, failed
 from shared.integrations.reasons import REASONS
-from tests.stand_ins import API_TOKEN, Saved, fault
+from tests.simulators import API_TOKEN, Saved, fault
 from worker.http import session
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
@@ -36,7 +36,7 @@ PRODUCTS = ("authentik", "stalwart", "ocis")
 #: what an attempt ends as: its result, and but for "ok" its reason
 Ends = dict[str, str]
 
-#: every stand-in offers these
+#: every simulator offers these
 COMMON: Ends = {
     "latency": "retry timeout",
     "hang": "retry timeout",
@@ -136,7 +136,7 @@ SET_ERRORS: Ends = {
 
 @dataclass
 class Product:
-    server: StandIn
+    server: Simulator
     step: Callable[[Work, Any], Outcome]
     connect: Callable[[], Any]
     work: Callable[..., Work]
@@ -168,9 +168,9 @@ class Product:
 
 @pytest.fixture
 def products(
-    authentik: AuthentikStandIn,
-    stalwart: StalwartStandIn,
-    ocis: OcisStandIn,
+    authentik: AuthentikSimulator,
+    stalwart: StalwartSimulator,
+    ocis: OcisSimulator,
     work: Callable[..., Work],
     saved: Saved,
     monkeypatch: pytest.MonkeyPatch,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import Refused, Result, Unavailable
-from tests.stand_ins import API_TOKEN, Saved, fault, writes
+from tests.simulators import API_TOKEN, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import ensure_group, remove_group
@@ -24,7 +24,7 @@ LEAST = (
 
 
 @pytest.fixture
-def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
+def identity(authentik: AuthentikSimulator) -> Iterator[Authentik]:
     api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
     yield Authentik(api)
     api.close()
@@ -33,8 +33,8 @@ def identity(authentik: AuthentikStandIn) -> Iterator[Authentik]:
 class Wiki:
     """An application, the tenant's group, and whoever is a member of nothing."""
 
-    def __init__(self, authentik: AuthentikStandIn, group: str) -> None:
-        self.access = authentik.world.access
+    def __init__(self, authentik: AuthentikSimulator, group: str) -> None:
+        self.access = authentik.state.access
         self.directory = authentik.directory
         self.group = group
         self.other = self.directory.add_group({"name": "other"}).pk
@@ -53,13 +53,13 @@ class Wiki:
 
 
 @pytest.fixture
-def wiki(authentik: AuthentikStandIn, identity: Authentik, work: Errand, saved: Saved) -> Wiki:
+def wiki(authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved) -> Wiki:
     ensure_group(work("authentik"), identity)
     return Wiki(authentik, saved["authentikGroupId"])
 
 
 def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
 ) -> None:
     authentik.limit_token(LEAST)
     assert remove_group(work("authentik"), identity).result is Result.OK
@@ -88,7 +88,7 @@ def test_a_group_is_removed_when_another_group_guards_the_same_application(
     ids=["nothing", "disabled", "negated", "policy", "the same group again"],
 )
 def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki, other: dict[str, Any] | None
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki, other: dict[str, Any] | None
 ) -> None:
     wiki.bind(group=wiki.group)
     if other is not None:
@@ -122,7 +122,7 @@ def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
 
 
 def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
 ) -> None:
     # an account that is no superuser finds in the list only what it may use itself
     wiki.bind(group=wiki.group)
@@ -154,7 +154,7 @@ def test_bindings_beyond_the_first_page_are_found(identity: Authentik, work: Err
 
 
 def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     authentik.limit_token(["view_group", "delete_group"])
@@ -165,7 +165,7 @@ def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
 
 @pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
 def test_a_wrong_list_of_bindings_is_not_taken_for_none(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki, body: str
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki, body: str
 ) -> None:
     fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
     with pytest.raises(Unavailable, match="unexpected_answer"):
@@ -174,7 +174,7 @@ def test_a_wrong_list_of_bindings_is_not_taken_for_none(
 
 
 def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
 ) -> None:
     fault(authentik, kind="hang", path="bindings", count=1)
     with pytest.raises(Unavailable, match="timeout"):
@@ -184,7 +184,7 @@ def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
 
 
 def test_a_removal_whose_response_was_lost_is_seen_to_be_done(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
 ) -> None:
     fault(authentik, kind="lost", method="DELETE", count=1)
     with pytest.raises(Unavailable):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Fault, Refused, Result, Unavailable
-from tests.stand_ins import API_TOKEN, TENANT_ID, fault
+from tests.simulators import API_TOKEN, TENANT_ID, fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart
@@ -243,7 +243,7 @@ def test_a_sender_that_dies_leaves_no_thread_waiting(line: Line) -> None:
 # -- at the server
 
 
-def shared_client(stalwart: StalwartStandIn) -> Stalwart:
+def shared_client(stalwart: StalwartSimulator) -> Stalwart:
     return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(API_TOKEN), call_seconds=5.0)), "off")
 
 
@@ -263,7 +263,7 @@ def make_all(mail: Stalwart, steps: list[Work]) -> list[Result | str]:
 
 
 def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_postmaster(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="latency", delay=0.1)
     made = make_all(shared_client(stalwart), [work("stalwart", domains=(name,), is_first=True) for name in names(24)])
@@ -280,7 +280,7 @@ def test_many_tenants_at_once_need_few_requests_and_each_domain_gets_its_own_pos
 
 
 def test_a_name_that_is_taken_fails_no_other_in_the_same_request_and_makes_no_postmaster(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     other = shared_client(stalwart).create_domain("acme7.test", "theirs", None)
     fault(stalwart, kind="latency", delay=0.1)
@@ -294,7 +294,7 @@ def test_a_name_that_is_taken_fails_no_other_in_the_same_request_and_makes_no_po
 
 @pytest.mark.parametrize("kind", ["lost", "reset"])
 def test_a_shared_request_whose_answer_is_lost_makes_nothing_twice_and_fails_no_other(
-    stalwart: StalwartStandIn, work: WorkFactory, kind: str
+    stalwart: StalwartSimulator, work: WorkFactory, kind: str
 ) -> None:
     fault(stalwart, kind=kind, contains="x:Domain/set", after=1, count=3)
     fault(stalwart, kind="latency", delay=0.1)

@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.contextvars import bound_contextvars
 
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 from shared.integrations.outcomes import Refused, Unavailable
-from tests.stand_ins import fault
+from tests.simulators import fault
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
 
 
-class Echo(StandIn):
+class Echo(Simulator):
     def __init__(self) -> None:
         super().__init__()
         self.app.router.add_route("*", "/moved", self._moved)

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from shared.integrations.outcomes import Fault, Outcome, Result, failed
-from tests.stand_ins import Saved, fault
+from tests.simulators import Saved, fault
 from tests.worker.test_every_fault import Product, products
 from worker.http.deadline import within
 

@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
 from shared.integrations.outcomes import Refused, Result, Unavailable
 from shared.integrations.ownership_marker import Stamper
-from tests.stand_ins import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
+from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.stalwart.client import Stalwart, TenantMode
 from worker.integrations.stalwart.models import Furnishing
@@ -27,26 +27,26 @@ from worker.integrations.step_context import Work
 WorkFactory = Callable[..., Work]
 
 
-def client(stalwart: StalwartStandIn, tenants: TenantMode = "auto", token: str = API_TOKEN) -> Stalwart:
+def client(stalwart: StalwartSimulator, tenants: TenantMode = "auto", token: str = API_TOKEN) -> Stalwart:
     return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), tenants)
 
 
 @pytest.fixture
-def mail(stalwart: StalwartStandIn) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> Stalwart:
     return client(stalwart)
 
 
-def control(stalwart: StalwartStandIn, name: str, **arguments: Any) -> Any:
+def control(stalwart: StalwartSimulator, name: str, **arguments: Any) -> Any:
     answer = requests.post(f"{stalwart.url}/__sim/call/{name}", json=arguments, timeout=5)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def objects(stalwart: StalwartStandIn, kind: str) -> list[dict[str, Any]]:
+def objects(stalwart: StalwartSimulator, kind: str) -> list[dict[str, Any]]:
     return list(stalwart.snapshot()[kind])
 
 
-def sets(stalwart: StalwartStandIn) -> list[str]:
+def sets(stalwart: StalwartSimulator) -> list[str]:
     return [entry["body"] for entry in stalwart.journal if "/set" in entry["body"]]
 
 
@@ -56,7 +56,7 @@ def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: Stalwart, wor
 
 
 def test_each_domain_gets_marker_keys_postmaster_and_records(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     assert ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail).result is Result.OK
     domains = objects(stalwart, "Domain")
@@ -78,7 +78,7 @@ def test_each_domain_gets_marker_keys_postmaster_and_records(
 
 
 def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (creating,) = sets(stalwart)
@@ -87,7 +87,7 @@ def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
 
 
 def test_a_name_that_is_taken_gets_no_postmaster_either(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost")
     with pytest.raises((Refused, Unavailable)):
@@ -96,7 +96,7 @@ def test_a_name_that_is_taken_gets_no_postmaster_either(
 
 
 def test_a_second_run_writes_nothing(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     stalwart.journal.clear()
@@ -109,7 +109,7 @@ def test_a_second_run_writes_nothing(
 
 
 def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     stalwart.set_edition("enterprise")
     ensure_mail(work("stalwart"), mail)
@@ -122,7 +122,9 @@ def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
     assert objects(stalwart, "Tenant")[0]["name"] == f"Acme AG {TENANT_ID}"
 
 
-def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_a_plan_without_limits_takes_those_of_the_one_before_away(
+    stalwart: StalwartSimulator, work: WorkFactory
+) -> None:
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)
     limited = replace(work("stalwart"), plan=Plan(mailboxes=20))
@@ -138,7 +140,7 @@ def test_a_plan_without_limits_takes_those_of_the_one_before_away(stalwart: Stal
 
 @pytest.mark.parametrize(("mode", "count"), [("require", 1), ("off", 0)])
 def test_whether_a_tenant_is_made_follows_the_setting(
-    stalwart: StalwartStandIn, work: WorkFactory, mode: TenantMode, count: int
+    stalwart: StalwartSimulator, work: WorkFactory, mode: TenantMode, count: int
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, mode))
     assert len(objects(stalwart, "Tenant")) == count
@@ -151,7 +153,7 @@ def test_whether_a_tenant_is_made_follows_the_setting(
     ids=lambda rule: rule["kind"],
 )
 def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
-    stalwart: StalwartStandIn, work: WorkFactory, what: str, rule: dict[str, Any]
+    stalwart: StalwartSimulator, work: WorkFactory, what: str, rule: dict[str, Any]
 ) -> None:
     fault(stalwart, contains=what, count=1, **rule)
     assert ensure_mail(work("stalwart"), client(stalwart, "require")).result is Result.OK
@@ -159,7 +161,7 @@ def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
     assert counts == {"Tenant": 1, "Domain": 1, "Account": 1, "DkimSignature": 2}
 
 
-def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     for name in ("Acme", "Acme again"):
         control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
     with pytest.raises(Refused, match="ambiguous"):
@@ -167,7 +169,7 @@ def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartStandIn, wo
 
 
 def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
-    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     # customers choose their names; what stands behind the name is ours
     theirs = control(stalwart, "create", kind="Tenant", given={"name": f"Beta {TENANT_ID} {OTHER_ID}"})
@@ -179,7 +181,7 @@ def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
 
 @pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
 def test_a_domain_without_our_marker_is_never_adopted(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, description: str | None
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, description: str | None
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "acme.test", "description": description})
     stalwart.journal.clear()
@@ -189,7 +191,7 @@ def test_a_domain_without_our_marker_is_never_adopted(
 
 
 def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", is_first=True), mail)
     assert not any("x:Domain/query" in entry["body"] for entry in stalwart.journal)
@@ -204,7 +206,7 @@ def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none
 
 
 def test_a_name_that_is_another_domains_alias_is_taken(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
     with pytest.raises(Refused, match="alias"):
@@ -212,14 +214,14 @@ def test_a_name_that_is_another_domains_alias_is_taken(
 
 
 def test_a_foreign_domain_created_at_the_same_moment_is_not_adopted(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost", contains="x:Domain/set", count=1)
     with pytest.raises(Refused, match="taken"):
         ensure_mail(work("stalwart"), mail)
 
 
-def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory) -> None:
+def test_two_runs_at_once_make_each_object_once(stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory) -> None:
     with ThreadPoolExecutor(5) as pool:
         outcomes = list(pool.map(lambda _: ensure_mail(work("stalwart"), mail), range(5)))
     assert {outcome.result for outcome in outcomes} == {Result.OK}
@@ -236,7 +238,7 @@ def test_two_runs_at_once_make_each_object_once(stalwart: StalwartStandIn, mail:
     ids=["mailbox", "list", "alias_of_list"],
 )
 def test_a_postmaster_that_the_tenant_made_itself_is_one(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved, kind: str, holder: dict[str, Any]
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved, kind: str, holder: dict[str, Any]
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -250,7 +252,7 @@ def test_a_postmaster_that_the_tenant_made_itself_is_one(
 
 
 def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
@@ -261,7 +263,7 @@ def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the
 
 
 def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     first = saved["stalwartDomainId"]
@@ -276,7 +278,7 @@ def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
 
 
 def test_a_domain_that_left_the_tenant_is_closed_and_kept(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart", domains=("acme.test",)), mail)
@@ -286,7 +288,7 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
 
 
 def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     assert ensure_mail(work("stalwart", domains=()), mail).reason == "no_domains"
@@ -294,8 +296,8 @@ def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
 
 
 def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: WorkFactory, saved: Saved) -> None:
-    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
-        assert isinstance(slow, StalwartStandIn)
+    with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartSimulator)
         with pytest.raises(Unavailable, match="not_ready"):
             ensure_mail(work("stalwart"), client(slow))
         assert len(objects(slow, "Task")) == 2
@@ -339,14 +341,14 @@ def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
             clock.now += reading
             return Furnishing(self.reads == 3, True, ())
 
-    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as server:
+    with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as server:
         jmap = Jmap(JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))
         ensure_mail(replace(work("stalwart", domains=("acme.test",)), save=saves), Slow(jmap, "off"))
     assert clock.pauses == pauses
 
 
 def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (group,) = objects(stalwart, "Account")
@@ -364,7 +366,7 @@ def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
 
 @pytest.mark.parametrize("what", ["x:Domain/query", "x:Domain/set", "x:DkimSignature/query"])
 def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, what: str
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, what: str
 ) -> None:
     fault(stalwart, kind="server_unavailable", path=what)
     with pytest.raises(Unavailable):
@@ -372,7 +374,7 @@ def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
 
 
 def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="max_concurrent_requests", count=2)
     assert ensure_mail(work("stalwart"), mail).result is Result.OK
@@ -381,7 +383,7 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 
 
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.CROWD_PATIENCE", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
@@ -391,7 +393,7 @@ def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
 
 
 def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_refused_and_gets_through(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     control(stalwart, "add_key", key="API_limited", permissions=sorted(ALL_PERMISSIONS - {"unlimitedRequests"}))
     fault(stalwart, kind="latency", delay=0.2)
@@ -403,7 +405,7 @@ def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_r
     assert 400 in {entry["status"] for entry in stalwart.journal}
 
 
-def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="bad_credentials"):
             ensure_mail(work("stalwart"), client(stalwart, token="wrong"))
@@ -418,14 +420,14 @@ def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: Stalwart, wor
         ensure_mail(work("stalwart", domains=("acme.example",)), mail)
 
 
-def test_a_url_without_jmap_is_said_so(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_a_url_without_jmap_is_said_so(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     api = JsonApi(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
     with pytest.raises(Refused, match="version 0"):
         ensure_mail(work("stalwart"), Stalwart(Jmap(api), "off"))
 
 
 def test_no_secret_is_logged(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, caplog: pytest.LogCaptureFixture
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     ensure_mail(work("stalwart"), mail)

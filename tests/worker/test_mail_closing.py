@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.drift_detection import DriftWatch
 from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
-from tests.stand_ins import Saved, fates, fault
+from tests.platform_fixture import PlatformFixture
+from tests.simulators import Saved, fates, fault
 from tests.worker.test_mail import client, control
-from tests.yard import Yard
 from worker.integrations.stalwart.client import Stalwart
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
@@ -32,24 +32,24 @@ DOMAINS = ("acme.test", "acme.org")
 
 
 @pytest.fixture
-def acme(yard: Yard) -> Yard:
-    return settled(yard)
+def acme(platform: PlatformFixture) -> PlatformFixture:
+    return settled(platform)
 
 
-def settled(yard: Yard) -> Yard:
+def settled(platform: PlatformFixture) -> PlatformFixture:
     """A tenant of two domains, with a mailbox in each."""
-    view = yard.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), yard.admin)
-    assert yard.finish(view).status == "succeeded"
-    for entry in yard.tenant("acme").remote["stalwartDomains"]:
+    view = platform.plane.tenants.create(NewTenant("acme", "Acme GmbH", "starter", DOMAINS), platform.admin)
+    assert platform.finish(view).status == "succeeded"
+    for entry in platform.tenant("acme").remote["stalwartDomains"]:
         control(
-            yard.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
+            platform.stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": entry["id"]}
         )
-    return yard
+    return platform
 
 
-def locked_out(yard: Yard) -> list[str]:
+def locked_out(platform: PlatformFixture) -> list[str]:
     """Return the addresses of accounts that cannot sign in."""
-    accounts = yard.stalwart.snapshot()["Account"]
+    accounts = platform.stalwart.snapshot()["Account"]
     return sorted(
         one["emailAddress"]
         for one in accounts
@@ -57,7 +57,7 @@ def locked_out(yard: Yard) -> list[str]:
     )
 
 
-def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: Yard) -> None:
+def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: PlatformFixture) -> None:
     acme.grown("beta")
     control(acme.stalwart, "set_most_found", most=1)
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
@@ -70,7 +70,7 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
 
 @pytest.mark.parametrize("action", ["suspend", "delete"])
 def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_in_made(
-    acme: Yard, dispatcher: Dispatcher, action: str
+    acme: PlatformFixture, dispatcher: Dispatcher, action: str
 ) -> None:
     life, admin = acme.plane.life, acme.admin
     view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
@@ -94,7 +94,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test", "new@acme.test"]
 
 
-def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) -> None:
+def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: Dispatcher) -> None:
     for view in (acme.plane.life.delete, acme.plane.life.purge):
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
@@ -102,7 +102,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: Yard, dispatcher: Dispatcher) 
     assert check.push() == 0
 
 
-def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: Yard) -> None:
+def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformFixture) -> None:
     assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
@@ -111,7 +111,7 @@ def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: Yard) -> 
 
 @pytest.mark.parametrize("step", [close_mail, remove_mail])
 def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
-    stalwart: StalwartStandIn, work: WorkFactory, step: Callable[[Work, Stalwart], Outcome]
+    stalwart: StalwartSimulator, work: WorkFactory, step: Callable[[Work, Stalwart], Outcome]
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
@@ -128,9 +128,9 @@ def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_clos
 
 
 def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
-    make_yard: Callable[..., Yard],
+    make_platform: Callable[..., PlatformFixture],
 ) -> None:
-    acme = settled(make_yard(attempt_seconds=2, lease_seconds=3))
+    acme = settled(make_platform(attempt_seconds=2, lease_seconds=3))
     view = acme.plane.life.suspend("acme", "unpaid", acme.admin)
     assert view.operation is not None
     acme.runner.run(view.operation.id, "access", 1)
@@ -149,7 +149,7 @@ def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
 
 
 def test_one_account_that_cannot_be_locked_does_not_keep_others_open(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -167,7 +167,7 @@ def test_one_account_that_cannot_be_locked_does_not_keep_others_open(
 
 
 def test_one_account_that_cannot_be_unlocked_does_not_keep_others_locked(
-    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -187,7 +187,7 @@ def test_one_account_that_cannot_be_unlocked_does_not_keep_others_locked(
     assert (out, saved["stalwartLocked"]) == ([], [])
 
 
-def test_refused_credentials_end_the_step_at_once(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_refused_credentials_end_the_step_at_once(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
     for domain in [one["id"] for one in stalwart.snapshot()["Domain"]]:
@@ -199,7 +199,7 @@ def test_refused_credentials_end_the_step_at_once(stalwart: StalwartStandIn, wor
     assert len([one for one in stalwart.journal if "/set" in one["body"]]) == 1
 
 
-def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) -> None:
+def mailbox(stalwart: StalwartSimulator, name: str, domain: str, alias_in: str) -> None:
     """Create a mailbox in a domain, with an alias of the same name in another."""
     aliases = {"0": {"name": name, "domainId": alias_in}}
     control(
@@ -211,7 +211,7 @@ def mailbox(stalwart: StalwartStandIn, name: str, domain: str, alias_in: str) ->
 
 
 def test_a_foreign_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_with_it(
-    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -226,7 +226,7 @@ def test_a_foreign_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_wi
 
 
 def test_a_group_with_a_foreign_member_is_reported_as_in_use(
-    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart"), mail)
@@ -242,7 +242,7 @@ def test_a_group_with_a_foreign_member_is_reported_as_in_use(
 
 
 def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_aliases_of_another(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
@@ -254,7 +254,7 @@ def test_a_tenants_domains_are_removed_though_its_people_are_known_in_one_by_ali
 
 
 def test_a_mail_tenant_goes_with_its_tenant_though_the_licence_for_it_has_ended(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart, "require"))
     assert remove_mail(work("stalwart"), client(stalwart, "off")).result is Result.OK
@@ -269,7 +269,7 @@ NOBODY = json.dumps({"methodResponses": [["x:Tenant/set", {"notDestroyed": {"b":
     "rule", [{"kind": "ignored"}, {"kind": "status", "status": 200, "body": NOBODY}], ids=["ignored", "linked"]
 )
 def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
-    stalwart: StalwartStandIn, work: WorkFactory, rule: dict[str, Any]
+    stalwart: StalwartSimulator, work: WorkFactory, rule: dict[str, Any]
 ) -> None:
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Refused, Result, Unavailable
-from tests.stand_ins import API_TOKEN, Saved, fates, fault
+from tests.simulators import API_TOKEN, Saved, fates, fault
 from tests.worker.test_mail import client, control, objects
 from worker.http.json_client import BearerToken, JsonApi, user_and_password
 from worker.integrations.stalwart.client import Stalwart
@@ -26,12 +26,12 @@ THREE = ("acme.test", "acme.example", "acme.org")
 
 
 @pytest.fixture
-def mail(stalwart: StalwartStandIn) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> Stalwart:
     return client(stalwart)
 
 
 def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_are_set_up(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     with pytest.raises(Refused, match="invalid") as refusal:
         ensure_mail(work("stalwart", domains=THREE), mail)
@@ -43,7 +43,7 @@ def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_a
     assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test", "acme.org"}
 
 
-def test_several_bad_domains_are_all_named(stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory) -> None:
+def test_several_bad_domains_are_all_named(stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "acme.org", "description": "theirs"})
     with pytest.raises(Refused) as refusal:
         ensure_mail(work("stalwart", domains=THREE), mail)
@@ -61,7 +61,7 @@ def test_a_tenant_whose_only_domain_is_refused_has_none_on_record(
 
 
 def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "acme.org")
     ensure_mail(work("stalwart", domains=both), mail)
@@ -73,10 +73,10 @@ def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
 
 
 def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
-    stalwart: StalwartStandIn, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved
 ) -> None:
-    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
-        assert isinstance(slow, StalwartStandIn)
+    with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
         with pytest.raises(Unavailable, match="not_ready"):
             ensure_mail(work("stalwart", domains=("acme.test",)), mail)
@@ -87,8 +87,8 @@ def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
 
 
 def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
-    with StalwartStandIn(api_key=API_TOKEN, dkim_delay=None).running() as slow:
-        assert isinstance(slow, StalwartStandIn)
+    with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
+        assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
         with pytest.raises(Unavailable):
             ensure_mail(work("stalwart"), mail)
@@ -108,7 +108,7 @@ def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
     ],
 )
 def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved, by_hand: dict[str, Any], told: str
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved, by_hand: dict[str, Any], told: str
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -135,7 +135,7 @@ def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
 
 
 def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> None:
-    server = StalwartStandIn(api_key=API_TOKEN, failures_until_ban=3, exempts_loopback=False)
+    server = StalwartSimulator(api_key=API_TOKEN, failures_until_ban=3, exempts_loopback=False)
     with server.running():
         wrong = JsonApi(server.url, authorize=user_and_password("nobody@acme.test", "wrong"))
         for _ in range(4):
@@ -158,7 +158,7 @@ DEEP = '{"methodResponses": [["x:Domain/get", ' + '{"a":' * 100_000 + "1" + "}" 
 @pytest.mark.parametrize("path", ["^/jmap/session", "^/api/account", "^/jmap/$"])
 @pytest.mark.parametrize("body", [DEEP, '{"a": ', "[]", '"text"', "\ud800".encode("utf-8", "surrogatepass").hex()])
 def test_malformed_or_too_deep_json_is_an_answer_that_makes_no_sense(
-    stalwart: StalwartStandIn, work: WorkFactory, path: str, body: str
+    stalwart: StalwartSimulator, work: WorkFactory, path: str, body: str
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     fault(stalwart, kind="status", status=200, content_type="application/json", path=path, body=body)
@@ -180,7 +180,7 @@ ODD: list[dict[str, Any]] = [
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 @pytest.mark.parametrize("method", ["x:Domain/get", "x:Domain/query", "x:Account/get", "x:MemoryLookupKey/query"])
 def test_an_answer_of_another_shape_is_no_bug_of_ours(
-    stalwart: StalwartStandIn, work: WorkFactory, odd: dict[str, Any], method: str
+    stalwart: StalwartSimulator, work: WorkFactory, odd: dict[str, Any], method: str
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     stalwart.journal.clear()

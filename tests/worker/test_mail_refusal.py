@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Refused, Result, Unavailable
-from tests.stand_ins import API_TOKEN, OTHER_ID, Saved, fates
+from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates
 from tests.worker.test_mail import control, objects, sets
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonApi
@@ -33,34 +33,34 @@ WorkFactory = Callable[..., Work]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
 
 
-def client(stalwart: StalwartStandIn, token: str = API_TOKEN, probe: SmtpProbe | None = None) -> Stalwart:
+def client(stalwart: StalwartSimulator, token: str = API_TOKEN, probe: SmtpProbe | None = None) -> Stalwart:
     return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), "off", probe)
 
 
-def probe_of(stalwart: StalwartStandIn) -> SmtpProbe:
+def probe_of(stalwart: StalwartSimulator) -> SmtpProbe:
     host, _, port = stalwart.smtp_url.removeprefix("smtp://").rpartition(":")
     return SmtpProbe(host, int(port), False)
 
 
 @pytest.fixture
-def mail(stalwart: StalwartStandIn) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> Stalwart:
     return client(stalwart)
 
 
 @pytest.fixture
-def by_return(stalwart: StalwartStandIn) -> Stalwart:
+def by_return(stalwart: StalwartSimulator) -> Stalwart:
     """A client on a server that rewrites recipients by a rule of its own."""
     control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
     return client(stalwart)
 
 
-def account(stalwart: StalwartStandIn, domain: str, name: str = "ann", **fields: Any) -> str:
+def account(stalwart: StalwartSimulator, domain: str, name: str = "ann", **fields: Any) -> str:
     given = {"@type": "User", "name": name, "domainId": domain, **fields}
     made: str = control(stalwart, "create", kind="Account", given=given)["id"]
     return made
 
 
-def locked(stalwart: StalwartStandIn) -> list[str]:
+def locked(stalwart: StalwartSimulator) -> list[str]:
     """Addresses of accounts that cannot sign in."""
     return [
         one["emailAddress"]
@@ -69,7 +69,7 @@ def locked(stalwart: StalwartStandIn) -> list[str]:
     ]
 
 
-def accepted(stalwart: StalwartStandIn, address: str) -> bool:
+def accepted(stalwart: StalwartSimulator, address: str) -> bool:
     probe = probe_of(stalwart)
     with smtplib.SMTP(probe.host, probe.port, local_hostname="test.platform.test", timeout=5) as session:
         session.ehlo()
@@ -81,7 +81,7 @@ def accepted(stalwart: StalwartStandIn, address: str) -> bool:
 
 
 def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verified(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
@@ -95,7 +95,7 @@ def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verif
     assert objects(stalwart, "MemoryLookupKey") == []
 
 
-def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStandIn, work: WorkFactory) -> None:
+def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     mail = client(stalwart, probe=probe_of(stalwart))
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
@@ -103,12 +103,12 @@ def test_smtp_proves_the_refusal_where_its_address_is_set(stalwart: StalwartStan
 
 
 def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
-    stalwart: StalwartStandIn, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartSimulator, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.closed.mail_stop.PATIENCE", 0.3)
     ensure_mail(work("stalwart"), client(stalwart))
-    with StalwartStandIn(api_key=API_TOKEN).running() as other:
-        assert isinstance(other, StalwartStandIn)
+    with StalwartSimulator(api_key=API_TOKEN).running() as other:
+        assert isinstance(other, StalwartSimulator)
         domain = control(other, "create", kind="Domain", given={"name": "acme.test"})["id"]
         account(other, domain, "postmaster")
         with pytest.raises(Unavailable, match="answered 250 for postmaster"):
@@ -123,7 +123,7 @@ def silent() -> Iterator[SmtpProbe]:
 
 
 def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_more_than_the_attempt(
-    stalwart: StalwartStandIn, work: WorkFactory, silent: SmtpProbe
+    stalwart: StalwartSimulator, work: WorkFactory, silent: SmtpProbe
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     began = time.monotonic()
@@ -137,7 +137,7 @@ def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_mor
 
 
 def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     patch = {"aliases": {"acme-group.test": True}}
@@ -150,7 +150,7 @@ def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
 
 
 def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_nothing(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
         ensure_mail(work("stalwart", **names), mail)
@@ -166,7 +166,7 @@ def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_noth
 
 
 def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     mail.rule.write()
@@ -177,7 +177,7 @@ def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
 
 
 def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_the_name(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -188,7 +188,7 @@ def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_t
 
 
 def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     for _ in range(2):
         control(stalwart, "create", kind="MemoryLookupKey", given={"namespace": NAMESPACE, "key": "acme.test"})
@@ -199,7 +199,7 @@ def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
 
 
 def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that_left_does_not(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
@@ -210,14 +210,14 @@ def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that
 # -- returned, where the rule cannot be used
 
 
-def narrow(stalwart: StalwartStandIn, *without: str) -> Stalwart:
+def narrow(stalwart: StalwartSimulator, *without: str) -> Stalwart:
     control(stalwart, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - set(without)))
     return client(stalwart, token="API_narrow")
 
 
 @pytest.mark.parametrize("lacking", sorted(NEEDED))
 def test_without_a_right_that_the_rule_needs_mail_is_returned(
-    stalwart: StalwartStandIn, work: WorkFactory, lacking: str
+    stalwart: StalwartSimulator, work: WorkFactory, lacking: str
 ) -> None:
     mail = narrow(stalwart, lacking)
     ensure_mail(work("stalwart"), mail)
@@ -230,7 +230,7 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
 
 
 def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
-    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     outcome = close_mail(work("stalwart"), by_return)
@@ -240,7 +240,7 @@ def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
 
 
 def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     control(stalwart, "set_broken_setting", kind="SpamPyzor")
     ensure_mail(work("stalwart"), mail)
@@ -251,7 +251,7 @@ def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
 
 
 def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
-    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     domain = saved["stalwartDomainId"]
@@ -280,7 +280,7 @@ def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_a
 
 
 def test_closing_by_return_again_changes_nothing(
-    stalwart: StalwartStandIn, by_return: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     close_mail(work("stalwart"), by_return)
@@ -293,7 +293,7 @@ def test_closing_by_return_again_changes_nothing(
 
 
 def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_when_it_comes_back(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "old.test")
     ensure_mail(work("stalwart", domains=both), mail)
@@ -310,7 +310,7 @@ def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_whe
 
 
 def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_what_open_sessions_can_do(
-    stalwart: StalwartStandIn, work: WorkFactory
+    stalwart: StalwartSimulator, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), client(stalwart))
     notes = ensure_mail(work("stalwart"), client(stalwart, probe=probe_of(stalwart))).notes
@@ -323,7 +323,7 @@ def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_wh
 
 
 def test_an_orphaned_domain_with_our_own_account_is_not_removed(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     control(stalwart, "use_account", account=account(stalwart, saved["stalwartDomainId"], "platform"))
@@ -335,7 +335,7 @@ def test_an_orphaned_domain_with_our_own_account_is_not_removed(
 
 
 def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart"), mail)
@@ -349,7 +349,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked
 
 
 def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -365,7 +365,9 @@ def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
 
 
 @pytest.mark.parametrize("way", ["refused", "returned"])
-def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: WorkFactory, saved: Saved, way: str) -> None:
+def test_our_own_account_is_never_locked(
+    stalwart: StalwartSimulator, work: WorkFactory, saved: Saved, way: str
+) -> None:
     mail = client(stalwart)
     if way == "returned":
         control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
@@ -381,7 +383,7 @@ def test_our_own_account_is_never_locked(stalwart: StalwartStandIn, work: WorkFa
 
 
 def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ours = account(stalwart, saved["stalwartDomains"][1]["id"], "platform")
@@ -393,7 +395,7 @@ def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
 
 
 def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
-    stalwart: StalwartStandIn, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]

@@ -16,7 +16,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.provisioning.settlement import settle
 from shared.switches.model import Deferral
-from tests.worker.conftest import STEPS, Rig, run_all
+from tests.worker.conftest import STEPS, RunnerFixture, run_all
 from worker.jobs.scheduler_loop import Sweep
 
 
@@ -38,10 +38,10 @@ def moved(operation: Operation, rows: Collection[dict[str, Any]]) -> Operation:
 
 
 def test_its_steps_are_neither_taken_nor_held(
-    rig: Rig, store: Store, rows: Collection[dict[str, Any]], moved: Operation
+    runners: RunnerFixture, store: Store, rows: Collection[dict[str, Any]], moved: Operation
 ) -> None:
     before = rows.find_one({})
-    run_all(rig.runner(), moved)
+    run_all(runners.runner(), moved)
     assert (
         store.deferrals.defer(moved.id, STEPS[0], moved.dispatch, Deferral("all", "paused", "It is paused.", 1.0))
         is None
@@ -67,7 +67,7 @@ def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
 
 
 def test_its_end_is_shown_by_the_newer_build(
-    rig: Rig, store: Store, dispatcher: Dispatcher, rows: Collection[dict[str, Any]], operation: Operation
+    runners: RunnerFixture, store: Store, dispatcher: Dispatcher, rows: Collection[dict[str, Any]], operation: Operation
 ) -> None:
     for step in STEPS:
         claim = store.operations.claim(operation.id, step, operation.dispatch, 60)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.authentik.records import User
-from sandbox.simulators.authentik.server import AuthentikStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
 from shared.tenants.model import Owner
-from tests.stand_ins import API_TOKEN, TENANT_ID, Saved, fault, writes
+from tests.simulators import API_TOKEN, TENANT_ID, Saved, fault, writes
 from worker.http.json_client import BearerToken, JsonApi
 from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import ensure_group, remove_group
@@ -25,7 +25,7 @@ THREE_DAYS = 3 * 86400
 
 
 @pytest.fixture
-def identity(authentik: AuthentikStandIn, work: Errand) -> Iterator[Authentik]:
+def identity(authentik: AuthentikSimulator, work: Errand) -> Iterator[Authentik]:
     api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
     identity = Authentik(api)
     ensure_group(work("authentik"), identity)
@@ -34,10 +34,10 @@ def identity(authentik: AuthentikStandIn, work: Errand) -> Iterator[Authentik]:
 
 
 @pytest.fixture
-def stage(authentik: AuthentikStandIn) -> str:
+def stage(authentik: AuthentikSimulator) -> str:
     """The e-mail stage of a brand that can invite."""
-    authentik.world.invitations.set_recovery_flow()
-    return authentik.world.invitations.add_email_stage()
+    authentik.state.invitations.set_recovery_flow()
+    return authentik.state.invitations.add_email_stage()
 
 
 @pytest.fixture
@@ -53,21 +53,21 @@ def give(identity: Authentik, work: Errand) -> Callable[..., Outcome]:
 Give = Callable[..., Outcome]
 
 
-def person(authentik: AuthentikStandIn, username: str = OLGA.email) -> User:
+def person(authentik: AuthentikSimulator, username: str = OLGA.email) -> User:
     return authentik.directory.users_by_name[username]
 
 
-def members(authentik: AuthentikStandIn) -> set[str]:
+def members(authentik: AuthentikSimulator) -> set[str]:
     group = authentik.directory.groups_by_name["tenant-acme"]
     return {authentik.directory.users[pk].username for pk in group.users}
 
 
-def mails(authentik: AuthentikStandIn) -> int:
-    return len(authentik.world.invitations.mails)
+def mails(authentik: AuthentikSimulator) -> int:
+    return len(authentik.state.invitations.mails)
 
 
 def test_the_owner_gets_an_account_with_our_marker_and_membership(
-    authentik: AuthentikStandIn, give: Give, saved: Saved
+    authentik: AuthentikSimulator, give: Give, saved: Saved
 ) -> None:
     assert give().result is Result.OK
     assert person(authentik).attributes["dezky"]["ownerOf"] == TENANT_ID
@@ -88,7 +88,7 @@ def test_the_owner_gets_an_account_with_our_marker_and_membership(
     ],
 )
 def test_an_account_that_the_address_already_signs_in_to_is_given_nothing_and_gets_no_twin(
-    authentik: AuthentikStandIn, give: Give, twin: dict[str, Any]
+    authentik: AuthentikSimulator, give: Give, twin: dict[str, Any]
 ) -> None:
     authentik.directory.add_user({"username": "prefix-olga@acme.test"})
     authentik.directory.add_user(twin)
@@ -99,7 +99,7 @@ def test_an_account_that_the_address_already_signs_in_to_is_given_nothing_and_ge
     assert members(authentik) == set()
 
 
-def test_addresses_that_only_contain_the_owners_are_other_people(authentik: AuthentikStandIn, give: Give) -> None:
+def test_addresses_that_only_contain_the_owners_are_other_people(authentik: AuthentikSimulator, give: Give) -> None:
     for number in range(130):
         authentik.directory.add_user({"username": f"{number}olga@acme.test", "email": f"x{number}-olga@acme.test"})
     assert give().result is Result.OK
@@ -107,7 +107,7 @@ def test_addresses_that_only_contain_the_owners_are_other_people(authentik: Auth
 
 
 def test_an_older_twin_that_appears_later_means_that_ours_can_never_sign_in(
-    authentik: AuthentikStandIn, give: Give
+    authentik: AuthentikSimulator, give: Give
 ) -> None:
     older = authentik.directory.add_user({"username": "olga"})
     give()
@@ -121,7 +121,7 @@ def test_an_older_twin_that_appears_later_means_that_ours_can_never_sign_in(
     ids=lambda rule: rule["kind"],
 )
 def test_an_account_whose_response_was_lost_is_found_and_not_created_twice(
-    authentik: AuthentikStandIn, give: Give, rule: dict[str, Any]
+    authentik: AuthentikSimulator, give: Give, rule: dict[str, Any]
 ) -> None:
     fault(authentik, method="POST", path="/core/users/$", count=1, **rule)
     assert give().result is Result.OK
@@ -129,7 +129,7 @@ def test_an_account_whose_response_was_lost_is_found_and_not_created_twice(
 
 
 def test_somebody_who_takes_the_address_at_the_same_moment_is_given_nothing(
-    authentik: AuthentikStandIn, give: Give
+    authentik: AuthentikSimulator, give: Give
 ) -> None:
     fault(authentik, kind="race_lost", path="/core/users/", count=1)
     assert give().reason == "owner_has_account"
@@ -143,21 +143,21 @@ def test_an_address_that_authentik_refuses_ends_the_step(give: Give, email: str)
 
 
 def test_an_invitation_is_sent_once_and_lives_as_long_as_the_setting_says(
-    authentik: AuthentikStandIn, give: Give, stage: str
+    authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     for _ in range(2):
         give(email_stage=stage)
     assert mails(authentik) == 1
-    [token] = authentik.world.invitations.recovery.values()
-    left = (token.expires - authentik.world.clock.now()).total_seconds()
+    [token] = authentik.state.invitations.recovery.values()
+    left = (token.expires - authentik.state.clock.now()).total_seconds()
     assert THREE_DAYS - 60 < left <= THREE_DAYS
     give(replace(OLGA, invitations=2), email_stage=stage, invitation_duration="hours=1")
-    [token] = authentik.world.invitations.recovery.values()
-    assert (token.expires - authentik.world.clock.now()).total_seconds() <= 3600
+    [token] = authentik.state.invitations.recovery.values()
+    assert (token.expires - authentik.state.clock.now()).total_seconds() <= 3600
 
 
 def test_an_invitation_that_is_asked_for_again_is_sent_again_once(
-    authentik: AuthentikStandIn, give: Give, stage: str
+    authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     give(email_stage=stage)
     again = replace(OLGA, invitations=2)
@@ -166,7 +166,7 @@ def test_an_invitation_that_is_asked_for_again_is_sent_again_once(
 
 
 def test_an_account_that_was_invited_before_invitations_were_counted_is_not_invited_again(
-    authentik: AuthentikStandIn, give: Give, stage: str
+    authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
     give()
     person(authentik).attributes = {"dezky": {"ownerOf": TENANT_ID, "invited": True}, "theirs": 1}
@@ -177,16 +177,16 @@ def test_an_account_that_was_invited_before_invitations_were_counted_is_not_invi
 
 
 def test_without_a_recovery_flow_the_step_says_that_nothing_was_sent(
-    authentik: AuthentikStandIn, give: Give, stage: str
+    authentik: AuthentikSimulator, give: Give, stage: str
 ) -> None:
-    authentik.world.invitations.set_recovery_flow(None)
+    authentik.state.invitations.set_recovery_flow(None)
     assert give(email_stage=stage).notes["invitation"].startswith("not sent")
-    authentik.world.invitations.set_recovery_flow()
+    authentik.state.invitations.set_recovery_flow()
     assert give(email_stage=stage).notes["invitation"] == "sent"
 
 
 def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
-    authentik: AuthentikStandIn, give: Give
+    authentik: AuthentikSimulator, give: Give
 ) -> None:
     give(Owner("wrong@acme.test", "Wrong"))
     person(authentik, "wrong@acme.test").attributes["theirs"] = 1
@@ -196,7 +196,7 @@ def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
 
 
 def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, give: Give
 ) -> None:
     give()
     person(authentik).attributes["theirs"] = 1
@@ -210,7 +210,7 @@ def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
 
 
 def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
-    authentik: AuthentikStandIn, identity: Authentik, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: Authentik, work: Errand, give: Give
 ) -> None:
     give()
     fault(authentik, kind="status", status=500, method="PATCH", path="/users/", count=1)
@@ -220,7 +220,9 @@ def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
     assert "dezky" not in person(authentik).attributes
 
 
-def test_an_owner_with_the_address_of_our_own_account_is_given_nothing(authentik: AuthentikStandIn, give: Give) -> None:
+def test_an_owner_with_the_address_of_our_own_account_is_given_nothing(
+    authentik: AuthentikSimulator, give: Give
+) -> None:
     person(authentik, "akadmin").email = "akadmin@acme.test"
     assert give(Owner("AKADMIN@acme.test", "Admin")).reason == "owner_has_account"
     assert members(authentik) == set()

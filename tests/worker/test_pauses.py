@@ -18,7 +18,7 @@ from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.tenants.model import NewTenant, Status
-from tests.worker.conftest import STEPS, Rig, raising, run_all
+from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
 from worker.jobs.scheduler_loop import Sweep
 
 
@@ -29,17 +29,17 @@ def other(create: Callable[..., TenantView]) -> Operation:
     return made
 
 
-def said(rig: Rig, operation: Operation) -> list[str]:
+def said(runners: RunnerFixture, operation: Operation) -> list[str]:
     """What a worker says to each step's message."""
-    return [rig.runner().run(operation.id, step, 1).said for step in STEPS]
+    return [runners.runner().run(operation.id, step, 1).said for step in STEPS]
 
 
 def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
-    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
-    assert said(rig, operation) == said(rig, other) == ["ok", "deferred", "ok"]
-    step = rig.seen(operation).step("stalwart")
+    assert said(runners, operation) == said(runners, other) == ["ok", "deferred", "ok"]
+    step = runners.seen(operation).step("stalwart")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "paused")
     assert "upgrade to 0.17" in (step.message or "")
     shown = control_plane.tenants.get("acme", admin).tenant
@@ -47,41 +47,41 @@ def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
 
 
 def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
-    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
-    assert said(rig, operation) == ["deferred"] * 3
-    assert said(rig, other) == ["ok"] * 3
+    assert said(runners, operation) == ["deferred"] * 3
+    assert said(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert Sweep(rig.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
-    assert said(rig, operation) == ["ok"] * 3
+    assert Sweep(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
+    assert said(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
 
 def test_all_can_be_paused_at_once(
-    rig: Rig, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "the cellar is under water", admin)
-    assert said(rig, operation) == said(rig, other) == ["deferred"] * 3
+    assert said(runners, operation) == said(runners, other) == ["deferred"] * 3
     control_plane.switches.resume("all", admin)
     # in batches: a whole platform may have waited
     for released in (1, 1, 0):
-        assert rig.store.deferrals.release(rig.store.switches.stopped(), 1) == released
-    assert said(rig, operation) == ["ok"] * 3
+        assert runners.store.deferrals.release(runners.store.switches.stopped(), 1) == released
+    assert said(runners, operation) == ["ok"] * 3
 
 
 def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     store: Store, dispatcher: Dispatcher, settings: Settings, operation: Operation
 ) -> None:
-    rig = Rig(store, dispatcher, settings)
+    runners = RunnerFixture(store, dispatcher, settings)
     store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
     rows = store.client[settings.mongodb_database]["operations"]
     for _ in range(5):
-        assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "deferred"
-        assert rig.runner().run(operation.id, "ocis", 1).said == "nothing to do"
+        assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "deferred"
+        assert runners.runner().run(operation.id, "ocis", 1).said == "nothing to do"
         # its time comes, and it is still paused
         rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
-    step = rig.seen(operation).step("ocis")
+    step = runners.seen(operation).step("ocis")
     assert (step.attempts, step.deferrals) == (0, 5)
 
 
@@ -96,7 +96,7 @@ class Hurried:
     def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.admin = store, admin
         self.plane = open_control_plane(store, dispatcher, settings)
-        self.rig = Rig(store, dispatcher, settings)
+        self.runners = RunnerFixture(store, dispatcher, settings)
         self.sweep = Sweep(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
@@ -104,7 +104,7 @@ class Hurried:
         self.begun = begun
 
     def now(self) -> Operation:
-        return self.rig.seen(self.begun)
+        return self.runners.seen(self.begun)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def hurried(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., S
 
 
 def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_as_long(hurried: Hurried) -> None:
-    run_all(hurried.rig.runner(), hurried.begun)
+    run_all(hurried.runners.runner(), hurried.begun)
     assert hurried.now().paused_at is not None
     time.sleep(1)
     hurried.sweep.look()
@@ -124,12 +124,12 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
     after = hurried.now()
     assert after.paused_at is None
     assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
-    assert hurried.rig.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
+    assert hurried.runners.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
     assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
 
 
 def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
-    run_all(hurried.rig.runner(), hurried.begun)
+    run_all(hurried.runners.runner(), hurried.begun)
     hurried.plane.switches.resume("ocis", hurried.admin)
     hurried.sweep.look()
     time.sleep(1)
@@ -142,53 +142,53 @@ def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
     hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     plan = hurried.plane.tenants.reconcile("acme", hurried.admin, Mode.PLAN).operation
     assert plan is not None
-    run_all(hurried.rig.runner(), plan)
-    assert hurried.rig.seen(plan).step("ocis").reason == "paused"
+    run_all(hurried.runners.runner(), plan)
+    assert hurried.runners.seen(plan).step("ocis").reason == "paused"
     time.sleep(1)
     hurried.sweep.look()
-    ended = hurried.rig.seen(plan)
+    ended = hurried.runners.seen(plan)
     assert ended.status is OperationStatus.FAILED
     assert "upgrade" in (ended.step("ocis").message or "")
 
 
 def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
-    run_all(hurried.rig.runner(), hurried.begun)
+    run_all(hurried.runners.runner(), hurried.begun)
     cancelled = hurried.plane.operations.cancel(hurried.begun.id, hurried.admin)
     assert (cancelled.status, cancelled.paused_at) == (OperationStatus.CANCELLED, None)
     assert not hurried.store.deferrals.any()
 
 
 def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
-    assert said(rig, operation) == ["ok", "deferred", "ok"]
+    assert said(runners, operation) == ["ok", "deferred", "ok"]
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("stalwart", admin)
     again = control_plane.operations.retry(operation.id, "stalwart", admin)
     assert (again.step("stalwart").deferred_by, again.step("stalwart").deferrals) == (None, 0)
     control_plane.switches.pause("stalwart", "another upgrade", admin)
-    assert rig.runner().run(operation.id, "stalwart", again.dispatch).said == "deferred"
+    assert runners.runner().run(operation.id, "stalwart", again.dispatch).said == "deferred"
     shown = control_plane.tenants.get("acme", admin).tenant
     assert (shown.provisioning_status["stalwart"], shown.is_degraded) == ("pending", False)
     assert "another upgrade" in shown.provisioning_errors["stalwart"]
 
 
 def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_retried(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "upgrade", admin)
-    assert said(rig, operation) == ["deferred"] * 3
+    assert said(runners, operation) == ["deferred"] * 3
     control_plane.operations.cancel(operation.id, admin)
     control_plane.switches.resume("all", admin)
     control_plane.operations.retry(operation.id, "stalwart", admin)
     again = control_plane.operations.retry(operation.id, "ocis", admin)
-    assert rig.runner().run(operation.id, "ocis", again.dispatch).said == "ok"
-    assert rig.seen(operation).paused_at is None
+    assert runners.runner().run(operation.id, "ocis", again.dispatch).said == "ok"
+    assert runners.seen(operation).paused_at is None
 
 
 def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(hurried: Hurried) -> None:
-    run_all(hurried.rig.runner(stalwart=raising(Refused("taken"))), hurried.begun)
+    run_all(hurried.runners.runner(stalwart=raising(Refused("taken"))), hurried.begun)
     time.sleep(1.5)
     again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
     hurried.plane.switches.resume("ocis", hurried.admin)

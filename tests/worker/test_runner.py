@@ -22,79 +22,79 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor
 from shared.tenants.model import Status, Tenant
 from shared.tenants.repository import Tenants
-from tests.worker.conftest import STEPS, Rig, raising, run_all
+from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
 from worker.http.deadline import remaining
 from worker.integrations.step_context import Work
 
 
 def test_when_all_steps_are_ok_the_tenant_turns_active(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(), operation)
+    run_all(runners.runner(), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == dict.fromkeys(STEPS, "ok")
-    assert rig.seen(operation).settled
+    assert runners.seen(operation).settled
 
 
 def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_does_not_hold_the_tenant_up(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(clients={"authentik": "client", "stalwart": None}), operation)
+    run_all(runners.runner(clients={"authentik": "client", "stalwart": None}), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert tenant.status is Status.ACTIVE
     assert tenant.provisioning_status == {"authentik": "ok", "stalwart": "skipped", "ocis": "skipped"}
-    assert rig.seen(operation).step("ocis").reason == "not_configured"
+    assert runners.seen(operation).step("ocis").reason == "not_configured"
 
 
 def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with_what_to_do(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
+    run_all(runners.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
     view = control_plane.tenants.get("acme", admin)
     assert view.tenant.status is Status.PENDING
     assert view.tenant.is_degraded
     assert "another tenant's" in view.tenant.provisioning_errors["ocis"]
-    step = rig.seen(operation).step("ocis")
+    step = runners.seen(operation).step("ocis")
     assert (step.reason, bool(step.remedy), step.retryable) == ("taken", True, False)
 
 
 def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(), operation)
+    run_all(runners.runner(), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
-    run_all(rig.runner(stalwart=raising(Refused("quota"))), again)
+    run_all(runners.runner(stalwart=raising(Refused("quota"))), again)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
     healed = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert healed is not None
-    run_all(rig.runner(), healed)
+    run_all(runners.runner(), healed)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.is_degraded, dict(tenant.provisioning_errors)) == (False, {})
 
 
 def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(ocis=raising(Refused("taken"))), operation)
+    run_all(runners.runner(ocis=raising(Refused("taken"))), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
-    run_all(rig.runner(), again)
+    run_all(runners.runner(), again)
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
-def test_an_unavailable_integration_is_tried_again_after_a_pause(rig: Rig, operation: Operation) -> None:
-    verdict = rig.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
+def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: RunnerFixture, operation: Operation) -> None:
+    verdict = runners.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is not None
     assert 0.01 <= verdict.retry_in <= 1
-    step = rig.seen(operation).step("ocis")
+    step = runners.seen(operation).step("ocis")
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
 
 def test_only_an_attempt_that_nothing_began_before_is_told_so(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     seen: list[bool] = []
 
@@ -102,9 +102,9 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
         seen.append(work.is_first)
         raise Unavailable("timeout", wait=0.0) if len(seen) == 1 else Refused("taken")
 
-    runner = rig.runner(ocis=step)
+    runner = runners.runner(ocis=step)
     run_all(runner, operation)
-    while rig.seen(operation).is_open:
+    while runners.seen(operation).is_open:
         runner.run(operation.id, "ocis", 1)
     retried = control_plane.operations.retry(operation.id, "ocis", admin)
     runner.run(operation.id, "ocis", retried.dispatch)
@@ -114,10 +114,10 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
     assert seen == [True, False, False, False]
 
 
-def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(rig: Rig, operation: Operation) -> None:
-    verdict = rig.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
+def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(runners: RunnerFixture, operation: Operation) -> None:
+    verdict = runners.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None
-    due = rig.seen(operation).step("ocis").due_at
+    due = runners.seen(operation).step("ocis").due_at
     assert due is not None
     assert (due - operation.created_at).total_seconds() >= 300
 
@@ -125,9 +125,9 @@ def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(rig: Rig, operation: O
 def test_attempts_run_out_with_the_last_cause_named(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    rig = Rig(store, dispatcher, make_settings(step_max_attempts=1))
-    rig.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
-    step = rig.seen(operation).step("ocis")
+    runners = RunnerFixture(store, dispatcher, make_settings(step_max_attempts=1))
+    runners.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
+    step = runners.seen(operation).step("ocis")
     assert (step.status, step.reason) == (StepStatus.ERROR, "attempts_exhausted")
     assert "It hangs." in (step.message or "")
 
@@ -135,45 +135,55 @@ def test_attempts_run_out_with_the_last_cause_named(
 def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_other(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    rig = Rig(store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02))
+    runners = RunnerFixture(
+        store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02)
+    )
     for _ in range(2):  # two workers that took the step and were never heard of again
         assert store.operations.claim(operation.id, "ocis", 1, 0.0)
-    run_all(rig.runner(), operation)
-    end = rig.seen(operation)
+    run_all(runners.runner(), operation)
+    end = runners.seen(operation)
     assert (end.status, end.step("ocis").reason) == (OperationStatus.FAILED, "attempts_exhausted")
     assert end.step("authentik").status is StepStatus.OK
 
 
-def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(rig: Rig, operation: Operation) -> None:
-    verdict = rig.runner(ocis=raising(Missing("gone"))).run(operation.id, "ocis", 1)
-    step = rig.seen(operation).step("ocis")
+def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(
+    runners: RunnerFixture, operation: Operation
+) -> None:
+    verdict = runners.runner(ocis=raising(Missing("gone"))).run(operation.id, "ocis", 1)
+    step = runners.seen(operation).step("ocis")
     assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
 
-def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(rig: Rig, operation: Operation) -> None:
-    verdict = rig.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
-    step = rig.seen(operation).step("ocis")
+def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
+    runners: RunnerFixture, operation: Operation
+) -> None:
+    verdict = runners.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
+    step = runners.seen(operation).step("ocis")
     assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
 
 
-def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(rig: Rig, operation: Operation) -> None:
-    verdict = rig.runner(ocis=None).run(operation.id, "ocis", 1)
-    step = rig.seen(operation).step("ocis")
+def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(
+    runners: RunnerFixture, operation: Operation
+) -> None:
+    verdict = runners.runner(ocis=None).run(operation.id, "ocis", 1)
+    step = runners.seen(operation).step("ocis")
     assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
     assert step.message == REASONS["old_workers"].message
     assert step.remedy == REASONS["old_workers"].remedy
 
 
-def test_a_message_delivered_twice_runs_the_step_once(rig: Rig, operation: Operation) -> None:
+def test_a_message_delivered_twice_runs_the_step_once(runners: RunnerFixture, operation: Operation) -> None:
     runs = []
-    runner = rig.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
+    runner = runners.runner(ocis=lambda work, client: (runs.append(1), ok())[1])
     for _ in range(3):
         runner.run(operation.id, "ocis", 1)
     assert len(runs) == 1
 
 
-def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(rig: Rig, operation: Operation) -> None:
+def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
+    runners: RunnerFixture, operation: Operation
+) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def slow(work: Work, client: Any) -> Outcome:
@@ -181,29 +191,29 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(rig: Rig,
         assert leave.wait(10)
         return ok()
 
-    runner = rig.runner(ocis=slow)
+    runner = runners.runner(ocis=slow)
     first = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     first.start()
     assert entered.wait(10)
-    assert rig.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
+    assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
     leave.set()
     first.join(10)
-    assert rig.seen(operation).step("ocis").attempts == 1
+    assert runners.seen(operation).step("ocis").attempts == 1
 
 
 @pytest.mark.parametrize("operation_id", ["", "{}", "0" * 24, "x" * 10_000])
-def test_a_message_about_nothing_does_nothing(rig: Rig, operation_id: str) -> None:
-    assert rig.runner().run(operation_id, "ocis", 1).said == "nothing to do"
+def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_id: str) -> None:
+    assert runners.runner().run(operation_id, "ocis", 1).said == "nothing to do"
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     def interrupted(work: Work, client: Any) -> Outcome:
         work.save(ocisSpaceId="space-1")
         raise Unavailable("timeout")
 
-    rig.runner(ocis=interrupted).run(operation.id, "ocis", 1)
+    runners.runner(ocis=interrupted).run(operation.id, "ocis", 1)
     assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
@@ -216,69 +226,71 @@ def finding(*records: str) -> Any:
 
 
 def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    rig.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
+    runners.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
     view = control_plane.tenants.get("acme", admin)
-    assert (view.tenant.remote["dnsRecords"], rig.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
+    assert (view.tenant.remote["dnsRecords"], runners.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
 
 
 def test_what_the_last_step_found_is_on_record_with_the_operations_end(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
     for step in ("authentik", "ocis", "stalwart"):
-        rig.runner(stalwart=finding("MX")).run(operation.id, step, 1)
+        runners.runner(stalwart=finding("MX")).run(operation.id, step, 1)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.remote["dnsRecords"]) == (Status.ACTIVE, ["MX"])
 
 
 def test_what_a_plan_found_is_not_put_on_record(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(stalwart=finding("MX")), operation)
+    run_all(runners.runner(stalwart=finding("MX")), operation)
     plan = control_plane.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
     assert plan is not None
-    run_all(rig.runner(stalwart=finding("A")), plan)
-    assert rig.seen(plan).settled
+    run_all(runners.runner(stalwart=finding("A")), plan)
+    assert runners.seen(plan).settled
     assert control_plane.tenants.get("acme", admin).tenant.remote["dnsRecords"] == ["MX"]
 
 
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
 ) -> None:
     saved = []
 
     def overtaken(work: Work, client: Any) -> Outcome:
-        run_all(rig.runner(), control_plane.tenants.get("acme", admin).operation or operation)
-        saved.append(rig.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"}))
+        run_all(runners.runner(), control_plane.tenants.get("acme", admin).operation or operation)
+        saved.append(
+            runners.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"})
+        )
         return ok()
 
-    rig.runner(ocis=overtaken).run(operation.id, "ocis", 1)
+    runners.runner(ocis=overtaken).run(operation.id, "ocis", 1)
     assert saved == [False]
     assert control_plane.tenants.get("acme", admin).tenant.remote == {}
 
 
 def test_a_worker_that_shows_its_step_late_leaves_what_the_operations_end_has_shown(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    rig.runner().run(operation.id, "authentik", 1)
-    claim = rig.store.operations.claim(operation.id, "stalwart", 1, 60)
+    runners.runner().run(operation.id, "authentik", 1)
+    claim = runners.store.operations.claim(operation.id, "stalwart", 1, 60)
     assert claim is not None
-    early = rig.store.operations.record(claim, ok())
+    early = runners.store.operations.record(claim, ok())
     assert early is not None
     # its worker stands still here, and the one of the last step is through meanwhile
-    rig.runner().run(operation.id, "ocis", 1)
-    assert not rig.store.tenants.record_steps(early)
+    runners.runner().run(operation.id, "ocis", 1)
+    assert not runners.store.tenants.record_steps(early)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, set(tenant.provisioning_status.values())) == (Status.ACTIVE, {"ok"})
 
 
 def test_a_step_that_is_run_again_is_shown_over_the_operations_first_end(
-    rig: Rig, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
 ) -> None:
-    run_all(rig.runner(ocis=raising(Refused("taken")), stalwart=raising(Refused("taken"))), operation)
+    run_all(runners.runner(ocis=raising(Refused("taken")), stalwart=raising(Refused("taken"))), operation)
     again = control_plane.operations.retry(operation.id, "ocis", admin)
-    rig.runner(ocis=raising(Unavailable("timeout"))).run(operation.id, "ocis", again.dispatch)
+    runners.runner(ocis=raising(Unavailable("timeout"))).run(operation.id, "ocis", again.dispatch)
     shown = control_plane.tenants.get("acme", admin).tenant.provisioning_status
     assert shown == {"authentik": "ok", "stalwart": "error", "ocis": "pending"}
 
@@ -287,8 +299,8 @@ def test_a_step_knows_how_much_time_it_has_left(
     operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     left = []
-    rig = Rig(store, dispatcher, make_settings(attempt_seconds=7))
-    rig.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    runners = RunnerFixture(store, dispatcher, make_settings(attempt_seconds=7))
+    runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 7
 
 
@@ -305,22 +317,22 @@ def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_
     settings = make_settings(attempt_seconds=7)
     late = replace(store, tenants=Late(store.client[settings.mongodb_database]))
     left = []
-    rig = Rig(late, dispatcher, settings)
-    rig.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
+    runners = RunnerFixture(late, dispatcher, settings)
+    runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
     assert 0 < left[0] <= 5
 
 
 def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
-    rig: Rig, create: Callable[..., TenantView], operation: Operation
+    runners: RunnerFixture, create: Callable[..., TenantView], operation: Operation
 ) -> None:
     other = create("beta").operation
     assert other is not None
-    rig.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
-    assert rig.runner().run(other.id, "ocis", 1).said == "ok"
+    runners.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
+    assert runners.runner().run(other.id, "ocis", 1).said == "ok"
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
-    rig: Rig, operation: Operation, settings: Settings
+    runners: RunnerFixture, operation: Operation, settings: Settings
 ) -> None:
     gate = threading.Barrier(3)
 
@@ -328,11 +340,11 @@ def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
         gate.wait(10)
         return ok()
 
-    runner = rig.runner(**dict.fromkeys(STEPS, together))
+    runner = runners.runner(**dict.fromkeys(STEPS, together))
     threads = [threading.Thread(target=runner.run, args=(operation.id, step, 1)) for step in STEPS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    events = rig.store.client[settings.mongodb_database]["events"]
+    events = runners.store.client[settings.mongodb_database]["events"]
     assert events.count_documents({"action": "operation.succeeded"}) == 1

@@ -10,7 +10,7 @@ import redis
 
 from shared.integrations.outcomes import Outcome, ok
 from shared.operations.model import Operation
-from tests.worker.conftest import Rig
+from tests.worker.conftest import RunnerFixture
 from worker.execution.bulkhead import Message, Slots
 from worker.execution.watchdog import Watchdog
 from worker.integrations.step_context import Work
@@ -34,32 +34,32 @@ def broker(redis_url: str) -> redis.Redis:
 
 
 def test_a_message_that_finds_no_slot_spends_no_attempt_and_goes_back_when_one_is_free(
-    rig: Rig, operation: Operation, create: Any, broker: redis.Redis
+    runners: RunnerFixture, operation: Operation, create: Any, broker: redis.Redis
 ) -> None:
     slow = Slow()
     other = create("beta").operation
-    runner = rig.runner(slots=Slots(1), ocis=slow)
+    runner = runners.runner(slots=Slots(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)
     broker.flushall()
     assert [runner.run(other.id, "ocis", 1).said for _ in range(3)] == ["no slot"] * 3
     assert runner.run(other.id, "stalwart", 1).said == "ok"
-    assert rig.seen(other).step("ocis").attempts == 0
+    assert runners.seen(other).step("ocis").attempts == 0
     assert broker.llen("ocis") == 0
     slow.leave.set()
     busy.join(20)
     assert broker.llen("ocis") == 1
-    assert rig.seen(other).step("ocis").attempts == 0
+    assert runners.seen(other).step("ocis").attempts == 0
     assert runner.run(other.id, "ocis", 1).said == "ok"
 
 
 def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
-    rig: Rig, operation: Operation, create: Any, broker: redis.Redis
+    runners: RunnerFixture, operation: Operation, create: Any, broker: redis.Redis
 ) -> None:
     slow = Slow()
     others = [create(slug).operation for slug in ("beta", "gamma")]
-    runner = rig.runner(slots=Slots(1), ocis=slow)
+    runner = runners.runner(slots=Slots(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)

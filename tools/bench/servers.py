@@ -1,4 +1,4 @@
-"""The servers that all sides of a measurement share: MongoDB, Valkey, and the three products' stand-ins."""
+"""The servers that all sides of a measurement share: MongoDB, Valkey, and the three products' simulators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Servers:
         self.folder = folder
         self.layout = Layout(_free_base(), folder)
         self.layout.make_folders()
-        self._stand_ins: dict[str, subprocess.Popen[bytes]] = {}
+        self._simulators: dict[str, subprocess.Popen[bytes]] = {}
         self._mongod = Mongod(folder, self.layout.port("mongodb"))
         self._valkey = Valkey(folder, self.layout.port("valkey"))
         self._keys_take = KEYS_AT_ONCE
@@ -57,7 +57,7 @@ class Servers:
         self.token = self._operators_token()
 
     def stop(self) -> None:
-        for process in self._stand_ins.values():
+        for process in self._simulators.values():
             end(process)
         self._valkey.stop()
         self._mongod.stop()
@@ -66,7 +66,7 @@ class Servers:
         """Products without a memory, since lists that grow would cost each side more than the one before it."""
         self._keys_take = keys_take
         for product in ("stalwart", "ocis"):
-            end(self._stand_ins.pop(product))
+            end(self._simulators.pop(product))
             self._start_product(product)
         for product in ("authentik", "stalwart", "ocis"):
             faults = f"{self.layout.url(product)}/__sim/faults"
@@ -82,18 +82,18 @@ class Servers:
         rows: dict[str, tuple[list[str], dict[str, str]]] = {
             "authentik": (
                 [],
-                {"AUTHENTIK_STAND_IN_TOKEN": secret["authentik_api_token"], "AUTHENTIK_STAND_IN_CLIENTS": clients},
+                {"AUTHENTIK_SIMULATOR_TOKEN": secret["authentik_api_token"], "AUTHENTIK_SIMULATOR_CLIENTS": clients},
             ),
-            "stalwart": (["--dkim-delay", str(self._keys_take)], {"STALWART_STAND_IN_KEY": secret["stalwart_token"]}),
+            "stalwart": (["--dkim-delay", str(self._keys_take)], {"STALWART_SIMULATOR_KEY": secret["stalwart_token"]}),
             "ocis": (
                 ["--issuer", "https://unused.invalid/"],
-                {"OCIS_STAND_IN_USERS": f"provisioner:{secret['ocis_password']}:Admin"},
+                {"OCIS_SIMULATOR_USERS": f"provisioner:{secret['ocis_password']}:Admin"},
             ),
         }
         options, extra = rows[product]
         port = self.layout.port(product)
         command = [sys.executable, "-m", f"sandbox.simulators.{product}", "--port", str(port), *options]
-        self._stand_ins[product] = spawn(command, env={**os.environ, **extra}, log=self.layout.log(product))
+        self._simulators[product] = spawn(command, env={**os.environ, **extra}, log=self.layout.log(product))
         wait_until(lambda: not is_free(port))
 
     def _operators_token(self) -> str:

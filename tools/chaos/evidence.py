@@ -35,7 +35,7 @@ class Wished:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`products`: state of each stand-in; `requests`: what each was sent; `broker`: what is left in it.
+    """`products`: state of each simulator; `requests`: what each was sent; `broker`: what is left in it.
 
     `unasked`: process to the exit codes with which it ended though nobody had killed it, orderly stops aside.
     """

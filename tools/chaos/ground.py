@@ -1,4 +1,4 @@
-"""What a storm rages over: a database, a broker, the products' stand-ins, and the platform's processes."""
+"""What a storm rages over: a database, a broker, the products' simulators, and the platform's processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ground:
         self._keys = Secrets()
         self.mongod = Mongod(folder)
         self.valkey = Valkey(folder)
-        self._stand_ins: dict[str, subprocess.Popen[bytes]] = {}
+        self._simulators: dict[str, subprocess.Popen[bytes]] = {}
         self.products = {product: f"http://127.0.0.1:{free_port()}" for product in PRODUCTS}
         urls = {"mongodb": self.mongod.uri, "redis": self.valkey.url, **self.products}
         self.crew = Crew(size, platform_environment(urls, self._keys, deadline(size)), folder)
@@ -50,7 +50,7 @@ class Ground:
     def start(self) -> None:
         """Raises TimeoutError, ServiceError."""
         for product in PRODUCTS:
-            self._start_stand_in(product)
+            self._start_simulator(product)
         self.mongod.start()
         self.valkey.start()
         for url in self.products.values():
@@ -61,7 +61,7 @@ class Ground:
 
     def stop(self) -> None:
         self.crew.stop()
-        for process in self._stand_ins.values():
+        for process in self._simulators.values():
             end(process)
         self.broker.close()
         self.database.client.close()
@@ -69,11 +69,11 @@ class Ground:
         self.mongod.stop()
 
     def order(self, product: str, rule: dict[str, Any]) -> None:
-        """Have a stand-in go wrong."""
+        """Have a simulator go wrong."""
         requests.post(f"{self.products[product]}/__sim/faults", json=rule, timeout=10).raise_for_status()
 
     def end_orders(self, product: str) -> list[dict[str, Any]]:
-        """The stand-in is well again; the orders, with how often each `struck`."""
+        """The simulator is well again; the orders, with how often each `struck`."""
         url = f"{self.products[product]}/__sim/faults"
         orders: list[dict[str, Any]] = requests.get(url, timeout=10).json()
         requests.delete(url, timeout=10).raise_for_status()
@@ -107,28 +107,28 @@ class Ground:
         me.raise_for_status()
         return token
 
-    def _start_stand_in(self, product: str) -> None:
+    def _start_simulator(self, product: str) -> None:
         port = self.products[product].rpartition(":")[2]
         rows: dict[str, tuple[list[str], dict[str, str]]] = {
             "authentik": (
                 [],
                 {
-                    "AUTHENTIK_STAND_IN_TOKEN": self._keys.authentik,
-                    "AUTHENTIK_STAND_IN_CLIENTS": json.dumps(
+                    "AUTHENTIK_SIMULATOR_TOKEN": self._keys.authentik,
+                    "AUTHENTIK_SIMULATOR_CLIENTS": json.dumps(
                         [{"slug": "dezky-operator", "client_id": "dezky-operator", "client_secret": "storm"}]
                     ),
                 },
             ),
-            "stalwart": (["--dkim-delay", "0.05"], {"STALWART_STAND_IN_KEY": self._keys.stalwart}),
+            "stalwart": (["--dkim-delay", "0.05"], {"STALWART_SIMULATOR_KEY": self._keys.stalwart}),
             "ocis": (
                 ["--issuer", "https://unused.invalid/"],
-                {"OCIS_STAND_IN_USERS": f"provisioner:{self._keys.ocis}:Admin"},
+                {"OCIS_SIMULATOR_USERS": f"provisioner:{self._keys.ocis}:Admin"},
             ),
         }
         options, extra = rows[product]
         command = [sys.executable, "-m", f"sandbox.simulators.{product}", "--port", port, *options]
         log = self.folder / f"{product}.log"
-        self._stand_ins[product] = spawn(command, env=plain_environment() | extra, log=log)
+        self._simulators[product] = spawn(command, env=plain_environment() | extra, log=log)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Trouble:
-    """`at` and `lasts` in seconds; `pick`: a fraction that says which process; `rule`: the order for a stand-in."""
+    """`at` and `lasts` in seconds; `pick`: a fraction that says which process; `rule`: the order for a simulator."""
 
     at: float
     lasts: float

@@ -1,4 +1,4 @@
-"""The faults a storm orders of the products' stand-ins, and those that it leaves out."""
+"""The faults a storm orders of the products' simulators, and those that it leaves out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (1, {"kind": "idp_down", "probability": 0.3}),
     ),
 }
-#: kinds that its stand-in knows and no storm orders, and why
+#: kinds that its simulator knows and no storm orders, and why
 _BELIEVED = "a product that says it has done something is believed until the next look, which a storm does not wait for"
 _LAGS = "what a moment ago was not open is not closed: a closing that follows at once sees no more than reads show"
 _OTHERS = "only a person can put right what somebody else made of the tenant's name, or with its very stamp"
@@ -77,7 +77,7 @@ def kinds_of(product: str) -> frozenset[str]:
 
 
 def make_rule(product: str, chance: random.Random) -> Rule:
-    """One order for a product's stand-in."""
+    """One order for a product's simulator."""
     rows = (*_COMMON, *_OWN[product])
     _, rule = chance.choices(rows, [weight for weight, _ in rows])[0]
     return ({"path": _PATHS[product]} | rule) if rule in [one for _, one in _COMMON] else dict(rule)

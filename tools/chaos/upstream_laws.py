@@ -14,7 +14,7 @@ from worker.integrations.ocis.finding import GIVEN_UP
 TENANT_ID = re.compile(r"\b[0-9a-f]{24}\b")
 #: what becomes of mail to a closed domain
 CLOSED = frozenset({"refused", "returned"})
-#: faults of a stand-in by which a request comes to nothing
+#: faults of a simulator by which a request comes to nothing
 NO_EFFECT = frozenset({"hang", "reset", "status", "rate_limited"})
 
 

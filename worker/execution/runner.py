@@ -16,7 +16,6 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
-from shared.integrations.ownership_marker import Stamper
 from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.dispatcher import Dispatcher
@@ -25,13 +24,12 @@ from shared.operations.repository import Claim
 from shared.provisioning.settlement import settle
 from shared.restore_guard.detector import RestoreWatch
 from shared.switches.model import Deferral, TenantRef
-from shared.tenants.model import Tenant
-from shared.tenants.transitions import INTEGRATION_OF_STEP, REMOVING, STALWART, integration_of
+from shared.tenants.transitions import INTEGRATION_OF_STEP, integration_of
 from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Message, Slots
+from worker.execution.step_contexts import StepContexts
 from worker.execution.watchdog import Watchdog
 from worker.http.deadline import within
-from worker.integrations.billing_account import account_of
 from worker.integrations.step_context import StepFunction, Work
 
 log = structlog.get_logger(__name__)
@@ -75,8 +73,8 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
-        self._proof_mode = settings.domain_proof
         self._breaker = Breaker(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
+        self._contexts = StepContexts(store, settings, self._breaker, clients)
         self._slots = slots
         self._watchdog = watchdog
 
@@ -207,7 +205,7 @@ class Runner:
         tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
-        work = self._work(tenant, claim, integration)
+        work = self._contexts.make(tenant, claim, integration)
         outcome = self._run(function, work, client)
         # what earlier attempts did counts as well, once
         changes = tuple(dict.fromkeys((*claim.step.changes, *work.changes)))
@@ -223,45 +221,6 @@ class Runner:
         except Exception:  # the one place where a bug must not escape: it would take the chord with it
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", sentence("bug"))
-
-    def _work(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
-        operation = claim.operation
-        on_record = dict(tenant.remote)
-
-        def save(**fields: Any) -> bool:
-            changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
-            if not changed or operation.is_plan:
-                return True
-            on_record.update(changed)
-            return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
-
-        return Work(
-            tenant=tenant,
-            plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
-            stamper=Stamper(integration, self._settings.stamp_key_texts),
-            save=save,
-            member_role=self._settings.ocis_member_role,
-            proven=self._proven(tenant, integration),
-            email_stage=self._settings.authentik_email_stage,
-            invitation_duration=self._settings.authentik_invitation_duration,
-            suspended_mail=self._settings.suspended_mail,
-            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
-            is_first=claim.is_first and not self._breaker.may_have_begun(operation),
-            is_plan=operation.is_plan,
-            most_removals=self._most_removals(operation),
-        )
-
-    def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
-        """The domains that mail may be set up for; None: all of them, as when none needs a proof."""
-        if integration != STALWART or not tenant.domains or self._proof_mode == "off":
-            return None
-        unproven = self._store.domains.unproven_of(tenant.id, is_always_required=self._proof_mode == "required")
-        return frozenset(tenant.domains) - unproven if unproven else None
-
-    def _most_removals(self, operation: Operation) -> int | None:
-        """What was asked for by name, or with leave, has no bound."""
-        has_leave = operation.allow_removals or operation.action in REMOVING
-        return None if has_leave else self._settings.removals_per_run
 
     def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
         """No further attempt after the last allowed one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from shared.config.plans import Plan
@@ -19,6 +20,16 @@ T = TypeVar("T")
 NAMED = 10
 #: with less time than this an attempt begins nothing more of many, in seconds
 ENOUGH = 1.0
+
+
+class GroupState(StrEnum):
+    """Whether the tenant's group in the identity provider is known to be ours."""
+
+    RECORDED = "recorded"
+    #: its step in the same operation has not ended
+    AWAITED = "awaited"
+    #: its step ended without one, as when a foreign group has the name
+    ABSENT = "absent"
 
 
 class Deeds(Protocol):
@@ -40,6 +51,7 @@ class Work:
     required.
     `is_first`: no attempt for this tenant began before this one, so nothing of it can be outside yet.
     `is_plan`: nothing may be changed, only said; `changes` holds what was said.
+    `group_state`: reads how the tenant's group in the identity provider is now.
     `most_removals`: how much the run may remove or disable, None without a bound; `announced` holds what it wants to.
     """
 
@@ -59,6 +71,7 @@ class Work:
     changes: list[str] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
     found: dict[str, Any] = field(default_factory=dict)
+    group_state: Callable[[], GroupState] = lambda: GroupState.RECORDED
 
     @property
     def ready_domains(self) -> tuple[str, ...]:

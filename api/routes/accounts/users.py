@@ -5,14 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from api.auth.guard import actor, caller
-from api.http.query_params import UserListQuery, next_link
+from api.http.query_params import EraseQuery, UserListQuery, next_link
 from api.http.responses import etag, json_list_response, json_response
 from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, route_spec
 from api.schemas.accounts.profile import ProfileResponse
-from api.schemas.accounts.users import CreateUserRequest, UpdateUserRequest, UserResponse
+from api.schemas.accounts.users import CreateUserRequest, ErasureResponse, UpdateUserRequest, UserResponse
 from shared.accounts.user import User
 from shared.application.services import ControlPlane
 from shared.core import errors
+from shared.provisioning.policy import Actor
+from shared.provisioning.users import UserCases
 
 
 def user_routes(control_plane: ControlPlane) -> Blueprint:
@@ -63,13 +65,24 @@ def user_routes(control_plane: ControlPlane) -> Blueprint:
         return _answer(users.change(user_id, body.to_changes(), actor(control_plane), expected_versions()))
 
     @routes.delete("/users/<id:user_id>")
-    @route_spec("Forget a user here", {204: None}, problems=(errors.Forbidden,), takes_version=True)
-    def delete_user(user_id: str) -> Response:
-        users.delete(user_id, actor(control_plane), expected_versions())
-        return Response(status=204)
+    @route_spec(
+        "Forget a user here; with `erase`, also what events say about the person",
+        {200: ErasureResponse, 204: None},
+        problems=(errors.Forbidden,),
+        takes_version=True,
+    )
+    def delete_user(user_id: str, query: EraseQuery) -> Response:
+        return _removed(users, user_id, actor(control_plane), is_erased=query.erase)
 
     return routes
 
 
 def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))
+
+
+def _removed(users: UserCases, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
+    if is_erased:
+        return json_response(ErasureResponse.of(users.erase(user_id, asking, expected_versions())))
+    users.delete(user_id, asking, expected_versions())
+    return Response(status=204)

@@ -11,7 +11,12 @@ from api.http.query_params import ListQuery, ReconcileQuery, TenantListQuery, Wa
 from api.http.responses import etag, json_list_response, json_response, json_text_response, json_texts_response
 from api.http.route_spec import ETAG, PAGED, STAFF, STARTED, expected_versions, route_spec
 from api.schemas.tenants.operations import OperationResponse, pace
-from api.schemas.tenants.tenants import CreateTenantRequest, TenantResponse, UpdateTenantRequest, written
+from api.schemas.tenants.tenants import (
+    CreateTenantRequest,
+    TenantResponse,
+    UpdateTenantRequest,
+    written,
+)
 from shared.application.services import ControlPlane
 from shared.core import errors
 from shared.provisioning.exports import TenantView

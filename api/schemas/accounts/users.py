@@ -11,6 +11,7 @@ from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.accounts.user import NewUser, PlatformRole, Role, User, UserChanges
+from shared.provisioning.users import Erasure
 
 TenantIds = Annotated[
     list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")
@@ -114,3 +115,21 @@ class UserResponse(ResponseModel):
             created_at=user.created_at,
             updated_at=user.updated_at,
         )
+
+
+class ErasureResponse(ResponseModel):
+    """What was erased, and what stays with the reason why."""
+
+    erased_events: int = Field(description="events that say nothing about the person any more")
+    kept: list[str] = Field(description="what stays, and why")
+
+    @classmethod
+    def of(cls, erasure: Erasure) -> ErasureResponse:
+        kept = [
+            "That something happened, when, and by which id: the event log is the proof of changes.",
+            "Subscriptions and invoices in Stripe: tax law requires them for years.",
+            "The account in Authentik: it is another system's; remove it there.",
+            "Stored responses to repeated requests: for 24 hours at most.",
+        ]
+        kept += [f"The owner of tenant {slug}: name another owner, then it is gone." for slug in erasure.owned_tenants]
+        return cls(erased_events=erasure.events, kept=kept)

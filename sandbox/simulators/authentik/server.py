@@ -1,4 +1,4 @@
-"""Put the Authentik simulator together: one world behind its API and its OIDC providers, and what operators may do."""
+"""Put the Authentik simulator together: one state behind its API and its OIDC providers, and what operators may do."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.oidc.provider import Oidc
 from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.router import Router
-from sandbox.simulators.authentik.world import World
+from sandbox.simulators.authentik.state import State
 from sandbox.simulators.keeping import Holding
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 
 OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
 
-class AuthentikStandIn(StandIn):
+class AuthentikSimulator(Simulator):
     """Authentik behind its router.
 
     Faults of its own: `race_lost`: another caller takes the name within our POST; `twin_first`: the same, and we get
@@ -35,29 +35,29 @@ class AuthentikStandIn(StandIn):
         self._api_token = api_token
         self._admin_group = admin_group
         self._clients = clients
-        self.world = World()
-        self.directory = self.world.directory
-        self.oidc = Oidc(self.world, clients, self.faults)
+        self.state = State()
+        self.directory = self.state.directory
+        self.oidc = Oidc(self.state, clients, self.faults)
         self.reset()
         self.app.middlewares.append(Router(self.faults).middleware)
         self.oidc.add_routes(self.app)
-        add_routes(self.app.router, self.world, self.oidc, self.faults)
+        add_routes(self.app.router, self.state, self.oidc, self.faults)
 
     def reset(self) -> None:
         """Go back to a fresh install: one superuser with the given API token, and an application for each client."""
-        self.world.clear()
+        self.state.clear()
         self.oidc.clear()
-        directory, access = self.directory, self.world.access
+        directory, access = self.directory, self.state.access
         admin = directory.add_user({"username": "akadmin", "name": "authentik Default Admin"})
         directory.add_group({"name": "authentik Admins", "is_superuser": True, "users": [admin.pk]})
         directory.add_group({"name": self._admin_group})
-        self.world.tokens.add(Token(OUR_TOKEN, admin.pk, key=self._api_token))
+        self.state.tokens.add(Token(OUR_TOKEN, admin.pk, key=self._api_token))
         for provider, client in enumerate(self._clients, 1):
             access.providers.add(provider)
             access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
 
     def holdings(self) -> Sequence[Holding]:
-        directory, access, invitations = self.directory, self.world.access, self.world.invitations
+        directory, access, invitations = self.directory, self.state.access, self.state.invitations
         groups = (directory.groups, directory.groups_by_name)
         users = (directory.users, directory.users_by_name, self.oidc.sessions.by_key)
         applications = (access.applications, access.bindings)
@@ -65,18 +65,18 @@ class AuthentikStandIn(StandIn):
 
     def snapshot(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}
-        return self.world.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.count().items()}}
+        return self.state.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.count().items()}}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
-        invitations = self.world.invitations
+        invitations = self.state.invitations
         return {
             "ensure_person": self.ensure_person,
             "limit_token": self.limit_token,
             "revoke_token": self.revoke_token,
             "rotate_key": self.oidc.rotate_key,
             "sign_in": self.sign_in,
-            "advance": self.world.clock.advance,
-            "sweep_tokens": self.world.tokens.sweep,
+            "advance": self.state.clock.advance,
+            "sweep_tokens": self.state.tokens.sweep,
             "set_recovery_flow": invitations.set_recovery_flow,
             "add_flow": invitations.add_flow,
             "add_email_stage": invitations.add_email_stage,
@@ -101,7 +101,7 @@ class AuthentikStandIn(StandIn):
         user = self.directory.users_by_name.get(username) or self.directory.add_user({"username": username})
         user.name, user.email, user.entitlements = name or username, email, list(entitlements)
         user.password = password or user.password
-        self.world.tokens.add(Token(f"app-password-{user.pk}", user.pk, "app_password", key=app_password))
+        self.state.tokens.add(Token(f"app-password-{user.pk}", user.pk, "app_password", key=app_password))
         for group in self.directory.groups.values():
             group.users.discard(user.pk)
         for wanted in groups:
@@ -115,8 +115,8 @@ class AuthentikStandIn(StandIn):
 
     def limit_token(self, permissions: Sequence[str]) -> None:
         """Leave our token only these permissions."""
-        self.world.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
+        self.state.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
 
     def revoke_token(self) -> None:
         """Forget our token, as after the silent rotation of an expired one."""
-        self.world.tokens.remove(self.world.tokens.by_identifier[OUR_TOKEN])
+        self.state.tokens.remove(self.state.tokens.by_identifier[OUR_TOKEN])

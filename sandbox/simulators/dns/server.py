@@ -18,7 +18,7 @@ from aiohttp import web
 
 from sandbox.simulators.dns.zone import DEFAULT_TTL, Zone, data_of
 from sandbox.simulators.faults import Fault
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 
 #: without EDNS no datagram may be longer (RFC 1035 section 4.2.1)
 PLAIN_PAYLOAD = 512
@@ -32,7 +32,7 @@ DELAYS = {"latency": 0.2}
 Send = Callable[[bytes], None]
 
 
-class DnsStandIn(StandIn):
+class DnsSimulator(Simulator):
     """Own faults, by question: `method` is UDP or TCP, `path` is searched in `<name> <TYPE>`.
 
     `servfail`, `refused`; `timeout` (no answer); `truncated` (over UDP: nothing but the flag, so ask over TCP);

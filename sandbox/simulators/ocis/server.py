@@ -16,10 +16,10 @@ from sandbox.simulators.ocis.people import People
 from sandbox.simulators.ocis.people_routes import AppTokenRoutes, PeopleRoutes
 from sandbox.simulators.ocis.proxy import Proxy
 from sandbox.simulators.ocis.spaces import Space, Storage
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 
 
-class OcisStandIn(StandIn):
+class OcisSimulator(Simulator):
     """Own faults: `storage_down` (lists are empty, all else not found), `graph_down` (500, empty), `idp_down` (401),
     `role_lost` (the caller counts as a plain user), `role_pending` (the caller has no role yet), `proxy_page` (the
     front proxy answers 404 itself), `create_then_500` (a space without members), `second_creator` (a twin appears

@@ -33,6 +33,20 @@ def read(request: web.Request, raw: bytes) -> dict[str, Any]:
     return dict(envelope)
 
 
+def session(account: str | None) -> dict[str, Any]:
+    """Build the session of an account, or that of a caller without credentials."""
+    limits = {"maxSizeRequest": MAX_REQUEST, "maxCallsInRequest": MAX_CALLS, "maxObjectsInGet": 500}
+    own = {} if account is None else {account: {"name": "provisioner", "accountCapabilities": {OURS: {}}}}
+    return {
+        "capabilities": {CORE: limits},
+        "accounts": own,
+        "primaryAccounts": {} if account is None else {OURS: account},
+        "username": "" if account is None else "provisioner",
+        # inside a cluster this host is usually wrong: only the path is of use
+        "apiUrl": "https://mail.platform.invalid/jmap/",
+    }
+
+
 def problem(status: int, title: str, **facts: Any) -> web.Response:
     return web.Response(status=status, text=_body(status, title, **facts), content_type=PROBLEM)
 

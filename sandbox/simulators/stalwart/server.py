@@ -13,21 +13,11 @@ from aiohttp import web
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.faults import Fault
 from sandbox.simulators.keeping import Holding
-from sandbox.simulators.server import Handler, StandIn
+from sandbox.simulators.server import Handler, Simulator
+from sandbox.simulators.stalwart import envelope
 from sandbox.simulators.stalwart.admission import FAILURES, Admission
 from sandbox.simulators.stalwart.background import Background
 from sandbox.simulators.stalwart.callers import Caller, Callers, add_default_roles
-from sandbox.simulators.stalwart.envelope import (
-    CORE,
-    MAX_CALLS,
-    MAX_CONCURRENT,
-    MAX_REQUEST,
-    OURS,
-    concurrency_limit,
-    problem,
-    read,
-    unauthorized,
-)
 from sandbox.simulators.stalwart.jmap import Jmap
 from sandbox.simulators.stalwart.mail.dkim_keys import zone_file
 from sandbox.simulators.stalwart.mail.mail_flow import MailFlow
@@ -39,7 +29,7 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 LEAST_SECONDS = 0.01
 
 
-class StalwartStandIn(StandIn):
+class StalwartSimulator(Simulator):
     """`dkim_delay`: seconds until a new domain's keys are made; None leaves that to the control `run_tasks`.
 
     Own faults, matched by `path` on the method's name and by `contains` on the request body: `server_unavailable`
@@ -189,8 +179,8 @@ class StalwartStandIn(StandIn):
         caller = self.callers.find(request.headers.get("Authorization", ""))
         if not request.path.startswith("/jmap") or caller is None or "unlimitedRequests" in caller.permissions:
             return await super()._answer(request, handler, fault)
-        if self._in_flight[caller.account] >= MAX_CONCURRENT:
-            return concurrency_limit()
+        if self._in_flight[caller.account] >= envelope.MAX_CONCURRENT:
+            return envelope.concurrency_limit()
         self._in_flight[caller.account] += 1
         try:
             await asyncio.sleep(LEAST_SECONDS)
@@ -201,29 +191,19 @@ class StalwartStandIn(StandIn):
     async def jmap(self, request: web.Request) -> web.Response:
         caller = self._required_caller(request)
         if self.faults.strike(["max_concurrent_requests"], "POST", request.path):
-            return concurrency_limit()
+            return envelope.concurrency_limit()
         raw = await request.read()
-        envelope = read(request, raw)
+        body = envelope.read(request, raw)
         self._body = raw.decode()
-        created = dict(envelope.get("createdIds") or {})
-        responses = self._jmap.answer(envelope["methodCalls"], caller, created)
-        made = {"createdIds": created} if "createdIds" in envelope else {}
+        created = dict(body.get("createdIds") or {})
+        responses = self._jmap.answer(body["methodCalls"], caller, created)
+        made = {"createdIds": created} if "createdIds" in body else {}
         return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
 
     async def session(self, request: web.Request) -> web.Response:
         """Without credentials the answer is a session of nobody."""
         caller = self.admission.caller(request)
-        capabilities = {CORE: {"maxSizeRequest": MAX_REQUEST, "maxCallsInRequest": MAX_CALLS, "maxObjectsInGet": 500}}
-        own = {} if caller is None else {caller.account: {"name": "provisioner", "accountCapabilities": {OURS: {}}}}
-        body = {
-            "capabilities": capabilities,
-            "accounts": own,
-            "primaryAccounts": {} if caller is None else {OURS: caller.account},
-            "username": "" if caller is None else "provisioner",
-            # inside a cluster this host is usually wrong: only the path is of use
-            "apiUrl": "https://mail.platform.invalid/jmap/",
-        }
-        return web.json_response(body)
+        return web.json_response(envelope.session(caller.account if caller else None))
 
     async def well_known(self, request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": "/jmap/session"})
@@ -234,16 +214,16 @@ class StalwartStandIn(StandIn):
 
     async def health(self, request: web.Request) -> web.Response:
         self.admission.refuse_blocked_request(request)
-        return web.json_response({"status": 200}, content_type="application/problem+json")
+        return web.json_response({"status": 200}, content_type="application/envelope.problem+json")
 
     async def nothing_here(self, request: web.Request) -> web.Response:
-        return problem(404, "Not Found")
+        return envelope.problem(404, "Not Found")
 
     def _required_caller(self, request: web.Request) -> Caller:
         """Return the caller. Raises the answer for a request without one."""
         caller = self.admission.caller(request)
         if caller is None:
-            raise unauthorized(401)
+            raise envelope.unauthorized(401)
         return caller
 
     def _created(self, kind: str, created: Object) -> None:

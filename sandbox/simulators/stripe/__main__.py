@@ -5,23 +5,23 @@ from __future__ import annotations
 import click
 
 from sandbox.simulators.serving import serve_until_told
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 
 
 @click.command()
 @click.option("--port", default=0, help="0: any free one.")
-@click.option("--api-key", envvar="STRIPE_STAND_IN_KEY", required=True, help="The secret key that it accepts.")
+@click.option("--api-key", envvar="STRIPE_SIMULATOR_KEY", required=True, help="The secret key that it accepts.")
 @click.option("--prices", default="price_starter,price_business,price_enterprise", show_default=True)
 @click.option("--endpoint", help="URL that events are sent to.")
 @click.option(
-    "--endpoint-secret", envvar="STRIPE_STAND_IN_ENDPOINT_SECRET", help="The secret that events are signed with."
+    "--endpoint-secret", envvar="STRIPE_SIMULATOR_ENDPOINT_SECRET", help="The secret that events are signed with."
 )
 def main(port: int, api_key: str, prices: str, endpoint: str | None, endpoint_secret: str | None) -> None:
     """Run a loopback server that behaves as Stripe does."""
-    stand_in = StripeStandIn(api_key=api_key, prices=[text for text in prices.split(",") if text])
+    simulator = StripeSimulator(api_key=api_key, prices=[text for text in prices.split(",") if text])
     if endpoint is not None:
-        stand_in.outbox.add_endpoint(endpoint, endpoint_secret or "")
-    serve_until_told(stand_in, port)
+        simulator.outbox.add_endpoint(endpoint, endpoint_secret or "")
+    serve_until_told(simulator, port)
 
 
 main()

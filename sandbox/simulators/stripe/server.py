@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.simulators.server import StandIn
+from sandbox.simulators.server import Simulator
 from sandbox.simulators.stripe import reading
 from sandbox.simulators.stripe.forms import StripeError, no_such, parsed
 from sandbox.simulators.stripe.idempotency import Keys
@@ -31,7 +31,7 @@ REFUSALS: Mapping[str, tuple[int, str, str | None]] = {
 }
 
 
-class StripeStandIn(StandIn):
+class StripeSimulator(Simulator):
     """Own faults: `saved_500` (a fault that its idempotency key keeps answering with, nothing made), `made_500` (the
     same, but the object was made), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission`
     (403), `slow` (`delay` seconds, with the key in use meanwhile).

@@ -12,7 +12,7 @@ import requests
 from shared.application.store import Store
 from shared.config.settings import Settings, SettingsError, read_settings
 from tests.api.conftest import Client, Issuer, Serve
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 PORTAL = "https://portal.example.org"
 PREFLIGHT = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,if-match"}
@@ -69,8 +69,8 @@ def test_an_origin_that_no_browser_sends_is_refused_at_the_start(origin: str) ->
         read_settings(mongodb_uri="mongodb://one", redis_url="redis://one", cors_origins=origin)
 
 
-def test_a_merge_patch_changes_the_fields_it_has_and_removes_those_that_are_null(world: World) -> None:
-    root, merge = world.people["admin"], {"Content-Type": "application/merge-patch+json"}
+def test_a_merge_patch_changes_the_fields_it_has_and_removes_those_that_are_null(rights: RightsFixture) -> None:
+    root, merge = rights.people["admin"], {"Content-Type": "application/merge-patch+json"}
 
     def patch(body: dict[str, Any]) -> requests.Response:
         return root("PATCH", "/tenants/acme", data=json.dumps(body), headers=merge)
@@ -83,8 +83,8 @@ def test_a_merge_patch_changes_the_fields_it_has_and_removes_those_that_are_null
     assert taken.json()["billingInfo"]["company"] == "Acme"
 
 
-def test_a_merge_patch_is_taken_by_patch_only_and_other_types_are_told_which_are(world: World) -> None:
-    root = world.people["admin"]
+def test_a_merge_patch_is_taken_by_patch_only_and_other_types_are_told_which_are(rights: RightsFixture) -> None:
+    root = rights.people["admin"]
     merge = {"Content-Type": "application/merge-patch+json"}
     assert root("POST", "/partners", data="{}", headers=merge).status_code == 415
     refused = root("PATCH", "/tenants/acme", data="[]", headers={"Content-Type": "application/json-patch+json"})

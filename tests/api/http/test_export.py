@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from shared.application.store import Store
 from shared.config.settings import Settings
-from tests.api.world import World
+from tests.api.rights_fixture import RightsFixture
 
 #: more than two pages of each kind
 MANY = 450
@@ -24,14 +24,14 @@ def multiplied(rows: Any, one: dict[str, Any], **fresh: Any) -> None:
 
 
 def test_an_export_holds_every_record_once_and_arrives_in_pieces(
-    world: World, store: Store, settings: Settings
+    rights: RightsFixture, store: Store, settings: Settings
 ) -> None:
     database = store.client[settings.mongodb_database]
-    tenant = {"tenantId": world.ids["acme"]}
-    colleague = database["users"].find_one({"_id": ObjectId(world.ids["colleague"])})
+    tenant = {"tenantId": rights.ids["acme"]}
+    colleague = database["users"].find_one({"_id": ObjectId(rights.ids["colleague"])})
     operation = database["operations"].find_one(tenant)
     # a numbered one; others of the tenant are not yet
-    assert world.people["admin"]("GET", "/events").status_code == 200
+    assert rights.people["admin"]("GET", "/events").status_code == 200
     event = database["events"].find_one(tenant)
     assert colleague is not None
     assert operation is not None
@@ -39,17 +39,17 @@ def test_an_export_holds_every_record_once_and_arrives_in_pieces(
     multiplied(database["users"], colleague, authentikSubjectId=(f"copy{n}" for n in itertools.count()))
     multiplied(database["operations"], operation, generation=itertools.count(1000))
     multiplied(database["events"], event, number=itertools.count(10**6))
-    assert world.people["admin"]("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
-    owner: requests.Response = world.people["owner"]("GET", "/tenants/acme/export", stream=True)
+    assert rights.people["admin"]("PATCH", "/tenants/acme", json={"billingInfo": {"company": "A"}}).status_code == 200
+    owner: requests.Response = rights.people["owner"]("GET", "/tenants/acme/export", stream=True)
     assert "Content-Length" not in owner.headers
     found = owner.json()
     assert found["tenant"]["slug"] == "acme"
     for name, collection, condition in (
-        ("users", "users", {"tenantIds": world.ids["acme"]}),
+        ("users", "users", {"tenantIds": rights.ids["acme"]}),
         ("operations", "operations", tenant),
         ("events", "events", tenant),
         ("subscriptions", "subscriptions", tenant),
     ):
         ids = [one.get("_id") or one["id"] for one in found[name]]
         assert len(ids) == len(set(ids)) == database[collection].count_documents(condition), name
-    assert all(one["tenantIds"] == [world.ids["acme"]] for one in found["users"])
+    assert all(one["tenantIds"] == [rights.ids["acme"]] for one in found["users"])

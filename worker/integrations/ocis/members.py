@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import time
+
 from shared.integrations.outcomes import Missing, Refused, Unavailable
 from worker.integrations.ocis.client import Ocis
 from worker.integrations.ocis.models import SPACE_ROLES, Space
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import GroupState, Work
 
+#: how long an attempt waits for the identity provider's step, and how long between two looks at the record, in seconds
+GROUP_PATIENCE, GROUP_PAUSE = 1.0, 0.1
 INVITED, PENDING = "invited", "pending"
 #: stands for the id of a group that a plan would create
 PLANNED = ""
 
 
 def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> str:
-    """Ensure that the tenant's group is a member of the space: `invited`, or `pending` while OCIS has no such group.
+    """Ensure that the tenant's group is a member of the space: `invited`, or `pending` while there is no such group.
 
-    OCIS learns of a group when one of its members signs in. `is_new`: the space was created in this attempt, so
-    nothing is read first, which saves two of a tenant's requests. Raises Missing when our account is not a member.
+    OCIS learns of a group when one of its members signs in. It knows groups by name only, and a foreign group may have
+    the name, so the group is invited once the identity provider's is on record as ours. `is_new`: the space was created
+    in this attempt, so nothing is read first, which saves two of a tenant's requests. Raises Missing when our account
+    is not a member.
     """
     name = work.tenant.group_name
-    group_id = _ensure_group(work, files, is_new=is_new)
+    group_id = _ensure_group(work, files, is_new=is_new) if work.is_plan or _is_group_ours(work) else None
     # nobody else is in a space that was just created; without an invitation it is still to be seen that we are
     members = {} if is_new and (work.is_plan or group_id) else read_members(work, space, files)
     if group_id is None:
@@ -65,6 +71,21 @@ def remove_group(work: Work, files: Ocis) -> None:
             raise
         raise Refused("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
     work.save(ocisGroupId=None)
+
+
+def _is_group_ours(work: Work) -> bool:
+    """Return whether the group is on record in the identity provider, whose step runs beside this one.
+
+    Raises Unavailable("not_ready") when that takes long.
+    """
+    give_up = time.monotonic() + GROUP_PATIENCE
+    while (state := work.group_state()) is GroupState.AWAITED:
+        if time.monotonic() > give_up:
+            raise Unavailable(
+                "not_ready", "The tenant's group is not on record in the identity provider yet.", wait=1.0
+            )
+        time.sleep(GROUP_PAUSE)
+    return state is GroupState.RECORDED
 
 
 def _ensure_group(work: Work, files: Ocis, *, is_new: bool) -> str | None:

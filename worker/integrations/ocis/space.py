@@ -35,7 +35,7 @@ def ensure_files(work: Work, files: Ocis) -> Outcome:
         return ok(members=PENDING)
     # only now: the id on record says that we were seen in this space, so that it may hold something
     work.found.update(ocisSpaceId=space.id, ocisNewSpaceId=None, ocisMembers=members)
-    return ok(members=members)
+    return ok(members=members, **_over_quota(work, space))
 
 
 def close_files(work: Work, files: Ocis) -> Outcome:
@@ -131,6 +131,12 @@ def _create(work: Work, files: Ocis) -> Space:
     if space is None:
         raise Unavailable("not_ready", "The space was created and is not listed yet.", wait=0.5)
     return space
+
+
+def _over_quota(work: Work, space: Space) -> dict[str, str]:
+    """A note when more is used than the plan allows. Nothing is removed for that: OCIS only refuses new files."""
+    limit, used = work.plan.space_bytes, space.used or 0
+    return {"over_quota": f"{used} bytes are used, the plan allows {limit}"} if 0 < limit < used else {}
 
 
 def _align(work: Work, space: Space, files: Ocis) -> None:

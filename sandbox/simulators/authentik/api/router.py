@@ -14,23 +14,23 @@ from sandbox.simulators.authentik.api.sessions import SessionRoutes
 from sandbox.simulators.authentik.api.tokens import TokenRoutes
 from sandbox.simulators.authentik.api.users import UserRoutes
 from sandbox.simulators.authentik.oidc.provider import Oidc
-from sandbox.simulators.authentik.world import World
+from sandbox.simulators.authentik.state import State
 from sandbox.simulators.faults import FaultPlan
 
 
-def add_routes(router: web.UrlDispatcher, world: World, oidc: Oidc, faults: FaultPlan) -> None:
+def add_routes(router: web.UrlDispatcher, state: State, oidc: Oidc, faults: FaultPlan) -> None:
     """Add every route, and the answer to unknown URLs. The flow executor must be added before."""
-    directory, invitations = world.directory, world.invitations
+    directory, invitations = state.directory, state.invitations
     tables = [
-        GroupRoutes(directory, world.access, faults).table(),
-        UserRoutes(directory, invitations, world.tokens, faults).table(),
-        ApplicationRoutes(directory, world.access).table(),
+        GroupRoutes(directory, state.access, faults).table(),
+        UserRoutes(directory, invitations, state.tokens, faults).table(),
+        ApplicationRoutes(directory, state.access).table(),
         InvitationRoutes(directory, invitations).table(),
-        TokenRoutes(directory, world.tokens).table(),
+        TokenRoutes(directory, state.tokens).table(),
         ProviderRoutes(oidc.providers, oidc.key_pairs).table(),
         SessionRoutes(directory, oidc.sessions).table(),
     ]
-    guard = Guard(directory, world.tokens)
+    guard = Guard(directory, state.tokens)
     for table in tables:
         guard.add_routes(router, table)
     router.add_get("/-/health/{which:live|ready}/", empty)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -25,6 +26,7 @@ class KeyPairs:
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
+        self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
@@ -39,9 +41,11 @@ class KeyPairs:
         return pk
 
     def key(self, pk: str) -> Key:
-        if pk not in self._keys:
-            self._keys[pk] = _first_key(self.names.get(pk, pk))
-        return self._keys[pk]
+        # a token may be signed while the key set is served for the first time: both must get the same key
+        with self._lock:
+            if pk not in self._keys:
+                self._keys[pk] = _first_key(self.names.get(pk, pk))
+            return self._keys[pk]
 
     def replace(self, pk: str) -> Key:
         """Put a new key in the place of one."""

@@ -25,7 +25,7 @@ from sandbox.simulators.authentik.oidc.grants import OFFLINE, Grant, GrantRefuse
 from sandbox.simulators.authentik.oidc.providers import Providers
 from sandbox.simulators.authentik.oidc.sessions import Sessions
 from sandbox.simulators.authentik.oidc.tokens import Claims
-from sandbox.simulators.authentik.world import World
+from sandbox.simulators.authentik.state import State
 from sandbox.simulators.faults import FaultPlan
 
 #: grants for which a confidential client must send its secret: client credentials prove themselves
@@ -35,17 +35,17 @@ BY_SECRET = (AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE)
 class Oidc(Claims):
     """Routes of all providers. The issuer is derived from the Host of each request, as in the real one."""
 
-    def __init__(self, world: World, clients: tuple[OidcClient, ...], faults: FaultPlan) -> None:
-        super().__init__(world.directory, world.clock, clients)
+    def __init__(self, state: State, clients: tuple[OidcClient, ...], faults: FaultPlan) -> None:
+        super().__init__(state.directory, state.clock, clients)
         self._faults = faults
-        self._machines = Machines(world.directory, world.tokens)
-        self.sessions = Sessions(world.directory, world.access, world.clock)
-        self.grants = Grants(world.directory, self.sessions, world.clock)
-        self.devices = DevicePages(self.grants, world.directory, self.sessions, self._clients, faults, world.clock)
-        self.providers = Providers(world.access, self)
-        self._flows = Flows(world.directory, self.sessions)
-        self._authorization = Authorization(world.directory, world.clock, self._clients, self.sessions, self.grants)
-        self._notices = LogoutNotices(world.directory, self._clients, self)
+        self._machines = Machines(state.directory, state.tokens)
+        self.sessions = Sessions(state.directory, state.access, state.clock)
+        self.grants = Grants(state.directory, self.sessions, state.clock)
+        self.devices = DevicePages(self.grants, state.directory, self.sessions, self._clients, faults, state.clock)
+        self.providers = Providers(state.access, self)
+        self._flows = Flows(state.directory, self.sessions)
+        self._authorization = Authorization(state.directory, state.clock, self._clients, self.sessions, self.grants)
+        self._notices = LogoutNotices(state.directory, self._clients, self)
         self._end_session = EndSession(self.sessions, self, self._notices)
         self.sessions.on_end += [self.end_session, self._notices.send_all]
 

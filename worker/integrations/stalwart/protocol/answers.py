@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
-from worker.http.response import Answer
 from worker.integrations.stalwart.protocol.batching import Object
 
 #: how much of the server's own words a message repeats
@@ -24,14 +23,6 @@ class KeyTaken(Refused):
         super().__init__("taken")
         self.kind = kind
         self.id = id_
-
-
-def fields_of(answer: Answer) -> Object:
-    """Return the fields of a body. Raises Unavailable("unexpected_answer"), also for JSON that is nested too deeply."""
-    try:
-        return answer.fields()
-    except RecursionError:
-        raise _odd("The answer is nested too deeply.") from None
 
 
 def text_of(one: Object, name: str) -> str:

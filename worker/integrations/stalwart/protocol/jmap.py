@@ -16,7 +16,7 @@ from shared.integrations.outcomes import Fault, Refused, Unavailable
 from worker.http.deadline import remaining
 from worker.http.json_client import JsonApi
 from worker.http.response import Answer
-from worker.integrations.stalwart.protocol.answers import checked_answer, checked_responses, fields_of, object_fault
+from worker.integrations.stalwart.protocol.answers import checked_answer, checked_responses, object_fault
 from worker.integrations.stalwart.protocol.batching import Call, Object, SharedRequests
 
 #: an account without unlimited requests may have this many in flight, and all our threads share one account
@@ -120,11 +120,11 @@ class Jmap:
 
     def account(self) -> Object:
         """Return what the server tells about our account: edition and permissions."""
-        return fields_of(self._got("/api/account"))
+        return self._got("/api/account").fields()
 
     def own_account(self) -> str:
         """Return the id of the account that our credentials belong to. Raises Unavailable when the session has none."""
-        primary = fields_of(self._got(SESSION)).get("primaryAccounts")
+        primary = self._got(SESSION).fields().get("primaryAccounts")
         found = primary.get(MANAGEMENT) if isinstance(primary, dict) else None
         if not isinstance(found, str) or not found:
             raise Unavailable("unexpected_answer", "The session does not tell which account is ours.")
@@ -148,7 +148,7 @@ class Jmap:
             wait=wait_random(0.05, 0.3),
             reraise=True,
         )
-        body = fields_of(again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable))
+        body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).fields()
         return checked_responses(body, len(invocations))
 
     def _posted(self, body: Object, repeatable: bool) -> Answer:
@@ -179,7 +179,7 @@ class Jmap:
 
 def _limit(answer: Answer) -> str | None:
     try:
-        found = fields_of(answer).get("limit")
+        found = answer.fields().get("limit")
     except Unavailable:
         return None
     return found if isinstance(found, str) else None

@@ -24,7 +24,7 @@ PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.url_redaction"
 PRELOADED += ["worker.app", "worker.scheduler"]
 
 
-class WarmProcess:
+class ForkedProcess:
     """What tests use of `subprocess.Popen`."""
 
     def __init__(self, process: ForkServerProcess, args: Sequence[str]) -> None:
@@ -57,13 +57,13 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def start_warm(module: str, *arguments: str, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_forked(module: str, *arguments: str, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """`python -m module arguments`, in a session of its own; it ends with whoever called this, kill -9 included."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=_become, args=(module, arguments, str(log), dict(env)), daemon=True)
     process.start()
-    return cast("subprocess.Popen[bytes]", WarmProcess(process, (module, *arguments)))
+    return cast("subprocess.Popen[bytes]", ForkedProcess(process, (module, *arguments)))
 
 
 def _end_with_caller() -> None:

@@ -1,4 +1,4 @@
-"""Fixtures: a platform over the three products' stand-ins whose workers' and sweep's parts the test does by hand."""
+"""Fixtures: a platform over the three products' simulators whose workers' and sweep's parts the test does by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
@@ -23,7 +23,7 @@ from shared.provisioning.exports import TenantView
 from shared.provisioning.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from tests.records import EVERY_SURFACE
-from tests.stand_ins import API_TOKEN
+from tests.simulators import API_TOKEN
 from worker.execution.breaker import Breaker
 from worker.execution.runner import Runner
 from worker.integrations.connect import connect_integrations
@@ -32,14 +32,14 @@ from worker.integrations.registry import STEPS
 from worker.jobs.orphan_scans import OrphanLooks
 
 
-class Yard:
+class PlatformFixture:
     """Everything of one platform, in this process. Rows of the database may be changed behind its back."""
 
     def __init__(
         self,
         settings: Settings,
         dispatcher: Dispatcher,
-        products: tuple[AuthentikStandIn, StalwartStandIn, OcisStandIn],
+        products: tuple[AuthentikSimulator, StalwartSimulator, OcisSimulator],
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
@@ -144,17 +144,17 @@ class Yard:
 
 
 @pytest.fixture
-def make_yard(
+def make_platform(
     make_settings: Callable[..., Settings],
     store: Store,
     dispatcher: Dispatcher,
-    authentik: AuthentikStandIn,
-    stalwart: StalwartStandIn,
-    ocis: OcisStandIn,
-) -> Iterator[Callable[..., Yard]]:
-    made: list[Yard] = []
+    authentik: AuthentikSimulator,
+    stalwart: StalwartSimulator,
+    ocis: OcisSimulator,
+) -> Iterator[Callable[..., PlatformFixture]]:
+    made: list[PlatformFixture] = []
 
-    def make(**changes: Any) -> Yard:
+    def make(**changes: Any) -> PlatformFixture:
         given = {
             "authentik_api_url": authentik.url,
             "authentik_api_token": API_TOKEN,
@@ -167,14 +167,14 @@ def make_yard(
             "retry_base_seconds": 0.05,
             "call_seconds": 2,
         }
-        made.append(Yard(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
+        made.append(PlatformFixture(make_settings(**{**given, **changes}), dispatcher, (authentik, stalwart, ocis)))
         return made[-1]
 
     yield make
-    for yard in made:
-        yard.store.close()
+    for platform in made:
+        platform.store.close()
 
 
 @pytest.fixture
-def yard(make_yard: Callable[..., Yard]) -> Yard:
-    return make_yard()
+def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
+    return make_platform()

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.contracts.jmap_calls import Jmap
-from tests.contracts.real_or_stand_in import Server
-from tests.stand_ins import API_TOKEN, fault
+from tests.contracts.real_or_simulator import Server
+from tests.simulators import API_TOKEN, fault
 
 ACME = "acme.test"
 MANUAL = {"@type": "Manual"}
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StalwartStandIn]:
+def simulator() -> Iterator[StalwartSimulator]:
     """A simulator whose tasks run only on request, and whose limits apply on loopback too."""
-    made = StalwartStandIn(
+    made = StalwartSimulator(
         api_key=API_TOKEN, dkim_delay=None, failures_until_ban=3, licensed_accounts=1, exempts_loopback=False
     )
     with made.running():
@@ -28,16 +28,16 @@ def stand_in() -> Iterator[StalwartStandIn]:
 
 
 @pytest.fixture
-def jmap(stand_in: StalwartStandIn) -> Jmap:
-    return by_key(stand_in, API_TOKEN)
+def jmap(simulator: StalwartSimulator) -> Jmap:
+    return by_key(simulator, API_TOKEN)
 
 
-def by_key(stand_in: StalwartStandIn, key: str) -> Jmap:
-    return Jmap(Server(stand_in.url, token=key))
+def by_key(simulator: StalwartSimulator, key: str) -> Jmap:
+    return Jmap(Server(simulator.url, token=key))
 
 
-def control(stand_in: StalwartStandIn, name: str, **arguments: Any) -> Any:
-    answer = requests.post(f"{stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
+def control(simulator: StalwartSimulator, name: str, **arguments: Any) -> Any:
+    answer = requests.post(f"{simulator.url}/__sim/call/{name}", json=arguments, timeout=10)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -46,63 +46,65 @@ def user(domain: str, name: str = "anna", **fields: Any) -> dict[str, Any]:
     return {"@type": "User", "name": name, "domainId": domain, **fields}
 
 
-def test_a_revoked_key_is_unknown_at_once(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_a_revoked_key_is_unknown_at_once(simulator: StalwartSimulator, jmap: Jmap) -> None:
     assert jmap.send().status_code == 200
-    control(stand_in, "revoke_key")
+    control(simulator, "revoke_key")
     assert jmap.send().status_code == 401
 
 
-def wrong_password(stand_in: StalwartStandIn) -> Jmap:
-    return Jmap(Server(stand_in.url, basic=("nobody@acme.test", "wrong")))
+def wrong_password(simulator: StalwartSimulator) -> Jmap:
+    return Jmap(Server(simulator.url, basic=("nobody@acme.test", "wrong")))
 
 
 def test_too_many_failed_sign_ins_ban_the_address_for_every_caller_and_for_good(
-    stand_in: StalwartStandIn, jmap: Jmap
+    simulator: StalwartSimulator, jmap: Jmap
 ) -> None:
-    wrong = wrong_password(stand_in)
+    wrong = wrong_password(simulator)
     assert [wrong.send().status_code for _ in range(5)] == [401, 401, 401, 401, 403]
-    control(stand_in, "advance", seconds=10**6)
+    control(simulator, "advance", seconds=10**6)
     assert jmap.send().status_code == 403
-    assert requests.get(f"{stand_in.url}/healthz/live", timeout=5).status_code == 403
+    assert requests.get(f"{simulator.url}/healthz/live", timeout=5).status_code == 403
 
 
-def test_credentials_that_do_not_parse_are_limited_and_not_banned(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    garbage = by_key(stand_in, "API_wrong")
+def test_credentials_that_do_not_parse_are_limited_and_not_banned(simulator: StalwartSimulator, jmap: Jmap) -> None:
+    garbage = by_key(simulator, "API_wrong")
     assert {garbage.send().status_code for _ in range(100)} == {401}
     limited = garbage.send()
     assert (limited.status_code, int(limited.headers["Retry-After"]) <= 60) == (429, True)
-    control(stand_in, "advance", seconds=60)
+    control(simulator, "advance", seconds=60)
     assert garbage.send().status_code == 401
     assert jmap.send().status_code == 200
 
 
-def test_a_ban_ends_when_its_object_is_destroyed_and_bans_are_reloaded(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    wrong = wrong_password(stand_in)
+def test_a_ban_ends_when_its_object_is_destroyed_and_bans_are_reloaded(
+    simulator: StalwartSimulator, jmap: Jmap
+) -> None:
+    wrong = wrong_password(simulator)
     for _ in range(4):
         wrong.send()
-    (ban,) = stand_in.snapshot()["BlockedIp"]
+    (ban,) = simulator.snapshot()["BlockedIp"]
     assert ban["address"] == "127.0.0.1"
-    control(stand_in, "destroy", kind="BlockedIp", id_=ban["id"])
+    control(simulator, "destroy", kind="BlockedIp", id_=ban["id"])
     assert jmap.send().status_code == 403
-    control(stand_in, "create", kind="Action", given={"@type": "ReloadBlockedIps"})
+    control(simulator, "create", kind="Action", given={"@type": "ReloadBlockedIps"})
     assert jmap.send().status_code == 200
 
 
-def test_settings_that_do_not_build_are_not_reloaded(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    control(stand_in, "set_broken_setting", kind="SpamPyzor")
+def test_settings_that_do_not_build_are_not_reloaded(simulator: StalwartSimulator, jmap: Jmap) -> None:
+    control(simulator, "set_broken_setting", kind="SpamPyzor")
     error = jmap.refusal("Action", **{"@type": "ReloadSettings"})
     assert (error["type"], error["objectId"]["object"]) == ("validationFailed", "SpamPyzor")
-    control(stand_in, "set_broken_setting", kind=None)
+    control(simulator, "set_broken_setting", kind=None)
     jmap.act("ReloadSettings")
 
 
-def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    control(stand_in, "set_edition", edition="enterprise")
+def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(simulator: StalwartSimulator, jmap: Jmap) -> None:
+    control(simulator, "set_edition", edition="enterprise")
     tenant = jmap.create("Tenant", name="Acme", quotas={"maxDomains": 2})
     ours = jmap.create("Domain", name=ACME, memberTenantId=tenant)
     theirs = jmap.create("Domain", name="globex.test")
-    control(stand_in, "add_key", key="API_tenant", tenant=tenant)
-    inside = by_key(stand_in, "API_tenant")
+    control(simulator, "add_key", key="API_tenant", tenant=tenant)
+    inside = by_key(simulator, "API_tenant")
     assert inside.ids("Domain") == [ours]
     assert "memberTenantId" not in inside.get("Domain", ours)
     assert inside(["x:Domain/get", {"ids": [theirs]}])["notFound"] == [theirs]
@@ -114,11 +116,11 @@ def test_a_tenants_administrator_sees_and_makes_only_the_tenants_own(stand_in: S
     assert inside.refusal("Domain", name="c.test")["type"] == "overQuota"
 
 
-def test_nobody_grants_what_they_do_not_hold(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_nobody_grants_what_they_do_not_hold(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     held = ["authenticate", "sysAccountCreate", "sysDomainGet", "sysRoleCreate"]
-    control(stand_in, "add_key", key="API_narrow", permissions=held)
-    narrow = by_key(stand_in, "API_narrow")
+    control(simulator, "add_key", key="API_narrow", permissions=held)
+    narrow = by_key(simulator, "API_narrow")
     for kind, body in [
         ("Account", user(domain)),
         ("Role", {"description": "r", "enabledPermissions": {"emailSend": True}}),
@@ -130,25 +132,25 @@ def test_nobody_grants_what_they_do_not_hold(stand_in: StalwartStandIn, jmap: Jm
     assert narrow.set("Domain", destroy=[domain])["type"] == "forbidden"
 
 
-def test_another_account_may_be_named_only_by_who_may_impersonate(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    control(stand_in, "add_key", key="API_narrow", permissions=["authenticate", "sysDomainGet"])
-    narrow = by_key(stand_in, "API_narrow")
+def test_another_account_may_be_named_only_by_who_may_impersonate(simulator: StalwartSimulator, jmap: Jmap) -> None:
+    control(simulator, "add_key", key="API_narrow", permissions=["authenticate", "sysDomainGet"])
+    narrow = by_key(simulator, "API_narrow")
     for readable in ("pr0v", "no-account-4"):
         assert "list" in narrow(["x:Domain/get", {"ids": [], "accountId": readable}])
     assert narrow(["x:Domain/get", {"ids": [], "accountId": "zzz"}])["type"] == "forbidden"
     assert "list" in jmap(["x:Domain/get", {"ids": [], "accountId": "zzz"}])
 
 
-def test_a_licence_counts_users_only_where_there_is_one(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_a_licence_counts_users_only_where_there_is_one(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     assert jmap.create("Account", **user(domain))
     assert jmap.create("Account", **user(domain, "bert"))
-    control(stand_in, "set_edition", edition="enterprise")
+    control(simulator, "set_edition", edition="enterprise")
     error = jmap.refusal("Account", **user(domain, "carl"))
     assert (error["type"], "licensed account limit" in error["description"]) == ("forbidden", True)
 
 
-def test_passwords_are_refused_once_an_outside_directory_is_loaded(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_passwords_are_refused_once_an_outside_directory_is_loaded(simulator: StalwartSimulator, jmap: Jmap) -> None:
     directory = jmap.create("Directory", **{"@type": "Oidc"}, description="ours", issuerUrl="https://login.test/")
     domain = jmap.create("Domain", name=ACME, directoryId=directory)
     secret: dict[str, Any] = {"credentials": {"0": {"@type": "Password", "secret": "correct-Horse7-battery"}}}
@@ -162,10 +164,10 @@ def test_passwords_are_refused_once_an_outside_directory_is_loaded(stand_in: Sta
     assert jmap.create("Account", **user(domain, "carl", **secret))
 
 
-def test_keys_can_appear_between_our_look_and_the_destroy(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_keys_can_appear_between_our_look_and_the_destroy(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     assert jmap.ids("DkimSignature", domainId=domain) == []
-    fault(stand_in, kind="tasks_in_between", path="x:Domain/set", count=1)
+    fault(simulator, kind="tasks_in_between", path="x:Domain/set", count=1)
     error = jmap.destroy("Domain", domain)
     assert {one["object"] for one in error["linkedObjects"]} == {"DkimSignature"}
     for signature in jmap.ids("DkimSignature", domainId=domain):
@@ -173,38 +175,38 @@ def test_keys_can_appear_between_our_look_and_the_destroy(stand_in: StalwartStan
     assert jmap.destroy("Domain", domain) is None
 
 
-def test_a_task_may_outlive_its_domain_and_fails_then(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_a_task_may_outlive_its_domain_and_fails_then(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
     assert jmap.destroy("Domain", domain) is None
-    control(stand_in, "run_tasks")
+    control(simulator, "run_tasks")
     assert len(jmap.ids("Task", status="Failed")) == 1
 
 
-def test_in_recovery_mode_no_key_is_ever_made(stand_in: StalwartStandIn, jmap: Jmap) -> None:
+def test_in_recovery_mode_no_key_is_ever_made(simulator: StalwartSimulator, jmap: Jmap) -> None:
     domain = jmap.create("Domain", name=ACME)
-    control(stand_in, "set_recovery_mode", on=True)
-    assert control(stand_in, "run_tasks") == 0
-    control(stand_in, "set_recovery_mode", on=False)
-    control(stand_in, "run_tasks")
+    control(simulator, "set_recovery_mode", on=True)
+    assert control(simulator, "run_tasks") == 0
+    control(simulator, "set_recovery_mode", on=False)
+    control(simulator, "run_tasks")
     assert len(jmap.ids("DkimSignature", domainId=domain)) == 2
 
 
-def test_what_came_before_a_fault_in_the_middle_of_a_set_stays(stand_in: StalwartStandIn, jmap: Jmap) -> None:
-    fault(stand_in, kind="partial_commit", path="x:Domain/set", count=1)
+def test_what_came_before_a_fault_in_the_middle_of_a_set_stays(simulator: StalwartSimulator, jmap: Jmap) -> None:
+    fault(simulator, kind="partial_commit", path="x:Domain/set", count=1)
     bodies = {key: {"name": f"{key}.test", "dkimManagement": MANUAL} for key in ("first", "second")}
     assert jmap.set("Domain", create=bodies)["type"] == "serverUnavailable"
     assert (len(jmap.ids("Domain", name="first.test")), jmap.ids("Domain", name="second.test")) == (1, [])
 
 
 def test_a_text_search_finds_words_skips_unknown_ones_before_them_and_sometimes_too_much(
-    stand_in: StalwartStandIn, jmap: Jmap
+    simulator: StalwartSimulator, jmap: Jmap
 ) -> None:
     acme = jmap.create("Tenant", name="Acme GmbH abc123")
     other = jmap.create("Tenant", name="Acmeville")
     assert jmap.ids("Tenant", text="ABC123") == jmap.ids("Tenant", text="acme") == [acme]
     assert jmap.ids("Tenant", text="unheard acme") == [acme]
     assert jmap.ids("Tenant", text="acme unheard") == jmap.ids("Tenant", text="unheard") == []
-    fault(stand_in, kind="text_surplus", count=1)
+    fault(simulator, kind="text_surplus", count=1)
     assert sorted(jmap.ids("Tenant", text="abc123")) == sorted([acme, other])
 
 

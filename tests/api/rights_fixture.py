@@ -1,4 +1,4 @@
-"""A small world with somebody of every kind, for tests of who may what."""
+"""A fixture with a caller of every kind, for tests of who may do what."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def finish(store: Store, operation_id: str, *steps: str) -> None:
 
 
 @dataclass(frozen=True)
-class World:
+class RightsFixture:
     """Tenant acme belongs to the partner reseller, tenant beta to nobody. `people`: kind of caller to their client."""
 
     people: dict[str, Client]
@@ -45,10 +45,10 @@ class World:
 
 
 @pytest.fixture
-def world(
+def rights(
     root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Store, database_name: str
-) -> World:
-    found = World({"admin": root}, {}, store.client[database_name], as_)
+) -> RightsFixture:
+    found = RightsFixture({"admin": root}, {}, store.client[database_name], as_)
     found.made("partner", "/partners", slug="reseller", name="Reseller")
     for slug, more in (("acme", {"partnerId": found.ids["partner"], "domains": ["acme.test"]}), ("beta", {})):
         answer = root("POST", "/tenants", json={"slug": slug, "name": slug.title(), **more})
@@ -57,7 +57,7 @@ def world(
         finish(store, answer.json()["operation"]["id"])
         found.ids[f"{slug}_subscription"] = root("GET", f"/subscriptions?tenant={slug}").json()[0]["_id"]
     found.people["nobody"] = Client(api_url, None)
-    for name, surface, group, rights in (
+    for name, surface, group, given in (
         ("stranger", "portal", "tenant-beta", {"role": "owner"}),
         ("member", "portal", "tenant-acme", {}),
         ("owner", "portal", "tenant-acme", {"role": "owner"}),
@@ -65,8 +65,8 @@ def world(
     ):
         client = as_(name, surface, *([group] if group else ["nothing"]))
         found.ids[name] = client("GET", "/users/me").json()["_id"]
-        if rights:
-            assert root("PATCH", f"/users/{found.ids[name]}", json=rights).status_code == 200
+        if given:
+            assert root("PATCH", f"/users/{found.ids[name]}", json=given).status_code == 200
         found.people[name] = client
     issuer.person("misplaced", "dezky-platform-admins")
     found.people["misplaced"] = as_("misplaced", "portal", "dezky-platform-admins")

@@ -1,4 +1,4 @@
-"""The Stripe stand-in on the wire: bodies, lists, search, errors and keys as Stripe documents them."""
+"""The Stripe simulator on the wire: bodies, lists, search, errors and keys as Stripe documents them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 import requests
 
 from sandbox.simulators.stripe.forms import parsed
-from sandbox.simulators.stripe.server import StripeStandIn
+from sandbox.simulators.stripe.server import StripeSimulator
 
 KEY = "sk_test_key"
 
 
 @pytest.fixture
-def server() -> Iterator[StripeStandIn]:
-    stand_in = StripeStandIn(api_key=KEY, search_lag=0.0)
-    with stand_in.running():
-        yield stand_in
+def server() -> Iterator[StripeSimulator]:
+    simulator = StripeSimulator(api_key=KEY, search_lag=0.0)
+    with simulator.running():
+        yield simulator
 
 
-def ask(server: StripeStandIn, method: str, path: str, key: str = "", **options: Any) -> tuple[int, Any]:
+def ask(server: StripeSimulator, method: str, path: str, key: str = "", **options: Any) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {KEY}", **({"Idempotency-Key": key} if key else {})}
     answer = requests.request(method, f"{server.url}/v1/{path}", headers=headers, timeout=10, **options)
     return answer.status_code, answer.json()
 
 
-def made(server: StripeStandIn, **fields: str) -> str:
+def made(server: StripeSimulator, **fields: str) -> str:
     status, body = ask(server, "POST", "customers", data=fields)
     assert status == 200
     return str(body["id"])
@@ -43,7 +43,7 @@ def test_bodies_nest_by_brackets() -> None:
     }
 
 
-def test_the_key_is_a_bearer_token_or_a_user_name(server: StripeStandIn) -> None:
+def test_the_key_is_a_bearer_token_or_a_user_name(server: StripeSimulator) -> None:
     url = f"{server.url}/v1/customers"
     assert requests.get(url, auth=(KEY, ""), timeout=5).status_code == 200
     for auth in (None, ("wrong", "")):
@@ -52,7 +52,7 @@ def test_the_key_is_a_bearer_token_or_a_user_name(server: StripeStandIn) -> None
         assert answer.headers["Request-Id"].startswith("req_")
 
 
-def test_errors_have_a_type_a_code_and_the_parameter(server: StripeStandIn) -> None:
+def test_errors_have_a_type_a_code_and_the_parameter(server: StripeSimulator) -> None:
     status, body = ask(server, "POST", "customers", data={"nmae": "x"})
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, "parameter_unknown", "nmae")
     status, body = ask(server, "GET", "customers/cus_none")
@@ -62,7 +62,7 @@ def test_errors_have_a_type_a_code_and_the_parameter(server: StripeStandIn) -> N
     assert ask(server, "GET", "customers", params={"limit": "x"})[1]["error"]["code"] == "parameter_invalid_integer"
 
 
-def test_lists_come_newest_first_in_pages(server: StripeStandIn) -> None:
+def test_lists_come_newest_first_in_pages(server: StripeSimulator) -> None:
     ids = [made(server, name=str(number)) for number in range(5)]
     _, first = ask(server, "GET", "customers", params={"limit": "2"})
     assert ([one["id"] for one in first["data"]], first["has_more"]) == ([ids[4], ids[3]], True)
@@ -71,7 +71,7 @@ def test_lists_come_newest_first_in_pages(server: StripeStandIn) -> None:
     assert ask(server, "GET", "customers", params={"created[gte]": "99999999999"})[1]["data"] == []
 
 
-def test_search_matches_all_clauses_and_refuses_what_it_cannot_read(server: StripeStandIn) -> None:
+def test_search_matches_all_clauses_and_refuses_what_it_cannot_read(server: StripeSimulator) -> None:
     ours = made(server, email="a@acme.test", **{"metadata[k]": "v"})
     made(server, email="b@acme.test", **{"metadata[k]": "v"})
     query = "metadata['k']:'v' AND email:\"a@acme.test\""
@@ -80,14 +80,14 @@ def test_search_matches_all_clauses_and_refuses_what_it_cannot_read(server: Stri
     assert ask(server, "GET", "customers/search", params={"query": "nonsense"})[0] == 400
 
 
-def test_metadata_changes_key_by_key(server: StripeStandIn) -> None:
+def test_metadata_changes_key_by_key(server: StripeSimulator) -> None:
     id_ = made(server, **{"metadata[a]": "1", "metadata[b]": "2"})
     _, body = ask(server, "POST", f"customers/{id_}", data={"metadata[b]": "", "metadata[c]": "3"})
     assert body["metadata"] == {"a": "1", "c": "3"}
     assert ask(server, "POST", f"customers/{id_}", data={"metadata": ""})[1]["metadata"] == {}
 
 
-def test_a_key_gives_its_answer_again_and_refuses_other_parameters(server: StripeStandIn) -> None:
+def test_a_key_gives_its_answer_again_and_refuses_other_parameters(server: StripeSimulator) -> None:
     first = ask(server, "POST", "customers", key="k", data={"name": "x"})
     assert ask(server, "POST", "customers", key="k", data={"name": "x"}) == first
     status, body = ask(server, "POST", "customers", key="k", data={"name": "y"})
@@ -95,7 +95,7 @@ def test_a_key_gives_its_answer_again_and_refuses_other_parameters(server: Strip
     assert ask(server, "POST", "customers", key="x" * 256, data={"name": "x"})[0] == 400
 
 
-def test_a_subscriptions_customer_can_be_had_whole(server: StripeStandIn) -> None:
+def test_a_subscriptions_customer_can_be_had_whole(server: StripeSimulator) -> None:
     customer = made(server, name="Acme")
     data = {"customer": customer, "items[0][price]": "price_starter", "trial_period_days": "7", "expand[]": "customer"}
     _, body = ask(server, "POST", "subscriptions", data=data)
@@ -106,14 +106,14 @@ def test_a_subscriptions_customer_can_be_had_whole(server: StripeStandIn) -> Non
     assert ask(server, "GET", f"subscriptions/{body['id']}", params={"expand[]": "nonsense"})[0] == 400
 
 
-def test_a_subscription_that_nobody_can_pay_for_is_refused_unless_it_may_wait(server: StripeStandIn) -> None:
+def test_a_subscription_that_nobody_can_pay_for_is_refused_unless_it_may_wait(server: StripeSimulator) -> None:
     data = {"customer": made(server), "items[0][price]": "price_starter"}
     assert ask(server, "POST", "subscriptions", data=data)[1]["error"]["code"] == "resource_missing"
     status, body = ask(server, "POST", "subscriptions", data={**data, "payment_behavior": "default_incomplete"})
     assert (status, body["status"]) == (200, "incomplete")
 
 
-def test_an_ended_subscription_leaves_the_list_and_takes_nothing_but_metadata(server: StripeStandIn) -> None:
+def test_an_ended_subscription_leaves_the_list_and_takes_nothing_but_metadata(server: StripeSimulator) -> None:
     data = {"customer": made(server), "items[0][price]": "price_starter", "trial_period_days": "7"}
     id_ = ask(server, "POST", "subscriptions", data=data)[1]["id"]
     assert ask(server, "DELETE", f"subscriptions/{id_}")[1]["status"] == "canceled"
@@ -125,7 +125,7 @@ def test_an_ended_subscription_leaves_the_list_and_takes_nothing_but_metadata(se
     assert ask(server, "POST", f"subscriptions/{id_}", data={"metadata[a]": "1"})[0] == 200
 
 
-def test_a_deleted_customer_leaves_a_mark_and_no_subscription(server: StripeStandIn) -> None:
+def test_a_deleted_customer_leaves_a_mark_and_no_subscription(server: StripeSimulator) -> None:
     customer = made(server)
     data = {"customer": customer, "items[0][price]": "price_starter", "trial_period_days": "7"}
     subscription = ask(server, "POST", "subscriptions", data=data)[1]["id"]

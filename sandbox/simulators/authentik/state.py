@@ -13,7 +13,7 @@ from sandbox.simulators.authentik.tokens import Tokens
 from sandbox.simulators.clock import Clock
 
 
-class World:
+class State:
     """All parts, which share one clock and one directory."""
 
     def __init__(self) -> None:

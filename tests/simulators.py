@@ -1,4 +1,4 @@
-"""Fixtures: the products' stand-ins, each fresh for its test, on ports of their own."""
+"""Fixtures: the products' simulators, each fresh for its test, on ports of their own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from sandbox.simulators.authentik.oidc import OidcClient
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.dns.server import DnsStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
-from sandbox.simulators.server import StandIn
-from sandbox.simulators.stalwart.server import StalwartStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.dns.server import DnsSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
+from sandbox.simulators.server import Simulator
+from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
 from shared.integrations.ownership_marker import Stamper
 from shared.tenants.model import Status, Tenant
@@ -28,57 +28,57 @@ CLIENTS = tuple(OidcClient(slug, slug, f"{slug}-secret") for slug in ("portal", 
 
 
 @pytest.fixture
-def authentik() -> Iterator[AuthentikStandIn]:
-    stand_in = AuthentikStandIn(api_token=API_TOKEN, admin_group="dezky-platform-admins", clients=CLIENTS)
-    with stand_in.running():
-        yield stand_in
+def authentik() -> Iterator[AuthentikSimulator]:
+    simulator = AuthentikSimulator(api_token=API_TOKEN, admin_group="dezky-platform-admins", clients=CLIENTS)
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def stalwart() -> Iterator[StalwartStandIn]:
-    stand_in = StalwartStandIn(api_key=API_TOKEN, dkim_delay=0.05)
-    with stand_in.running():
-        yield stand_in
+def stalwart() -> Iterator[StalwartSimulator]:
+    simulator = StalwartSimulator(api_key=API_TOKEN, dkim_delay=0.05)
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def ocis() -> Iterator[OcisStandIn]:
-    stand_in = OcisStandIn(basic_users={"provisioner": (API_TOKEN, "Admin"), "spaces": (API_TOKEN, "Space Admin")})
-    with stand_in.running():
-        yield stand_in
+def ocis() -> Iterator[OcisSimulator]:
+    simulator = OcisSimulator(basic_users={"provisioner": (API_TOKEN, "Admin"), "spaces": (API_TOKEN, "Space Admin")})
+    with simulator.running():
+        yield simulator
 
 
 @pytest.fixture
-def dns() -> Iterator[DnsStandIn]:
-    stand_in = DnsStandIn()
-    with stand_in.running():
-        yield stand_in
+def dns() -> Iterator[DnsSimulator]:
+    simulator = DnsSimulator()
+    with simulator.running():
+        yield simulator
 
 
-def publish(dns: DnsStandIn, *records: tuple[str, str, str], **options: Any) -> None:
+def publish(dns: DnsSimulator, *records: tuple[str, str, str], **options: Any) -> None:
     """Publish records, each (name, type, value)."""
     body = {"records": [{"name": name, "type": type_, "value": value} for name, type_, value in records], **options}
     assert requests.post(f"{dns.url}/__sim/call/publish", json=body, timeout=5).status_code == 200
 
 
-def withdraw(dns: DnsStandIn, name: str, type_: str | None = None) -> None:
+def withdraw(dns: DnsSimulator, name: str, type_: str | None = None) -> None:
     body = {"name": name, "type_": type_}
     assert requests.post(f"{dns.url}/__sim/call/withdraw", json=body, timeout=5).status_code == 200
 
 
-def fault(stand_in: StandIn, **rule: Any) -> None:
+def fault(simulator: Simulator, **rule: Any) -> None:
     """Order a fault as an operator would, over the control path."""
-    assert requests.post(f"{stand_in.url}/__sim/faults", json=rule, timeout=5).status_code == 200
+    assert requests.post(f"{simulator.url}/__sim/faults", json=rule, timeout=5).status_code == 200
 
 
-def writes(stand_in: StandIn) -> list[str]:
+def writes(simulator: Simulator) -> list[str]:
     """Requests of the journal that may have changed something, as `METHOD path`."""
     return [
-        f"{entry['method']} {entry['path']}" for entry in stand_in.journal if entry["method"] not in ("GET", "HEAD")
+        f"{entry['method']} {entry['path']}" for entry in simulator.journal if entry["method"] not in ("GET", "HEAD")
     ]
 
 
-def fates(stalwart: StalwartStandIn) -> dict[str, str]:
+def fates(stalwart: StalwartSimulator) -> dict[str, str]:
     """What becomes of mail to each domain: `delivered`, `returned` or `refused`."""
     found: dict[str, str] = stalwart.snapshot()["fates"]
     return found

@@ -1,4 +1,4 @@
-"""OCIS's stand-in in what comes from outside: outages, a role that is lost and given, groups that come by sign-in."""
+"""OCIS's simulator in what comes from outside: outages, a role that is lost and given, groups that come by sign-in."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.simulators.authentik.server import AuthentikStandIn
-from sandbox.simulators.ocis.server import OcisStandIn
+from sandbox.simulators.authentik.server import AuthentikSimulator
+from sandbox.simulators.ocis.server import OcisSimulator
 from tests.contracts.ocis_objects import V1, Spaces
-from tests.contracts.real_or_stand_in import Server
-from tests.stand_ins import API_TOKEN, fault
+from tests.contracts.real_or_simulator import Server
+from tests.simulators import API_TOKEN, fault
 
 
-def account(stand_in: OcisStandIn, username: str = "provisioner") -> Spaces:
-    return Spaces(Server(stand_in.url, basic=(username, API_TOKEN)))
+def account(simulator: OcisSimulator, username: str = "provisioner") -> Spaces:
+    return Spaces(Server(simulator.url, basic=(username, API_TOKEN)))
 
 
-def control(stand_in: OcisStandIn, name: str, /, **arguments: Any) -> Any:
-    answer = requests.post(f"{stand_in.url}/__sim/call/{name}", json=arguments, timeout=10)
+def control(simulator: OcisSimulator, name: str, /, **arguments: Any) -> Any:
+    answer = requests.post(f"{simulator.url}/__sim/call/{name}", json=arguments, timeout=10)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -28,7 +28,7 @@ def control(stand_in: OcisStandIn, name: str, /, **arguments: Any) -> Any:
 class SignIns:
     """People who sign in at the identity provider and come to OCIS with its tokens."""
 
-    def __init__(self, idp: AuthentikStandIn, ocis: OcisStandIn) -> None:
+    def __init__(self, idp: AuthentikSimulator, ocis: OcisSimulator) -> None:
         self._idp = idp
         self.ocis = ocis
 
@@ -42,14 +42,14 @@ class SignIns:
 
 
 @pytest.fixture
-def sign_ins(authentik: AuthentikStandIn) -> Iterator[SignIns]:
+def sign_ins(authentik: AuthentikSimulator) -> Iterator[SignIns]:
     users = {"provisioner": (API_TOKEN, "Admin")}
-    with OcisStandIn(issuer=f"{authentik.url}/application/o/ocis/", basic_users=users).running() as stand_in:
-        assert isinstance(stand_in, OcisStandIn)
-        yield SignIns(authentik, stand_in)
+    with OcisSimulator(issuer=f"{authentik.url}/application/o/ocis/", basic_users=users).running() as simulator:
+        assert isinstance(simulator, OcisSimulator)
+        yield SignIns(authentik, simulator)
 
 
-def test_with_the_storage_down_everything_is_absent_and_only_the_canary_tells(ocis: OcisStandIn) -> None:
+def test_with_the_storage_down_everything_is_absent_and_only_the_canary_tells(ocis: OcisSimulator) -> None:
     us = account(ocis)
     space = us.create()
     fault(ocis, kind="storage_down")
@@ -63,7 +63,7 @@ def test_with_the_storage_down_everything_is_absent_and_only_the_canary_tells(oc
     assert us.lists(space)
 
 
-def test_with_our_role_lost_spaces_are_absent_although_the_canary_sings(ocis: OcisStandIn) -> None:
+def test_with_our_role_lost_spaces_are_absent_although_the_canary_sings(ocis: OcisSimulator) -> None:
     us = account(ocis)
     foreign = control(ocis, "add_space", name="Foreign")
     ours = us.create()
@@ -75,7 +75,7 @@ def test_with_our_role_lost_spaces_are_absent_although_the_canary_sings(ocis: Oc
     assert foreign in ocis.storage.spaces
 
 
-def test_a_role_assigned_in_ocis_counts_at_once(ocis: OcisStandIn) -> None:
+def test_a_role_assigned_in_ocis_counts_at_once(ocis: OcisSimulator) -> None:
     admin, other = account(ocis), account(ocis, "spaces")
     foreign = control(ocis, "add_space", name="Foreign")
     principal = other.own_id()
@@ -115,7 +115,7 @@ def test_a_token_without_a_known_role_is_a_500_without_a_body(sign_ins: SignIns)
     assert (answer.status_code, answer.content) == (500, b"")
 
 
-def test_a_space_whose_making_failed_half_way_has_no_members_and_can_only_be_purged(ocis: OcisStandIn) -> None:
+def test_a_space_whose_making_failed_half_way_has_no_members_and_can_only_be_purged(ocis: OcisSimulator) -> None:
     us = account(ocis)
     fault(ocis, kind="create_then_500", count=1)
     assert us("POST", f"{V1}/drives", json={"name": "half"}).status_code == 500

@@ -1,0 +1,69 @@
+"""Removes old events and operations, and what events say about a person."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from pymongo import ASCENDING
+from pymongo.database import Database
+
+from shared.db.documents import Document, Transaction, our_errors, seconds_from_now
+
+_CURSOR = "retention"
+
+
+class RetentionRepository:
+    def __init__(self, database: Database[Document]) -> None:
+        self._events = database["events"]
+        self._operations = database["operations"]
+        self._tenants = database["tenants"]
+        self._cursors = database["counters"]
+
+    def drop_events(self, older_seconds: float, limit: int) -> int:
+        """Remove the oldest few events that happened so long ago; how many."""
+        old = {"number": {"$gt": 0}, "$expr": {"$lt": ["$time", seconds_from_now(-older_seconds)]}}
+        with our_errors():
+            rows = self._events.find(old, {"_id": 1}).sort("time", ASCENDING).limit(limit)
+            keys = [row["_id"] for row in rows]
+            return self._events.delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0
+
+    def drop_operations(self, older_seconds: float, limit: int) -> int:
+        """Remove ended operations that no tenant shows any more, of the next few that ended so long ago; how many.
+
+        It goes on where the last call ended, so that those which must stay do not hide the others behind them.
+        """
+        with our_errors():
+            cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
+            ended: Document = {"$type": "date", **({"$gt": cursor["after"]} if cursor.get("after") else {})}
+            old = {
+                "finishedAt": ended,
+                "settled": True,
+                "$expr": {"$lt": ["$finishedAt", seconds_from_now(-older_seconds)]},
+            }
+            shown = {"_id": 1, "finishedAt": 1, "tenantId": 1}
+            rows = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
+            tenants = [ObjectId(row["tenantId"]) for row in rows]
+            latest = {row["operationId"] for row in self._tenants.find({"_id": {"$in": tenants}}, {"operationId": 1})}
+            gone = [row["_id"] for row in rows if row["_id"] not in latest]
+            after = rows[-1]["finishedAt"] if len(rows) == limit else None
+            self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
+            return self._operations.delete_many({"_id": {"$in": gone}}).deleted_count if gone else 0
+
+    def erase_person(self, user_id: str, email: str, session: Transaction) -> int:
+        """Take what events say about a person out of them; that something happened stays. How many were changed."""
+        about = {
+            "action": {"$regex": r"^user\."},
+            "$or": [{"before._id": user_id}, {"after._id": user_id}],
+        }
+        erased = {"_id": user_id, "erased": True}
+        changed = self._events.update_many(about, {"$set": {"before": erased, "after": erased}}, session=session)
+        owner = 0
+        for side in ("before", "after"):
+            owned = {"action": {"$regex": r"^tenant\."}, f"{side}.owner.email": email}
+            done = self._events.update_many(owned, {"$set": {f"{side}.owner": {"erased": True}}}, session=session)
+            owner += done.modified_count
+        return changed.modified_count + owner
+
+    def owned_tenants(self, email: str, session: Transaction) -> list[str]:
+        """Return the slugs of tenants whose owner has this address: their records need one."""
+        rows = self._tenants.find({"search": email.lower(), "owner.email": email}, {"slug": 1}, session=session)
+        return [str(row["slug"]) for row in rows]

@@ -1,0 +1,37 @@
+"""The description's page in a real browser: it shows every tag and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.api.conftest import Client
+from tests.path.test_flower import FLAGS
+
+
+@pytest.mark.timeout(120)
+def test_the_page_shows_the_routes_by_tag_and_asks_nobody_else(api_url: str, anonymous: Client) -> None:
+    tags = [tag["name"] for tag in anonymous("GET", "/openapi.json").json()["tags"]]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        page = browser.new_page()
+        asked: list[str] = []
+        errors: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(f"{api_url}/")
+        page.wait_for_selector("#swagger-ui .opblock-tag")
+        shown = page.inner_text("#swagger-ui")
+        browser.close()
+    assert page.url == f"{api_url}/docs"
+    assert [tag for tag in tags if tag not in shown] == []
+    assert [url for url in asked if not url.startswith((api_url, "data:"))] == []
+    assert errors == []
+
+
+def test_the_page_has_no_inline_script_and_no_other_file_is_served(anonymous: Client) -> None:
+    page = anonymous("GET", "/docs")
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    assert "<script>" not in page.text
+    for name in ("index.html", "..%2fdocs_page.py", "oauth2-redirect.html"):
+        assert anonymous("GET", f"/docs/assets/{name}").status_code in (401, 404)

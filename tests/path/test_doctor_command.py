@@ -1,0 +1,35 @@
+"""`python -m worker.doctor` examines a running platform."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from tests.path.conftest import Platform
+
+
+@pytest.mark.timeout(120)
+def test_the_command_says_the_same_of_a_platform_that_runs_and_names_no_secret(platform: Platform) -> None:
+    platform.start_worker()
+    platform.start_sweep()
+    give_up = time.monotonic() + 20
+    while platform.store.status_repair.seconds_since_run() is None:
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+    environment: dict[str, Any] = platform._environment
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.doctor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "workers/alive: 1 answer" in done.stdout
+    assert "scheduler/alive: A scheduler worked" in done.stdout
+    assert environment["AUTHENTIK_API_TOKEN"] not in done.stdout + done.stderr

@@ -1,0 +1,84 @@
+"""What is kept is kept as long as the settings say, and a person can be erased; tombstones and the latest stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.accounts.user import NewUser
+from shared.application.services import ControlPlane
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.operations.model import Mode
+from shared.provisioning.event_feed import number_events
+from shared.provisioning.exports import TenantView
+from shared.provisioning.policy import Actor
+from tests.status.test_problems import begun, end
+from worker.jobs.retention import Retention
+
+Create = Callable[..., TenantView]
+YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
+
+
+@pytest.fixture
+def aged(store: Store, control_plane: ControlPlane, admin: Actor, create: Create) -> list[str]:
+    """Two operations of a tenant and its events, all a year old; the operations' ids."""
+    first = begun(create)
+    end(store, first)
+    second = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
+    assert second is not None
+    end(store, second)
+    number_events(store)
+    store.database["operations"].update_many({}, [{"$set": {"finishedAt": YEAR}}])
+    store.database["events"].update_many({}, [{"$set": {"time": YEAR}}])
+    return [first.id, second.id]
+
+
+def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
+    store: Store, aged: list[str], make_settings: Callable[..., Settings], create: Create
+) -> None:
+    create("beta")
+    number_events(store)
+    Retention(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
+    assert store.operations.find(aged[0]) is None
+    assert store.operations.find(aged[1]) is not None
+    assert {row["tenant"] for row in store.database["events"].find()} <= {"beta", None}
+
+
+def test_without_the_settings_everything_stays(
+    store: Store, aged: list[str], make_settings: Callable[..., Settings]
+) -> None:
+    before = store.database["events"].count_documents({})
+    Retention(store, make_settings()).push()
+    assert store.operations.find(aged[0]) is not None
+    assert store.database["events"].count_documents({}) == before
+
+
+def test_two_schedulers_at_once_remove_each_thing_once(
+    store: Store, aged: list[str], make_settings: Callable[..., Settings]
+) -> None:
+    assert store.retention.drop_operations(30 * 86400, 10) == 1
+    assert store.retention.drop_operations(30 * 86400, 10) == 0
+    # one that must stay does not hide what lies behind it
+    assert store.retention.drop_operations(30 * 86400, 1) == 0
+
+
+def test_an_erased_person_is_named_nowhere_and_the_log_still_says_that_something_happened(
+    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+) -> None:
+    view = create()
+    user = control_plane.users.create(
+        NewUser("subject-x", "ada@people.test", "Ada Lovelace"), {"tenant_ids": (view.tenant.id,)}, admin
+    )
+    control_plane.users.change(user.id, {"name": "Ada King"}, admin, None)
+    erasure = control_plane.users.erase(user.id, admin, None)
+    assert erasure.events == 2
+    assert store.users.find(user.id) is None
+    for name in ("events", "users"):
+        text = str(list(store.database[name].find()))
+        assert "ada@people.test" not in text
+        assert "Ada" not in text
+        assert "subject-x" not in text
+    actions = [one.action for one in control_plane.events.newest(admin, None, None, 50).items]
+    assert {"user.created", "user.changed", "user.erased"} <= set(actions)

@@ -1,0 +1,83 @@
+"""What each step is given: made from the tenant's record, the claim and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from shared.application.store import Store
+from shared.config.settings import Settings
+from shared.integrations.ownership_marker import Stamper
+from shared.operations.model import Operation
+from shared.operations.repository import Claim
+from shared.tenants.model import Tenant
+from shared.tenants.transitions import AUTHENTIK, REMOVING, STALWART
+from worker.execution.breaker import Breaker
+from worker.integrations.billing_account import account_of
+from worker.integrations.step_context import GroupState, Work
+
+
+class StepContexts:
+    """`clients`: integration to its client, None when it is not configured."""
+
+    def __init__(self, store: Store, settings: Settings, breaker: Breaker, clients: Mapping[str, Any]) -> None:
+        self._store = store
+        self._settings = settings
+        self._breaker = breaker
+        self._clients = clients
+
+    def make(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
+        """Make the context of one attempt."""
+        operation = claim.operation
+        on_record = dict(tenant.remote)
+
+        def save(**fields: Any) -> bool:
+            changed = {name: value for name, value in fields.items() if on_record.get(name) != value}
+            if not changed or operation.is_plan:
+                return True
+            on_record.update(changed)
+            return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
+
+        return Work(
+            tenant=tenant,
+            plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
+            stamper=Stamper(integration, self._settings.stamp_key_texts),
+            save=save,
+            member_role=self._settings.ocis_member_role,
+            proven=self._proven(tenant, integration),
+            email_stage=self._settings.authentik_email_stage,
+            invitation_duration=self._settings.authentik_invitation_duration,
+            suspended_mail=self._settings.suspended_mail,
+            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
+            is_first=claim.is_first and not self._breaker.may_have_begun(operation),
+            is_plan=operation.is_plan,
+            most_removals=self._most_removals(operation),
+            group_state=partial(self._group_state, tenant, operation),
+        )
+
+    def _group_state(self, tenant: Tenant, operation: Operation) -> GroupState:
+        """Read how the tenant's group is now. Without Authentik there is nothing to compare with: the name counts."""
+        if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
+            return GroupState.RECORDED
+        # its step may have ended since this attempt began
+        latest = self._store.tenants.find_by_id(tenant.id)
+        if latest is not None and latest.remote.get("authentikGroupId"):
+            return GroupState.RECORDED
+        current = self._store.operations.find(operation.id)
+        steps = current.steps if current is not None else ()
+        is_open = any(step.name == AUTHENTIK and step.is_open for step in steps)
+        return GroupState.AWAITED if is_open else GroupState.ABSENT
+
+    def _proven(self, tenant: Tenant, integration: str) -> frozenset[str] | None:
+        """Return the domains that mail may be set up for; None when no domain needs a proof."""
+        mode = self._settings.domain_proof
+        if integration != STALWART or not tenant.domains or mode == "off":
+            return None
+        unproven = self._store.domains.unproven_of(tenant.id, is_always_required=mode == "required")
+        return frozenset(tenant.domains) - unproven if unproven else None
+
+    def _most_removals(self, operation: Operation) -> int | None:
+        """Return the limit of removals. There is none for what was asked for by name, or allowed."""
+        is_allowed = operation.allow_removals or operation.action in REMOVING
+        return None if is_allowed else self._settings.removals_per_run
