@@ -19,9 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RUNBOOK = DOCS / "how-to" / "operate.md"
 #: every page that shows a command of platformctl
-DOCUMENTS = [
-    path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if "platformctl " in path.read_text()
-]
+DOCUMENTS = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if "platformctl " in path.read_text()]
 #: in running text a command ends where its code does; in a block at a comment, a pipe or the line's end
 IN_TEXT = re.compile(r"`platformctl ([^`]+)`")
 IN_BLOCK = re.compile(r"platformctl ([^#|&;\n]+)")
