@@ -73,7 +73,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
 
     domain_proof: Literal["staff", "required", "off"] = Field(
         "staff",
-        description="new domains that need a proof for mail: all but administrators' (staff), all (required), none (off)",
+        description="new domains that need a proof: all but administrators' (staff), all (required), none (off)",
     )
     dns_servers: CommaSeparated = Field(
         (), description="resolvers for domains and webhook receivers, comma-separated; without any the system's"
