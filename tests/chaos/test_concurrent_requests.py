@@ -1,4 +1,4 @@
-"""Two wishes for one tenant at the same moment."""
+"""Two desired_states for one tenant at the same moment."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from tests.api.rights_fixture import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.simulators import fault
-from tools.chaos.evidence import Evidence
-from tools.chaos.upstream_laws import nothing_older_lands_over_newer
+from tools.chaos.checks.evidence import Evidence
+from tools.chaos.checks.product_invariants import nothing_older_lands_over_newer
 
 MANY = 6
 
 
-def at_once(*wishes: Callable[[], TenantView]) -> list[str]:
+def at_once(*desired_states: Callable[[], TenantView]) -> list[str]:
     """The ids of the operations that were answered; what was refused leaves a gap."""
-    ready = threading.Barrier(len(wishes))
+    ready = threading.Barrier(len(desired_states))
 
-    def ask(wish: Callable[[], TenantView]) -> str:
+    def ask(request: Callable[[], TenantView]) -> str:
         ready.wait()
         try:
-            operation = wish().operation
+            operation = request().operation
         except (OperationInProgress, ActionNotPossible):
             return ""
         assert operation is not None
         return operation.id
 
-    with ThreadPoolExecutor(len(wishes)) as pool:
-        return list(pool.map(ask, wishes))
+    with ThreadPoolExecutor(len(desired_states)) as pool:
+        return list(pool.map(ask, desired_states))
 
 
 def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_never_lands_last(
@@ -74,7 +74,7 @@ def renamed(platform: Platform, name: str) -> Operation:
 
 
 def newest_by_retry(platform: Platform) -> None:
-    """The newest wish is stopped before it began, and its step asked for again."""
+    """The newest request is stopped before it began, and its step asked for again."""
     newest = renamed(platform, "Newest")
     platform.plane.operations.cancel(newest.id, platform.admin)
     platform.plane.operations.retry(newest.id, "ocis", platform.admin)

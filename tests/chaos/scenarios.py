@@ -1,10 +1,10 @@
-"""What must survive what, and the tests that do it for real: each row's tests as `file::name`."""
+"""Scenarios of failure, and the tests that cause each on real servers, as `file::name`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-ROWS: Mapping[str, tuple[str, ...]] = {
+SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "a worker is killed after the product's write and before our record": (
         "tests/path/test_whole_path.py::test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_active_tenant",
         "tests/path/test_life.py::test_a_worker_killed_half_way_through_a_suspension_forgets_nobody",
@@ -39,7 +39,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product fails in any way its simulator knows": (
         "tests/path/test_whole_path.py::test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_each_kind",
-        "tests/chaos/test_storm.py::test_after_a_short_storm_in_which_everything_breaks_once_all_laws_hold",
+        "tests/chaos/test_chaos_run.py::test_after_a_short_run_with_each_class_of_fault_all_invariants_hold",
         "tests/worker/test_every_fault.py::test_each_fault_that_a_product_is_known_for",
         "tests/worker/test_every_fault.py::test_each_status_that_a_product_or_a_proxy_may_answer",
     ),
@@ -88,9 +88,9 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/path/test_machine.py::test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any",
     ),
     "two reconciles, or a reconcile and a delete, at the same moment": (
-        "tests/chaos/test_rivals.py::test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_never_lands_last",
-        "tests/chaos/test_rivals.py::test_a_write_under_way_when_its_operation_was_cancelled_lands_before_the_next_ones",
-        "tests/chaos/test_rivals.py::test_two_reconciles_at_the_same_moment_are_one",
+        "tests/chaos/test_concurrent_requests.py::test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_never_lands_last",
+        "tests/chaos/test_concurrent_requests.py::test_a_write_under_way_when_its_operation_was_cancelled_lands_before_the_next_ones",
+        "tests/chaos/test_concurrent_requests.py::test_two_reconciles_at_the_same_moment_are_one",
     ),
     "a worker's clock is hours off": (
         "tests/chaos/test_clocks.py::test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once",
@@ -98,7 +98,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         "tests/architecture/test_clocks.py::test_wall_clocks_are_read_only_where_it_is_said_why",
     ),
     "a step kills its worker each time": (
-        "tests/chaos/test_poison.py::test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobody_else",
+        "tests/chaos/test_deadly_step.py::test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobody_else",
     ),
     "malformed messages, unknown tasks, huge arguments": (
         "tests/path/test_whole_path.py::test_junk_on_a_queue_harms_no_worker_for_long",

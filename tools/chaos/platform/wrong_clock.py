@@ -1,4 +1,4 @@
-"""Runs a Python module with a clock that is off: `python -m tools.chaos.wrong_clock SECONDS MODULE [ARGUMENTS]`."""
+"""Run a Python module with a wrong clock: `python -m tools.chaos.platform.wrong_clock SECONDS MODULE [ARGUMENTS]`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _Datetime = datetime.datetime
 
 class _AnyDatetime(type):
     def __instancecheck__(cls, instance: Any) -> bool:
-        """Those that C code makes are of the class that this one stands for."""
+        """Accept instances that C code makes, which are of the original class."""
         return isinstance(instance, _Datetime)
 
 
 class _OffDatetime(_Datetime, metaclass=_AnyDatetime):
-    """Stands in for `datetime.datetime`: what it makes is of that class, and only `now` is off."""
+    """Replace `datetime.datetime`: instances are of that class, and only `now` is off."""
 
     off = datetime.timedelta()
 
@@ -34,8 +34,8 @@ class _OffDatetime(_Datetime, metaclass=_AnyDatetime):
         return _Datetime.now(datetime.UTC).replace(tzinfo=None) + cls.off
 
 
-def put_off(seconds: float) -> None:
-    """Every wall clock is off by so much for whatever is imported from now on. What is monotonic stays."""
+def shift_clocks(seconds: float) -> None:
+    """Shift every wall clock for modules that are imported from now on. Monotonic clocks stay right."""
     right, right_ns = time.time, time.time_ns
     time.time = lambda: right() + seconds
     time.time_ns = lambda: right_ns() + int(seconds * 10**9)
@@ -44,6 +44,6 @@ def put_off(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    put_off(float(sys.argv[1]))
+    shift_clocks(float(sys.argv[1]))
     module, sys.argv = sys.argv[2], sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

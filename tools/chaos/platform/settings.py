@@ -1,4 +1,4 @@
-"""The settings that a storm's platform runs with: shorter than in earnest, so that recovery fits into minutes."""
+"""Settings of the platform in a chaos run: shorter times than in production, so that recovery fits into minutes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from shared.config.settings import Settings
 
-#: everything that is not as in earnest; `worker_app.VISIBILITY` is shortened beside these
+#: all settings that differ from production; `worker_settings.VISIBILITY` does too
 SHORTENED: dict[str, str] = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "2",
@@ -21,14 +21,14 @@ SHORTENED: dict[str, str] = {
     "CALL_SECONDS": "2",
     "BREAKER_SECONDS": "0.5",
     "PLAN_DEADLINE_SECONDS": "20",
-    # no looks that nobody asked for: at the end all must come to rest
+    # no drift checks: at the end no operation may be open
     "DRIFT_LOOK_HOURS": "0",
 }
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """Made for one storm."""
+    """Secrets of one run."""
 
     authentik: str = field(default_factory=lambda: secrets.token_hex(16))
     stalwart: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -37,13 +37,16 @@ class Secrets:
 
 
 def plain_environment() -> dict[str, str]:
-    """This process's environment without any setting of the platform: a storm touches what it started, nothing else."""
+    """Return this process's environment without settings of the platform: a run touches only what it started."""
     ours = {name.upper() for name in Settings.model_fields}
     return {name: value for name, value in os.environ.items() if name not in ours} | {"PYTHONUNBUFFERED": "1"}
 
 
 def platform_environment(urls: Mapping[str, str], keys: Secrets, deadline: float) -> dict[str, str]:
-    """For API, workers and sweeps. `urls`: mongodb, redis and each product; `deadline`: of an operation, in seconds."""
+    """Return the environment of API, workers and schedulers.
+
+    `urls`: of mongodb, redis, smtp and each product; `deadline`: of an operation, in seconds.
+    """
     issuer = f"{urls['authentik']}/application/o/dezky-operator/"
     return (
         plain_environment()
@@ -56,6 +59,7 @@ def platform_environment(urls: Mapping[str, str], keys: Secrets, deadline: float
             "AUTHENTIK_API_TOKEN": keys.authentik,
             "STALWART_API_URL": urls["stalwart"],
             "STALWART_API_TOKEN": keys.stalwart,
+            "STALWART_SMTP_URL": urls["smtp"],
             "OCIS_API_URL": urls["ocis"],
             "OCIS_USERNAME": "provisioner",
             "OCIS_PASSWORD": keys.ocis,

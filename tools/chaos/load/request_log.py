@@ -1,4 +1,4 @@
-"""What the clients asked for and were answered: their own book, which the platform's records are held against."""
+"""Log what clients sent and what they were answered; the platform's records are compared with it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-#: unclear: an answer was lost and no later one said what became of the request
+#: unclear: an answer was lost, and no later answer said whether the request was carried out
 Answered = Literal["accepted", "refused", "unclear"]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One request, however often it was sent. `operation`: the id in the answer, None when there was none."""
+class LoggedRequest:
+    """One request, however often it was sent. `operation`: the id of the operation in the answer, or None."""
 
     slug: str
-    move: str
+    kind: str
     request_id: str
     answered: Answered
     status: int
@@ -26,18 +26,18 @@ class Entry:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Journal:
-    """Safe to share between threads."""
+class RequestLog:
+    """The log of one run. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: list[Entry] = []
-        #: answers that no client should ever get: one sentence each
-        self.shocks: list[str] = []
+        self._entries: list[LoggedRequest] = []
+        #: a sentence for each answer that shows a bug, such as a 500
+        self.server_errors: list[str] = []
         self.lost_answers = 0
         self.requests = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LoggedRequest) -> None:
         with self._lock:
             self._entries.append(entry)
 
@@ -46,17 +46,17 @@ class Journal:
             self.requests += 1
             self.lost_answers += was_lost
 
-    def note_shock(self, sentence: str) -> None:
+    def note_server_error(self, sentence: str) -> None:
         with self._lock:
-            self.shocks.append(sentence)
+            self.server_errors.append(sentence)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LoggedRequest]:
         with self._lock:
             return list(self._entries)
 
     def summary(self) -> Counter[tuple[str, str]]:
-        """How many requests, by move and answer."""
+        """Count the requests by kind and answer."""
         return Counter(
-            (one.move, one.answered if one.code is None else f"{one.answered}: {one.code}") for one in self.entries
+            (one.kind, one.answered if one.code is None else f"{one.answered}: {one.code}") for one in self.entries
         )

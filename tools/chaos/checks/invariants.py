@@ -1,4 +1,4 @@
-"""The laws about the platform's own records. Each gives a sentence for each time it is broken."""
+"""Invariants about the platform's own records. Each yields a sentence for each violation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from tools.chaos.evidence import Evidence, Row, action_of
-from tools.chaos.upstream_laws import UPSTREAM_LAWS
+from tools.chaos.checks.effects import EFFECT_INVARIANTS
+from tools.chaos.checks.evidence import Evidence, Row, action_of
+from tools.chaos.checks.product_invariants import PRODUCT_INVARIANTS
 from worker.execution.watchdog import EXIT_CODE
 
-Law = Callable[[Evidence], Iterator[str]]
+Invariant = Callable[[Evidence], Iterator[str]]
 
 
 def nothing_is_open(evidence: Evidence) -> Iterator[str]:
@@ -29,27 +30,27 @@ def failures_have_reasons(evidence: Evidence) -> Iterator[str]:
                 yield f"{_named(row)}: step {step['name']} failed without reason, message and remedy"
     for tenant in evidence.tenants:
         if tenant["status"] == "pending" and not tenant["provisioningErrors"]:
-            yield f"{tenant['slug']} is pending and nothing says why"
+            yield f"{tenant['slug']} is pending without an error"
 
 
-def asked_again_all_comes_right(evidence: Evidence) -> Iterator[str]:
+def retried_operations_succeed(evidence: Evidence) -> Iterator[str]:
     for rows in evidence.applied.values():
         last = rows[-1]
         if last["status"] not in ("succeeded", "running"):
             errors = [
                 (one["name"], one.get("reason"), one.get("message")) for one in last["steps"] if one.get("reason")
             ]
-            yield f"{_named(last)} {last['status']}, asked for again without any fault: {errors}"
+            yield f"{_named(last)} {last['status']}, requested again without any fault: {errors}"
 
 
-def what_was_accepted_is_on_record(evidence: Evidence) -> Iterator[str]:
+def accepted_requests_are_on_record(evidence: Evidence) -> Iterator[str]:
     for entry in evidence.entries:
         operation = evidence.operation_of(entry)
-        asked = f"{entry.move} of {entry.slug} (request {entry.request_id})"
+        asked = f"{entry.kind} of {entry.slug} (request {entry.request_id})"
         if entry.answered == "accepted" and entry.operation is not None:
             if operation is None:
                 yield f"{asked} was accepted as operation {entry.operation}, which does not exist"
-            elif operation["action"] != action_of(entry.move) or operation["tenantSlug"] != entry.slug:
+            elif operation["action"] != action_of(entry.kind) or operation["tenantSlug"] != entry.slug:
                 yield f"{asked} was answered with {_named(operation)}"
         if entry.answered == "refused" and evidence.of_request.get(entry.request_id):
             yield f"{asked} was refused ({entry.code}) and has an event all the same"
@@ -58,18 +59,18 @@ def what_was_accepted_is_on_record(evidence: Evidence) -> Iterator[str]:
 def one_request_is_carried_out_once(evidence: Evidence) -> Iterator[str]:
     for entry in evidence.entries:
         if entry.answered == "accepted" and len(evidence.of_request.get(entry.request_id, ())) > 1:
-            yield f"{entry.move} of {entry.slug} (request {entry.request_id}) was carried out more than once"
+            yield f"{entry.kind} of {entry.slug} (request {entry.request_id}) was carried out more than once"
 
 
 def events_and_changes_match(evidence: Evidence) -> Iterator[str]:
     begun: Counter[str] = Counter()
     ended: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:
-        operation_id = _told_of(evidence, event)
+        operation_id = _operation_of(evidence, event)
         if operation_id is None:
             continue
         if operation_id not in evidence.by_id:
-            yield f"event {event['action']} tells of operation {operation_id}, which does not exist"
+            yield f"event {event['action']} names the operation {operation_id}, which does not exist"
         if event["action"].startswith("operation."):
             ended[operation_id].append(event["action"].removeprefix("operation."))
         else:
@@ -81,8 +82,8 @@ def events_and_changes_match(evidence: Evidence) -> Iterator[str]:
             yield f"{_named(row)} {row['status']} and has these events of its end: {ended[operation_id]}"
 
 
-def _told_of(evidence: Evidence, event: Row) -> str | None:
-    """The operation whose beginning or end an event tells of; a tenant's first is not named in the event."""
+def _operation_of(evidence: Evidence, event: Row) -> str | None:
+    """Return the operation that an event is about; the event of a tenant's creation does not name it."""
     if event["action"] == "tenant.created":
         return str(evidence.applied[event["tenantId"]][0]["_id"])
     named: str | None = (event.get("after") or {}).get("operation")
@@ -102,15 +103,15 @@ def generations_rise(evidence: Evidence) -> Iterator[str]:
                 yield f"{_named(later)} began before {_named(earlier)} had ended"
 
 
-def the_record_is_the_latest_wish(evidence: Evidence) -> Iterator[str]:
-    statuses = {"alive": "active", "suspended": "suspended", "deleted": "deleted", "purged": "deleted"}
-    for slug, wished in evidence.wishes.items():
+def the_record_is_what_was_accepted_last(evidence: Evidence) -> Iterator[str]:
+    statuses = {"active": "active", "suspended": "suspended", "deleted": "deleted", "purged": "deleted"}
+    for slug, desired in evidence.desired_states.items():
         tenant = evidence.tenant_by_slug.get(slug)
         if tenant is None:
             yield f"{slug} was accepted and is not on record"
             continue
         shown = (tenant["name"], tuple(tenant["domains"]), tenant["status"], bool(tenant.get("purgedAt")))
-        wanted = (wished.name, wished.domains, statuses[wished.life], wished.life == "purged")
+        wanted = (desired.name, desired.domains, statuses[desired.state], desired.state == "purged")
         if shown != wanted:
             yield f"{slug} is {shown} on record; what was accepted last is {wanted}"
 
@@ -119,38 +120,39 @@ def the_broker_is_empty(evidence: Evidence) -> Iterator[str]:
     yield from evidence.broker
 
 
-def nobody_met_a_bug(evidence: Evidence) -> Iterator[str]:
-    yield from evidence.shocks
+def no_bug_was_met(evidence: Evidence) -> Iterator[str]:
+    yield from evidence.server_errors
     yield from evidence.bugs
 
 
-def nobody_ends_by_itself(evidence: Evidence) -> Iterator[str]:
-    """But for a worker whose watchdog ends it, as it must when a slot overstays."""
-    for name, codes in evidence.unasked.items():
+def no_process_ends_by_itself(evidence: Evidence) -> Iterator[str]:
+    """A worker may end itself by its watchdog, when a step does not end in time."""
+    for name, codes in evidence.unexpected_exits.items():
         others = [code for code in codes if not (name.startswith("worker") and code == EXIT_CODE)]
         if others:
             yield f"{name} ended with {others}"
 
 
-LAWS: Mapping[str, Law] = {
-    "no operation stays open, each end is settled": nothing_is_open,
-    "every failure says what is wrong and what to do": failures_have_reasons,
-    "what failed comes right when it is asked for again": asked_again_all_comes_right,
-    "what was accepted is on record, what was refused is not": what_was_accepted_is_on_record,
+INVARIANTS: Mapping[str, Invariant] = {
+    "no operation stays open, and each ended one is settled": nothing_is_open,
+    "every failure has a reason, a message and a remedy": failures_have_reasons,
+    "a failed operation succeeds when it is requested again": retried_operations_succeed,
+    "accepted requests are on record, refused ones are not": accepted_requests_are_on_record,
     "one request is carried out once": one_request_is_carried_out_once,
     "every change has its event, every event its change": events_and_changes_match,
-    "one operation at a time, in the order of generations": generations_rise,
-    "the record is the latest accepted wish": the_record_is_the_latest_wish,
-    **UPSTREAM_LAWS,
+    "a tenant has one operation at a time, in the order of generations": generations_rise,
+    "the record is what was accepted last": the_record_is_what_was_accepted_last,
+    **PRODUCT_INVARIANTS,
+    **EFFECT_INVARIANTS,
     "the broker holds nothing left over": the_broker_is_empty,
-    "nobody met a bug": nobody_met_a_bug,
-    "no process ends by itself": nobody_ends_by_itself,
+    "no answer is a 500, and no log has a bug": no_bug_was_met,
+    "no process ends by itself": no_process_ends_by_itself,
 }
 
 
 def broken(evidence: Evidence) -> dict[str, list[str]]:
-    """Law to the times it was broken; empty when all hold."""
-    found = {name: list(law(evidence)) for name, law in LAWS.items()}
+    """Return the violations of each broken invariant; empty when all hold."""
+    found = {name: list(invariant(evidence)) for name, invariant in INVARIANTS.items()}
     return {name: sentences for name, sentences in found.items() if sentences}
 
 

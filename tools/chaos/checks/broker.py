@@ -1,4 +1,4 @@
-"""What is left in the broker when nothing is to be done any more."""
+"""Find what is left in the broker when no operation is open."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import redis
 
 from shared.messaging.queues import QUEUES
-from tools.chaos.crew import CLOCK_OFF
+from tools.chaos.platform.processes import CLOCK_OFF
 
-#: one for each queue; and one for each database, what it was last seen at
+#: keys that stay: one for each queue, and the high-water mark of each database
 LASTING = ("_kombu.binding", "dezky:epoch:")
 
 
 def left_over(broker: redis.Redis) -> Iterator[str]:
-    """A sentence for each thing that should be gone: messages, taken or not, and keys that would stay for ever.
+    """Return a sentence for each leftover: messages, taken or not, and keys that never expire.
 
     Raises RedisError, at once.
     """
@@ -26,12 +26,15 @@ def left_over(broker: redis.Redis) -> Iterator[str]:
     known = (*QUEUES, "unacked", "unacked_index")
     names = [key.decode() for key in _keys(broker)]
     lasting = [one for one in names if one not in known and not one.startswith(LASTING)]
-    return iter(lines + [f"the key {one}, which has no end" for one in lasting if broker.ttl(one) == -1])
+    return iter(lines + [f"the key {one}, which never expires" for one in lasting if broker.ttl(one) == -1])
 
 
 def _taken(entry: bytes) -> Iterator[str]:
-    """A message that some worker has not acknowledged. One that the worker whose clock is wrong has timed waits until
-    then in whatever worker took it, and is not looked at: the sweep has long sent another."""
+    """Report a message that a worker has taken and not acknowledged.
+
+    A retry that the worker with the wrong clock has scheduled stays with its worker for two hours. It is not counted,
+    because the scheduler has published another message.
+    """
     message, _, queue = json.loads(entry)
     headers = message.get("headers", {})
     eta = datetime.fromisoformat(headers["eta"]) if headers.get("eta") else None

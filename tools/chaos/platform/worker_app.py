@@ -1,9 +1,9 @@
-"""The workers of a storm: the platform's own, which give up a dead one's messages after seconds, not minutes."""
+"""The Celery app of the workers in a run: messages of a dead worker come back after seconds, not minutes."""
 
 from __future__ import annotations
 
 from shared.config.settings import read_settings
-from tools.chaos.worker_settings import VISIBILITY
+from tools.chaos.platform.worker_settings import VISIBILITY
 from worker.app import create_worker
 
 app = create_worker(read_settings())

@@ -1,4 +1,4 @@
-"""The faults a storm orders of the products' simulators, and those that it leaves out."""
+"""Faults of the products' simulators that a run injects, and those that it leaves out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 PRODUCTS = ("authentik", "stalwart", "ocis")
 Rule = dict[str, Any]
 
-#: what any product may do: weight, and the order
+#: faults of any product, with their weights
 _COMMON: tuple[tuple[int, Rule], ...] = (
     (3, {"kind": "latency", "delay": 0.4}),
     (2, {"kind": "hang", "delay": 6, "probability": 0.3}),
@@ -26,8 +26,8 @@ _COMMON: tuple[tuple[int, Rule], ...] = (
     (2, {"kind": "wrong_body", "probability": 0.4}),
     (2, {"kind": "empty_body", "probability": 0.4}),
 )
-#: what one product may do. `idp_down`, `mfa` and `role_lost` are refusals: they end a step at once, and the first has
-#: the integration left alone for a minute.
+#: faults of one product. `idp_down`, `mfa` and `role_lost` are permanent errors: they end a step at once, and the first
+#: opens the circuit breaker for a minute.
 _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
     "authentik": (
         (3, {"kind": "twin_first", "probability": 0.5}),
@@ -53,31 +53,31 @@ _OWN: Mapping[str, tuple[tuple[int, Rule], ...]] = {
         (1, {"kind": "idp_down", "probability": 0.3}),
     ),
 }
-#: kinds that its simulator knows and no storm orders, and why
-_BELIEVED = "a product that says it has done something is believed until the next look, which a storm does not wait for"
-_LAGS = "what a moment ago was not open is not closed: a closing that follows at once sees no more than reads show"
-_OTHERS = "only a person can put right what somebody else made of the tenant's name, or with its very stamp"
+#: kinds of faults that a simulator knows and no run injects, and why
+_FALSE_SUCCESS = "a false success is found by the next drift check, which a run does not wait for"
+_STALE = "an operation that closes objects sees only those that reads show"
+_FOREIGN = "only a person can resolve a foreign object with the tenant's name or ownership marker"
 LEFT_OUT: Mapping[str, Mapping[str, str]] = {
     "authentik": {
-        "race_lost": _OTHERS,
-        "slow_down": "it is told to devices that sign in, and none does here",
-        "ignored": _BELIEVED,
-        "stale_reads": _LAGS,
+        "race_lost": _FOREIGN,
+        "slow_down": "it concerns devices that sign in, and none does here",
+        "ignored": _FALSE_SUCCESS,
+        "stale_reads": _STALE,
     },
-    "stalwart": {"ignored": _BELIEVED},
-    "ocis": {"second_creator": _OTHERS, "ignored": _BELIEVED, "stale_reads": _LAGS},
+    "stalwart": {"ignored": _FALSE_SUCCESS},
+    "ocis": {"second_creator": _FOREIGN, "ignored": _FALSE_SUCCESS, "stale_reads": _STALE},
 }
-#: no fault may come between a caller and the keys that tokens are verified by
+#: only the APIs fail, not the endpoints with the keys that verify tokens
 _PATHS = {"authentik": "^/api", "stalwart": "^/jmap", "ocis": "^/graph"}
 
 
 def kinds_of(product: str) -> frozenset[str]:
-    """All kinds that a storm may order of a product."""
+    """Return the kinds of faults that a run may inject into a product."""
     return frozenset(rule["kind"] for _, rule in (*_COMMON, *_OWN[product]))
 
 
 def make_rule(product: str, chance: random.Random) -> Rule:
-    """One order for a product's simulator."""
+    """Return one rule for a product's simulator."""
     rows = (*_COMMON, *_OWN[product])
     _, rule = chance.choices(rows, [weight for weight, _ in rows])[0]
     return ({"path": _PATHS[product]} | rule) if rule in [one for _, one in _COMMON] else dict(rule)
