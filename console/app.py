@@ -25,6 +25,7 @@ from console.web.errors import answer_errors
 from console.web.navigation import add_navigation
 from console.web.requests_log import configure_logs, log_requests
 from console.web.security import limit_sign_in, secure
+from console.web.static_files import version_files
 from console.web.words import add_words
 
 REDIS_SECONDS = 3
@@ -50,6 +51,7 @@ def create_app(settings: ConsoleSettings) -> Flask:
     people = People(sign_ins, api)
     app.extensions.update({API: api, PEOPLE: people})
     add_words(app)
+    version_files(app)
     sign_in, sign_out = sign_in_pages(provider, sign_ins, people), sign_out_pages(provider, sign_ins, csrf)
     for pages in (sign_in, sign_out, health_pages(redis), *all_pages()):
         app.register_blueprint(pages)

@@ -19,9 +19,9 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
 from shared.orphans.scanner import OrphanWatch
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
+from shared.tenants.views import TenantView
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN
 from worker.execution.breaker import Breaker

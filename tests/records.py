@@ -11,9 +11,9 @@ from shared.application.services import ControlPlane, open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, read_settings
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 
 EVERY_SURFACE = frozenset({"portal", "partner", "operator"})
 

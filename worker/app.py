@@ -23,7 +23,7 @@ from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import forget_process, serve_metrics
 from shared.metrics.tracing import trace_worker
-from shared.operations.model import Action
+from shared.workflows.model import Action
 from worker.execution.watchdog import Watchdog
 from worker.integrations.registry import STEPS, Functions
 from worker.process_context import DeskOfProcess

@@ -6,11 +6,11 @@ import click
 
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, SettingsError, read_settings
+from shared.integrations.catalog import OCIS
 from shared.integrations.outcomes import Fault, sentence
 from shared.integrations.ownership_marker import Stamper
 from shared.integrations.reasons import REASONS
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import OCIS
 from worker.http.deadline import within
 from worker.integrations.ocis.client import connect
 from worker.integrations.ocis.marker import repair_marker

@@ -13,7 +13,7 @@ from shared.application.store import Store, open_store
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action
+from shared.workflows.model import Action
 from worker.execution.bulkhead import Slots
 from worker.execution.runner import Runner
 from worker.execution.watchdog import Watchdog

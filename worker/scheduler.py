@@ -11,12 +11,12 @@ from functools import partial
 
 import structlog
 
+from shared.application.collectors import PlatformCollector
 from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
-from shared.metrics.collectors import PlatformCollector
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.scanner import OrphanWatch

@@ -10,7 +10,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6750 import InvalidTokenError
 
-from shared.provisioning.policy import Caller
+from shared.rights.policy import Caller
 
 LEEWAY = 30
 #: seconds since 1970 that a date can hold: the year 9999

@@ -14,7 +14,7 @@ from api.http.problem_details import Problem
 from api.http.route_spec import spec_of
 from shared.application.services import ControlPlane
 from shared.core.errors import WrongSurface
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 
 CHALLENGE = 'Bearer realm="dezky-platform-api"'
 

@@ -23,7 +23,7 @@ from shared.accounts.emergency_token import PREFIX, EmergencyGrant
 from shared.config.settings import Settings
 from shared.config.tokens import SURFACES, Audience
 from shared.core.http import trust_of
-from shared.provisioning.policy import Caller
+from shared.rights.policy import Caller
 
 log = structlog.get_logger(__name__)
 

@@ -12,14 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from api.http.request_body import validated
 from api.schemas.fields import EventActions, Moment, ObjectIdText
+from shared.accounts.user import UserQuery
 from shared.core.errors import Flaw, InvalidInput
+from shared.events.model import EventFilter
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Mode
 from shared.orphans.model import OrphanQuery, OrphanStatus
-from shared.provisioning.exports import DeliveryQuery, EventFilter, SubscriptionQuery, TenantQuery, UserQuery
-from shared.subscriptions.model import SubscriptionStatus
+from shared.subscriptions.model import SubscriptionQuery, SubscriptionStatus
 from shared.tenants.model import Status
-from shared.tenants.transitions import INTEGRATIONS
-from shared.webhooks.model import DeliveryStatus
+from shared.tenants.views import TenantQuery
+from shared.webhooks.model import DeliveryQuery, DeliveryStatus
 
 LONGEST_WAIT = 30.0
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200

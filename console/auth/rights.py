@@ -37,6 +37,11 @@ class Person:
         return self.sees_platform or self.is_partner
 
     @property
+    def may_change_any(self) -> bool:
+        """Return whether they may change at least one tenant."""
+        return self.is_operator or self.is_partner or (self.owns_any and not self.is_support)
+
+    @property
     def may_create_tenants(self) -> bool:
         return self.is_operator or self.is_partner
 

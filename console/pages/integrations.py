@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console.web.api import act, api, get, key, optional
@@ -48,6 +48,18 @@ def end_observing() -> Response:
 def allow_purges() -> Response:
     body = Form(Field("count", "number")).body()
     return _act(lambda: api().post("/purges/allow", body, key=key()), "More purges may begin.")
+
+
+@pages.post("/checks")
+def diagnose() -> Response:
+    """Start a diagnostics run of the platform."""
+    run = api().post("/diagnostics", key=key()).data
+    return redirect(url_for(".checks", run_id=run["id"]), 303)
+
+
+@pages.get("/checks/<run_id>")
+def checks(run_id: str) -> str:
+    return render_template("diagnostics.html", run=get(f"/diagnostics/{run_id}"))
 
 
 def _act(request_it, success: str) -> Response:  # type: ignore[no-untyped-def]

@@ -100,7 +100,4 @@ const tell = (input, place, { state = "", text = "" }) => {
   input.classList.toggle("is-invalid", state === "bad");
 };
 
-// -- filters apply when chosen
-document.addEventListener("change", (event) => event.target.matches("select[data-submits]") && event.target.form.requestSubmit());
-
 live();

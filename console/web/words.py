@@ -34,6 +34,8 @@ STATES = {
     "refused": ("bad", "cross", "Refused"),
     "running": ("busy", "arrow", "Running"),
     "removing": ("busy", "arrow", "Removing"),
+    "warning": ("warn", "alert", "Warning"),
+    "not_configured": ("quiet", "dash", "Not configured"),
     "retrying": ("warn", "repeat", "Retrying"),
     "deferred": ("warn", "pause", "Deferred"),
     "paused": ("warn", "pause", "Paused"),

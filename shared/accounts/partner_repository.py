@@ -10,6 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.accounts.partner import Partner
+from shared.accounts.scope import Scope
 from shared.core.errors import SlugTaken
 from shared.db.documents import (
     Document,
@@ -22,8 +23,7 @@ from shared.db.documents import (
     object_id,
     our_errors,
 )
-from shared.provisioning.exports import Page
-from shared.provisioning.policy import Scope
+from shared.db.paging import Page
 
 INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
 

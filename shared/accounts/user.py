@@ -171,3 +171,14 @@ class User:
     def within(self, tenant_ids: Collection[str]) -> User:
         """The record as it is shown to somebody who may know of these tenants only."""
         return replace(self, rights=self.rights.within(tenant_ids))
+
+
+@dataclass(frozen=True)
+class UserQuery:
+    """A list request. `tenant_id` and `partner_id` are exact; `prefix` matches the start of the e-mail address."""
+
+    limit: int = 50
+    after: str | None = None
+    tenant_id: str | None = None
+    partner_id: str | None = None
+    prefix: str | None = None

@@ -11,7 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from shared.accounts.user import NewUser, User
+from shared.accounts.user import NewUser, User, UserQuery
 from shared.accounts.user_documents import FIELDS, document_of, user_of
 from shared.core.errors import SubjectTaken
 from shared.db.documents import (
@@ -25,7 +25,7 @@ from shared.db.documents import (
     object_id,
     our_errors,
 )
-from shared.provisioning.exports import Page, UserQuery
+from shared.db.paging import Page
 
 INDEXES = [
     IndexModel([("authentikSubjectId", ASCENDING)], name="subject", unique=True),

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.administration.availability import AvailabilityService
+from shared.administration.event_feed import EventCases
+from shared.administration.partners import PartnerCases
+from shared.administration.sign_in import CallerCases
+from shared.administration.subscriptions import SubscriptionCases
+from shared.administration.switches import SwitchCases
+from shared.administration.token_groups import TokenGroups
+from shared.administration.users import UserCases
 from shared.application.readiness import ServiceCases
 from shared.application.store import Store
 from shared.billing.sync import BillingCases
@@ -12,20 +20,12 @@ from shared.config.settings import Settings
 from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanCases
-from shared.provisioning.availability import AvailabilityService
 from shared.provisioning.domains import DomainCases
-from shared.provisioning.event_feed import EventCases
 from shared.provisioning.lifecycle import LifeCases
 from shared.provisioning.operations import OperationCases
-from shared.provisioning.partners import PartnerCases
 from shared.provisioning.purge_quota import PurgeCases
-from shared.provisioning.sign_in import CallerCases
 from shared.provisioning.starter import Starter
-from shared.provisioning.subscriptions import SubscriptionCases
-from shared.provisioning.switches import SwitchCases
 from shared.provisioning.tenants import TenantCases
-from shared.provisioning.token_groups import TokenGroups
-from shared.provisioning.users import UserCases
 from shared.restore_guard.service import ObserveCases
 from shared.status.service import StatusService
 from shared.webhooks.service import WebhookCases

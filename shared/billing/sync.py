@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import structlog
 
+from shared.administration.subscriptions import SHOWN
 from shared.application.store import Store
 from shared.billing.model import Bill
 from shared.billing.stripe_events import BillingEvent
@@ -14,7 +15,6 @@ from shared.core.errors import SubscriptionExists
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference
 from shared.operations.model import Operation
-from shared.provisioning.subscriptions import SHOWN
 from shared.subscriptions.model import NewSubscription, Subscription
 
 log = structlog.get_logger(__name__)

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from shared.status.model import Target
+
 #: tenants of one bulk operation at most
 MOST_TENANTS = 20_000
 #: tenants named in an answer
@@ -64,16 +66,6 @@ class Selector:
     def facts(self) -> dict[str, Any]:
         """The criteria that are given, as stored and shown."""
         return {name: value for name, value in vars(self).items() if value not in (None, False)}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One tenant to act on. `operation_id`, `steps`: what is to be retried or cancelled."""
-
-    tenant_id: str
-    slug: str
-    operation_id: str | None = None
-    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

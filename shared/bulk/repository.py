@@ -10,9 +10,10 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
-from shared.bulk.model import NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector, Target
+from shared.bulk.model import NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.db.documents import Document, Transaction, inserting, make_indexes, object_id, our_errors, seconds_from_now
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
+from shared.status.model import Target
 
 #: how long a bulk operation is kept
 KEPT = timedelta(days=90)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.application.store import Store
-from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector, Target
+from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.core.errors import ActionNotPossible, DomainError, Flaw, Forbidden, InvalidInput, NotFound, StoreUnavailable
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.operations.model import Mode, StepStatus
 from shared.operations.problems import Kind
-from shared.provisioning import policy as access
-from shared.provisioning.exports import TenantQuery
 from shared.provisioning.operations import OperationCases
-from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
-from shared.status.model import OperationQuery
+from shared.rights import policy as access
+from shared.rights.policy import Actor
+from shared.status.model import OperationQuery, Target
 from shared.tenants.model import Tenant
+from shared.tenants.views import TenantQuery
 
 #: operations and tenants read at a time
 PAGE = 500

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from shared.config.files import FileSettingsSource
 from shared.config.plans import DEFAULT_PLANS, Plan
-from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
+from shared.integrations.catalog import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]

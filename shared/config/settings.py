@@ -12,8 +12,8 @@ from shared.config.broker_url import BrokerAddress, Login
 from shared.config.files import FileUnreadable
 from shared.config.integrations import CommaSeparated, ProductSettings
 from shared.config.tokens import TokenSettings
+from shared.core.address_rules import AddressRule
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
-from shared.webhooks.ssrf import AddressRule
 
 #: as a browser writes it (RFC 6454, 6.2)
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from shared.application.store import Store
 from shared.core.errors import NotFound
 from shared.diagnostics.model import Diagnosis
-from shared.provisioning import policy as access
-from shared.provisioning.policy import Actor
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 
 DIAGNOSING = "Diagnostics take a platform administrator."
 

@@ -73,3 +73,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """`action`: exact, or a group of them as `tenant.*`; `actor`: a user's id; `since` and `until`: half-open."""
+
+    action: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERY_EVENT = EventFilter()
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A stretch of the event log. `older` and `newer`: the numbers to go on from, None where there is no more."""
+
+    items: tuple[Event, ...]
+    older: int | None
+    newer: int

@@ -24,8 +24,7 @@ from shared.db.documents import (
     our_errors,
     seconds_from_now,
 )
-from shared.events.model import Event, NewEvent
-from shared.provisioning.exports import EVERY_EVENT, EventFilter, Feed
+from shared.events.model import EVERY_EVENT, Event, EventFilter, Feed, NewEvent
 
 INDEXES = [
     IndexModel([("number", DESCENDING)], name="feed", unique=True, partialFilterExpression={"number": {"$gt": 0}}),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.operations.model import Action
-from shared.tenants.transitions import ACCESS, LONGEST_FIRST, RECIPES, integration_of
+from shared.integrations.catalog import ACCESS, LONGEST_FIRST
+from shared.workflows.model import WORKFLOWS, Action, integration_of
 
 #: any step; senders of the release before this one use it for all
 RUN_STEP = "dezky.run_step"
@@ -24,6 +24,6 @@ def task_name(step: str, action: Action) -> str:
 
 #: one for each integration and action, and the one of any step
 STEP_TASKS = frozenset(
-    {task_name(step.name, action) for action, recipe in RECIPES.items() for stage in recipe for step in stage}
+    {task_name(step.name, action) for action, workflow in WORKFLOWS.items() for stage in workflow for step in stage}
     | {RUN_STEP}
 )

@@ -10,13 +10,14 @@ import structlog
 from celery import Celery
 
 from shared.config.broker_url import BrokerAddress
+from shared.integrations.catalog import LONGEST_FIRST
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import Letter, TaskCall, chord_letters, lone_letter
+from shared.messaging.high_water_mark import Memory
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP, task_name
 from shared.messaging.redis_client import connect
 from shared.operations.model import Operation, StepRecord
-from shared.restore_guard.high_water_mark import Memory
-from shared.tenants.transitions import INTEGRATION_OF_STEP, LONGEST_FIRST, integration_of
+from shared.workflows.model import INTEGRATION_OF_STEP, integration_of
 
 log = structlog.get_logger(__name__)
 

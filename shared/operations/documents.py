@@ -10,8 +10,8 @@ from bson import ObjectId
 
 from shared.db.documents import Document
 from shared.events.model import Author
-from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
-from shared.tenants.transitions import Recipe
+from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.workflows.model import Action, Workflow
 
 #: how long a plan is kept
 PLAN_KEPT = timedelta(days=30)
@@ -35,7 +35,7 @@ class NewOperation:
     generation: int
     author: Author
     deadline_seconds: float
-    recipe: Recipe
+    workflow: Workflow
     mode: Mode = Mode.APPLY
     allow_removals: bool = False
 
@@ -72,7 +72,7 @@ def new_operation(
         "dueAt": first_look,
         "steps": [
             _new_step(step.name, number, waits.get(step.name, at), waits.get(step.name, first_look))
-            for number, phase in enumerate(new.recipe)
+            for number, phase in enumerate(new.workflow)
             for step in phase
         ],
     }

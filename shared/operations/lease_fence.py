@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 
 from shared.db.documents import Document, Transaction
 from shared.operations.model import Mode
-from shared.tenants.transitions import INTEGRATION_OF_STEP
+from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: stopped operations some attempt of which was under way; few ever are, however many a tenant had
 LEASED = IndexModel(

@@ -9,15 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-
-class Action(StrEnum):
-    PROVISION = "provision"
-    RECONCILE = "reconcile"
-    SUSPEND = "suspend"
-    RESUME = "resume"
-    DELETE = "delete"
-    RESTORE = "restore"
-    PURGE = "purge"
+from shared.workflows.model import Action
 
 
 class Mode(StrEnum):

@@ -16,9 +16,10 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from shared.db.documents import Document
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.expressions import IN_PHASE, IS_DEFERRED, IS_OPEN
-from shared.operations.model import Action, Mode, StepStatus
-from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
+from shared.operations.model import Mode, StepStatus
+from shared.workflows.model import INTEGRATION_OF_STEP, Action
 
 
 class Kind(StrEnum):

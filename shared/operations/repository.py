@@ -23,15 +23,16 @@ from shared.db.documents import (
     our_errors,
     seconds_from_now,
 )
+from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as progress
 from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of
 from shared.operations.expressions import Pipeline
 from shared.operations.indexes import INDEXES
 from shared.operations.lease_fence import waits
-from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.operations.problems import ANY, PRESENT, field_of
-from shared.provisioning.exports import Page
+from shared.workflows.model import Action
 
 #: while an operator has paused it, an operation's deadline stands still
 _OVERDUE: Document = {
@@ -80,7 +81,7 @@ class Operations:
 
         `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
         """
-        names = [step.name for phase in new.recipe for step in phase]
+        names = [step.name for phase in new.workflow for step in phase]
         # before a provision there was nothing, and a plan writes nothing that an older write could land over
         may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
         not_before = waits(self._rows, new.tenant_id, names, session) if may_wait else {}

@@ -20,7 +20,7 @@ from shared.operations.expressions import (
 )
 from shared.operations.model import OperationStatus, StepStatus
 from shared.operations.problems import with_problems
-from shared.tenants.transitions import PRESSING
+from shared.workflows.model import PRESSING
 
 #: of one step: it waits for the very first that becomes of it
 _UNTRIED: Document = {

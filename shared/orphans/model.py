@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import AUTHENTIK, OCIS, STALWART
 
 #: integrations that are looked through. What Stripe keeps of a tenant that is gone has to be kept.
 LOOKED_THROUGH = (AUTHENTIK, STALWART, OCIS)

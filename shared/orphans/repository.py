@@ -17,8 +17,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, newest_first, object_id, our_errors, seconds_from_now
+from shared.db.paging import Page
 from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal, Stamped
-from shared.provisioning.exports import Page
 
 INDEXES = [
     IndexModel([("integration", ASCENDING), ("kind", ASCENDING), ("objectId", ASCENDING)], name="object", unique=True),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from shared.application.store import Store
 from shared.core.errors import NotFound, NotRemovable, ObserveOnly
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import NewEvent
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery, OrphanStatus
-from shared.provisioning import operator_policy as machine_access
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page
-from shared.provisioning.policy import Actor
+from shared.rights import operator_policy as machine_access
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 
 SEEING = "This takes a platform administrator; support may read it."

@@ -9,11 +9,11 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.documents import Transaction, new_id
 from shared.events.model import Author
-from shared.operations.model import Action
 from shared.operations.repository import AlreadyOpen
-from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing, is_paused
+from shared.tenants.views import TenantView
+from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 

@@ -19,12 +19,12 @@ from shared.domains.model import Look, Pace, TenantDomain
 from shared.domains.repository import DomainClaim
 from shared.domains.verification import Patience, ProofMaker
 from shared.events.model import Author, NewEvent
-from shared.operations.model import Action
 from shared.operations.repository import AlreadyOpen
-from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing
 from shared.tenants.model import Tenant
+from shared.tenants.views import TenantView
+from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 

@@ -13,12 +13,12 @@ from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
 from shared.db.documents import Transaction
 from shared.domains.model import TenantDomain, Terms, mail_records
 from shared.domains.verification import ProofMaker
+from shared.domains.views import DomainRecord, DomainView
 from shared.events.model import NewEvent
-from shared.provisioning import policy as access
-from shared.provisioning.exports import DomainRecord, DomainView
 from shared.provisioning.operations import WAIT_PAUSES
-from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 
 

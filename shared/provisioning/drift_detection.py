@@ -8,10 +8,11 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
-from shared.operations.model import Action, Mode
+from shared.operations.model import Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import observed_until
 from shared.tenants.model import Status
+from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.accounts.user import Role
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 
 #: all rights at once
 PLATFORM = "platform"

@@ -6,22 +6,22 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from shared.administration.tenant_export import Export, TenantExporter
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.db.documents import Transaction
 from shared.events.model import Author
-from shared.operations.model import Action
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Export, Receipt, TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.purge_quota import NoTurnLeft, PurgeCases
 from shared.provisioning.starter import Starter
-from shared.provisioning.tenant_export import TenantExporter
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 from shared.tenants.model import Tenant
 from shared.tenants.updates import Beginning
+from shared.tenants.views import Receipt, TenantView
+from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 

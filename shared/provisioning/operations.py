@@ -7,18 +7,19 @@ import time
 from shared.application.store import Store
 from shared.core.errors import ActionNotPossible, NotFound
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import NewEvent
 from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, StepRecord, StepStatus
 from shared.operations.repository import AlreadyOpen
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page, TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle_within
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import PRESSING
+from shared.tenants.views import TenantView
+from shared.workflows.model import PRESSING
 
 #: pauses between two looks while waiting for an operation, in seconds
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)

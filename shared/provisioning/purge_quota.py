@@ -11,9 +11,9 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
-from shared.provisioning import policy as access
-from shared.provisioning.operator_policy import may_see_switches
-from shared.provisioning.policy import Actor
+from shared.rights import policy as access
+from shared.rights.operator_policy import may_see_switches
+from shared.rights.policy import Actor
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,9 @@ from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.metrics.metrics import OPERATIONS_FINISHED
-from shared.operations.model import Action, Operation, OperationStatus
+from shared.operations.model import Operation, OperationStatus
 from shared.tenants.model import Status, Tenant
+from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 

@@ -14,13 +14,14 @@ from shared.db.documents import Transaction, new_id
 from shared.events.model import Author, NewEvent
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
-from shared.operations.model import Action, Mode, Operation
+from shared.operations.model import Mode, Operation
 from shared.operations.repository import AlreadyOpen
-from shared.provisioning.exports import TenantView
 from shared.provisioning.settlement import settle_within
 from shared.tenants.model import Tenant, TenantChanges
-from shared.tenants.transitions import TRANSITIONS, recipe_for
+from shared.tenants.transitions import TRANSITIONS, workflow_for
 from shared.tenants.updates import Beginning
+from shared.tenants.views import TenantView
+from shared.workflows.model import Action
 
 T = TypeVar("T")
 #: is called with a tenant as it stands when something is to begin, in that transaction, and raises what forbids it
@@ -193,7 +194,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            recipe=recipe_for(action, tenant, self._settings.absent),
+            workflow=workflow_for(action, tenant, self._settings.absent),
             mode=mode,
             allow_removals=allow_removals,
         )

@@ -6,19 +6,20 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from shared.administration.token_groups import TokenGroups
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.db.documents import Transaction, new_id, object_id
+from shared.db.paging import Page
 from shared.events.model import Author, NewEvent, difference, facts
-from shared.operations.model import Action, Mode
+from shared.integrations.catalog import BILLING
+from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen
-from shared.provisioning import policy as access
 from shared.provisioning.domain_admission import DomainAdmission
-from shared.provisioning.exports import Page, TenantQuery, TenantView
-from shared.provisioning.policy import Actor, Caller
 from shared.provisioning.starter import Starter, require_status
-from shared.provisioning.token_groups import TokenGroups
+from shared.rights import policy as access
+from shared.rights.policy import Actor, Caller
 from shared.subscriptions.model import NewSubscription
 from shared.tenants.model import (
     CARRIED,
@@ -30,7 +31,8 @@ from shared.tenants.model import (
     TenantPatch,
     resolved,
 )
-from shared.tenants.transitions import BILLING
+from shared.tenants.views import TenantQuery, TenantView
+from shared.workflows.model import Action
 
 #: how many partners one search looks for the tenants of
 SEARCHED_PARTNERS = 20

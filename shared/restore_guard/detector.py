@@ -15,7 +15,7 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import new_id
-from shared.restore_guard.high_water_mark import Memory, Remembered
+from shared.messaging.high_water_mark import Memory, Remembered
 from shared.restore_guard.repository import Epoch
 from shared.restore_guard.service import ObserveCases
 from shared.switches.model import is_observing

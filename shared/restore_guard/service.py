@@ -7,9 +7,9 @@ import structlog
 from shared.application.store import Store
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
-from shared.provisioning import operator_policy as machine_access
-from shared.provisioning import policy as access
-from shared.provisioning.policy import Actor
+from shared.rights import operator_policy as machine_access
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.switches.model import OBSERVE_ONLY, Switch
 
 log = structlog.get_logger(__name__)

@@ -11,12 +11,12 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from shared.accounts.scope import Scope
 from shared.db.documents import Document, our_errors, seconds_from_now
 from shared.domains.repository import UNWELL
-from shared.provisioning.policy import Scope
+from shared.integrations.catalog import INTEGRATIONS
 from shared.status.model import EXAMPLES, Example, Finding, Group
 from shared.status.problem_repository import TenantIds, in_scope
-from shared.tenants.transitions import INTEGRATIONS
 from shared.webhooks.repository import FAILING, scope_filter
 
 #: a deleted tenant whose grace ended so long ago waits for something, in seconds

@@ -108,3 +108,13 @@ class Summary:
     open: Mapping[str, int]
     failing: Mapping[str, int]
     hours: Sequence[Hour]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One tenant to act on. `operation_id`, `steps`: what is to be retried or cancelled."""
+
+    tenant_id: str
+    slug: str
+    operation_id: str | None = None
+    steps: tuple[str, ...] = ()

@@ -10,10 +10,11 @@ from datetime import datetime
 from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors, seconds_from_now
-from shared.operations.model import Action, Mode, OperationStatus
+from shared.operations.model import Mode, OperationStatus
 from shared.operations.problems import ANY, PRESENT, field_of
 from shared.status.model import Hour
 from shared.status.problem_repository import TenantIds, in_scope
+from shared.workflows.model import Action
 
 HOUR = 3600.0
 #: of one hour's provisions so many times are kept for its percentiles

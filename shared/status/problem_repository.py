@@ -9,15 +9,15 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.bulk.model import Target
 from shared.db.documents import Document, newest_first, our_errors, seconds_from_now
+from shared.db.paging import Page
+from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
 from shared.operations.documents import KNOWN, operation_of
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.problems import ANY, PRESENT, PURGE, Kind, field_of, told_values
-from shared.provisioning.exports import Page
-from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery
-from shared.tenants.transitions import INTEGRATION_OF_STEP, INTEGRATIONS
+from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery, Target
+from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: Tenants in a query's scope: all of them when None.
 TenantIds = tuple[str, ...] | None

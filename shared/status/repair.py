@@ -13,7 +13,7 @@ from shared.db.documents import Document, our_errors
 from shared.db.rate_limiter import Paces
 from shared.operations.problems import ANY, PRESENT, field_of, problems_expression
 from shared.tenants.filters import search_terms
-from shared.tenants.transitions import INTEGRATION_OF_STEP
+from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: tenants of one run, and the seconds between two runs of all schedulers together: 20,000 tenants take five minutes
 BATCH, PAUSE_SECONDS = 500, 8.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.application.store import Store
+from shared.db.paging import Page
 from shared.operations.model import Operation
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page
-from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause
 from shared.status.problem_repository import TenantIds
 from shared.switches.model import Switch, tenant_of_switch

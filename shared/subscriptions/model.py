@@ -55,3 +55,13 @@ class Subscription:
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True)
+class SubscriptionQuery:
+    """A list request; both filters are exact."""
+
+    limit: int = 50
+    after: str | None = None
+    tenant_id: str | None = None
+    status: str | None = None

@@ -22,8 +22,15 @@ from shared.db.documents import (
     our_errors,
     written,
 )
-from shared.provisioning.exports import Page, SubscriptionQuery
-from shared.subscriptions.model import LIVE, NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
+from shared.db.paging import Page
+from shared.subscriptions.model import (
+    LIVE,
+    NewSubscription,
+    Subscription,
+    SubscriptionChanges,
+    SubscriptionQuery,
+    SubscriptionStatus,
+)
 
 INDEXES = [
     IndexModel(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import BREAKER_REASON, Outcome, Result, sentence
 from shared.switches.pause import Pause
-from shared.tenants.transitions import INTEGRATIONS
 
 #: pauses every integration
 ALL = "all"

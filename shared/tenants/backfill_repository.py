@@ -13,10 +13,10 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, our_errors, seconds_from_now, written
-from shared.operations.model import Action
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
+from shared.workflows.model import Action
 
 
 class TenantFilling:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shared.db.documents import Document
+from shared.integrations.catalog import INTEGRATIONS
 from shared.switches.pause import Pause
 from shared.tenants.model import Address, BillingInfo, Drift, Owner, Status, Tenant
-from shared.tenants.transitions import INTEGRATIONS
 
 REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
 

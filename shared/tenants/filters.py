@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from bson import ObjectId
 
+from shared.accounts.scope import Scope
 from shared.db.documents import Document
-from shared.provisioning.exports import TenantQuery
-from shared.provisioning.policy import Scope
 from shared.tenants.documents import billing_document, owner_document
 from shared.tenants.model import Status, TenantChanges
+from shared.tenants.views import TenantQuery
 
 #: of drift: for any integration
 ANY = "any"

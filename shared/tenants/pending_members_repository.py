@@ -9,10 +9,10 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, make_indexes, our_errors, seconds_from_now
-from shared.operations.model import Action
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
+from shared.workflows.model import Action
 
 PENDING: Document = {"ocisMembers": "pending"}
 INDEXES = [IndexModel([("membersDueAt", ASCENDING)], name="pending_members", partialFilterExpression=PENDING)]

@@ -12,16 +12,17 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
+from shared.accounts.scope import Scope
 from shared.accounts.user import User
 from shared.accounts.user_documents import user_of
 from shared.db.documents import Document, object_id, our_errors
+from shared.db.paging import Page
 from shared.operations.documents import operation_of
 from shared.operations.model import Operation
-from shared.provisioning.exports import Page, TenantQuery, TenantView
-from shared.provisioning.policy import Scope
 from shared.tenants.documents import tenant_of
 from shared.tenants.filters import query_filters, scope_filter
 from shared.tenants.model import Tenant
+from shared.tenants.views import TenantQuery, TenantView
 
 #: for a single tenant. The limit says nothing new, but with a pipeline the server takes two thirds of the time
 _LATEST: Document = {

@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from shared.accounts.scope import Scope
 from shared.core.errors import DomainTaken, SlugTaken
 from shared.db.documents import (
     Document,
@@ -25,15 +26,14 @@ from shared.db.documents import (
     seconds_from_now,
     written,
 )
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
-from shared.provisioning.exports import TenantQuery
-from shared.provisioning.policy import Scope
 from shared.switches.pause import Pause
 from shared.tenants.documents import billing_document, owner_document, tenant_of
 from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_terms
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
-from shared.tenants.transitions import INTEGRATIONS
 from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
+from shared.tenants.views import TenantQuery
 
 INDEXES = [
     IndexModel([("slug", ASCENDING)], name="slug", unique=True),

@@ -11,8 +11,8 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, inserting, object_id, our_errors
 from shared.operations.model import Operation
-from shared.provisioning.exports import Receipt, Removal
 from shared.tenants.model import Tenant
+from shared.tenants.views import Receipt, Removal
 
 
 class Tombstones:

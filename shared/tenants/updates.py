@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.db.documents import Document, literals, seconds_from_now
-from shared.operations.model import Action, Operation, OperationStatus, StepStatus
+from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import left_out
 from shared.tenants.documents import REMOTE_FIELDS
-from shared.tenants.transitions import INTEGRATION_OF_STEP, PERSISTENT, TRANSITIONS, integration_of
+from shared.tenants.transitions import TRANSITIONS
+from shared.workflows.model import INTEGRATION_OF_STEP, PERSISTENT, Action, integration_of
 
 #: an action that must come through is begun again so long after it failed, in seconds
 PERSISTENCE = 300.0

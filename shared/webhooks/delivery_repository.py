@@ -25,9 +25,9 @@ from shared.db.documents import (
     present,
     seconds_from_now,
 )
+from shared.db.paging import Page
 from shared.events.model import Event
-from shared.provisioning.exports import DeliveryQuery, Page
-from shared.webhooks.model import PING, DeliveryRecord, DeliveryStatus
+from shared.webhooks.model import PING, DeliveryQuery, DeliveryRecord, DeliveryStatus
 
 INDEXES = [
     # the rule "an event is one delivery for each webhook" is this index

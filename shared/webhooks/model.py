@@ -118,3 +118,12 @@ class DeliveryRecord:
     @property
     def is_ping(self) -> bool:
         return self.event_id is None
+
+
+@dataclass(frozen=True)
+class DeliveryQuery:
+    """A list request; the filter is exact."""
+
+    limit: int = 50
+    after: str | None = None
+    status: str | None = None

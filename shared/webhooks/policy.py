@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.provisioning.policy import Actor, Scope, own_partner
+from shared.accounts.scope import Scope
+from shared.rights.policy import Actor, own_partner
 from shared.tenants.model import Status, Tenant
 from shared.webhooks.model import Owner
 

@@ -9,6 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
+from shared.accounts.scope import Scope
 from shared.db.documents import (
     Document,
     Transaction,
@@ -22,8 +23,7 @@ from shared.db.documents import (
     seconds_from_now,
     written,
 )
-from shared.provisioning.exports import Page
-from shared.provisioning.policy import Scope
+from shared.db.paging import Page
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
 
 #: attempts of theirs fail, or did until they were switched off for it

@@ -6,8 +6,11 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 
+from shared.accounts.scope import Scope
+from shared.administration.event_feed import number_events
 from shared.application.store import Store
 from shared.config.settings import Settings
+from shared.core.address_rules import AddressRule
 from shared.core.encryption import Sealer, Unsealable
 from shared.core.errors import (
     ActionNotPossible,
@@ -20,17 +23,17 @@ from shared.core.errors import (
 )
 from shared.core.signatures import new_secret
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import Event, difference, facts
-from shared.provisioning import policy as access
-from shared.provisioning.event_feed import number_events
-from shared.provisioning.exports import DeliveryQuery, Page
-from shared.provisioning.policy import Actor, Scope
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.model import (
     MOST_PER_OWNER,
     SHOWN,
+    DeliveryQuery,
     DeliveryRecord,
     DeliveryStatus,
     NewWebhook,
@@ -38,7 +41,6 @@ from shared.webhooks.model import (
     Webhook,
     WebhookChanges,
 )
-from shared.webhooks.ssrf import AddressRule
 
 NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
 LOOK_SECONDS = 0.2

@@ -16,9 +16,10 @@ from shared.config.settings import Settings
 from shared.events.model import Author
 from shared.integrations.outcomes import Refused, failed, ok
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action, Mode
+from shared.operations.model import Mode
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
+from shared.workflows.model import Action
 from tests.api.conftest import Client, Issuer, Serve
 from tests.api.rights_fixture import STEPS, RightsFixture, finish
 

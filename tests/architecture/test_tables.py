@@ -19,11 +19,12 @@ from api.http.problem_details import STATUS
 from shared.config.settings import Settings
 from shared.core import errors
 from shared.integrations import reasons
+from shared.integrations.catalog import INTEGRATIONS, LONGEST_FIRST
 from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
 from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
 from shared.messaging.reconnect_workaround import GUARDED_CELERY
-from shared.operations.model import Action
-from shared.tenants.transitions import INTEGRATIONS, LONGEST_FIRST, RECIPES, TRANSITIONS
+from shared.tenants.transitions import TRANSITIONS
+from shared.workflows.model import WORKFLOWS, Action
 from worker.app import create_worker
 from worker.integrations.connect import connect_integrations
 from worker.integrations.registry import STEPS
@@ -38,9 +39,9 @@ def sources(*packages: str) -> Iterator[tuple[Path, str]]:
 
 
 def test_every_action_has_a_recipe_and_a_transition_and_every_step_of_it_a_function() -> None:
-    assert set(RECIPES) == set(TRANSITIONS) == set(STEPS) == set(Action)
-    for action, recipe in RECIPES.items():
-        steps = [step for phase in recipe for step in phase]
+    assert set(WORKFLOWS) == set(TRANSITIONS) == set(STEPS) == set(Action)
+    for action, workflow in WORKFLOWS.items():
+        steps = [step for phase in workflow for step in phase]
         assert len({step.name for step in steps}) == len(steps)
         assert {step.name for step in steps} == set(STEPS[action])
         assert {step.integration for step in steps} <= set(INTEGRATIONS)

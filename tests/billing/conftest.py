@@ -12,7 +12,7 @@ from shared.application.services import open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from tests.billing.asking import KEY, SECRET
 from tests.billing.tenancy import Tenancy
 from tests.records import EVERY_SURFACE

@@ -12,10 +12,10 @@ from shared.application.services import ControlPlane
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.operations.model import Mode, Operation, StepRecord
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.subscriptions.model import Subscription
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 from worker.execution.runner import Runner
 from worker.integrations.stripe.client import StripeBilling
 from worker.jobs.billing_sync import BillingLooks

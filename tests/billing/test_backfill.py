@@ -9,12 +9,13 @@ from shared.config.settings import Settings
 from shared.db.connection import open_database
 from shared.db.documents import Document
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action, Operation
+from shared.operations.model import Operation
 from shared.provisioning.backfill import Backfill
-from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.tenants.backfill_repository import unfilled_conditions
 from shared.tenants.model import Status
+from shared.tenants.views import TenantView
+from shared.workflows.model import Action
 from tests.billing.tenancy import Tenancy
 
 

@@ -12,8 +12,8 @@ import requests
 
 from sandbox.simulators.stripe.outbox import signature
 from shared.config.settings import Settings
-from shared.provisioning.exports import TenantView
 from shared.subscriptions.model import SubscriptionStatus
+from shared.tenants.views import TenantView
 from tests.api.conftest import Serve, serve  # noqa: F401
 from tests.billing.asking import SECRET, control
 from tests.billing.tenancy import Tenancy

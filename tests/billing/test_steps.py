@@ -9,9 +9,9 @@ import pytest
 from shared.billing.model import Bill
 from shared.billing.sync import BillingCases
 from shared.operations.model import Mode, OperationStatus
-from shared.provisioning.exports import TenantView
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, Status
+from shared.tenants.views import TenantView
 from tests.billing.asking import KEY, control
 from tests.billing.tenancy import Tenancy
 from tests.simulators import fault, writes

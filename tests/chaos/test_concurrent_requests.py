@@ -10,8 +10,8 @@ import pytest
 
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.operations.model import Mode, Operation
-from shared.provisioning.exports import TenantView
 from shared.tenants.model import Status
+from shared.tenants.views import TenantView
 from tests.api.rights_fixture import finish
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until

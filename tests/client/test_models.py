@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 import pytest
 
 from client import Platform, inputs, models, operator_models
-from shared.tenants.transitions import INTEGRATIONS
+from shared.integrations.catalog import INTEGRATIONS
 
 #: method and path to the type of its response, or of its list's items
 RESPONSES: dict[tuple[str, str], Any] = {

@@ -34,6 +34,8 @@ def places(world: World) -> dict[str, str]:
     failed = world.tenant("lola")
     requests.delete(f"{world.platform.ocis.url}/__sim/faults", timeout=5)
     me = world.call("GET", "/users/me")
+    run = world.call("POST", "/diagnostics")
+    bulk = world.call("POST", "/bulk-operations", json={"action": "retry", "selector": {"tenants": ["lola"]}})
     one = "/tenants/lena"
     return {
         "overview": "/",
@@ -65,6 +67,8 @@ def places(world: World) -> dict[str, str]:
         "user": f"/users/{me['_id']}",
         "orphans": "/orphans/",
         "events": "/events/",
+        "diagnostics": f"/integrations/checks/{run['id']}",
+        "bulk": f"/bulk/{bulk['id']}",
         "nothing": "/nothing/here",
         "restored": f"/tenants/{tenant['slug']}",
     }

@@ -25,6 +25,7 @@ def theirs(world: World) -> dict[str, Any]:
         ("reseller-admin", (), {"role": "admin", "partnerId": partner["_id"]}),
         ("otto-owner", ("tenant-otto",), {"role": "owner"}),
         ("otto-member", ("tenant-otto",), {}),
+        ("helpdesk", (), {"platformRole": "support"}),
     ):
         world.person(username, *groups)
         record = world.call("GET", "/users/me", username)
@@ -131,7 +132,7 @@ def attempts(theirs: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
-@pytest.mark.parametrize("username", ["reseller-admin", "otto-member"])
+@pytest.mark.parametrize("username", ["reseller-admin", "otto-member", "helpdesk"])
 def test_forms_that_were_not_offered_change_nothing(
     people: People, world: World, theirs: dict[str, Any], attempts: list[tuple[str, dict[str, str]]], username: str
 ) -> None:
@@ -143,6 +144,31 @@ def test_forms_that_were_not_offered_change_nothing(
     assert world.call("GET", "/tenants/otto") == before
     assert not is_paused(world, "ocis")
     assert not world.call("GET", "/observe-only")["observeOnly"]
+
+
+def test_support_sees_what_an_operator_sees_and_is_offered_no_change(
+    people: People, world: World, theirs: dict[str, Any]
+) -> None:
+    page = people.page("helpdesk", "/")
+    expect(page.get_by_role("heading", name="What is wrong now")).to_be_visible()
+    expect(page.get_by_text("Support ·")).to_be_visible()
+    for path in (
+        "/tenants/",
+        "/tenants/otto",
+        "/tenants/otto/domains",
+        "/tenants/otto/people",
+        *OPERATORS,
+        "/webhooks/",
+    ):
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        forms = page.locator("main form[method=post]")
+        assert forms.count() == 0, (path, forms.all_inner_texts())
+    for path in ("/tenants/new", "/tenants/otto/edit"):
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 403, path
 
 
 def test_nobody_makes_themselves_an_operator(people: People, world: World, theirs: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from shared.core.errors import Forbidden
 from shared.diagnostics.model import Check, CheckStatus, RunStatus
 from shared.messaging.celery_app import make_celery
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
 from worker.diagnostics.checks import Doctor

@@ -16,7 +16,7 @@ from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import TaskCall, body_letter, chord_letters
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.exports import TenantView
+from shared.tenants.views import TenantView
 
 ID = "6b058a725d1747cfeba27b12"
 STEPS = ("authentik", "stalwart", "ocis")

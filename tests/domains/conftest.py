@@ -16,9 +16,9 @@ from shared.domains.model import TenantDomain
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.domain_monitor import DomainWatch
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from tests.simulators import publish
 from worker.dns_lookup import DnsLookup

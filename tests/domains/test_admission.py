@@ -10,7 +10,7 @@ import pytest
 from shared.accounts.user import NewUser, Role, UserChanges
 from shared.core.errors import ActionNotPossible, DomainOverlaps, DomainTaken
 from shared.core.naming import LONGEST_DOMAIN, domain_name
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant
 from tests.domains.conftest import World
 from tests.records import EVERY_SURFACE

@@ -14,10 +14,10 @@ from shared.operations.model import Mode, OperationStatus
 from shared.provisioning.backfill import Backfill
 from shared.provisioning.domain_monitor import DomainWatch
 from shared.provisioning.drift_detection import DriftWatch
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.starter import Starter
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
+from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import writes
 from worker.jobs.scheduler_loop import Sweep

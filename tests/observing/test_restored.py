@@ -16,10 +16,10 @@ from shared.application.store import Store, open_store
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
+from shared.messaging.high_water_mark import Memory, Remembered
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.policy import Actor
 from shared.restore_guard.detector import OLDER, OTHER, STARTED, RestoreWatch
-from shared.restore_guard.high_water_mark import Memory, Remembered
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.core.errors import Forbidden, NotFound, NotRemovable
 from shared.orphans.model import Orphan
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault, writes
 

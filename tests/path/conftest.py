@@ -24,9 +24,9 @@ from shared.application.store import open_store
 from shared.config.settings import Settings, read_settings
 from shared.messaging.queues import QUEUES
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 from tests.forked_processes import start_forked
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN

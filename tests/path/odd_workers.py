@@ -13,9 +13,9 @@ from typing import Any
 from celery.signals import task_received
 
 from shared.config.settings import read_settings
+from shared.integrations.catalog import OCIS
 from shared.integrations.outcomes import Outcome
-from shared.operations.model import Action
-from shared.tenants.transitions import OCIS
+from shared.workflows.model import Action
 from worker.app import create_worker
 from worker.execution.watchdog import Watchdog
 from worker.integrations.registry import STEPS, Functions

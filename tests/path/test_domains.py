@@ -8,9 +8,9 @@ import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
 from shared.domains.verification import DomainState
+from shared.domains.views import DomainView
 from shared.events.model import Event
 from shared.operations.model import Operation
-from shared.provisioning.exports import DomainView
 from shared.tenants.model import NewTenant, Status
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until

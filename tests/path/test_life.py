@@ -11,8 +11,8 @@ import requests
 
 from shared.core.errors import ActionNotPossible
 from shared.operations.model import OperationStatus
-from shared.provisioning.exports import TenantView
 from shared.tenants.model import NewTenant, Owner, Status
+from shared.tenants.views import TenantView
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.simulators import fates, fault

@@ -22,6 +22,8 @@ from click.testing import CliRunner
 from sandbox.__main__ import main
 from sandbox.layout import OFFSETS
 from sandbox.processes import is_free
+from sandbox.sign_in import sign_in
+from sandbox.tokens import password_of, person_of
 
 
 class Sandbox:
@@ -129,6 +131,17 @@ def test_up_shows_everything_and_signs_people_in(running: Sandbox) -> None:
     assert "runs already" in again.stderr
 
 
+def test_people_of_the_sandbox_sign_in_to_the_console_and_see_what_is_theirs(running: Sandbox) -> None:
+    url = running.state()["console"]["url"]
+    for role, shown in (("admin", "Operator"), ("owner", "Owner")):
+        tenant = ("--tenant", "acme") if role == "owner" else ()
+        assert running("token", "--as", role, *tenant).returncode == 0
+        username = person_of(role, *tenant[1:])
+        page = sign_in(url, username, password_of(username)).get(f"{url}/tenants/acme", timeout=20)
+        assert (page.status_code, shown in page.text) == (200, True)
+        assert "Acme" in page.text
+
+
 def test_a_dead_worker_is_brought_back(running: Sandbox) -> None:
     worker = running.state()["pids"]["worker"]
     os.kill(worker, signal.SIGKILL)
@@ -148,7 +161,16 @@ def test_two_run_side_by_side_and_where_a_killed_supervisor_took_all_its_own_wit
     assert sandbox("status").returncode == 3
     done = sandbox("demo", "--once", "--port-base", str(sandbox.base))
     assert done.returncode == 0, done.stdout + done.stderr
-    for line in ("authentik", "stalwart", "ocis", "active", "Flower"):
+    for line in (
+        "authentik",
+        "stalwart",
+        "ocis",
+        "active",
+        "Flower",
+        "Console",
+        "password-of-admin",
+        "the owner of acme",
+    ):
         assert line in done.stdout
     assert requests.get(f"{first['api']}/health/ready", timeout=5).status_code == 200
 

@@ -14,8 +14,8 @@ from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.config.settings import Settings
 from shared.core.errors import InvalidInput, NotFound
 from shared.integrations.outcomes import ok
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
+from shared.tenants.views import TenantView
 from tests.status.test_problems import LATER, REFUSED, attempt, begun, end
 from worker.jobs.bulk_operations import BulkJob
 
@@ -189,8 +189,8 @@ def test_a_selector_that_names_nothing_is_refused(control_plane: ControlPlane, a
 def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
     control_plane: ControlPlane, admin: Actor, text: str, slugs: set[str]
 ) -> None:
-    from shared.provisioning.exports import TenantQuery
     from shared.tenants.model import NewTenant, Owner
+    from shared.tenants.views import TenantQuery
 
     partner = control_plane.partners.create("reseller", "R", admin)
     control_plane.tenants.create(NewTenant("acme", "ACME GmbH", "starter", (), partner_id=partner.id), admin)

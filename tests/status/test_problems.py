@@ -16,11 +16,11 @@ from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
 from shared.operations.model import Mode, Operation
 from shared.operations.problems import Kind
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
+from shared.rights.policy import Actor
 from shared.status.model import Finding, Group, OperationQuery
 from shared.switches.model import Deferral, Span, TenantRef
+from shared.tenants.views import TenantView
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 REFUSED = failed(Refused("taken", "A space of that name is another tenant's."))

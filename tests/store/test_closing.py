@@ -12,10 +12,10 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
+from shared.rights.policy import Actor
 from shared.switches.model import Deferral
+from shared.tenants.views import TenantView
 
 LATER = Outcome(Result.RETRY, "unreachable", "It is away.")
 Create = Callable[..., TenantView]

@@ -21,7 +21,7 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction, insert, our_errors
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.switches.model import Switch
 
 STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "errmsg": "operation was interrupted"}

@@ -12,10 +12,10 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, Refused, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
+from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
+from shared.tenants.views import TenantView
 
 RECORDS = [{"domain": "acme.test", "name": "acme.test", "type": "TXT", "value": "v=spf1 $now -all"}]
 FOUND = replace(ok(), found={"dnsRecords": RECORDS})

@@ -21,10 +21,10 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.repository import Claim
 from shared.provisioning.drift_detection import DriftWatch
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
+from shared.rights.policy import Actor
+from shared.tenants.views import TenantView
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 STEPS = ("authentik", "stalwart", "ocis")

@@ -10,12 +10,16 @@ import pymongo
 import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from shared.accounts.scope import Scope
+from shared.accounts.user import UserQuery
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
+from shared.events.model import EventFilter
+from shared.integrations.catalog import INTEGRATIONS
 from shared.orphans.model import OrphanQuery
-from shared.provisioning.exports import DeliveryQuery, EventFilter, SubscriptionQuery, TenantQuery, UserQuery
-from shared.provisioning.policy import Scope
-from shared.tenants.transitions import INTEGRATIONS
+from shared.subscriptions.model import SubscriptionQuery
+from shared.tenants.views import TenantQuery
+from shared.webhooks.model import DeliveryQuery
 
 ID = "65f0c0ffee65f0c0ffee65f0"
 OWN = Scope(tenant_ids=(ID,), partner_id=ID)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from shared.accounts.user import NewUser
+from shared.administration.event_feed import number_events
 from shared.application.services import ControlPlane
 from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.operations.model import Mode
-from shared.provisioning.event_feed import number_events
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
+from shared.tenants.views import TenantView
 from tests.status.test_problems import begun, end
 from worker.jobs.retention import Retention
 

@@ -9,10 +9,10 @@ from shared.application.store import Store
 from shared.core.errors import ActionNotPossible
 from shared.integrations.outcomes import Outcome, Refused, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
 from shared.provisioning.settlement import settle
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Owner
+from shared.tenants.views import TenantView
 
 TAKEN = failed(Refused("taken"))
 

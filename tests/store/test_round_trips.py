@@ -15,9 +15,9 @@ from shared.application.store import Store, open_store
 from shared.config.settings import Settings
 from shared.core.errors import NotFound, UnknownUser
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.exports import TenantQuery, TenantView
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantQuery, TenantView
 
 
 class Counter(CommandListener):

@@ -10,11 +10,12 @@ import pytest
 from shared.application.services import open_control_plane
 from shared.core.errors import ActionNotPossible
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action, Mode
+from shared.operations.model import Mode
 from shared.provisioning.lifecycle import LifeCases
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
+from shared.workflows.model import Action
 from tests.platform_fixture import PlatformFixture
 
 

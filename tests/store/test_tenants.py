@@ -16,9 +16,9 @@ from shared.config.settings import Settings
 from shared.core.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
-from shared.provisioning.exports import TenantQuery, TenantView
-from shared.provisioning.policy import Actor, Caller
+from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantQuery, TenantView
 
 Create = Callable[..., TenantView]
 

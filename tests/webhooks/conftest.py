@@ -14,9 +14,8 @@ from shared.application.services import ControlPlane, open_control_plane
 from shared.application.store import Store, open_store
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.exports import DeliveryQuery
-from shared.provisioning.policy import Actor
-from shared.webhooks.model import DeliveryRecord, NewWebhook, Webhook
+from shared.rights.policy import Actor
+from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Webhook
 from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
 from worker.jobs.webhook_delivery.attempt import Attempts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.webhooks.ssrf import AddressRule, Target, is_public, target_of
+from shared.core.address_rules import AddressRule, Target, is_public, target_of
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "192.0.1.1", "2606:4700::1111", "2a00:1450:4001::1"])

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from shared.config.settings import Settings
 from shared.core.errors import NotFound
 from shared.integrations.outcomes import ok
-from shared.provisioning.exports import TenantView
 from shared.provisioning.settlement import settle
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 from shared.webhooks.model import NewWebhook, Webhook
 from tests.webhooks.conftest import Post, Run, until
 from worker.jobs.webhook_delivery.cleanup import remove_ended

@@ -11,7 +11,7 @@ import pytest
 
 from shared.accounts.user import NewUser, Role, UserChanges
 from shared.core.errors import ActionNotPossible, Forbidden, NotFound, TooManyWebhooks, UnknownReference
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from shared.webhooks.model import MOST_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE

@@ -11,8 +11,9 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, ok
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action, Operation
-from shared.provisioning.exports import TenantView
+from shared.operations.model import Operation
+from shared.tenants.views import TenantView
+from shared.workflows.model import Action
 from worker.execution.bulkhead import Slots
 from worker.execution.runner import Runner
 from worker.integrations.step_context import Work

@@ -14,9 +14,9 @@ from shared.config.settings import Settings
 from shared.integrations.outcomes import Fault, Outcome, Refused, Unavailable, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation, StepStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
+from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
 from worker.execution.breaker import OTHERS_FIRST
 from worker.integrations.step_context import Work

@@ -15,9 +15,9 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.drift_detection import DriftWatch
-from shared.provisioning.exports import TenantView
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
+from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import Saved, fates, fault
 from tests.worker.test_mail import client, control

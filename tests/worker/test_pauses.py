@@ -15,9 +15,9 @@ from shared.config.settings import Settings
 from shared.integrations.outcomes import Refused
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
+from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
 from worker.jobs.scheduler_loop import Sweep
 

@@ -10,7 +10,7 @@ import pytest
 from shared.accounts.user import Role
 from shared.core.errors import Forbidden, OperationInProgress
 from shared.operations.model import Mode, StepRecord
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, TenantPatch
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import TENANT_ID, fates

@@ -18,10 +18,10 @@ from shared.integrations.outcomes import Missing, Outcome, Refused, Unavailable,
 from shared.integrations.reasons import REASONS
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
-from shared.provisioning.exports import TenantView
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import Status, Tenant
 from shared.tenants.repository import Tenants
+from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
 from worker.http.deadline import remaining
 from worker.integrations.step_context import Work

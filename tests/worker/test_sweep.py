@@ -21,7 +21,7 @@ from shared.db.documents import Transaction
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import OperationStatus
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from worker.jobs.scheduler_loop import Sweep
 

@@ -22,7 +22,7 @@ from shared.config.settings import Settings
 from shared.operations import dispatcher as sender
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.operations.model import Operation
-from shared.provisioning.exports import TenantView
+from shared.tenants.views import TenantView
 from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
 
 STEPS = ("authentik", "stalwart", "ocis")

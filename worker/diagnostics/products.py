@@ -10,10 +10,10 @@ from typing import Any
 
 from shared.config.settings import Settings
 from shared.diagnostics.model import Check, CheckStatus
+from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import Fault, failed
 from shared.integrations.ownership_marker import Stamper
 from shared.integrations.reasons import REASONS
-from shared.tenants.transitions import INTEGRATIONS
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS
 from worker.jobs.certificates import certificate_end, product_urls

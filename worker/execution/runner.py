@@ -19,12 +19,12 @@ from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentenc
 from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.dispatcher import Dispatcher
-from shared.operations.model import Action, Operation
+from shared.operations.model import Operation
 from shared.operations.repository import Claim
 from shared.provisioning.settlement import settle
 from shared.restore_guard.detector import RestoreWatch
 from shared.switches.model import Deferral, TenantRef
-from shared.tenants.transitions import INTEGRATION_OF_STEP, integration_of
+from shared.workflows.model import INTEGRATION_OF_STEP, Action, integration_of
 from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Message, Slots
 from worker.execution.step_contexts import StepContexts

@@ -8,11 +8,12 @@ from typing import Any
 
 from shared.application.store import Store
 from shared.config.settings import Settings
+from shared.integrations.catalog import AUTHENTIK, STALWART
 from shared.integrations.ownership_marker import Stamper
 from shared.operations.model import Operation
 from shared.operations.repository import Claim
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import AUTHENTIK, REMOVING, STALWART
+from shared.workflows.model import REMOVING
 from worker.execution.breaker import Breaker
 from worker.integrations.billing_account import account_of
 from worker.integrations.step_context import GroupState, Work

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.config.settings import Settings
-from shared.tenants.transitions import AUTHENTIK, BILLING, OCIS, STALWART
+from shared.integrations.catalog import AUTHENTIK, BILLING, OCIS, STALWART
 from worker.integrations.authentik import client as authentik
 from worker.integrations.ocis import client as ocis
 from worker.integrations.stalwart import client as stalwart

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.integrations.ownership_marker import Stamper
 from shared.orphans.model import OrphanKind, Stamped
-from shared.tenants.transitions import AUTHENTIK, OCIS, STALWART
 from worker.integrations.authentik.client import Authentik
 from worker.integrations.authentik.group import take_group_away
 from worker.integrations.authentik.models import MANAGER, Group, marker

@@ -1,11 +1,11 @@
-"""Which function runs which step of which action. A test finds any step of a recipe that has none."""
+"""Which function runs which step of which action. A test finds any step of a workflow that has none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.operations.model import Action
-from shared.tenants.transitions import ACCESS, AUTHENTIK, BILLING, OCIS, STALWART
+from shared.integrations.catalog import ACCESS, AUTHENTIK, BILLING, OCIS, STALWART
+from shared.workflows.model import Action
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files

@@ -14,9 +14,9 @@ from shared.billing.sync import BillingCases
 from shared.billing.sync_queue import LookClaim
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
+from shared.integrations.catalog import BILLING
 from shared.integrations.outcomes import Fault, Missing, Refused
 from shared.switches.model import is_paused
-from shared.tenants.transitions import BILLING
 from worker.http.deadline import within
 
 if TYPE_CHECKING:

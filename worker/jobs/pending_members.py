@@ -11,12 +11,13 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress, StoreUnavailable
 from shared.db.documents import new_id
 from shared.events.model import Author
+from shared.integrations.catalog import OCIS
 from shared.integrations.outcomes import Fault
-from shared.operations.model import Action, Mode
+from shared.operations.model import Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing, is_paused
 from shared.tenants.model import Tenant
-from shared.tenants.transitions import OCIS
+from shared.workflows.model import Action
 from worker.http.deadline import within
 from worker.integrations.ocis.client import Ocis
 

@@ -11,10 +11,10 @@ import structlog
 
 from shared.application.store import Store
 from shared.core.errors import StoreUnavailable
+from shared.integrations.catalog import INTEGRATIONS, OPTIONAL
 from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.settlement import settle
-from shared.tenants.transitions import INTEGRATIONS, OPTIONAL
 
 log = structlog.get_logger(__name__)
 

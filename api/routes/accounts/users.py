@@ -11,10 +11,10 @@ from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, rout
 from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.users import CreateUserRequest, ErasureResponse, UpdateUserRequest, UserResponse
 from shared.accounts.user import User
+from shared.administration.users import UserCases
 from shared.application.services import ControlPlane
 from shared.core import errors
-from shared.provisioning.policy import Actor
-from shared.provisioning.users import UserCases
+from shared.rights.policy import Actor
 
 
 def user_routes(control_plane: ControlPlane) -> Blueprint:

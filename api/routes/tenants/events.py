@@ -10,7 +10,7 @@ from api.http.responses import json_list_response
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.tenants.events import EventResponse
 from shared.application.services import ControlPlane
-from shared.provisioning.exports import Feed
+from shared.events.model import Feed
 
 
 def event_routes(control_plane: ControlPlane) -> Blueprint:

@@ -19,7 +19,7 @@ from api.schemas.tenants.tenants import (
 )
 from shared.application.services import ControlPlane
 from shared.core import errors
-from shared.provisioning.exports import TenantView
+from shared.tenants.views import TenantView
 
 
 def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:

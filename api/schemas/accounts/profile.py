@@ -6,7 +6,7 @@ from api.http.responses import ResponseModel
 from api.schemas.accounts.subscriptions import SubscriptionResponse
 from api.schemas.accounts.users import UserResponse
 from api.schemas.tenants.tenants import TenantResponse
-from shared.provisioning.exports import Profile
+from shared.administration.sign_in import Profile
 
 
 class ProfileResponse(ResponseModel):

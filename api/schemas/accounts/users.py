@@ -11,7 +11,7 @@ from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
 from shared.accounts.user import NewUser, PlatformRole, Role, User, UserChanges
-from shared.provisioning.users import Erasure
+from shared.administration.users import Erasure
 
 TenantIds = Annotated[
     list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")

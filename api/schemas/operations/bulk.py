@@ -12,9 +12,9 @@ from api.schemas.fields import ObjectIdText as SentId
 from api.schemas.operations.queries import ReasonText, SlugText
 from api.schemas.request_model import RequestModel, example
 from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.problems import Kind
 from shared.tenants.model import Status
-from shared.tenants.transitions import INTEGRATIONS
 
 
 def _integration(value: str) -> str:

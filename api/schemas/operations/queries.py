@@ -8,10 +8,11 @@ from pydantic import BeforeValidator, Field, StringConstraints, create_model
 
 from api.http.query_params import ListQuery, Query
 from api.schemas.fields import Moment
-from shared.operations.model import Action, OperationStatus
+from shared.integrations.catalog import INTEGRATIONS
+from shared.operations.model import OperationStatus
 from shared.operations.problems import Kind
 from shared.status.model import OperationQuery
-from shared.tenants.transitions import INTEGRATIONS
+from shared.workflows.model import Action
 
 SlugText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 ReasonText = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")]

@@ -10,7 +10,7 @@ from pydantic import Field
 from api.http.responses import ResponseModel
 from shared.domains.dns_records import SUGGESTED_TTL, Presence
 from shared.domains.verification import DomainState, is_essential
-from shared.provisioning.exports import DomainRecord, DomainView
+from shared.domains.views import DomainRecord, DomainView
 
 
 class DomainRecordResponse(ResponseModel):

@@ -13,7 +13,8 @@ from api.schemas.accounts.users import UserResponse
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse
-from shared.provisioning.exports import Export, Receipt, Removal, TenantView
+from shared.administration.tenant_export import Export
+from shared.tenants.views import Receipt, Removal, TenantView
 
 
 class RemovalResponse(ResponseModel):

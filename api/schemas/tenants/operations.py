@@ -7,7 +7,8 @@ from datetime import datetime
 from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
-from shared.operations.model import Action, Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
+from shared.workflows.model import Action
 
 
 class StepResponse(ResponseModel):

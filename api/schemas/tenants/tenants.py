@@ -13,9 +13,9 @@ from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdT
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from api.schemas.tenants.operations import OperationResponse
-from shared.provisioning.exports import TenantView
+from shared.integrations.catalog import INTEGRATIONS
 from shared.tenants.model import Address, BillingInfo, Drift, NewTenant, Owner, Status, TenantPatch
-from shared.tenants.transitions import INTEGRATIONS
+from shared.tenants.views import TenantView
 
 Domains = Annotated[list[DomainName], Field(max_length=100)]
 

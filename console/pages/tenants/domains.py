@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from console.pages.tenants.zone_file import zone_file
 from console.web.api import act, api, get, key, person
 from console.web.forms import Field, Form
-from console.web.zone import zone_file
 
 pages = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
 

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, abort, flash, jsonify, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from console.pages.tenants.catalogue import plans, quotas_of
 from console.web.actors import names_of
-from console.web.api import api, get, optional, person
-from console.web.catalogue import plans, quotas_of
+from console.web.api import act, api, get, key, optional, person
 from console.web.forms import Field, Form
 from console.web.listing import listing
 
@@ -38,6 +38,13 @@ def people(slug: str) -> str:
         listing=listing("/users", tenant=slug),
         subscriptions=subscriptions,
     )
+
+
+@pages.post("/invitation")
+def invite(slug: str) -> Response:
+    """Send the owner another invitation."""
+    path = f"/tenants/{slug}/owner/invitation"
+    return act(lambda: api().post(path, key=key()), "The invitation is being sent.", url_for(".show", slug=slug))
 
 
 @pages.get("/activity")

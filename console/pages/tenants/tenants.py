@@ -8,8 +8,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from client.errors import ApiError
+from console.pages.tenants.catalogue import plans
 from console.web.api import api, get, key, optional, person
-from console.web.catalogue import plans
 from console.web.forms import Field, Form
 from console.web.listing import listing
 

@@ -6,10 +6,10 @@ deliveries, and only from where it was read: so none is lost and none is doubled
 
 from __future__ import annotations
 
+from shared.administration.event_feed import number_events
 from shared.application.store import Store
 from shared.db.documents import Transaction
 from shared.events.model import Event
-from shared.provisioning.event_feed import number_events
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DAY
 from shared.webhooks.model import Webhook

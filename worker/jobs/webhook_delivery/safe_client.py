@@ -16,9 +16,9 @@ import requests
 import urllib3
 from urllib3.exceptions import NewConnectionError
 
+from shared.core.address_rules import AddressRule, Target, literal_address, target_of
 from shared.core.http import DeadlineAdapter, call_within, trust_of
 from shared.integrations.outcomes import Fault
-from shared.webhooks.ssrf import AddressRule, Target, literal_address, target_of
 from worker.http.deadline import remaining, within
 
 CONNECT_SECONDS = 3.0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.accounts.user import NewUser, Rights, User
+from shared.administration.token_groups import TokenGroups
 from shared.application.store import Store
 from shared.core.errors import SubjectTaken, UnknownUser
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference, facts
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Profile
-from shared.provisioning.policy import Actor, Caller
-from shared.provisioning.token_groups import TokenGroups
+from shared.rights import policy as access
+from shared.rights.policy import Actor, Caller
+from shared.subscriptions.model import Subscription
+from shared.tenants.views import TenantView
 
 #: a user's fields, as events show them
 SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
@@ -104,3 +105,12 @@ class CallerCases:
 def _is_outdated(user: User, caller: Caller) -> bool:
     """Whether a later token than this one has been applied."""
     return user.token_issued_at is not None and caller.issued_at < user.token_issued_at
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A caller with what is theirs: what a portal's first page needs."""
+
+    user: User
+    tenants: tuple[TenantView, ...]
+    subscriptions: tuple[Subscription, ...]

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from shared.accounts.user import User
+from shared.accounts.user import User, UserQuery
+from shared.administration.event_feed import number_events
 from shared.application.store import Store
+from shared.db.paging import Page
 from shared.events.model import Event
-from shared.provisioning.event_feed import number_events
-from shared.provisioning.exports import Export, Page, UserQuery
+from shared.operations.model import Operation
+from shared.subscriptions.model import Subscription
 from shared.tenants.model import Tenant
 
 T = TypeVar("T")
 
 PAGE = 200
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is held about a tenant. Each kind's records are read page by page, as they are taken."""
+
+    tenant: Tenant
+    users: Iterator[tuple[User, ...]]
+    subscriptions: Iterator[tuple[Subscription, ...]]
+    operations: Iterator[tuple[Operation, ...]]
+    events: Iterator[tuple[Event, ...]]
 
 
 class TenantExporter:

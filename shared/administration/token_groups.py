@@ -8,8 +8,8 @@ from dataclasses import replace
 from shared.accounts.user import PlatformRole, User
 from shared.application.store import Store
 from shared.config.settings import Settings
-from shared.provisioning.policy import Caller
-from shared.tenants.transitions import AUTHENTIK
+from shared.integrations.catalog import AUTHENTIK
+from shared.rights.policy import Caller
 
 _RANKS = {None: 0, PlatformRole.SUPPORT: 1, PlatformRole.ADMIN: 2}
 

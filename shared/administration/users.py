@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from shared.accounts.user import NewUser, Rights, User, UserChanges
+from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
+from shared.administration.sign_in import SHOWN
 from shared.application.store import Store
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page, UserQuery
-from shared.provisioning.policy import Actor
-from shared.provisioning.sign_in import SHOWN
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 
 BEYOND = "This would touch a person, a role or a tenant beyond your own rights."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shared.application.store import Store
-from shared.provisioning import policy as access
-from shared.provisioning.exports import EVERY_EVENT, EventFilter, Feed
-from shared.provisioning.policy import Actor
+from shared.events.model import EVERY_EVENT, EventFilter, Feed
 from shared.provisioning.tenants import TenantCases
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 
 #: batches of events one request numbers at most; what is left waits for the next request
 BATCHES = 20

@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from shared.application.store import Store
 from shared.core.errors import StoreUnavailable
+from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.dispatcher import Dispatcher
-from shared.tenants.transitions import INTEGRATIONS
 
 #: how long the database may take for one scrape, in seconds
 LONGEST_SCRAPE = 3.0

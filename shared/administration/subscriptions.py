@@ -9,12 +9,12 @@ from shared.application.store import Store
 from shared.config.settings import Settings
 from shared.core.errors import Flaw, InvalidInput, NotFound, UnknownReference, require_version
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page, SubscriptionQuery
-from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
-from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges
+from shared.rights import policy as access
+from shared.rights.policy import Actor
+from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
 from shared.tenants.model import Tenant
 
 ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."

@@ -6,10 +6,10 @@ from shared.application.store import Store
 from shared.core.errors import NotFound
 from shared.db.documents import Transaction
 from shared.events.model import NewEvent
-from shared.provisioning import operator_policy as machine_access
-from shared.provisioning import policy as access
-from shared.provisioning.policy import Actor
 from shared.provisioning.tenants import TenantCases
+from shared.rights import operator_policy as machine_access
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 from shared.switches.model import SWITCHES, Switch, tenant_switch
 from shared.tenants.model import Tenant
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.provisioning.policy import Actor
+from shared.rights.policy import Actor
 
 
 def may_see_switches(actor: Actor) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.application.store import Store
-from shared.provisioning import policy as access
-from shared.provisioning.policy import Actor
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 
 
 class AvailabilityService:

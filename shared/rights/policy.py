@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.accounts.scope import Scope
 from shared.accounts.user import PlatformRole, Rights, Role, User
 from shared.core.errors import Forbidden, NotFound
 from shared.events.model import Author
@@ -84,15 +85,6 @@ class Actor:
         """Whether the actor may give this role in the tenant, or take it there."""
         own = self.user.role_in(tenant.id)
         return self.resells(tenant) or (self.administers(tenant) and own is not None and role.rank <= own.rank)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which tenants an actor may know of, in a form a query can carry. `everything` overrides the others."""
-
-    everything: bool = False
-    tenant_ids: tuple[str, ...] = ()
-    partner_id: str | None = None
 
 
 # -- tenants

@@ -8,10 +8,10 @@ from shared.accounts.partner import Partner
 from shared.application.store import Store
 from shared.core.errors import NotFound, PartnerInUse, require_version
 from shared.db.documents import Transaction
+from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
-from shared.provisioning import policy as access
-from shared.provisioning.exports import Page
-from shared.provisioning.policy import Actor
+from shared.rights import policy as access
+from shared.rights.policy import Actor
 
 ADMINISTRATORS_ONLY = "Only a platform administrator manages partners."
 SHOWN = ("slug", "name")
