@@ -8,6 +8,8 @@ from shared.integrations.outcomes import Unavailable
 from worker.integrations.step_context import Work
 
 LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
+#: names whose keys are being removed: a key that is gone stays in force until the lookup stores are reloaded
+OPENING = "stalwartOpening"
 
 
 class ClosedRecord:
@@ -15,7 +17,7 @@ class ClosedRecord:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._held = {field: set(work.remote(field) or []) for field in (LOCKED, RETURNING)}
+        self._held = {field: set(work.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
 
     def held(self, field: str) -> frozenset[str]:
         return frozenset(self._held[field])
