@@ -75,6 +75,7 @@ class AuthentikSimulator(Simulator):
             "revoke_token": self.revoke_token,
             "rotate_key": self.oidc.rotate_key,
             "sign_in": self.sign_in,
+            "bind_group": self.bind_group,
             "advance": self.state.clock.advance,
             "sweep_tokens": self.state.tokens.sweep,
             "set_recovery_flow": invitations.set_recovery_flow,
@@ -112,6 +113,11 @@ class AuthentikSimulator(Simulator):
     def sign_in(self, username: str, client_id: str, scopes: str = "openid profile email offline_access") -> Any:
         """Return an application's tokens after this person signed in with a browser; None when access is denied."""
         return self.oidc.sign_in(username, client_id, scopes, self.url)
+
+    def bind_group(self, application: str, group: str) -> str:
+        """Let a group use an application. Return the binding's pk."""
+        target, found = self.state.access.applications[application], self.directory.groups_by_name[group]
+        return self.state.access.add_binding({"target": target.pk, "group": found.pk, "order": 0}).pk
 
     def limit_token(self, permissions: Sequence[str]) -> None:
         """Leave our token only these permissions."""

@@ -127,6 +127,7 @@ class StalwartSimulator(Simulator):
         return {
             "run_tasks": self.run_tasks,
             "create": self.registry.create,
+            "create_account": self.create_account,
             "update": self.registry.update,
             "destroy": self.registry.destroy,
             "add_key": self.callers.add_key,
@@ -138,6 +139,13 @@ class StalwartSimulator(Simulator):
             "set_broken_setting": self.set_broken_setting,
             "set_most_found": self.set_most_found,
         }
+
+    def create_account(self, domain: str, given: Object) -> Object:
+        """Create an account in a domain by the domain's name."""
+        domain_id = self.registry.holder("domain", domain)
+        if domain_id is None:
+            raise ValueError(f"there is no domain {domain}")
+        return self.registry.create("Account", {**given, "domainId": domain_id})
 
     def use_account(self, account: str) -> None:
         """Make the first API key belong to an account."""
