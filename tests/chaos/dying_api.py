@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from api.app import create_app
 from api.server.bridge import Bridge
 from shared.config.settings import read_settings
-from shared.messaging.chord_messages import Letter
+from shared.messaging.chord_messages import QueuedMessage
 from shared.operations.dispatcher import Dispatcher
 
 _post = Dispatcher._post
 
 
-def _die_while_posting(self: Dispatcher, letters: Sequence[Letter]) -> None:
+def _die_while_posting(self: Dispatcher, letters: Sequence[QueuedMessage]) -> None:
     if os.environ["ODD_API"] == "half-way":
         _post(self, letters[:1])
     os.kill(os.getpid(), signal.SIGKILL)
