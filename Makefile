@@ -1,14 +1,14 @@
-# Everything a newcomer types. `make help` lists it.
+# Commands for development. `make help` lists them.
 PYTHON := .venv/bin/python
 TEST_WORKERS ?= 4
 READY := .venv/.ready
-# the suite starts some two hundred processes: without bytecode each compiles all it imports of this folder again
+# tests start about two hundred processes, each of which would compile this folder again without bytecode
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench chaos down clean secrets up audit sbom release
 
-help: ## list what there is
+help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(READY) ## make the virtual environment from the hash-pinned lock
@@ -17,7 +17,7 @@ $(READY): requirements-dev.lock pyproject.toml .ci/setup
 	@.ci/setup
 	@touch $@
 
-demo: $(READY) ## start everything, onboard a tenant, stay up (ONCE=1: end by itself; PORT_BASE=n: other ports)
+demo: $(READY) ## start the sandbox, create a tenant, keep running (ONCE=1: end; PORT_BASE=n: other ports)
 	@$(PYTHON) -m sandbox demo
 
 down: ## stop what `make demo` or `python -m sandbox up` started
@@ -33,10 +33,10 @@ check: $(READY) ## run the linters, the type checker and the import contracts
 	@.venv/bin/lint-imports --no-cache > .venv/.imports 2>&1 || { cat .venv/.imports; exit 1; }
 	@echo "check: all clean"
 
-bench: $(READY) ## measure beside a plain Celery chord (N=..., LATENCIES=...)
+bench: $(READY) ## measure throughput and latency beside a plain Celery chord (N=..., LATENCIES=...)
 	@$(PYTHON) -m tools.bench
 
-chaos: $(READY) ## break everything while clients go on, then check the laws (SEED=..., TENANTS=..., MINUTES=...)
+chaos: $(READY) ## inject faults under load, then check invariants (SEED=..., TENANTS=..., MINUTES=...)
 	@$(PYTHON) -m tools.chaos $(if $(SEED),--seed $(SEED)) $(if $(TENANTS),--tenants $(TENANTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 secrets: ## make secrets, certificates and settings of the containers, once (COMPOSE_PROFILES=full: of the products too)

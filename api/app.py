@@ -42,8 +42,8 @@ from api.routes.webhooks.deliveries import delivery_routes
 from api.routes.webhooks.stripe import stripe_routes
 from api.routes.webhooks.webhooks import webhook_routes
 from api.startup import refuse_until_prepared
-from shared.application.services import open_control_plane
-from shared.application.store import open_store
+from shared.application.services import open_services
+from shared.application.store import open_repositories
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.metrics.tracing import trace_api
@@ -60,8 +60,8 @@ def create_app(settings: Settings) -> Flask:
     """Create the WSGI application. It has its own connections, so call after forking; nothing is sent yet."""
     configure_logs(settings.log_level, settings.log_format)
     dispatcher = Dispatcher(settings.broker)
-    store = open_store(settings)
-    control_plane = open_control_plane(store, dispatcher, settings)
+    store = open_repositories(settings)
+    control_plane = open_services(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
     # a redirect would use the scheme that the proxy speaks with us, perhaps plain HTTP, and send the token there

@@ -8,7 +8,7 @@ import click
 
 from shared.accounts.emergency_token import LONGEST_MINUTES
 from shared.accounts.user import PlatformRole, User
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import SettingsError, read_api_settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
@@ -30,7 +30,7 @@ def main(email: str, reason: str, minutes: float) -> None:
     except SettingsError as problem:
         click.echo(f"The settings do not make sense:\n{problem}", err=True)
         sys.exit(2)
-    store = open_store(settings)
+    store = open_repositories(settings)
     try:
         token = _issued(store, email, reason, minutes)
     except StoreUnavailable:
@@ -41,14 +41,14 @@ def main(email: str, reason: str, minutes: float) -> None:
     click.echo(token)
 
 
-def _issued(store: Store, email: str, reason: str, minutes: float) -> str:
+def _issued(store: Repositories, email: str, reason: str, minutes: float) -> str:
     admins = [one for one in store.users.find_by_email(email) if one.platform_role is PlatformRole.ADMIN]
     if len(admins) != 1:
         sys.exit(f"{'No' if not admins else 'More than one'} platform administrator has the address {email}.")
     return store.transaction(lambda session: _recorded(store, admins[0], reason, minutes, session))
 
 
-def _recorded(store: Store, user: User, reason: str, minutes: float, session: Transaction) -> str:
+def _recorded(store: Repositories, user: User, reason: str, minutes: float, session: Transaction) -> str:
     after = {"user": user.id, "minutes": minutes, "reason": reason}
     store.events.append(NewEvent("access.emergency_token_issued", Author(None, "emergency"), after=after), session)
     return store.emergency_tokens.issue(user.subject, user.email, user.name, minutes, session)

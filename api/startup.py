@@ -8,7 +8,7 @@ import time
 import structlog
 from flask import Flask, request
 
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core.errors import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 PAUSE = 2.0
 
 
-def refuse_until_prepared(app: Flask, control_plane: ControlPlane) -> None:
+def refuse_until_prepared(app: Flask, control_plane: Services) -> None:
     """Answer 503 while the indexes may be missing. Call before everything that reads or writes the database."""
 
     @app.before_request
@@ -25,7 +25,7 @@ def refuse_until_prepared(app: Flask, control_plane: ControlPlane) -> None:
             raise StoreUnavailable
 
 
-def prepare_in_background(control_plane: ControlPlane) -> threading.Thread:
+def prepare_in_background(control_plane: Services) -> threading.Thread:
     """Prepare on a thread: a database that comes up late must not stop the start."""
     control_plane.service.awaits_indexes = True
     thread = threading.Thread(target=_prepare, args=(control_plane,), name="prepare", daemon=True)
@@ -33,7 +33,7 @@ def prepare_in_background(control_plane: ControlPlane) -> threading.Thread:
     return thread
 
 
-def _prepare(control_plane: ControlPlane) -> None:
+def _prepare(control_plane: Services) -> None:
     while True:
         try:
             control_plane.service.prepare()

@@ -1,7 +1,7 @@
-"""Workers and sweeps forked from a process that has imported them already, for tests that start many of them.
+"""Start workers and schedulers by forking a process that has imported them, for tests that start many of them.
 
-What such a process does is what `python -m` would do, less a second and more of imports. That they start out of nothing
-as well is shown by the tests of the sandbox, the hosts and the storm, which start them as they are run in earnest.
+Such a process does what `python -m` would do, without a second or more of imports. Tests of the sandbox and of the
+hosts, and the chaos run, start them as in production.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO, cast
 
-#: all that a worker and a sweep import before they read a setting
+#: modules that a worker and a scheduler import before they read a setting
 PRELOADED = ["celery.bin.celery", "celery.worker.components", "celery.worker.autoscale", "celery.concurrency.thread"]
 PRELOADED += ["shared.messaging.chord_backend", "shared.messaging.url_redaction", "shared.messaging.events"]
 PRELOADED += ["worker.app", "worker.scheduler"]
 
 
 class ForkedProcess:
-    """What tests use of `subprocess.Popen`."""
+    """The part of `subprocess.Popen` that tests use."""
 
     def __init__(self, process: ForkServerProcess, args: Sequence[str]) -> None:
         assert process.pid is not None
@@ -58,7 +58,7 @@ class ForkedProcess:
 
 
 def start_forked(module: str, *arguments: str, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """`python -m module arguments`, in a session of its own; it ends with whoever called this, kill -9 included."""
+    """Run `python -m module arguments` in a session of its own. It ends with the calling process, even by SIGKILL."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=_become, args=(module, arguments, str(log), dict(env)), daemon=True)
@@ -67,7 +67,7 @@ def start_forked(module: str, *arguments: str, log: Path, env: Mapping[str, str]
 
 
 def _end_with_caller() -> None:
-    """The process that forked this one is kept alive by its children, so its death tells nothing."""
+    """End this process when the caller ends; the fork server lives as long as its children do."""
     caller = multiprocessing.parent_process()
     assert caller is not None
     caller.join()
@@ -86,5 +86,5 @@ def _become(module: str, arguments: Sequence[str], log: str, env: Mapping[str, s
     for stream in (sys.stdout, sys.stderr):
         cast("TextIO", stream).reconfigure(write_through=True)  # type: ignore[attr-defined]
     sys.argv = [module, *arguments]
-    sys.modules.pop(module, None)  # it is run as `__main__`, so the one that was imported is in the way
+    sys.modules.pop(module, None)  # it was imported already, and is run as `__main__` now
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -11,14 +11,14 @@ import pytest
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.application.services import open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
-from shared.orphans.scanner import OrphanWatch
+from shared.orphans.scanner import OrphanScanner
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from shared.tenants.views import TenantView
@@ -29,7 +29,7 @@ from worker.execution.runner import Runner
 from worker.integrations.connect import connect_integrations
 from worker.integrations.ocis.models import Space
 from worker.integrations.registry import STEPS
-from worker.jobs.orphan_scans import OrphanLooks
+from worker.jobs.orphan_scans import OrphanScanJob
 
 
 class PlatformFixture:
@@ -43,8 +43,8 @@ class PlatformFixture:
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
-        self.store: Store = open_store(settings)
-        self.plane = open_control_plane(self.store, dispatcher, settings)
+        self.store: Repositories = open_repositories(settings)
+        self.plane = open_services(self.store, dispatcher, settings)
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
         self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
         self.clients = connect_integrations(settings)
@@ -96,9 +96,9 @@ class PlatformFixture:
 
     # -- the sweep's part
 
-    def make_looks(self) -> OrphanLooks:
-        watch = OrphanWatch(self.store, self.settings)
-        return OrphanLooks(watch, Breaker(self.store, self.settings), self.clients, self.settings)
+    def make_looks(self) -> OrphanScanJob:
+        watch = OrphanScanner(self.store, self.settings)
+        return OrphanScanJob(watch, Breaker(self.store, self.settings), self.clients, self.settings)
 
     def sweep(self) -> None:
         """Do all that is due of looks and removals."""
@@ -146,7 +146,7 @@ class PlatformFixture:
 @pytest.fixture
 def make_platform(
     make_settings: Callable[..., Settings],
-    store: Store,
+    store: Repositories,
     dispatcher: Dispatcher,
     authentik: AuthentikSimulator,
     stalwart: StalwartSimulator,

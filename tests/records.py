@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, read_settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
@@ -42,14 +42,14 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str) -> None:
     """The database has its indexes. Tests leave them, so they need not be asked for each time."""
     settings = read_settings(mongodb_uri=mongodb_uri, mongodb_database=worker_database, redis_url=worker_valkey)
-    opened = open_store(settings)
+    opened = open_repositories(settings)
     opened.make_indexes()
     opened.close()
 
 
 @pytest.fixture
-def store(settings: Settings, indexed: None) -> Iterator[Store]:
-    opened = open_store(settings)
+def store(settings: Settings, indexed: None) -> Iterator[Repositories]:
+    opened = open_repositories(settings)
     yield opened
     opened.close()
 
@@ -62,18 +62,18 @@ def dispatcher(settings: Settings) -> Iterator[Dispatcher]:
 
 
 @pytest.fixture
-def control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
-    return open_control_plane(store, dispatcher, settings)
+def control_plane(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Services:
+    return open_services(store, dispatcher, settings)
 
 
 @pytest.fixture
-def admin(control_plane: ControlPlane) -> Actor:
+def admin(control_plane: Services) -> Actor:
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
     return Actor(control_plane.callers.record(caller, "request-1"), EVERY_SURFACE)
 
 
 @pytest.fixture
-def create(control_plane: ControlPlane, admin: Actor) -> Callable[..., TenantView]:
+def create(control_plane: Services, admin: Actor) -> Callable[..., TenantView]:
     """Create a tenant as a platform administrator: `create("acme", "acme.test")`."""
 
     def make(slug: str = "acme", *domains: str) -> TenantView:

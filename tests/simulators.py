@@ -16,9 +16,9 @@ from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.server import Simulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Status, Tenant
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 API_TOKEN = "api-token-that-must-never-be-logged"
 TENANT_ID = "6b058a725d1747cfeba27b12"
@@ -98,14 +98,14 @@ def saved() -> Saved:
 
 
 @pytest.fixture
-def work(saved: Saved) -> Callable[..., Work]:
+def work(saved: Saved) -> Callable[..., StepContext]:
     """A step's errand for a tenant: `work("ocis", name="Acme")`; what was saved before is on record."""
 
-    def make(product: str, *, is_first: bool = False, is_plan: bool = False, **fields: Any) -> Work:
+    def make(product: str, *, is_first: bool = False, is_plan: bool = False, **fields: Any) -> StepContext:
         on_record = tenant(remote={name: value for name, value in saved.items() if value is not None}, **fields)
         found = Saved() if is_plan else saved
-        stamper = Stamper(product, STAMP_KEYS)
-        return Work(on_record, PLAN, stamper, found, is_first=is_first, is_plan=is_plan, found=found)
+        stamper = MarkerSigner(product, STAMP_KEYS)
+        return StepContext(on_record, PLAN, stamper, found, is_first=is_first, is_plan=is_plan, found=found)
 
     return make
 

@@ -26,7 +26,7 @@ from shared.metrics.tracing import trace_worker
 from shared.workflows.model import Action
 from worker.execution.watchdog import Watchdog
 from worker.integrations.registry import STEPS, Functions
-from worker.process_context import DeskOfProcess
+from worker.process_context import ProcessContexts
 from worker.tasks import register_tasks, reject
 
 
@@ -36,7 +36,7 @@ def create_worker(
     """Make a Celery app that answers every task of the contract."""
     configure_logs(settings.log_level, settings.log_format)
     app = make_celery(settings.broker, "worker")
-    desk = DeskOfProcess(settings, app, steps, watchdog)
+    desk = ProcessContexts(settings, app, steps, watchdog)
     register_tasks(app, desk)
     setup_logging.connect(_keep_our_logs, weak=False)
     task_unknown.connect(_log_unknown, weak=False)
@@ -45,7 +45,7 @@ def create_worker(
     return app
 
 
-def _follow_worker(desk: DeskOfProcess, settings: Settings) -> None:
+def _follow_worker(desk: ProcessContexts, settings: Settings) -> None:
     """Take the worker's concurrency from Celery, serve metrics while it runs, and stop when Celery does."""
 
     def started(instance: Any, **_: Any) -> None:

@@ -13,7 +13,7 @@ from dns.nameserver import Do53Nameserver
 
 from shared.core.naming import name_server
 from shared.domains.dns_records import Question, value_of
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
 
 #: one try's patience in seconds; a lost datagram is sent again, to the next server, within the whole look's time
@@ -38,8 +38,8 @@ class DnsLookup:
     def values(self, name: str, type_: str) -> tuple[str, ...]:
         """The values at a name, empty when there is none; TXT chunks joined, other types as in a zone file.
 
-        Raises Unavailable (`timeout`, `upstream_error`) when no server gave an answer, Refused("invalid") for a name
-        that cannot be.
+        Raises TemporaryError (`timeout`, `upstream_error`) when no server gave an answer, PermanentError("invalid") for
+        a name that cannot be.
         """
         return self.answers([(name, type_)])[name, type_]
 
@@ -67,11 +67,11 @@ class DnsLookup:
         """
         ends_at = time.monotonic() + remaining(self._look_seconds)
         found: tuple[str, ...] = ()
-        fault: Unavailable | None = None
+        fault: TemporaryError | None = None
         for type_ in ("A", "AAAA"):
             try:
                 found += self._ask(host, type_, min(ends_at, time.monotonic() + TRY_SECONDS) if found else ends_at)
-            except Unavailable as problem:
+            except TemporaryError as problem:
                 fault = problem
         if fault is not None and not found:
             raise fault
@@ -81,16 +81,16 @@ class DnsLookup:
         question = _question(name, type_)
         left = ends_at - time.monotonic()
         if left <= 0:
-            raise Unavailable("timeout", SILENCE)
+            raise TemporaryError("timeout", SILENCE)
         try:
             answer = self._resolver.resolve(*question, search=False, lifetime=left, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             return ()
         except dns.exception.Timeout:
-            raise Unavailable("timeout", SILENCE) from None
+            raise TemporaryError("timeout", SILENCE) from None
         except dns.exception.DNSException:
             # each server refused, failed or made no sense: which one did what is in no answer of ours
-            raise Unavailable("upstream_error", "No name server could answer.") from None
+            raise TemporaryError("upstream_error", "No name server could answer.") from None
         return tuple(value_of(data) for data in answer.rrset or ())
 
 
@@ -106,4 +106,4 @@ def _question(name: str, type_: str) -> tuple[dns.name.Name, dns.rdatatype.Rdata
     try:
         return dns.name.from_text(name), dns.rdatatype.from_text(type_)
     except (dns.exception.DNSException, ValueError):
-        raise Refused("invalid", "The name or the type is not one DNS can have.") from None
+        raise PermanentError("invalid", "The name or the type is not one DNS can have.") from None

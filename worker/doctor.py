@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from shared.application.store import open_store
+from shared.application.store import open_repositories
 from shared.config.settings import SettingsError, read_settings
 from shared.core.logging import configure_logs
 from shared.diagnostics.model import CheckStatus
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(f"The settings do not make sense:\n{problem}")
     configure_logs("ERROR", "console")
     app = make_celery(settings.broker, "sender")
-    store, dispatcher = open_store(settings), Dispatcher(settings.broker, app)
+    store, dispatcher = open_repositories(settings), Dispatcher(settings.broker, app)
     checks = Doctor(store, dispatcher, app, connect_integrations(settings), settings).examine()
     for check in checks:
         print(f"{check.status.value:<15} {check.area}/{check.name}: {check.message}")

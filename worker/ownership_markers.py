@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.integrations.catalog import OCIS
 from shared.integrations.outcomes import Fault, sentence
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.tenants.model import Tenant
 from worker.http.deadline import within
@@ -61,12 +61,12 @@ def _settings() -> Settings:
         raise click.ClickException(f"The settings do not make sense:\n{problem}") from None
 
 
-def _stamper(settings: Settings) -> Stamper:
-    return Stamper(OCIS, settings.stamp_key_texts)
+def _stamper(settings: Settings) -> MarkerSigner:
+    return MarkerSigner(OCIS, settings.stamp_key_texts)
 
 
 def _tenant(settings: Settings, slug: str) -> Tenant:
-    store: Store = open_store(settings)
+    store: Repositories = open_repositories(settings)
     try:
         found = store.tenants.find(slug)
     finally:

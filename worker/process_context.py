@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE
 from shared.operations.dispatcher import Dispatcher
 from shared.workflows.model import Action
-from worker.execution.bulkhead import Slots
+from worker.execution.bulkhead import Bulkhead
 from worker.execution.runner import Runner
 from worker.execution.watchdog import Watchdog
 from worker.integrations.connect import connect_integrations
@@ -38,14 +38,14 @@ def patience(settings: Settings) -> float:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ProcessContext:
     """What a task works with."""
 
-    store: Store
+    store: Repositories
     runner: Runner
 
 
-class DeskOfProcess:
+class ProcessContexts:
     """Gives the calling process its own desk: a forked child makes a new one, with sockets of its own."""
 
     #: how many tasks the worker runs at once; Celery says it when it starts
@@ -64,9 +64,9 @@ class DeskOfProcess:
         self._app = app
         self._steps = steps
         self._lock = threading.Lock()
-        self._desk: tuple[int, Desk] | None = None
+        self._desk: tuple[int, ProcessContext] | None = None
 
-    def __call__(self) -> Desk:
+    def __call__(self) -> ProcessContext:
         with self._lock:
             if self._desk is None or self._desk[0] != os.getpid():
                 self._desk = (os.getpid(), self._make())
@@ -79,8 +79,8 @@ class DeskOfProcess:
         if desk is not None:
             desk.runner.stop()
 
-    def _make(self) -> Desk:
-        store = open_store(self._settings, patience(self._settings))
+    def _make(self) -> ProcessContext:
+        store = open_repositories(self._settings, patience(self._settings))
         dispatcher = Dispatcher(self._settings.broker, self._app)
         runner = Runner(
             store,
@@ -88,8 +88,8 @@ class DeskOfProcess:
             self._steps,
             connect_integrations(self._settings),
             self._settings,
-            Slots(self._settings.integration_slots or max(1, self.concurrency // 2)),
+            Bulkhead(self._settings.integration_slots or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         runner.start()
-        return Desk(store, runner)
+        return ProcessContext(store, runner)

@@ -12,43 +12,43 @@ from functools import partial
 import structlog
 
 from shared.application.collectors import PlatformCollector
-from shared.application.services import open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
-from shared.orphans.scanner import OrphanWatch
+from shared.orphans.scanner import OrphanScanner
 from shared.provisioning.backfill import Backfill
-from shared.provisioning.domain_monitor import DomainWatch
-from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.domain_monitor import DomainMonitor
+from shared.provisioning.drift_detection import DriftDetector
 from shared.provisioning.starter import Starter
-from shared.restore_guard.detector import RestoreWatch
+from shared.restore_guard.detector import RestoreDetector
 from worker.diagnostics.checks import Doctor
 from worker.diagnostics.job import DiagnosticsJob
 from worker.dns_lookup import DnsLookup
 from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.integrations.ocis import client as ocis
-from worker.jobs.billing_sync import BillingLooks
+from worker.jobs.billing_sync import BillingSyncJob
 from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.certificates import CertificateWatch
-from worker.jobs.domain_checks import DomainLooks
-from worker.jobs.orphan_scans import OrphanLooks
+from worker.jobs.domain_checks import DomainCheckJob
+from worker.jobs.orphan_scans import OrphanScanJob
 from worker.jobs.pending_members import PendingMembersJob
 from worker.jobs.retention import Retention
-from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
-from worker.jobs.webhook_delivery.delivery_loop import open_courier
+from worker.jobs.scheduler_loop import BATCH, SchedulerLoop, run_until
+from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+def _looking_at_domains(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that checks domains, on threads of its own."""
-    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
-    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+    watch = DomainMonitor(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
     try:
         yield looks.push
     finally:
@@ -56,9 +56,9 @@ def _looking_at_domains(store: Store, dispatcher: Dispatcher, settings: Settings
 
 
 @contextmanager
-def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+def _looking_at_billing(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that compares subscriptions with Stripe, on threads of its own."""
-    looks = BillingLooks(store, connect_billing(settings), settings)
+    looks = BillingSyncJob(store, connect_billing(settings), settings)
     try:
         yield looks.push
     finally:
@@ -66,10 +66,10 @@ def _looking_at_billing(store: Store, settings: Settings) -> Iterator[Callable[[
 
 
 @contextmanager
-def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[[], int]]:
+def _looking_for_orphans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that scans products for what belongs to no tenant, on threads of its own."""
-    watch = OrphanWatch(store, settings)
-    looks = OrphanLooks(watch, Breaker(store, settings), connect_integrations(settings), settings)
+    watch = OrphanScanner(store, settings)
+    looks = OrphanScanJob(watch, Breaker(store, settings), connect_integrations(settings), settings)
     try:
         yield looks.push
     finally:
@@ -77,7 +77,7 @@ def _looking_for_orphans(store: Store, settings: Settings) -> Iterator[Callable[
 
 
 @contextmanager
-def _inviting_members(store: Store, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+def _inviting_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Run the job that invites groups which OCIS did not know before, on a thread of its own."""
     job = PendingMembersJob(store, Starter(store, dispatcher, settings), ocis.connect(settings), settings)
     try:
@@ -87,9 +87,9 @@ def _inviting_members(store: Store, dispatcher: Dispatcher, settings: Settings) 
 
 
 @contextmanager
-def _delivering(store: Store, settings: Settings) -> Iterator[None]:
+def _delivering(store: Repositories, settings: Settings) -> Iterator[None]:
     """Deliver webhooks on a thread of their own meanwhile."""
-    courier = open_courier(store, settings)
+    courier = open_delivery_loop(store, settings)
     deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
     deliveries.start()
     try:
@@ -109,7 +109,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    store = open_store(settings)
+    store = open_repositories(settings)
     dispatcher = Dispatcher(settings.broker)
     log.info("sweep.started", interval=settings.sweep_interval_seconds)
     with (
@@ -119,17 +119,17 @@ def main() -> None:
         _inviting_members(store, dispatcher, settings) as invite_members,
         _delivering(store, settings),
     ):
-        control_plane = open_control_plane(store, dispatcher, settings)
+        control_plane = open_services(store, dispatcher, settings)
         life = control_plane.life
         bulk = BulkJob(store, control_plane.bulk, settings)
-        drift = DriftWatch(store, Starter(store, dispatcher, settings), settings)
+        drift = DriftDetector(store, Starter(store, dispatcher, settings), settings)
         certificates = CertificateWatch(settings)
         app = make_celery(settings.broker, "sender")
         doctor = Doctor(store, dispatcher, app, connect_integrations(settings), settings)
         diagnostics = DiagnosticsJob(store, doctor)
         backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
-            "restore_detection": RestoreWatch(store, dispatcher.memory, settings).look,
+            "restore_detection": RestoreDetector(store, dispatcher.memory, settings).look,
             "lifecycle": partial(life.take_up, BATCH),
             "domain_checks": look_at_domains,
             "billing_sync": look_at_billing,
@@ -144,7 +144,7 @@ def main() -> None:
             "retention": Retention(store, settings).push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
-        sweep_until(stop, Sweep(store, dispatcher, jobs), settings.sweep_interval_seconds)
+        run_until(stop, SchedulerLoop(store, dispatcher, jobs), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

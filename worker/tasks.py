@@ -12,7 +12,7 @@ from celery.exceptions import Retry
 
 from shared.messaging.queues import FINALIZE, STEP_TASKS
 from shared.provisioning.settlement import settle
-from worker.process_context import Desk
+from worker.process_context import ProcessContext
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ class StepFailed(Exception):
         return ": ".join(self.args)
 
 
-def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
+def register_tasks(app: Celery, desk: Callable[[], ProcessContext]) -> None:
     """Register every task of the contract. `desk` gives this process's tools, made on first use, after any fork."""
     for name in sorted(STEP_TASKS):
         _register_step(app, desk, name)
@@ -54,7 +54,7 @@ def register_tasks(app: Celery, desk: Callable[[], Desk]) -> None:
         return "settled" if settle(store, operation_id) else "nothing to do"
 
 
-def _register_step(app: Celery, desk: Callable[[], Desk], name: str) -> None:
+def _register_step(app: Celery, desk: Callable[[], ProcessContext], name: str) -> None:
     """Register a step's task under one of its names. All do the same: the operation on record says what to run."""
 
     @app.task(name=name, bind=True, max_retries=None, shared=False, throws=(StepFailed,))

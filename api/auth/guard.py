@@ -12,7 +12,7 @@ from api.auth.jwks import KeysUnavailable
 from api.auth.tokens import AccessTokenValidator
 from api.http.problem_details import Problem
 from api.http.route_spec import spec_of
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core.errors import WrongSurface
 from shared.rights.policy import Actor, Caller
 
@@ -45,7 +45,7 @@ def caller() -> Caller:
     return found
 
 
-def actor(control_plane: ControlPlane) -> Actor:
+def actor(control_plane: Services) -> Actor:
     """The user behind this request, with the rights that their record gives now. Raises UnknownUser."""
     found = g.actor = control_plane.callers.actor_for(caller(), g.request_id)
     return found

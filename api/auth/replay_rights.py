@@ -7,7 +7,7 @@ from collections.abc import Collection
 from flask import g, request
 
 from api.auth.guard import actor
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core.errors import Forbidden
 from shared.provisioning.held_rights import has_lost, held_rights
 
@@ -17,7 +17,7 @@ FEWER = "Your rights are fewer than when this request was first answered, so tha
 class ReplayRights:
     """Keeps with an answer the rights of its caller, and asks for them again before it is replayed."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(self, control_plane: Services) -> None:
         self._control_plane = control_plane
 
     def held(self) -> list[str]:

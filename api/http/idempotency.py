@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from api.http.problem_details import Problem
 from api.http.request_body import raw_body
 from shared.core.errors import StoreUnavailable
-from shared.db.idempotency_keys import Idempotency, KeptAnswer, Turn
+from shared.db.idempotency_keys import IdempotencyClaim, IdempotencyRepository, KeptAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Rights(Protocol):
         """Raise a domain error when this request's caller has lost one of them."""
 
 
-def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> None:
+def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rights) -> None:
     """Handle the header on every POST of an authenticated caller. Call after the guard is in place."""
 
     @app.before_request
@@ -52,7 +52,7 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> No
 
     @app.after_request
     def end(response: Response) -> Response:
-        turn: Turn | None = g.pop("turn", None)
+        turn: IdempotencyClaim | None = g.pop("turn", None)
         if turn is not None:
             try:
                 _hand_back(kept, turn, response, rights)
@@ -62,7 +62,7 @@ def handle_idempotency_keys(app: Flask, kept: Idempotency, rights: Rights) -> No
         return response
 
 
-def _hand_back(kept: Idempotency, turn: Turn, response: Response, rights: Rights) -> None:
+def _hand_back(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Response, rights: Rights) -> None:
     """Keep the response to a request that changed something; a refusal is computed again when it is repeated."""
     if not 200 <= response.status_code < 300:
         kept.release(turn)

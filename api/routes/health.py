@@ -10,10 +10,10 @@ from api.http.responses import json_response
 from api.http.route_spec import PUBLIC, route_spec
 from api.schemas.service import HealthResponse, ReadinessResponse
 from shared.application.readiness import Standing
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 
 
-def health_routes(control_plane: ControlPlane, version: str) -> Blueprint:
+def health_routes(control_plane: Services, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")

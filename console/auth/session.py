@@ -36,7 +36,8 @@ class Sessions:
         found = self._sign_ins.find(sign_in_id) if isinstance(sign_in_id, str) else None
         if found is None:
             return None
-        self._sign_ins.keep_alive(found)
+        if not is_by_script():
+            self._sign_ins.keep_alive(found)
         return self.renewed(found) if found.tokens.expires_at - time.time() < MARGIN_SECONDS else found
 
     def renewed(self, sign_in: SignIn) -> SignIn | None:
@@ -96,10 +97,15 @@ def require_sign_in(app: Flask, sessions: Sessions) -> None:
         return None if g.sign_in is not None or is_public(view) else to_sign_in()
 
 
+def is_by_script() -> bool:
+    """Return whether an open page asks by itself: that is no sign of a person at the browser."""
+    return request.headers.get("X-Requested-With") == "console"
+
+
 def to_sign_in() -> Response:
     """Redirect to sign-in, and back to this page afterwards."""
     session.pop(COOKIE_FIELD, None)
-    if request.headers.get("X-Requested-With") == "console":
+    if is_by_script():
         return Response("Signed out.", 401, content_type="text/plain")
     if request.method != "GET" or request.path == "/":
         return redirect(url_for("sign_in.welcome"), 303)  # type: ignore[return-value]

@@ -86,7 +86,7 @@ class Form:
             else:
                 self.errors.setdefault(name, []).append(fault.detail)
         self.status = problem.status
-        self.message = f"{problem.detail} {' '.join(elsewhere)}".strip() if problem.errors else sentence(problem)
+        self.message = " ".join(["Correct what is marked.", *elsewhere]) if problem.errors else sentence(problem)
 
     def _shown(self, field: Field) -> Any:
         """Return what was submitted, else the record's value."""

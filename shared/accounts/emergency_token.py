@@ -32,7 +32,7 @@ class EmergencyGrant:
     expires_at: datetime
 
 
-class EmergencyTokens:
+class EmergencyTokenRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["emergency_tokens"]
 

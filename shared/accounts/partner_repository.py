@@ -28,7 +28,7 @@ from shared.db.paging import Page
 INDEXES = [IndexModel([("slug", ASCENDING)], name="slug", unique=True)]
 
 
-class Partners:
+class PartnerRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["partners"]
 

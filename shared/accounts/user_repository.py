@@ -40,7 +40,7 @@ AT_ONCE = 2000
 _WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
 
 
-class Users:
+class UserRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["users"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 
@@ -10,7 +10,7 @@ from shared.rights.policy import Actor
 class AvailabilityService:
     """Says no more than free or not: whose a name is stays untold. The answer may be outdated a moment later."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def is_slug_free(self, slug: str, actor: Actor) -> bool:

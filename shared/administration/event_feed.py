@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.events.model import EVERY_EVENT, EventFilter, Feed
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 
@@ -12,8 +12,8 @@ from shared.rights.policy import Actor
 BATCHES = 20
 
 
-class EventCases:
-    def __init__(self, store: Store, tenants: TenantCases) -> None:
+class EventService:
+    def __init__(self, store: Repositories, tenants: TenantService) -> None:
         self._store = store
         self._tenants = tenants
 
@@ -45,7 +45,7 @@ class EventCases:
         return self._store.tenants.ids_in(access.visible_tenants(actor))
 
 
-def number_events(store: Store) -> None:
+def number_events(store: Repositories) -> None:
     """Give what was committed its place in the log. Many may ask at once."""
     for _ in range(BATCHES):
         if not store.events.any_unnumbered():

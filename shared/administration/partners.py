@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.accounts.partner import Partner
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import NotFound, PartnerInUse, require_version
 from shared.db.documents import Transaction
 from shared.db.paging import Page
@@ -17,8 +17,8 @@ ADMINISTRATORS_ONLY = "Only a platform administrator manages partners."
 SHOWN = ("slug", "name")
 
 
-class PartnerCases:
-    def __init__(self, store: Store) -> None:
+class PartnerService:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:

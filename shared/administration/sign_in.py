@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from shared.accounts.user import NewUser, Rights, User
 from shared.administration.token_groups import TokenGroups
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import SubjectTaken, UnknownUser
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference, facts
@@ -19,8 +19,8 @@ from shared.tenants.views import TenantView
 SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
 
 
-class CallerCases:
-    def __init__(self, store: Store, groups: TokenGroups) -> None:
+class SignInService:
+    def __init__(self, store: Repositories, groups: TokenGroups) -> None:
         self._store = store
         self._groups = groups
 

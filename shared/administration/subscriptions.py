@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import Flaw, InvalidInput, NotFound, UnknownReference, require_version
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
@@ -21,8 +21,8 @@ ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."
 SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
 
 
-class SubscriptionCases:
-    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+class SubscriptionService:
+    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
         self._store = store
         self._tenants = tenants
         self._plans = settings.plans

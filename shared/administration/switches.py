@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import NotFound
 from shared.db.documents import Transaction
 from shared.events.model import NewEvent
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import operator_policy as machine_access
 from shared.rights import policy as access
 from shared.rights.policy import Actor
@@ -16,10 +16,10 @@ from shared.tenants.model import Tenant
 PAUSING = "This takes a platform administrator."
 
 
-class SwitchCases:
+class SwitchService:
     """All of these raise Forbidden; those about a tenant raise NotFound."""
 
-    def __init__(self, store: Store, tenants: TenantCases) -> None:
+    def __init__(self, store: Repositories, tenants: TenantService) -> None:
         self._store = store
         self._tenants = tenants
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from shared.accounts.user import User, UserQuery
 from shared.administration.event_feed import number_events
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.paging import Page
 from shared.events.model import Event
 from shared.operations.model import Operation
@@ -32,7 +32,7 @@ class Export:
 
 
 class TenantExporter:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def read(self, tenant: Tenant) -> Export:

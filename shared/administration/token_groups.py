@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from shared.accounts.user import PlatformRole, User
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.catalog import AUTHENTIK
 from shared.rights.policy import Caller
@@ -17,7 +17,7 @@ _RANKS = {None: 0, PlatformRole.SUPPORT: 1, PlatformRole.ADMIN: 2}
 class TokenGroups:
     """Reads a token's groups by the settings and the tenants on record."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
         self._prefix = settings.oidc_tenant_group_prefix
         self._admins = settings.oidc_admin_group

@@ -8,12 +8,12 @@ from typing import cast
 
 from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
 from shared.administration.sign_in import SHOWN
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
@@ -39,10 +39,10 @@ class Erasure:
     owned_tenants: tuple[str, ...]
 
 
-class UserCases:
+class UserService:
     """What is answered shows each actor only the tenants, and the roles there, that the actor looks after."""
 
-    def __init__(self, store: Store, tenants: TenantCases) -> None:
+    def __init__(self, store: Repositories, tenants: TenantService) -> None:
         self._store = store
         self._tenants = tenants
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.dispatcher import Dispatcher
@@ -20,7 +20,7 @@ OK = "ok"
 class PlatformCollector(Collector):
     """Open operations by state, breakers, pauses, queues. A part that does not answer is left out of the scrape."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher) -> None:
         self._store = store
         self._dispatcher = dispatcher
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import DomainTaken, SlugTaken, StoreUnavailable
 from shared.events.model import Author
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.domains import DomainCases
+from shared.provisioning.domains import DomainService
 from shared.provisioning.purge_quota import are_held
-from shared.provisioning.tenants import TenantCases
-from shared.restore_guard.detector import RestoreWatch
+from shared.provisioning.tenants import TenantService
+from shared.restore_guard.detector import RestoreDetector
 from shared.switches.model import SWITCHES, Switch, is_observing
 from shared.tenants.model import NewTenant
 
@@ -30,13 +30,13 @@ class Standing:
     notices: tuple[str, ...]
 
 
-class ServiceCases:
+class ReadinessService:
     def __init__(
         self,
-        store: Store,
+        store: Repositories,
         dispatcher: Dispatcher,
-        tenants: TenantCases,
-        domains: DomainCases,
+        tenants: TenantService,
+        domains: DomainService,
         settings: Settings,
     ) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class ServiceCases:
         self._store.make_indexes()
         self.awaits_indexes = False
         self._store.migrator.run()
-        RestoreWatch(self._store, self._dispatcher.memory, self._settings).look()
+        RestoreDetector(self._store, self._dispatcher.memory, self._settings).look()
         self._domains.prepare()
         slug = self._settings.default_tenant_slug
         if self._store.tenants.find(slug) is not None:

@@ -5,82 +5,82 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.administration.availability import AvailabilityService
-from shared.administration.event_feed import EventCases
-from shared.administration.partners import PartnerCases
-from shared.administration.sign_in import CallerCases
-from shared.administration.subscriptions import SubscriptionCases
-from shared.administration.switches import SwitchCases
+from shared.administration.event_feed import EventService
+from shared.administration.partners import PartnerService
+from shared.administration.sign_in import SignInService
+from shared.administration.subscriptions import SubscriptionService
+from shared.administration.switches import SwitchService
 from shared.administration.token_groups import TokenGroups
-from shared.administration.users import UserCases
-from shared.application.readiness import ServiceCases
-from shared.application.store import Store
-from shared.billing.sync import BillingCases
+from shared.administration.users import UserService
+from shared.application.readiness import ReadinessService
+from shared.application.store import Repositories
+from shared.billing.sync import BillingService
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
-from shared.orphans.service import OrphanCases
-from shared.provisioning.domains import DomainCases
-from shared.provisioning.lifecycle import LifeCases
-from shared.provisioning.operations import OperationCases
-from shared.provisioning.purge_quota import PurgeCases
+from shared.orphans.service import OrphanService
+from shared.provisioning.domains import DomainService
+from shared.provisioning.lifecycle import LifecycleService
+from shared.provisioning.operations import OperationService
+from shared.provisioning.purge_quota import PurgeQuotaService
 from shared.provisioning.starter import Starter
-from shared.provisioning.tenants import TenantCases
-from shared.restore_guard.service import ObserveCases
+from shared.provisioning.tenants import TenantService
+from shared.restore_guard.service import ObserveOnlyService
 from shared.status.service import StatusService
-from shared.webhooks.service import WebhookCases
+from shared.webhooks.service import WebhookService
 
 
 @dataclass(frozen=True)
-class ControlPlane:
+class Services:
     """One per process; safe to share between threads."""
 
-    tenants: TenantCases
-    domains: DomainCases
-    life: LifeCases
-    operations: OperationCases
-    callers: CallerCases
-    users: UserCases
-    partners: PartnerCases
-    subscriptions: SubscriptionCases
-    events: EventCases
-    webhooks: WebhookCases
-    switches: SwitchCases
-    service: ServiceCases
-    billing: BillingCases
-    orphans: OrphanCases
-    purges: PurgeCases
-    observing: ObserveCases
+    tenants: TenantService
+    domains: DomainService
+    life: LifecycleService
+    operations: OperationService
+    callers: SignInService
+    users: UserService
+    partners: PartnerService
+    subscriptions: SubscriptionService
+    events: EventService
+    webhooks: WebhookService
+    switches: SwitchService
+    service: ReadinessService
+    billing: BillingService
+    orphans: OrphanService
+    purges: PurgeQuotaService
+    observing: ObserveOnlyService
     status: StatusService
     bulk: BulkService
     diagnostics: DiagnosticsService
     availability: AvailabilityService
 
 
-def open_control_plane(store: Store, dispatcher: Dispatcher, settings: Settings) -> ControlPlane:
+def open_services(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Services:
     starter = Starter(store, dispatcher, settings)
     groups = TokenGroups(store, settings)
-    tenants = TenantCases(store, starter, groups, settings)
-    domains = DomainCases(store, tenants, settings)
-    purges = PurgeCases(store, settings)
-    operations = OperationCases(store, starter, tenants)
-    return ControlPlane(
+    tenants = TenantService(store, starter, groups, settings)
+    domains = DomainService(store, tenants, settings)
+    purges = PurgeQuotaService(store, settings)
+    operations = OperationService(store, starter, tenants)
+    return Services(
         tenants=tenants,
         domains=domains,
-        life=LifeCases(store, starter, tenants, purges, settings),
+        life=LifecycleService(store, starter, tenants, purges, settings),
         operations=operations,
-        callers=CallerCases(store, groups),
-        users=UserCases(store, tenants),
-        partners=PartnerCases(store),
-        subscriptions=SubscriptionCases(store, tenants, settings),
-        events=EventCases(store, tenants),
-        service=ServiceCases(store, dispatcher, tenants, domains, settings),
-        webhooks=WebhookCases(store, tenants, settings),
-        switches=SwitchCases(store, tenants),
-        billing=BillingCases(store),
-        orphans=OrphanCases(store),
+        callers=SignInService(store, groups),
+        users=UserService(store, tenants),
+        partners=PartnerService(store),
+        subscriptions=SubscriptionService(store, tenants, settings),
+        events=EventService(store, tenants),
+        service=ReadinessService(store, dispatcher, tenants, domains, settings),
+        webhooks=WebhookService(store, tenants, settings),
+        switches=SwitchService(store, tenants),
+        billing=BillingService(store),
+        orphans=OrphanService(store),
         purges=purges,
-        observing=ObserveCases(store),
+        observing=ObserveOnlyService(store),
         status=StatusService(store, tenants),
         bulk=BulkService(store, tenants, operations),
         diagnostics=DiagnosticsService(store),

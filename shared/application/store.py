@@ -12,43 +12,43 @@ import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from shared.accounts.emergency_token import EmergencyTokens
-from shared.accounts.partner_repository import Partners
-from shared.accounts.user_repository import Users
+from shared.accounts.emergency_token import EmergencyTokenRepository
+from shared.accounts.partner_repository import PartnerRepository
+from shared.accounts.user_repository import UserRepository
 from shared.application.indexes import WANTED_INDEXES
 from shared.application.migrations import MIGRATIONS
-from shared.billing.sync_queue import BillingLooks
-from shared.bulk.repository import BulkOperations
+from shared.billing.sync_queue import BillingSyncQueue
+from shared.bulk.repository import BulkOperationRepository
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE, in_transaction, open_client, open_database
-from shared.db.daily_quota import Allowances
+from shared.db.daily_quota import DailyQuota
 from shared.db.documents import Document, Transaction, our_errors
-from shared.db.idempotency_keys import Idempotency
+from shared.db.idempotency_keys import IdempotencyRepository
 from shared.db.migrations import Migrator
-from shared.db.rate_limiter import Paces
+from shared.db.rate_limiter import RateLimiter
 from shared.diagnostics.repository import DiagnosticsRepository
-from shared.domains.repository import Domains
-from shared.events.repository import Events
+from shared.domains.repository import DomainRepository
+from shared.events.repository import EventRepository
 from shared.events.retention_repository import RetentionRepository
-from shared.operations.deferral_repository import Deferrals
-from shared.operations.repository import Operations
-from shared.orphans.repository import Orphans
-from shared.orphans.scan_repository import OrphanLooks
-from shared.restore_guard.repository import Epochs
+from shared.operations.deferral_repository import DeferralRepository
+from shared.operations.repository import OperationRepository
+from shared.orphans.repository import OrphanRepository
+from shared.orphans.scan_repository import OrphanScanRepository
+from shared.restore_guard.repository import RestoreGuardRepository
 from shared.status.finding_repository import FindingRepository
 from shared.status.outcome_repository import OutcomeRepository
 from shared.status.problem_repository import ProblemRepository
 from shared.status.repair import StatusRepair
-from shared.subscriptions.repository import Subscriptions
-from shared.switches.repository import Switches
-from shared.tenants.backfill_repository import TenantFilling
-from shared.tenants.counts import TenantTurns
-from shared.tenants.pending_members_repository import PendingMembers
-from shared.tenants.read_repository import TenantViews
-from shared.tenants.repository import Tenants
-from shared.tenants.tombstones import Tombstones
-from shared.webhooks.delivery_repository import Deliveries
-from shared.webhooks.repository import Webhooks
+from shared.subscriptions.repository import SubscriptionRepository
+from shared.switches.repository import SwitchRepository
+from shared.tenants.backfill_repository import BackfillRepository
+from shared.tenants.counts import TenantCounts
+from shared.tenants.pending_members_repository import PendingMembersRepository
+from shared.tenants.read_repository import TenantReadRepository
+from shared.tenants.repository import TenantRepository
+from shared.tenants.tombstones import TombstoneRepository
+from shared.webhooks.delivery_repository import DeliveryRepository
+from shared.webhooks.repository import WebhookRepository
 
 T = TypeVar("T")
 
@@ -57,43 +57,43 @@ LONGEST_BUILD = 600.0
 
 
 @dataclass(frozen=True)
-class Store:
+class Repositories:
     """The collections, and transactions over them."""
 
     client: MongoClient[Document]
     database: Database[Document]
-    tenants: Tenants
-    tenant_views: TenantViews
-    domains: Domains
-    operations: Operations
-    users: Users
-    subscriptions: Subscriptions
-    partners: Partners
-    events: Events
-    tombstones: Tombstones
-    idempotency: Idempotency
-    switches: Switches
-    deferrals: Deferrals
-    webhooks: Webhooks
-    deliveries: Deliveries
-    billing_looks: BillingLooks
-    filling: TenantFilling
-    pending_members: PendingMembers
-    paces: Paces
-    allowances: Allowances
-    turns: TenantTurns
-    epochs: Epochs
-    orphans: Orphans
-    orphan_looks: OrphanLooks
+    tenants: TenantRepository
+    tenant_views: TenantReadRepository
+    domains: DomainRepository
+    operations: OperationRepository
+    users: UserRepository
+    subscriptions: SubscriptionRepository
+    partners: PartnerRepository
+    events: EventRepository
+    tombstones: TombstoneRepository
+    idempotency: IdempotencyRepository
+    switches: SwitchRepository
+    deferrals: DeferralRepository
+    webhooks: WebhookRepository
+    deliveries: DeliveryRepository
+    billing_looks: BillingSyncQueue
+    filling: BackfillRepository
+    pending_members: PendingMembersRepository
+    paces: RateLimiter
+    allowances: DailyQuota
+    turns: TenantCounts
+    epochs: RestoreGuardRepository
+    orphans: OrphanRepository
+    orphan_looks: OrphanScanRepository
     problems: ProblemRepository
     outcomes: OutcomeRepository
     findings: FindingRepository
     status_repair: StatusRepair
-    bulk: BulkOperations
+    bulk: BulkOperationRepository
     diagnostics: DiagnosticsRepository
     retention: RetentionRepository
     migrator: Migrator
-    emergency_tokens: EmergencyTokens
+    emergency_tokens: EmergencyTokenRepository
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
         """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
@@ -158,43 +158,43 @@ class Store:
         self.client.close()
 
 
-def open_store(settings: Settings, patience: float = PATIENCE) -> Store:
+def open_repositories(settings: Settings, patience: float = PATIENCE) -> Repositories:
     """A store for this process: call it after forking. `patience`: how long a call may take, in seconds."""
     client = open_client(settings.mongodb_uri.get_secret_value(), patience)
     database = open_database(client, settings.mongodb_database)
-    return Store(
+    return Repositories(
         client=client,
         database=database,
-        tenants=Tenants(database, settings.absent),
-        tenant_views=TenantViews(database),
-        domains=Domains(database),
-        operations=Operations(database, settings.dispatch_grace_seconds),
-        users=Users(database),
-        subscriptions=Subscriptions(database),
-        partners=Partners(database),
-        events=Events(database),
-        tombstones=Tombstones(database),
-        idempotency=Idempotency(database),
-        switches=Switches(database),
-        deferrals=Deferrals(database, settings.dispatch_grace_seconds),
-        webhooks=Webhooks(database),
-        deliveries=Deliveries(database, settings.webhook_keep_days),
-        billing_looks=BillingLooks(database),
-        filling=TenantFilling(database),
-        pending_members=PendingMembers(database),
-        paces=Paces(database),
-        allowances=Allowances(database),
-        turns=TenantTurns(database),
-        epochs=Epochs(database),
-        orphans=Orphans(database),
-        orphan_looks=OrphanLooks(database),
+        tenants=TenantRepository(database, settings.absent),
+        tenant_views=TenantReadRepository(database),
+        domains=DomainRepository(database),
+        operations=OperationRepository(database, settings.dispatch_grace_seconds),
+        users=UserRepository(database),
+        subscriptions=SubscriptionRepository(database),
+        partners=PartnerRepository(database),
+        events=EventRepository(database),
+        tombstones=TombstoneRepository(database),
+        idempotency=IdempotencyRepository(database),
+        switches=SwitchRepository(database),
+        deferrals=DeferralRepository(database, settings.dispatch_grace_seconds),
+        webhooks=WebhookRepository(database),
+        deliveries=DeliveryRepository(database, settings.webhook_keep_days),
+        billing_looks=BillingSyncQueue(database),
+        filling=BackfillRepository(database),
+        pending_members=PendingMembersRepository(database),
+        paces=RateLimiter(database),
+        allowances=DailyQuota(database),
+        turns=TenantCounts(database),
+        epochs=RestoreGuardRepository(database),
+        orphans=OrphanRepository(database),
+        orphan_looks=OrphanScanRepository(database),
         problems=ProblemRepository(database),
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),
         migrator=Migrator(database, MIGRATIONS),
-        emergency_tokens=EmergencyTokens(database),
-        status_repair=StatusRepair(database, Paces(database)),
-        bulk=BulkOperations(database),
+        emergency_tokens=EmergencyTokenRepository(database),
+        status_repair=StatusRepair(database, RateLimiter(database)),
+        bulk=BulkOperationRepository(database),
         diagnostics=DiagnosticsRepository(database),
         retention=RetentionRepository(database),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from shared.administration.subscriptions import SHOWN
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.billing.model import Bill
 from shared.billing.stripe_events import BillingEvent
 from shared.billing.sync_queue import LookClaim
@@ -20,8 +20,8 @@ from shared.subscriptions.model import NewSubscription, Subscription
 log = structlog.get_logger(__name__)
 
 
-class BillingCases:
-    def __init__(self, store: Store) -> None:
+class BillingService:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def heard(self, event: BillingEvent) -> bool:

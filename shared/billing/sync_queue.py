@@ -44,7 +44,7 @@ class LookClaim:
     token: str
 
 
-class BillingLooks:
+class BillingSyncQueue:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["subscriptions"]
 

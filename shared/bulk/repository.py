@@ -32,7 +32,7 @@ ITEM_INDEXES = [
 ]
 
 
-class BulkOperations:
+class BulkOperationRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["bulk_operations"]
         self._items = database["bulk_items"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.core.errors import ActionNotPossible, DomainError, Flaw, Forbidden, InvalidInput, NotFound, StoreUnavailable
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.operations.model import Mode, StepStatus
 from shared.operations.problems import Kind
-from shared.provisioning.operations import OperationCases
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.operations import OperationService
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.status.model import OperationQuery, Target
@@ -24,7 +24,7 @@ PAGE = 500
 
 
 class BulkService:
-    def __init__(self, store: Store, tenants: TenantCases, operations: OperationCases) -> None:
+    def __init__(self, store: Repositories, tenants: TenantService, operations: OperationService) -> None:
         self._store = store
         self._tenants = tenants
         self._operations = operations

@@ -23,7 +23,7 @@ class Allowance:
     held_since: datetime | None = None
 
 
-class Allowances:
+class DailyQuota:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["allowances"]
 

@@ -31,40 +31,40 @@ class KeptAnswer:
 
 
 @dataclass(frozen=True)
-class Turn:
+class IdempotencyClaim:
     """Leave to carry the request out; hand it back with `keep` or `release`."""
 
     key: str
     token: str
 
 
-class Idempotency:
+class IdempotencyRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["idempotency"]
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def begin(self, key: str, fingerprint: str) -> Turn | KeptAnswer:
+    def begin(self, key: str, fingerprint: str) -> IdempotencyClaim | KeptAnswer:
         """A turn for the first to come, the kept answer for those after. Raises KeyReused, KeyInProgress."""
         token = secrets.token_hex(8)
         row = self._taken(key, fingerprint, token)
         if row["fingerprint"] != fingerprint:
             raise KeyReused
         if row["token"] == token:
-            return Turn(key, token)
+            return IdempotencyClaim(key, token)
         if "status" not in row:
             raise KeyInProgress
         return KeptAnswer(row["status"], row["headers"], bytes(row["body"]), tuple(row.get("rights", ())))
 
-    def keep(self, turn: Turn, answer: KeptAnswer) -> None:
+    def keep(self, turn: IdempotencyClaim, answer: KeptAnswer) -> None:
         """Keep the first answer. A turn whose time ran out keeps nothing."""
         fields: Document = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
         fields["rights"] = list(answer.rights)
         with our_errors():
             self._rows.update_one({"_id": turn.key, "token": turn.token}, {"$set": fields})
 
-    def release(self, turn: Turn) -> None:
+    def release(self, turn: IdempotencyClaim) -> None:
         """Nothing was carried out: the same key may be tried again at once."""
         with our_errors():
             self._rows.delete_one({"_id": turn.key, "token": turn.token})

@@ -11,7 +11,7 @@ from shared.db.documents import Document, our_errors, seconds_from_now
 CATCH_UP = 5.0
 
 
-class Paces:
+class RateLimiter:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["paces"]
 

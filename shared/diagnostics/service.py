@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import NotFound
 from shared.diagnostics.model import Diagnosis
 from shared.rights import policy as access
@@ -12,7 +12,7 @@ DIAGNOSING = "Diagnostics take a platform administrator."
 
 
 class DiagnosticsService:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def start(self, actor: Actor) -> Diagnosis:

@@ -34,7 +34,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Look:
+class DomainCheck:
     """What one look gave. `proof_found` is None when nobody could say, which is never taken for absence.
 
     `checks`: of the records that DNS answered for, the proof first. `unanswered`: the others, and `fault` why.
@@ -69,7 +69,7 @@ class TenantDomain:
     requested_at: datetime | None = None
     is_proof_required: bool = False
 
-    def after_look(self, look: Look, now: datetime, patience: Patience) -> TenantDomain:
+    def after_look(self, look: DomainCheck, now: datetime, patience: Patience) -> TenantDomain:
         """The next value. A look that DNS did not answer for changes nothing but the count of such looks."""
         if look.proof_found is None:
             return replace(self, fault=look.fault, faults=self.faults + 1)
@@ -94,7 +94,7 @@ class TenantDomain:
         """What DNS last said of just this record, None when it has not been asked for it."""
         return next((one for one in self.sightings if one.check.record == record), None)
 
-    def _seen(self, look: Look, now: datetime) -> tuple[Sighting, ...]:
+    def _seen(self, look: DomainCheck, now: datetime) -> tuple[Sighting, ...]:
         """The look's checks, and what was known before of the records that DNS did not answer for this time."""
         fresh = [Sighting(check, self._last_seen(check, now)) for check in look.checks]
         kept = [self.sighting(record) for record in look.unanswered]
@@ -142,18 +142,18 @@ def judged(
     maker: ProofMaker,
     answers: Mapping[Question, Sequence[str]],
     fault: str | None,
-) -> Look:
+) -> DomainCheck:
     """What the answers mean. A question that is not in `answers` was not answered, for the reason `fault`."""
     proof = maker.record(tenant.id, name)
     if proof.question not in answers:
-        return Look(None, fault=fault)
+        return DomainCheck(None, fault=fault)
     is_proven = maker.is_proven(tenant.id, name, answers[proof.question])
     # a proof made with an older key is as good as the one that is shown now
     (shown,) = (Check(proof, Presence.OK),) if is_proven else compare([proof], answers)
     wanted = mail_records(tenant, name)
     known = [record for record in wanted if record.question in answers]
     unanswered = tuple(record for record in wanted if record.question not in answers)
-    return Look(is_proven, (shown, *compare(known, answers)), unanswered, fault)
+    return DomainCheck(is_proven, (shown, *compare(known, answers)), unanswered, fault)
 
 
 def _standing(ownership: Ownership) -> tuple[DomainState, datetime | None]:

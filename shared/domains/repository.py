@@ -61,7 +61,7 @@ class DomainClaim:
     trace: str
 
 
-class Domains:
+class DomainRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["domains"]
         self._tenants = database["tenants"]

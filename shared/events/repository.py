@@ -39,7 +39,7 @@ INDEXES = [
 BATCH = 500
 
 
-class Events:
+class EventRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["events"]
         self._counters = database["counters"]

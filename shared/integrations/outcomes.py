@@ -22,7 +22,7 @@ class Fault(Exception):
         self.detail = detail
 
 
-class Unavailable(Fault):
+class TemporaryError(Fault):
     """Later may work. `wait`: seconds the outside system asked for, if it did."""
 
     def __init__(self, reason: str, detail: str = "", *, wait: float | None = None) -> None:
@@ -30,11 +30,11 @@ class Unavailable(Fault):
         self.wait = wait
 
 
-class Refused(Fault):
+class PermanentError(Fault):
     """Never will, as things stand."""
 
 
-class Missing(Fault):
+class NotFound(Fault):
     """What was asked for is not there. A step that was told it is there begins anew: its next attempt looks first."""
 
     def __init__(self, detail: str = "") -> None:
@@ -91,17 +91,17 @@ def skipped(reason: str, **notes: str) -> Outcome:
 
 
 def failed(fault: Fault) -> Outcome:
-    """What a fault means for the attempt: Refused ends the step, all else asks for another.
+    """What a fault means for the attempt: PermanentError ends the step, all else asks for another.
 
-    Missing gets here only when something vanished within the attempt.
+    NotFound gets here only when something vanished within the attempt.
     """
-    if isinstance(fault, Missing):
+    if isinstance(fault, NotFound):
         return Outcome(Result.RETRY, "vanished", sentence("vanished", fault.detail))
     reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
     message = sentence(reason, fault.detail)
-    if isinstance(fault, Refused):
+    if isinstance(fault, PermanentError):
         return Outcome(Result.ERROR, reason, message)
-    return Outcome(Result.RETRY, reason, message, fault.wait if isinstance(fault, Unavailable) else None)
+    return Outcome(Result.RETRY, reason, message, fault.wait if isinstance(fault, TemporaryError) else None)
 
 
 def sentence(reason: str, detail: str = "") -> str:

@@ -12,7 +12,7 @@ MARKER = re.compile(r"\[dezky-tenant ([0-9a-f]{24}) ([0-9a-f]{16})\]")
 
 
 @dataclass(frozen=True)
-class Stamper:
+class MarkerSigner:
     """Sign and read the ownership markers of one product. The first key signs and all verify, so keys can be rotated.
 
     A marker is `[dezky-tenant <tenantId> <16 hex of HMAC-SHA256(key, product + ":" + tenantId)>]`. People who can edit

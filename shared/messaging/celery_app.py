@@ -25,14 +25,14 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
     app = Celery(
         "dezky",
         set_as_current=role == "worker",
-        amqp="shared.messaging.url_redaction:DiscreetAmqp",
+        amqp="shared.messaging.url_redaction:RedactingAmqp",
         events="shared.messaging.events:NonBlockingEvents",
     )
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
         broker_url=broker.url,
         # named without its address, which may hold a password and is shown by dashboards
-        result_backend="shared.messaging.chord_backend:CountingJoin",
+        result_backend="shared.messaging.chord_backend:ChordCounterBackend",
         result_expires=JOIN_EXPIRES,
         accept_content=["json"],
         task_serializer="json",

@@ -34,7 +34,7 @@ return count
 """
 
 
-class CountingJoin(BaseBackend):
+class ChordCounterBackend(BaseBackend):
     """A Celery result backend that keeps no results; its counters live in the broker."""
 
     app: Celery

@@ -34,15 +34,15 @@ class TaskCall:
 
 
 @dataclass(frozen=True)
-class Letter:
+class QueuedMessage:
     """A message for the end of a queue."""
 
     queue: str
     text: str
 
 
-def chord_letters(app: Celery, header: Sequence[TaskCall], body: TaskCall) -> list[Letter]:
-    """The header's messages, each with the body's signature inside, as a chord that CountingJoin joins."""
+def chord_letters(app: Celery, header: Sequence[TaskCall], body: TaskCall) -> list[QueuedMessage]:
+    """The header's messages, each with the body's signature inside, as a chord that ChordCounterBackend joins."""
     group, body_id, *ids = _new_ids(2 + len(header))
     signature = {
         "task": body.task,
@@ -59,19 +59,19 @@ def chord_letters(app: Celery, header: Sequence[TaskCall], body: TaskCall) -> li
     ]
 
 
-def lone_letter(app: Celery, call: TaskCall) -> Letter:
+def lone_letter(app: Celery, call: TaskCall) -> QueuedMessage:
     """A message that no chord waits for."""
     return _letter(app, call, *_new_ids(1))
 
 
-def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> Letter:
+def body_letter(app: Celery, chord: Mapping[str, Any], parent: str, root: str) -> QueuedMessage:
     """The message of a chord's body, from the signature that its parts carried. `parent`, `root`: task ids."""
     options = chord["options"]
     call = TaskCall(chord["task"], tuple(chord["args"]), options["queue"])
     return _letter(app, call, options["task_id"], group_id=options.get("group_id"), parent_id=parent, root_id=root)
 
 
-def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter:
+def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> QueuedMessage:
     message = app.amqp.as_task_v2(
         task_id,
         call.task,
@@ -99,7 +99,7 @@ def _letter(app: Celery, call: TaskCall, task_id: str, **of_task: Any) -> Letter
             "properties": properties,
         }
     )
-    return Letter(call.queue, text)
+    return QueuedMessage(call.queue, text)
 
 
 def _new_ids(count: int) -> list[str]:

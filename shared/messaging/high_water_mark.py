@@ -21,24 +21,24 @@ return 1
 
 
 @dataclass(frozen=True)
-class Remembered:
+class MarkedPosition:
     """`line`: which database; `number`: how far it had come."""
 
     line: str
     number: int
 
 
-class Memory:
+class HighWaterMark:
     """Of one database, by its name. Safe to share between threads."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def recall(self, database: str) -> Remembered | None:
+    def recall(self, database: str) -> MarkedPosition | None:
         """None when there is nothing, or Redis does not answer."""
         with _heeded():
             line, number = self._redis.hmget(_key(database), "line", "number")
-            return Remembered(_text(line), int(number)) if line and number else None
+            return MarkedPosition(_text(line), int(number)) if line and number else None
         return None
 
     def keep(self, database: str, line: str, number: int) -> None:

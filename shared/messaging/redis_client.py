@@ -37,7 +37,7 @@ class SentinelArguments(Mapping[str, Any]):
         return "not told"
 
 
-class SteadySentinel(Sentinel):
+class ThreadSafeSentinel(Sentinel):
     """Safe to share between threads. redis-py's own moves the Sentinel that answered to the front of its list in place,
     and two threads that do so at once can lose one."""
 
@@ -58,7 +58,7 @@ def connect(
     if not broker.sentinels:
         client: redis.Redis = redis.Redis.from_url(broker.url, **of_server)
         return client
-    watchers: Any = SteadySentinel(broker.sentinels, sentinel_kwargs=_to_sentinels(broker, waits))  # type: ignore[no-untyped-call]
+    watchers: Any = ThreadSafeSentinel(broker.sentinels, sentinel_kwargs=_to_sentinels(broker, waits))  # type: ignore[no-untyped-call]
     found: redis.Redis = watchers.master_for(broker.master, db=broker.db, **broker.login.arguments, **of_server)
     return found
 

@@ -9,12 +9,12 @@ from kombu import Connection
 from kombu.utils.url import maybe_sanitize_url
 
 
-class DiscreetConnection(Connection):
+class RedactingConnection(Connection):
     def info(self) -> dict[str, Any]:
         """What it is connected to, as a worker answers it to `inspect stats`."""
         told: dict[str, Any] = super().info()
         return {**told, "alternates": [maybe_sanitize_url(one) for one in told["alternates"]]}
 
 
-class DiscreetAmqp(AMQP):
-    Connection = DiscreetConnection
+class RedactingAmqp(AMQP):
+    Connection = RedactingConnection

@@ -16,7 +16,7 @@ from shared.operations.model import Operation, OperationStatus
 from shared.switches.model import Deferral
 
 
-class Deferrals:
+class DeferralRepository:
     def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
         self._grace = dispatch_grace
         self._operations = database["operations"]

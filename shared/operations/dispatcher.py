@@ -12,8 +12,8 @@ from celery import Celery
 from shared.config.broker_url import BrokerAddress
 from shared.integrations.catalog import LONGEST_FIRST
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import Letter, TaskCall, chord_letters, lone_letter
-from shared.messaging.high_water_mark import Memory
+from shared.messaging.chord_messages import QueuedMessage, TaskCall, chord_letters, lone_letter
+from shared.messaging.high_water_mark import HighWaterMark
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP, task_name
 from shared.messaging.redis_client import connect
 from shared.operations.model import Operation, StepRecord
@@ -39,7 +39,7 @@ class Dispatcher:
         """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
         self._app = app or make_celery(broker, "sender")
         self._redis = connect(broker, socket_timeout=SOCKET_TIMEOUT, connect_timeout=CONNECT_TIMEOUT)
-        self.memory = Memory(self._redis)
+        self.memory = HighWaterMark(self._redis)
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""
@@ -105,7 +105,7 @@ class Dispatcher:
         self._redis.close()
         self._app.close()
 
-    def _post(self, letters: Sequence[Letter]) -> None:
+    def _post(self, letters: Sequence[QueuedMessage]) -> None:
         """All letters in one round trip. Should only some arrive, those run; the sweep sends the others again."""
         if not letters:
             return
@@ -114,7 +114,7 @@ class Dispatcher:
                 pipe.lpush(letter.queue, letter.text)
             pipe.execute()
 
-    def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[Letter]:
+    def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[QueuedMessage]:
         header = [_call(operation, step) for step in steps]
         return chord_letters(self._app, header, TaskCall(FINALIZE, (operation.id,), CONTROL_QUEUE))
 

@@ -68,7 +68,7 @@ class Claim:
         return begun and self.step.valid_from == 1 and self.step.attempts == 1
 
 
-class Operations:
+class OperationRepository:
     def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
         self._rows = database["operations"]
         self._grace = dispatch_grace

@@ -55,7 +55,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class Stamped:
+class MarkedObject:
     """An object that carries a tenant's mark. `is_proof`: the mark is one that only we make."""
 
     kind: OrphanKind
@@ -142,11 +142,11 @@ class Known:
     busy: Collection[str]
 
 
-def judged(found: Collection[Stamped], known: Known) -> dict[Stamped, Cause]:
+def judged(found: Collection[MarkedObject], known: Known) -> dict[MarkedObject, Cause]:
     """The orphans among all that a look found. Whatever changed since the look began is left to the next."""
     proven = {one.tenant_id for one in found if one.is_proof}
     seen = {(one.kind, one.id, one.tenant_id) for one in found}
-    causes: dict[Stamped, Cause] = {}
+    causes: dict[MarkedObject, Cause] = {}
     for one in found:
         cause = _cause(one, known, proven, seen)
         if cause is not None:
@@ -155,7 +155,7 @@ def judged(found: Collection[Stamped], known: Known) -> dict[Stamped, Cause]:
 
 
 def _cause(
-    one: Stamped, known: Known, proven: Collection[str], seen: Collection[tuple[OrphanKind, str, str]]
+    one: MarkedObject, known: Known, proven: Collection[str], seen: Collection[tuple[OrphanKind, str, str]]
 ) -> Cause | None:
     tenant = known.tenants.get(one.tenant_id)
     if tenant is None:

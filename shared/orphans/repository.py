@@ -18,7 +18,7 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, newest_first, object_id, our_errors, seconds_from_now
 from shared.db.paging import Page
-from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal, Stamped
+from shared.orphans.model import Cause, MarkedObject, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal
 
 INDEXES = [
     IndexModel([("integration", ASCENDING), ("kind", ASCENDING), ("objectId", ASCENDING)], name="object", unique=True),
@@ -45,7 +45,7 @@ class RemovalClaim:
         return self.orphan.removal.attempts if self.orphan.removal else 1
 
 
-class Orphans:
+class OrphanRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphans"]
 
@@ -68,7 +68,7 @@ class Orphans:
 
     # -- what looks see
 
-    def see(self, integration: str, one: Stamped, cause: Cause, quarantine: float) -> None:
+    def see(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
         """Note a sighting. Seen again once its quarantine (seconds) is over, it is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         with our_errors():
@@ -166,7 +166,7 @@ def _stopped(reason: str | None, message: str | None, remedy: str | None) -> Doc
     return {f"removal.{name}": {"$literal": value} for name, value in given.items()}
 
 
-def _sighting(one: Stamped, cause: Cause, quarantine: float) -> list[Document]:
+def _sighting(one: MarkedObject, cause: Cause, quarantine: float) -> list[Document]:
     """The first of an object begins its quarantine, also if it came back or is an orphan for another cause."""
     status = {"$ifNull": ["$status", None]}
     is_removing = {"$eq": [status, OrphanStatus.REMOVING]}

@@ -31,7 +31,7 @@ class OrphanLookClaim:
     token: str
 
 
-class OrphanLooks:
+class OrphanScanRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphan_looks"]
 

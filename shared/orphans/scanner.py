@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.integrations.outcomes import Fault, Outcome, failed
-from shared.orphans.model import Cause, Known, Orphan, OrphanLook, OrphanStatus, Removal, Stamped, judged
+from shared.orphans.model import Cause, Known, MarkedObject, Orphan, OrphanLook, OrphanStatus, Removal, judged
 from shared.orphans.repository import RemovalClaim
 from shared.orphans.scan_repository import OrphanLookClaim
 from shared.orphans.service import facts_of
@@ -27,10 +27,10 @@ NAMED = 20
 BATCH = 1000
 
 
-class OrphanWatch:
+class OrphanScanner:
     """Every act is an atomic claim, so any number of sweeps may do this at once. Safe to share between threads."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
         self._interval = settings.orphan_look_hours * HOUR
         self._quarantine = settings.orphan_quarantine_hours * HOUR
@@ -46,7 +46,7 @@ class OrphanWatch:
     def claim_look(self, integrations: Collection[str]) -> OrphanLookClaim | None:
         return self._store.orphan_looks.claim(integrations, self._lease) if integrations else None
 
-    def record_look(self, claim: OrphanLookClaim, found: Sequence[Stamped]) -> int | None:
+    def record_look(self, claim: OrphanLookClaim, found: Sequence[MarkedObject]) -> int | None:
         """Put on record all that a look found; how many orphans. None when it counts for nothing."""
         orphans = self._judged(found, claim)
         integration = claim.integration
@@ -78,7 +78,7 @@ class OrphanWatch:
             return None
         return self._store.orphans.claim_removal(integrations, self._lease)
 
-    def is_still_orphan(self, claim: RemovalClaim, one: Stamped, found: Sequence[Stamped]) -> bool:
+    def is_still_orphan(self, claim: RemovalClaim, one: MarkedObject, found: Sequence[MarkedObject]) -> bool:
         """Whether the object, seen again among all there is, belongs to nobody still, for the same cause."""
         return self._judged(found, claim).get(one) is claim.orphan.cause and one.tenant_id == claim.orphan.tenant_id
 
@@ -114,7 +114,9 @@ class OrphanWatch:
         shown = replace(before, reason=stopped.reason, message=stopped.message, remedy=stopped.remedy, changes=every)
         self._store.orphans.put_off_removal(claim, seconds, shown)
 
-    def _judged(self, found: Sequence[Stamped], claim: OrphanLookClaim | RemovalClaim) -> dict[Stamped, Cause]:
+    def _judged(
+        self, found: Sequence[MarkedObject], claim: OrphanLookClaim | RemovalClaim
+    ) -> dict[MarkedObject, Cause]:
         """The products were asked first and the record is read now: a tenant is on record before it is made there."""
         ids = sorted({one.tenant_id for one in found})
         tenants = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import NotFound, NotRemovable, ObserveOnly
 from shared.db.documents import Transaction
 from shared.db.paging import Page
@@ -16,10 +16,10 @@ from shared.switches.model import is_observing
 SEEING = "This takes a platform administrator; support may read it."
 
 
-class OrphanCases:
+class OrphanService:
     """All of these raise Forbidden."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:

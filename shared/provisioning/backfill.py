@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.documents import Transaction, new_id
@@ -26,7 +26,7 @@ AGAIN_AFTER = 3600.0
 class Backfill:
     """Every start takes a turn of a pace that all sweeps share, so any number of them may do this at once."""
 
-    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+    def __init__(self, store: Repositories, starter: Starter, settings: Settings) -> None:
         self._store = store
         self._starter = starter
         self._configured = sorted(settings.configured)

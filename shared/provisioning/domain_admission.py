@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.documents import Transaction
@@ -16,7 +16,7 @@ from shared.tenants.model import Tenant
 class DomainAdmission:
     """Adds domains in a transaction of the caller."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
         self._mode = settings.domain_proof
         self._first_check = settings.domain_first_recheck_seconds

@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.documents import Transaction, new_id
 from shared.domains.dns_records import Presence
-from shared.domains.model import Look, Pace, TenantDomain
+from shared.domains.model import DomainCheck, Pace, TenantDomain
 from shared.domains.repository import DomainClaim
 from shared.domains.verification import Patience, ProofMaker
 from shared.events.model import Author, NewEvent
@@ -46,10 +46,10 @@ class DueDomain:
         return self.claim.domain.name
 
 
-class DomainWatch:
+class DomainMonitor:
     """Every act is an atomic claim, so any number of sweeps may do this at once. Safe to share between threads."""
 
-    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+    def __init__(self, store: Repositories, starter: Starter, settings: Settings) -> None:
         self._store = store
         self._starter = starter
         self._may_require = settings.domain_proof != "off"
@@ -68,7 +68,7 @@ class DomainWatch:
             if claim is not None and tenant is not None:
                 yield DueDomain(claim, tenant)
 
-    def record(self, due: DueDomain, look: Look) -> TenantDomain | None:
+    def record(self, due: DueDomain, look: DomainCheck) -> TenantDomain | None:
         """Put a look's outcome on record, with the event if anything changed. None when it counts for nothing."""
         domain = self._store.transaction(lambda session: self._recorded(due, look, session))
         if domain is None:
@@ -81,7 +81,7 @@ class DomainWatch:
             return 0
         return sum(self._start_reconcile(tenant_id) for tenant_id in self._store.domains.waiting_tenants(BATCH))
 
-    def _recorded(self, due: DueDomain, look: Look, session: Transaction) -> TenantDomain | None:
+    def _recorded(self, due: DueDomain, look: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim
         # as it now stands: its owner may have asked again since it was claimed
         before = self._store.domains.find(due.tenant.id, due.name, session)

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core import naming as names
 from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
@@ -16,14 +16,14 @@ from shared.domains.verification import ProofMaker
 from shared.domains.views import DomainRecord, DomainView
 from shared.events.model import NewEvent
 from shared.provisioning.operations import WAIT_PAUSES
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 
 
-class DomainCases:
-    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+class DomainService:
+    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
         self._store = store
         self._tenants = tenants
         self._first_look = settings.first_look_seconds

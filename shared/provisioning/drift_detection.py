@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
@@ -25,10 +25,10 @@ ACTIONS = {
 }
 
 
-class DriftWatch:
+class DriftDetector:
     """A job of the scheduler. It changes nothing outside: a plan runs the same code as the action."""
 
-    def __init__(self, store: Store, starter: Starter, settings: Settings) -> None:
+    def __init__(self, store: Repositories, starter: Starter, settings: Settings) -> None:
         self._store = store
         self._starter = starter
         self._interval = settings.drift_look_hours * HOUR

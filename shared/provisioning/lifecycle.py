@@ -7,19 +7,19 @@ from collections.abc import Callable, Collection
 import structlog
 
 from shared.administration.tenant_export import Export, TenantExporter
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.db.documents import Transaction
 from shared.events.model import Author
-from shared.provisioning.purge_quota import NoTurnLeft, PurgeCases
+from shared.provisioning.purge_quota import NoTurnLeft, PurgeQuotaService
 from shared.provisioning.starter import Starter
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 from shared.tenants.model import Tenant
-from shared.tenants.updates import Beginning
+from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import Receipt, TenantView
 from shared.workflows.model import Action
 
@@ -30,9 +30,14 @@ ENDING = "This takes a platform administrator, or an administrator of the tenant
 PURGING = "Removing a tenant for good takes a platform administrator."
 
 
-class LifeCases:
+class LifecycleService:
     def __init__(
-        self, store: Store, starter: Starter, tenants: TenantCases, purges: PurgeCases, settings: Settings
+        self,
+        store: Repositories,
+        starter: Starter,
+        tenants: TenantService,
+        purges: PurgeQuotaService,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._starter = starter
@@ -46,28 +51,28 @@ class LifeCases:
 
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, as all of these do.
         """
-        return self._end(slug, Beginning(Action.SUSPEND, reason), actor)
+        return self._end(slug, LifecycleChange(Action.SUSPEND, reason), actor)
 
     def resume(self, slug: str, actor: Actor) -> TenantView:
         """Give a suspended tenant everything back."""
-        return self._end(slug, Beginning(Action.RESUME), actor)
+        return self._end(slug, LifecycleChange(Action.RESUME), actor)
 
     def delete(self, slug: str, actor: Actor, expected: Collection[int] | None = None) -> TenantView:
         """Cut all access and set the day from which everything is removed.
 
         `expected`: versions of the tenant that the caller has seen, None for any. Raises StaleVersion besides.
         """
-        return self._end(slug, Beginning(Action.DELETE, grace=self._grace), actor, expected)
+        return self._end(slug, LifecycleChange(Action.DELETE, grace=self._grace), actor, expected)
 
     def restore(self, slug: str, actor: Actor) -> TenantView:
         """Give a deleted tenant everything back; whatever becomes of it, nothing is removed any more."""
-        return self._end(slug, Beginning(Action.RESTORE), actor)
+        return self._end(slug, LifecycleChange(Action.RESTORE), actor)
 
     def purge(self, slug: str, actor: Actor) -> TenantView:
         """Remove for good what a deleted tenant has outside, without waiting for the day."""
         tenant = self._tenants.visible(slug, actor)
         access.require(access.may_purge_tenant(actor), PURGING)
-        return self._starter.begin(Beginning(Action.PURGE), tenant, actor.author)
+        return self._starter.begin(LifecycleChange(Action.PURGE), tenant, actor.author)
 
     def receipt(self, slug: str, actor: Actor) -> Receipt:
         """What was removed, when, and how its absence was seen. Raises NotFound also before the purge has ended."""
@@ -112,7 +117,7 @@ class LifeCases:
                 raise ActionNotPossible("Something newer was accepted for the tenant.")
             take(session)
 
-        beginning, author = Beginning(action, grace=self._grace), Author(None, f"due-{tenant.id}")
+        beginning, author = LifecycleChange(action, grace=self._grace), Author(None, f"due-{tenant.id}")
         try:
             self._starter.begin(beginning, tenant, author, permit, answers_running=False)
         except (OperationInProgress, ActionNotPossible):
@@ -125,7 +130,7 @@ class LifeCases:
         return latest.action if latest else None
 
     def _end(
-        self, slug: str, beginning: Beginning, actor: Actor, expected: Collection[int] | None = None
+        self, slug: str, beginning: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
         tenant = self._tenants.visible(slug, actor)
         access.require(access.may_end_tenant(actor, tenant), ENDING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import ActionNotPossible, NotFound
 from shared.db.documents import Transaction
 from shared.db.paging import Page
@@ -14,7 +14,7 @@ from shared.operations.model import Operation, StepRecord, StepStatus
 from shared.operations.repository import AlreadyOpen
 from shared.provisioning.settlement import settle_within
 from shared.provisioning.starter import Starter
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
@@ -25,8 +25,8 @@ from shared.workflows.model import PRESSING
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 
 
-class OperationCases:
-    def __init__(self, store: Store, starter: Starter, tenants: TenantCases) -> None:
+class OperationService:
+    def __init__(self, store: Repositories, starter: Starter, tenants: TenantService) -> None:
         self._store = store
         self._starter = starter
         self._tenants = tenants

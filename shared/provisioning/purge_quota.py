@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
@@ -40,8 +40,8 @@ class PurgePace:
     held_since: datetime | None
 
 
-class PurgeCases:
-    def __init__(self, store: Store, settings: Settings) -> None:
+class PurgeQuotaService:
+    def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
         self._per_day = settings.purges_per_day
 
@@ -88,6 +88,6 @@ class PurgeCases:
         return PurgePace(self._per_day, found.taken, found.extra, waiting, found.held_since if waiting else None)
 
 
-def are_held(store: Store) -> bool:
+def are_held(store: Repositories) -> bool:
     """Whether tenants wait because the day's removals are used up."""
     return store.allowances.find(NAME, DAY).held_since is not None and store.turns.count_over(1) > 0

@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from shared.accounts.user import NewUser, Rights, Role
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
@@ -29,7 +29,7 @@ class _PeopleLeft(Exception):
         self.tenant_id = tenant_id
 
 
-def settle(store: Store, operation_id: str, seconds: float | None = None) -> Operation | None:
+def settle(store: Repositories, operation_id: str, seconds: float | None = None) -> Operation | None:
     """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
 
     Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
@@ -48,7 +48,7 @@ def settle(store: Store, operation_id: str, seconds: float | None = None) -> Ope
     return operation
 
 
-def settle_within(store: Store, operation_id: str, session: Transaction) -> Operation | None:
+def settle_within(store: Repositories, operation_id: str, session: Transaction) -> Operation | None:
     """The same as a part of a transaction, which forgets no more people than it has time for.
 
     Raises StoreUnavailable when there are more of them.
@@ -59,7 +59,7 @@ def settle_within(store: Store, operation_id: str, session: Transaction) -> Oper
         raise StoreUnavailable from None
 
 
-def _settled(store: Store, operation_id: str, seconds: float | None) -> Operation | None:
+def _settled(store: Repositories, operation_id: str, seconds: float | None) -> Operation | None:
     for _ in range(BATCHES):
         try:
             return store.transaction(lambda session: _shown(store, operation_id, session), seconds)
@@ -68,13 +68,13 @@ def _settled(store: Store, operation_id: str, seconds: float | None) -> Operatio
     raise StoreUnavailable
 
 
-def _forget_some(store: Store, operation_id: str, tenant_id: str, session: Transaction) -> None:
+def _forget_some(store: Repositories, operation_id: str, tenant_id: str, session: Transaction) -> None:
     """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
     forgotten, _ = store.users.forget_tenant(tenant_id, session)
     store.operations.add_forgotten(operation_id, forgotten, session)
 
 
-def _shown(store: Store, operation_id: str, session: Transaction) -> Operation | None:
+def _shown(store: Repositories, operation_id: str, session: Transaction) -> Operation | None:
     """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
     operation = store.operations.settle(operation_id, session)
     if operation is None:
@@ -92,7 +92,7 @@ def _shown(store: Store, operation_id: str, session: Transaction) -> Operation |
     return operation
 
 
-def _complete(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+def _complete(store: Repositories, tenant: Tenant, operation: Operation, session: Transaction) -> None:
     """What a success means beyond the tenant's own record."""
     if operation.action is Action.PURGE:
         forgotten, is_all = store.users.forget_tenant(tenant.id, session)
@@ -107,7 +107,7 @@ def _complete(store: Store, tenant: Tenant, operation: Operation, session: Trans
         _record_owner(store, tenant, operation, session)
 
 
-def _record_owner(store: Store, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+def _record_owner(store: Repositories, tenant: Tenant, operation: Operation, session: Transaction) -> None:
     """Give the owner's account its role in this tenant, and a record if it has none.
 
     A record that exists is changed by the first success only: later ones must not undo what somebody changed since.

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.db.documents import Transaction, new_id
@@ -19,7 +19,7 @@ from shared.operations.repository import AlreadyOpen
 from shared.provisioning.settlement import settle_within
 from shared.tenants.model import Tenant, TenantChanges
 from shared.tenants.transitions import TRANSITIONS, workflow_for
-from shared.tenants.updates import Beginning
+from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
 
@@ -34,7 +34,7 @@ TRIES = 3
 class Starter:
     """Begins operations. One open operation for each tenant: that rule is an index, and here is what it means."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._settings = settings
@@ -119,7 +119,7 @@ class Starter:
 
     def begin(
         self,
-        beginning: Beginning,
+        beginning: LifecycleChange,
         tenant: Tenant,
         author: Author,
         permit: Permit = lambda _, __: None,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.administration.token_groups import TokenGroups
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.db.documents import Transaction, new_id, object_id
@@ -43,8 +43,8 @@ NO_PARTNER = "0" * 24
 SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
 
 
-class TenantCases:
-    def __init__(self, store: Store, starter: Starter, groups: TokenGroups, settings: Settings) -> None:
+class TenantService:
+    def __init__(self, store: Repositories, starter: Starter, groups: TokenGroups, settings: Settings) -> None:
         self._store = store
         self._starter = starter
         self._groups = groups

@@ -11,13 +11,13 @@ import time
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import new_id
-from shared.messaging.high_water_mark import Memory, Remembered
+from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
 from shared.restore_guard.repository import Epoch
-from shared.restore_guard.service import ObserveCases
+from shared.restore_guard.service import ObserveOnlyService
 from shared.switches.model import is_observing
 
 log = structlog.get_logger(__name__)
@@ -34,14 +34,14 @@ OTHER = "The database is not the one that was seen before: another seems to have
 STARTED = "OBSERVE_ONLY_ON_START is set."
 
 
-class RestoreWatch:
+class RestoreDetector:
     """One per process; safe to share between threads. Without what Redis remembers it says nothing."""
 
-    def __init__(self, store: Store, memory: Memory, settings: Settings) -> None:
+    def __init__(self, store: Repositories, memory: HighWaterMark, settings: Settings) -> None:
         self._store = store
         self._memory = memory
         self._database = settings.mongodb_database
-        self._observing = ObserveCases(store)
+        self._observing = ObserveOnlyService(store)
         self._is_wanted = settings.observe_only_on_start
         self._lock = threading.Lock()
         self._next = 0.0
@@ -89,13 +89,13 @@ class RestoreWatch:
         self._memory.keep(self._database, risen.line, risen.number)
         return True
 
-    def _begin(self, remembered: Remembered | None) -> None:
+    def _begin(self, remembered: MarkedPosition | None) -> None:
         """A database without a name: a new one; or one from before there were any, put in another's place."""
         if remembered is not None and self._store.turns.are_several():
             self._observing.begin_by_itself(OTHER)
         self._store.epochs.begin(new_id())
 
-    def _reach(self, known: Epoch, remembered: Remembered | None) -> bool:
+    def _reach(self, known: Epoch, remembered: MarkedPosition | None) -> bool:
         """From now on this database counts; every process that does this writes the same, in whatever order.
 
         False while Redis does not answer: until it has forgotten the other, this one stays forgiven.
@@ -118,7 +118,7 @@ class RestoreWatch:
             self._observing.begin_by_itself(suspicion)
 
 
-def _suspicion(known: Epoch, remembered: Remembered) -> str | None:
+def _suspicion(known: Epoch, remembered: MarkedPosition) -> str | None:
     if known.line != remembered.line:
         return OTHER
     return OLDER if remembered.number > known.number else None

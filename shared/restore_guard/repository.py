@@ -23,7 +23,7 @@ class Epoch:
     is_forgiven: bool = False
 
 
-class Epochs:
+class RestoreGuardRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["epochs"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
 from shared.rights import operator_policy as machine_access
@@ -17,10 +17,10 @@ log = structlog.get_logger(__name__)
 OBSERVING = "This takes a platform administrator."
 
 
-class ObserveCases:
+class ObserveOnlyService:
     """It is a switch like a pause of all, which stops no plan and what the sweep begins by itself as well."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
 
     def state(self, actor: Actor) -> Switch:

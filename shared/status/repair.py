@@ -10,7 +10,7 @@ from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors
-from shared.db.rate_limiter import Paces
+from shared.db.rate_limiter import RateLimiter
 from shared.operations.problems import ANY, PRESENT, field_of, problems_expression
 from shared.tenants.filters import search_terms
 from shared.workflows.model import INTEGRATION_OF_STEP
@@ -24,7 +24,7 @@ _CURSOR = "status-repair"
 class StatusRepair:
     """A job of the scheduler. Every update matches only what differs, so a run over sound records writes nothing."""
 
-    def __init__(self, database: Database[Document], paces: Paces) -> None:
+    def __init__(self, database: Database[Document], paces: RateLimiter) -> None:
         self._tenants = database["tenants"]
         self._operations = database["operations"]
         self._cursors = database["counters"]

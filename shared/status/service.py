@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.paging import Page
 from shared.operations.model import Operation
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause
@@ -18,7 +18,7 @@ from shared.switches.model import Switch, tenant_of_switch
 class StatusService:
     """Read only. Of what concerns no tenant of the actor nothing is told but that an integration is unavailable."""
 
-    def __init__(self, store: Store, tenants: TenantCases) -> None:
+    def __init__(self, store: Repositories, tenants: TenantService) -> None:
         self._store = store
         self._tenants = tenants
 

@@ -49,7 +49,7 @@ _FIELDS = {
 }
 
 
-class Subscriptions:
+class SubscriptionRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["subscriptions"]
 

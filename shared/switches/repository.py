@@ -22,7 +22,7 @@ from shared.switches.pause import Pause
 TRUST = 1.0
 
 
-class Switches:
+class SwitchRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["switches"]
         self._seen: tuple[float, Mapping[str, Switch]] | None = None

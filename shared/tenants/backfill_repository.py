@@ -19,7 +19,7 @@ from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import Action
 
 
-class TenantFilling:
+class BackfillRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tenants"]
 

@@ -7,7 +7,7 @@ from pymongo.database import Database
 from shared.db.documents import Document, our_errors
 
 
-class TenantTurns:
+class TenantCounts:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tenants"]
 

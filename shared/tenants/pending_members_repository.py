@@ -18,7 +18,7 @@ PENDING: Document = {"ocisMembers": "pending"}
 INDEXES = [IndexModel([("membersDueAt", ASCENDING)], name="pending_members", partialFilterExpression=PENDING)]
 
 
-class PendingMembers:
+class PendingMembersRepository:
     """Reads and writes the `tenants` collection. A claim is atomic, so any number of schedulers may call it."""
 
     def __init__(self, database: Database[Document]) -> None:

@@ -48,7 +48,7 @@ ORDERS: dict[str, Order] = {"newest": NEWEST, "oldest": ("_id", ASCENDING), "slu
 REMEMBERED = 1024
 
 
-class TenantViews:
+class TenantReadRepository:
     def __init__(self, database: Database[Document]) -> None:
         unread: Database[RawBSONDocument] = database.with_options(codec_options=_UNREAD)
         self._tenants = unread["tenants"]

@@ -32,7 +32,7 @@ from shared.switches.pause import Pause
 from shared.tenants.documents import billing_document, owner_document, tenant_of
 from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_terms
 from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
-from shared.tenants.updates import Beginning, begun, drifted_in, is_news, remote_fields, settled, shown
+from shared.tenants.updates import LifecycleChange, begun, drifted_in, is_news, remote_fields, settled, shown
 from shared.tenants.views import TenantQuery
 
 INDEXES = [
@@ -74,7 +74,7 @@ class Due:
     is_over: bool
 
 
-class Tenants:
+class TenantRepository:
     def __init__(self, database: Database[Document], absent: Collection[str] = ()) -> None:
         """`absent`: integrations that new tenants show nothing of."""
         self._rows = database["tenants"]
@@ -174,7 +174,7 @@ class Tenants:
             raise _taken(problem, tenant.slug) from None
         return tenant_of(row)
 
-    def begin(self, tenant: Tenant, beginning: Beginning, operation_id: str, session: Transaction) -> Tenant:
+    def begin(self, tenant: Tenant, beginning: LifecycleChange, operation_id: str, session: Transaction) -> Tenant:
         """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
         fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
         row = changed(self._rows, tenant.id, fields, session)

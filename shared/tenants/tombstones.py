@@ -15,7 +15,7 @@ from shared.tenants.model import Tenant
 from shared.tenants.views import Receipt, Removal
 
 
-class Tombstones:
+class TombstoneRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tombstones"]
 

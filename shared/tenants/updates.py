@@ -20,7 +20,7 @@ DRIFT_REST = 3600.0
 
 
 @dataclass(frozen=True)
-class Beginning:
+class LifecycleChange:
     """What begins. `reason`: why a tenant is suspended. `grace`: how long a deleted one can be restored, in seconds."""
 
     action: Action
@@ -28,7 +28,7 @@ class Beginning:
     grace: float = 0.0
 
 
-def begun(beginning: Beginning) -> Document:
+def begun(beginning: LifecycleChange) -> Document:
     """Fields as the action is accepted: what closes doors closes our own at once."""
     action = beginning.action
     fields: Document = {"retryAt": "$$REMOVE"}

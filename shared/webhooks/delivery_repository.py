@@ -59,7 +59,7 @@ class End:
     due_in: float | None = None
 
 
-class Deliveries:
+class DeliveryRepository:
     def __init__(self, database: Database[Document], keep_days: float) -> None:
         self._rows = database["deliveries"]
         self._keep_seconds = keep_days * DAY

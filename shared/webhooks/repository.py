@@ -44,7 +44,7 @@ _WELL: Document = {"failures": 0, "failingSince": None}
 _NO_SECRETS = {"secrets": 0}
 
 
-class Webhooks:
+class WebhookRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["webhooks"]
 

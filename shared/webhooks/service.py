@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from shared.accounts.scope import Scope
 from shared.administration.event_feed import number_events
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.address_rules import AddressRule
 from shared.core.encryption import Sealer, Unsealable
@@ -25,7 +25,7 @@ from shared.core.signatures import new_secret
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import Event, difference, facts
-from shared.provisioning.tenants import TenantCases
+from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
@@ -46,8 +46,8 @@ NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's 
 LOOK_SECONDS = 0.2
 
 
-class WebhookCases:
-    def __init__(self, store: Store, tenants: TenantCases, settings: Settings) -> None:
+class WebhookService:
+    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
         self._store = store
         self._tenants = tenants
         self._rule = AddressRule.of(settings.webhook_allowed_networks)
@@ -232,7 +232,7 @@ def webhook_sealer(settings: Settings) -> Sealer:
     return Sealer(settings.stamp_key_texts, "webhook secrets")
 
 
-def is_in_scope(store: Store, webhook: Webhook, event: Event) -> bool:
+def is_in_scope(store: Repositories, webhook: Webhook, event: Event) -> bool:
     """Whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
     if webhook.owner == Owner():
         return True

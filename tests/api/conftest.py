@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from api.app import create_app
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 
 ADMINS = "dezky-platform-admins"
@@ -95,7 +95,7 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def api_url(api_settings: Settings, serve: Serve, store: Store) -> str:
+def api_url(api_settings: Settings, serve: Serve, store: Repositories) -> str:
     return serve(api_settings)
 
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.integrations.outcomes import ok
-from shared.orphans.model import Cause, OrphanKind, OrphanQuery, Stamped
+from shared.orphans.model import Cause, MarkedObject, OrphanKind, OrphanQuery
 from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer
 
-ORPHAN = Stamped(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
+ORPHAN = MarkedObject(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
 STEPS = ("authentik", "stalwart", "ocis")
 
 
-def finish(store: Store, operation_id: str, *steps: str) -> None:
+def finish(store: Repositories, operation_id: str, *steps: str) -> None:
     """Do the workers' part."""
     for step in steps or STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
@@ -46,7 +46,7 @@ class RightsFixture:
 
 @pytest.fixture
 def rights(
-    root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Store, database_name: str
+    root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Repositories, database_name: str
 ) -> RightsFixture:
     found = RightsFixture({"admin": root}, {}, store.client[database_name], as_)
     found.made("partner", "/partners", slug="reseller", name="Reseller")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.events.model import Author
-from shared.integrations.outcomes import Refused, failed, ok
+from shared.integrations.outcomes import PermanentError, failed, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
 from shared.provisioning.settlement import settle
@@ -73,7 +73,7 @@ def test_of_ten_simultaneous_posts_with_one_key_one_is_carried_out_and_all_agree
     assert all(answer.status_code == 409 and answer.json()["retryable"] for answer in waiting)
 
 
-def test_a_refusal_is_computed_again_with_the_same_key(rights: RightsFixture, store: Store) -> None:
+def test_a_refusal_is_computed_again_with_the_same_key(rights: RightsFixture, store: Repositories) -> None:
     root, headers = rights.people["admin"], key()
     running = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     assert root("POST", "/tenants/acme/reconcile?mode=plan", headers=headers).status_code == 409
@@ -100,7 +100,7 @@ def test_a_caller_without_a_record_may_ask_again_with_the_same_key_once_there_is
 
 
 def test_a_key_is_usable_again_after_the_process_of_its_first_request_died(
-    root: Client, store: Store, settings: Settings
+    root: Client, store: Repositories, settings: Settings
 ) -> None:
     headers = key()
     root("POST", "/tenants", json=ACME, headers=headers)
@@ -245,7 +245,7 @@ def test_every_refusal_is_a_problem_document(
 # -- plans, cancel, retry
 
 
-def claim_all(store: Store, operation_id: str, **outcomes: Any) -> None:
+def claim_all(store: Repositories, operation_id: str, **outcomes: Any) -> None:
     for step in STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
@@ -254,7 +254,7 @@ def claim_all(store: Store, operation_id: str, **outcomes: Any) -> None:
 
 
 def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_running_one(
-    rights: RightsFixture, store: Store
+    rights: RightsFixture, store: Repositories
 ) -> None:
     root = rights.people["admin"]
     before = root("GET", "/tenants/acme").json()
@@ -265,13 +265,13 @@ def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_r
     assert root("POST", "/tenants/acme/reconcile?mode=plan").json()["operation"]["id"] == plan["id"]
     blocked = root("POST", "/tenants/acme/reconcile")
     assert (blocked.status_code, blocked.json()["operation"]) == (409, plan["id"])
-    claim_all(store, plan["id"], ocis=failed(Refused("taken")))
+    claim_all(store, plan["id"], ocis=failed(PermanentError("taken")))
     assert root("GET", f"/operations/{plan['id']}").json()["status"] == "failed"
     assert root("GET", "/tenants/acme").json() == before
 
 
 def test_a_scheduled_plan_is_cancelled_by_a_requested_reconcile(
-    rights: RightsFixture, store: Store, settings: Settings
+    rights: RightsFixture, store: Repositories, settings: Settings
 ) -> None:
     root = rights.people["admin"]
     tenant = store.tenants.find("acme")
@@ -284,7 +284,7 @@ def test_a_scheduled_plan_is_cancelled_by_a_requested_reconcile(
     assert root("GET", f"/operations/{plan.id}").json()["status"] == "cancelled"
 
 
-def test_a_cancelled_operation_stops_and_lets_the_next_one_start(rights: RightsFixture, store: Store) -> None:
+def test_a_cancelled_operation_stops_and_lets_the_next_one_start(rights: RightsFixture, store: Repositories) -> None:
     root = rights.people["admin"]
     operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     claim = store.operations.claim(operation, "ocis", 1, 60)
@@ -305,10 +305,10 @@ def test_a_cancelled_operation_stops_and_lets_the_next_one_start(rights: RightsF
     assert (ended.status_code, ended.json()["code"]) == (409, "action_not_possible")
 
 
-def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(rights: RightsFixture, store: Store) -> None:
+def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(rights: RightsFixture, store: Repositories) -> None:
     root = rights.people["admin"]
     operation = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
-    claim_all(store, operation, ocis=failed(Refused("taken")))
+    claim_all(store, operation, ocis=failed(PermanentError("taken")))
     address = f"/operations/{operation}/steps"
     assert root("POST", f"{address}/stalwart/retry").json()["code"] == "action_not_possible"
     assert root("POST", f"{address}/nothing/retry").status_code == 404
@@ -323,10 +323,10 @@ def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(rights: Rights
     assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
 
 
-def test_a_step_of_a_superseded_operation_cannot_be_retried(rights: RightsFixture, store: Store) -> None:
+def test_a_step_of_a_superseded_operation_cannot_be_retried(rights: RightsFixture, store: Repositories) -> None:
     root = rights.people["admin"]
     older = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
-    claim_all(store, older, ocis=failed(Refused("taken")))
+    claim_all(store, older, ocis=failed(PermanentError("taken")))
     newer = root("POST", "/tenants/acme/reconcile").json()["operation"]["id"]
     refused = root("POST", f"/operations/{older}/steps/ocis/retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "action_not_possible")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 from tests.domains.conftest import ZONE, World
@@ -33,7 +33,7 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: Dn
 
 
 @pytest.fixture
-def world(api_settings: Settings, store: Store, dispatcher: Any, dns: DnsSimulator, admin: Any) -> World:
+def world(api_settings: Settings, store: Repositories, dispatcher: Any, dns: DnsSimulator, admin: Any) -> World:
     return World(api_settings, store, dispatcher, dns, admin)
 
 

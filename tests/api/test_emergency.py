@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client
 
@@ -35,7 +35,7 @@ def issue(settings: Settings) -> Issue:
 
 
 def test_a_token_works_without_the_identity_provider_and_changes_no_record(
-    root: Client, issue: Issue, store: Store, authentik: AuthentikSimulator
+    root: Client, issue: Issue, store: Repositories, authentik: AuthentikSimulator
 ) -> None:
     before = root("GET", "/users/me").json()
     done = issue("admin@people.test")
@@ -48,7 +48,7 @@ def test_a_token_works_without_the_identity_provider_and_changes_no_record(
     assert done.stdout.strip() not in str(event)
 
 
-def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Issue, store: Store) -> None:
+def test_a_token_ends_with_its_time_or_its_owners_right(root: Client, issue: Issue, store: Repositories) -> None:
     token = issue("admin@people.test").stdout.strip()
     emergency = Client(root.url, token)
     store.users._rows.update_many({}, {"$set": {"platformAdmin": False}})

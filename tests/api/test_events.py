@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import SlugTaken
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
@@ -20,7 +20,9 @@ def link(answer_link: str, relation: str) -> str | None:
     return found.group(1) if found else None
 
 
-def test_each_accepted_change_is_an_event_with_who_what_before_and_after(rights: RightsFixture, store: Store) -> None:
+def test_each_accepted_change_is_an_event_with_who_what_before_and_after(
+    rights: RightsFixture, store: Repositories
+) -> None:
     root = rights.people["admin"]
     headers = {"X-Request-Id": "the-change"}
     root("PATCH", "/tenants/acme", json={"name": "Acme AG", "billingInfo": {"company": "C"}}, headers=headers)
@@ -51,7 +53,9 @@ def test_each_accepted_change_is_an_event_with_who_what_before_and_after(rights:
     assert outcome["after"]["operation"] == operation
 
 
-def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(rights: RightsFixture, store: Store) -> None:
+def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(
+    rights: RightsFixture, store: Repositories
+) -> None:
     root = rights.people["admin"]
     user, partner = f"/users/{rights.ids['colleague']}", f"/partners/{rights.ids['partner']}"
     subscription = f"/subscriptions/{rights.ids['acme_subscription']}"
@@ -83,7 +87,7 @@ def test_every_kind_of_change_leaves_its_event_and_a_refused_one_none(rights: Ri
     ]
 
 
-def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Store) -> None:
+def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Repositories) -> None:
     def work(session: Transaction) -> None:
         store.partners.insert("acme", "A", session)
         store.events.append(NewEvent("partner.created", Author(None, "r")), session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture, finish
 
@@ -58,7 +58,7 @@ def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> N
     assert admin("POST", "/purges/allow", json={}).status_code == 400
 
 
-def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Store) -> None:
+def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Repositories) -> None:
     admin("DELETE", "/tenants/acme")
     rows = store.client.get_database(_database(store))["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
@@ -70,12 +70,12 @@ def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Store) -
     assert "notices" not in admin("GET", "/health/ready").json()
 
 
-def _database(store: Store) -> str:
+def _database(store: Repositories) -> str:
     return str(store.tenants._rows.database.name)
 
 
 def test_leave_to_remove_more_is_a_platform_administrators_and_is_shown(
-    admin: Client, rights: RightsFixture, store: Store
+    admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
     owner = rights.people["owner"]("POST", "/tenants/acme/reconcile?allow_removals=true")
     assert (owner.status_code, owner.json()["code"]) == (403, "forbidden")

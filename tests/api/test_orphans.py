@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.orphans.model import Cause, OrphanStatus
 from tests.api.conftest import Client
 from tests.api.rights_fixture import ORPHAN, RightsFixture
@@ -45,7 +45,7 @@ def test_in_quarantine_its_removal_is_a_conflict(admin: Client, rights: RightsFi
 
 
 def test_a_removable_one_is_removed_later_and_says_who_asked(
-    admin: Client, rights: RightsFixture, store: Store
+    admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
     # its quarantine is over already when it is seen for the second time
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_PURGED, 0)

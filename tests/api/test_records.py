@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from tests.api.conftest import Client, Issuer
 from tests.api.rights_fixture import RightsFixture, finish
 
@@ -182,7 +182,9 @@ def test_the_portals_first_page_has_profile_tenants_and_subscriptions(rights: Ri
     assert [one["_id"] for one in page["subscriptions"]] == [rights.ids["acme_subscription"]]
 
 
-def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(rights: RightsFixture, store: Store) -> None:
+def test_a_patch_merges_and_only_what_goes_outside_starts_an_operation(
+    rights: RightsFixture, store: Repositories
+) -> None:
     root = rights.people["admin"]
     billing = {"company": "Acme", "vatId": "DE1", "address": {"city": "Berlin", "country": "DE"}}
     quiet = root("PATCH", "/tenants/acme", json={"billingInfo": billing})

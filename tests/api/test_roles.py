@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture, finish
 from tests.api.test_rights import MAY, TABLE, path_of
@@ -138,7 +138,7 @@ def test_taking_the_administrators_role_leaves_support_alone(rights: RightsFixtu
 
 
 def test_an_owner_who_signs_in_before_their_tenant_is_complete_becomes_its_owner(
-    rights: RightsFixture, store: Store
+    rights: RightsFixture, store: Repositories
 ) -> None:
     root = rights.people["admin"]
     made = root(

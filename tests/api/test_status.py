@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
-from shared.integrations.outcomes import Outcome, Refused, Result, failed
+from shared.application.store import Repositories
+from shared.integrations.outcomes import Outcome, PermanentError, Result, failed
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture, finish
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
 
 
-def attempt(store: Store, operation_id: str, step: str, outcome: Outcome) -> None:
+def attempt(store: Repositories, operation_id: str, step: str, outcome: Outcome) -> None:
     claim = store.operations.claim(operation_id, step, 99, 60)
     assert claim is not None
     store.operations.record(claim, outcome, 30)
@@ -29,7 +29,7 @@ def test_with_nothing_wrong_the_status_is_ok_and_empty(rights: RightsFixture) ->
 
 
 def test_a_problem_is_told_with_its_meaning_remedy_and_next_attempt_and_the_tenant_is_not_ok(
-    rights: RightsFixture, store: Store
+    rights: RightsFixture, store: Repositories
 ) -> None:
     admin = rights.people["admin"]
     operation = reconcile(admin, "acme")
@@ -54,7 +54,7 @@ def test_a_problem_is_told_with_its_meaning_remedy_and_next_attempt_and_the_tena
     assert admin("GET", "/tenants/acme").json()["health"] == "ok"
 
 
-def finish_rest(store: Store, operation: str) -> None:
+def finish_rest(store: Repositories, operation: str) -> None:
     row = store.operations._rows
     row.update_many({}, [{"$set": {"steps": {"$map": {"input": "$steps", "as": "s", "in": _due("$$s")}}}}])
     finish(store, operation)
@@ -76,9 +76,9 @@ def test_an_open_breaker_and_pauses_are_told_and_a_pause_alone_is_no_error(right
     assert [one.get("tenant") for one in theirs["pauses"]] == [None]
 
 
-def test_other_tenants_are_never_named(rights: RightsFixture, store: Store) -> None:
+def test_other_tenants_are_never_named(rights: RightsFixture, store: Repositories) -> None:
     operation = reconcile(rights.people["admin"], "acme")
-    attempt(store, operation, "ocis", failed(Refused("taken", "A space of acme's.")))
+    attempt(store, operation, "ocis", failed(PermanentError("taken", "A space of acme's.")))
     for caller in ("stranger", "misplaced"):
         answer = rights.people[caller]("GET", "/status")
         assert answer.json()["groups"] == []
@@ -88,7 +88,9 @@ def test_other_tenants_are_never_named(rights: RightsFixture, store: Store) -> N
         assert rights.people[caller]("GET", "/status").json()["groups"][0]["examples"][0]["tenant"] == "acme"
 
 
-def test_operations_are_listed_by_problem_and_a_misspelt_filter_is_refused(rights: RightsFixture, store: Store) -> None:
+def test_operations_are_listed_by_problem_and_a_misspelt_filter_is_refused(
+    rights: RightsFixture, store: Repositories
+) -> None:
     admin = rights.people["admin"]
     attempt(store, reconcile(admin, "acme"), "stalwart", LATER)
 

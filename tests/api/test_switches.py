@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.switches.model import SWITCHES, Span, TenantRef
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture
@@ -89,7 +89,9 @@ def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(ad
     assert [(one["action"], one["tenant"]) for one in found] == [("tenant.paused", "acme"), ("tenant.unpaused", "acme")]
 
 
-def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(admin: Client, store: Store) -> None:
+def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(
+    admin: Client, store: Repositories
+) -> None:
     store.switches.fail("ocis", TenantRef("0" * 24, "acme"), "timeout", "It hangs.", 1, Span(300, 3000))
     breaker = {one["name"]: one["breaker"] for one in admin("GET", "/integrations").json()}["ocis"]
     assert (breaker["state"], breaker["failures"], breaker["reason"]) == ("open", 1, "timeout")
@@ -100,7 +102,7 @@ def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once
     assert store.switches.probe("ocis", 5)
 
 
-def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Store) -> None:
+def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Repositories) -> None:
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     store.switches.fail("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, Span(300, 3000))
     answer = admin("GET", "/health/ready")

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from sandbox.services import Mongod, Valkey
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.provisioning.settlement import settle
@@ -24,7 +24,7 @@ SignIn = Callable[..., Client]
 STEPS = ("authentik", "stalwart", "ocis")
 
 
-def close(store: Store, operation_id: str) -> None:
+def close(store: Repositories, operation_id: str) -> None:
     """Do the workers' part, up to where one dies between the last step and what its end means for the tenant."""
     for step in STEPS:
         claim = store.operations.claim(operation_id, step, 99, 60)
@@ -32,7 +32,7 @@ def close(store: Store, operation_id: str) -> None:
         store.operations.record(claim, ok())
 
 
-def finish(store: Store, operation_id: str) -> None:
+def finish(store: Repositories, operation_id: str) -> None:
     """Do the workers' part."""
     close(store, operation_id)
     settle(store, operation_id)
@@ -177,7 +177,7 @@ def test_an_unknown_plan_is_told_with_the_catalogue(root: Client) -> None:
     assert "starter" in answer.json()["errors"][0]["detail"]
 
 
-def test_waiting_answers_when_the_operation_has_ended(root: Client, store: Store) -> None:
+def test_waiting_answers_when_the_operation_has_ended(root: Client, store: Repositories) -> None:
     operation = root("POST", "/tenants", json=new()).json()["operation"]
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(root, "GET", f"/operations/{operation['id']}?wait=20")
@@ -188,7 +188,7 @@ def test_waiting_answers_when_the_operation_has_ended(root: Client, store: Store
     assert root("GET", "/tenants/acme").json()["status"] == "active"
 
 
-def test_an_operation_is_not_said_to_have_ended_before_its_tenant_shows_it(root: Client, store: Store) -> None:
+def test_an_operation_is_not_said_to_have_ended_before_its_tenant_shows_it(root: Client, store: Repositories) -> None:
     operation = root("POST", "/tenants", json=new()).json()["operation"]
     close(store, operation["id"])
     for path, shown in ((f"/operations/{operation['id']}", lambda body: body), ("/tenants/acme", _its_operation)):
@@ -210,7 +210,7 @@ def test_waiting_in_vain_answers_in_time_with_how_it_stands(root: Client) -> Non
 
 
 def test_reconcile_is_refused_while_another_operation_runs_and_answers_itself_when_asked_twice(
-    root: Client, store: Store
+    root: Client, store: Repositories
 ) -> None:
     first = root("POST", "/tenants", json=new()).json()["operation"]["id"]
     refused = root("POST", "/tenants/acme/reconcile")
@@ -285,7 +285,7 @@ def test_with_the_broker_down_a_tenant_is_recorded_and_answered_within_seconds(
     serve: Serve,
     issuer: Issuer,
     own_valkey: Valkey,
-    store: Store,
+    store: Repositories,
 ) -> None:
     changed = {"redis_url": own_valkey.url, "oidc_issuers": dict(api_settings.oidc_issuers)}
     url = serve(make_settings(oidc_audiences=api_settings.oidc_audiences, **changed))
@@ -307,7 +307,7 @@ def test_with_the_broker_hung_a_tenant_is_recorded_and_answered_within_seconds(
     serve: Serve,
     issuer: Issuer,
     own_valkey: Valkey,
-    store: Store,
+    store: Repositories,
 ) -> None:
     changed = {"redis_url": own_valkey.url, "oidc_issuers": dict(api_settings.oidc_issuers)}
     url = serve(make_settings(oidc_audiences=api_settings.oidc_audiences, **changed))
@@ -337,7 +337,7 @@ def test_with_the_database_down_the_answer_is_a_problem_that_says_to_try_again(
 
 
 def test_an_api_that_no_issuer_is_configured_for_is_not_ready(
-    make_settings: Callable[..., Settings], serve: Serve, store: Store, capsys: pytest.CaptureFixture[str]
+    make_settings: Callable[..., Settings], serve: Serve, store: Repositories, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = serve(make_settings())
     ready = requests.get(f"{url}/health/ready", timeout=10)
@@ -352,7 +352,7 @@ def test_a_database_that_goes_away_while_the_end_is_waited_for_leaves_what_was_r
     mongod.start()
     changed = {"mongodb_uri": f"{mongod.uri}&timeoutMS=2000", "oidc_issuers": dict(api_settings.oidc_issuers)}
     settings = make_settings(oidc_audiences=api_settings.oidc_audiences, **changed)
-    store, client = open_store(settings), Client(serve(settings), issuer.token("admin"))
+    store, client = open_repositories(settings), Client(serve(settings), issuer.token("admin"))
     try:
         store.make_indexes()
         client("GET", "/users/me")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import ADMINS, Client, Issuer, Serve
 from tests.api.rights_fixture import RightsFixture
@@ -107,7 +107,7 @@ def test_a_group_that_was_left_takes_the_role_along_but_a_token_without_the_clai
 
 
 @pytest.fixture
-def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Store) -> str:
+def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Repositories) -> str:
     """An API beside an Authentik that is configured, so that tenants get groups of their own."""
     return serve(
         api_settings.model_copy(update={"authentik_api_url": issuer.simulator.url, "authentik_api_token": "secret"})
@@ -115,7 +115,7 @@ def connected(api_settings: Settings, issuer: Issuer, serve: Serve, store: Store
 
 
 def test_a_foreign_group_with_a_tenants_name_opens_nothing(
-    connected: str, issuer: Issuer, store: Store, api_settings: Settings
+    connected: str, issuer: Issuer, store: Repositories, api_settings: Settings
 ) -> None:
     root = Client(connected, issuer.token("admin"))
     assert root("GET", "/users/me").status_code == 200

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.webhooks.delivery_repository import End
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture
-from worker.jobs.webhook_delivery.delivery_loop import open_courier
-from worker.jobs.webhook_delivery.outbox_relay import FanOut
+from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
+from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 
 SignIn = Callable[..., Client]
 URL = "https://hooks.acme.test/take"
@@ -28,12 +28,12 @@ def made(client: Client, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def delivered(root: Client, store: Store) -> dict[str, Any]:
+def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     """A webhook with three deliveries: one delivered, one failed, one pending."""
     webhook = made(root, actions=["partner.created"])
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
-    FanOut(store, 14).look()
+    OutboxRelay(store, 14).look()
     for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None
@@ -111,7 +111,7 @@ def test_a_webhook_is_changed_by_what_is_sent_and_not_when_it_was_changed_meanwh
     assert URL not in root("GET", "/events").text
 
 
-def test_the_old_secret_signs_on_for_as_long_as_asked(root: Client, store: Store) -> None:
+def test_the_old_secret_signs_on_for_as_long_as_asked(root: Client, store: Repositories) -> None:
     webhook = made(root)
     for grace, secrets in ((None, 2), (3600, 2), (0, 1)):
         query = "" if grace is None else f"?grace={grace}"
@@ -200,8 +200,8 @@ def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(rights: Right
 
 
 @pytest.fixture
-def courier(api_settings: Settings, store: Store) -> Iterator[None]:
-    courier = open_courier(store, api_settings)
+def courier(api_settings: Settings, store: Repositories) -> Iterator[None]:
+    courier = open_delivery_loop(store, api_settings)
     thread = threading.Thread(target=courier.run, args=(0.05,))
     thread.start()
     yield

@@ -8,14 +8,14 @@ import requests
 
 from sandbox.simulators.stripe.server import StripeSimulator
 from tests.simulators import TENANT_ID
-from worker.integrations.stripe.client import StripeBilling
+from worker.integrations.stripe.client import StripeClient
 from worker.integrations.stripe.models import BilledSubscription
 
 KEY = "sk_test_that_must_never_be_logged"
 SECRET = "whsec_of_the_tests_endpoint"
 
 
-def subscribe(stripe: StripeBilling, customer: str, key: str = "first", **options: Any) -> BilledSubscription:
+def subscribe(stripe: StripeClient, customer: str, key: str = "first", **options: Any) -> BilledSubscription:
     options = {"days_until_due": 30, **options}
     return stripe.create_subscription(customer, TENANT_ID, "price_starter", key=key, **options)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stripe.server import StripeSimulator
-from shared.application.services import open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor, Caller
@@ -19,7 +19,7 @@ from tests.records import EVERY_SURFACE
 from tests.simulators import TENANT_ID
 from worker.execution.runner import Runner
 from worker.integrations.registry import STEPS
-from worker.integrations.stripe.client import StripeBilling, connect
+from worker.integrations.stripe.client import StripeClient, connect
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def server() -> Iterator[StripeSimulator]:
 
 
 @pytest.fixture
-def stripe(server: StripeSimulator) -> StripeBilling:
+def stripe(server: StripeSimulator) -> StripeClient:
     return connect(KEY, url=f"{server.url}/", call_seconds=3.0)
 
 
 @pytest.fixture
-def customer(stripe: StripeBilling) -> str:
+def customer(stripe: StripeClient) -> str:
     return stripe.create_customer(TENANT_ID, key="customer").id
 
 
@@ -54,10 +54,14 @@ def billing_settings(make_settings: Callable[..., Settings], server: StripeSimul
 
 @pytest.fixture
 def tenancy(
-    billing_settings: Settings, store: Store, dispatcher: Dispatcher, server: StripeSimulator, stripe: StripeBilling
+    billing_settings: Settings,
+    store: Repositories,
+    dispatcher: Dispatcher,
+    server: StripeSimulator,
+    stripe: StripeClient,
 ) -> Iterator[Tenancy]:
-    opened = open_store(billing_settings)
-    plane = open_control_plane(opened, dispatcher, billing_settings)
+    opened = open_repositories(billing_settings)
+    plane = open_services(opened, dispatcher, billing_settings)
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
     admin = Actor(plane.callers.record(caller, "request-1"), EVERY_SURFACE)
 

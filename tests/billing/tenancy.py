@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.simulators.stripe.server import StripeSimulator
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.operations.model import Mode, Operation, StepRecord
 from shared.rights.policy import Actor
@@ -17,8 +17,8 @@ from shared.subscriptions.model import Subscription
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from worker.execution.runner import Runner
-from worker.integrations.stripe.client import StripeBilling
-from worker.jobs.billing_sync import BillingLooks
+from worker.integrations.stripe.client import StripeClient
+from worker.jobs.billing_sync import BillingSyncJob
 
 Make = Callable[[Mapping[str, Any]], Runner]
 
@@ -27,18 +27,18 @@ Make = Callable[[Mapping[str, Any]], Runner]
 class Tenancy:
     """`make`: a runner with these clients."""
 
-    store: Store
-    plane: ControlPlane
+    store: Repositories
+    plane: Services
     admin: Actor
     settings: Settings
     server: StripeSimulator
-    client: StripeBilling
+    client: StripeClient
     make: Make
 
     def create(self, slug: str = "acme", plan: str = "starter") -> TenantView:
         return self.plane.tenants.create(NewTenant(slug, slug.title(), plan), self.admin)
 
-    def run(self, view: TenantView, times: int = 8, client: StripeBilling | None = None) -> Operation:
+    def run(self, view: TenantView, times: int = 8, client: StripeClient | None = None) -> Operation:
         """Do the workers' part until the operation ends, waiting for nothing; each step is tried so often at most."""
         assert view.operation is not None
         runner = self.make({"billing": client or self.client})
@@ -85,7 +85,7 @@ class Tenancy:
 
     def look(self) -> None:
         """What the sweep does about subscriptions, to its end."""
-        looks = BillingLooks(self.store, self.client, self.settings)
+        looks = BillingSyncJob(self.store, self.client, self.settings)
         looks.push()
         looks.close()
 

@@ -17,7 +17,7 @@ from shared.core.signatures import BadSignature, signed_headers
 from shared.subscriptions.model import SubscriptionStatus
 from tests.simulators import TENANT_ID, fault
 from tests.webhooks.receiver import Receiver
-from worker.integrations.stripe.client import StripeBilling, connect
+from worker.integrations.stripe.client import StripeClient, connect
 
 KEY = "sk_test_that_must_never_be_logged"
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1lbmRwb2ludC1vZi1vdXJz"
@@ -48,7 +48,7 @@ def server(receiver: Receiver) -> Iterator[StripeSimulator]:
 
 
 @pytest.fixture
-def billing(server: StripeSimulator) -> StripeBilling:
+def billing(server: StripeSimulator) -> StripeClient:
     return connect(KEY, url=server.url, call_seconds=3.0)
 
 
@@ -175,7 +175,7 @@ def test_stripes_own_library_signs_and_checks_as_we_do() -> None:
     assert stripe.WebhookSignature.verify_header(body, ours, SECRET, tolerance=300)
 
 
-def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSimulator, billing: StripeBilling) -> None:
+def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSimulator, billing: StripeClient) -> None:
     customer = billing.create_customer(TENANT_ID, key="one").id
     made = billing.create_subscription(customer, TENANT_ID, "price_starter", key="two", days_until_due=30)
     server_side = billing.cancel(made.id)
@@ -192,7 +192,7 @@ def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSim
 
 
 def test_a_repeat_with_its_key_tells_nothing_again(
-    receiver: Receiver, server: StripeSimulator, billing: StripeBilling
+    receiver: Receiver, server: StripeSimulator, billing: StripeClient
 ) -> None:
     for _ in range(3):
         billing.create_customer(TENANT_ID, key="one")
@@ -200,7 +200,7 @@ def test_a_repeat_with_its_key_tells_nothing_again(
 
 
 def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
-    receiver: Receiver, server: StripeSimulator, billing: StripeBilling
+    receiver: Receiver, server: StripeSimulator, billing: StripeClient
 ) -> None:
     receiver.status = 500
     billing.create_customer(TENANT_ID, key="one")
@@ -212,7 +212,7 @@ def test_an_event_that_is_not_taken_comes_again_with_the_same_id(
 
 @pytest.mark.parametrize(("kind", "arrive"), [("event_doubled", 2), ("event_lost", 0)])
 def test_events_can_be_doubled_or_lost_and_sent_again(
-    receiver: Receiver, server: StripeSimulator, billing: StripeBilling, kind: str, arrive: int
+    receiver: Receiver, server: StripeSimulator, billing: StripeClient, kind: str, arrive: int
 ) -> None:
     fault(server, kind=kind, path="customer.created", count=1)
     billing.create_customer(TENANT_ID, key="one")
@@ -220,7 +220,7 @@ def test_events_can_be_doubled_or_lost_and_sent_again(
     until(lambda: len(receiver.seen) == arrive + 1)
 
 
-def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeSimulator, billing: StripeBilling) -> None:
+def test_a_forged_event_is_not_believed(receiver: Receiver, server: StripeSimulator, billing: StripeClient) -> None:
     fault(server, kind="event_forged", count=1)
     billing.create_customer(TENANT_ID, key="one")
     until(lambda: bool(receiver.seen))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.billing.model import Bill
-from shared.billing.sync import BillingCases
+from shared.billing.sync import BillingService
 from shared.operations.model import Mode, OperationStatus
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, Status
@@ -202,7 +202,7 @@ def test_what_an_older_operation_found_is_not_written_over_a_newer_change(tenanc
     tenancy.store.transaction(lambda session: tenancy.store.operations.cancel(old.id, session))
     tenancy.reconcile()
     bill = Bill("cus_old", "sub_old", SubscriptionStatus.ACTIVE, None)
-    assert BillingCases(tenancy.store).save(old, bill) is False
+    assert BillingService(tenancy.store).save(old, bill) is False
     assert tenancy.record(view).stripe_subscription_id is None
 
 

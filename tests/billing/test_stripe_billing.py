@@ -8,29 +8,27 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stripe.server import StripeSimulator
-from shared.integrations.outcomes import Missing, Refused, Unavailable
+from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
 from tests.billing.asking import control, subscribe
 from tests.simulators import OTHER_ID, TENANT_ID
-from worker.integrations.stripe.client import StripeBilling
+from worker.integrations.stripe.client import StripeClient
 
-BILLING = BillingInfo("Acme Holding", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
+BILLING = BillingInfo("Acme Container", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
 
 
 # -- customers
 
 
-def test_a_customer_is_found_at_once_though_search_lags(stripe: StripeBilling) -> None:
+def test_a_customer_is_found_at_once_though_search_lags(stripe: StripeClient) -> None:
     assert stripe.find_customer(TENANT_ID) is None
     made = stripe.create_customer(TENANT_ID, key="one")
     assert stripe.find_customer(TENANT_ID) == made
     assert stripe.find_customer(OTHER_ID) is None
 
 
-def test_a_customer_that_left_the_recent_list_is_found_by_search(
-    server: StripeSimulator, stripe: StripeBilling
-) -> None:
+def test_a_customer_that_left_the_recent_list_is_found_by_search(server: StripeSimulator, stripe: StripeClient) -> None:
     made = stripe.create_customer(TENANT_ID, key="one")
     server.objects.customers[made.id]["created"] -= 3 * 3600
     assert stripe.find_customer(TENANT_ID) is None
@@ -38,32 +36,32 @@ def test_a_customer_that_left_the_recent_list_is_found_by_search(
     assert stripe.find_customer(TENANT_ID) == made
 
 
-def test_a_busy_hour_of_other_customers_hides_none(stripe: StripeBilling) -> None:
+def test_a_busy_hour_of_other_customers_hides_none(stripe: StripeClient) -> None:
     made = stripe.create_customer(TENANT_ID, key="ours")
     for number in range(105):
         stripe.create_customer(OTHER_ID, key=f"other-{number}")
     assert stripe.find_customer(TENANT_ID) == made
-    with pytest.raises(Refused, match="ambiguous"):
+    with pytest.raises(PermanentError, match="ambiguous"):
         stripe.find_customer(OTHER_ID)
 
 
-def test_the_details_on_its_invoices_follow_the_tenant(server: StripeSimulator, stripe: StripeBilling) -> None:
+def test_the_details_on_its_invoices_follow_the_tenant(server: StripeSimulator, stripe: StripeClient) -> None:
     made = stripe.create_customer(TENANT_ID, key="one")
     assert (made.name, made.email) == ("", "")
     changed = stripe.update_customer(made.id, "Acme GmbH", BILLING)
-    assert (changed.name, changed.email, changed.tenant_id) == ("Acme Holding", "bills@acme.test", TENANT_ID)
+    assert (changed.name, changed.email, changed.tenant_id) == ("Acme Container", "bills@acme.test", TENANT_ID)
     shown = server.objects.customers[made.id]
     assert shown["address"]["city"] == "Berlin"
     assert shown["address"]["line2"] is None
     assert stripe.update_customer(made.id, "Acme AG", None).name == "Acme AG"
 
 
-def test_a_deleted_customer_is_missing(server: StripeSimulator, stripe: StripeBilling, customer: str) -> None:
+def test_a_deleted_customer_is_missing(server: StripeSimulator, stripe: StripeClient, customer: str) -> None:
     server.objects.delete_customer(customer)
     assert stripe.find_customer(TENANT_ID) is None
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         stripe.get_customer(customer)
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         stripe.update_customer(customer, "Acme", None)
 
 
@@ -80,7 +78,7 @@ def test_a_deleted_customer_is_missing(server: StripeSimulator, stripe: StripeBi
     ],
 )
 def test_a_subscription_starts_as_its_payment_allows(
-    server: StripeSimulator, stripe: StripeBilling, customer: str, options: dict[str, Any], card: bool, expected: str
+    server: StripeSimulator, stripe: StripeClient, customer: str, options: dict[str, Any], card: bool, expected: str
 ) -> None:
     if card:
         server.objects.with_card.add(customer)
@@ -92,19 +90,19 @@ def test_a_subscription_starts_as_its_payment_allows(
     assert stripe.find_subscription(customer, OTHER_ID) is None
 
 
-def test_another_plan_changes_the_price_of_the_same_subscription(stripe: StripeBilling, customer: str) -> None:
+def test_another_plan_changes_the_price_of_the_same_subscription(stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     changed = stripe.change_price(made, "price_business", key="change")
     assert (changed.id, changed.item_id, changed.price_id) == (made.id, made.item_id, "price_business")
 
 
-def test_it_can_run_out_and_that_can_be_taken_back(stripe: StripeBilling, customer: str) -> None:
+def test_it_can_run_out_and_that_can_be_taken_back(stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     assert stripe.end_with_period(made.id, True).ends_with_period
     assert not stripe.end_with_period(made.id, False).ends_with_period
 
 
-def test_cancelling_ends_it_and_may_be_repeated(stripe: StripeBilling, customer: str) -> None:
+def test_cancelling_ends_it_and_may_be_repeated(stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     assert stripe.cancel(made.id).status is SubscriptionStatus.CANCELED
     assert stripe.cancel(made.id).status is SubscriptionStatus.CANCELED
@@ -112,27 +110,27 @@ def test_cancelling_ends_it_and_may_be_repeated(stripe: StripeBilling, customer:
     assert subscribe(stripe, customer, key="second").id != made.id
 
 
-def test_two_live_subscriptions_of_one_tenant_are_ambiguous(stripe: StripeBilling, customer: str) -> None:
+def test_two_live_subscriptions_of_one_tenant_are_ambiguous(stripe: StripeClient, customer: str) -> None:
     subscribe(stripe, customer, key="one")
     subscribe(stripe, customer, key="two")
-    with pytest.raises(Refused, match="ambiguous"):
+    with pytest.raises(PermanentError, match="ambiguous"):
         stripe.find_subscription(customer, TENANT_ID)
 
 
 def test_an_unknown_price_or_customer_is_refused_and_an_unknown_subscription_is_missing(
-    stripe: StripeBilling, customer: str
+    stripe: StripeClient, customer: str
 ) -> None:
-    with pytest.raises(Refused, match="invalid"):
+    with pytest.raises(PermanentError, match="invalid"):
         stripe.create_subscription(customer, TENANT_ID, "price_none", key="one", days_until_due=1)
-    with pytest.raises(Refused, match="invalid"):
+    with pytest.raises(PermanentError, match="invalid"):
         subscribe(stripe, "cus_none")
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         stripe.cancel("sub_none")
 
 
 @pytest.mark.parametrize("status", ["unpaid", "paused", "incomplete_expired", "canceled"])
 def test_what_time_does_to_it_is_seen(
-    server: StripeSimulator, stripe: StripeBilling, customer: str, status: str
+    server: StripeSimulator, stripe: StripeClient, customer: str, status: str
 ) -> None:
     made = subscribe(stripe, customer)
     control(server, "set_status", subscription=made.id, status=status)
@@ -140,8 +138,8 @@ def test_what_time_does_to_it_is_seen(
     assert stripe.get_subscription(made.id).status is expected
 
 
-def test_a_status_nobody_knew_is_no_guess(server: StripeSimulator, stripe: StripeBilling, customer: str) -> None:
+def test_a_status_nobody_knew_is_no_guess(server: StripeSimulator, stripe: StripeClient, customer: str) -> None:
     made = subscribe(stripe, customer)
     control(server, "set_status", subscription=made.id, status="enchanted")
-    with pytest.raises(Unavailable, match="unexpected_answer"):
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
         stripe.get_subscription(made.id)

@@ -10,12 +10,12 @@ import pytest
 from structlog.contextvars import bound_contextvars
 
 from sandbox.simulators.stripe.server import StripeSimulator
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from tests.billing.asking import KEY, control, subscribe
 from tests.simulators import OTHER_ID, TENANT_ID, fault, writes
-from worker.integrations.stripe.client import StripeBilling, connect
+from worker.integrations.stripe.client import StripeClient, connect
 
-CALLS: dict[str, Callable[[StripeBilling], Any]] = {
+CALLS: dict[str, Callable[[StripeClient], Any]] = {
     "find": lambda stripe: stripe.find_customer(TENANT_ID),
     "get": lambda stripe: stripe.get_subscription("sub_none"),
     "create": lambda stripe: stripe.create_customer(TENANT_ID, key="one"),
@@ -27,9 +27,7 @@ CALLS: dict[str, Callable[[StripeBilling], Any]] = {
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 502}])
-def test_a_lost_answer_makes_nothing_twice(
-    server: StripeSimulator, stripe: StripeBilling, rule: dict[str, Any]
-) -> None:
+def test_a_lost_answer_makes_nothing_twice(server: StripeSimulator, stripe: StripeClient, rule: dict[str, Any]) -> None:
     fault(server, method="POST", count=1, **rule)
     made = stripe.create_customer(TENANT_ID, key="one")
     assert list(server.objects.customers) == [made.id]
@@ -37,19 +35,19 @@ def test_a_lost_answer_makes_nothing_twice(
     assert stripe.create_customer(TENANT_ID, key="one") == made
 
 
-def test_a_key_used_for_something_else_is_refused(stripe: StripeBilling) -> None:
+def test_a_key_used_for_something_else_is_refused(stripe: StripeClient) -> None:
     stripe.create_customer(TENANT_ID, key="one")
-    with pytest.raises(Refused, match="idempotency key"):
+    with pytest.raises(PermanentError, match="idempotency key"):
         stripe.create_customer(OTHER_ID, key="one")
 
 
 @pytest.mark.parametrize(("kind", "made"), [("saved_500", 0), ("made_500", 1)])
 def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_another_key(
-    server: StripeSimulator, stripe: StripeBilling, kind: str, made: int
+    server: StripeSimulator, stripe: StripeClient, kind: str, made: int
 ) -> None:
     fault(server, kind=kind, count=1)
     for _ in range(2):
-        with pytest.raises(Unavailable, match="upstream_error"):
+        with pytest.raises(TemporaryError, match="upstream_error"):
             stripe.create_customer(TENANT_ID, key="one")
     found = stripe.find_customer(TENANT_ID)
     assert (found is not None) == bool(made)
@@ -60,17 +58,17 @@ def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_anot
 def test_a_request_that_is_still_under_way_is_waited_for(server: StripeSimulator) -> None:
     impatient = connect(KEY, url=server.url, call_seconds=0.6)
     fault(server, kind="slow", delay=2.0, count=1)
-    with pytest.raises(Unavailable, match="timeout"):
+    with pytest.raises(TemporaryError, match="timeout"):
         impatient.create_customer(TENANT_ID, key="one")
-    with pytest.raises(Unavailable, match="not_ready") as caught:
+    with pytest.raises(TemporaryError, match="not_ready") as caught:
         impatient.create_customer(TENANT_ID, key="one")
     assert caught.value.wait == 1.0
 
 
 def test_a_request_refused_for_its_values_leaves_its_key_free(
-    server: StripeSimulator, stripe: StripeBilling, customer: str
+    server: StripeSimulator, stripe: StripeClient, customer: str
 ) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(PermanentError):
         stripe.create_subscription(customer, TENANT_ID, "price_new", key="one", days_until_due=1)
     control(server, "add_price", price="price_new")
     assert stripe.create_subscription(customer, TENANT_ID, "price_new", key="one", days_until_due=1)
@@ -83,24 +81,24 @@ def test_a_request_refused_for_its_values_leaves_its_key_free(
 @pytest.mark.parametrize(
     ("rule", "kind", "reason"),
     [
-        ({"kind": "no_permission"}, Refused, "missing_permission"),
-        ({"kind": "key_in_use"}, Unavailable, "not_ready"),
-        ({"kind": "lock_timeout"}, Unavailable, "throttled"),
-        ({"kind": "rate_limited", "retry_after": 7}, Unavailable, "throttled"),
-        ({"kind": "card_declined"}, Refused, "invalid"),
-        ({"kind": "status", "status": 500}, Unavailable, "upstream_error"),
-        ({"kind": "status", "status": 503}, Unavailable, "upstream_error"),
-        ({"kind": "status", "status": 404}, Unavailable, "unexpected_answer"),
-        ({"kind": "status", "status": 302}, Unavailable, "unexpected_answer"),
-        ({"kind": "status", "status": 200, "body": "[]"}, Unavailable, "unexpected_answer"),
-        ({"kind": "status", "status": 200, "body": "{}"}, Unavailable, "unexpected_answer"),
-        ({"kind": "wrong_body"}, Unavailable, "unexpected_answer"),
-        ({"kind": "empty_body"}, Unavailable, "unexpected_answer"),
-        ({"kind": "reset"}, Unavailable, "unreachable"),
+        ({"kind": "no_permission"}, PermanentError, "missing_permission"),
+        ({"kind": "key_in_use"}, TemporaryError, "not_ready"),
+        ({"kind": "lock_timeout"}, TemporaryError, "throttled"),
+        ({"kind": "rate_limited", "retry_after": 7}, TemporaryError, "throttled"),
+        ({"kind": "card_declined"}, PermanentError, "invalid"),
+        ({"kind": "status", "status": 500}, TemporaryError, "upstream_error"),
+        ({"kind": "status", "status": 503}, TemporaryError, "upstream_error"),
+        ({"kind": "status", "status": 404}, TemporaryError, "unexpected_answer"),
+        ({"kind": "status", "status": 302}, TemporaryError, "unexpected_answer"),
+        ({"kind": "status", "status": 200, "body": "[]"}, TemporaryError, "unexpected_answer"),
+        ({"kind": "status", "status": 200, "body": "{}"}, TemporaryError, "unexpected_answer"),
+        ({"kind": "wrong_body"}, TemporaryError, "unexpected_answer"),
+        ({"kind": "empty_body"}, TemporaryError, "unexpected_answer"),
+        ({"kind": "reset"}, TemporaryError, "unreachable"),
     ],
 )
 def test_every_fault_of_stripes_has_one_of_our_meanings(
-    server: StripeSimulator, stripe: StripeBilling, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
+    server: StripeSimulator, stripe: StripeClient, call: str, rule: dict[str, Any], kind: type[Fault], reason: str
 ) -> None:
     fault(server, **rule)
     with pytest.raises(kind) as caught:
@@ -113,23 +111,23 @@ def test_every_fault_of_stripes_has_one_of_our_meanings(
 
 def test_a_call_ends_in_time(server: StripeSimulator) -> None:
     fault(server, kind="hang")
-    with pytest.raises(Unavailable, match="timeout"):
+    with pytest.raises(TemporaryError, match="timeout"):
         connect(KEY, url=server.url, call_seconds=0.3).find_customer(TENANT_ID)
 
 
-def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeSimulator, stripe: StripeBilling) -> None:
-    with pytest.raises(Refused, match="bad_credentials"):
+def test_a_wrong_or_rolled_key_is_refused_as_such(server: StripeSimulator, stripe: StripeClient) -> None:
+    with pytest.raises(PermanentError, match="bad_credentials"):
         connect("sk_test_wrong", url=server.url).find_customer(TENANT_ID)
     control(server, "revoke_key")
-    with pytest.raises(Refused, match="bad_credentials"):
+    with pytest.raises(PermanentError, match="bad_credentials"):
         stripe.find_customer(TENANT_ID)
 
 
 def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
-    server: StripeSimulator, stripe: StripeBilling, caplog: pytest.LogCaptureFixture
+    server: StripeSimulator, stripe: StripeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PermanentError) as caught:
         subscribe(stripe, "cus_secret_of_another")
     told = caplog.text + str(caught.value) + repr(caught.value.__cause__)
     assert "cus_secret_of_another" not in told
@@ -138,7 +136,7 @@ def test_neither_the_key_nor_stripes_words_reach_logs_or_messages(
 
 
 def test_the_operations_request_id_goes_along_and_no_ambient_proxy_is_used(
-    server: StripeSimulator, stripe: StripeBilling, monkeypatch: pytest.MonkeyPatch
+    server: StripeSimulator, stripe: StripeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with bound_contextvars(request_id="request-1"):

@@ -17,10 +17,10 @@ from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 
 
-def odd_api(platform: Platform, when: str) -> str:
+def dying_api(platform: Platform, when: str) -> str:
     """The URL of an API that dies `when` it sends."""
     port = free_port()
-    command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.chaos.odd_apis:asgi"]
+    command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.chaos.dying_api:asgi"]
     platform._spawn(command, platform._folder / f"{when}.log", {"ODD_API": when})
     return f"http://127.0.0.1:{port}"
 
@@ -33,7 +33,7 @@ def test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept(
     url = issuer.url()
     platform = make_platform(redis_url, OIDC_ISSUERS=f"{url}={url}jwks/", OIDC_AUDIENCES="operator=operator")
     broker = redis.Redis.from_url(redis_url)
-    apis = {slug: odd_api(platform, slug) for slug in ("before", "half-way")}
+    apis = {slug: dying_api(platform, slug) for slug in ("before", "half-way")}
     for (slug, api), sent in zip(apis.items(), (0, 1), strict=True):
         platform.until_ready(api)
         admin = Client(api, issuer.token("admin"))

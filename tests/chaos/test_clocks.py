@@ -1,4 +1,4 @@
-"""Workers and sweeps whose clock is hours off, one ahead and one behind."""
+"""Workers and schedulers whose clock is hours off, one ahead and one behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.tenants.model import Status
-from tests.chaos.conftest import start_sweep_with_clock_off, start_worker_with_clock_off
+from tests.chaos.conftest import start_scheduler_with_clock_off, start_worker_with_clock_off
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import STEPS
 from tests.simulators import fault
@@ -30,7 +30,7 @@ print(json.dumps([one if isinstance(one, float) else one.replace(tzinfo=UTC).tim
 
 def test_whichever_clock_a_process_asks_is_off(tmp_path: Path) -> None:
     (tmp_path / "clocks.py").write_text(CLOCKS)
-    command = [sys.executable, "-m", "tools.chaos.wrong_clock", str(2 * HOURS), "clocks"]
+    command = [sys.executable, "-m", "tools.chaos.platform.wrong_clock", str(2 * HOURS), "clocks"]
     told = subprocess.run(command, env={"PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}, stdout=subprocess.PIPE, check=True)
     now = datetime.now(UTC).timestamp()
     assert all(HOURS < told - now < 3 * HOURS for told in json.loads(told.stdout))
@@ -48,8 +48,8 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
     start_worker_with_clock_off(platform, 2 * HOURS)
     start_worker_with_clock_off(platform, -3 * HOURS)
     # to the one ahead every deadline and every lease would be over
-    start_sweep_with_clock_off(platform, 2 * HOURS)
-    start_sweep_with_clock_off(platform, -3 * HOURS)
+    start_scheduler_with_clock_off(platform, 2 * HOURS)
+    start_scheduler_with_clock_off(platform, -3 * HOURS)
     slugs = [f"acme{number}" for number in range(9)]
     for slug in slugs:
         platform.create(slug)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -135,6 +136,21 @@ def test_tokens_that_ran_out_are_renewed_once_though_many_pages_ask_at_once(peop
     # a refresh token is good once: a second renewal with the old one would have ended the session
     page.reload()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_a_page_that_is_left_open_does_not_keep_the_session_from_ending_and_its_end_is_told(
+    people: People, world: World
+) -> None:
+    page = people.signed_in("admin", "/tenants/")
+    session, digest = with_cookie(cookie(page)), hashlib.sha256(world.sign_in_id(cookie(page)).encode()).hexdigest()
+    by_script = {"X-Requested-With": "console"}
+    world.redis.expire(f"console:sign-in:{digest}", 50)
+    assert session.get(f"{world.url}/tenants/", headers=by_script, timeout=20).status_code == 200
+    assert int(world.redis.ttl(f"console:sign-in:{digest}")) <= 50
+    assert is_signed_in(world, session)
+    assert int(world.redis.ttl(f"console:sign-in:{digest}")) > 3600
+    world.redis.delete(f"console:sign-in:{digest}")
+    assert session.get(f"{world.url}/tenants/", headers=by_script, timeout=20).status_code == 401
 
 
 def test_a_token_that_the_provider_no_longer_renews_ends_the_session(people: People, world: World) -> None:

@@ -10,35 +10,35 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared.integrations.outcomes import Refused, Result
+from shared.integrations.outcomes import PermanentError, Result
 from shared.tenants.model import Owner
 from tests.contracts.authentik_objects import APPLICATIONS, BINDINGS, GROUPS, USERS, Made, Make, Prepared
 from tests.contracts.real_or_simulator import Server, unique
 from tests.simulators import Saved
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.authentik.client import Authentik
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access, ensure_access
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., Work]
+Errand = Callable[..., StepContext]
 
 
 @pytest.fixture
-def identity(limited_api: Server) -> Iterator[Authentik]:
+def identity(limited_api: Server) -> Iterator[AuthentikClient]:
     token = str(limited_api.session.headers["Authorization"]).removeprefix("Bearer ")
     ca_file = os.environ.get("EXTRA_CA_CERTS")
-    api = JsonApi(limited_api.url, authorize=BearerToken(token), call_seconds=30, ca_file=ca_file)
-    yield Authentik(api)
+    api = JsonClient(limited_api.url, authorize=BearerToken(token), call_seconds=30, ca_file=ca_file)
+    yield AuthentikClient(api)
     api.close()
 
 
 @pytest.fixture
-def tenant(work: Errand, identity: Authentik, saved: Saved, made: Made) -> Callable[[], Work]:
+def tenant(work: Errand, identity: AuthentikClient, saved: Saved, made: Made) -> Callable[[], StepContext]:
     """The context of a step for a tenant of its own, whose group exists."""
     slug = unique("t")
 
-    def context() -> Work:
+    def context() -> StepContext:
         return work("authentik", slug=slug, owner=Owner(f"{slug}@people.test", "Olga"))
 
     ensure_group(context(), identity)
@@ -58,7 +58,12 @@ def members(server: Server, group_id: str) -> list[int]:
 
 
 def test_our_account_provisions_closes_opens_and_removes_a_tenant(
-    authentik_api: Server, identity: Authentik, tenant: Callable[[], Work], saved: Saved, made: Made, new_user: Make
+    authentik_api: Server,
+    identity: AuthentikClient,
+    tenant: Callable[[], StepContext],
+    saved: Saved,
+    made: Made,
+    new_user: Make,
 ) -> None:
     """Seen: each of the twelve permissions is needed, and no other is."""
     member = new_user()["pk"]
@@ -114,7 +119,12 @@ def test_an_application_that_our_account_may_not_use_is_not_in_its_list(
 
 
 def test_a_purge_refuses_when_a_group_guards_and_names_the_target(
-    identity: Authentik, tenant: Callable[[], Work], saved: Saved, made: Made, new_application: Make, new_group: Make
+    identity: AuthentikClient,
+    tenant: Callable[[], StepContext],
+    saved: Saved,
+    made: Made,
+    new_application: Make,
+    new_group: Make,
 ) -> None:
     """Seen: with all, or a negated binding, removing the group's binding opens the application."""
     application = new_application(policy_engine_mode="all")
@@ -123,7 +133,7 @@ def test_a_purge_refuses_when_a_group_guards_and_names_the_target(
         for n, group in enumerate((saved["authentikGroupId"], new_group()["pk"]))
     ]
     assert len(bindings) == 2
-    with pytest.raises(Refused, match=application["pk"]):
+    with pytest.raises(PermanentError, match=application["pk"]):
         remove_group(tenant(), identity)
 
 

@@ -14,35 +14,35 @@ from typing import Any
 import pytest
 
 from shared.db.documents import new_id
-from shared.integrations.outcomes import Outcome, Result, Unavailable
+from shared.integrations.outcomes import Outcome, Result, TemporaryError
 from tests.contracts.jmap_calls import Jmap
 from tests.contracts.real_or_simulator import unique
 from tests.contracts.smtp_calls import Mail, until, used
 from tests.simulators import Saved
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.stalwart.client import Stalwart
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.closed.recipient_rule import BRANCH, NEEDED, RULE
 from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
 from worker.integrations.stalwart.protocol.jmap import Jmap as JmapClient
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 #: what an administrator has and the platform never uses
 UNUSED = ("impersonate", "unlimitedRequests", "sysRoleCreate", "sysSystemSettingsUpdate", "sysBlockedIpCreate")
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 
 
-def client(jmap: Jmap, secret: str, mail: Mail) -> Stalwart:
+def client(jmap: Jmap, secret: str, mail: Mail) -> StalwartClient:
     host, _, port = mail.smtp.rpartition(":")
     ca_file = os.environ.get("EXTRA_CA_CERTS")
-    api = JsonApi(jmap.server.url, authorize=BearerToken(secret), call_seconds=20, ca_file=ca_file)
-    return Stalwart(JmapClient(api), "off", SmtpProbe(host, int(port), False))
+    api = JsonClient(jmap.server.url, authorize=BearerToken(secret), call_seconds=20, ca_file=ca_file)
+    return StalwartClient(JmapClient(api), "off", SmtpProbe(host, int(port), False))
 
 
 @pytest.fixture
-def limited(jmap: Jmap, stalwart_smtp: Mail) -> Iterator[Stalwart]:
+def limited(jmap: Jmap, stalwart_smtp: Mail) -> Iterator[StalwartClient]:
     """The platform's client by a key that lacks what the platform must not need."""
     before = jmap.get("MtaStageRcpt", "singleton", "rewrite")["rewrite"]
     if before.get("match") and before["match"].get("0") != BRANCH:
@@ -59,18 +59,18 @@ def settled(step: Callable[[], Outcome]) -> Outcome:
     for _ in range(20):
         try:
             return step()
-        except Unavailable as waiting:
+        except TemporaryError as waiting:
             time.sleep(waiting.wait or 0.5)
     raise AssertionError("the step never ended")
 
 
-def work_for(work: WorkFactory, domain: str) -> Callable[[], Work]:
+def work_for(work: WorkFactory, domain: str) -> Callable[[], StepContext]:
     tenant: dict[str, Any] = {"id": new_id(), "domains": (domain,)}
     return lambda: work("stalwart", **tenant)
 
 
 def test_a_tenants_mail_is_set_up_refused_let_in_and_removed_by_a_limited_key(
-    jmap: Jmap, limited: Stalwart, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
+    jmap: Jmap, limited: StalwartClient, stalwart_smtp: Mail, work: WorkFactory, saved: Saved
 ) -> None:
     """Seen: b. `550 5.1.2 Relay not allowed.` for that domain only; 250 again when the key is gone."""
     domain = f"{unique('contract')}.test"

@@ -15,7 +15,7 @@ from celery import Celery
 from sandbox.services import Valkey
 from shared.config.broker_url import BrokerAddress
 from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
-from shared.messaging.chord_backend import CountingJoin
+from shared.messaging.chord_backend import ChordCounterBackend
 from shared.messaging.chord_messages import TaskCall, chord_letters
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, RUN_STEP
 
@@ -52,7 +52,7 @@ def _request(message: dict[str, Any]) -> Any:
 
 
 def test_only_the_last_part_sends_the_body_and_the_counter_goes_with_it(app: Celery, broker: redis.Redis) -> None:
-    join = CountingJoin(app)
+    join = ChordCounterBackend(app)
     first, second, third = requests_of(app)
     for part in (first, second):
         join.on_chord_part_return(part, "SUCCESS", "ok")
@@ -64,7 +64,7 @@ def test_only_the_last_part_sends_the_body_and_the_counter_goes_with_it(app: Cel
 
 
 def test_a_part_that_failed_counts_like_any_other(app: Celery, broker: redis.Redis) -> None:
-    join = CountingJoin(app)
+    join = ChordCounterBackend(app)
     for part in requests_of(app):
         join.on_chord_part_return(part, "FAILURE", RuntimeError("bug"))
     assert broker.llen(CONTROL_QUEUE) == 1
@@ -73,7 +73,7 @@ def test_a_part_that_failed_counts_like_any_other(app: Celery, broker: redis.Red
 def test_a_broker_that_forgot_its_scripts_and_counters_costs_the_body_and_no_error(
     app: Celery, broker: redis.Redis
 ) -> None:
-    join = CountingJoin(app)
+    join = ChordCounterBackend(app)
     first, second, third = requests_of(app)
     join.on_chord_part_return(first, "SUCCESS", "ok")
     broker.flushall()
@@ -88,12 +88,12 @@ def test_with_the_broker_away_a_part_returns_all_the_same(own_valkey: Valkey) ->
     app = make_celery(BrokerAddress.of(own_valkey.url), "sender")
     parts = requests_of(app)
     own_valkey.kill()
-    CountingJoin(app).on_chord_part_return(parts[0], "SUCCESS", "ok")
+    ChordCounterBackend(app).on_chord_part_return(parts[0], "SUCCESS", "ok")
     app.close()
 
 
 def test_results_are_neither_stored_nor_shown(app: Celery, broker: redis.Redis) -> None:
-    join = CountingJoin(app)
+    join = ChordCounterBackend(app)
     join.mark_as_done("some-task", "secret", request=None)
     assert broker.keys() == []
     assert join.get_task_meta("some-task")["result"] is None

@@ -26,7 +26,7 @@ import os
 import redis
 from celery import Celery
 
-app = Celery("stock", broker=os.environ["REDIS_URL"], backend="shared.messaging.chord_backend:CountingJoin")
+app = Celery("stock", broker=os.environ["REDIS_URL"], backend="shared.messaging.chord_backend:ChordCounterBackend")
 seen = redis.Redis.from_url(os.environ["REDIS_URL"])
 
 @app.task(name="dezky.run_step")

@@ -11,7 +11,7 @@ import requests
 from sandbox.simulators.dns.server import DnsSimulator
 from shared.domains.dns_records import Presence, Record, compare
 from shared.domains.verification import ProofMaker
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from tests.simulators import STAMP_KEYS, TENANT_ID, fault, publish
 from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
@@ -71,7 +71,7 @@ def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absenc
     dns: DnsSimulator, kind: str, reason: str
 ) -> None:
     fault(dns, kind=kind)
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(TemporaryError) as caught:
         DnsLookup([dns.address], look_seconds=0.5).values("acme.test", "TXT")
     assert caught.value.reason == reason
 
@@ -110,10 +110,10 @@ def test_what_was_not_answered_is_left_out_and_said_so_and_the_rest_is_there(
 
 def test_the_attempts_time_bounds_the_whole_look(dns: DnsSimulator, lookup: DnsLookup) -> None:
     fault(dns, kind="latency", delay=0.3)
-    with within(0.5), pytest.raises(Unavailable, match="timeout"):
+    with within(0.5), pytest.raises(TemporaryError, match="timeout"):
         lookup.answers((f"{number}.acme.test", "TXT") for number in range(10))
     assert len(dns.journal) < 10
-    with within(0.0), pytest.raises(Unavailable, match="timeout"):
+    with within(0.0), pytest.raises(TemporaryError, match="timeout"):
         lookup.values("acme.test", "TXT")
 
 
@@ -121,7 +121,7 @@ def test_a_server_that_does_not_listen_is_unavailable() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         DnsLookup([address], look_seconds=0.5).values("acme.test", "TXT")
 
 
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_listen_is_unavailable() -> None:
     ("name", "type_"), [("a..test", "TXT"), ("x" * 64 + ".test", "TXT"), ("x." * 130, "TXT"), ("acme.test", "NOSUCH")]
 )
 def test_a_question_that_dns_cannot_have_is_refused(lookup: DnsLookup, name: str, type_: str) -> None:
-    with pytest.raises(Refused, match="invalid"):
+    with pytest.raises(PermanentError, match="invalid"):
         lookup.values(name, type_)
 
 
@@ -186,5 +186,5 @@ def test_a_host_whose_name_servers_do_not_answer_for_one_kind_of_address_has_tho
     assert time.monotonic() - started < 3
     dns.faults.clear()
     fault(dns, kind="servfail")
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         lookup.addresses("hooks.acme.test")

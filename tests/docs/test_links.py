@@ -61,8 +61,9 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_module_that_a_page_runs_exists(page: Path) -> None:
-    missing = [name for name in MODULE.findall(page.read_text()) if importlib.util.find_spec(name) is None]
-    assert missing == []
+    # the changelog names what there was
+    names = MODULE.findall(page.read_text()) if page.name != "CHANGELOG.md" else []
+    assert [name for name in names if importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

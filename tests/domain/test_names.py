@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.naming import PLAIN_DOMAIN, RESERVED_SLUGS, SLUG, domain_name, slug
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 
 
 @pytest.mark.parametrize("text", ["acme", "a1b", "acme-2", "x" * 32])
@@ -95,14 +95,14 @@ TENANT, OTHER = "6b058a725d1747cfeba27b12", "6b058a725d1747cfeba27b13"
 
 @pytest.mark.parametrize("text", ["Files of Acme. {}", "{} and more", "a {} b\n", "{0}{0}", "{}\u2028"])
 def test_a_marker_proves_the_tenant_anywhere_in_a_description(text: str) -> None:
-    stamper = Stamper("ocis", ("key",))
+    stamper = MarkerSigner("ocis", ("key",))
     written = text.format(stamper.text(TENANT))
     assert stamper.tenant_id(written) == TENANT
     assert stamper.marked(TENANT, written) == written
 
 
 def test_valid_markers_of_two_tenants_prove_nothing_and_both_can_be_told() -> None:
-    stamper = Stamper("ocis", ("key",))
+    stamper = MarkerSigner("ocis", ("key",))
     both = stamper.text(TENANT) + stamper.text(OTHER)
     assert stamper.tenant_id(both) is None
     assert not stamper.belongs_to_another(TENANT, both)
@@ -112,7 +112,7 @@ def test_valid_markers_of_two_tenants_prove_nothing_and_both_can_be_told() -> No
 
 @given(st.text(max_size=60))
 def test_a_marker_is_added_to_any_text_once_and_the_text_stays(text: str) -> None:
-    stamper = Stamper("ocis", ("key",))
+    stamper = MarkerSigner("ocis", ("key",))
     once = stamper.marked(TENANT, text)
     assert once.startswith(text.strip())
     assert stamper.tenant_id(once) == TENANT
@@ -120,19 +120,19 @@ def test_a_marker_is_added_to_any_text_once_and_the_text_stays(text: str) -> Non
 
 
 def test_a_marker_of_another_product_key_or_tenant_proves_nothing() -> None:
-    stamper = Stamper("ocis", ("key",))
+    stamper = MarkerSigner("ocis", ("key",))
     good = stamper.text(TENANT)
     for forged in (
         None,
         "",
-        Stamper("stalwart", ("key",)).text(TENANT),
-        Stamper("ocis", ("guess",)).text(TENANT),
+        MarkerSigner("stalwart", ("key",)).text(TENANT),
+        MarkerSigner("ocis", ("guess",)).text(TENANT),
         good.replace(TENANT, OTHER),
     ):
         assert stamper.tenant_id(forged) is None
 
 
 def test_a_stamp_of_an_older_key_still_holds_and_the_first_key_signs() -> None:
-    old, both = Stamper("ocis", ("old",)), Stamper("ocis", ("new", "old"))
+    old, both = MarkerSigner("ocis", ("old",)), MarkerSigner("ocis", ("new", "old"))
     assert both.tenant_id(old.text(TENANT)) == TENANT
     assert old.tenant_id(both.text(TENANT)) is None

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.domains.dns_records import Record
 from shared.domains.model import TenantDomain
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.domain_monitor import DomainMonitor
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from tests.simulators import publish
 from worker.dns_lookup import DnsLookup
-from worker.jobs.domain_checks import DomainLooks
+from worker.jobs.domain_checks import DomainCheckJob
 
 ZONE = [
     {"domain": "acme.test", "name": "acme.test", "type": "MX", "value": "10 mail.platform.test."},
@@ -35,20 +35,20 @@ class World:
     """One tenant's domains, the service that watches them, and the hands that change things."""
 
     def __init__(
-        self, settings: Settings, store: Store, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
+        self, settings: Settings, store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
     ) -> None:
         self.settings, self.store, self.dispatcher, self.dns, self.admin = settings, store, dispatcher, dns, admin
-        self.plane: ControlPlane = open_control_plane(store, dispatcher, settings)
+        self.plane: Services = open_services(store, dispatcher, settings)
         self.rows = store.client[settings.mongodb_database]["domains"]
 
     # -- the service
 
-    def watch(self) -> DomainWatch:
-        return DomainWatch(self.store, Starter(self.store, self.dispatcher, self.settings), self.settings)
+    def watch(self) -> DomainMonitor:
+        return DomainMonitor(self.store, Starter(self.store, self.dispatcher, self.settings), self.settings)
 
-    def looks(self, slots: int = 8) -> DomainLooks:
+    def looks(self, slots: int = 8) -> DomainCheckJob:
         lookup = DnsLookup(self.settings.dns_servers, look_seconds=self.settings.call_seconds)
-        return DomainLooks(self.watch(), lookup, self.settings, slots)
+        return DomainCheckJob(self.watch(), lookup, self.settings, slots)
 
     def look(self, name: str = "acme.test") -> TenantDomain:
         """One look at a domain, due or not."""
@@ -125,7 +125,7 @@ class World:
 
 @pytest.fixture
 def make_world(
-    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
+    make_settings: Callable[..., Settings], store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator, admin: Actor
 ) -> Callable[..., World]:
     def make(**changes: Any) -> World:
         given = {"domain_proof": "required", "dns_servers": dns.address, "call_seconds": 1.0}

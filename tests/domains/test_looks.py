@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domains.dns_records import Presence
-from shared.domains.model import Look, TenantDomain
+from shared.domains.model import DomainCheck, TenantDomain
 from shared.domains.verification import DomainState
 from tests.domains.conftest import ZONE, World
 from tests.simulators import fault, publish, withdraw
@@ -188,7 +188,7 @@ def test_a_look_that_was_asked_for_while_one_ran_is_made_after_it(world: World) 
     world.make_due("acme.test")
     (errand,) = world.watch().claim(1)
     world.rows.update_one({"domain": "acme.test"}, [{"$set": {"requestedAt": "$$NOW", "requestId": "later"}}])
-    assert world.watch().record(errand, Look(False)) is not None
+    assert world.watch().record(errand, DomainCheck(False)) is not None
     assert world.domain().requested_at is not None
     assert list(world.store.domains.due(10)) == [world.domain().id]
     assert world.look().requested_at is None
@@ -200,5 +200,5 @@ def test_a_domain_that_left_its_tenant_while_it_was_looked_at_counts_for_nothing
     world.make_due("acme.test")
     (errand,) = world.watch().claim(1)
     world.rows.delete_many({})
-    assert world.watch().record(errand, Look(True)) is None
+    assert world.watch().record(errand, DomainCheck(True)) is None
     assert world.events() == []

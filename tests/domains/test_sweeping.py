@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shared.domains.model import Look
+from shared.domains.model import DomainCheck
 from tests.domains.conftest import World
 from tests.forked_processes import start_forked
 from tests.simulators import fault
-from worker.jobs.scheduler_loop import Sweep
+from worker.jobs.scheduler_loop import SchedulerLoop
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -70,7 +70,7 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_wor
     operation = world.store.operations.find_open(world.tenant().id)
     assert operation is not None
     looks = world.looks(slots=3)
-    sweep = Sweep(world.store, world.dispatcher, {"domain_checks": looks.push})
+    sweep = SchedulerLoop(world.store, world.dispatcher, {"domain_checks": looks.push})
     assert sweep.look() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
@@ -123,8 +123,8 @@ def test_a_look_whose_lease_ran_out_counts_for_nothing(make_world: Callable[...,
     (slow,) = world.watch().claim(1)
     time.sleep(0.1)
     (second,) = world.watch().claim(1)
-    assert world.watch().record(second, Look(True)) is not None
-    assert world.watch().record(slow, Look(False)) is None
+    assert world.watch().record(second, DomainCheck(True)) is not None
+    assert world.watch().record(slow, DomainCheck(False)) is None
     assert world.domain().ownership.is_proven
     assert world.actions() == ["domain.verified"]
 

@@ -8,7 +8,7 @@ import redis
 
 from sandbox.clusters import WatchedValkey
 from shared.config.broker_url import BrokerAddress, Login
-from shared.messaging.redis_client import SteadySentinel, connect
+from shared.messaging.redis_client import ThreadSafeSentinel, connect
 from tests.api.conftest import Client, Issuer
 from tests.hosts.conftest import (
     SENTINEL_PASSWORD,
@@ -63,6 +63,6 @@ def test_a_sentinel_that_is_down_costs_no_waiting(watched: WatchedValkey) -> Non
     with redis.Redis(port=watched.master_port(), password=SERVER_PASSWORD, db=3) as direct:
         assert direct.get("where") == b"here"
     watchers = client.connection_pool.sentinel_manager
-    assert isinstance(watchers, SteadySentinel)
+    assert isinstance(watchers, ThreadSafeSentinel)
     # redis-py's usual three, with seconds between them, would keep a request waiting
     assert [one.get_retry().get_retries() for one in watchers.sentinels] == [0, 0, 0, 0]

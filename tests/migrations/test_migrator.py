@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pymongo.database import Database
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.documents import Document
 from shared.db.migrations import KeepLock, Migration, Migrator
 
@@ -20,7 +20,7 @@ def counting(number: int) -> Migration:
 
 
 @pytest.fixture
-def database(store: Store) -> Database[Document]:
+def database(store: Repositories) -> Database[Document]:
     found: Database[Document] = store.client[store.tenants._rows.database.name]
     return found
 

@@ -12,19 +12,19 @@ from shared.core.errors import Forbidden, ObserveOnly
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, OperationStatus
 from shared.provisioning.backfill import Backfill
-from shared.provisioning.domain_monitor import DomainWatch
-from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.domain_monitor import DomainMonitor
+from shared.provisioning.drift_detection import DriftDetector
 from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import writes
-from worker.jobs.scheduler_loop import Sweep
+from worker.jobs.scheduler_loop import SchedulerLoop
 
 
 def release(platform: PlatformFixture) -> int:
-    return Sweep(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
+    return SchedulerLoop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
 
 
 def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
@@ -76,7 +76,7 @@ def test_nothing_begins_by_itself(make_platform: Callable[..., PlatformFixture],
 
     def begun() -> list[int]:
         backfill = Backfill(platform.store, starter, platform.settings)
-        reconciles = DomainWatch(platform.store, starter, platform.settings)
+        reconciles = DomainMonitor(platform.store, starter, platform.settings)
         return [platform.plane.life.take_up(200), backfill.push(), reconciles.start_reconciles()]
 
     platform.plane.observing.begin("looking", platform.admin)
@@ -108,7 +108,7 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
 ) -> None:
     platform.grown("acme")
     platform.look()
-    drift = DriftWatch(platform.store, Starter(platform.store, dispatcher, platform.settings), platform.settings)
+    drift = DriftDetector(platform.store, Starter(platform.store, dispatcher, platform.settings), platform.settings)
     assert drift.push() == 0
     platform.plane.observing.begin("looking", platform.admin)
     before = list(platform.rows["tenants"].find())

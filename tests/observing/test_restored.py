@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from sandbox.processes import free_port
-from shared.application.services import open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.messaging.high_water_mark import Memory, Remembered
+from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
 from shared.operations.dispatcher import Dispatcher
-from shared.restore_guard.detector import OLDER, OTHER, STARTED, RestoreWatch
+from shared.restore_guard.detector import OLDER, OTHER, STARTED, RestoreDetector
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant
 
@@ -26,14 +26,14 @@ from shared.tenants.model import NewTenant
 class World:
     """One database and its memory in Redis."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.dispatcher, self.settings, self.admin = store, dispatcher, settings, admin
-        self.plane = open_control_plane(store, dispatcher, settings)
+        self.plane = open_services(store, dispatcher, settings)
         self.rows = store.client[settings.mongodb_database]
         self.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
 
-    def watch(self) -> RestoreWatch:
-        return RestoreWatch(self.store, self.dispatcher.memory, self.settings)
+    def watch(self) -> RestoreDetector:
+        return RestoreDetector(self.store, self.dispatcher.memory, self.settings)
 
     def look(self, times: int = 1) -> str | None:
         """Look as a process that has just started; why the platform only observes since, None when it does not."""
@@ -60,7 +60,7 @@ class World:
 
 
 @pytest.fixture
-def world(store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> World:
+def world(store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> World:
     return World(store, dispatcher, settings, admin)
 
 
@@ -141,12 +141,12 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     backup = world.backup()
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
-    RestoreWatch(world.store, away.memory, world.settings).look()
+    RestoreDetector(world.store, away.memory, world.settings).look()
     assert world.plane.observing.state(world.admin).pause is None
     # ended while Redis is away, it is remembered once that is back
     world.plane.observing.begin("by hand", world.admin)
     world.plane.observing.end(world.admin)
-    RestoreWatch(world.store, away.memory, world.settings).look()
+    RestoreDetector(world.store, away.memory, world.settings).look()
     assert world.backup()[0]["forgiven"] is True
     assert world.look(3) is None
     assert world.backup()[0]["forgiven"] is False
@@ -182,13 +182,13 @@ def test_while_the_database_is_away_those_who_wait_for_one_look_share_its_failur
     together = Barrier(8)
     recalls: list[str] = []
 
-    class CountedMemory(Memory):
-        def recall(self, database: str) -> Remembered | None:
+    class CountedMemory(HighWaterMark):
+        def recall(self, database: str) -> MarkedPosition | None:
             recalls.append(database)
             return super().recall(database)
 
-    away = open_store(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
-    watch = RestoreWatch(away, CountedMemory(world.redis), world.settings)
+    away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
+    watch = RestoreDetector(away, CountedMemory(world.redis), world.settings)
 
     def look(_: int) -> str:
         together.wait()
@@ -211,7 +211,7 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings(observe_only_on_start=True)
-    watch = RestoreWatch(world.store, world.dispatcher.memory, settings)
+    watch = RestoreDetector(world.store, world.dispatcher.memory, settings)
     watch.look()
     pause = world.plane.observing.state(world.admin).pause
     assert pause is not None

@@ -9,7 +9,7 @@ import pytest
 from sandbox.simulators.ocis.server import OcisSimulator
 from tests.ocis.spaces import client
 from tests.simulators import API_TOKEN
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 
 
 @pytest.fixture(params=["ocis", "opencloud"])
@@ -21,5 +21,5 @@ def ocis(request: pytest.FixtureRequest) -> Iterator[OcisSimulator]:
 
 
 @pytest.fixture
-def files(ocis: OcisSimulator) -> Ocis:
+def files(ocis: OcisSimulator) -> OcisClient:
     return client(ocis)

@@ -9,16 +9,18 @@ from requests.auth import HTTPBasicAuth
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.ocis.spaces import Space
 from tests.simulators import API_TOKEN
-from worker.http.json_client import JsonApi
-from worker.integrations.ocis.client import Ocis
-from worker.integrations.step_context import Work
+from worker.http.json_client import JsonClient
+from worker.integrations.ocis.client import OcisClient
+from worker.integrations.step_context import StepContext
 
-MakeWork = Callable[..., Work]
+MakeWork = Callable[..., StepContext]
 
 
-def client(ocis: OcisSimulator, username: str = "provisioner") -> Ocis:
+def client(ocis: OcisSimulator, username: str = "provisioner") -> OcisClient:
     """Return a client that signs in as one of the simulator's accounts."""
-    return Ocis(JsonApi(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0), role_pause=0.02)
+    return OcisClient(
+        JsonClient(ocis.url, authorize=HTTPBasicAuth(username, API_TOKEN), call_seconds=1.0), role_pause=0.02
+    )
 
 
 def spaces(ocis: OcisSimulator) -> list[Space]:

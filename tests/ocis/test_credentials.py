@@ -10,31 +10,31 @@ import pytest
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from shared.config.settings import read_settings
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.ocis.spaces import MakeWork, client
 from tests.simulators import API_TOKEN, fault
-from worker.integrations.ocis.client import Ocis, connect
+from worker.integrations.ocis.client import OcisClient, connect
 from worker.integrations.ocis.space import ensure_files
 
 
 def test_wrong_credentials_a_missing_role_and_a_second_factor_are_told_apart(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    with pytest.raises(Refused, match="bad_credentials"):
+    with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_files(work("ocis"), client(ocis, "nobody"))
     ocis.proxy.allow_token("plain", "person", "User")
     ocis._basic_users["person"] = (API_TOKEN, "User")  # type: ignore[index]
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(PermanentError, match="missing_permission"):
         ensure_files(work("ocis"), client(ocis, "person"))
     fault(ocis, kind="mfa")
-    with pytest.raises(Refused, match="second factor"):
+    with pytest.raises(PermanentError, match="second factor"):
         ensure_files(work("ocis"), files)
 
 
 @pytest.mark.parametrize("rule", [{"kind": "graph_down"}, {"kind": "status", "status": 502}, {"kind": "reset"}])
-def test_an_outage_is_temporary(ocis: OcisSimulator, files: Ocis, work: MakeWork, rule: dict[str, Any]) -> None:
+def test_an_outage_is_temporary(ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]) -> None:
     fault(ocis, **rule)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
 
 
@@ -77,7 +77,7 @@ def test_a_password_may_contain_any_character(work: MakeWork, password: str) -> 
             ocis_username="provisioner",
             ocis_password=password,
         )
-        assert ensure_files(work("ocis"), cast(Ocis, connect(settings))).result is Result.OK
+        assert ensure_files(work("ocis"), cast(OcisClient, connect(settings))).result is Result.OK
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_a_token_endpoint_that_fails_is_not_taken_for_wrong_credentials(
     )
     files = connect(settings)
     assert files is not None
-    with pytest.raises((Unavailable, Refused), match=expected):
+    with pytest.raises((TemporaryError, PermanentError), match=expected):
         ensure_files(work("ocis"), files)

@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from shared.integrations.outcomes import Refused, Result, Unavailable
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import MakeWork, add_twin, client, group_permission, only, our_permission, spaces
 from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fault, writes
 from worker.http.deadline import within
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.creation import space_name
 from worker.integrations.ocis.finding import EMPTY_READS
 from worker.integrations.ocis.space import ensure_files
 
 
 def test_the_space_is_created_with_marker_quota_and_the_group_as_editor(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     outcome = ensure_files(work("ocis"), files)
     assert (outcome.result, outcome.notes) == (Result.OK, {"members": "invited"})
     space = only(ocis)
     assert (space.name, space.alias, space.quota) == ("Acme GmbH", "project/tenant-acme", 5 * 10**9)
-    assert Stamper("ocis", STAMP_KEYS).tenant_id(space.description) == TENANT_ID
+    assert MarkerSigner("ocis", STAMP_KEYS).tenant_id(space.description) == TENANT_ID
     group = next(id_ for id_, name in ocis.storage.groups.items() if name == "tenant-acme")
     assert space.grants == {our_permission(ocis): "manager", f"g:{group}": "editor"}
     assert saved == {
@@ -37,7 +37,7 @@ def test_the_space_is_created_with_marker_quota_and_the_group_as_editor(
 
 
 def test_the_first_attempt_for_a_tenant_takes_three_requests_and_reads_nothing(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis", is_first=True), files)
     assert [(entry["method"], entry["path"].partition("?")[0].rpartition("/")[2]) for entry in ocis.journal] == [
@@ -48,26 +48,26 @@ def test_the_first_attempt_for_a_tenant_takes_three_requests_and_reads_nothing(
 
 
 def test_a_first_attempt_that_runs_late_creates_no_second_space(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     """A worker that was frozen and goes on: its time ends before its lease, so before another may begin."""
     ensure_files(work("ocis"), files)
     made = only(ocis)
-    with within(0), pytest.raises(Unavailable, match="timeout"):
+    with within(0), pytest.raises(TemporaryError, match="timeout"):
         ensure_files(work("ocis", is_first=True), files)
     assert only(ocis) == made
 
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])
 def test_a_first_attempt_whose_response_was_lost_searches_before_it_continues(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, rule: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]
 ) -> None:
     fault(ocis, method="POST", path="drives$", count=1, **rule)
     assert ensure_files(work("ocis", is_first=True), files).result is Result.OK
     assert len(spaces(ocis)) == 1
 
 
-def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     ocis.journal.clear()
     ensure_files(work("ocis"), files)
@@ -88,7 +88,7 @@ def test_a_second_run_writes_nothing(ocis: OcisSimulator, files: Ocis, work: Mak
     ids=lambda rule: rule["kind"],
 )
 def test_a_space_whose_response_was_lost_is_found_and_not_created_twice(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, rule: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, Any]
 ) -> None:
     fault(ocis, method="POST", path="drives$", count=1, **rule)
     assert ensure_files(work("ocis"), files).result is Result.OK
@@ -96,7 +96,7 @@ def test_a_space_whose_response_was_lost_is_found_and_not_created_twice(
 
 
 def test_a_worker_that_died_before_saving_the_id_finds_the_space_by_its_marker(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     ensure_files(work("ocis"), files)
     saved.clear()
@@ -105,7 +105,7 @@ def test_a_worker_that_died_before_saving_the_id_finds_the_space_by_its_marker(
 
 
 def test_a_space_that_a_crash_of_the_server_unlisted_is_found_by_id_and_through_our_membership(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """The index by type loses entries when the server is killed while it writes."""
     ensure_files(work("ocis"), files)
@@ -118,29 +118,29 @@ def test_a_space_that_a_crash_of_the_server_unlisted_is_found_by_id_and_through_
 
 @pytest.mark.parametrize("known", [True, False], ids=["id-on-record", "no-id"])
 def test_with_the_storage_down_nothing_is_created_and_absence_is_not_believed(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, known: bool
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, known: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     if not known:
         saved.clear()
     fault(ocis, kind="storage_down")
-    with pytest.raises(Unavailable, match="storage_down"):
+    with pytest.raises(TemporaryError, match="storage_down"):
         ensure_files(work("ocis"), files)
     assert len(spaces(ocis)) == 1
 
 
 def test_a_storage_that_goes_down_between_two_reads_is_noticed(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="storage_down", path="drives\\?", count=2)
     fault(ocis, kind="storage_down", path="me/drive$", after=1, count=1)
-    with pytest.raises(Unavailable, match="storage_down"):
+    with pytest.raises(TemporaryError, match="storage_down"):
         ensure_files(work("ocis"), files)
     assert spaces(ocis) == []
 
 
 def test_a_storage_that_hides_the_space_throughout_the_search_leaves_one_space(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     ensure_files(work("ocis"), files)
     first = only(ocis).id
@@ -151,16 +151,16 @@ def test_a_storage_that_hides_the_space_throughout_the_search_leaves_one_space(
 
 
 def test_a_front_proxy_that_answers_404_itself_is_not_taken_for_the_absence_of_the_space(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     for body, kind in (("404 page not found", "text/plain"), ("<html>404</html>", "text/html")):
         fault(ocis, kind="status", status=404, body=body, content_type=kind)
-        with pytest.raises(Unavailable):
+        with pytest.raises(TemporaryError):
             ensure_files(work("ocis"), files)
         ocis.faults.clear()
     fault(ocis, kind="proxy_page")
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis", is_first=True), files)
     assert len(spaces(ocis)) == 1
 
@@ -169,7 +169,7 @@ def test_a_front_proxy_that_answers_404_itself_is_not_taken_for_the_absence_of_t
 
 
 def test_a_space_that_appears_while_ours_is_created_is_kept_instead_of_it(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """An earlier request that we had given up has its effect after we searched."""
     fault(ocis, kind="second_creator", count=1)
@@ -189,11 +189,11 @@ def test_a_space_that_appears_while_ours_is_created_is_kept_instead_of_it(
     ids=["searching", "reading", "disabling", "purging", "searching-again"],
 )
 def test_the_removal_of_a_second_space_continues_where_it_failed(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, method: str, path: str, after: int
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, method: str, path: str, after: int
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
     fault(ocis, kind="status", status=500, method=method, path=path, after=after, count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     assert "ocisSpaceId" not in saved
     ensure_files(work("ocis"), files)
@@ -203,11 +203,11 @@ def test_the_removal_of_a_second_space_continues_where_it_failed(
 
 @pytest.mark.parametrize("content", ["file", "trash", "member", "disabled-trash"])
 def test_a_second_space_that_may_hold_anything_is_left_for_an_operator(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, content: str
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, content: str
 ) -> None:
     fault(ocis, kind="second_creator", count=1)
     fault(ocis, kind="status", status=500, method="DELETE", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     second = ocis.storage.spaces[saved["ocisNewSpaceId"]]
     if content == "member":
@@ -217,18 +217,18 @@ def test_a_second_space_that_may_hold_anything_is_left_for_an_operator(
         if content.endswith("trash"):
             ocis.storage.delete_file(second, "plan.txt")
     second.disabled = content.startswith("disabled")
-    with pytest.raises(Refused, match="ambiguous"):
+    with pytest.raises(PermanentError, match="ambiguous"):
         ensure_files(work("ocis"), files)
     assert len(spaces(ocis)) == 2
 
 
 def test_two_spaces_with_our_marker_are_ambiguous_while_no_id_is_on_record(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     ensure_files(work("ocis"), files)
     add_twin(ocis)
     saved.clear()
-    with pytest.raises(Refused, match="ambiguous"):
+    with pytest.raises(PermanentError, match="ambiguous"):
         ensure_files(work("ocis"), files)
     assert [space.disabled for space in spaces(ocis)] == [False, False]
 
@@ -238,11 +238,11 @@ def test_two_spaces_with_our_marker_are_ambiguous_while_no_id_is_on_record(
 
 @pytest.mark.parametrize("kind", ["forged", "other-tenant", "two-tenants"])
 def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, kind: str
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, kind: str
 ) -> None:
-    stamper = Stamper("ocis", STAMP_KEYS)
+    stamper = MarkerSigner("ocis", STAMP_KEYS)
     descriptions = {
-        "forged": Stamper("ocis", ("guessed",)).text(TENANT_ID),
+        "forged": MarkerSigner("ocis", ("guessed",)).text(TENANT_ID),
         "other-tenant": stamper.text(OTHER_ID),
         "two-tenants": f"{stamper.text(OTHER_ID)} {stamper.text(TENANT_ID)}",
     }
@@ -253,9 +253,9 @@ def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
 
 
 def test_an_id_on_record_of_a_space_with_another_tenants_marker_is_not_believed(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
-    saved["ocisSpaceId"] = ocis.add_space("Beta", Stamper("ocis", STAMP_KEYS).text(OTHER_ID))
+    saved["ocisSpaceId"] = ocis.add_space("Beta", MarkerSigner("ocis", STAMP_KEYS).text(OTHER_ID))
     ensure_files(work("ocis"), files)
     assert len(spaces(ocis)) == 2
     assert ocis.storage.spaces[saved["ocisSpaceId"]].name == "Acme GmbH"
@@ -264,7 +264,7 @@ def test_an_id_on_record_of_a_space_with_another_tenants_marker_is_not_believed(
 # -- drift
 
 
-def test_a_disabled_space_is_restored_and_not_doubled(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_disabled_space_is_restored_and_not_doubled(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).disabled = True
     ensure_files(work("ocis"), files)
@@ -272,26 +272,26 @@ def test_a_disabled_space_is_restored_and_not_doubled(ocis: OcisSimulator, files
 
 
 def test_a_restore_whose_response_was_lost_is_not_sent_to_an_enabled_space_again(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     """OpenCloud answers 500 to the restore of an enabled space."""
     ensure_files(work("ocis"), files)
     only(ocis).disabled = True
     fault(ocis, kind="applied_then_status", status=502, method="PATCH", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     assert ensure_files(work("ocis"), files).result is Result.OK
     assert only(ocis).disabled is False
 
 
-def test_a_purged_space_is_created_again(ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved) -> None:
+def test_a_purged_space_is_created_again(ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved) -> None:
     ensure_files(work("ocis"), files)
     ocis.storage.spaces.clear()
     ensure_files(work("ocis"), files)
     assert saved["ocisSpaceId"] == only(ocis).id
 
 
-def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     space = only(ocis)
     space.name, space.quota = "Renamed", 1
@@ -301,7 +301,7 @@ def test_name_quota_and_role_that_drifted_are_corrected(ocis: OcisSimulator, fil
 
 
 def test_a_plan_below_what_is_used_is_told_and_no_file_is_lost(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     space = only(ocis)
@@ -313,16 +313,18 @@ def test_a_plan_below_what_is_used_is_told_and_no_file_is_lost(
     assert "over_quota" not in ensure_files(work("ocis"), files).notes
 
 
-def test_a_quota_above_the_servers_maximum_is_told_as_quota(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_quota_above_the_servers_maximum_is_told_as_quota(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
     ocis.storage.max_quota = 10**9
     for is_first in (True, False):
-        with pytest.raises(Refused, match="OCIS_SPACES_MAX_QUOTA") as refusal:
+        with pytest.raises(PermanentError, match="OCIS_SPACES_MAX_QUOTA") as refusal:
             ensure_files(work("ocis", is_first=is_first), files)
         assert refusal.value.reason == "quota"
     ocis.storage.max_quota = 10**13
     ensure_files(work("ocis"), files)
     ocis.storage.max_quota, only(ocis).quota = 10**9, 1
-    with pytest.raises(Refused, match="quota"):
+    with pytest.raises(PermanentError, match="quota"):
         ensure_files(work("ocis"), files)
 
 
@@ -353,11 +355,11 @@ def test_any_tenant_name_becomes_a_name_that_a_space_may_have(name: str, expecte
     ids=["403", "empty-500"],
 )
 def test_a_role_that_ocis_is_still_assigning_is_waited_for(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, pending: dict[str, Any]
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, pending: dict[str, Any]
 ) -> None:
     """The first requests of a new account: 403 for want of a role, or an empty 500, and `me` shows no role."""
     fault(ocis, **pending)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis", is_first=True), files)
     assert ensure_files(work("ocis"), files).result is Result.OK
     assert len(spaces(ocis)) == 1
@@ -365,5 +367,5 @@ def test_a_role_that_ocis_is_still_assigning_is_waited_for(
 
 def test_a_role_that_stays_away_is_told(ocis: OcisSimulator, work: MakeWork) -> None:
     ocis._basic_users["person"] = ocis._basic_users["provisioner"][0], "User"  # type: ignore[index]
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(PermanentError, match="missing_permission"):
         ensure_files(work("ocis"), client(ocis, "person"))

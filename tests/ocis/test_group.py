@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.ocis.spaces import MakeWork, client, group_permission, only
 from tests.simulators import Saved, fault
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.space import ensure_files, remove_files
-from worker.integrations.step_context import GroupState, Work
+from worker.integrations.step_context import GroupState, StepContext
 
 CREATE, INVITE = "create the group tenant-acme in OCIS", "invite the group tenant-acme as editor"
 
 
-def test_a_removed_group_is_invited_again(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_removed_group_is_invited_again(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     group = group_permission(only(ocis))
     del only(ocis).grants[group]
@@ -37,14 +37,14 @@ def test_a_group_that_ocis_does_not_know_yet_leaves_the_step_ok_with_members_pen
     assert saved["ocisMembers"] == "invited"
 
 
-def with_group(given: Work, *states: GroupState) -> Work:
+def with_group(given: StepContext, *states: GroupState) -> StepContext:
     """The step's context, with a group that is in these states one after the other, and then stays in the last."""
     left = list(states)
     return replace(given, group_state=lambda: left.pop(0) if len(left) > 1 else left[0])
 
 
 def test_a_foreign_group_of_the_tenants_name_is_not_invited(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     ocis.storage.add_group("tenant-acme")
     outcome = ensure_files(with_group(work("ocis"), GroupState.ABSENT), files)
@@ -54,23 +54,23 @@ def test_a_foreign_group_of_the_tenants_name_is_not_invited(
 
 
 def test_the_group_is_awaited_while_the_identity_providers_step_runs(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     states = (GroupState.AWAITED, GroupState.AWAITED, GroupState.RECORDED)
     assert ensure_files(with_group(work("ocis"), *states), files).notes == {"members": "invited"}
 
 
 def test_an_identity_provider_that_takes_long_has_the_step_tried_again(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
-    with pytest.raises(Unavailable, match="not_ready"):
+    with pytest.raises(TemporaryError, match="not_ready"):
         ensure_files(with_group(work("ocis"), GroupState.AWAITED), files)
     assert ensure_files(with_group(work("ocis"), GroupState.RECORDED), files).notes == {"members": "invited"}
     assert len(ocis.storage.spaces) == 1
 
 
 def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_make(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     planned, run = work("ocis", is_plan=True), work("ocis")
     ensure_files(planned, files)
@@ -79,7 +79,7 @@ def test_a_plan_shows_the_space_the_group_and_the_invitation_that_a_run_would_ma
     assert planned.changes == run.changes == ["create the space Acme GmbH", CREATE, INVITE]
 
 
-def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_plan_shows_them_for_a_disabled_space(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     del only(ocis).grants[group_permission(only(ocis))]
     ocis.people.remove_group(next(iter(ocis.storage.groups)))
@@ -97,49 +97,49 @@ def test_a_plan_shows_no_group_that_our_role_may_not_create(ocis: OcisSimulator,
 
 
 def test_a_fault_while_the_group_is_created_does_not_mean_a_read_only_directory(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="status", status=500, method="POST", path="groups$", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
 def test_a_group_that_was_created_although_the_response_was_a_fault_is_invited(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="applied_then_status", status=500, method="POST", path="groups$", count=1)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
 def test_a_role_that_is_lost_for_a_moment_does_not_leave_the_group_out(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="role_lost", method="POST", path="groups$", count=1)
-    with pytest.raises(Unavailable, match="which is Admin"):
+    with pytest.raises(TemporaryError, match="which is Admin"):
         ensure_files(work("ocis", is_first=True), files)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
 
 
 def test_a_role_that_is_lost_while_the_group_is_created_is_told(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="role_lost", path="groups|me\\?")
-    with pytest.raises(Refused, match="neither the role"):
+    with pytest.raises(PermanentError, match="neither the role"):
         ensure_files(work("ocis", is_first=True), files)
 
 
 def test_credentials_that_are_refused_while_the_group_is_created_are_told(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     fault(ocis, kind="idp_down", method="POST", path="groups$")
-    with pytest.raises(Refused, match="bad_credentials"):
+    with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_files(work("ocis", is_first=True), files)
 
 
 @pytest.mark.parametrize("status", [405, 501])
 def test_a_read_only_directory_leaves_members_pending(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, status: int
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, status: int
 ) -> None:
     fault(ocis, kind="status", status=status, method="POST", path="groups$")
     assert ensure_files(work("ocis"), files).notes == {"members": "pending"}
@@ -148,7 +148,7 @@ def test_a_read_only_directory_leaves_members_pending(
 # -- purge
 
 
-def test_a_purge_removes_the_group_that_we_created(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_purge_removes_the_group_that_we_created(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     ocis.storage.add_group("tenant-beta")
     run = work("ocis")
@@ -158,7 +158,7 @@ def test_a_purge_removes_the_group_that_we_created(ocis: OcisSimulator, files: O
     assert remove_files(work("ocis"), files).result is Result.OK
 
 
-def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ocis.storage.add_group("tenant-acme")
     ensure_files(work("ocis"), files)
     remove_files(work("ocis"), files)
@@ -167,27 +167,27 @@ def test_a_purge_keeps_a_group_that_came_with_a_sign_in(ocis: OcisSimulator, fil
 
 @pytest.mark.parametrize("rule", [{"kind": "lost"}, {"kind": "applied_then_status", "status": 500}])
 def test_a_removal_of_the_group_whose_response_was_lost_ends_well(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, rule: dict[str, object]
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, rule: dict[str, object]
 ) -> None:
     ensure_files(work("ocis"), files)
     fault(ocis, method="DELETE", path="groups", count=1, **rule)
     try:
         remove_files(work("ocis"), files)
-    except Unavailable:
+    except TemporaryError:
         assert remove_files(work("ocis"), files).result is Result.OK
     assert ocis.storage.groups == {}
 
 
 def test_a_group_that_our_role_may_not_remove_any_more_is_named(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
-    with pytest.raises(Refused, match="tenant-acme needs the role Admin"):
+    with pytest.raises(PermanentError, match="tenant-acme needs the role Admin"):
         remove_files(work("ocis"), client(ocis, "spaces"))
     assert remove_files(work("ocis"), files).result is Result.OK
 
 
-def test_a_purge_leaves_our_own_account_in_place(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_purge_leaves_our_own_account_in_place(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     remove_files(work("ocis"), files)
     assert ocis.people.people["provisioner"].role == "Admin"

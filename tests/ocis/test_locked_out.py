@@ -8,10 +8,10 @@ import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.ocis.spaces import Space
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
 from tests.simulators import Saved, fault
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.finding import GIVEN_UP
 from worker.integrations.ocis.space import ensure_files, remove_files
 
@@ -36,7 +36,7 @@ def keep_nothing(ocis: OcisSimulator, space: Space) -> None:
 @pytest.mark.parametrize("fill", [trash, keep_file, keep_nothing])
 @pytest.mark.parametrize("others", [True, False], ids=["other-manager", "nobody"])
 def test_a_space_on_record_that_we_were_removed_from_is_never_removed(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, fill: Change, others: bool, is_disabled: bool
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, fill: Change, others: bool, is_disabled: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     space = only(ocis)
@@ -44,50 +44,52 @@ def test_a_space_on_record_that_we_were_removed_from_is_never_removed(
     space.grants = {"u:somebody": "manager"} if others else {}
     space.disabled = is_disabled
     for _ in range(3):
-        with pytest.raises(Refused, match="locked_out"):
+        with pytest.raises(PermanentError, match="locked_out"):
             ensure_files(work("ocis"), files)
     assert only(ocis) is space
     assert (space.disabled, len(space.trash), len(space.files)) == (False, fill is trash, fill is keep_file)
 
 
-def test_our_account_is_welcome_again(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_our_account_is_welcome_again(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     ensure_files(work("ocis"), files)
     grants = dict(only(ocis).grants)
     only(ocis).grants = {"u:somebody": "manager"}
-    with pytest.raises(Refused, match="locked_out"):
+    with pytest.raises(PermanentError, match="locked_out"):
         ensure_files(work("ocis"), files)
     only(ocis).grants = grants
     assert ensure_files(work("ocis"), files).result is Result.OK
 
 
 @pytest.mark.parametrize("is_disabled", [False, True])
-def test_a_plan_says_so_as_the_run_would(ocis: OcisSimulator, files: Ocis, work: MakeWork, is_disabled: bool) -> None:
+def test_a_plan_says_so_as_the_run_would(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, is_disabled: bool
+) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).grants = {"u:somebody": "manager"}
     only(ocis).disabled = is_disabled
-    with pytest.raises(Refused, match="locked_out"):
+    with pytest.raises(PermanentError, match="locked_out"):
         ensure_files(work("ocis", is_plan=True), files)
     assert only(ocis).disabled is is_disabled
 
 
 def test_a_space_without_record_that_others_are_members_of_is_left_alone(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     """The record was lost, and somebody removed our account: OpenCloud shows the members only when asked to."""
     ensure_files(work("ocis"), files)
     trash(ocis, only(ocis))
     only(ocis).grants = {"u:somebody": "manager"}
     saved.clear()
-    with pytest.raises(Refused, match="locked_out"):
+    with pytest.raises(PermanentError, match="locked_out"):
         ensure_files(work("ocis"), files)
     assert (only(ocis).disabled, len(only(ocis).trash)) == (False, 1)
 
 
 def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_another_is_created(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved
 ) -> None:
     fault(ocis, kind="create_then_500", count=1)
-    with pytest.raises(Unavailable, match="not_ready"):
+    with pytest.raises(TemporaryError, match="not_ready"):
         ensure_files(work("ocis", is_first=True), files)
     half = only(ocis)
     assert ensure_files(work("ocis"), files).notes == {"members": "invited"}
@@ -97,10 +99,10 @@ def test_a_space_that_was_created_without_members_is_disabled_and_kept_and_anoth
     assert ensure_files(work("ocis"), files).changes == ()
 
 
-def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     fault(ocis, kind="create_then_500", count=1)
     fault(ocis, kind="status", status=500, method="GET", path="drives\\?", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis", is_first=True), files)
     planned = work("ocis", is_plan=True)
     ensure_files(planned, files)
@@ -108,9 +110,9 @@ def test_a_plan_for_it_changes_nothing(ocis: OcisSimulator, files: Ocis, work: M
     assert only(ocis).disabled is False
 
 
-def test_a_purge_removes_both(ocis: OcisSimulator, files: Ocis, work: MakeWork) -> None:
+def test_a_purge_removes_both(ocis: OcisSimulator, files: OcisClient, work: MakeWork) -> None:
     fault(ocis, kind="create_then_500", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_files(work("ocis"), files)
     ensure_files(work("ocis"), files)
     assert remove_files(work("ocis"), files).result is Result.OK
@@ -118,12 +120,12 @@ def test_a_purge_removes_both(ocis: OcisSimulator, files: Ocis, work: MakeWork) 
 
 
 def test_a_space_that_is_said_to_have_no_members_for_a_moment_stays(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     first, grants = only(ocis).id, dict(only(ocis).grants)
     fault(ocis, kind="storage_down", path="root/permissions", count=1)
-    with pytest.raises(Unavailable, match="storage_down"):
+    with pytest.raises(TemporaryError, match="storage_down"):
         ensure_files(work("ocis"), files)
     assert (only(ocis).id, only(ocis).grants, only(ocis).disabled) == (first, grants, False)
     assert our_permission(ocis) in only(ocis).grants

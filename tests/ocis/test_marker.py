@@ -7,23 +7,23 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from shared.integrations.outcomes import Outcome, Refused
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import Outcome, PermanentError
+from shared.integrations.ownership_marker import MarkerSigner
 from tests.ocis.spaces import MakeWork, only, our_permission, spaces
 from tests.simulators import STAMP_KEYS, TENANT_ID, Saved, tenant
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.space import close_files, ensure_files, remove_files
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-STAMPER = Stamper("ocis", STAMP_KEYS)
+STAMPER = MarkerSigner("ocis", STAMP_KEYS)
 WRITE_BACK = "write the ownership marker back into the description of the space Acme GmbH"
 FORGED = STAMPER.text(TENANT_ID)[:-9] + "f" * 8 + "]"
-Step = Callable[[Work, Ocis], Outcome]
+Step = Callable[[StepContext, OcisClient], Outcome]
 
 
 @pytest.mark.parametrize("text", ["{} Our own files", "Our {} files", "Ours\n{}\n", "{0} and {0}"])
 def test_text_that_people_add_around_the_marker_stays_and_is_no_drift(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, saved: Saved, text: str
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, text: str
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description = written = text.format(STAMPER.text(TENANT_ID))
@@ -38,7 +38,7 @@ def test_text_that_people_add_around_the_marker_stays_and_is_no_drift(
 @pytest.mark.parametrize("text", ["", "Our own files", "[dezky-tenant 6b058a72", FORGED])
 @pytest.mark.parametrize("is_disabled", [False, True])
 def test_a_removed_marker_is_written_back_into_the_space_on_record_and_the_operation_says_so(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, text: str, is_disabled: bool
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, text: str, is_disabled: bool
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description, only(ocis).disabled = text, is_disabled
@@ -53,20 +53,20 @@ def test_a_removed_marker_is_written_back_into_the_space_on_record_and_the_opera
 
 
 def test_a_marker_is_not_written_into_a_space_that_we_do_not_manage(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description = "Ours"
     only(ocis).grants |= {our_permission(ocis): "editor", "u:somebody": "manager"}
     for is_plan in (True, False):
-        with pytest.raises(Refused, match="marker_removed"):
+        with pytest.raises(PermanentError, match="marker_removed"):
             ensure_files(work("ocis", is_plan=is_plan), files)
     assert only(ocis).description == "Ours"
 
 
 @pytest.mark.parametrize(("step", "disabled"), [(close_files, [True]), (remove_files, [])])
 def test_suspend_delete_and_purge_act_by_the_id_on_record(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork, step: Step, disabled: list[bool]
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork, step: Step, disabled: list[bool]
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description = "Ours"
@@ -77,12 +77,12 @@ def test_suspend_delete_and_purge_act_by_the_id_on_record(
 
 
 def test_a_marker_of_an_older_key_is_signed_anew_and_the_text_around_it_stays(
-    ocis: OcisSimulator, files: Ocis, work: MakeWork
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
 ) -> None:
     ensure_files(work("ocis"), files)
     only(ocis).description = f"Ours {STAMPER.text(TENANT_ID)} since 2020"
-    new = Stamper("ocis", ("a newer key", *STAMP_KEYS))
+    new = MarkerSigner("ocis", ("a newer key", *STAMP_KEYS))
     given = work("ocis")
-    rotated = Work(tenant(remote=given.tenant.remote), given.plan, new, given.save, found=given.found)
+    rotated = StepContext(tenant(remote=given.tenant.remote), given.plan, new, given.save, found=given.found)
     ensure_files(rotated, files)
     assert only(ocis).description == f"Ours {new.text(TENANT_ID)} since 2020"

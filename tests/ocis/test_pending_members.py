@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.provisioning.starter import Starter
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
@@ -115,7 +115,7 @@ def command(platform: PlatformFixture) -> Callable[..., tuple[int, str]]:
 
 def test_the_marker_is_printed_and_repaired(platform: PlatformFixture, command: Callable[..., tuple[int, str]]) -> None:
     tenant = platform.grown("acme")
-    marker = Stamper("ocis", platform.settings.stamp_key_texts).text(tenant.id)
+    marker = MarkerSigner("ocis", platform.settings.stamp_key_texts).text(tenant.id)
     assert command("show", "acme") == (0, f"{marker}\n")
     (space,) = platform.ocis.storage.spaces.values()
     space.description = "Our own"
@@ -128,7 +128,7 @@ def test_what_cannot_be_repaired_is_told(platform: PlatformFixture, command: Cal
     assert command("repair", "nobody") == (1, "Error: There is no tenant nobody.\n")
     tenant = platform.grown("acme")
     (space,) = platform.ocis.storage.spaces.values()
-    foreign = Stamper("ocis", platform.settings.stamp_key_texts).text("f" * 24)
+    foreign = MarkerSigner("ocis", platform.settings.stamp_key_texts).text("f" * 24)
     space.description = foreign
     code, output = command("repair", "acme")
     assert (code, "another tenant's marker" in output, space.description) == (1, True, foreign)

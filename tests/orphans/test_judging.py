@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from shared.orphans.model import Cause, Known, OrphanKind, Stamped, judged
+from shared.orphans.model import Cause, Known, MarkedObject, OrphanKind, judged
 from shared.tenants.model import Status
 from tests.simulators import OTHER_ID, TENANT_ID, tenant
 
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
 BEFORE, AFTER = BEGAN - timedelta(seconds=1), BEGAN + timedelta(seconds=1)
-ONE, TWO = Stamped(OrphanKind.SPACE, "one", "One", TENANT_ID), Stamped(OrphanKind.SPACE, "two", "Two", TENANT_ID)
+ONE, TWO = (
+    MarkedObject(OrphanKind.SPACE, "one", "One", TENANT_ID),
+    MarkedObject(OrphanKind.SPACE, "two", "Two", TENANT_ID),
+)
 
 
-def cause(found: list[Stamped], busy: bool = False, **fields: Any) -> dict[str, Cause]:
+def cause(found: list[MarkedObject], busy: bool = False, **fields: Any) -> dict[str, Cause]:
     """Id to cause; the fields are those of the objects' tenant, without any it is not on record."""
     known = {TENANT_ID: tenant(**{"updated_at": BEFORE, **fields})} if fields else {}
     on_record = Known(BEGAN, known, {TENANT_ID} if busy else ())
@@ -52,17 +55,19 @@ def test_beside_the_one_on_record_it_is_one_unless_the_tenant_is_busy_or_was_cha
 def test_the_one_on_record_must_be_there_and_carry_the_mark_itself() -> None:
     known = {"remote": {"ocisSpaceId": "one"}}
     assert cause([TWO], **known) == {}
-    assert cause([Stamped(OrphanKind.SPACE, "one", "One", OTHER_ID), TWO], **known) == {"one": Cause.TENANT_UNKNOWN}
-    assert cause([Stamped(OrphanKind.GROUP, "one", "One", TENANT_ID), TWO], **known) == {}
+    assert cause([MarkedObject(OrphanKind.SPACE, "one", "One", OTHER_ID), TWO], **known) == {
+        "one": Cause.TENANT_UNKNOWN
+    }
+    assert cause([MarkedObject(OrphanKind.GROUP, "one", "One", TENANT_ID), TWO], **known) == {}
 
 
 def test_a_mail_domain_of_a_living_tenant_is_none_whether_it_is_on_the_list_or_not() -> None:
-    domain = Stamped(OrphanKind.MAIL_DOMAIN, "d", "old.test", TENANT_ID)
+    domain = MarkedObject(OrphanKind.MAIL_DOMAIN, "d", "old.test", TENANT_ID)
     assert cause([domain], domains=("acme.test",), remote={"stalwartDomainId": "other"}) == {}
 
 
 def test_a_number_in_a_name_proves_nothing_without_a_mark_beside_it() -> None:
-    weak = Stamped(OrphanKind.MAIL_TENANT, "t", f"Acme {TENANT_ID}", TENANT_ID, is_proof=False)
+    weak = MarkedObject(OrphanKind.MAIL_TENANT, "t", f"Acme {TENANT_ID}", TENANT_ID, is_proof=False)
     assert cause([weak]) == {}
     assert cause([weak, ONE]) == {"t": Cause.TENANT_UNKNOWN, "one": Cause.TENANT_UNKNOWN}
     assert cause([weak], status=Status.DELETED, purged_at=BEFORE) == {"t": Cause.TENANT_PURGED}

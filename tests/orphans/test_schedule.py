@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.orphans.model import OrphanKind, Stamped
-from shared.orphans.scanner import OrphanWatch
+from shared.orphans.model import MarkedObject, OrphanKind
+from shared.orphans.scanner import OrphanScanner
 from tests.platform_fixture import PlatformFixture
 
 
@@ -35,7 +35,7 @@ def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(
     _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
     assert claims[0] is not None
-    assert OrphanWatch(platform.store, platform.settings).record_look(claims[0], []) is None
+    assert OrphanScanner(platform.store, platform.settings).record_look(claims[0], []) is None
 
 
 def _until_looked(platform: PlatformFixture) -> None:
@@ -65,13 +65,13 @@ def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(platform: 
 def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.forget("acme")
-    watch = OrphanWatch(platform.store, platform.settings)
+    watch = OrphanScanner(platform.store, platform.settings)
     platform.plane.orphans.look(platform.admin)
     claim = watch.claim_look(["ocis"])
     assert claim is not None
     # somebody asks anew while the look is under way
     platform.plane.orphans.look(platform.admin)
-    space = Stamped(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
+    space = MarkedObject(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_look(claim, [space]) is None
     platform.sweep()
     told = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]

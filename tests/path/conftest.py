@@ -19,8 +19,8 @@ from sandbox.services import Valkey
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.application.services import open_control_plane
-from shared.application.store import open_store
+from shared.application.services import open_services
+from shared.application.store import open_repositories
 from shared.config.settings import Settings, read_settings
 from shared.messaging.queues import QUEUES
 from shared.operations.dispatcher import Dispatcher
@@ -56,9 +56,9 @@ class Platform:
     ) -> None:
         self.settings = settings
         self.authentik, self.stalwart, self.ocis = products
-        self.store = open_store(settings)
+        self.store = open_repositories(settings)
         self.dispatcher = Dispatcher(settings.broker)
-        self.plane = open_control_plane(self.store, self.dispatcher, settings)
+        self.plane = open_services(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
         self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)

@@ -19,15 +19,15 @@ from shared.workflows.model import Action
 from worker.app import create_worker
 from worker.execution.watchdog import Watchdog
 from worker.integrations.registry import STEPS, Functions
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 
-def _hang(work: Work, client: Any) -> Outcome:
+def _hang(work: StepContext, client: Any) -> Outcome:
     time.sleep(3600)
     raise AssertionError
 
 
-def _die_of_poison(work: Work, client: Any) -> Outcome:
+def _die_of_poison(work: StepContext, client: Any) -> Outcome:
     if work.tenant.slug == "poison":
         # whatever runs beside it has time to end
         time.sleep(1)

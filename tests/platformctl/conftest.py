@@ -21,8 +21,8 @@ from click.testing import CliRunner, Result
 from platformctl.__main__ import cli as program
 from platformctl.commands.service import PROGRAM
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.application.store import Store
-from shared.integrations.outcomes import Refused, failed, ok
+from shared.application.store import Repositories
+from shared.integrations.outcomes import PermanentError, failed, ok
 from shared.provisioning.settlement import settle
 from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
 
@@ -137,7 +137,7 @@ def person(authentik: AuthentikSimulator, username: str = "admin", *, approve: b
 class Workers:
     """Record outcomes as workers do, at once or while a command waits."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Repositories) -> None:
         self._store = store
         self._threads: list[threading.Thread] = []
 
@@ -149,7 +149,7 @@ class Workers:
         steps: Sequence[str] | None = None,
         changes: Sequence[str] = (),
     ) -> None:
-        outcome = failed(Refused("unexpected_answer"))
+        outcome = failed(PermanentError("unexpected_answer"))
         operation = self._store.operations.find(operation_id)
         assert operation is not None
         for step in steps or [step.name for step in operation.steps]:
@@ -184,7 +184,7 @@ class Workers:
 
 
 @pytest.fixture
-def workers(store: Store) -> Iterator[Workers]:
+def workers(store: Repositories) -> Iterator[Workers]:
     made = Workers(store)
     yield made
     made.join()

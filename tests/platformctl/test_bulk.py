@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.platformctl.conftest import Cli, Workers
 from worker.jobs.bulk_operations import BulkJob
 
 
 @pytest.fixture
-def scheduler(store: Store, control_plane: ControlPlane, make_settings: Callable[..., Settings]) -> Iterator[None]:
+def scheduler(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> Iterator[None]:
     job = BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
     stop = threading.Event()
 

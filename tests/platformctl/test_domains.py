@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.domain_monitor import DomainWatch
+from shared.provisioning.domain_monitor import DomainMonitor
 from shared.provisioning.starter import Starter
 from tests.platformctl.conftest import Cli
 from tests.simulators import fault, publish
 from worker.dns_lookup import DnsLookup
-from worker.jobs.domain_checks import DomainLooks
+from worker.jobs.domain_checks import DomainCheckJob
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def acme(cli: Cli) -> None:
 
 @pytest.fixture
 def looking(
-    make_settings: Callable[..., Settings], store: Store, dispatcher: Dispatcher, dns: DnsSimulator
+    make_settings: Callable[..., Settings], store: Repositories, dispatcher: Dispatcher, dns: DnsSimulator
 ) -> Iterator[None]:
     """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
-    watch = DomainWatch(store, Starter(store, dispatcher, settings), settings)
-    looks = DomainLooks(watch, DnsLookup(settings.dns_servers, look_seconds=1.0), settings)
+    watch = DomainMonitor(store, Starter(store, dispatcher, settings), settings)
+    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, look_seconds=1.0), settings)
     stop = threading.Event()
 
     def work() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.orphans.model import Cause
 from tests.api.rights_fixture import ORPHAN
 from tests.platformctl.conftest import Cli
 
 
-def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Store) -> None:
+def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Repositories) -> None:
     for _ in range(2):
         store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 0)
     (listed,) = cli.json("orphans", "list", "--status", "removable")
@@ -20,7 +20,7 @@ def test_an_orphan_is_listed_shown_and_removed(cli: Cli, store: Store) -> None:
     assert cli.json("orphans", "remove", listed["_id"], "--yes")["status"] == "removing"
 
 
-def test_an_orphan_in_quarantine_cannot_be_removed(cli: Cli, store: Store) -> None:
+def test_an_orphan_in_quarantine_cannot_be_removed(cli: Cli, store: Repositories) -> None:
     store.orphans.see("ocis", ORPHAN, Cause.TENANT_UNKNOWN, 60)
     (listed,) = cli.json("orphans", "list")
     refused = cli("orphans", "remove", listed["_id"], "--yes")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.diagnostics.model import Check, CheckStatus
 from tests.platformctl.conftest import Cli, Workers
 
@@ -94,7 +94,7 @@ def test_events_can_be_filtered_by_what_the_api_offers(cli: Cli) -> None:
 
 
 @pytest.fixture
-def diagnosing(store: Store) -> Iterator[list[Check]]:
+def diagnosing(store: Repositories) -> Iterator[list[Check]]:
     """Finish every diagnostics run with these checks, as a scheduler does."""
     checks = [Check("mongodb", "connection", CheckStatus.OK, "It answers.")]
     stop = threading.Event()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.platformctl.conftest import Cli
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.delivery_loop import open_courier
+from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
 
 URL = "https://hooks.acme.test/take"
 
@@ -26,9 +26,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def delivering(api_settings: Settings, store: Store) -> Iterator[None]:
+def delivering(api_settings: Settings, store: Repositories) -> Iterator[None]:
     """Deliver events, as the scheduler does."""
-    courier = open_courier(store, api_settings)
+    courier = open_delivery_loop(store, api_settings)
     thread = threading.Thread(target=courier.run, args=(0.05,))
     thread.start()
     yield

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.accounts.user import NewUser, Role
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.config.settings import Settings
 from shared.core.errors import InvalidInput, NotFound
@@ -23,11 +23,11 @@ Create = Callable[..., TenantView]
 
 
 @pytest.fixture
-def job(store: Store, control_plane: ControlPlane, make_settings: Callable[..., Settings]) -> BulkJob:
+def job(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> BulkJob:
     return BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
 
 
-def run(job: BulkJob, store: Store, bulk_id: str) -> None:
+def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
     """Do what the scheduler does until the bulk operation has ended."""
     for _ in range(300):
         job.push()
@@ -38,13 +38,13 @@ def run(job: BulkJob, store: Store, bulk_id: str) -> None:
     raise AssertionError(bulk)
 
 
-def found(control_plane: ControlPlane, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
+def found(control_plane: Services, actor: Actor, action: BulkAction, **criteria: Any) -> set[str]:
     bulk = control_plane.bulk.dry_run(action, Selector(**criteria), actor)
     return {item.target.slug for item in bulk.named}
 
 
 def test_a_dry_run_finds_its_tenants_and_changes_nothing(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     end(store, begun(create, "beta"))
@@ -56,7 +56,7 @@ def test_a_dry_run_finds_its_tenants_and_changes_nothing(
 
 
 def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_events(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operations = {slug: begun(create, slug) for slug in ("acme", "beta", "gamma")}
     for slug, operation in operations.items():
@@ -77,7 +77,7 @@ def test_a_started_retry_runs_the_failed_steps_again_and_keeps_its_progress_and_
 
 
 def test_started_twice_it_runs_once(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     bulk = control_plane.bulk.dry_run(BulkAction.RETRY, Selector(everything=True), admin)
@@ -88,7 +88,7 @@ def test_started_twice_it_runs_once(
 
 
 def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER)
@@ -108,7 +108,7 @@ def test_cancel_stops_open_operations_and_reconcile_begins_new_ones(
 
 
 def test_what_is_not_possible_any_more_is_refused_with_its_reason_and_others_go_on(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     operation = begun(create)
     begun(create, "beta")
@@ -122,7 +122,7 @@ def test_what_is_not_possible_any_more_is_refused_with_its_reason_and_others_go_
 
 
 def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     begun(create)
     bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
@@ -133,7 +133,7 @@ def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
 
 
 def test_the_pace_is_kept(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, make_settings: Callable[..., Settings]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, make_settings: Callable[..., Settings]
 ) -> None:
     for slug in ("acme", "beta", "gamma"):
         begun(create, slug)
@@ -144,7 +144,7 @@ def test_the_pace_is_kept(
 
 
 def test_nobody_reaches_further_in_bulk_than_one_by_one(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, job: BulkJob
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, job: BulkJob
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
@@ -169,7 +169,7 @@ def test_nobody_reaches_further_in_bulk_than_one_by_one(
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
 
 
-def test_a_selector_that_names_nothing_is_refused(control_plane: ControlPlane, admin: Actor) -> None:
+def test_a_selector_that_names_nothing_is_refused(control_plane: Services, admin: Actor) -> None:
     with pytest.raises(InvalidInput):
         control_plane.bulk.dry_run(BulkAction.RETRY, Selector(), admin)
 
@@ -187,7 +187,7 @@ def test_a_selector_that_names_nothing_is_refused(control_plane: ControlPlane, a
     ],
 )
 def test_tenants_are_found_by_slug_name_domain_owner_and_partner(
-    control_plane: ControlPlane, admin: Actor, text: str, slugs: set[str]
+    control_plane: Services, admin: Actor, text: str, slugs: set[str]
 ) -> None:
     from shared.tenants.model import NewTenant, Owner
     from shared.tenants.views import TenantQuery

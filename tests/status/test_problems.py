@@ -10,10 +10,10 @@ import pytest
 from pymongo.database import Database
 
 from shared.accounts.user import NewUser, Role
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
+from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok
 from shared.operations.model import Mode, Operation
 from shared.operations.problems import Kind
 from shared.provisioning.settlement import settle
@@ -23,7 +23,7 @@ from shared.switches.model import Deferral, Span, TenantRef
 from shared.tenants.views import TenantView
 
 LATER = Outcome(Result.RETRY, "timeout", "It took too long.")
-REFUSED = failed(Refused("taken", "A space of that name is another tenant's."))
+REFUSED = failed(PermanentError("taken", "A space of that name is another tenant's."))
 BREAKER = Deferral("ocis", "unreachable", "OCIS is not asked.", 30)
 PAUSE = Deferral("ocis", "paused", "An operator paused it.", 30, stops_deadline=True)
 STEPS = ("authentik", "stalwart", "ocis")
@@ -32,7 +32,7 @@ Create = Callable[..., TenantView]
 
 
 @pytest.fixture
-def database(store: Store, settings: Settings) -> Database[dict[str, Any]]:
+def database(store: Repositories, settings: Settings) -> Database[dict[str, Any]]:
     return store.client[settings.mongodb_database]
 
 
@@ -42,7 +42,7 @@ def begun(create: Create, slug: str = "acme") -> Operation:
     return made
 
 
-def attempt(store: Store, operation: Operation, step: str, outcome: Outcome, retry_in: float = 30) -> Operation:
+def attempt(store: Repositories, operation: Operation, step: str, outcome: Outcome, retry_in: float = 30) -> Operation:
     claim = store.operations.claim(operation.id, step, 99, 60)
     assert claim is not None
     recorded = store.operations.record(claim, outcome, retry_in)
@@ -50,20 +50,20 @@ def attempt(store: Store, operation: Operation, step: str, outcome: Outcome, ret
     return recorded
 
 
-def end(store: Store, operation: Operation, **outcomes: Outcome) -> None:
+def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> None:
     """Every step ends: well, unless told otherwise."""
     for step in STEPS:
         attempt(store, operation, step, outcomes.get(step, ok()))
     settle(store, operation.id)
 
 
-def groups(control_plane: ControlPlane, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
+def groups(control_plane: Services, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
     found = control_plane.status.status(actor).groups
     return {(one.kind.value, one.integration, one.reason): one for one in found}
 
 
 def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant_and_remedy(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
@@ -78,7 +78,7 @@ def test_a_step_that_failed_is_grouped_by_integration_and_reason_with_its_tenant
 
 
 def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last_reason(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
@@ -91,7 +91,7 @@ def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last
 
 
 def test_a_step_that_is_retried_is_still_told_while_its_next_attempt_runs(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
@@ -100,7 +100,7 @@ def test_a_step_that_is_retried_is_still_told_while_its_next_attempt_runs(
 
 
 def test_a_problem_is_gone_once_its_step_is_ok(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     attempt(store, operation, "stalwart", LATER, retry_in=0)
@@ -109,7 +109,7 @@ def test_a_problem_is_gone_once_its_step_is_ok(
 
 
 def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_paused_which_is_no_error(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = begun(create)
     assert store.deferrals.defer(operation.id, "ocis", 1, PAUSE) is not None
@@ -126,7 +126,7 @@ def test_a_step_behind_an_open_breaker_is_deferred_and_one_behind_a_pause_is_pau
 
 
 def test_a_step_that_no_worker_takes_is_overdue_after_it_was_sent_several_times(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     operation = begun(create)
     for _ in range(2):
@@ -145,7 +145,7 @@ def _due_before(at: str) -> dict[str, Any]:
 
 
 def test_operations_that_nobody_sends_are_told_without_any_schedulers_help(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     begun(create)
     late = {"$subtract": ["$$NOW", 120_000]}
@@ -155,7 +155,7 @@ def test_operations_that_nobody_sends_are_told_without_any_schedulers_help(
 
 
 def test_a_newer_operation_clears_what_was_wrong_with_the_one_before(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     view = control_plane.tenants.reconcile("acme", admin, Mode.APPLY)
@@ -166,7 +166,7 @@ def test_a_newer_operation_clears_what_was_wrong_with_the_one_before(
 
 
 def test_a_failed_plan_is_no_problem_of_its_tenant(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
     view = control_plane.tenants.reconcile("acme", admin, Mode.PLAN)
@@ -176,7 +176,7 @@ def test_a_failed_plan_is_no_problem_of_its_tenant(
 
 
 def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
     view = control_plane.life.suspend("acme", "unpaid", admin)
@@ -187,7 +187,7 @@ def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
 
 
 def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     for slug in ("acme", "beta"):
         end(store, begun(create, slug), ocis=REFUSED)
@@ -206,14 +206,14 @@ def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
     assert {one.tenant_slug for one in page.items} == {"acme"}
 
 
-def _owner_of(control_plane: ControlPlane, admin: Actor, slug: str) -> Any:
+def _owner_of(control_plane: Services, admin: Actor, slug: str) -> Any:
     tenant = control_plane.tenants.get(slug, admin).tenant
     new = NewUser("s1", "o@acme.test", "O")
     return control_plane.users.create(new, {"role": Role.OWNER, "tenant_ids": (tenant.id,)}, admin)
 
 
 def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     view = create("acme", "acme.test")
     assert view.operation is not None
@@ -245,7 +245,7 @@ def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
 
 
 def test_records_from_before_the_fields_and_those_of_older_processes_are_repaired(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     end(store, begun(create, "beta"))
@@ -275,7 +275,7 @@ def test_records_from_before_the_fields_and_those_of_older_processes_are_repaire
     ],
 )
 def test_all_operations_are_listed_newest_first_by_status_action_problem_and_reason(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, query: OperationQuery, slugs: list[str]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, query: OperationQuery, slugs: list[str]
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     attempt(store, begun(create, "beta"), "stalwart", LATER)
@@ -284,7 +284,7 @@ def test_all_operations_are_listed_newest_first_by_status_action_problem_and_rea
 
 
 def test_a_list_begins_at_a_time_and_goes_on_at_its_next(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     begun(create)
     between = store.now() + timedelta(milliseconds=1)
@@ -298,7 +298,7 @@ def test_a_list_begins_at_a_time_and_goes_on_at_its_next(
 
 
 def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
     end(store, begun(create, "beta"), ocis=REFUSED)
@@ -315,7 +315,7 @@ def test_the_summary_counts_outcomes_and_the_time_to_active_by_the_hour(
 
 
 def test_all_that_is_counted_is_read_from_indexes(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create, database: Database[dict[str, Any]]
+    store: Repositories, control_plane: Services, admin: Actor, create: Create, database: Database[dict[str, Any]]
 ) -> None:
     end(store, begun(create), ocis=REFUSED)
     database.command("profile", 2)

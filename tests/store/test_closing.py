@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok
+from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok
 from shared.operations.model import Operation, OperationStatus
 from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
@@ -22,7 +22,7 @@ Create = Callable[..., TenantView]
 
 
 @pytest.fixture
-def closing(store: Store, create: Create, control_plane: ControlPlane, admin: Actor) -> Operation:
+def closing(store: Repositories, create: Create, control_plane: Services, admin: Actor) -> Operation:
     provision = create().operation
     assert provision is not None
     for step in ("authentik", "stalwart", "ocis"):
@@ -32,7 +32,7 @@ def closing(store: Store, create: Create, control_plane: ControlPlane, admin: Ac
     return begun
 
 
-def attempt(store: Store, operation: Operation, step: str, outcome: Outcome, retry_in: float = 0.0) -> Operation:
+def attempt(store: Repositories, operation: Operation, step: str, outcome: Outcome, retry_in: float = 0.0) -> Operation:
     claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
     assert claim is not None, step
     recorded = store.operations.record(claim, outcome, retry_in)
@@ -44,7 +44,7 @@ def names(operation: Operation) -> list[str]:
     return [step.name for step in operation.steps_of_dispatch()]
 
 
-def test_people_are_let_out_before_any_other_door_closes(store: Store, closing: Operation) -> None:
+def test_people_are_let_out_before_any_other_door_closes(store: Repositories, closing: Operation) -> None:
     assert names(closing) == ["access"]
     assert store.operations.claim(closing.id, "stalwart", 9, 60) is None
     claim = store.operations.claim(closing.id, "access", 1, 60)
@@ -58,9 +58,9 @@ def test_people_are_let_out_before_any_other_door_closes(store: Store, closing: 
     assert attempt(store, after, "ocis", ok()).status is OperationStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("outcome", [LATER, failed(Refused("forbidden"))], ids=["away", "refused"])
+@pytest.mark.parametrize("outcome", [LATER, failed(PermanentError("forbidden"))], ids=["away", "refused"])
 def test_the_other_doors_close_when_people_could_not_be_let_out(
-    store: Store, closing: Operation, outcome: Outcome
+    store: Repositories, closing: Operation, outcome: Outcome
 ) -> None:
     after = attempt(store, closing, "access", outcome)
     assert (after.status, names(after)) == (OperationStatus.RUNNING, ["stalwart", "ocis"])
@@ -72,7 +72,7 @@ def test_the_other_doors_close_when_people_could_not_be_let_out(
     assert last.status is (OperationStatus.SUCCEEDED if outcome is LATER else OperationStatus.FAILED)
 
 
-def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Store, closing: Operation) -> None:
+def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Repositories, closing: Operation) -> None:
     hold = Deferral("authentik", "unreachable", "Authentik is away.", 30.0)
     after = store.deferrals.defer(closing.id, "access", 1, hold)
     assert after is not None
@@ -83,9 +83,9 @@ def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Store, clo
 
 
 def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_no_other(
-    store: Store, closing: Operation, control_plane: ControlPlane, admin: Actor
+    store: Repositories, closing: Operation, control_plane: Services, admin: Actor
 ) -> None:
-    after = attempt(store, closing, "access", failed(Refused("forbidden")))
+    after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
     attempt(store, after, "stalwart", ok())
     assert attempt(store, after, "ocis", ok()).status is OperationStatus.FAILED
     again = control_plane.operations.retry(closing.id, "access", admin)
@@ -96,9 +96,9 @@ def test_a_failed_first_step_that_is_tried_again_ends_the_operation_and_repeats_
 
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["came through", "was stopped"])
 def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
-    store: Store, settings: Settings, closing: Operation, control_plane: ControlPlane, admin: Actor, is_stopped: bool
+    store: Repositories, settings: Settings, closing: Operation, control_plane: Services, admin: Actor, is_stopped: bool
 ) -> None:
-    after = attempt(store, closing, "access", failed(Refused("forbidden")))
+    after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
     attempt(store, after, "stalwart", ok())
     attempt(store, after, "ocis", ok())
     assert settle(store, closing.id) is not None
@@ -115,7 +115,9 @@ def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
     assert control_plane.life.take_up(10) == 0
 
 
-def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(store: Store, closing: Operation) -> None:
+def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(
+    store: Repositories, closing: Operation
+) -> None:
     claims = [store.operations.claim(closing.id, "access", 1, 60) for _ in range(2)]
     assert [claim is not None for claim in claims] == [True, False]
     claim = claims[0]

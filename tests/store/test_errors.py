@@ -16,8 +16,8 @@ from pymongo.errors import (
     WriteError,
 )
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import Transaction, insert, our_errors
@@ -50,7 +50,7 @@ def test_what_will_not_pass_stays_what_it_is(error: PyMongoError) -> None:
         raise error
 
 
-def test_a_refused_insert_says_why_and_ends_its_transaction(store: Store, settings: Settings) -> None:
+def test_a_refused_insert_says_why_and_ends_its_transaction(store: Repositories, settings: Settings) -> None:
     database = store.client[settings.mongodb_database]
     rows = database.create_collection("ruled", validator={"name": {"$type": "string"}})
     rows.create_index("name", unique=True)
@@ -68,7 +68,7 @@ def test_a_refused_insert_says_why_and_ends_its_transaction(store: Store, settin
         rows.drop()
 
 
-def test_several_that_pause_the_same_at_once_all_do(control_plane: ControlPlane, admin: Actor) -> None:
+def test_several_that_pause_the_same_at_once_all_do(control_plane: Services, admin: Actor) -> None:
     gate = threading.Barrier(8)
 
     def pause(number: int) -> Switch:
@@ -80,7 +80,9 @@ def test_several_that_pause_the_same_at_once_all_do(control_plane: ControlPlane,
         assert {one.name for one in pool.map(pause, range(8))} == {"stalwart"}
 
 
-def test_the_database_is_not_away_for_whoever_reads_first_in_a_transaction_that_is_tried_again(store: Store) -> None:
+def test_the_database_is_not_away_for_whoever_reads_first_in_a_transaction_that_is_tried_again(
+    store: Repositories,
+) -> None:
     tries = []
 
     def work(session: Transaction) -> int:

@@ -6,16 +6,18 @@ from typing import Any
 
 from bson import ObjectId
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.events.model import Author, NewEvent
 
 
-def append(store: Store, action: str) -> None:
+def append(store: Repositories, action: str) -> None:
     store.transaction(lambda session: store.events.append(NewEvent(action, Author(None, "request-1")), session))
 
 
-def test_an_effect_comes_after_its_cause_whatever_ids_their_processes_gave(store: Store, settings: Settings) -> None:
+def test_an_effect_comes_after_its_cause_whatever_ids_their_processes_gave(
+    store: Repositories, settings: Settings
+) -> None:
     append(store, "tenant.created")
     rows = store.client[settings.mongodb_database]["events"]
     cause: dict[str, Any] = rows.find_one_and_delete({}) or {}

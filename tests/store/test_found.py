@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Outcome, Refused, failed, ok
+from shared.integrations.outcomes import Outcome, PermanentError, failed, ok
 from shared.operations.model import Operation, OperationStatus
 from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
@@ -28,7 +28,7 @@ def operation(create: Callable[..., TenantView]) -> Operation:
     return made
 
 
-def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Operation:
     """The attempts of these steps are on record, and their worker dies before it does anything more."""
     recorded = None
     for step, outcome in outcomes.items():
@@ -39,14 +39,14 @@ def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
     return recorded
 
 
-def tenant(store: Store) -> Tenant:
+def tenant(store: Repositories) -> Tenant:
     found = store.tenants.find("acme")
     assert found is not None
     return found
 
 
 def test_a_worker_that_dies_after_the_last_attempt_leaves_what_it_found_to_whoever_settles(
-    store: Store, settings: Settings, operation: Operation
+    store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
     assert "dnsRecords" not in tenant(store).remote
@@ -59,15 +59,19 @@ def test_a_worker_that_dies_after_the_last_attempt_leaves_what_it_found_to_whoev
     assert (row["settled"], "found" in row) == (True, False)
 
 
-def test_of_a_worker_that_dies_between_two_attempts_nothing_is_lost_either(store: Store, operation: Operation) -> None:
+def test_of_a_worker_that_dies_between_two_attempts_nothing_is_lost_either(
+    store: Repositories, operation: Operation
+) -> None:
     end(store, operation, stalwart=FOUND)
-    end(store, operation, authentik=ok(), ocis=failed(Refused("taken")))
+    end(store, operation, authentik=ok(), ocis=failed(PermanentError("taken")))
     settled = settle(store, operation.id)
     assert settled is not None
     assert (settled.status, tenant(store).remote["dnsRecords"]) == (OperationStatus.FAILED, RECORDS)
 
 
-def test_records_that_are_shown_already_keep_their_time(store: Store, settings: Settings, operation: Operation) -> None:
+def test_records_that_are_shown_already_keep_their_time(
+    store: Repositories, settings: Settings, operation: Operation
+) -> None:
     store.tenants.record_steps(end(store, operation, stalwart=FOUND))
     tenants = store.client[settings.mongodb_database]["tenants"]
     tenants.update_one({"slug": "acme"}, {"$set": {"dnsRecordsAt": "2026-01-01T00:00:00Z"}})
@@ -77,7 +81,7 @@ def test_records_that_are_shown_already_keep_their_time(store: Store, settings: 
 
 
 def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
-    store: Store, settings: Settings, operation: Operation
+    store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     ended = end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
     store.client[settings.mongodb_database]["tenants"].update_one({"slug": "acme"}, {"$inc": {"generation": 1}})
@@ -87,7 +91,7 @@ def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
 
 
 def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_the_row(
-    store: Store, settings: Settings, operation: Operation, control_plane: ControlPlane, admin: Actor
+    store: Repositories, settings: Settings, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     claim = store.operations.claim(operation.id, "stalwart", operation.dispatch, 60)
     assert claim is not None
@@ -98,6 +102,6 @@ def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_
     assert "dnsRecords" not in tenant(store).remote
 
 
-def test_a_field_that_no_integration_knows_is_refused(store: Store, operation: Operation) -> None:
+def test_a_field_that_no_integration_knows_is_refused(store: Repositories, operation: Operation) -> None:
     with pytest.raises(ValueError, match="shoeSize: not a remote field"):
         store.tenants.save_remote(operation.tenant_id, operation.generation, {"shoeSize": 43})

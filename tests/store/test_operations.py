@@ -12,15 +12,15 @@ import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store, open_store
+from shared.application.services import Services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import OperationInProgress
-from shared.integrations.outcomes import Outcome, Refused, Result, failed, ok, skipped
+from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok, skipped
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.repository import Claim
-from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.drift_detection import DriftDetector
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
@@ -39,13 +39,13 @@ def operation(create: Create) -> Operation:
     return made
 
 
-def take(store: Store, operation: Operation, step: str, dispatch: int = 1, lease: float = 60) -> Claim:
+def take(store: Repositories, operation: Operation, step: str, dispatch: int = 1, lease: float = 60) -> Claim:
     claim = store.operations.claim(operation.id, step, dispatch, lease)
     assert claim is not None
     return claim
 
 
-def finish(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+def finish(store: Repositories, operation: Operation, **outcomes: Outcome) -> Operation:
     last = None
     for step, outcome in outcomes.items():
         last = store.operations.record(take(store, operation, step), outcome)
@@ -53,7 +53,7 @@ def finish(store: Store, operation: Operation, **outcomes: Outcome) -> Operation
     return last
 
 
-def raw(store: Store, settings: Settings) -> Collection[dict[str, Any]]:
+def raw(store: Repositories, settings: Settings) -> Collection[dict[str, Any]]:
     return store.client[settings.mongodb_database]["operations"]
 
 
@@ -64,7 +64,9 @@ def test_a_new_operation_is_running_with_every_step_pending_and_already_dispatch
     assert operation.deadline_at > operation.created_at
 
 
-def test_a_claim_counts_the_attempt_and_sets_the_lease_before_any_work(store: Store, operation: Operation) -> None:
+def test_a_claim_counts_the_attempt_and_sets_the_lease_before_any_work(
+    store: Repositories, operation: Operation
+) -> None:
     claim = take(store, operation, "ocis")
     seen = store.operations.find(operation.id)
     assert seen is not None
@@ -73,7 +75,7 @@ def test_a_claim_counts_the_attempt_and_sets_the_lease_before_any_work(store: St
     assert claim.token
 
 
-def test_of_many_claims_at_once_exactly_one_gets_the_step(store: Store, operation: Operation) -> None:
+def test_of_many_claims_at_once_exactly_one_gets_the_step(store: Repositories, operation: Operation) -> None:
     barrier = threading.Barrier(12)
 
     def claim(_: int) -> Claim | None:
@@ -85,38 +87,38 @@ def test_of_many_claims_at_once_exactly_one_gets_the_step(store: Store, operatio
     assert sum(claim is not None for claim in claims) == 1
 
 
-def test_a_step_whose_lease_ran_out_can_be_claimed_again(store: Store, operation: Operation) -> None:
+def test_a_step_whose_lease_ran_out_can_be_claimed_again(store: Repositories, operation: Operation) -> None:
     take(store, operation, "ocis", lease=0.05)
     time.sleep(0.1)
     assert take(store, operation, "ocis").step.attempts == 2
 
 
-def test_an_outcome_under_a_lost_lease_changes_nothing(store: Store, operation: Operation) -> None:
+def test_an_outcome_under_a_lost_lease_changes_nothing(store: Repositories, operation: Operation) -> None:
     lost = take(store, operation, "ocis", lease=0.05)
     time.sleep(0.1)
     held = take(store, operation, "ocis")
-    assert store.operations.record(lost, failed(Refused("taken"))) is None
+    assert store.operations.record(lost, failed(PermanentError("taken"))) is None
     seen = store.operations.record(held, ok())
     assert seen is not None
     assert seen.step("ocis").status is StepStatus.OK
 
 
 @pytest.mark.parametrize("operation_id", ["", "nonsense", "0" * 24])
-def test_a_claim_on_an_operation_that_does_not_exist_finds_nothing(store: Store, operation_id: str) -> None:
+def test_a_claim_on_an_operation_that_does_not_exist_finds_nothing(store: Repositories, operation_id: str) -> None:
     assert store.operations.claim(operation_id, "ocis", 1, 60) is None
 
 
-def test_an_unknown_step_or_an_older_dispatch_finds_nothing_to_claim(store: Store, operation: Operation) -> None:
+def test_an_unknown_step_or_an_older_dispatch_finds_nothing_to_claim(store: Repositories, operation: Operation) -> None:
     assert store.operations.claim(operation.id, "no-such-step", 1, 60) is None
     assert store.operations.claim(operation.id, "ocis", 0, 60) is None
 
 
-def test_a_finished_step_is_never_claimed_again(store: Store, operation: Operation) -> None:
+def test_a_finished_step_is_never_claimed_again(store: Repositories, operation: Operation) -> None:
     finish(store, operation, ocis=ok())
     assert store.operations.claim(operation.id, "ocis", 1, 60) is None
 
 
-def test_all_steps_ok_or_skipped_make_a_success(store: Store, operation: Operation) -> None:
+def test_all_steps_ok_or_skipped_make_a_success(store: Repositories, operation: Operation) -> None:
     end = finish(store, operation, authentik=ok(), stalwart=skipped("no_domains"), ocis=ok(members="invited"))
     assert end.status is OperationStatus.SUCCEEDED
     assert end.finished_at is not None
@@ -124,15 +126,17 @@ def test_all_steps_ok_or_skipped_make_a_success(store: Store, operation: Operati
     assert end.step("ocis").notes == {"members": "invited"}
 
 
-def test_a_failed_step_fails_the_operation_once_the_others_have_ended(store: Store, operation: Operation) -> None:
-    middle = finish(store, operation, authentik=failed(Refused("taken")), stalwart=ok())
+def test_a_failed_step_fails_the_operation_once_the_others_have_ended(
+    store: Repositories, operation: Operation
+) -> None:
+    middle = finish(store, operation, authentik=failed(PermanentError("taken")), stalwart=ok())
     assert middle.is_open
     end = finish(store, operation, ocis=ok())
     assert end.status is OperationStatus.FAILED
     assert end.step("authentik").remedy
 
 
-def test_exactly_one_of_many_concurrent_finishes_sees_the_end(store: Store, create: Create) -> None:
+def test_exactly_one_of_many_concurrent_finishes_sees_the_end(store: Repositories, create: Create) -> None:
     for number in range(10):
         operation = create(f"acme{number}").operation
         assert operation is not None
@@ -142,7 +146,7 @@ def test_exactly_one_of_many_concurrent_finishes_sees_the_end(store: Store, crea
         assert [end is not None and not end.is_open for end in ends].count(True) == 1
 
 
-def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Store, operation: Operation) -> None:
+def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Repositories, operation: Operation) -> None:
     store.operations.record(take(store, operation, "ocis"), LATER, 0.3)
     assert store.operations.claim(operation.id, "ocis", 1, 60) is None
     seen = store.operations.find(operation.id)
@@ -155,7 +159,7 @@ def test_a_retry_waits_for_its_time_and_keeps_what_was_said(store: Store, operat
 def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes_it(
     make_settings: Callable[..., Settings], create: Create, operation: Operation
 ) -> None:
-    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    impatient = open_repositories(make_settings(dispatch_grace_seconds=0.05))
     second = create("second").operation
     assert second is not None
     raw_rows = raw(impatient, make_settings())
@@ -187,7 +191,7 @@ def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes
 
 
 def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[..., Settings], create: Create) -> None:
-    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    impatient = open_repositories(make_settings(dispatch_grace_seconds=0.05))
     operation = create().operation
     assert operation is not None
     take(impatient, operation, "ocis", lease=0.05)
@@ -205,7 +209,7 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
 def test_what_was_sent_after_a_lost_lease_stays_good_however_long_its_queue(
     make_settings: Callable[..., Settings], create: Create
 ) -> None:
-    impatient = open_store(make_settings(dispatch_grace_seconds=0.01))
+    impatient = open_repositories(make_settings(dispatch_grace_seconds=0.01))
     operation = create().operation
     assert operation is not None
     lost = take(impatient, operation, "ocis", lease=0.05)
@@ -222,7 +226,7 @@ def test_what_was_sent_after_a_lost_lease_stays_good_however_long_its_queue(
 
 
 def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[..., Settings], create: Create) -> None:
-    impatient = open_store(make_settings(dispatch_grace_seconds=0.05))
+    impatient = open_repositories(make_settings(dispatch_grace_seconds=0.05))
     operation = create().operation
     assert operation is not None
     time.sleep(0.01)
@@ -257,7 +261,7 @@ def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[
 
 
 def test_two_sweeps_at_once_send_a_due_operation_once(make_settings: Callable[..., Settings], create: Create) -> None:
-    store = open_store(make_settings())
+    store = open_repositories(make_settings())
     operation = create().operation
     assert operation is not None
     raw(store, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
@@ -268,7 +272,7 @@ def test_two_sweeps_at_once_send_a_due_operation_once(make_settings: Callable[..
 
 
 def test_an_operation_past_its_deadline_fails_and_says_what_it_was_waiting_for(
-    make_settings: Callable[..., Settings], control_plane: ControlPlane, admin: Actor, create: Create, store: Store
+    make_settings: Callable[..., Settings], control_plane: Services, admin: Actor, create: Create, store: Repositories
 ) -> None:
     operation = create().operation
     assert operation is not None
@@ -284,7 +288,7 @@ def test_an_operation_past_its_deadline_fails_and_says_what_it_was_waiting_for(
 
 
 def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
-    control_plane: ControlPlane, admin: Actor, create: Create, store: Store, settings: Settings
+    control_plane: Services, admin: Actor, create: Create, store: Repositories, settings: Settings
 ) -> None:
     view = create()
     operation = view.operation
@@ -304,7 +308,7 @@ def test_the_steps_of_a_new_operation_wait_for_a_live_lease_of_an_older_one(
 
 
 @pytest.fixture
-def under_way(control_plane: ControlPlane, admin: Actor, create: Create, store: Store) -> Claim:
+def under_way(control_plane: Services, admin: Actor, create: Create, store: Repositories) -> Claim:
     """An attempt of the step `authentik` whose operation was cancelled."""
     operation = create("acme").operation
     assert operation is not None
@@ -313,14 +317,14 @@ def under_way(control_plane: ControlPlane, admin: Actor, create: Create, store: 
     return claim
 
 
-def reconciled(control_plane: ControlPlane, admin: Actor) -> Operation:
+def reconciled(control_plane: Services, admin: Actor) -> Operation:
     operation = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert operation is not None
     return operation
 
 
 def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
-    control_plane: ControlPlane, admin: Actor, store: Store, under_way: Claim
+    control_plane: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
     for _ in range(8):
         newer = reconciled(control_plane, admin)
@@ -329,14 +333,19 @@ def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
 
 
 def test_nothing_waits_for_an_attempt_that_only_looked(
-    control_plane: ControlPlane, admin: Actor, create: Create, store: Store, settings: Settings, dispatcher: Dispatcher
+    control_plane: Services,
+    admin: Actor,
+    create: Create,
+    store: Repositories,
+    settings: Settings,
+    dispatcher: Dispatcher,
 ) -> None:
     view = create("acme")
     assert view.operation is not None
     finish(store, view.operation, authentik=ok(), stalwart=ok(), ocis=ok())
     settle(store, view.operation.id)
     raw(store, settings).database["tenants"].update_one({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    assert DriftWatch(store, Starter(store, dispatcher, settings), settings).push() == 1
+    assert DriftDetector(store, Starter(store, dispatcher, settings), settings).push() == 1
     plan = store.operations.find_open(view.tenant.id)
     assert plan is not None
     take(store, plan, "authentik", lease=60)
@@ -347,7 +356,7 @@ def test_nothing_waits_for_an_attempt_that_only_looked(
 
 
 def test_a_plan_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothing(
-    control_plane: ControlPlane, admin: Actor, store: Store, under_way: Claim
+    control_plane: Services, admin: Actor, store: Repositories, under_way: Claim
 ) -> None:
     plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
     assert plan is not None
@@ -356,7 +365,7 @@ def test_a_plan_waits_for_no_lease_as_it_has_less_time_than_one_and_writes_nothi
 
 
 def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
-    control_plane: ControlPlane, admin: Actor, store: Store, settings: Settings, under_way: Claim
+    control_plane: Services, admin: Actor, store: Repositories, settings: Settings, under_way: Claim
 ) -> None:
     newer = reconciled(control_plane, admin)
     control_plane.operations.cancel(newer.id, admin)
@@ -371,9 +380,9 @@ def test_a_step_that_is_retried_waits_for_a_live_lease_of_another_operation(
 
 
 def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_failed(
-    store: Store, create: Create, settings: Settings
+    store: Repositories, create: Create, settings: Settings
 ) -> None:
-    for slug, outcome, status in (("good", ok(), "running"), ("bad", failed(Refused("taken")), "failed")):
+    for slug, outcome, status in (("good", ok(), "running"), ("bad", failed(PermanentError("taken")), "failed")):
         operation = create(slug).operation
         assert operation is not None
         raw(store, settings).update_one(
@@ -391,7 +400,7 @@ def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_
 
 
 def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_it(
-    control_plane: ControlPlane, admin: Actor, create: Create
+    control_plane: Services, admin: Actor, create: Create
 ) -> None:
     operation = create().operation
     assert operation is not None
@@ -401,7 +410,7 @@ def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_
 
 
 def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
-    store: Store, settings: Settings, create: Create
+    store: Repositories, settings: Settings, create: Create
 ) -> None:
     rows = raw(store, settings)
     operation = create().operation
@@ -420,7 +429,7 @@ def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
     assert (seen["planSummary"], seen["docsExamined"]) == ("IXSCAN { finishedAt: 1 }", 0)
 
 
-def test_looking_for_due_operations_walks_an_index(store: Store, settings: Settings, create: Create) -> None:
+def test_looking_for_due_operations_walks_an_index(store: Repositories, settings: Settings, create: Create) -> None:
     create()
     for field in ("dueAt", "deadlineAt"):
         condition = {"status": "running", "$expr": {"$lte": [f"${field}", "$$NOW"]}}

@@ -12,7 +12,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.accounts.scope import Scope
 from shared.accounts.user import UserQuery
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.events.model import EventFilter
 from shared.integrations.catalog import INTEGRATIONS
@@ -51,19 +51,19 @@ def stages(plan: Any) -> Iterator[str]:
 
 
 @contextmanager
-def recorded(settings: Settings) -> Iterator[tuple[Store, Recorder]]:
+def recorded(settings: Settings) -> Iterator[tuple[Repositories, Recorder]]:
     """A store whose every query is noted down."""
     recorder = Recorder()
     pymongo.monitoring.register(recorder)
     try:
-        opened = open_store(settings)
+        opened = open_repositories(settings)
     finally:
         pymongo.monitoring._LISTENERS.command_listeners.remove(recorder)
     yield opened, recorder
     opened.close()
 
 
-QUERIES: dict[str, Callable[[Store], object]] = {
+QUERIES: dict[str, Callable[[Repositories], object]] = {
     **{
         f"tenants {name} {who}": (lambda store, query=query, scope=scope: store.tenant_views.page(scope, query))
         for who, scope in (("all", ALL), ("own", OWN))
@@ -139,7 +139,7 @@ QUERIES: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_no_list_scans_a_collection(store: Store, settings: Settings, name: str) -> None:
+def test_no_list_scans_a_collection(store: Repositories, settings: Settings, name: str) -> None:
     with recorded(settings) as (watched, recorder):
         QUERIES[name](watched)
         assert recorder.finds
@@ -152,7 +152,9 @@ def test_no_list_scans_a_collection(store: Store, settings: Settings, name: str)
 
 
 @pytest.mark.parametrize("busy", [(), (ID,)])
-def test_what_is_due_to_webhooks_is_found_by_its_time(store: Store, settings: Settings, busy: tuple[str, ...]) -> None:
+def test_what_is_due_to_webhooks_is_found_by_its_time(
+    store: Repositories, settings: Settings, busy: tuple[str, ...]
+) -> None:
     store.deliveries.claim(1, busy)
     query = {"status": "pending", "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
     if busy:

@@ -8,8 +8,8 @@ import pytest
 
 from shared.accounts.user import NewUser
 from shared.administration.event_feed import number_events
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.operations.model import Mode
 from shared.rights.policy import Actor
@@ -22,7 +22,7 @@ YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
 
 
 @pytest.fixture
-def aged(store: Store, control_plane: ControlPlane, admin: Actor, create: Create) -> list[str]:
+def aged(store: Repositories, control_plane: Services, admin: Actor, create: Create) -> list[str]:
     """Two operations of a tenant and its events, all a year old; the operations' ids."""
     first = begun(create)
     end(store, first)
@@ -36,7 +36,7 @@ def aged(store: Store, control_plane: ControlPlane, admin: Actor, create: Create
 
 
 def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
-    store: Store, aged: list[str], make_settings: Callable[..., Settings], create: Create
+    store: Repositories, aged: list[str], make_settings: Callable[..., Settings], create: Create
 ) -> None:
     create("beta")
     number_events(store)
@@ -47,7 +47,7 @@ def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
 
 
 def test_without_the_settings_everything_stays(
-    store: Store, aged: list[str], make_settings: Callable[..., Settings]
+    store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     before = store.database["events"].count_documents({})
     Retention(store, make_settings()).push()
@@ -56,7 +56,7 @@ def test_without_the_settings_everything_stays(
 
 
 def test_two_schedulers_at_once_remove_each_thing_once(
-    store: Store, aged: list[str], make_settings: Callable[..., Settings]
+    store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     assert store.retention.drop_operations(30 * 86400, 10) == 1
     assert store.retention.drop_operations(30 * 86400, 10) == 0
@@ -65,7 +65,7 @@ def test_two_schedulers_at_once_remove_each_thing_once(
 
 
 def test_an_erased_person_is_named_nowhere_and_the_log_still_says_that_something_happened(
-    store: Store, control_plane: ControlPlane, admin: Actor, create: Create
+    store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     view = create()
     user = control_plane.users.create(

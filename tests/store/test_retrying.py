@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.core.errors import ActionNotPossible
-from shared.integrations.outcomes import Outcome, Refused, failed, ok
+from shared.integrations.outcomes import Outcome, PermanentError, failed, ok
 from shared.operations.model import Operation, OperationStatus
 from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Owner
 from shared.tenants.views import TenantView
 
-TAKEN = failed(Refused("taken"))
+TAKEN = failed(PermanentError("taken"))
 
 
 @pytest.fixture
-def provision(control_plane: ControlPlane, admin: Actor) -> Operation:
+def provision(control_plane: Services, admin: Actor) -> Operation:
     """Of a tenant whose owner is let in when all else is there."""
     new = NewTenant("acme", "Acme", "starter", ("acme.test",), owner=Owner("olga@home.test", "Olga"))
     return begun(control_plane.tenants.create(new, admin))
@@ -29,7 +29,7 @@ def begun(view: TenantView) -> Operation:
     return view.operation
 
 
-def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
+def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Operation:
     last = None
     for step, outcome in outcomes.items():
         claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
@@ -41,7 +41,7 @@ def end(store: Store, operation: Operation, **outcomes: Outcome) -> Operation:
 
 
 def test_nobody_is_let_in_while_what_comes_before_has_failed(
-    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     assert end(store, provision, authentik=ok(), ocis=ok(), stalwart=TAKEN).step("access").reason == "blocked"
     with pytest.raises(ActionNotPossible, match="stalwart"):
@@ -53,7 +53,7 @@ def test_nobody_is_let_in_while_what_comes_before_has_failed(
 
 
 def test_nobody_is_let_in_while_what_comes_before_was_stopped_or_runs_again(
-    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     end(store, provision, authentik=ok(), ocis=ok())
     control_plane.operations.cancel(provision.id, admin)
@@ -68,7 +68,7 @@ def test_nobody_is_let_in_while_what_comes_before_was_stopped_or_runs_again(
 
 
 def test_a_purge_keeps_the_group_while_anything_else_is_left(
-    store: Store, provision: Operation, control_plane: ControlPlane, admin: Actor
+    store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.operations.cancel(provision.id, admin)
     control_plane.operations.cancel(begun(control_plane.life.delete("acme", admin)).id, admin)

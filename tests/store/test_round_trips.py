@@ -10,8 +10,8 @@ import pytest
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from api.schemas.tenants.tenants import written
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import NotFound, UnknownUser
 from shared.operations.dispatcher import Dispatcher
@@ -43,15 +43,15 @@ def counter() -> Iterator[Counter]:
 
 @pytest.fixture
 def counted(
-    counter: Counter, settings: Settings, store: Store, dispatcher: Dispatcher, create: Callable[..., TenantView]
-) -> Iterator[ControlPlane]:
+    counter: Counter, settings: Settings, store: Repositories, dispatcher: Dispatcher, create: Callable[..., TenantView]
+) -> Iterator[Services]:
     """A control plane with two tenants that has spoken to the database before."""
     create("acme", "acme.test")
     create("beta")
-    opened = open_store(settings)
+    opened = open_repositories(settings)
     opened.is_up(5)
     counter.names.clear()
-    yield open_control_plane(opened, dispatcher, settings)
+    yield open_services(opened, dispatcher, settings)
     opened.close()
 
 
@@ -60,26 +60,24 @@ def caller(admin: Actor) -> Caller:
     return Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
 
 
-def test_one_tenant_and_who_asks_for_it_are_read_at_once(
-    counted: ControlPlane, counter: Counter, caller: Caller
-) -> None:
+def test_one_tenant_and_who_asks_for_it_are_read_at_once(counted: Services, counter: Counter, caller: Caller) -> None:
     assert counted.tenants.get_for("acme", caller).tenant.slug == "acme"
     assert counter.names == ["aggregate"]
 
 
-def test_a_page_is_two_reads_beside_its_callers(counted: ControlPlane, counter: Counter, caller: Caller) -> None:
+def test_a_page_is_two_reads_beside_its_callers(counted: Services, counter: Counter, caller: Caller) -> None:
     page = counted.tenants.page(counted.callers.actor_for(caller, "request-1"), TenantQuery())
     assert [view.tenant.slug for view in page.items] == ["beta", "acme"]
     assert counter.names == ["find"] * 3
 
 
-def test_a_new_tenant_is_five_inserts(counted: ControlPlane, counter: Counter, caller: Caller) -> None:
+def test_a_new_tenant_is_five_inserts(counted: Services, counter: Counter, caller: Caller) -> None:
     actor = counted.callers.actor_for(caller, "request-1")
     counted.tenants.create(NewTenant("gamma", "Gamma", "starter", ("gamma.test", "gamma2.test")), actor)
     assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
 
 
-def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: ControlPlane, caller: Caller) -> None:
+def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: Services, caller: Caller) -> None:
     stranger = Caller("nobody", "n@people.test", "N", None, caller.surfaces)
     for slug in ("acme", "missing"):
         with pytest.raises(UnknownUser):
@@ -89,7 +87,7 @@ def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: Contr
 
 
 def test_what_is_made_of_a_row_is_made_once_and_anew_when_the_row_changes(
-    store: Store, control_plane: ControlPlane, caller: Caller, create: Callable[..., TenantView]
+    store: Repositories, control_plane: Services, caller: Caller, create: Callable[..., TenantView]
 ) -> None:
     operation = create("acme").operation
     assert operation is not None

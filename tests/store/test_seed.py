@@ -6,8 +6,8 @@ import multiprocessing
 from multiprocessing.synchronize import Barrier
 
 from api.startup import prepare_in_background
-from shared.application.services import open_control_plane
-from shared.application.store import open_store
+from shared.application.services import open_services
+from shared.application.store import open_repositories
 from shared.config.settings import Settings, read_settings
 from shared.operations.dispatcher import Dispatcher
 from tests.forked_processes import PRELOADED
@@ -18,7 +18,7 @@ MANY = 10
 def prepare(addresses: dict[str, str], everybody: Barrier) -> None:
     """What a process of the API does at its start, once all others are about to."""
     settings = read_settings(**addresses)
-    plane = open_control_plane(open_store(settings), Dispatcher(settings.broker), settings)
+    plane = open_services(open_repositories(settings), Dispatcher(settings.broker), settings)
     everybody.wait(100)
     prepare_in_background(plane).join()
 
@@ -39,7 +39,7 @@ def test_ten_processes_that_start_at_once_make_one_default_tenant_with_one_subsc
     for process in processes:
         process.join(100)
     assert [process.exitcode for process in processes] == [0] * MANY
-    store = open_store(settings)
+    store = open_repositories(settings)
     database = store.client[settings.mongodb_database]
     counts = {name: database[name].count_documents({}) for name in ("tenants", "subscriptions", "operations", "events")}
     assert counts == {"tenants": 1, "subscriptions": 1, "operations": 1, "events": 1}

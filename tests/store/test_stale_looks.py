@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.application.services import open_control_plane
+from shared.application.services import open_services
 from shared.core.errors import ActionNotPossible
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
-from shared.provisioning.lifecycle import LifeCases
+from shared.provisioning.lifecycle import LifecycleService
 from shared.provisioning.settlement import settle
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
@@ -41,9 +41,9 @@ def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
     return made
 
 
-def sweeping(platform: PlatformFixture, happens: Callable[[], Any]) -> LifeCases:
+def sweeping(platform: PlatformFixture, happens: Callable[[], Any]) -> LifecycleService:
     """The sweep's part, on which something happens between its first tenant and its second."""
-    return open_control_plane(platform.store, Meanwhile(platform, happens), platform.settings).life
+    return open_services(platform.store, Meanwhile(platform, happens), platform.settings).life
 
 
 def suspend_both(platform: PlatformFixture) -> None:

@@ -10,8 +10,8 @@ from datetime import UTC, timedelta
 import pytest
 
 from shared.accounts.user import Role
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.core.errors import DomainTaken, Forbidden, InvalidInput, NotFound, SlugTaken, StoreUnavailable
 from shared.operations.dispatcher import Dispatcher
@@ -24,7 +24,7 @@ Create = Callable[..., TenantView]
 
 
 def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_together(
-    create: Create, store: Store, settings: Settings
+    create: Create, store: Repositories, settings: Settings
 ) -> None:
     view = create("acme", "acme.test")
     database = store.client[settings.mongodb_database]
@@ -37,7 +37,7 @@ def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_toge
 
 
 def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record_was_read_at(
-    control_plane: ControlPlane, admin: Actor, store: Store, settings: Settings
+    control_plane: Services, admin: Actor, store: Repositories, settings: Settings
 ) -> None:
     caller = Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
     actor = control_plane.callers.actor_for(caller, "request-2")
@@ -66,7 +66,7 @@ def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record
     assert view.tenant.created_at == view.operation.created_at == earlier
 
 
-def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Store, settings: Settings) -> None:
+def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Repositories, settings: Settings) -> None:
     create("acme", "acme.test")
     database = store.client[settings.mongodb_database]
     before = {name: database[name].count_documents({}) for name in ("tenants", "operations", "events", "subscriptions")}
@@ -77,7 +77,7 @@ def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Store, se
     assert {name: database[name].count_documents({}) for name in before} == before
 
 
-def test_two_creates_of_one_slug_or_one_domain_at_once_make_one_tenant(create: Create, store: Store) -> None:
+def test_two_creates_of_one_slug_or_one_domain_at_once_make_one_tenant(create: Create, store: Repositories) -> None:
     def attempt(slug: str, domain: str) -> str:
         try:
             create(slug, domain)
@@ -96,21 +96,21 @@ def test_many_tenants_may_have_no_domain_at_all(create: Create) -> None:
     assert create("acme").tenant.domains == create("beta").tenant.domains == ()
 
 
-def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: ControlPlane, admin: Actor) -> None:
+def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: Services, admin: Actor) -> None:
     new = NewTenant("acme", "$$NOW", "starter")
     assert control_plane.tenants.create(new, admin).tenant.name == "$$NOW"
 
 
-def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: ControlPlane, admin: Actor) -> None:
+def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: Services, admin: Actor) -> None:
     with pytest.raises(InvalidInput) as refusal:
         control_plane.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
     assert "starter" in refusal.value.flaws[0].detail
 
 
 def test_ten_services_starting_at_once_make_one_default_tenant(settings: Settings, dispatcher: Dispatcher) -> None:
-    stores = [open_store(settings) for _ in range(10)]
+    stores = [open_repositories(settings) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda s: open_control_plane(s, dispatcher, settings).service.prepare(), stores))
+        list(pool.map(lambda s: open_services(s, dispatcher, settings).service.prepare(), stores))
     database = stores[0].client[settings.mongodb_database]
     assert database["tenants"].count_documents({"slug": "dezky"}) == 1
     assert database["subscriptions"].count_documents({}) == 1
@@ -120,7 +120,7 @@ def test_ten_services_starting_at_once_make_one_default_tenant(settings: Setting
 
 
 def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
-    create: Create, control_plane: ControlPlane, admin: Actor
+    create: Create, control_plane: Services, admin: Actor
 ) -> None:
     for number in range(7):
         create(f"acme{number}")
@@ -136,7 +136,7 @@ def test_pages_neither_skip_nor_repeat_while_tenants_are_added(
     assert seen == [f"acme{number}" for number in reversed(range(7))]
 
 
-def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: ControlPlane, create: Create) -> None:
+def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: Services, create: Create) -> None:
     create("acme")
     create("beta")
     portal = frozenset({"portal"})
@@ -154,7 +154,7 @@ def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: ControlPla
         control_plane.tenants.create(NewTenant("mine", "Mine", "starter"), member)
 
 
-def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: ControlPlane, create: Create) -> None:
+def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: Services, create: Create) -> None:
     create("acme")
     with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
     first = control_plane.callers.record(with_groups, "request-1")
@@ -163,14 +163,14 @@ def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: Co
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 
-def test_first_calls_of_one_person_at_once_make_one_record(control_plane: ControlPlane) -> None:
+def test_first_calls_of_one_person_at_once_make_one_record(control_plane: Services) -> None:
     caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
     with ThreadPoolExecutor(8) as pool:
         users = list(pool.map(lambda _: control_plane.callers.record(caller, "request-1"), range(8)))
     assert len({user.id for user in users}) == 1
 
 
-def test_platform_powers_need_the_operators_front_door(control_plane: ControlPlane, create: Create) -> None:
+def test_platform_powers_need_the_operators_front_door(control_plane: Services, create: Create) -> None:
     create("acme")
     caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
     user = control_plane.callers.record(caller, "request-1")
@@ -179,7 +179,9 @@ def test_platform_powers_need_the_operators_front_door(control_plane: ControlPla
 
 
 def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable[..., Settings]) -> None:
-    away = open_store(make_settings(mongodb_uri="mongodb://127.0.0.1:9/?replicaSet=rs0&serverSelectionTimeoutMS=200"))
+    away = open_repositories(
+        make_settings(mongodb_uri="mongodb://127.0.0.1:9/?replicaSet=rs0&serverSelectionTimeoutMS=200")
+    )
     with pytest.raises(StoreUnavailable):
         away.tenants.find("acme")
     assert away.is_up(0.2) is False
@@ -187,7 +189,7 @@ def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable
 
 
 def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
-    control_plane: ControlPlane, store: Store, create: Create
+    control_plane: Services, store: Repositories, create: Create
 ) -> None:
     create("other")
     surfaces = frozenset({"partner"})
@@ -207,7 +209,7 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
 
 
 def test_dns_records_are_put_on_record_with_the_time_of_the_database(
-    store: Store, create: Callable[..., TenantView]
+    store: Repositories, create: Callable[..., TenantView]
 ) -> None:
     tenant = create("acme", "acme.test").tenant
     assert store.tenants.save_remote(tenant.id, tenant.generation, {"dnsRecords": []})

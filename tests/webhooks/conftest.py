@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
@@ -19,8 +19,8 @@ from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Web
 from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
 from worker.jobs.webhook_delivery.attempt import Attempts
-from worker.jobs.webhook_delivery.delivery_loop import Courier
-from worker.jobs.webhook_delivery.outbox_relay import FanOut
+from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
+from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import WebhookSender
 
 LOOPBACK = "127.0.0.0/8"
@@ -38,8 +38,8 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 class Post:
     """The control plane, its administrator and a receiver, with what a test of deliveries asks again and again."""
 
-    plane: ControlPlane
-    store: Store
+    plane: Services
+    store: Repositories
     admin: Actor
     receiver: Receiver
 
@@ -76,25 +76,25 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def post(store: Store, dispatcher: Dispatcher, settings: Settings, receiver: Receiver, admin: Actor) -> Post:
-    return Post(open_control_plane(store, dispatcher, settings), store, admin, receiver)
+def post(store: Repositories, dispatcher: Dispatcher, settings: Settings, receiver: Receiver, admin: Actor) -> Post:
+    return Post(open_services(store, dispatcher, settings), store, admin, receiver)
 
 
-Run = Callable[..., AbstractContextManager[Courier]]
+Run = Callable[..., AbstractContextManager[DeliveryLoop]]
 
 
 @pytest.fixture
-def courier(settings: Settings, store: Store) -> Run:
+def courier(settings: Settings, store: Repositories) -> Run:
     """`with courier(): ...`: one at work, with connections of its own and short waits."""
 
     @contextmanager
     def run(
         *, waits: Sequence[float] = QUICK, slots: int = 8, lease: float = 10.0, call: float = 2.0, disable: float = 3600
-    ) -> Iterator[Courier]:
-        own = open_store(settings)
+    ) -> Iterator[DeliveryLoop]:
+        own = open_repositories(settings)
         sender = WebhookSender(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
         attempts = Attempts(own, sender, webhook_sealer(settings), disable, waits)
-        made = Courier(own, FanOut(own, 14), attempts, slots=slots, lease_seconds=lease)
+        made = DeliveryLoop(own, OutboxRelay(own, 14), attempts, slots=slots, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()
         try:

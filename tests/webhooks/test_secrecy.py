@@ -8,8 +8,8 @@ import bson
 import pymongo
 import pytest
 
-from shared.application.services import open_control_plane
-from shared.application.store import Store
+from shared.application.services import open_services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.encryption import Sealer, Unsealable
 from shared.core.errors import ActionNotPossible
@@ -54,8 +54,8 @@ def test_what_is_sealed_opens_with_any_of_the_keys_and_for_its_purpose_only() ->
 
 
 def test_without_a_key_to_seal_with_no_webhook_can_be_made(
-    post: Post, store: Store, dispatcher: Dispatcher, settings: Settings
+    post: Post, store: Repositories, dispatcher: Dispatcher, settings: Settings
 ) -> None:
-    plane = open_control_plane(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))
+    plane = open_services(store, dispatcher, settings.model_copy(update={"stamp_keys": ()}))
     with pytest.raises(ActionNotPossible, match="STAMP_KEYS"):
         plane.webhooks.create(NewWebhook("https://hooks.acme.test/"), None, None, post.admin)

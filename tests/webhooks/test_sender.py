@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
 from shared.core.signatures import new_secret, signed_headers, verify
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 from shared.integrations.reasons import DELIVERY_REASONS
 from tests.simulators import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
@@ -125,7 +125,7 @@ def test_a_name_that_changes_its_mind_gains_nothing(receiver: Receiver) -> None:
 
 def test_a_name_server_that_fails_is_a_reason_to_try_again() -> None:
     def broken(host: str) -> list[str]:
-        raise Unavailable("upstream_error")
+        raise TemporaryError("upstream_error")
 
     assert WebhookSender(broken).send("https://hooks.acme.test/", BODY, {}).reason == "unresolved"
 

@@ -7,35 +7,35 @@ from typing import Any
 
 import pytest
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
-from worker.execution.bulkhead import Slots
+from worker.execution.bulkhead import Bulkhead
 from worker.execution.runner import Runner
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-Function = Callable[[Work, Any], Outcome]
+Function = Callable[[StepContext, Any], Outcome]
 STEPS = ("authentik", "stalwart", "ocis")
 
 
-def fine(work: Work, client: Any) -> Outcome:
+def fine(work: StepContext, client: Any) -> Outcome:
     return ok()
 
 
 class RunnerFixture:
     """A runner over the real database whose step functions and clients the test chooses."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings) -> None:
         self.store = store
         self._dispatcher = dispatcher
         self._settings = settings
 
     def runner(
-        self, clients: Mapping[str, Any] | None = None, slots: Slots | None = None, **functions: Function | None
+        self, clients: Mapping[str, Any] | None = None, slots: Bulkhead | None = None, **functions: Function | None
     ) -> Runner:
         """`functions`: of a step, where it is to do something; None where the runner does not know it."""
         table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
@@ -50,7 +50,7 @@ class RunnerFixture:
 
 
 @pytest.fixture
-def runners(store: Store, dispatcher: Dispatcher, settings: Settings) -> RunnerFixture:
+def runners(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> RunnerFixture:
     return RunnerFixture(store, dispatcher, settings)
 
 
@@ -71,7 +71,7 @@ def run_all(runner: Runner, operation: Operation) -> None:
 
 
 def raising(problem: Exception) -> Function:
-    def step(work: Work, client: Any) -> Outcome:
+    def step(work: StepContext, client: Any) -> Outcome:
         raise problem
 
     return step

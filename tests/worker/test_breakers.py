@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store, open_store
+from shared.application.services import Services
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Fault, Outcome, Refused, Unavailable, ok
+from shared.integrations.outcomes import Fault, Outcome, PermanentError, TemporaryError, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation, StepStatus
 from shared.rights.policy import Actor
@@ -19,14 +19,14 @@ from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
 from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
 from worker.execution.breaker import OTHERS_FIRST
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 LIMIT = 3
 LONG = Span(300, 3000)
 
 
 @pytest.fixture
-def runners(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> RunnerFixture:
+def runners(store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]) -> RunnerFixture:
     return RunnerFixture(store, dispatcher, make_settings(breaker_failures=LIMIT, retry_base_seconds=0.001))
 
 
@@ -52,9 +52,9 @@ def is_open(runners: RunnerFixture) -> bool:
 
 
 def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_an_attempt_or_a_call(
-    runners: RunnerFixture, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
-    fails(runners, operations[:LIMIT], Unavailable("timeout", "It hangs."))
+    fails(runners, operations[:LIMIT], TemporaryError("timeout", "It hangs."))
     last = operations[LIMIT]
     assert runners.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "deferred"
     step = runners.seen(last).step("ocis")
@@ -72,7 +72,7 @@ def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_a
 def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open_nothing(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    timeout = Unavailable("timeout")
+    timeout = TemporaryError("timeout")
     first, second, third, fourth = operations
     fails(runners, [first, second], timeout)
     assert runners.runner().run(third.id, "ocis", 1).said == "ok"
@@ -82,11 +82,11 @@ def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open
 
 
 def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
-    runners: RunnerFixture, operations: list[Operation], control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
     poisoned, healthy = operations[0], operations[1]
     for _ in range(4 * LIMIT):
-        fails(runners, [poisoned], Unavailable("upstream_error"))
+        fails(runners, [poisoned], TemporaryError("upstream_error"))
         time.sleep(0.005)
     assert not is_open(runners)
     (ocis,) = [one for one in control_plane.switches.page(admin) if one.name == "ocis"]
@@ -98,7 +98,9 @@ def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
     assert one.is_isolated
 
 
-def test_tenants_that_failed_before_another_was_answered_count_no_more_until_they_are_answered(store: Store) -> None:
+def test_tenants_that_failed_before_another_was_answered_count_no_more_until_they_are_answered(
+    store: Repositories,
+) -> None:
     def fail(number: int) -> bool:
         return store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG).is_open
 
@@ -115,7 +117,7 @@ def test_tenants_that_failed_before_another_was_answered_count_no_more_until_the
     assert fail(7)
 
 
-def test_the_list_of_failing_tenants_is_bounded(store: Store) -> None:
+def test_the_list_of_failing_tenants_is_bounded(store: Repositories) -> None:
     for number in range(60):
         store.switches.fail("ocis", tenant(number), "timeout", "", 1000, LONG)
     failing = store.switches.all()["ocis"].failing
@@ -123,7 +125,13 @@ def test_the_list_of_failing_tenants_is_bounded(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [Unavailable("not_ready"), Unavailable("throttled", wait=5), Refused("taken"), Refused("quota")]
+    "fault",
+    [
+        TemporaryError("not_ready"),
+        TemporaryError("throttled", wait=5),
+        PermanentError("taken"),
+        PermanentError("quota"),
+    ],
 )
 def test_what_an_integration_answers_in_good_health_opens_nothing(
     runners: RunnerFixture, operations: list[Operation], fault: Fault
@@ -135,7 +143,7 @@ def test_what_an_integration_answers_in_good_health_opens_nothing(
 def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(runners, operations[:1], Unavailable("throttled", wait=600))
+    fails(runners, operations[:1], TemporaryError("throttled", wait=600))
     assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
     due = runners.seen(operations[1]).step("ocis").due_at
     assert due is not None
@@ -145,7 +153,7 @@ def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(
 def test_refused_credentials_stop_the_integration_for_every_tenant_without_further_calls(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(runners, operations[:1], Refused("bad_credentials", "It was the token."))
+    fails(runners, operations[:1], PermanentError("bad_credentials", "It was the token."))
     other = operations[1]
     assert runners.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "deferred"
     assert runners.runner().run(other.id, "authentik", 1).said == "ok"
@@ -161,20 +169,20 @@ def test_after_its_time_one_probe_closes_the_breaker(runners: RunnerFixture, ope
     assert not is_open(runners)
 
 
-def test_while_one_probe_is_out_the_others_stay_away(store: Store) -> None:
+def test_while_one_probe_is_out_the_others_stay_away(store: Repositories) -> None:
     store.switches.open("ocis", "timeout", "", 0)
     assert store.switches.probe("ocis", 30)
     assert not store.switches.probe("ocis", 30)
 
 
-def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Store) -> None:
+def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
     assert not store.switches.probe("ocis", 30, tenant(0).id, grace=5)
     assert store.switches.probe("ocis", 30, tenant(LIMIT).id, grace=5)
 
 
-def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Store) -> None:
+def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
     assert not store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
@@ -185,7 +193,7 @@ def test_without_another_tenants_step_one_that_failed_probes_a_little_later(stor
 def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breaker_is_open(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(runners, operations[:LIMIT], Unavailable("timeout"))
+    fails(runners, operations[:LIMIT], TemporaryError("timeout"))
     until = runners.store.switches.all()["ocis"].open_until
     assert until is not None
     time.sleep(0.02)
@@ -195,7 +203,7 @@ def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breake
     assert (due - until).total_seconds() >= OTHERS_FIRST
 
 
-def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_time(store: Store) -> None:
+def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_time(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG)
     for _ in range(5):
@@ -211,7 +219,7 @@ def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_
         of_ocis = {"ocis_api_url": "http://127.0.0.1:1", "ocis_username": "dezky", "ocis_password": token}
         return RunnerFixture(runners.store, dispatcher, make_settings(stamp_keys="k" * 32, **of_ocis))
 
-    refused = worker("old").runner(ocis=raising(Refused("bad_credentials")))
+    refused = worker("old").runner(ocis=raising(PermanentError("bad_credentials")))
     refused.run(operations[0].id, "ocis", 1)
     same, renewed = worker("old").runner(), worker("new").runner()
     same.start()
@@ -221,7 +229,9 @@ def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_
     assert not is_open(runners)
 
 
-def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_attempts_do_not(store: Store) -> None:
+def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_attempts_do_not(
+    store: Repositories,
+) -> None:
     def seconds_open() -> float:
         row = store.switches.all()["ocis"]
         assert row.open_until is not None
@@ -243,12 +253,12 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
     runners: RunnerFixture, operations: list[Operation], dispatcher: Dispatcher, settings: Settings
 ) -> None:
     other_process = RunnerFixture(
-        open_store(settings), dispatcher, settings.model_copy(update={"breaker_failures": LIMIT})
+        open_repositories(settings), dispatcher, settings.model_copy(update={"breaker_failures": LIMIT})
     )
-    fails(other_process, operations[:1], Unavailable("timeout"))
+    fails(other_process, operations[:1], TemporaryError("timeout"))
 
-    def slowly_answered(work: Work, client: Any) -> Outcome:
-        fails(other_process, operations[1:LIMIT], Unavailable("timeout"))
+    def slowly_answered(work: StepContext, client: Any) -> Outcome:
+        fails(other_process, operations[1:LIMIT], TemporaryError("timeout"))
         assert is_open(other_process)
         return ok()
 
@@ -257,7 +267,7 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
     other_process.store.close()
 
 
-def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store: Store) -> None:
+def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store: Repositories) -> None:
     for _ in range(20):
         store.switches.open("ocis", "throttled", "", 0.0)
     assert store.switches.probe("ocis", 30)
@@ -271,7 +281,7 @@ def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     runners.store.switches.open("ocis", "timeout", "", 0)
-    fails(runners, operations[:1], Unavailable("timeout"))
+    fails(runners, operations[:1], TemporaryError("timeout"))
     assert runners.seen(operations[0]).step("ocis").attempts == 1
     assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
 

@@ -10,7 +10,7 @@ import requests
 from aiohttp import web
 
 from sandbox.simulators.server import Simulator
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from tests.simulators import fault
 from worker.http.client_credentials import EARLY, ClientCredentials
 
@@ -89,18 +89,18 @@ def test_a_token_that_was_refused_is_fetched_again(issuer: Issuer, credentials: 
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "reason"),
     [
-        (400, {"error": "invalid_grant", "error_description": "a secret"}, Refused, "bad_credentials"),
-        (401, {"error": "invalid_client"}, Refused, "bad_credentials"),
-        (400, {"error": "temporarily_unavailable"}, Unavailable, "upstream_error"),
-        (403, "<html>", Unavailable, "upstream_error"),
-        (404, "<html>", Unavailable, "upstream_error"),
-        (405, "", Unavailable, "upstream_error"),
-        (500, "oops", Unavailable, "upstream_error"),
-        (200, "<html>", Unavailable, "unexpected_answer"),
-        (200, "[" * 100_000, Unavailable, "unexpected_answer"),
-        (200, ["a list"], Unavailable, "unexpected_answer"),
-        (200, {"token_type": "Bearer"}, Unavailable, "unexpected_answer"),
-        (200, {"access_token": "t", "expires_in": "soon"}, Unavailable, "unexpected_answer"),
+        (400, {"error": "invalid_grant", "error_description": "a secret"}, PermanentError, "bad_credentials"),
+        (401, {"error": "invalid_client"}, PermanentError, "bad_credentials"),
+        (400, {"error": "temporarily_unavailable"}, TemporaryError, "upstream_error"),
+        (403, "<html>", TemporaryError, "upstream_error"),
+        (404, "<html>", TemporaryError, "upstream_error"),
+        (405, "", TemporaryError, "upstream_error"),
+        (500, "oops", TemporaryError, "upstream_error"),
+        (200, "<html>", TemporaryError, "unexpected_answer"),
+        (200, "[" * 100_000, TemporaryError, "unexpected_answer"),
+        (200, ["a list"], TemporaryError, "unexpected_answer"),
+        (200, {"token_type": "Bearer"}, TemporaryError, "unexpected_answer"),
+        (200, {"access_token": "t", "expires_in": "soon"}, TemporaryError, "unexpected_answer"),
     ],
 )
 def test_a_token_endpoint_that_gives_no_token_is_told_apart(
@@ -124,5 +124,5 @@ def test_a_token_request_is_repeated_after_a_short_fault(
 
 def test_a_token_endpoint_that_hangs_ends_in_time(issuer: Issuer, credentials: ClientCredentials) -> None:
     fault(issuer, kind="hang")
-    with pytest.raises(Unavailable, match="timeout"):
+    with pytest.raises(TemporaryError, match="timeout"):
         authorized(credentials)

@@ -21,16 +21,16 @@ from shared.integrations.reasons import REASONS
 from tests.simulators import API_TOKEN, Saved, fault
 from worker.http import session
 from worker.http.deadline import within
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.authentik.client import Authentik
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.space import ensure_files
-from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.protocol import jmap
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 PRODUCTS = ("authentik", "stalwart", "ocis")
 #: what an attempt ends as: its result, and but for "ok" its reason
@@ -137,9 +137,9 @@ SET_ERRORS: Ends = {
 @dataclass
 class Product:
     server: Simulator
-    step: Callable[[Work, Any], Outcome]
+    step: Callable[[StepContext, Any], Outcome]
     connect: Callable[[], Any]
-    work: Callable[..., Work]
+    work: Callable[..., StepContext]
     saved: Saved
 
     @property
@@ -171,7 +171,7 @@ def products(
     authentik: AuthentikSimulator,
     stalwart: StalwartSimulator,
     ocis: OcisSimulator,
-    work: Callable[..., Work],
+    work: Callable[..., StepContext],
     saved: Saved,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, Product]]:
@@ -180,14 +180,14 @@ def products(
     monkeypatch.setattr(jmap, "CROWD_PATIENCE", 0.2)
     token = BearerToken(API_TOKEN)
     api = {
-        "authentik": JsonApi(authentik.url, authorize=token, call_seconds=LONG),
-        "stalwart": JsonApi(stalwart.url, authorize=token, call_seconds=LONG),
-        "ocis": JsonApi(ocis.url, authorize=HTTPBasicAuth("provisioner", API_TOKEN), call_seconds=LONG),
+        "authentik": JsonClient(authentik.url, authorize=token, call_seconds=LONG),
+        "stalwart": JsonClient(stalwart.url, authorize=token, call_seconds=LONG),
+        "ocis": JsonClient(ocis.url, authorize=HTTPBasicAuth("provisioner", API_TOKEN), call_seconds=LONG),
     }
     yield {
-        "authentik": Product(authentik, ensure_group, lambda: Authentik(api["authentik"]), work, saved),
-        "stalwart": Product(stalwart, ensure_mail, lambda: Stalwart(Jmap(api["stalwart"]), "auto"), work, saved),
-        "ocis": Product(ocis, ensure_files, lambda: Ocis(api["ocis"]), work, saved),
+        "authentik": Product(authentik, ensure_group, lambda: AuthentikClient(api["authentik"]), work, saved),
+        "stalwart": Product(stalwart, ensure_mail, lambda: StalwartClient(Jmap(api["stalwart"]), "auto"), work, saved),
+        "ocis": Product(ocis, ensure_files, lambda: OcisClient(api["ocis"]), work, saved),
     }
     for one in api.values():
         one.close()

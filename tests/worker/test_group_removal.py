@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.simulators import API_TOKEN, Saved, fault, writes
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.authentik.client import Authentik
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., Work]
+Errand = Callable[..., StepContext]
 #: what the documentation asks for; reading applications is not part of it
 LEAST = (
     *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),
@@ -24,9 +24,9 @@ LEAST = (
 
 
 @pytest.fixture
-def identity(authentik: AuthentikSimulator) -> Iterator[Authentik]:
-    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
-    yield Authentik(api)
+def identity(authentik: AuthentikSimulator) -> Iterator[AuthentikClient]:
+    api = JsonClient(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    yield AuthentikClient(api)
     api.close()
 
 
@@ -53,13 +53,13 @@ class Wiki:
 
 
 @pytest.fixture
-def wiki(authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved) -> Wiki:
+def wiki(authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved) -> Wiki:
     ensure_group(work("authentik"), identity)
     return Wiki(authentik, saved["authentikGroupId"])
 
 
 def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     authentik.limit_token(LEAST)
     assert remove_group(work("authentik"), identity).result is Result.OK
@@ -68,7 +68,7 @@ def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
 
 
 def test_a_group_is_removed_when_another_group_guards_the_same_application(
-    identity: Authentik, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other)
@@ -88,20 +88,20 @@ def test_a_group_is_removed_when_another_group_guards_the_same_application(
     ids=["nothing", "disabled", "negated", "policy", "the same group again"],
 )
 def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki, other: dict[str, Any] | None
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki, other: dict[str, Any] | None
 ) -> None:
     wiki.bind(group=wiki.group)
     if other is not None:
         named = {"other": wiki.other, "own": wiki.group}.get(other.get("group", ""))
         wiki.bind(**{**other, **({"group": named} if named else {})})
     authentik.journal.clear()
-    with pytest.raises(Refused, match=wiki.application.pk) as refusal:
+    with pytest.raises(PermanentError, match=wiki.application.pk) as refusal:
         remove_group(work("authentik"), identity)
     assert refusal.value.reason == "guards_alone"
     assert writes(authentik) == []
 
 
-def test_a_user_binding_guards_as_a_group_binding_does(identity: Authentik, work: Errand, wiki: Wiki) -> None:
+def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient, work: Errand, wiki: Wiki) -> None:
     somebody = wiki.directory.add_user({"username": "somebody"})
     wiki.bind(group=wiki.group)
     wiki.bind(user=somebody.pk)
@@ -110,26 +110,26 @@ def test_a_user_binding_guards_as_a_group_binding_does(identity: Authentik, work
 
 
 def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
-    identity: Authentik, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     wiki.application.policy_engine_mode = "all"
     wiki.bind(group=wiki.group)
     wiki.bind(user=wiki.stranger.pk)
     assert not wiki.is_open()
-    with pytest.raises(Refused, match=wiki.application.pk):
+    with pytest.raises(PermanentError, match=wiki.application.pk):
         remove_group(work("authentik"), identity)
     assert not wiki.is_open()
 
 
 def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     # an account that is no superuser finds in the list only what it may use itself
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other)
     for permissions in (LEAST, [*LEAST, "view_application"]):
         authentik.limit_token(permissions)
-        with pytest.raises(Refused, match=wiki.application.pk) as refusal:
+        with pytest.raises(PermanentError, match=wiki.application.pk) as refusal:
             remove_group(work("authentik"), identity)
         assert refusal.value.reason == "guards_alone"
     own = wiki.directory.users_by_name["akadmin"].pk
@@ -138,55 +138,55 @@ def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
 
 
 def test_a_disabled_binding_of_the_group_keeps_nobody_out_so_it_may_go(
-    identity: Authentik, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group, enabled=False)
     assert remove_group(work("authentik"), identity).result is Result.OK
 
 
-def test_bindings_beyond_the_first_page_are_found(identity: Authentik, work: Errand, wiki: Wiki) -> None:
+def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, work: Errand, wiki: Wiki) -> None:
     for number in range(120):
         other = wiki.access.add_application({"name": f"a{number}", "slug": f"a{number}"})
         wiki.access.add_binding({"target": other.pk, "order": number, "group": wiki.other})
     wiki.bind(group=wiki.group, order=999)
-    with pytest.raises(Refused, match=wiki.application.pk):
+    with pytest.raises(PermanentError, match=wiki.application.pk):
         remove_group(work("authentik"), identity)
 
 
 def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     authentik.limit_token(["view_group", "delete_group"])
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(PermanentError, match="missing_permission"):
         remove_group(work("authentik"), identity)
     assert wiki.group in authentik.directory.groups
 
 
 @pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
 def test_a_wrong_list_of_bindings_is_not_taken_for_none(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki, body: str
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki, body: str
 ) -> None:
     fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
-    with pytest.raises(Unavailable, match="unexpected_answer"):
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
         remove_group(work("authentik"), identity)
     assert wiki.group in authentik.directory.groups
 
 
 def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     fault(authentik, kind="hang", path="bindings", count=1)
-    with pytest.raises(Unavailable, match="timeout"):
+    with pytest.raises(TemporaryError, match="timeout"):
         remove_group(work("authentik"), identity)
     assert wiki.group in authentik.directory.groups
     assert remove_group(work("authentik"), identity).result is Result.OK
 
 
 def test_a_removal_whose_response_was_lost_is_seen_to_be_done(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
 ) -> None:
     fault(authentik, kind="lost", method="DELETE", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         remove_group(work("authentik"), identity)
     assert remove_group(work("authentik"), identity).result is Result.OK

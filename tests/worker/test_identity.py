@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
 from tests.simulators import API_TOKEN, OTHER_ID, TENANT_ID, Saved, fault, writes
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.authentik.client import Authentik
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., Work]
+Errand = Callable[..., StepContext]
 STAMP = {
     "tenantId": TENANT_ID,
     "slug": "acme",
@@ -30,9 +30,9 @@ STAMP = {
 
 
 @pytest.fixture
-def identity(authentik: AuthentikSimulator) -> Iterator[Authentik]:
-    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
-    yield Authentik(api)
+def identity(authentik: AuthentikSimulator) -> Iterator[AuthentikClient]:
+    api = JsonClient(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    yield AuthentikClient(api)
     api.close()
 
 
@@ -45,7 +45,7 @@ def foreign(authentik: AuthentikSimulator, name: str = "tenant-acme", **attribut
 
 
 def test_the_group_is_created_with_our_marker_and_put_on_record(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
 ) -> None:
     assert ensure_group(work("authentik"), identity).result is Result.OK
     (group,) = groups(authentik)
@@ -54,7 +54,7 @@ def test_the_group_is_created_with_our_marker_and_put_on_record(
     assert saved == {"authentikGroupId": group["pk"]}
 
 
-def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: Authentik, work: Errand) -> None:
+def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand) -> None:
     ensure_group(work("authentik"), identity)
     authentik.journal.clear()
     ensure_group(work("authentik"), identity)
@@ -75,7 +75,7 @@ def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: Au
     ids=lambda rule: f"{rule['kind']}-{rule.get('status', '')}",
 )
 def test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, rule: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, rule: dict[str, Any]
 ) -> None:
     fault(authentik, method="POST", count=1, **rule)
     assert ensure_group(work("authentik"), identity).result is Result.OK
@@ -94,10 +94,10 @@ def test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice(
     ids=lambda rule: str(rule["kind"]),
 )
 def test_a_group_that_was_not_created_is_retried(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, rule: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, rule: dict[str, Any]
 ) -> None:
     fault(authentik, method="POST", count=1, **rule)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_group(work("authentik"), identity)
     ensure_group(work("authentik"), identity)
     assert len(groups(authentik)) == 1
@@ -105,36 +105,36 @@ def test_a_group_that_was_not_created_is_retried(
 
 @pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}])
 def test_the_first_attempt_for_a_tenant_does_not_read_and_adopts_no_group(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, attributes: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, attributes: dict[str, Any]
 ) -> None:
     ensure_group(work("authentik", is_first=True, slug="beta"), identity)
     assert [entry["method"] for entry in authentik.journal] == ["POST"]
     foreign(authentik, **attributes)
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_group(work("authentik", is_first=True), identity)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}, {"dezky": "tenant"}])
 def test_a_group_of_our_name_without_our_marker_is_never_adopted(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, attributes: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, attributes: dict[str, Any]
 ) -> None:
     foreign(authentik, **attributes)
     authentik.journal.clear()
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_group(work("authentik"), identity)
     assert writes(authentik) == []
 
 
 def test_a_group_that_somebody_else_creates_at_the_same_moment_is_not_adopted(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
 ) -> None:
     fault(authentik, kind="race_lost", count=1)
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_group(work("authentik"), identity)
 
 
 def test_names_that_differ_in_case_or_by_a_suffix_are_other_groups(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
 ) -> None:
     foreign(authentik, "Tenant-Acme")
     foreign(authentik, "tenant-acme-2")
@@ -144,7 +144,7 @@ def test_names_that_differ_in_case_or_by_a_suffix_are_other_groups(
 
 
 def test_a_deleted_group_is_created_again(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     first = saved["authentikGroupId"]
@@ -155,7 +155,7 @@ def test_a_deleted_group_is_created_again(
 
 
 def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_stay(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     user = authentik.directory.add_user({"username": "member"})
@@ -171,7 +171,7 @@ def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_s
 
 
 def test_an_id_on_record_that_is_somebody_elses_group_is_not_used(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
 ) -> None:
     saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})
     ensure_group(work("authentik"), identity)
@@ -179,7 +179,9 @@ def test_an_id_on_record_that_is_somebody_elses_group_is_not_used(
     assert authentik.directory.groups_by_name["tenant-beta"].attributes == {"dezky": {"tenantId": OTHER_ID}}
 
 
-def test_two_runs_at_once_create_one_group(authentik: AuthentikSimulator, identity: Authentik, work: Errand) -> None:
+def test_two_runs_at_once_create_one_group(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+) -> None:
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(lambda _: ensure_group(work("authentik"), identity), range(6)))
     assert {outcome.result for outcome in outcomes} == {Result.OK}
@@ -187,39 +189,39 @@ def test_two_runs_at_once_create_one_group(authentik: AuthentikSimulator, identi
 
 
 def test_a_bad_token_and_a_missing_permission_are_told_apart(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
 ) -> None:
     authentik.limit_token(["view_group"])
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(PermanentError) as refusal:
         ensure_group(work("authentik"), identity)
     assert refusal.value.reason == "missing_permission"
     authentik.revoke_token()
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(PermanentError) as refusal:
         ensure_group(work("authentik"), identity)
     assert refusal.value.reason == "bad_credentials"
 
 
 def test_a_url_that_is_not_authentiks_is_reported(authentik: AuthentikSimulator, work: Errand) -> None:
-    wrong = Authentik(JsonApi(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
-    with pytest.raises(Refused, match="URL"):
+    wrong = AuthentikClient(JsonClient(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
+    with pytest.raises(PermanentError, match="URL"):
         ensure_group(work("authentik"), wrong)
 
 
 def test_no_secret_is_logged(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, caplog: pytest.LogCaptureFixture
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fault(authentik, kind="status", status=500, method="POST")
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_group(work("authentik"), identity)
     assert API_TOKEN not in caplog.text
 
 
 def test_a_foreign_group_of_the_tenants_name_does_not_stop_its_suspension_or_removal(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
 ) -> None:
     foreign(authentik)
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_group(work("authentik"), identity)
     assert close_access(work("authentik"), identity).reason == "nothing_there"
     assert remove_group(work("authentik"), identity).result is Result.OK
@@ -230,14 +232,14 @@ def test_a_foreign_group_of_the_tenants_name_does_not_stop_its_suspension_or_rem
 @pytest.mark.parametrize("step", [close_access, remove_group])
 def test_a_group_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
     authentik: AuthentikSimulator,
-    identity: Authentik,
+    identity: AuthentikClient,
     work: Errand,
     saved: Saved,
-    step: Callable[[Work, Authentik], Outcome],
+    step: Callable[[StepContext, AuthentikClient], Outcome],
     name: str,
 ) -> None:
     ensure_group(work("authentik"), identity)
     identity.update_group(saved["authentikGroupId"], name=name, attributes={"theirs": True})
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         step(work("authentik"), identity)
     assert len(groups(authentik)) == 1

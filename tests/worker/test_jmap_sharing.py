@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import Fault, Refused, Result, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, Result, TemporaryError
 from tests.simulators import API_TOKEN, TENANT_ID, fault
 from worker.http.deadline import within
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.stalwart.client import Stalwart
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.protocol.batching import Call, SharedRequests
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 Request = list[list[Any]]
 
 
@@ -134,10 +134,10 @@ def test_what_may_not_be_repeated_or_has_little_time_left_goes_by_itself(line: L
 @pytest.mark.parametrize("reason", ["unreachable", "upstream_error", "unexpected_answer"])
 def test_a_shared_request_that_broke_is_taken_apart_and_only_its_bad_part_fails(line: Line, reason: str) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("bad"), line.ask("c")]
-    line.faults = {2: Unavailable(reason), 4: Unavailable("upstream_error", "This one.")}
+    line.faults = {2: TemporaryError(reason), 4: TemporaryError("upstream_error", "This one.")}
     line.answer(5)
     assert [told(asked[n]) for n in (0, 1, 3)] == [["a"], ["b"], ["c"]]
-    with pytest.raises(Unavailable, match="This one"):
+    with pytest.raises(TemporaryError, match="This one"):
         asked[2].result(timeout=10)
     assert line.texts() == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
 
@@ -147,7 +147,7 @@ def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company
     line.answer()
     until(lambda: len(line.requests) == 2)
     asked += [line.ask("d"), line.ask("e")]
-    line.faults = {2: Unavailable("unreachable")}
+    line.faults = {2: TemporaryError("unreachable")}
     line.answer(4)
     assert [told(one) for one in asked] == [["a"], ["b"], ["c"], ["d"], ["e"]]
     assert line.texts() == [["a"], ["b", "c"], ["b"], ["c"], ["d", "e"]]
@@ -155,7 +155,7 @@ def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company
 
 def test_a_server_that_refuses_a_shared_request_gets_half_as_much_at_once_from_then_on(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d"), line.ask("e")]
-    line.faults = {2: Refused("invalid", "It answered 400.")}
+    line.faults = {2: PermanentError("invalid", "It answered 400.")}
     line.answer()
     until(lambda: len(line.requests) == 2)
     asked += [line.ask("f"), line.ask("g"), line.ask("h")]
@@ -166,7 +166,7 @@ def test_a_server_that_refuses_a_shared_request_gets_half_as_much_at_once_from_t
 
 def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c"), line.ask("d")]
-    line.faults = {2: Refused("invalid", "It answered 400.")}
+    line.faults = {2: PermanentError("invalid", "It answered 400.")}
     line.answer()
     until(lambda: len(line.requests) == 2)
     asked += [line.ask("e"), line.ask("f")]
@@ -176,7 +176,7 @@ def test_a_server_that_refuses_ever_less_gets_each_by_itself_at_last(line: Line)
 
 
 @pytest.mark.parametrize(
-    "problem", [Unavailable("throttled", wait=7.0), Unavailable("timeout"), Refused("bad_credentials")]
+    "problem", [TemporaryError("throttled", wait=7.0), TemporaryError("timeout"), PermanentError("bad_credentials")]
 )
 def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fault) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c")]
@@ -196,7 +196,7 @@ def test_a_fault_that_holds_for_each_is_asked_about_once(line: Line, problem: Fa
 
 def test_one_whose_time_is_up_before_a_request_is_free_is_never_sent_and_delays_no_other(line: Line) -> None:
     first, late, last = line.ask("a"), line.ask("late", seconds=0.05), line.ask("b")
-    with pytest.raises(Unavailable, match="before a request was free"):
+    with pytest.raises(TemporaryError, match="before a request was free"):
         late.result(timeout=10)
     line.answer(2)
     assert (told(first), told(last)) == (["a"], ["b"])
@@ -217,9 +217,9 @@ def test_one_who_gave_up_a_request_that_then_breaks_delays_no_other(line: Line) 
     line.sharing._call_seconds = 0.2
     first, other, hasty = line.ask("a"), line.ask("b"), line.ask("hasty", seconds=0.4)
     line.answer()
-    with pytest.raises(Unavailable, match="before the answer"):
+    with pytest.raises(TemporaryError, match="before the answer"):
         hasty.result(timeout=10)
-    line.faults = {2: Unavailable("unreachable")}
+    line.faults = {2: TemporaryError("unreachable")}
     line.answer(3)
     last = line.ask("c")
     assert (told(first), told(other), told(last)) == (["a"], ["b"], ["c"])
@@ -233,7 +233,7 @@ def test_a_sender_that_dies_leaves_no_thread_waiting(line: Line) -> None:
     with pytest.raises(SystemExit):
         asked[1].result(timeout=10)
     for one in asked[2:]:
-        with pytest.raises(Unavailable, match="broke"):
+        with pytest.raises(TemporaryError, match="broke"):
             one.result(timeout=10)
     last = line.ask("e")
     line.answer()
@@ -243,16 +243,16 @@ def test_a_sender_that_dies_leaves_no_thread_waiting(line: Line) -> None:
 # -- at the server
 
 
-def shared_client(stalwart: StalwartSimulator) -> Stalwart:
-    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(API_TOKEN), call_seconds=5.0)), "off")
+def shared_client(stalwart: StalwartSimulator) -> StalwartClient:
+    return StalwartClient(Jmap(JsonClient(stalwart.url, authorize=BearerToken(API_TOKEN), call_seconds=5.0)), "off")
 
 
 def names(count: int) -> list[str]:
     return [f"acme{number}.test" for number in range(count)]
 
 
-def make_all(mail: Stalwart, steps: list[Work]) -> list[Result | str]:
-    def result(step: Work) -> Result | str:
+def make_all(mail: StalwartClient, steps: list[StepContext]) -> list[Result | str]:
+    def result(step: StepContext) -> Result | str:
         try:
             return ensure_mail(step, mail).result
         except Fault as problem:

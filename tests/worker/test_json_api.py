@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.contextvars import bound_contextvars
 
 from sandbox.simulators.server import Simulator
-from shared.integrations.outcomes import Refused, Unavailable
+from shared.integrations.outcomes import PermanentError, TemporaryError
 from tests.simulators import fault
 from worker.http.deadline import within
-from worker.http.json_client import BearerToken, JsonApi
+from worker.http.json_client import BearerToken, JsonClient
 
 
 class Echo(Simulator):
@@ -48,8 +48,8 @@ def echo() -> Iterator[Echo]:
 
 
 @pytest.fixture
-def api(echo: Echo) -> Iterator[JsonApi]:
-    made = JsonApi(echo.url, authorize=BearerToken("a-secret"), call_seconds=1.0)
+def api(echo: Echo) -> Iterator[JsonClient]:
+    made = JsonClient(echo.url, authorize=BearerToken("a-secret"), call_seconds=1.0)
     yield made
     made.close()
 
@@ -89,8 +89,8 @@ def raw_server(script: list[bytes], pause: float) -> tuple[str, socket.socket]:
 def test_a_server_that_drips_is_cut_at_the_calls_deadline(script: list[bytes]) -> None:
     url, listener = raw_server(script, 0.2)
     started = time.monotonic()
-    with pytest.raises(Unavailable) as refusal:
-        JsonApi(url, call_seconds=0.7).call("POST", "/")
+    with pytest.raises(TemporaryError) as refusal:
+        JsonClient(url, call_seconds=0.7).call("POST", "/")
     assert refusal.value.reason == "timeout"
     assert time.monotonic() - started < 3
     listener.close()
@@ -99,11 +99,11 @@ def test_a_server_that_drips_is_cut_at_the_calls_deadline(script: list[bytes]) -
 def test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer(echo: Echo) -> None:
     fault(echo, kind="hang")
     started = time.monotonic()
-    with within(0.3), pytest.raises(Unavailable, match="timeout"):
-        JsonApi(echo.url, call_seconds=30).call("GET", "/x")
+    with within(0.3), pytest.raises(TemporaryError, match="timeout"):
+        JsonClient(echo.url, call_seconds=30).call("GET", "/x")
     assert time.monotonic() - started < 5
-    with within(-1), pytest.raises(Unavailable, match="timeout"):
-        JsonApi(echo.url).call("GET", "/x")
+    with within(-1), pytest.raises(TemporaryError, match="timeout"):
+        JsonClient(echo.url).call("GET", "/x")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_server_that_hangs_is_cut_at_the_attempts_deadline_when_that_is_nearer
 )
 def test_an_answer_that_ends_its_connection_is_read_to_its_end(head: bytes) -> None:
     url, listener = raw_server([head + b"\r\n\r\n", b"{", b"}"], 0.05)
-    assert JsonApi(url, call_seconds=2.0).call("POST", "/").json() == {}
+    assert JsonClient(url, call_seconds=2.0).call("POST", "/").json() == {}
     listener.close()
 
 
@@ -122,21 +122,21 @@ def test_an_answer_that_ends_its_connection_is_read_to_its_end(head: bytes) -> N
 )
 def test_interim_answers_are_skipped_before_the_final_one(interim: bytes) -> None:
     url, listener = raw_server([interim * 3 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 0.0)
-    answer = JsonApi(url, call_seconds=2.0).call("POST", "/")
+    answer = JsonClient(url, call_seconds=2.0).call("POST", "/")
     assert (answer.status, answer.json()) == (200, {})
     listener.close()
 
 
 def test_a_server_that_sends_interim_answers_only_is_unreachable() -> None:
     url, listener = raw_server([b"HTTP/1.1 102 Processing\r\n\r\n" * 100], 0.0)
-    with pytest.raises(Unavailable, match="unreachable"):
-        JsonApi(url, call_seconds=2.0).call("POST", "/")
+    with pytest.raises(TemporaryError, match="unreachable"):
+        JsonClient(url, call_seconds=2.0).call("POST", "/")
     listener.close()
 
 
-def test_json_nested_too_deeply_is_an_unexpected_answer(echo: Echo, api: JsonApi) -> None:
+def test_json_nested_too_deeply_is_an_unexpected_answer(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="wrong_body", body="[" * 200_000)
-    with pytest.raises(Unavailable, match="unexpected_answer"):
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
         api.call("GET", "/x").json()
 
 
@@ -144,63 +144,63 @@ def test_a_proxy_with_nothing_behind_it_is_temporary_and_asked_again() -> None:
     body = b"404 page not found\n"
     head = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
     url, listener = raw_server([head + b"Content-Length: %d\r\n\r\n" % len(body) + body], 0.0)
-    with pytest.raises(Unavailable, match="upstream_error"):
-        JsonApi(url, call_seconds=2.0).call("GET", "/")
+    with pytest.raises(TemporaryError, match="upstream_error"):
+        JsonClient(url, call_seconds=2.0).call("GET", "/")
     listener.close()
 
 
-def test_cookies_of_a_product_are_not_sent_back(echo: Echo, api: JsonApi) -> None:
+def test_cookies_of_a_product_are_not_sent_back(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="status", status=404, headers={"Set-Cookie": "session=1; Path=/"}, count=1)
     assert api.call("GET", "/x").status == 404
     assert "Cookie" not in api.call("GET", "/x").json()["headers"]
 
 
-def test_a_server_that_is_not_there_is_unreachable(api: JsonApi) -> None:
+def test_a_server_that_is_not_there_is_unreachable(api: JsonClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(Unavailable, match="unreachable"):
-        JsonApi(f"http://127.0.0.1:{port}", call_seconds=1).call("GET", "/")
+    with pytest.raises(TemporaryError, match="unreachable"):
+        JsonClient(f"http://127.0.0.1:{port}", call_seconds=1).call("GET", "/")
 
 
 @pytest.mark.parametrize("kind", ["reset", "lost"])
-def test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice(echo: Echo, api: JsonApi, kind: str) -> None:
+def test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice(echo: Echo, api: JsonClient, kind: str) -> None:
     fault(echo, kind=kind, method="POST")
-    with pytest.raises(Unavailable, match="unreachable"):
+    with pytest.raises(TemporaryError, match="unreachable"):
         api.call("POST", "/x")
     assert len(echo.journal) == 1
 
 
 @pytest.mark.parametrize("rule", [{"kind": "reset"}, {"kind": "status", "status": 503}, {"kind": "rate_limited"}])
-def test_what_is_safe_to_repeat_is_repeated(echo: Echo, api: JsonApi, rule: dict[str, object]) -> None:
+def test_what_is_safe_to_repeat_is_repeated(echo: Echo, api: JsonClient, rule: dict[str, object]) -> None:
     fault(echo, count=1, **rule)
-    patient = JsonApi(echo.url, call_seconds=5)
+    patient = JsonClient(echo.url, call_seconds=5)
     assert patient.call("GET", "/x").status == 200
     assert len(echo.journal) == 2
 
 
 def test_a_lasting_fault_is_tried_three_times_at_most(echo: Echo) -> None:
     fault(echo, kind="status", status=502)
-    with pytest.raises(Unavailable, match="upstream_error"):
-        JsonApi(echo.url, call_seconds=5).call("GET", "/x")
+    with pytest.raises(TemporaryError, match="upstream_error"):
+        JsonClient(echo.url, call_seconds=5).call("GET", "/x")
     assert len(echo.journal) == 3
 
 
 @pytest.mark.parametrize("status", [500, 501, 408, 425])
-def test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once(echo: Echo, api: JsonApi, status: int) -> None:
+def test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once(echo: Echo, api: JsonClient, status: int) -> None:
     fault(echo, kind="status", status=status)
-    with pytest.raises(Unavailable, match="upstream_error"):
+    with pytest.raises(TemporaryError, match="upstream_error"):
         api.call("GET", "/x")
     assert len(echo.journal) == 1
 
 
-def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo, api: JsonApi) -> None:
+def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="rate_limited", retry_after=30, count=1)
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     fault(echo, kind="status", status=503, headers={"Retry-After": date}, count=1)
     fault(echo, kind="status", status=503, headers={"Retry-After": "soon"}, count=1)
     waits = []
     for _ in range(2):
-        with pytest.raises(Unavailable) as refusal:
+        with pytest.raises(TemporaryError) as refusal:
             api.call("GET", "/x")
         waits.append(refusal.value.wait)
     assert waits[0] == 30
@@ -208,14 +208,14 @@ def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo
     assert api.call("GET", "/x").status == 200
 
 
-def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, api: JsonApi) -> None:
+def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, api: JsonClient) -> None:
     theirs = datetime.now(UTC) + timedelta(hours=3)
     headers = {
         "Date": format_datetime(theirs, usegmt=True),
         "Retry-After": format_datetime(theirs + timedelta(seconds=90), usegmt=True),
     }
     fault(echo, kind="status", status=503, headers=headers)
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(TemporaryError) as refusal:
         api.call("GET", "/x")
     assert refusal.value.wait == 90
 
@@ -223,10 +223,10 @@ def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, 
 @pytest.mark.parametrize(
     "asked", ["999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["long", "endless", "last_of_dates"]
 )
-def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonApi, asked: str) -> None:
+def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonClient, asked: str) -> None:
     # a time so far off that no date can hold it could be put on record, and never be read again
     fault(echo, kind="status", status=503, headers={"Retry-After": asked})
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(TemporaryError) as refusal:
         api.call("GET", "/x")
     assert refusal.value.wait == 86400
 
@@ -234,30 +234,30 @@ def test_no_wait_that_is_asked_for_is_longer_than_a_day(echo: Echo, api: JsonApi
 @pytest.mark.parametrize("asked", ["²", "-5", "1 Jan 2030 00:00:00 +99999999999999"], ids=["digit", "past", "zone"])
 def test_a_wait_that_cannot_be_read_is_none(asked: str) -> None:
     url, listener = raw_server([f"HTTP/1.1 503 No\r\nRetry-After: {asked}\r\n\r\n".encode("latin-1")], 0.0)
-    with pytest.raises(Unavailable, match="upstream_error") as refusal:
-        JsonApi(url, call_seconds=2.0).call("GET", "/")
+    with pytest.raises(TemporaryError, match="upstream_error") as refusal:
+        JsonClient(url, call_seconds=2.0).call("GET", "/")
     assert refusal.value.wait is None
     listener.close()
 
 
-def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonApi) -> None:
+def test_an_answer_that_is_not_json_is_said_so_without_repeating_it(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="wrong_body", body="<b>their secret</b>")
-    with pytest.raises(Unavailable, match="unexpected_answer") as refusal:
+    with pytest.raises(TemporaryError, match="unexpected_answer") as refusal:
         api.call("GET", "/x").json()
     assert "their secret" not in str(refusal.value)
 
 
-def test_redirects_are_given_back_not_followed(api: JsonApi) -> None:
+def test_redirects_are_given_back_not_followed(api: JsonClient) -> None:
     assert api.call("GET", "/moved").status == 307
 
 
-def test_statuses_can_be_handed_back_for_the_client_to_read(echo: Echo, api: JsonApi) -> None:
+def test_statuses_can_be_handed_back_for_the_client_to_read(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="status", status=500)
     assert api.call("POST", "/x", hand_back=(500,)).status == 500
 
 
 def test_the_operations_request_id_and_the_token_are_sent_and_the_environments_proxy_is_not_used(
-    api: JsonApi, monkeypatch: pytest.MonkeyPatch
+    api: JsonClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
@@ -268,13 +268,13 @@ def test_the_operations_request_id_and_the_token_are_sent_and_the_environments_p
     assert headers["authorization"] == "Bearer a-secret"
 
 
-def test_connections_are_used_again(api: JsonApi) -> None:
+def test_connections_are_used_again(api: JsonClient) -> None:
     assert len({api.call("POST", "/x", json={}).json()["peer"] for _ in range(5)}) == 1
 
 
-def test_the_token_is_in_no_exception_text(echo: Echo, api: JsonApi) -> None:
+def test_the_token_is_in_no_exception_text(echo: Echo, api: JsonClient) -> None:
     fault(echo, kind="reset")
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(TemporaryError) as refusal:
         api.call("POST", "/x")
     assert "a-secret" not in f"{refusal.value!r}{refusal.getrepr(style='long')}".replace(
         "BearerToken('a-secret')", ""
@@ -325,15 +325,15 @@ def test_a_private_authority_is_refused_unless_the_settings_name_it(tmp_path: Pa
 
     threading.Thread(target=serve, daemon=True).start()
     origin = f"https://localhost:{listener.getsockname()[1]}"
-    with pytest.raises(Refused, match="tls"):
-        JsonApi(origin).call("GET", "/")
-    assert JsonApi(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
+    with pytest.raises(PermanentError, match="tls"):
+        JsonClient(origin).call("GET", "/")
+    assert JsonClient(origin, ca_file=str(cert_file)).call("GET", "/").json() == {}
     listener.close()
 
 
 @pytest.mark.parametrize("answer", [b"", bytes([21, 3, 3, 0, 2, 2, 80])], ids=["cut", "internal_error"])
 def test_a_handshake_that_breaks_off_is_no_certificate_that_is_refused(answer: bytes) -> None:
     url, listener = raw_server([answer], 0.0)
-    with pytest.raises(Unavailable, match="unreachable"):
-        JsonApi(url.replace("http:", "https:"), call_seconds=2.0).call("GET", "/")
+    with pytest.raises(TemporaryError, match="unreachable"):
+        JsonClient(url.replace("http:", "https:"), call_seconds=2.0).call("GET", "/")
     listener.close()

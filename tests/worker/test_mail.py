@@ -14,25 +14,25 @@ import requests
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.config.plans import Plan
-from shared.integrations.outcomes import Refused, Result, Unavailable
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from shared.integrations.ownership_marker import MarkerSigner
 from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.stalwart.client import Stalwart, TenantMode
-from worker.integrations.stalwart.models import Furnishing
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.stalwart.client import StalwartClient, TenantMode
+from worker.integrations.stalwart.models import MailFurnishing
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 
 
-def client(stalwart: StalwartSimulator, tenants: TenantMode = "auto", token: str = API_TOKEN) -> Stalwart:
-    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), tenants)
+def client(stalwart: StalwartSimulator, tenants: TenantMode = "auto", token: str = API_TOKEN) -> StalwartClient:
+    return StalwartClient(Jmap(JsonClient(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), tenants)
 
 
 @pytest.fixture
-def mail(stalwart: StalwartSimulator) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> StalwartClient:
     return client(stalwart)
 
 
@@ -50,18 +50,18 @@ def sets(stalwart: StalwartSimulator) -> list[str]:
     return [entry["body"] for entry in stalwart.journal if "/set" in entry["body"]]
 
 
-def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: Stalwart, work: WorkFactory) -> None:
+def test_a_tenant_without_domains_is_skipped_with_its_reason(mail: StalwartClient, work: WorkFactory) -> None:
     outcome = ensure_mail(work("stalwart", domains=()), mail)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, "no_domains")
 
 
 def test_each_domain_gets_marker_keys_postmaster_and_records(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     assert ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail).result is Result.OK
     domains = objects(stalwart, "Domain")
     assert [one["name"] for one in domains] == ["acme.test", "acme.org"]
-    assert all(Stamper("stalwart", STAMP_KEYS).tenant_id(one["description"]) == TENANT_ID for one in domains)
+    assert all(MarkerSigner("stalwart", STAMP_KEYS).tenant_id(one["description"]) == TENANT_ID for one in domains)
     assert saved["stalwartDomainId"] == domains[0]["id"]
     assert saved["stalwartDomains"] == [{"domain": one["name"], "id": one["id"]} for one in domains]
     assert [(one["@type"], one["emailAddress"]) for one in objects(stalwart, "Account")] == [
@@ -78,7 +78,7 @@ def test_each_domain_gets_marker_keys_postmaster_and_records(
 
 
 def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (creating,) = sets(stalwart)
@@ -87,16 +87,16 @@ def test_a_new_domain_comes_with_its_postmaster_in_one_round_trip(
 
 
 def test_a_name_that_is_taken_gets_no_postmaster_either(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost")
-    with pytest.raises((Refused, Unavailable)):
+    with pytest.raises((PermanentError, TemporaryError)):
         ensure_mail(work("stalwart"), mail)
     assert objects(stalwart, "Account") == []
 
 
 def test_a_second_run_writes_nothing(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     stalwart.journal.clear()
@@ -109,7 +109,7 @@ def test_a_second_run_writes_nothing(
 
 
 def test_a_licensed_server_gets_a_tenant_that_everything_belongs_to(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     stalwart.set_edition("enterprise")
     ensure_mail(work("stalwart"), mail)
@@ -164,7 +164,7 @@ def test_an_object_whose_answer_was_lost_is_found_again_and_not_made_twice(
 def test_several_tenants_with_our_id_are_ambiguous(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     for name in ("Acme", "Acme again"):
         control(stalwart, "create", kind="Tenant", given={"name": f"{name} {TENANT_ID}"})
-    with pytest.raises(Refused, match="ambiguous"):
+    with pytest.raises(PermanentError, match="ambiguous"):
         ensure_mail(work("stalwart"), client(stalwart, "require"))
 
 
@@ -179,19 +179,19 @@ def test_another_tenant_whose_name_has_our_id_in_it_keeps_its_mail_tenant(
     assert names == [f"Beta {TENANT_ID} {OTHER_ID}", f"Acme GmbH {TENANT_ID}"]
 
 
-@pytest.mark.parametrize("description", [None, "ours", Stamper("stalwart", STAMP_KEYS).text(OTHER_ID)])
+@pytest.mark.parametrize("description", [None, "ours", MarkerSigner("stalwart", STAMP_KEYS).text(OTHER_ID)])
 def test_a_domain_without_our_marker_is_never_adopted(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, description: str | None
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, description: str | None
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "acme.test", "description": description})
     stalwart.journal.clear()
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_mail(work("stalwart"), mail)
     assert sets(stalwart) == []
 
 
 def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", is_first=True), mail)
     assert not any("x:Domain/query" in entry["body"] for entry in stalwart.journal)
@@ -200,28 +200,30 @@ def test_the_first_attempt_for_a_tenant_does_not_read_its_domain_and_adopts_none
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "description": "theirs"})
     for name in ("acme.test", "beta.test"):
         other = work("stalwart", is_first=True, domains=(name,), id=OTHER_ID)
-        with pytest.raises(Refused, match="taken"):
+        with pytest.raises(PermanentError, match="taken"):
             ensure_mail(other, mail)
     assert len(objects(stalwart, "Account")) == 1
 
 
 def test_a_name_that_is_another_domains_alias_is_taken(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "beta.test", "aliases": {"acme.test": True}})
-    with pytest.raises(Refused, match="alias"):
+    with pytest.raises(PermanentError, match="alias"):
         ensure_mail(work("stalwart"), mail)
 
 
 def test_a_foreign_domain_created_at_the_same_moment_is_not_adopted(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="race_lost", contains="x:Domain/set", count=1)
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_mail(work("stalwart"), mail)
 
 
-def test_two_runs_at_once_make_each_object_once(stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory) -> None:
+def test_two_runs_at_once_make_each_object_once(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+) -> None:
     with ThreadPoolExecutor(5) as pool:
         outcomes = list(pool.map(lambda _: ensure_mail(work("stalwart"), mail), range(5)))
     assert {outcome.result for outcome in outcomes} == {Result.OK}
@@ -238,7 +240,12 @@ def test_two_runs_at_once_make_each_object_once(stalwart: StalwartSimulator, mai
     ids=["mailbox", "list", "alias_of_list"],
 )
 def test_a_postmaster_that_the_tenant_made_itself_is_one(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved, kind: str, holder: dict[str, Any]
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    kind: str,
+    holder: dict[str, Any],
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -252,7 +259,7 @@ def test_a_postmaster_that_the_tenant_made_itself_is_one(
 
 
 def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the_same(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     control(stalwart, "destroy", kind="Account", id_=objects(stalwart, "Account")[0]["id"])
@@ -263,7 +270,7 @@ def test_a_tenant_that_has_an_abuse_address_of_its_own_gets_a_postmaster_all_the
 
 
 def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     first = saved["stalwartDomainId"]
@@ -278,7 +285,7 @@ def test_a_deleted_domain_is_made_again_and_a_disabled_one_enabled(
 
 
 def test_a_domain_that_left_the_tenant_is_closed_and_kept(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart", domains=("acme.test",)), mail)
@@ -288,7 +295,7 @@ def test_a_domain_that_left_the_tenant_is_closed_and_kept(
 
 
 def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     assert ensure_mail(work("stalwart", domains=()), mail).reason == "no_domains"
@@ -298,7 +305,7 @@ def test_a_tenant_whose_last_domain_was_removed_has_nothing_to_publish_any_more(
 def test_keys_that_are_not_made_in_time_are_asked_for_and_waited_for(work: WorkFactory, saved: Saved) -> None:
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
-        with pytest.raises(Unavailable, match="not_ready"):
+        with pytest.raises(TemporaryError, match="not_ready"):
             ensure_mail(work("stalwart"), client(slow))
         assert len(objects(slow, "Task")) == 2
         assert "dnsRecords" not in saved
@@ -333,22 +340,22 @@ def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
     def saves(**_: Any) -> None:
         clock.now += saving
 
-    class Slow(Stalwart):
+    class Slow(StalwartClient):
         reads = 0
 
-        def furnishing(self, domain: str, domain_id: str) -> Furnishing:
+        def furnishing(self, domain: str, domain_id: str) -> MailFurnishing:
             self.reads += 1
             clock.now += reading
-            return Furnishing(self.reads == 3, True, ())
+            return MailFurnishing(self.reads == 3, True, ())
 
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as server:
-        jmap = Jmap(JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))
+        jmap = Jmap(JsonClient(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))
         ensure_mail(replace(work("stalwart", domains=("acme.test",)), save=saves), Slow(jmap, "off"))
     assert clock.pauses == pauses
 
 
 def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     (group,) = objects(stalwart, "Account")
@@ -366,15 +373,15 @@ def test_a_postmaster_made_by_hand_as_an_alias_is_enough(
 
 @pytest.mark.parametrize("what", ["x:Domain/query", "x:Domain/set", "x:DkimSignature/query"])
 def test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, what: str
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, what: str
 ) -> None:
     fault(stalwart, kind="server_unavailable", path=what)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         ensure_mail(work("stalwart"), mail)
 
 
 def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     fault(stalwart, kind="max_concurrent_requests", count=2)
     assert ensure_mail(work("stalwart"), mail).result is Result.OK
@@ -383,11 +390,11 @@ def test_too_many_requests_at_once_come_as_400_and_are_sent_again(
 
 
 def test_where_there_are_too_many_for_long_the_attempt_ends_with_a_wait(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.integrations.stalwart.protocol.jmap.CROWD_PATIENCE", 0.4)
     fault(stalwart, kind="max_concurrent_requests")
-    with pytest.raises(Unavailable, match="throttled") as refusal:
+    with pytest.raises(TemporaryError, match="throttled") as refusal:
         ensure_mail(work("stalwart"), mail)
     assert refusal.value.wait
 
@@ -407,27 +414,27 @@ def test_requests_that_are_slow_count_as_in_flight_so_that_a_second_process_is_r
 
 def test_wrong_credentials_are_said_once_and_not_tried_again(stalwart: StalwartSimulator, work: WorkFactory) -> None:
     for _ in range(2):
-        with pytest.raises(Refused, match="bad_credentials"):
+        with pytest.raises(PermanentError, match="bad_credentials"):
             ensure_mail(work("stalwart"), client(stalwart, token="wrong"))
     assert len(stalwart.journal) == 2
     stalwart.revoke_key()
-    with pytest.raises(Refused, match="bad_credentials"):
+    with pytest.raises(PermanentError, match="bad_credentials"):
         ensure_mail(work("stalwart"), client(stalwart))
 
 
-def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: Stalwart, work: WorkFactory) -> None:
-    with pytest.raises(Refused, match="invalid"):
+def test_a_name_the_server_refuses_is_the_tenants_to_correct(mail: StalwartClient, work: WorkFactory) -> None:
+    with pytest.raises(PermanentError, match="invalid"):
         ensure_mail(work("stalwart", domains=("acme.example",)), mail)
 
 
 def test_a_url_without_jmap_is_said_so(stalwart: StalwartSimulator, work: WorkFactory) -> None:
-    api = JsonApi(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
-    with pytest.raises(Refused, match="version 0"):
-        ensure_mail(work("stalwart"), Stalwart(Jmap(api), "off"))
+    api = JsonClient(f"{stalwart.url}/api", authorize=BearerToken(API_TOKEN))
+    with pytest.raises(PermanentError, match="version 0"):
+        ensure_mail(work("stalwart"), StalwartClient(Jmap(api), "off"))
 
 
 def test_no_secret_is_logged(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, caplog: pytest.LogCaptureFixture
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     ensure_mail(work("stalwart"), mail)

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.drift_detection import DriftWatch
+from shared.provisioning.drift_detection import DriftDetector
 from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import Saved, fates, fault
 from tests.worker.test_mail import client, control
-from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 DOMAINS = ("acme.test", "acme.org")
 
 
@@ -78,7 +78,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
     domain = acme.tenant("acme").remote["stalwartDomains"][0]["id"]
     control(acme.stalwart, "create", kind="Account", given={"@type": "User", "name": "new", "domainId": domain})
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    check = DriftWatch(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    check = DriftDetector(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
     assert check.push() == 1
     plan = acme.store.operations.find_open(acme.tenant("acme").id)
     before = acme.tenant("acme")
@@ -98,7 +98,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: D
     for view in (acme.plane.life.delete, acme.plane.life.purge):
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    check = DriftWatch(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    check = DriftDetector(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
     assert check.push() == 0
 
 
@@ -111,14 +111,14 @@ def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformF
 
 @pytest.mark.parametrize("step", [close_mail, remove_mail])
 def test_a_domain_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
-    stalwart: StalwartSimulator, work: WorkFactory, step: Callable[[Work, Stalwart], Outcome]
+    stalwart: StalwartSimulator, work: WorkFactory, step: Callable[[StepContext, StalwartClient], Outcome]
 ) -> None:
     mail = client(stalwart)
     ensure_mail(work("stalwart", domains=DOMAINS), mail)
     one, _ = stalwart.snapshot()["Domain"]
     patch = {"kind": "Domain", "id_": one["id"]}
     control(stalwart, "update", **patch, patch={"description": "Our own"})
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         step(work("stalwart", domains=DOMAINS), mail)
     # whatever can be proven is closed all the same
     assert fates(stalwart)[one["name"]] == "delivered"
@@ -160,7 +160,7 @@ def test_one_account_that_cannot_be_locked_does_not_keep_others_open(
     refused = {"methodResponses": [["x:Account/set", {"notUpdated": {ids[1]: {"type": "forbidden"}}}, "0"]]}
     body, contains = json.dumps(refused), f'"update": {{"{ids[1]}"'
     fault(stalwart, kind="status", status=200, body=body, contains=contains)
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(PermanentError, match="missing_permission"):
         close_mail(work("stalwart"), mail)
     shut = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
     assert (shut, fates(stalwart)) == (["ann", "cem"], {"acme.test": "refused"})
@@ -178,7 +178,7 @@ def test_one_account_that_cannot_be_unlocked_does_not_keep_others_locked(
     refused = {"methodResponses": [["x:Account/set", {"notUpdated": {ids[1]: {"type": "forbidden"}}}, "0"]]}
     body, contains = json.dumps(refused), f'"update": {{"{ids[1]}"'
     fault(stalwart, kind="status", status=200, body=body, contains=contains, count=1)
-    with pytest.raises(Refused, match="missing_permission"):
+    with pytest.raises(PermanentError, match="missing_permission"):
         ensure_mail(work("stalwart"), mail)
     out = [one["name"] for one in stalwart.snapshot()["Account"] if "authenticate" in str(one.get("permissions"))]
     assert (out, saved["stalwartLocked"]) == (["bob"], sorted(ids))
@@ -194,7 +194,7 @@ def test_refused_credentials_end_the_step_at_once(stalwart: StalwartSimulator, w
         control(stalwart, "create", kind="Account", given={"@type": "User", "name": "ann", "domainId": domain})
     fault(stalwart, kind="status", status=401, contains="Account/set")
     stalwart.journal.clear()
-    with pytest.raises(Refused, match="bad_credentials"):
+    with pytest.raises(PermanentError, match="bad_credentials"):
         close_mail(work("stalwart", domains=DOMAINS), mail)
     assert len([one for one in stalwart.journal if "/set" in one["body"]]) == 1
 
@@ -217,7 +217,7 @@ def test_a_foreign_mailbox_with_an_alias_in_a_tenants_domain_is_never_removed_wi
     ensure_mail(work("stalwart"), mail)
     elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
     mailbox(stalwart, "operator", elsewhere, saved["stalwartDomainId"])
-    with pytest.raises(Refused, match="in_use"):
+    with pytest.raises(PermanentError, match="in_use"):
         remove_mail(work("stalwart"), mail)
     assert [one["emailAddress"] for one in stalwart.snapshot()["Account"]] == ["operator@platform.test"]
     control(stalwart, "update", kind="Account", id_=stalwart.snapshot()["Account"][0]["id"], patch={"aliases": {}})
@@ -235,7 +235,7 @@ def test_a_group_with_a_foreign_member_is_reported_as_in_use(
     group = control(stalwart, "create", kind="Account", given=team)["id"]
     operator = {"@type": "User", "name": "operator", "domainId": elsewhere, "memberGroupIds": {group: True}}
     control(stalwart, "create", kind="Account", given=operator)
-    with pytest.raises(Refused, match="in_use"):
+    with pytest.raises(PermanentError, match="in_use"):
         remove_mail(work("stalwart"), mail)
     emails = [one["emailAddress"] for one in stalwart.snapshot()["Account"]]
     assert emails == ["team@acme.test", "operator@platform.test"]
@@ -274,7 +274,7 @@ def test_a_mail_tenant_that_is_still_there_is_not_said_to_be_gone(
     mail = client(stalwart, "require")
     ensure_mail(work("stalwart"), mail)
     fault(stalwart, contains="x:Tenant/set", count=1, **rule)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         remove_mail(work("stalwart"), mail)
     assert remove_mail(work("stalwart"), mail).result is Result.OK
     assert stalwart.snapshot()["Tenant"] == []

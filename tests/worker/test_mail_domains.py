@@ -11,29 +11,29 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import Refused, Result, Unavailable
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
 from tests.simulators import API_TOKEN, Saved, fates, fault
 from tests.worker.test_mail import client, control, objects
-from worker.http.json_client import BearerToken, JsonApi, user_and_password
-from worker.integrations.stalwart.client import Stalwart
+from worker.http.json_client import BearerToken, JsonClient, user_and_password
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 THREE = ("acme.test", "acme.example", "acme.org")
 
 
 @pytest.fixture
-def mail(stalwart: StalwartSimulator) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> StalwartClient:
     return client(stalwart)
 
 
 def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_are_set_up(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
-    with pytest.raises(Refused, match="invalid") as refusal:
+    with pytest.raises(PermanentError, match="invalid") as refusal:
         ensure_mail(work("stalwart", domains=THREE), mail)
     assert refusal.value.detail == (
         "acme.example: Stalwart refused the object as invalidPatch: Invalid domain name (name)."
@@ -43,9 +43,11 @@ def test_a_domain_that_stalwart_refuses_is_named_with_its_words_and_the_others_a
     assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test", "acme.org"}
 
 
-def test_several_bad_domains_are_all_named(stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory) -> None:
+def test_several_bad_domains_are_all_named(
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
+) -> None:
     control(stalwart, "create", kind="Domain", given={"name": "acme.org", "description": "theirs"})
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(PermanentError) as refusal:
         ensure_mail(work("stalwart", domains=THREE), mail)
     assert "acme.example: Stalwart refused" in refusal.value.detail
     assert "acme.org: The domain acme.org exists" in refusal.value.detail
@@ -53,21 +55,21 @@ def test_several_bad_domains_are_all_named(stalwart: StalwartSimulator, mail: St
 
 
 def test_a_tenant_whose_only_domain_is_refused_has_none_on_record(
-    mail: Stalwart, work: WorkFactory, saved: Saved
+    mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
-    with pytest.raises(Refused, match=r"acme\.example: "):
+    with pytest.raises(PermanentError, match=r"acme\.example: "):
         ensure_mail(work("stalwart", domains=("acme.example",)), mail)
     assert "stalwartDomains" not in saved
 
 
 def test_the_records_of_a_domain_that_has_become_bad_stay_as_they_were(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "acme.org")
     ensure_mail(work("stalwart", domains=both), mail)
     patch = {"description": "overwritten"}
     control(stalwart, "update", kind="Domain", id_=objects(stalwart, "Domain")[0]["id"], patch=patch)
-    with pytest.raises(Refused, match="taken"):
+    with pytest.raises(PermanentError, match="taken"):
         ensure_mail(work("stalwart", domains=both), mail)
     assert {record["domain"] for record in saved["dnsRecords"]} == set(both)
 
@@ -78,10 +80,10 @@ def test_keys_that_never_come_for_one_domain_keep_no_other_waiting(
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
-        with pytest.raises(Unavailable, match="not_ready"):
+        with pytest.raises(TemporaryError, match="not_ready"):
             ensure_mail(work("stalwart", domains=("acme.test",)), mail)
         control(slow, "run_tasks")
-        with pytest.raises(Unavailable, match=r"acme\.org: The DKIM keys of acme\.org are still being made"):
+        with pytest.raises(TemporaryError, match=r"acme\.org: The DKIM keys of acme\.org are still being made"):
             ensure_mail(work("stalwart", domains=("acme.org", "acme.test")), mail)
         assert {record["domain"] for record in saved["dnsRecords"]} == {"acme.test"}
 
@@ -90,12 +92,12 @@ def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as slow:
         assert isinstance(slow, StalwartSimulator)
         mail = client(slow)
-        with pytest.raises(Unavailable):
+        with pytest.raises(TemporaryError):
             ensure_mail(work("stalwart"), mail)
         slow.registry.objects["Task"].popitem()
         (task,) = slow.registry.objects["Task"].values()
         task["status"] = {"@type": "Failed", "failureReason": "No entropy.", "failedAt": "2026-01-01T00:00:00Z"}
-        with pytest.raises(Unavailable, match="last try failed: No entropy"):
+        with pytest.raises(TemporaryError, match="last try failed: No entropy"):
             ensure_mail(work("stalwart"), mail)
 
 
@@ -108,7 +110,12 @@ def test_why_the_server_could_not_make_keys_is_told(work: WorkFactory) -> None:
     ],
 )
 def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved, by_hand: dict[str, Any], told: str
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    by_hand: dict[str, Any],
+    told: str,
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     domain = saved["stalwartDomainId"]
@@ -123,7 +130,7 @@ def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
     for _ in range(2):
         try:
             assert ensure_mail(work("stalwart"), mail).result is Result.OK
-        except Unavailable as waiting:
+        except TemporaryError as waiting:
             assert waiting.reason == "not_ready"
     assert ensure_mail(work("stalwart"), mail).result is Result.OK
     kept = objects(stalwart, "Domain")[0]["dkimManagement"]
@@ -137,18 +144,18 @@ def test_dkim_set_by_hand_is_drift_that_is_told_and_a_reconcile_ends(
 def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> None:
     server = StalwartSimulator(api_key=API_TOKEN, failures_until_ban=3, exempts_loopback=False)
     with server.running():
-        wrong = JsonApi(server.url, authorize=user_and_password("nobody@acme.test", "wrong"))
+        wrong = JsonClient(server.url, authorize=user_and_password("nobody@acme.test", "wrong"))
         for _ in range(4):
             assert wrong.call("GET", "/api/account").status == 401
-        api = JsonApi(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0)
-        banned = Stalwart(Jmap(api, JsonApi(server.url)), "off")
-        with pytest.raises(Refused, match=r"banned this worker's address.*x:BlockedIp.*ReloadBlockedIps"):
+        api = JsonClient(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0)
+        banned = StalwartClient(Jmap(api, JsonClient(server.url)), "off")
+        with pytest.raises(PermanentError, match=r"banned this worker's address.*x:BlockedIp.*ReloadBlockedIps"):
             ensure_mail(work("stalwart"), banned)
         # another 403 is not called a ban
         server.registry.destroy("BlockedIp", next(iter(server.registry.objects["BlockedIp"])))
         server.admission.reload_blocked()
         server.callers.add_key(API_TOKEN, permissions=["sysDomainGet"])
-        with pytest.raises(Refused, match="lacks the permission `authenticate`"):
+        with pytest.raises(PermanentError, match="lacks the permission `authenticate`"):
             ensure_mail(work("stalwart"), banned)
 
 
@@ -162,7 +169,7 @@ def test_malformed_or_too_deep_json_is_an_answer_that_makes_no_sense(
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     fault(stalwart, kind="status", status=200, content_type="application/json", path=path, body=body)
-    with pytest.raises(Unavailable, match="unexpected_answer"):
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
         close_mail(work("stalwart"), client(stalwart))
 
 
@@ -188,5 +195,5 @@ def test_an_answer_of_another_shape_is_no_bug_of_ours(
     body = next(json.loads(entry["body"]) for entry in stalwart.journal if method in entry["body"])
     answers = [[call[0], odd, call[2]] for call in body["methodCalls"]]
     fault(stalwart, kind="status", status=200, contains=method, body=json.dumps({"methodResponses": answers}))
-    with suppress(Unavailable, Refused):  # any other exception would be reported as a bug
+    with suppress(TemporaryError, PermanentError):  # any other exception would be reported as a bug
         assert close_mail(work("stalwart"), client(stalwart)).result in (Result.OK, Result.SKIPPED)

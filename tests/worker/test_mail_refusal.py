@@ -6,19 +6,21 @@ import smtplib
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
-from shared.integrations.outcomes import Refused, Result, Unavailable
-from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates
+from shared.integrations.outcomes import PermanentError, Result, TemporaryError
+from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates, fault
 from tests.worker.test_mail import control, objects, sets
 from worker.http.deadline import within
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.stalwart.client import Stalwart
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.closed.recipient_rule import NAMESPACE, NEEDED
 from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
@@ -26,15 +28,15 @@ from worker.integrations.stalwart.models import HIDDEN
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.stalwart.removal import remove_mail, take_domain_away
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 from worker.jobs.orphan_scans import Removing
 
-WorkFactory = Callable[..., Work]
+WorkFactory = Callable[..., StepContext]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
 
 
-def client(stalwart: StalwartSimulator, token: str = API_TOKEN, probe: SmtpProbe | None = None) -> Stalwart:
-    return Stalwart(Jmap(JsonApi(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), "off", probe)
+def client(stalwart: StalwartSimulator, token: str = API_TOKEN, probe: SmtpProbe | None = None) -> StalwartClient:
+    return StalwartClient(Jmap(JsonClient(stalwart.url, authorize=BearerToken(token), call_seconds=2.0)), "off", probe)
 
 
 def probe_of(stalwart: StalwartSimulator) -> SmtpProbe:
@@ -43,12 +45,12 @@ def probe_of(stalwart: StalwartSimulator) -> SmtpProbe:
 
 
 @pytest.fixture
-def mail(stalwart: StalwartSimulator) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> StalwartClient:
     return client(stalwart)
 
 
 @pytest.fixture
-def by_return(stalwart: StalwartSimulator) -> Stalwart:
+def by_return(stalwart: StalwartSimulator) -> StalwartClient:
     """A client on a server that rewrites recipients by a rule of its own."""
     control(stalwart, "update", kind="MtaStageRcpt", id_="singleton", patch={"rewrite": FOREIGN})
     return client(stalwart)
@@ -81,7 +83,7 @@ def accepted(stalwart: StalwartSimulator, address: str) -> bool:
 
 
 def test_mail_of_a_closed_tenant_is_refused_and_the_step_says_how_that_was_verified(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     outcome = close_mail(work("stalwart"), mail)
@@ -111,7 +113,7 @@ def test_mail_is_not_said_to_be_refused_while_smtp_accepts_it(
         assert isinstance(other, StalwartSimulator)
         domain = control(other, "create", kind="Domain", given={"name": "acme.test"})["id"]
         account(other, domain, "postmaster")
-        with pytest.raises(Unavailable, match="answered 250 for postmaster"):
+        with pytest.raises(TemporaryError, match="answered 250 for postmaster"):
             close_mail(work("stalwart"), client(stalwart, probe=probe_of(other)))
 
 
@@ -127,17 +129,17 @@ def test_an_smtp_server_that_hangs_or_is_away_proves_nothing_and_holds_up_no_mor
 ) -> None:
     ensure_mail(work("stalwart"), client(stalwart))
     began = time.monotonic()
-    with within(3), pytest.raises(Unavailable, match="could not be asked"):
+    with within(3), pytest.raises(TemporaryError, match="could not be asked"):
         close_mail(work("stalwart"), client(stalwart, probe=silent))
     assert time.monotonic() - began < 6
-    with pytest.raises(Unavailable, match="could not be asked"):
+    with pytest.raises(TemporaryError, match="could not be asked"):
         close_mail(work("stalwart"), client(stalwart, probe=SmtpProbe("127.0.0.1", 1, False)))
     # the mail is refused all the same
     assert fates(stalwart) == {"acme.test": "refused"}
 
 
 def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     patch = {"aliases": {"acme-group.test": True}}
@@ -150,7 +152,7 @@ def test_mail_by_another_name_of_a_closed_domain_is_refused_too(
 
 
 def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_nothing(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     for names in ({}, {"id": OTHER_ID, "domains": ("beta.test",)}):
         ensure_mail(work("stalwart", **names), mail)
@@ -166,7 +168,7 @@ def test_the_rule_is_written_once_for_all_tenants_and_closing_again_changes_noth
 
 
 def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     mail.rule.write()
@@ -177,7 +179,7 @@ def test_a_rule_that_was_written_and_not_put_in_force_is_put_in_force(
 
 
 def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_the_name(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -188,7 +190,7 @@ def test_a_purge_leaves_no_key_that_would_refuse_the_mail_of_the_next_owner_of_t
 
 
 def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     for _ in range(2):
         control(stalwart, "create", kind="MemoryLookupKey", given={"namespace": NAMESPACE, "key": "acme.test"})
@@ -199,7 +201,7 @@ def test_a_key_that_was_left_over_is_taken_away_when_its_domain_is_set_up(
 
 
 def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that_left_does_not(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     outcome = close_mail(replace(work("stalwart"), suspended_mail="receive"), mail)
@@ -210,7 +212,7 @@ def test_where_mail_is_received_a_suspended_tenants_domain_takes_it_and_one_that
 # -- returned, where the rule cannot be used
 
 
-def narrow(stalwart: StalwartSimulator, *without: str) -> Stalwart:
+def narrow(stalwart: StalwartSimulator, *without: str) -> StalwartClient:
     control(stalwart, "add_key", key="API_narrow", permissions=sorted(ALL_PERMISSIONS - set(without)))
     return client(stalwart, token="API_narrow")
 
@@ -230,7 +232,7 @@ def test_without_a_right_that_the_rule_needs_mail_is_returned(
 
 
 def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
-    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     outcome = close_mail(work("stalwart"), by_return)
@@ -240,7 +242,7 @@ def test_a_rule_of_the_servers_own_is_never_touched_and_mail_is_returned(
 
 
 def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     control(stalwart, "set_broken_setting", kind="SpamPyzor")
     ensure_mail(work("stalwart"), mail)
@@ -251,7 +253,7 @@ def test_settings_that_cannot_be_reloaded_are_told_and_mail_is_returned(
 
 
 def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_as_they_were(
-    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     domain = saved["stalwartDomainId"]
@@ -280,7 +282,7 @@ def test_accounts_groups_lists_and_the_catch_all_address_are_closed_and_opened_a
 
 
 def test_closing_by_return_again_changes_nothing(
-    stalwart: StalwartSimulator, by_return: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, by_return: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart"), by_return)
     close_mail(work("stalwart"), by_return)
@@ -293,7 +295,7 @@ def test_closing_by_return_again_changes_nothing(
 
 
 def test_accounts_of_a_domain_that_left_its_tenant_are_locked_and_open_again_when_it_comes_back(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     both = ("acme.test", "old.test")
     ensure_mail(work("stalwart", domains=both), mail)
@@ -323,19 +325,19 @@ def test_a_domain_that_left_its_tenant_is_verified_once_and_a_reconcile_tells_wh
 
 
 def test_an_orphaned_domain_with_our_own_account_is_not_removed(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     control(stalwart, "use_account", account=account(stalwart, saved["stalwartDomainId"], "platform"))
     before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
     (domain,) = mail.list_domains()
-    with pytest.raises(Refused, match="own account"):
+    with pytest.raises(PermanentError, match="own account"):
         take_domain_away(Removing(), mail, domain)
     assert {kind: objects(stalwart, kind) for kind in before} == before
 
 
 def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked_by_a_reconcile(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ensure_mail(work("stalwart"), mail)
@@ -349,7 +351,7 @@ def test_an_account_that_appears_in_a_closed_domain_is_told_by_a_plan_and_locked
 
 
 def test_the_drift_check_of_a_suspended_tenant_finds_what_has_opened_again(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -383,24 +385,77 @@ def test_our_own_account_is_never_locked(
 
 
 def test_a_domain_with_our_own_account_is_not_emptied_by_a_purge(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     ours = account(stalwart, saved["stalwartDomains"][1]["id"], "platform")
     control(stalwart, "use_account", account=ours)
     before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
-    with pytest.raises(Refused, match=r"own account platform@old\.test lives in the domain old\.test"):
+    with pytest.raises(PermanentError, match=r"own account platform@old\.test lives in the domain old\.test"):
         remove_mail(work("stalwart", domains=("acme.test", "old.test")), mail)
     assert {kind: objects(stalwart, kind) for kind in before} == before
 
 
 def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     elsewhere = control(stalwart, "create", kind="Domain", given={"name": "platform.test"})["id"]
     alias = {"0": {"name": "help", "domainId": saved["stalwartDomainId"]}}
     control(stalwart, "use_account", account=account(stalwart, elsewhere, "platform", aliases=alias))
-    with pytest.raises(Refused, match="in_use"):
+    with pytest.raises(PermanentError, match="in_use"):
         remove_mail(work("stalwart"), mail)
     assert [one["emailAddress"] for one in objects(stalwart, "Account")] == ["platform@platform.test"]
+
+
+@pytest.fixture
+def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextManager[Any]]:
+    """Require that a step fails because the removal of a key has its effect and no answer."""
+
+    @contextmanager
+    def until_it_fails(kind: str) -> Iterator[None]:
+        fault(stalwart, kind=kind, contains="MemoryLookupKey/set")
+        with pytest.raises(TemporaryError):
+            yield
+        requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
+        # the key is gone, and the server goes on refusing mail
+        assert (objects(stalwart, "MemoryLookupKey"), fates(stalwart)) == ([], {"acme.test": "refused"})
+
+    return until_it_fails
+
+
+@pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
+def test_a_key_whose_removal_was_not_answered_is_out_of_force_after_the_next_attempt(
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    unanswered: Callable[[str], AbstractContextManager[Any]],
+    kind: str,
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    with unanswered(kind):
+        ensure_mail(work("stalwart"), mail)
+    ensure_mail(work("stalwart"), mail)
+    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert saved["stalwartOpening"] == []
+
+
+@pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
+def test_a_key_that_a_removal_left_in_force_does_not_refuse_the_mail_of_the_names_next_owner(
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    unanswered: Callable[[str], AbstractContextManager[Any]],
+    kind: str,
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    with unanswered(kind):
+        remove_mail(work("stalwart"), mail)
+    remove_mail(work("stalwart"), mail)
+    saved.clear()
+    ensure_mail(work("stalwart", id=OTHER_ID), mail)
+    assert fates(stalwart) == {"acme.test": "delivered"}

@@ -10,24 +10,24 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import Result
 from tests.simulators import Saved, fates
 from tests.worker.test_mail import WorkFactory, client, objects, sets
-from worker.integrations.stalwart.client import Stalwart
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_mail
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 
 @pytest.fixture
-def mail(stalwart: StalwartSimulator) -> Stalwart:
+def mail(stalwart: StalwartSimulator) -> StalwartClient:
     return client(stalwart)
 
 
-def proven(step: Work, *names: str) -> Work:
+def proven(step: StepContext, *names: str) -> StepContext:
     """Return the same work where proofs are required and these domains are proven."""
     return replace(step, proven=frozenset(names))
 
 
 def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     outcome = ensure_mail(proven(work("stalwart", domains=("acme.test", "acme.org"))), mail)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, "domains_unverified")
@@ -36,7 +36,7 @@ def test_where_proofs_are_required_nothing_is_set_up_before_the_first(
 
 
 def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     domains = ("acme.test", "acme.org", "acme.net")
     outcome = ensure_mail(proven(work("stalwart", domains=domains), "acme.org"), mail)
@@ -51,7 +51,7 @@ def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
 
 
 def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wait(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail)
     outcome = ensure_mail(proven(work("stalwart", domains=("acme.org",))), mail)
@@ -61,7 +61,7 @@ def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wa
 
 @pytest.mark.parametrize("still", [("acme.org",), ()])
 def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved, still: tuple[str, ...]
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved, still: tuple[str, ...]
 ) -> None:
     domains = ("acme.test", "acme.org")
     ensure_mail(work("stalwart", domains=domains), mail)
@@ -76,7 +76,7 @@ def test_a_domain_whose_proof_is_lost_stays_as_it_was_set_up(
 
 
 def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory, saved: Saved
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart"), mail)
     close_mail(work("stalwart"), mail)
@@ -86,7 +86,7 @@ def test_a_domain_whose_proof_is_lost_takes_mail_again_after_a_suspension(
 
 
 def test_a_plan_says_the_same_and_changes_nothing(
-    stalwart: StalwartSimulator, mail: Stalwart, work: WorkFactory
+    stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory
 ) -> None:
     planned = replace(proven(work("stalwart", domains=("acme.test", "acme.org")), "acme.org"), is_plan=True)
     outcome = ensure_mail(planned, mail)

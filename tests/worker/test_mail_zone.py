@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.simulators.stalwart.mail.dkim_keys import zone_file
 from shared.domains.dns_records import Presence, Record, compare
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 from worker.integrations.stalwart.zone_file import zone_records
 
 ZONE = """\
@@ -50,7 +50,7 @@ def test_names_may_be_relative_comments_and_blank_lines_stand_between_and_a_reco
     ],
 )
 def test_a_zone_text_that_cannot_be_read_is_said_to_be_so(text: str) -> None:
-    with pytest.raises(Unavailable, match="cannot be read"):
+    with pytest.raises(TemporaryError, match="cannot be read"):
         zone_records("acme.test", text)
 
 
@@ -61,5 +61,5 @@ def test_a_text_that_is_not_utf_8_is_kept_with_its_bytes_told() -> None:
 
 @pytest.mark.parametrize("text", [None, 17, {}, "\x00"])
 def test_what_is_no_text_at_all_is_said_to_be_no_zone(text: object) -> None:
-    with pytest.raises(Unavailable, match="cannot be read"):
+    with pytest.raises(TemporaryError, match="cannot be read"):
         zone_records("acme.test", text)

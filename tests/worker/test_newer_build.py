@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo.collection import Collection
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
@@ -17,7 +17,7 @@ from shared.operations.model import Operation
 from shared.provisioning.settlement import settle
 from shared.switches.model import Deferral
 from tests.worker.conftest import STEPS, RunnerFixture, run_all
-from worker.jobs.scheduler_loop import Sweep
+from worker.jobs.scheduler_loop import SchedulerLoop
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-def rows(store: Store, settings: Settings) -> Collection[dict[str, Any]]:
+def rows(store: Repositories, settings: Settings) -> Collection[dict[str, Any]]:
     return store.client[settings.mongodb_database]["operations"]
 
 
@@ -38,7 +38,7 @@ def moved(operation: Operation, rows: Collection[dict[str, Any]]) -> Operation:
 
 
 def test_its_steps_are_neither_taken_nor_held(
-    runners: RunnerFixture, store: Store, rows: Collection[dict[str, Any]], moved: Operation
+    runners: RunnerFixture, store: Repositories, rows: Collection[dict[str, Any]], moved: Operation
 ) -> None:
     before = rows.find_one({})
     run_all(runners.runner(), moved)
@@ -51,7 +51,7 @@ def test_its_steps_are_neither_taken_nor_held(
 
 @pytest.mark.parametrize("late", ["dueAt", "deadlineAt"])
 def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
-    store: Store,
+    store: Repositories,
     dispatcher: Dispatcher,
     rows: Collection[dict[str, Any]],
     moved: Operation,
@@ -62,12 +62,16 @@ def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
     time.sleep(0.1)
     rows.update_many({}, [{"$set": {late: "$createdAt"}}])
     before = rows.find_one({"action": "move"})
-    assert Sweep(store, dispatcher).look() == 1
+    assert SchedulerLoop(store, dispatcher).look() == 1
     assert rows.find_one({"action": "move"}) == before
 
 
 def test_its_end_is_shown_by_the_newer_build(
-    runners: RunnerFixture, store: Store, dispatcher: Dispatcher, rows: Collection[dict[str, Any]], operation: Operation
+    runners: RunnerFixture,
+    store: Repositories,
+    dispatcher: Dispatcher,
+    rows: Collection[dict[str, Any]],
+    operation: Operation,
 ) -> None:
     for step in STEPS:
         claim = store.operations.claim(operation.id, step, operation.dispatch, 60)
@@ -76,6 +80,6 @@ def test_its_end_is_shown_by_the_newer_build(
     rows.update_one({}, {"$set": {"action": "move"}})
     time.sleep(0.1)
     before = rows.find_one({})
-    assert Sweep(store, dispatcher).look() == 0
+    assert SchedulerLoop(store, dispatcher).look() == 0
     assert settle(store, operation.id) is None
     assert rows.find_one({}) == before

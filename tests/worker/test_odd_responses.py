@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 from tests.worker.test_json_api import raw_server
-from worker.http.json_client import JsonApi
-from worker.http.response import Answer
+from worker.http.json_client import JsonClient
+from worker.http.response import ApiResponse
 
 FINAL = b'HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{"a": 1}'
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -27,21 +27,21 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 def test_interim_responses_are_skipped(script: list[bytes]) -> None:
     url, listener = raw_server(script, 0.01)
     with listener:
-        answer = JsonApi(url, call_seconds=2.0).call("POST", "/")
+        answer = JsonClient(url, call_seconds=2.0).call("POST", "/")
     assert (answer.status, answer.json()) == (201, {"a": 1})
 
 
 def test_a_server_that_gives_interim_responses_only_is_unreachable() -> None:
     url, listener = raw_server([PROCESSING * 50], 0.01)
-    with listener, pytest.raises(Unavailable, match="unreachable"):
-        JsonApi(url, call_seconds=2.0).call("POST", "/")
+    with listener, pytest.raises(TemporaryError, match="unreachable"):
+        JsonClient(url, call_seconds=2.0).call("POST", "/")
 
 
 def test_a_proxys_own_404_is_temporary_even_where_absence_would_be_an_answer() -> None:
     page = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n404 page not found\n"
     url, listener = raw_server([page], 0.0)
-    with listener, pytest.raises(Unavailable, match="upstream_error"):
-        JsonApi(url, call_seconds=2.0).call("GET", "/", hand_back=(404,))
+    with listener, pytest.raises(TemporaryError, match="upstream_error"):
+        JsonClient(url, call_seconds=2.0).call("GET", "/", hand_back=(404,))
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,5 @@ def test_a_proxys_own_404_is_temporary_even_where_absence_would_be_an_answer() -
     ids=["empty", "cut", "not-utf-8", "deep-list", "deep-object", "lone-surrogate", "two"],
 )
 def test_a_body_that_cannot_be_read_is_an_unexpected_answer_and_not_a_bug(content: bytes) -> None:
-    with pytest.raises(Unavailable, match="unexpected_answer"):
-        Answer(200, {}, content).json()
+    with pytest.raises(TemporaryError, match="unexpected_answer"):
+        ApiResponse(200, {}, content).json()

@@ -10,24 +10,24 @@ import pytest
 
 from sandbox.simulators.authentik.records import User
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from shared.integrations.outcomes import Outcome, Refused, Result, Unavailable
+from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
 from shared.tenants.model import Owner
 from tests.simulators import API_TOKEN, TENANT_ID, Saved, fault, writes
-from worker.http.json_client import BearerToken, JsonApi
-from worker.integrations.authentik.client import Authentik
+from worker.http.json_client import BearerToken, JsonClient
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import ensure_access
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., Work]
+Errand = Callable[..., StepContext]
 OLGA = Owner("Olga@Acme.test", "Olga")
 THREE_DAYS = 3 * 86400
 
 
 @pytest.fixture
-def identity(authentik: AuthentikSimulator, work: Errand) -> Iterator[Authentik]:
-    api = JsonApi(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
-    identity = Authentik(api)
+def identity(authentik: AuthentikSimulator, work: Errand) -> Iterator[AuthentikClient]:
+    api = JsonClient(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
+    identity = AuthentikClient(api)
     ensure_group(work("authentik"), identity)
     yield identity
     api.close()
@@ -41,7 +41,7 @@ def stage(authentik: AuthentikSimulator) -> str:
 
 
 @pytest.fixture
-def give(identity: Authentik, work: Errand) -> Callable[..., Outcome]:
+def give(identity: AuthentikClient, work: Errand) -> Callable[..., Outcome]:
     """Run the access step for a tenant with this owner."""
 
     def run(owner: Owner = OLGA, **given: Any) -> Outcome:
@@ -138,7 +138,7 @@ def test_somebody_who_takes_the_address_at_the_same_moment_is_given_nothing(
 
 @pytest.mark.parametrize("email", [f"{'o' * 64}@{'a' * 60}.{'b' * 60}.test", "\u00f6lga@acme.test"])
 def test_an_address_that_authentik_refuses_ends_the_step(give: Give, email: str) -> None:
-    with pytest.raises(Refused, match="invalid"):
+    with pytest.raises(PermanentError, match="invalid"):
         give(Owner(email, "Olga"))
 
 
@@ -196,7 +196,7 @@ def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
 
 
 def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, give: Give
 ) -> None:
     give()
     person(authentik).attributes["theirs"] = 1
@@ -210,11 +210,11 @@ def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
 
 
 def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
-    authentik: AuthentikSimulator, identity: Authentik, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, give: Give
 ) -> None:
     give()
     fault(authentik, kind="status", status=500, method="PATCH", path="/users/", count=1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TemporaryError):
         remove_group(work("authentik"), identity)
     assert OLGA.email in remove_group(work("authentik"), identity).notes["accounts"]
     assert "dezky" not in person(authentik).attributes

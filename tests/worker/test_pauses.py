@@ -8,18 +8,18 @@ from datetime import timedelta
 
 import pytest
 
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Refused
+from shared.integrations.outcomes import PermanentError
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
-from worker.jobs.scheduler_loop import Sweep
+from worker.jobs.scheduler_loop import SchedulerLoop
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def said(runners: RunnerFixture, operation: Operation) -> list[str]:
 
 
 def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade to 0.17", admin)
     assert said(runners, operation) == said(runners, other) == ["ok", "deferred", "ok"]
@@ -47,19 +47,19 @@ def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
 
 
 def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause_tenant("acme", "legal hold", admin)
     assert said(runners, operation) == ["deferred"] * 3
     assert said(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert Sweep(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
+    assert SchedulerLoop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
     assert said(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
 
 def test_all_can_be_paused_at_once(
-    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, other: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "the cellar is under water", admin)
     assert said(runners, operation) == said(runners, other) == ["deferred"] * 3
@@ -71,7 +71,7 @@ def test_all_can_be_paused_at_once(
 
 
 def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
-    store: Store, dispatcher: Dispatcher, settings: Settings, operation: Operation
+    store: Repositories, dispatcher: Dispatcher, settings: Settings, operation: Operation
 ) -> None:
     runners = RunnerFixture(store, dispatcher, settings)
     store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
@@ -93,11 +93,11 @@ def _all_due() -> dict[str, object]:
 class Hurried:
     """An operation of half a second, paused before its first step."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.admin = store, admin
-        self.plane = open_control_plane(store, dispatcher, settings)
+        self.plane = open_services(store, dispatcher, settings)
         self.runners = RunnerFixture(store, dispatcher, settings)
-        self.sweep = Sweep(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
+        self.sweep = SchedulerLoop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None
@@ -108,7 +108,9 @@ class Hurried:
 
 
 @pytest.fixture
-def hurried(store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings], admin: Actor) -> Hurried:
+def hurried(
+    store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings], admin: Actor
+) -> Hurried:
     settings = make_settings(operation_deadline_seconds=0.8, plan_deadline_seconds=0.8)
     return Hurried(store, dispatcher, settings, admin)
 
@@ -159,7 +161,7 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
 
 
 def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
     assert said(runners, operation) == ["ok", "deferred", "ok"]
@@ -175,7 +177,7 @@ def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retrie
 
 
 def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_retried(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("all", "upgrade", admin)
     assert said(runners, operation) == ["deferred"] * 3
@@ -188,7 +190,7 @@ def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_re
 
 
 def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(hurried: Hurried) -> None:
-    run_all(hurried.runners.runner(stalwart=raising(Refused("taken"))), hurried.begun)
+    run_all(hurried.runners.runner(stalwart=raising(PermanentError("taken"))), hurried.begun)
     time.sleep(1.5)
     again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
     hurried.plane.switches.resume("ocis", hurried.admin)

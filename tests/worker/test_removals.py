@@ -14,7 +14,7 @@ from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, TenantPatch
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import TENANT_ID, fates
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 DOMAINS = tuple(f"d{number}.test" for number in range(4))
 
@@ -125,7 +125,7 @@ def test_a_tenant_that_was_suspended_while_removals_waited_for_leave_can_be_resu
 
 
 def test_a_removal_that_was_not_announced_is_a_bug(work: Callable[..., Any]) -> None:
-    errand: Work = work("ocis", id=TENANT_ID)
+    errand: StepContext = work("ocis", id=TENANT_ID)
     with pytest.raises(LookupError):
         errand.remove("remove the moon", lambda: pytest.fail("it was removed"))
     errand.announce_removals(["remove the moon"])

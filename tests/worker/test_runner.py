@@ -10,25 +10,25 @@ from typing import Any
 
 import pytest
 
-from shared.application.services import ControlPlane
-from shared.application.store import Store
+from shared.application.services import Services
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.db.documents import Transaction
-from shared.integrations.outcomes import Missing, Outcome, Refused, Unavailable, ok
+from shared.integrations.outcomes import NotFound, Outcome, PermanentError, TemporaryError, ok
 from shared.integrations.reasons import REASONS
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import Status, Tenant
-from shared.tenants.repository import Tenants
+from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
 from worker.http.deadline import remaining
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 
 def test_when_all_steps_are_ok_the_tenant_turns_active(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
@@ -38,7 +38,7 @@ def test_when_all_steps_are_ok_the_tenant_turns_active(
 
 
 def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_does_not_hold_the_tenant_up(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(clients={"authentik": "client", "stalwart": None}), operation)
     tenant = control_plane.tenants.get("acme", admin).tenant
@@ -48,9 +48,11 @@ def test_an_integration_that_is_not_configured_is_skipped_with_its_reason_and_do
 
 
 def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with_what_to_do(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
-    run_all(runners.runner(ocis=raising(Refused("taken", "A space of that name is another tenant's."))), operation)
+    run_all(
+        runners.runner(ocis=raising(PermanentError("taken", "A space of that name is another tenant's."))), operation
+    )
     view = control_plane.tenants.get("acme", admin)
     assert view.tenant.status is Status.PENDING
     assert view.tenant.is_degraded
@@ -60,12 +62,12 @@ def test_a_refusal_is_on_the_tenant_with_what_is_wrong_and_on_the_operation_with
 
 
 def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
-    run_all(runners.runner(stalwart=raising(Refused("quota"))), again)
+    run_all(runners.runner(stalwart=raising(PermanentError("quota"))), again)
     tenant = control_plane.tenants.get("acme", admin).tenant
     assert (tenant.status, tenant.is_degraded) == (Status.ACTIVE, True)
     healed = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
@@ -76,9 +78,9 @@ def test_a_failed_reconcile_leaves_an_active_tenant_active_and_shows_it_degraded
 
 
 def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
-    run_all(runners.runner(ocis=raising(Refused("taken"))), operation)
+    run_all(runners.runner(ocis=raising(PermanentError("taken"))), operation)
     again = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert again is not None
     run_all(runners.runner(), again)
@@ -86,7 +88,7 @@ def test_a_reconcile_brings_a_tenant_whose_provisioning_failed_to_active(
 
 
 def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: RunnerFixture, operation: Operation) -> None:
-    verdict = runners.runner(ocis=raising(Unavailable("timeout", wait=0.01))).run(operation.id, "ocis", 1)
+    verdict = runners.runner(ocis=raising(TemporaryError("timeout", wait=0.01))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is not None
     assert 0.01 <= verdict.retry_in <= 1
     step = runners.seen(operation).step("ocis")
@@ -94,13 +96,13 @@ def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: Runner
 
 
 def test_only_an_attempt_that_nothing_began_before_is_told_so(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     seen: list[bool] = []
 
-    def step(work: Work, client: Any) -> Outcome:
+    def step(work: StepContext, client: Any) -> Outcome:
         seen.append(work.is_first)
-        raise Unavailable("timeout", wait=0.0) if len(seen) == 1 else Refused("taken")
+        raise TemporaryError("timeout", wait=0.0) if len(seen) == 1 else PermanentError("taken")
 
     runner = runners.runner(ocis=step)
     run_all(runner, operation)
@@ -115,7 +117,7 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
 
 
 def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(runners: RunnerFixture, operation: Operation) -> None:
-    verdict = runners.runner(ocis=raising(Unavailable("throttled", wait=300))).run(operation.id, "ocis", 1)
+    verdict = runners.runner(ocis=raising(TemporaryError("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None
     due = runners.seen(operation).step("ocis").due_at
     assert due is not None
@@ -123,17 +125,17 @@ def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(runners: RunnerFixture
 
 
 def test_attempts_run_out_with_the_last_cause_named(
-    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+    operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     runners = RunnerFixture(store, dispatcher, make_settings(step_max_attempts=1))
-    runners.runner(ocis=raising(Unavailable("timeout", "It hangs."))).run(operation.id, "ocis", 1)
+    runners.runner(ocis=raising(TemporaryError("timeout", "It hangs."))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
     assert (step.status, step.reason) == (StepStatus.ERROR, "attempts_exhausted")
     assert "It hangs." in (step.message or "")
 
 
 def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_other(
-    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+    operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     runners = RunnerFixture(
         store, dispatcher, make_settings(step_max_attempts=2, attempt_seconds=0.01, lease_seconds=0.02)
@@ -149,7 +151,7 @@ def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_ot
 def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(
     runners: RunnerFixture, operation: Operation
 ) -> None:
-    verdict = runners.runner(ocis=raising(Missing("gone"))).run(operation.id, "ocis", 1)
+    verdict = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
     assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
@@ -186,7 +188,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
-    def slow(work: Work, client: Any) -> Outcome:
+    def slow(work: StepContext, client: Any) -> Outcome:
         entered.set()
         assert leave.wait(10)
         return ok()
@@ -207,18 +209,18 @@ def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
-    def interrupted(work: Work, client: Any) -> Outcome:
+    def interrupted(work: StepContext, client: Any) -> Outcome:
         work.save(ocisSpaceId="space-1")
-        raise Unavailable("timeout")
+        raise TemporaryError("timeout")
 
     runners.runner(ocis=interrupted).run(operation.id, "ocis", 1)
     assert control_plane.tenants.get("acme", admin).tenant.remote == {"ocisSpaceId": "space-1"}
 
 
 def finding(*records: str) -> Any:
-    def step(work: Work, client: Any) -> Outcome:
+    def step(work: StepContext, client: Any) -> Outcome:
         work.found["dnsRecords"] = list(records)
         return ok()
 
@@ -226,7 +228,7 @@ def finding(*records: str) -> Any:
 
 
 def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     runners.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
     view = control_plane.tenants.get("acme", admin)
@@ -234,7 +236,7 @@ def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
 
 
 def test_what_the_last_step_found_is_on_record_with_the_operations_end(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     for step in ("authentik", "ocis", "stalwart"):
         runners.runner(stalwart=finding("MX")).run(operation.id, step, 1)
@@ -243,7 +245,7 @@ def test_what_the_last_step_found_is_on_record_with_the_operations_end(
 
 
 def test_what_a_plan_found_is_not_put_on_record(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(stalwart=finding("MX")), operation)
     plan = control_plane.tenants.reconcile("acme", admin, mode=Mode.PLAN).operation
@@ -254,11 +256,11 @@ def test_what_a_plan_found_is_not_put_on_record(
 
 
 def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor, view: TenantView
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor, view: TenantView
 ) -> None:
     saved = []
 
-    def overtaken(work: Work, client: Any) -> Outcome:
+    def overtaken(work: StepContext, client: Any) -> Outcome:
         run_all(runners.runner(), control_plane.tenants.get("acme", admin).operation or operation)
         saved.append(
             runners.store.tenants.save_remote(work.tenant.id, operation.generation - 1, {"ocisSpaceId": "old"})
@@ -271,7 +273,7 @@ def test_an_attempt_of_an_older_operation_cannot_write_over_a_newer_one(
 
 
 def test_a_worker_that_shows_its_step_late_leaves_what_the_operations_end_has_shown(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     runners.runner().run(operation.id, "authentik", 1)
     claim = runners.store.operations.claim(operation.id, "stalwart", 1, 60)
@@ -286,17 +288,17 @@ def test_a_worker_that_shows_its_step_late_leaves_what_the_operations_end_has_sh
 
 
 def test_a_step_that_is_run_again_is_shown_over_the_operations_first_end(
-    runners: RunnerFixture, operation: Operation, control_plane: ControlPlane, admin: Actor
+    runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
-    run_all(runners.runner(ocis=raising(Refused("taken")), stalwart=raising(Refused("taken"))), operation)
+    run_all(runners.runner(ocis=raising(PermanentError("taken")), stalwart=raising(PermanentError("taken"))), operation)
     again = control_plane.operations.retry(operation.id, "ocis", admin)
-    runners.runner(ocis=raising(Unavailable("timeout"))).run(operation.id, "ocis", again.dispatch)
+    runners.runner(ocis=raising(TemporaryError("timeout"))).run(operation.id, "ocis", again.dispatch)
     shown = control_plane.tenants.get("acme", admin).tenant.provisioning_status
     assert shown == {"authentik": "ok", "stalwart": "error", "ocis": "pending"}
 
 
 def test_a_step_knows_how_much_time_it_has_left(
-    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+    operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
     left = []
     runners = RunnerFixture(store, dispatcher, make_settings(attempt_seconds=7))
@@ -305,9 +307,9 @@ def test_a_step_knows_how_much_time_it_has_left(
 
 
 def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_read(
-    operation: Operation, store: Store, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
+    operation: Operation, store: Repositories, dispatcher: Dispatcher, make_settings: Callable[..., Settings]
 ) -> None:
-    class Late(Tenants):
+    class Late(TenantRepository):
         """The worker stands still as it reads, or the database does."""
 
         def find_by_id(self, tenant_id: str, session: Transaction | None = None) -> Tenant | None:
@@ -327,7 +329,7 @@ def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
 ) -> None:
     other = create("beta").operation
     assert other is not None
-    runners.runner(ocis=raising(Refused("missing_permission"))).run(operation.id, "ocis", 1)
+    runners.runner(ocis=raising(PermanentError("missing_permission"))).run(operation.id, "ocis", 1)
     assert runners.runner().run(other.id, "ocis", 1).said == "ok"
 
 
@@ -336,7 +338,7 @@ def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
 ) -> None:
     gate = threading.Barrier(3)
 
-    def together(work: Work, client: Any) -> Outcome:
+    def together(work: StepContext, client: Any) -> Outcome:
         gate.wait(10)
         return ok()
 

@@ -11,9 +11,9 @@ import redis
 from shared.integrations.outcomes import Outcome, ok
 from shared.operations.model import Operation
 from tests.worker.conftest import RunnerFixture
-from worker.execution.bulkhead import Message, Slots
+from worker.execution.bulkhead import Bulkhead, Message
 from worker.execution.watchdog import Watchdog
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 
 class Slow:
@@ -22,7 +22,7 @@ class Slow:
     def __init__(self) -> None:
         self.entered, self.leave = threading.Event(), threading.Event()
 
-    def __call__(self, work: Work, client: Any) -> Outcome:
+    def __call__(self, work: StepContext, client: Any) -> Outcome:
         self.entered.set()
         assert self.leave.wait(20)
         return ok()
@@ -38,7 +38,7 @@ def test_a_message_that_finds_no_slot_spends_no_attempt_and_goes_back_when_one_i
 ) -> None:
     slow = Slow()
     other = create("beta").operation
-    runner = runners.runner(slots=Slots(1), ocis=slow)
+    runner = runners.runner(slots=Bulkhead(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)
@@ -59,7 +59,7 @@ def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
 ) -> None:
     slow = Slow()
     others = [create(slug).operation for slug in ("beta", "gamma")]
-    runner = runners.runner(slots=Slots(1), ocis=slow)
+    runner = runners.runner(slots=Bulkhead(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)
@@ -74,7 +74,7 @@ def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
 
 
 def test_set_aside_twice_a_message_goes_back_once_with_its_newest_dispatch() -> None:
-    slots = Slots(1)
+    slots = Bulkhead(1)
     assert slots.take("ocis", Message("first", "ocis", 1))
     for dispatch in (1, 3, 2):
         assert not slots.take("ocis", Message("second", "ocis", dispatch, "ocis.suspend"))

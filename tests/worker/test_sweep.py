@@ -12,8 +12,8 @@ import redis
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from shared.application.services import ControlPlane, open_control_plane
-from shared.application.store import Store, open_store
+from shared.application.services import Services, open_services
+from shared.application.store import Repositories, open_repositories
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
@@ -23,7 +23,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import OperationStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
-from worker.jobs.scheduler_loop import Sweep
+from worker.jobs.scheduler_loop import SchedulerLoop
 
 STEPS = ("authentik", "stalwart", "ocis")
 
@@ -41,23 +41,23 @@ def quick(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-def quick_store(quick: Settings, store: Store) -> Store:
-    return open_store(quick)
+def quick_store(quick: Settings, store: Repositories) -> Repositories:
+    return open_repositories(quick)
 
 
 @pytest.fixture
-def lost(quick: Settings, quick_store: Store, admin: Actor) -> str:
+def lost(quick: Settings, quick_store: Repositories, admin: Actor) -> str:
     """The id of an operation that was recorded and never sent."""
-    plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
+    plane = open_services(quick_store, Unplugged(quick.broker), quick)
     operation = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
     return operation.id
 
 
-def create_another(store: Store, settings: Settings, admin: Actor) -> str:
+def create_another(store: Repositories, settings: Settings, admin: Actor) -> str:
     """The id of an operation of a second tenant, due at once."""
-    plane = open_control_plane(store, Unplugged(settings.broker), settings)
+    plane = open_services(store, Unplugged(settings.broker), settings)
     operation = plane.tenants.create(NewTenant("globex", "Globex", "starter"), admin).operation
     assert operation is not None
     time.sleep(0.1)
@@ -70,31 +70,33 @@ def queued(url: str) -> int:
 
 
 def test_what_was_recorded_but_never_sent_is_sent(
-    lost: str, quick_store: Store, dispatcher: Dispatcher, redis_url: str
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
-    assert Sweep(quick_store, dispatcher).look() == 1
+    assert SchedulerLoop(quick_store, dispatcher).look() == 1
     assert queued(redis_url) == 3
 
 
-def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Store, dispatcher: Dispatcher) -> None:
+def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: Sweep(quick_store, dispatcher).look(), range(6))) == 1
+        assert sum(pool.map(lambda _: SchedulerLoop(quick_store, dispatcher).look(), range(6))) == 1
 
 
 def test_what_was_just_sent_is_left_alone(
-    control_plane: ControlPlane, admin: Actor, store: Store, dispatcher: Dispatcher
+    control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
     control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
-    assert Sweep(store, dispatcher).look() == 0
+    assert SchedulerLoop(store, dispatcher).look() == 0
 
 
-def test_with_the_broker_away_due_times_are_not_pushed_on(lost: str, quick_store: Store, quick: Settings) -> None:
-    assert Sweep(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
+def test_with_the_broker_away_due_times_are_not_pushed_on(
+    lost: str, quick_store: Repositories, quick: Settings
+) -> None:
+    assert SchedulerLoop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 
 def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled(
-    lost: str, quick_store: Store, dispatcher: Dispatcher, control_plane: ControlPlane, admin: Actor
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, control_plane: Services, admin: Actor
 ) -> None:
     for step in STEPS:
         claim = quick_store.operations.claim(lost, step, 1, 60)
@@ -102,18 +104,18 @@ def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled
         quick_store.operations.record(claim, ok())
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
-    assert Sweep(quick_store, dispatcher).look() == 1
+    assert SchedulerLoop(quick_store, dispatcher).look() == 1
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
 def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
-    make_settings: Callable[..., Settings], store: Store, admin: Actor, dispatcher: Dispatcher
+    make_settings: Callable[..., Settings], store: Repositories, admin: Actor, dispatcher: Dispatcher
 ) -> None:
     settings = make_settings(operation_deadline_seconds=0.05)
-    plane = open_control_plane(store, dispatcher, settings)
+    plane = open_services(store, dispatcher, settings)
     view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
-    assert Sweep(store, dispatcher).look() == 1
+    assert SchedulerLoop(store, dispatcher).look() == 1
     tenant = plane.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
@@ -122,7 +124,7 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
 
 
 @pytest.fixture
-def left_open(store: Store, settings: Settings) -> Iterator[Callable[[str], None]]:
+def left_open(store: Repositories, settings: Settings) -> Iterator[Callable[[str], None]]:
     """Change an operation in a transaction that is not ended, as a process does that dies within it."""
     client = pymongo.MongoClient[dict[str, object]](settings.mongodb_uri.get_secret_value())
     sessions: list[ClientSession] = []
@@ -140,9 +142,9 @@ def left_open(store: Store, settings: Settings) -> Iterator[Callable[[str], None
 
 
 def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
-    quick_store: Store, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
+    quick_store: Repositories, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
 ) -> None:
-    plane = open_control_plane(quick_store, Unplugged(quick.broker), quick)
+    plane = open_services(quick_store, Unplugged(quick.broker), quick)
     views = [plane.tenants.create(NewTenant(slug, slug, "starter"), admin) for slug in ("acme", "globex", "initech")]
     locked_open, locked_closed, free = [view.operation.id for view in views if view.operation]
     for step in STEPS:
@@ -152,13 +154,13 @@ def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
     left_open(locked_open)
     left_open(locked_closed)
     time.sleep(0.1)
-    assert Sweep(quick_store, dispatcher).look() == 1
+    assert SchedulerLoop(quick_store, dispatcher).look() == 1
     operations = [quick_store.operations.find(one) for one in (locked_open, locked_closed, free)]
     assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
 
 
 def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
-    lost: str, quick_store: Store, left_open: Callable[[str], None]
+    lost: str, quick_store: Repositories, left_open: Callable[[str], None]
 ) -> None:
     left_open(lost)
     # as long as any call may take; the server itself lets go after a minute
@@ -167,7 +169,7 @@ def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
 
 
 def test_a_change_that_gave_up_leaves_nothing_locked_itself(
-    lost: str, quick_store: Store, settings: Settings, left_open: Callable[[str], None], admin: Actor
+    lost: str, quick_store: Repositories, settings: Settings, left_open: Callable[[str], None], admin: Actor
 ) -> None:
     other = create_another(quick_store, settings, admin)
     left_open(lost)

@@ -17,13 +17,13 @@ from bson import ObjectId
 from pymongo import WriteConcern
 
 import worker.jobs.scheduler_loop
-from shared.application.store import Store, open_store
+from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations import dispatcher as sender
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.operations.model import Operation
 from shared.tenants.views import TenantView
-from worker.jobs.scheduler_loop import BATCH, Sweep, sweep_until
+from worker.jobs.scheduler_loop import BATCH, SchedulerLoop, run_until
 
 STEPS = ("authentik", "stalwart", "ocis")
 Backlog = Callable[[int], None]
@@ -45,7 +45,7 @@ def operation(create: Callable[..., TenantView], redis_url: str) -> Operation:
 
 
 @pytest.fixture
-def backlog(store: Store, settings: Settings, operation: Operation) -> Backlog:
+def backlog(store: Repositories, settings: Settings, operation: Operation) -> Backlog:
     """So many operations that are due and of which no message is left: the first as it was made, and copies."""
     rows = store.client[settings.mongodb_database]["operations"]
 
@@ -66,10 +66,10 @@ def all_due(rows: Any) -> None:
 
 
 def test_one_look_takes_on_a_batch_and_no_more(
-    store: Store, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
+    store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
-    assert Sweep(store, dispatcher).look() == BATCH
+    assert SchedulerLoop(store, dispatcher).look() == BATCH
     assert lengths() == [BATCH] * 3
 
 
@@ -80,12 +80,12 @@ def no_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_queue_is_full")
 def test_a_full_batch_is_followed_by_the_next_look_at_once(
-    store: Store, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
+    store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
     stop = threading.Event()
     # an hour between two looks: all that is seen is the work of looks that did not wait
-    thread = threading.Thread(target=sweep_until, args=(stop, Sweep(store, dispatcher), 3600.0))
+    thread = threading.Thread(target=run_until, args=(stop, SchedulerLoop(store, dispatcher), 3600.0))
     thread.start()
     try:
         give_up = time.monotonic() + 60
@@ -99,15 +99,15 @@ def test_a_full_batch_is_followed_by_the_next_look_at_once(
 
 @pytest.mark.usefixtures("no_queue_is_full")
 def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
-    store: Store, settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
+    store: Repositories, settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     count = 10 * BATCH
     backlog(count)
 
     def until_nothing_is_due(_: int) -> int:
-        own, dispatcher = open_store(settings), Dispatcher(settings.broker)
+        own, dispatcher = open_repositories(settings), Dispatcher(settings.broker)
         try:
-            sweep = Sweep(own, dispatcher)
+            sweep = SchedulerLoop(own, dispatcher)
             taken = 0
             while any(own.operations.due(1)):
                 taken += sweep.look()
@@ -126,7 +126,7 @@ def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
 
 
 @pytest.fixture
-def long_backlog(store: Store, settings: Settings, operation: Operation) -> Iterator[None]:
+def long_backlog(store: Repositories, settings: Settings, operation: Operation) -> Iterator[None]:
     """Twenty thousand operations with one step each, in turn due, past their deadline, and ended but not settled."""
     database = store.client[settings.mongodb_database]
     rows = database["operations"].with_options(write_concern=WriteConcern(w=1))
@@ -149,12 +149,12 @@ def long_backlog(store: Store, settings: Settings, operation: Operation) -> Iter
 
 @pytest.mark.usefixtures("long_backlog")
 def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
-    store: Store, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Repositories, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.client[settings.mongodb_database]) as read:
-        assert Sweep(store, dispatcher).look() == taken
+        assert SchedulerLoop(store, dispatcher).look() == taken
     docs, keys = (sum(one) for one in zip(*read, strict=True))
     assert taken <= docs < 10 * taken
     assert taken <= keys < 10 * taken
@@ -174,29 +174,29 @@ def profiled(database: Any) -> Iterator[list[tuple[int, int]]]:
 
 
 def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile(
-    store: Store, dispatcher: Dispatcher, redis_url: str, backlog: Backlog, lengths: Callable[[], list[int]]
+    store: Repositories, dispatcher: Dispatcher, redis_url: str, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     client = redis.Redis.from_url(redis_url)
     for name in STEPS:
         client.lpush(name, *(["waiting"] * FULL_QUEUE))
     backlog(10)
     before = list(store.operations.due(20))
-    assert Sweep(store, dispatcher).look() == 0
+    assert SchedulerLoop(store, dispatcher).look() == 0
     assert list(store.operations.due(20)) == before
     client.flushdb()
-    assert Sweep(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).look() == 10
     assert lengths() == [10] * 3
 
 
 def test_one_integrations_full_queue_keeps_no_other_waiting(
-    store: Store, dispatcher: Dispatcher, redis_url: str, settings: Settings, backlog: Backlog, lengths: Any
+    store: Repositories, dispatcher: Dispatcher, redis_url: str, settings: Settings, backlog: Backlog, lengths: Any
 ) -> None:
     client = redis.Redis.from_url(redis_url)
     client.lpush("stalwart", *(["waiting"] * FULL_QUEUE))
     backlog(10)
-    assert Sweep(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).look() == 10
     assert lengths() == [10, FULL_QUEUE, 10]
     client.flushdb()
     all_due(store.client[settings.mongodb_database]["operations"])
-    assert Sweep(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).look() == 10
     assert lengths()[1] == 10

@@ -14,10 +14,10 @@ from flask import Flask, Response, jsonify, request
 
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import read_settings
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from tools.bench.calls import STEPS, tenant_of
 from worker.integrations.connect import connect_integrations
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 celery = Celery("plain", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app = Flask("plain")
@@ -41,8 +41,12 @@ def step(tenant_id: str, name: str) -> str:
         tenants().update_one({"_id": row["_id"]}, {"$set": fields})
         return True
 
-    work = Work(
-        tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, read_settings().stamp_key_texts), save, is_first=True
+    work = StepContext(
+        tenant_of(row),
+        DEFAULT_PLANS["starter"],
+        MarkerSigner(name, read_settings().stamp_key_texts),
+        save,
+        is_first=True,
     )
     outcome = STEPS[name](work, clients()[name])
     tenants().update_one({"_id": row["_id"]}, {"$set": {f"provisioningStatus.{name}": str(outcome.result)}})

@@ -14,10 +14,10 @@ from bson import ObjectId
 
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import read_settings
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from tools.bench.calls import STEPS, tenant_of
 from worker.integrations.connect import connect_integrations
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 
 class Script:
@@ -55,8 +55,12 @@ class Script:
             """Its one write at the end is all it saves."""
             return True
 
-        work = Work(
-            tenant_of(row), DEFAULT_PLANS["starter"], Stamper(name, self._settings.stamp_key_texts), save, is_first=True
+        work = StepContext(
+            tenant_of(row),
+            DEFAULT_PLANS["starter"],
+            MarkerSigner(name, self._settings.stamp_key_texts),
+            save,
+            is_first=True,
         )
         STEPS[name](work, self._clients[name])
 

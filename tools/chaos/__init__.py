@@ -1,1 +1,1 @@
-"""A storm over the whole platform, made from one seed, and the laws that must hold when it is over."""
+"""Chaos runs: random faults under load from one seed, then checks of the invariants that must hold."""

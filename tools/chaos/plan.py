@@ -1,4 +1,4 @@
-"""What a storm consists of, all of it made from one seed before anything starts. Only timing may vary between runs."""
+"""Plan a run from one seed before anything starts. Only the timing varies between runs of a seed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.chaos.scripts import Script, make_script
-from tools.chaos.settings import SHORTENED
-from tools.chaos.upstream_faults import PRODUCTS, make_rule
+from tools.chaos.faults.products import PRODUCTS, make_rule
+from tools.chaos.load.scripts import Script, make_script
+from tools.chaos.platform.settings import SHORTENED
 
 LEASE = float(SHORTENED["LEASE_SECONDS"])
 
-#: class of trouble: seconds from one to the next on average, and kind: (weight, shortest, longest time it lasts)
-TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
+#: class of faults: average seconds from one to the next, and kind: (weight, shortest and longest duration)
+FAULTS: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
     "worker": (
         9.0,
         {
@@ -25,7 +25,7 @@ TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
         },
     ),
     "api": (9.0, {"api killed": (1, 0.0, 1.0)}),
-    "sweep": (15.0, {"sweep killed": (3, 0.0, 2.0), "sweep frozen": (1, 1.0, 1.4 * LEASE)}),
+    "scheduler": (15.0, {"scheduler killed": (3, 0.0, 2.0), "scheduler frozen": (1, 1.0, 1.4 * LEASE)}),
     "broker": (12.0, {"broker killed": (2, 0.2, 3.0), "broker flushed": (2, 0.0, 0.0), "broker hung": (2, 0.5, 4.0)}),
     "database": (
         18.0,
@@ -37,13 +37,13 @@ TROUBLES: Mapping[str, tuple[float, Mapping[str, tuple[int, float, float]]]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a storm is. `minutes`: how long troubles and clients last; then it may take as long to fall quiet."""
+    """The size of a run. `minutes`: how long faults are injected and clients begin requests."""
 
     tenants: int = 200
     minutes: float = 3.0
     apis: int = 10
     workers: int = 4
-    sweeps: int = 2
+    schedulers: int = 2
     clients: int = 12
 
     @property
@@ -52,8 +52,8 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """`at` and `lasts` in seconds; `pick`: a fraction that says which process; `rule`: the order for a simulator."""
+class Fault:
+    """`at` and `lasts` in seconds; `pick`: a fraction that chooses the process; `rule`: a simulator's fault."""
 
     at: float
     lasts: float
@@ -69,34 +69,34 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Plan:
-    """`meddling`: how much more often than usual messages are doubled, delayed and held back."""
+    """`message_factor`: how many times more often than usual messages are copied, delayed and malformed."""
 
     seed: int
     size: Size
     scripts: tuple[Script, ...]
-    troubles: tuple[Trouble, ...]
-    meddling: float = 1.0
+    faults: tuple[Fault, ...]
+    message_factor: float = 1.0
 
 
 def make_plan(seed: int, size: Size) -> Plan:
-    """Everything random in a storm, each part with a stream of its own, so that one does not move the others."""
+    """Draw everything random, each part from a stream of its own, so that one does not change the others."""
     scripts = [
         make_script(number, size.seconds, random.Random(f"{seed} tenant {number}")) for number in range(size.tenants)
     ]
-    troubles = [one for name in TROUBLES for one in _troubles(name, size.seconds, random.Random(f"{seed} {name}"))]
-    return Plan(seed, size, tuple(scripts), tuple(sorted(troubles, key=lambda one: one.at)))
+    faults = [one for name in FAULTS for one in _faults(name, size.seconds, random.Random(f"{seed} {name}"))]
+    return Plan(seed, size, tuple(scripts), tuple(sorted(faults, key=lambda one: one.at)))
 
 
-def _troubles(name: str, seconds: float, chance: random.Random) -> list[Trouble]:
-    """Troubles of one class, one after the other, the last one over before the storm is."""
-    gap, kinds = TROUBLES[name]
-    found: list[Trouble] = []
+def _faults(name: str, seconds: float, chance: random.Random) -> list[Fault]:
+    """Draw the faults of one class, one after the other; the last ends before the run does."""
+    gap, kinds = FAULTS[name]
+    found: list[Fault] = []
     at = chance.uniform(0.2, 1.0) * gap
     while at < seconds * 0.95:
         kind = chance.choices(list(kinds), [weight for weight, _, _ in kinds.values()])[0]
         _, shortest, longest = kinds[kind]
         lasts = min(chance.uniform(shortest, longest), seconds - at)
         rule = make_rule(name, chance) if name in PRODUCTS else {}
-        found.append(Trouble(at, lasts, kind, chance.random(), rule))
+        found.append(Fault(at, lasts, kind, chance.random(), rule))
         at += lasts + chance.uniform(0.3, 1.7) * gap
     return found

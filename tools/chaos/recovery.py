@@ -1,17 +1,17 @@
-"""How long operations needed once there was no more trouble than there was at their end."""
+"""Measure how long operations took to end after the last fault during them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tools.chaos.evidence import Row
-from tools.chaos.trouble import Span
+from tools.chaos.checks.evidence import Row
+from tools.chaos.faults.injector import Span
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds."""
+    """Percentiles of durations, in seconds."""
 
     count: int
     p50: float
@@ -20,12 +20,12 @@ class Times:
 
 
 def durations(operations: Sequence[Row]) -> list[float]:
-    """From accepted to ended."""
+    """Return the seconds from acceptance to end of each operation."""
     return [(row["finishedAt"] - row["createdAt"]).total_seconds() for row in operations if row["finishedAt"]]
 
 
 def recoveries(operations: Sequence[Row], spans: Sequence[Span]) -> list[float]:
-    """For each operation during which a trouble ended: from the last such end to its own end."""
+    """Return, for each operation during which a fault ended, the seconds from the last such end to its own."""
     ends = sorted(span.ended for span in spans)
     found = []
     for row in operations:

@@ -1,4 +1,4 @@
-"""What a storm's end is told as: plain lines."""
+"""Report a run as lines of plain text."""
 
 from __future__ import annotations
 
@@ -6,54 +6,58 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from tools.chaos.plan import Plan
+from tools.chaos.platform.settings import SHORTENED
+from tools.chaos.platform.worker_settings import VISIBILITY
 from tools.chaos.recovery import durations, recoveries, times
-from tools.chaos.settings import SHORTENED
-from tools.chaos.storm import Outcome
-from tools.chaos.worker_settings import VISIBILITY
+from tools.chaos.run import Result
 
-#: how many breaks of one law are told in full
+#: how many violations of one invariant are printed
 MOST_SENTENCES = 12
 
 
-def lines(plan: Plan, outcome: Outcome, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def lines(plan: Plan, result: Result, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
     size = plan.size
-    processes = f"{size.apis} API processes, {size.workers} workers, {size.sweeps} sweeps"
+    processes = f"{size.apis} API processes, {size.workers} workers, {size.schedulers} schedulers"
     yield f"seed {plan.seed}: {size.tenants} tenants, {size.minutes:g} min, {processes}"
     shortened = ", ".join(f"{name}={value}" for name, value in {**SHORTENED, **VISIBILITY}.items())
-    yield f"shortened: {shortened}"
-    yield from _table("faults", outcome.faults)
-    yield from _table("requests", Counter({" ".join(key): count for key, count in outcome.journal.summary().items()}))
-    yield f"  {outcome.journal.requests} sent in all, {outcome.journal.lost_answers} without an answer"
-    yield from _table("operations", _operations(outcome))
-    yield from _recovery(outcome)
-    for name, codes in outcome.evidence.unasked.items():
-        yield f"{name} ended by itself, or told to stop, with {codes} and was started again"
+    yield f"settings shortened for the run: {shortened}"
+    yield from _table("faults", result.faults)
+    yield from _table("requests", Counter({" ".join(key): count for key, count in result.log.summary().items()}))
+    yield f"  {result.log.requests} sent including repetitions, {result.log.lost_answers} without an answer"
+    yield from _table("operations", _operations(result))
+    yield from _table("effects checked", result.evidence.effects.counts())
+    yield from _recovery(result)
+    for name, codes in result.evidence.unexpected_exits.items():
+        yield f"{name} ended without being killed, or badly when told to stop, with {codes}; it was started again"
     yield from _verdict(plan, broken)
 
 
-def _operations(outcome: Outcome) -> Counter[str]:
-    rows = outcome.evidence.operations
-    return Counter(f"{row['action']}{' (plan)' if row['mode'] == 'plan' else ''} {row['status']}" for row in rows)
+def _operations(result: Result) -> Counter[str]:
+    rows = result.evidence.operations
+    return Counter(f"{row['action']}{' (dry run)' if row['mode'] == 'plan' else ''} {row['status']}" for row in rows)
 
 
-def _recovery(outcome: Outcome) -> Iterator[str]:
-    rows = outcome.evidence.operations
+def _recovery(result: Result) -> Iterator[str]:
+    rows = result.evidence.operations
     table = {
-        "from the last trouble's end during an operation to its own end": recoveries(rows, outcome.spans),
-        "from accepted to ended, all operations": durations(rows),
+        "recovery, from the end of the last fault during an operation to its end": recoveries(rows, result.spans),
+        "duration, from acceptance to end, of all operations": durations(rows),
     }
     for name, seconds in table.items():
         found = times(seconds)
         yield f"{name}: p50 {found.p50:.2f} s, p99 {found.p99:.2f} s, longest {found.longest:.2f} s ({found.count})"
-    yield f"quiet {outcome.calm:.1f} s after the storm; {outcome.again} failed operations were asked for again"
+    yield (
+        f"no operation was open {result.settled_after:.1f} s after the last fault; "
+        f"{result.retried} failed operations were requested again"
+    )
 
 
 def _verdict(plan: Plan, broken: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for law, sentences in broken.items():
-        yield f"BROKEN: {law} ({len(sentences)} times)"
+    for invariant, sentences in broken.items():
+        yield f"BROKEN: {invariant} ({len(sentences)} times)"
         for sentence in sentences[:MOST_SENTENCES]:
             yield f"  - {sentence}"
-    yield f"seed {plan.seed}: " + (f"{len(broken)} laws are broken" if broken else "all laws hold")
+    yield f"seed {plan.seed}: " + (f"{len(broken)} invariants are broken" if broken else "all invariants hold")
 
 
 def _table(title: str, counts: Counter[str]) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.integrations.outcomes import Refused
+from shared.integrations.outcomes import PermanentError
 from worker.bootstrap.findings import Finding, State
 from worker.bootstrap.secret_files import SecretFiles
-from worker.http.json_client import BearerToken, JsonApi
+from worker.http.json_client import BearerToken, JsonClient
 
 TOKEN_FILE, STAGE_FILE = "authentik_api_token", "authentik_email_stage"
 STAGE = "dezky-invitation"
@@ -13,10 +13,10 @@ STAGE = "dezky-invitation"
 
 def prepare_authentik(url: str, ca_file: str | None, files: SecretFiles) -> Finding:
     """Check the platform's token, and write down the e-mail stage of invitations. Raises Fault."""
-    api = JsonApi(url, authorize=BearerToken(files.read(TOKEN_FILE)), ca_file=ca_file)
+    api = JsonClient(url, authorize=BearerToken(files.read(TOKEN_FILE)), ca_file=ca_file)
     answer = api.call("GET", "/api/v3/core/users/me/")
     if answer.status != 200:
-        raise Refused(
+        raise PermanentError(
             "bad_credentials",
             "Is the blueprint deploy/authentik/platform.yaml applied, with DEZKY_AUTHENTIK_TOKEN set?",
         )

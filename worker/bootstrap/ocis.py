@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Refused
+from shared.integrations.outcomes import PermanentError
 from worker.bootstrap.findings import Finding, State
 from worker.integrations.ocis import client as ocis
 
@@ -12,7 +12,7 @@ def prepare_ocis(settings: Settings) -> Finding:
     """Sign in as the machine account, which makes it known there, and check its role. Raises Fault."""
     files = ocis.connect(settings)
     if files is None:
-        raise Refused("not_configured")
+        raise PermanentError("not_configured")
     files.require_role()
     files.require_storage()
     if files.may_create_groups():

@@ -6,10 +6,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.bootstrap.findings import Finding, State
 from worker.bootstrap.secret_files import SecretFiles
-from worker.http.json_client import BearerToken, JsonApi, user_and_password
+from worker.http.json_client import BearerToken, JsonClient, user_and_password
 
 USING = ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"]
 KEY_FILE, ADMIN_FILE = "stalwart_api_token", "stalwart_admin_password"
@@ -35,8 +35,8 @@ def prepare_stalwart(target: StalwartTarget, files: SecretFiles) -> Finding:
         return Finding(State.READY, "Stalwart", "The platform's API key works.")
     password = files.read(ADMIN_FILE)
     if not password:
-        raise Refused("bad_credentials", f"There is no recovery password in {ADMIN_FILE}.")
-    admin = _Admin(JsonApi(target.url, authorize=user_and_password(target.admin, password), ca_file=target.ca_file))
+        raise PermanentError("bad_credentials", f"There is no recovery password in {ADMIN_FILE}.")
+    admin = _Admin(JsonClient(target.url, authorize=user_and_password(target.admin, password), ca_file=target.ca_file))
     domain = admin.ensure("Domain", {"name": target.service_domain}, {})
     admin.update("SystemSettings", "singleton", {"defaultHostname": target.mail_host, "defaultDomainId": domain})
     credentials = {"0": {"@type": "Password", "secret": secrets.token_urlsafe(36)}}
@@ -50,14 +50,14 @@ def prepare_stalwart(target: StalwartTarget, files: SecretFiles) -> Finding:
 def _works(target: StalwartTarget, key: str) -> bool:
     if not key:
         return False
-    answer = JsonApi(target.url, authorize=BearerToken(key), ca_file=target.ca_file).call("GET", "/jmap/session")
+    answer = JsonClient(target.url, authorize=BearerToken(key), ca_file=target.ca_file).call("GET", "/jmap/session")
     return answer.status == 200
 
 
 class _Admin:
     """Management calls one at a time, as the recovery administrator."""
 
-    def __init__(self, api: JsonApi) -> None:
+    def __init__(self, api: JsonClient) -> None:
         self._api = api
 
     def ensure(self, kind: str, key: dict[str, Any], rest: dict[str, Any]) -> str:
@@ -81,17 +81,17 @@ class _Admin:
         body = {"using": USING, "methodCalls": [[method, arguments, "0"]]}
         answer = self._api.call("POST", "/jmap/", json=body)
         if answer.status in (401, 403):
-            raise Refused("bad_credentials", "Stalwart refuses its recovery administrator.")
+            raise PermanentError("bad_credentials", "Stalwart refuses its recovery administrator.")
         if answer.status != 200:
             raise answer.refusal()
         try:
             name, result, _ = answer.fields()["methodResponses"][0]
         except (KeyError, IndexError, TypeError, ValueError):
-            raise Unavailable("unexpected_answer", f"{method} was left unanswered.") from None
+            raise TemporaryError("unexpected_answer", f"{method} was left unanswered.") from None
         if name != method:
-            raise Refused("invalid", f"{method} was refused as {result.get('type')}.")
+            raise PermanentError("invalid", f"{method} was refused as {result.get('type')}.")
         return dict(result)
 
 
 def _refused(kind: str, error: dict[str, Any] | None) -> Fault:
-    return Refused("invalid", f"Stalwart refused the {kind} as {(error or {}).get('type', 'unknown')}.")
+    return PermanentError("invalid", f"Stalwart refused the {kind} as {(error or {}).get('type', 'unknown')}.")

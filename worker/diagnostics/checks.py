@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.core.http import trust_of
@@ -35,7 +35,7 @@ class Doctor:
     """Does all checks, one after another. Each is bounded in time, and one that fails stops no other."""
 
     def __init__(
-        self, store: Store, dispatcher: Dispatcher, app: Celery, clients: Mapping[str, Any], settings: Settings
+        self, store: Repositories, dispatcher: Dispatcher, app: Celery, clients: Mapping[str, Any], settings: Settings
     ) -> None:
         self._store, self._dispatcher, self._app = store, dispatcher, app
         self._clients, self._settings = clients, settings

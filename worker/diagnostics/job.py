@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
 from shared.diagnostics.model import Check, CheckStatus
 from worker.diagnostics.checks import Doctor
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 class DiagnosticsJob:
     """One run at a time for each scheduler, so that a product that hangs delays no other job."""
 
-    def __init__(self, store: Store, doctor: Doctor) -> None:
+    def __init__(self, store: Repositories, doctor: Doctor) -> None:
         self._store = store
         self._doctor = doctor
         self._thread: threading.Thread | None = None

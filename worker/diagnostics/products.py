@@ -12,7 +12,7 @@ from shared.config.settings import Settings
 from shared.diagnostics.model import Check, CheckStatus
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.outcomes import Fault, failed
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS
@@ -36,7 +36,7 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
             # an account may have every right that it needs and yet not that of reading the version
             yield _tried(name, "version", partial(_version, client), CheckStatus.WARNING)
             if name in FINDERS:
-                stamper = Stamper(name, settings.stamp_key_texts)
+                stamper = MarkerSigner(name, settings.stamp_key_texts)
                 yield _tried(name, "rights", partial(_rights, name, client, stamper), CheckStatus.FAILED)
         yield _certificate(name, urls.get(name), settings.extra_ca_certs)
 
@@ -49,7 +49,7 @@ def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus
         return Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
 
 
-def _rights(integration: str, client: Any, stamper: Stamper) -> str:
+def _rights(integration: str, client: Any, stamper: MarkerSigner) -> str:
     return f"Our account may read; {len(FINDERS[integration](client, stamper))} objects there are ours."
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, sentence
 from shared.operations.model import Operation
@@ -51,7 +51,9 @@ class Permit:
 class Breaker:
     """One per process; safe to share between threads."""
 
-    def __init__(self, store: Store, settings: Settings, before_permit: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, store: Repositories, settings: Settings, before_permit: Callable[[], object] = lambda: None
+    ) -> None:
         """`before_permit`: called before each permit; it may turn on observe-only mode."""
         self._store = store
         self._before_permit = before_permit

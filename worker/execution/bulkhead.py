@@ -19,7 +19,7 @@ class Message(NamedTuple):
     shown: str | None = None
 
 
-class Slots:
+class Bulkhead:
     """One per process; safe to share between threads. It bounds threads: a forked child has one slot anyway.
 
     A message that finds no slot is set aside here and its task ends, so that it keeps no thread. It goes back to its

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
@@ -22,15 +22,15 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.operations.repository import Claim
 from shared.provisioning.settlement import settle
-from shared.restore_guard.detector import RestoreWatch
+from shared.restore_guard.detector import RestoreDetector
 from shared.switches.model import Deferral, TenantRef
 from shared.workflows.model import INTEGRATION_OF_STEP, Action, integration_of
 from worker.execution.breaker import Breaker, Permit
-from worker.execution.bulkhead import Message, Slots
+from worker.execution.bulkhead import Bulkhead, Message
 from worker.execution.step_contexts import StepContexts
 from worker.execution.watchdog import Watchdog
 from worker.http.deadline import within
-from worker.integrations.step_context import StepFunction, Work
+from worker.integrations.step_context import StepContext, StepFunction
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ LONGEST_OWN_RETRY = 60.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StepResult:
     """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again.
 
     `is_deferred`: the scheduler brings the step back later. `failure`: the reason and message of a step that failed.
@@ -60,12 +60,12 @@ class Runner:
 
     def __init__(
         self,
-        store: Store,
+        store: Repositories,
         dispatcher: Dispatcher,
         steps: Mapping[Action, Mapping[str, StepFunction]],
         clients: Mapping[str, Any],
         settings: Settings,
-        slots: Slots | None = None,
+        slots: Bulkhead | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self._store = store
@@ -73,14 +73,14 @@ class Runner:
         self._steps = steps
         self._clients = clients
         self._settings = settings
-        self._breaker = Breaker(store, settings, RestoreWatch(store, dispatcher.memory, settings).look)
+        self._breaker = Breaker(store, settings, RestoreDetector(store, dispatcher.memory, settings).look)
         self._contexts = StepContexts(store, settings, self._breaker, clients)
         self._slots = slots
         self._watchdog = watchdog
 
     def run(
         self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
-    ) -> Verdict:
+    ) -> StepResult:
         """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim.
 
         `task`, `shown`: the message's own, for when it must go back to its queue.
@@ -90,7 +90,7 @@ class Runner:
         if integration is None or self._slots is None:
             return self._gated(operation_id, step, dispatch, integration)
         if not self._slots.take(integration, Message(operation_id, step, dispatch, task, shown)):
-            return Verdict("no slot")
+            return StepResult("no slot")
         try:
             return self._gated(operation_id, step, dispatch, integration)
         finally:
@@ -111,7 +111,7 @@ class Runner:
         for message in self._slots.empty() if self._slots is not None else ():
             self._dispatcher.put_back(*message)
 
-    def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> Verdict:
+    def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> StepResult:
         try:
             permit = self._breaker.permit(operation_id, integration) if integration else Permit()
             if permit.deferral is not None:
@@ -123,17 +123,17 @@ class Runner:
                     return self._logged(claim, permit)
             if integration:
                 self._breaker.return_unused(integration, permit)
-            return Verdict("nothing to do")
+            return StepResult("nothing to do")
         except StoreUnavailable:
             # whatever was claimed is under a lease; the sweep sends it again when that runs out
             log.warning("step.store_unavailable", operation=operation_id, step=step)
-            return Verdict("store unavailable")
+            return StepResult("store unavailable")
 
-    def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> Verdict:
+    def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> StepResult:
         """Leave the step to the scheduler, due when the deferral may be over."""
         operation = self._store.deferrals.defer(operation_id, step, dispatch, deferral)
         if operation is None:
-            return Verdict("nothing to do")
+            return StepResult("nothing to do")
         if operation.step(step).deferrals == 1:
             log.info(
                 "step.deferred", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=deferral.switch
@@ -142,9 +142,9 @@ class Runner:
                 self._store.tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.send(operation)
-        return Verdict("deferred", is_deferred=True)
+        return StepResult("deferred", is_deferred=True)
 
-    def _logged(self, claim: Claim, permit: Permit) -> Verdict:
+    def _logged(self, claim: Claim, permit: Permit) -> StepResult:
         operation = claim.operation
         facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
         with (
@@ -153,7 +153,7 @@ class Runner:
         ):
             return self._claimed(claim, permit)
 
-    def _claimed(self, claim: Claim, permit: Permit) -> Verdict:
+    def _claimed(self, claim: Claim, permit: Permit) -> StepResult:
         integration = INTEGRATION_OF_STEP.get(claim.step.name, "unknown")
         began = time.perf_counter()
         outcome = self._bounded(claim, self._attempt(claim, permit))
@@ -164,14 +164,14 @@ class Runner:
         if operation is None:
             LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
-            return Verdict("lease lost")
+            return StepResult("lease lost")
         log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
         self._follow(operation, claim)
         if outcome.result is Result.ERROR:
-            return Verdict(outcome.result, failure=(outcome.reason or "unknown", outcome.message or ""))
+            return StepResult(outcome.result, failure=(outcome.reason or "unknown", outcome.message or ""))
         again = outcome.result is Result.RETRY and operation.is_open
         own = again and retry_in <= LONGEST_OWN_RETRY
-        return Verdict(outcome.result, retry_in if own else None, is_deferred=again and not own)
+        return StepResult(outcome.result, retry_in if own else None, is_deferred=again and not own)
 
     def _follow(self, operation: Operation, claim: Claim) -> None:
         """What the recorded outcome means beyond its step."""
@@ -211,7 +211,7 @@ class Runner:
         changes = tuple(dict.fromkeys((*claim.step.changes, *work.changes)))
         return replace(outcome, changes=changes, found={} if work.is_plan else work.found)
 
-    def _run(self, function: StepFunction, work: Work, client: Any) -> Outcome:
+    def _run(self, function: StepFunction, work: StepContext, client: Any) -> Outcome:
         try:
             return function(work, client)
         except Fault as fault:

@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.catalog import AUTHENTIK, STALWART
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.model import Operation
 from shared.operations.repository import Claim
 from shared.tenants.model import Tenant
 from shared.workflows.model import REMOVING
 from worker.execution.breaker import Breaker
 from worker.integrations.billing_account import account_of
-from worker.integrations.step_context import GroupState, Work
+from worker.integrations.step_context import GroupState, StepContext
 
 
 class StepContexts:
     """`clients`: integration to its client, None when it is not configured."""
 
-    def __init__(self, store: Store, settings: Settings, breaker: Breaker, clients: Mapping[str, Any]) -> None:
+    def __init__(self, store: Repositories, settings: Settings, breaker: Breaker, clients: Mapping[str, Any]) -> None:
         self._store = store
         self._settings = settings
         self._breaker = breaker
         self._clients = clients
 
-    def make(self, tenant: Tenant, claim: Claim, integration: str) -> Work:
+    def make(self, tenant: Tenant, claim: Claim, integration: str) -> StepContext:
         """Make the context of one attempt."""
         operation = claim.operation
         on_record = dict(tenant.remote)
@@ -40,10 +40,10 @@ class StepContexts:
             on_record.update(changed)
             return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
 
-        return Work(
+        return StepContext(
             tenant=tenant,
             plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
-            stamper=Stamper(integration, self._settings.stamp_key_texts),
+            stamper=MarkerSigner(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
             proven=self._proven(tenant, integration),

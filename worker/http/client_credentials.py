@@ -11,10 +11,10 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from requests.auth import AuthBase
 
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
 from worker.http.json_client import judged
-from worker.http.response import Answer
+from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
 #: a token is renewed this long before its end, in seconds
@@ -86,42 +86,42 @@ class ClientCredentials(AuthBase):
             except OAuthError as problem:
                 raise _refused(problem.error) from None
             except (ValueError, TypeError, OverflowError):
-                raise Unavailable("unexpected_answer", "The token endpoint gave an answer that is none.") from None
+                raise TemporaryError("unexpected_answer", "The token endpoint gave an answer that is none.") from None
         if not token.get("access_token"):
-            raise Unavailable("unexpected_answer", "The token endpoint gave no token.")
+            raise TemporaryError("unexpected_answer", "The token endpoint gave no token.")
         return str(token["access_token"]), time.monotonic() + _life(token.get("expires_in")) - EARLY
 
 
 def _judged(response: requests.Response) -> requests.Response:
     """Raise the faults that Authlib would read as an answer."""
-    answer = judged(Answer(response.status_code, response.headers, response.content))
+    answer = judged(ApiResponse(response.status_code, response.headers, response.content))
     if answer.status != 200:
         code = _error_code(answer)
         if code is None:
             # a page of a proxy, say: only an OAuth error is a refusal
-            raise Unavailable("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
+            raise TemporaryError("upstream_error", f"The token endpoint answered {answer.status} without a refusal.")
         raise _refused(code)
     # a body that is no JSON object is refused here
     answer.fields()
     return response
 
 
-def _error_code(answer: Answer) -> str | None:
+def _error_code(answer: ApiResponse) -> str | None:
     try:
         return answer.text("error")
-    except Unavailable:
+    except TemporaryError:
         return None
 
 
 def _refused(code: str | None) -> Fault:
     if code in PASSING:
-        return Unavailable("upstream_error", "The token endpoint had a fault of its own.")
+        return TemporaryError("upstream_error", "The token endpoint had a fault of its own.")
     known = f" ({code})" if code in CODES else ""
-    return Refused("bad_credentials", f"The token endpoint refused our account{known}.")
+    return PermanentError("bad_credentials", f"The token endpoint refused our account{known}.")
 
 
 def _life(expires_in: object) -> float:
     try:
         return float(expires_in or SHORT_LIFE)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise Unavailable("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None
+        raise TemporaryError("unexpected_answer", "The token endpoint does not say how long the token lasts.") from None

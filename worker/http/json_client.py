@@ -14,9 +14,9 @@ import requests
 import structlog
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 from worker.http.deadline import remaining
-from worker.http.response import Answer
+from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, Repeatable, adapter_for, bounded, prepared, repeat
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -26,7 +26,7 @@ LARGEST_BODY = 32 * 2**20
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class JsonApi:
+class JsonClient:
     """One origin; safe to share between threads: each has a session of its own over shared connections."""
 
     def __init__(
@@ -56,17 +56,17 @@ class JsonApi:
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         hand_back: Collection[int] = (),
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send one request and return its whole answer. `form`: fields, or their encoded text.
 
-        Returns any 2xx to 4xx answer except 408, 425 and 429, and any status in `hand_back`. Raises Unavailable
+        Returns any 2xx to 4xx answer except 408, 425 and 429, and any status in `hand_back`. Raises TemporaryError
         (`unreachable`, `timeout`, `upstream_error`, `throttled` with the wait asked for) or Refused("tls"). Requests
         that are safe to repeat (`repeatable`; by default GET, HEAD and OPTIONS) are sent up to three times within the
         call's time; all others once, since a lost answer may have had its effect.
         """
         ends_at = time.monotonic() + remaining(self.call_seconds)
 
-        def send() -> Answer:
+        def send() -> ApiResponse:
             with bounded(ends_at) as left:
                 response = self._session().request(
                     method,
@@ -97,17 +97,17 @@ class JsonApi:
         return found
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response) -> ApiResponse:
     raw = response.raw
     content = raw.read(LARGEST_BODY + 1, decode_content=True)
     if len(content) > LARGEST_BODY:
         response.close()
-        raise Unavailable("unexpected_answer", "The answer was larger than any this product gives.")
+        raise TemporaryError("unexpected_answer", "The answer was larger than any this product gives.")
     raw.release_conn()
-    return Answer(response.status_code, response.headers, content)
+    return ApiResponse(response.status_code, response.headers, content)
 
 
-def judged(answer: Answer, hand_back: Collection[int] = ()) -> Answer:
+def judged(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
     """Return the answer, or raise the temporary fault that its status means."""
     status = answer.status
     if _is_of_proxy(answer):
@@ -120,17 +120,17 @@ def judged(answer: Answer, hand_back: Collection[int] = ()) -> Answer:
     if status in (502, 503, 504):
         raise Repeatable("upstream_error", f"It answered {status}.", wait=retry_after(answer))
     if status in (408, 425) or status >= 500:
-        raise Unavailable("upstream_error", f"It answered {status}.", wait=retry_after(answer))
+        raise TemporaryError("upstream_error", f"It answered {status}.", wait=retry_after(answer))
     return answer
 
 
-def _is_of_proxy(answer: Answer) -> bool:
+def _is_of_proxy(answer: ApiResponse) -> bool:
     """Whether Traefik answers, as it does while the container behind it restarts."""
     is_text = answer.headers.get("Content-Type", "").startswith("text/plain")
     return answer.status == 404 and is_text and answer.content.strip() == b"404 page not found"
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(answer: ApiResponse) -> float | None:
     """Read Retry-After in seconds, at most LONGEST_WAIT: a number or an HTTP date (RFC 9110, section 10.2.3).
 
     A date counts by the server's own clock where the answer tells its time, since ours may be hours off.
@@ -145,7 +145,7 @@ def retry_after(answer: Answer) -> float | None:
     return min(max(0.0, until - _time_of(answer)), LONGEST_WAIT)
 
 
-def _time_of(answer: Answer) -> float:
+def _time_of(answer: ApiResponse) -> float:
     try:
         return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
     except (ValueError, OverflowError):

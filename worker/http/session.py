@@ -17,7 +17,7 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from shared.core.http import DeadlineAdapter, call_within, trust_of
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 
 T = TypeVar("T")
 S = TypeVar("S", bound=requests.Session)
@@ -29,7 +29,7 @@ TRIES = 3
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "dezky-platform-api"}
 
 
-class Repeatable(Unavailable):
+class Repeatable(TemporaryError):
     """A fault after which a request that is safe to repeat may be sent again at once."""
 
 
@@ -53,11 +53,11 @@ def prepared(session: S, adapter: DeadlineAdapter) -> S:
 def bounded(ends_at: float) -> Iterator[float]:
     """Bound a whole call by a time of `time.monotonic`, and raise its transport faults as ours. Yields seconds left.
 
-    Raises Unavailable("timeout" | "unreachable") or Refused("tls").
+    Raises TemporaryError("timeout" | "unreachable") or PermanentError("tls").
     """
     left = ends_at - time.monotonic()
     if left <= 0:
-        raise Unavailable("timeout", "The attempt's time was up before the call.")
+        raise TemporaryError("timeout", "The attempt's time was up before the call.")
     try:
         with call_within(left):
             yield left
@@ -80,9 +80,9 @@ def _fault_of(problem: BaseException) -> Fault:
     tls = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
     if tls is not None and not isinstance(tls, TimeoutError):
         # a server that goes away in the handshake may do better later; a certificate that is refused will not
-        return Refused("tls") if isinstance(tls, ssl.SSLCertVerificationError) else Repeatable("unreachable")
+        return PermanentError("tls") if isinstance(tls, ssl.SSLCertVerificationError) else Repeatable("unreachable")
     if any(isinstance(one, urllib3.exceptions.SSLError) for one in chain):
-        return Refused("tls")
+        return PermanentError("tls")
     is_timeout = any(isinstance(one, _TIMEOUTS) and not isinstance(one, _NO_TIMEOUTS) for one in chain)
     return Repeatable("timeout" if is_timeout else "unreachable")
 
@@ -107,5 +107,5 @@ def _is_worth_repeating(fault: BaseException, ends_at: float) -> bool:
 
 def _pause(state: RetryCallState) -> float:
     fault = state.outcome.exception() if state.outcome else None
-    asked = fault.wait if isinstance(fault, Unavailable) and fault.wait else 0.0
+    asked = fault.wait if isinstance(fault, TemporaryError) and fault.wait else 0.0
     return max(asked, wait_exponential_jitter(multiplier=0.1, max=1.0, jitter=0.1)(state))

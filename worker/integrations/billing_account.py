@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.billing.model import Bill
-from shared.billing.sync import BillingCases
+from shared.billing.sync import BillingService
 from shared.operations.model import Operation, StepRecord
 from shared.subscriptions.model import Subscription
 
@@ -27,9 +27,9 @@ class Account:
     save: Callable[[Bill], object]
 
 
-def account_of(store: Store, operation: Operation, step: StepRecord, price: str | None) -> Account:
+def account_of(store: Repositories, operation: Operation, step: StepRecord, price: str | None) -> Account:
     """The account for one attempt of a step; a plan saves nothing."""
-    cases = BillingCases(store)
+    cases = BillingService(store)
     return Account(
         price=price,
         generation=operation.generation,

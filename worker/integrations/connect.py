@@ -12,7 +12,7 @@ from worker.integrations.ocis import client as ocis
 from worker.integrations.stalwart import client as stalwart
 
 if TYPE_CHECKING:
-    from worker.integrations.stripe.client import StripeBilling
+    from worker.integrations.stripe.client import StripeClient
 
 
 def connect_integrations(settings: Settings) -> Mapping[str, Any]:
@@ -25,7 +25,7 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
     }
 
 
-def connect_billing(settings: Settings) -> StripeBilling | None:
+def connect_billing(settings: Settings) -> StripeClient | None:
     """Stripe's library is half a second of a process's start and a few megabytes: it is loaded where it is used."""
     if settings.stripe_api_key is None:
         return None

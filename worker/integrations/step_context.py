@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from shared.config.plans import Plan
-from shared.integrations.outcomes import BREAKER_REASON, Outcome, Refused, Unavailable
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import BREAKER_REASON, Outcome, PermanentError, TemporaryError
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
 from worker.http.deadline import remaining
 from worker.integrations.billing_account import Account
@@ -32,14 +32,14 @@ class GroupState(StrEnum):
     ABSENT = "absent"
 
 
-class Deeds(Protocol):
+class ChangeRecorder(Protocol):
     """What a removal of one object needs to know of whoever wants it: how changes are made and told."""
 
     def change(self, sentence: str, act: Callable[[], T], planned: T) -> T: ...
 
 
 @dataclass(frozen=True)
-class Work:
+class StepContext:
     """One step's errand.
 
     `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, and says
@@ -57,7 +57,7 @@ class Work:
 
     tenant: Tenant
     plan: Plan
-    stamper: Stamper
+    stamper: MarkerSigner
     save: Callable[..., bool]
     member_role: str = "editor"
     email_stage: str | None = None
@@ -99,13 +99,13 @@ class Work:
     def announce_removals(self, sentences: Sequence[str]) -> None:
         """Say all that is to be removed or disabled, before the first of it: too much of it stops the run.
 
-        A plan says that it would stop, and goes on. Raises Refused("too_many_removals").
+        A plan says that it would stop, and goes on. Raises PermanentError("too_many_removals").
         """
         self.announced.extend(sentences)
         if self.most_removals is None or len(self.announced) <= self.most_removals:
             return
         if not self.is_plan:
-            raise Refused("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
+            raise PermanentError("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
         self.changes.append(f"stop here without leave: {_bound(self)}")
 
     def remove(self, sentence: str, act: Callable[[], object]) -> None:
@@ -119,16 +119,16 @@ def do_all(deeds: Iterable[Callable[[], object]]) -> None:
     """Do each although others are refused; raises the first refusal then. Refused credentials end it at once: some
     products ban whoever goes on trying.
 
-    For thousands one attempt's time may be too short: the next goes on. Raises Unavailable("not_ready") then, since a
-    call that the time's end cuts off would be held against the product.
+    For thousands one attempt's time may be too short: the next goes on. Raises TemporaryError("not_ready") then, since
+    a call that the time's end cuts off would be held against the product.
     """
-    first: Refused | None = None
+    first: PermanentError | None = None
     for number, deed in enumerate(deeds):
         if number and remaining(ENOUGH) < ENOUGH:
-            raise Unavailable("not_ready", f"{number} are done, and there are more: it goes on.", wait=0.0)
+            raise TemporaryError("not_ready", f"{number} are done, and there are more: it goes on.", wait=0.0)
         try:
             deed()
-        except Refused as refusal:
+        except PermanentError as refusal:
             if refusal.reason == BREAKER_REASON:
                 raise
             first = first or refusal
@@ -136,8 +136,8 @@ def do_all(deeds: Iterable[Callable[[], object]]) -> None:
         raise first
 
 
-def _bound(work: Work) -> str:
-    return f"That would be {len(work.announced)}, and one run may remove {work.most_removals}."
+def _bound(step: StepContext) -> str:
+    return f"That would be {len(step.announced)}, and one run may remove {step.most_removals}."
 
 
 def _listed(sentences: Sequence[str]) -> str:
@@ -146,4 +146,4 @@ def _listed(sentences: Sequence[str]) -> str:
 
 
 #: takes the step's work and its integration's client
-StepFunction = Callable[[Work, Any], Outcome]
+StepFunction = Callable[[StepContext, Any], Outcome]

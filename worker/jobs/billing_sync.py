@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.billing.model import Bill
-from shared.billing.sync import BillingCases
+from shared.billing.sync import BillingService
 from shared.billing.sync_queue import LookClaim
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.catalog import BILLING
-from shared.integrations.outcomes import Fault, Missing, Refused
+from shared.integrations.outcomes import Fault, NotFound, PermanentError
 from shared.switches.model import is_paused
 from worker.http.deadline import within
 
 if TYPE_CHECKING:
-    from worker.integrations.stripe.client import StripeBilling
+    from worker.integrations.stripe.client import StripeClient
 
 log = structlog.get_logger(__name__)
 
@@ -30,13 +30,15 @@ SLOTS = 4
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0
 
 
-class BillingLooks:
+class BillingSyncJob:
     """One per sweep. Without a client nothing is claimed: what was asked for waits until Stripe is configured."""
 
-    def __init__(self, store: Store, billing: StripeBilling | None, settings: Settings, slots: int = SLOTS) -> None:
+    def __init__(
+        self, store: Repositories, billing: StripeClient | None, settings: Settings, slots: int = SLOTS
+    ) -> None:
         self._store = store
         self._billing = billing
-        self._cases = BillingCases(store)
+        self._cases = BillingService(store)
         self._settings = settings
         self._slots = slots
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="billing-look")
@@ -58,7 +60,7 @@ class BillingLooks:
         """End once the looks under way have; each has its time."""
         self._pool.shutdown()
 
-    def _look(self, claim: LookClaim, billing: StripeBilling) -> None:
+    def _look(self, claim: LookClaim, billing: StripeClient) -> None:
         try:
             self._looked(claim, billing)
         except StoreUnavailable:
@@ -67,7 +69,7 @@ class BillingLooks:
         except Exception:  # a bug with one subscription must not cost the sweep its thread
             log.exception("billing.bug", subscription=claim.subscription.id)
 
-    def _looked(self, claim: LookClaim, billing: StripeBilling) -> None:
+    def _looked(self, claim: LookClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
             return self._store.billing_looks.drop(claim)
@@ -75,7 +77,7 @@ class BillingLooks:
             with within(self._settings.attempt_seconds):
                 found = billing.get_subscription(known.stripe_subscription_id)
             if found.tenant_id != known.tenant_id:
-                raise Refused("taken")
+                raise PermanentError("taken")
         except Fault as fault:
             return self._failed(claim, fault)
         done = self._cases.looked(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
@@ -83,11 +85,11 @@ class BillingLooks:
 
     def _failed(self, claim: LookClaim, fault: Fault) -> None:
         log.warning("billing.look_failed", subscription=claim.subscription.id, reason=fault.reason)
-        if isinstance(fault, Missing) or fault.reason == "taken":
+        if isinstance(fault, NotFound) or fault.reason == "taken":
             # not ours, or another account's: a look later sees no more
             return self._store.billing_looks.drop(claim)
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
-        if isinstance(fault, Refused):
+        if isinstance(fault, PermanentError):
             ceiling = LONGEST_WAIT  # until somebody mends it, each further try would only count against us
         wait = getattr(fault, "wait", None) or 0.0
         self._store.billing_looks.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
 
@@ -19,7 +19,7 @@ LEASE_SECONDS = 60.0
 class BulkJob:
     """Every tenant is claimed by one atomic write, so that any number of schedulers share the work."""
 
-    def __init__(self, store: Store, bulk: BulkService, settings: Settings) -> None:
+    def __init__(self, store: Repositories, bulk: BulkService, settings: Settings) -> None:
         self._store = store
         self._bulk = bulk
         self._per_minute = settings.bulk_per_minute

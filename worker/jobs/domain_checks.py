@@ -9,7 +9,7 @@ import structlog
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.domains.model import judged, questions_of
-from shared.provisioning.domain_monitor import DomainWatch, DueDomain
+from shared.provisioning.domain_monitor import DomainMonitor, DueDomain
 from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
 
@@ -19,10 +19,10 @@ log = structlog.get_logger(__name__)
 SLOTS = 16
 
 
-class DomainLooks:
+class DomainCheckJob:
     """One per sweep. Domains are claimed only when a thread is free for each, so that no lease runs out in a queue."""
 
-    def __init__(self, watch: DomainWatch, lookup: DnsLookup, settings: Settings, slots: int = SLOTS) -> None:
+    def __init__(self, watch: DomainMonitor, lookup: DnsLookup, settings: Settings, slots: int = SLOTS) -> None:
         self._watch = watch
         self._lookup = lookup
         self._attempt_seconds = settings.attempt_seconds

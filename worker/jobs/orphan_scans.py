@@ -16,12 +16,12 @@ import structlog
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.integrations.outcomes import Fault, Outcome, Result, Unavailable, failed, ok, skipped
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import Fault, Outcome, Result, TemporaryError, failed, ok, skipped
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.orphans.model import LOOKED_THROUGH, OrphanStatus
 from shared.orphans.repository import RemovalClaim
 from shared.orphans.scan_repository import OrphanLookClaim
-from shared.orphans.scanner import OrphanWatch
+from shared.orphans.scanner import OrphanScanner
 from shared.switches.model import Deferral
 from worker.execution.breaker import Breaker
 from worker.http.deadline import within
@@ -51,11 +51,11 @@ class Removing:
         return done
 
 
-class OrphanLooks:
+class OrphanScanJob:
     """One per sweep. `clients`: integration name to its client, None when it is not configured."""
 
     def __init__(
-        self, watch: OrphanWatch, breaker: Breaker, clients: Mapping[str, Any], settings: Settings, slots: int = SLOTS
+        self, watch: OrphanScanner, breaker: Breaker, clients: Mapping[str, Any], settings: Settings, slots: int = SLOTS
     ) -> None:
         self._watch = watch
         self._breaker = breaker
@@ -112,7 +112,7 @@ class OrphanLooks:
         self._watch.put_off_look(claim, _wait(claim.attempts, outcome), outcome)
 
     def _found(self, integration: str) -> list[Find]:
-        stamper = Stamper(integration, self._settings.stamp_key_texts)
+        stamper = MarkerSigner(integration, self._settings.stamp_key_texts)
         return FINDERS[integration](self._clients[integration], stamper)
 
     # -- removals
@@ -141,7 +141,7 @@ class OrphanLooks:
             return OrphanStatus.KEPT, None
         find.take_away(removing)
         if _same(claim, self._found(claim.orphan.integration)) is not None:
-            raise Unavailable("not_ready", "It was removed and is still listed.")
+            raise TemporaryError("not_ready", "It was removed and is still listed.")
         return OrphanStatus.REMOVED, VERIFIED
 
     # -- one integration's answer, under its breaker

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress, StoreUnavailable
 from shared.db.documents import new_id
@@ -19,7 +19,7 @@ from shared.switches.model import is_observing, is_paused
 from shared.tenants.model import Tenant
 from shared.workflows.model import Action
 from worker.http.deadline import within
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class PendingMembersJob:
     A check asks OCIS for the group only. When it is there, an ordinary reconcile invites it.
     """
 
-    def __init__(self, store: Store, starter: Starter, files: Ocis | None, settings: Settings) -> None:
+    def __init__(self, store: Repositories, starter: Starter, files: OcisClient | None, settings: Settings) -> None:
         """`files`: the client, None when OCIS is not configured."""
         self._store = store
         self._starter = starter
@@ -58,7 +58,7 @@ class PendingMembersJob:
         """Wait for the check that runs; it ends in time."""
         self._pool.shutdown()
 
-    def _check(self, tenant: Tenant, files: Ocis) -> None:
+    def _check(self, tenant: Tenant, files: OcisClient) -> None:
         try:
             with within(self._attempt_seconds):
                 is_known = files.find_group(tenant.group_name) is not None

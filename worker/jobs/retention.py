@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ class Retention:
     Deliveries and plans go by themselves: each row carries its own end.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
         self._event_seconds = settings.event_keep_days * DAY
         self._operation_seconds = settings.operation_keep_days * DAY

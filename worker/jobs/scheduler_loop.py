@@ -9,7 +9,7 @@ from time import perf_counter
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL
 from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
@@ -24,14 +24,14 @@ BATCH = 200
 LONGEST_ACT = 1.0
 
 
-class Sweep:
+class SchedulerLoop:
     """Every act is an atomic claim, so any number of sweeps may look at once, with no leader.
 
     `jobs`: name to what else is done at each look, after the operations; each says how many operations it started. A
     record that cannot be written now, such as one on which a process died within a transaction, delays only itself.
     """
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, jobs: Mapping[str, Callable[[], int]] = {}) -> None:
+    def __init__(self, store: Repositories, dispatcher: Dispatcher, jobs: Mapping[str, Callable[[], int]] = {}) -> None:
         self._store = store
         self._dispatcher = dispatcher
         own = {"release": self._release, "expire": self._expire, "settle": self._settle, "dispatch": self._resend}
@@ -101,7 +101,7 @@ class Sweep:
         return self._dispatcher.send_all(resent, full) or 0
 
 
-def sweep_until(stop: threading.Event, sweep: Sweep, interval: float) -> None:
+def run_until(stop: threading.Event, sweep: SchedulerLoop, interval: float) -> None:
     """Look every `interval` seconds, give or take a fifth, until told to stop; wait for an absent database.
 
     A look that took on a whole batch is followed by the next at once: there is more.

@@ -10,11 +10,11 @@ from api.http.responses import etag, json_list_response, json_response
 from api.http.route_spec import ETAG, OPERATOR, PAGED, STAFF, expected_versions, route_spec
 from api.schemas.accounts.partners import CreatePartnerRequest, PartnerResponse, UpdatePartnerRequest
 from shared.accounts.partner import Partner
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
-def partner_routes(control_plane: ControlPlane) -> Blueprint:
+def partner_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("partners", __name__, url_prefix="/partners")
     partners = control_plane.partners
 

@@ -13,12 +13,12 @@ from api.schemas.accounts.subscriptions import (
     SubscriptionResponse,
     UpdateSubscriptionRequest,
 )
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 from shared.subscriptions.model import Subscription
 
 
-def subscription_routes(control_plane: ControlPlane) -> Blueprint:
+def subscription_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("subscriptions", __name__, url_prefix="/subscriptions")
     subscriptions = control_plane.subscriptions
 

@@ -11,13 +11,13 @@ from api.http.route_spec import ETAG, PAGED, expected_versions, request_id, rout
 from api.schemas.accounts.profile import ProfileResponse
 from api.schemas.accounts.users import CreateUserRequest, ErasureResponse, UpdateUserRequest, UserResponse
 from shared.accounts.user import User
-from shared.administration.users import UserCases
-from shared.application.services import ControlPlane
+from shared.administration.users import UserService
+from shared.application.services import Services
 from shared.core import errors
 from shared.rights.policy import Actor
 
 
-def user_routes(control_plane: ControlPlane) -> Blueprint:
+def user_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("users", __name__)
     users = control_plane.users
 
@@ -81,7 +81,7 @@ def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None
     return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))
 
 
-def _removed(users: UserCases, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
+def _removed(users: UserService, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
     if is_erased:
         return json_response(ErasureResponse.of(users.erase(user_id, asking, expected_versions())))
     users.delete(user_id, asking, expected_versions())

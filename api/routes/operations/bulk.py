@@ -8,12 +8,12 @@ from api.auth.guard import actor
 from api.http.responses import json_response
 from api.http.route_spec import route_spec
 from api.schemas.operations.bulk import BulkOperationRequest, BulkOperationResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.bulk.model import BulkOperation, BulkStatus
 from shared.core import errors
 
 
-def bulk_routes(control_plane: ControlPlane) -> Blueprint:
+def bulk_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("bulk", __name__, url_prefix="/bulk-operations")
     bulk = control_plane.bulk
 

@@ -8,12 +8,12 @@ from api.auth.guard import actor
 from api.http.responses import json_response
 from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.operations.diagnostics import DiagnosisResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 from shared.diagnostics.model import RunStatus
 
 
-def diagnostics_routes(control_plane: ControlPlane) -> Blueprint:
+def diagnostics_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("diagnostics", __name__, url_prefix="/diagnostics")
     diagnostics = control_plane.diagnostics
 

@@ -11,10 +11,10 @@ from api.http.route_spec import PAGED, route_spec
 from api.schemas.operations.queries import OperationListQuery, SummaryQuery
 from api.schemas.operations.status import StatusResponse, SummaryResponse
 from api.schemas.tenants.operations import OperationResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 
 
-def status_routes(control_plane: ControlPlane) -> Blueprint:
+def status_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("status", __name__)
     status = control_plane.status
 

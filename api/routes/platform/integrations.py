@@ -10,7 +10,7 @@ from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import Name
 from api.schemas.platform.integrations import IntegrationResponse, TenantPauseResponse
 from api.schemas.request_model import RequestModel, example
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
@@ -24,7 +24,7 @@ class PauseRequest(RequestModel):
     reason: Name
 
 
-def switch_routes(control_plane: ControlPlane) -> Blueprint:
+def switch_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("switches", __name__)
     switches = control_plane.switches
 

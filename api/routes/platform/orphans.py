@@ -9,13 +9,13 @@ from api.http.query_params import OrphanListQuery, next_link
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import OPERATOR, PAGED, route_spec
 from api.schemas.platform.orphans import OrphanLookResponse, OrphanResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
 
 
-def orphan_routes(control_plane: ControlPlane) -> Blueprint:
+def orphan_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("orphans", __name__, url_prefix="/orphans")
     orphans = control_plane.orphans
 

@@ -13,7 +13,7 @@ from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import WHOLE
 from api.schemas.request_model import RequestModel, example
 from api.schemas.service import PurgePaceResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
@@ -27,7 +27,7 @@ class AllowanceRequest(RequestModel):
     count: Annotated[int, Field(ge=1, le=1000), WHOLE]
 
 
-def purge_quota_routes(control_plane: ControlPlane) -> Blueprint:
+def purge_quota_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("purges", __name__, url_prefix="/purges")
     purges = control_plane.purges
 

@@ -10,7 +10,7 @@ from api.http.query_params import Query
 from api.http.responses import ResponseModel, json_response
 from api.http.route_spec import STAFF, route_spec
 from api.schemas.fields import DomainName, OwnerEmail, Slug
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
@@ -28,7 +28,7 @@ class AvailabilityResponse(ResponseModel):
     email: bool | None = Field(None, description="whether it can be an owner's")
 
 
-def availability_routes(control_plane: ControlPlane) -> Blueprint:
+def availability_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("availability", __name__, url_prefix="/tenants")
     availability = control_plane.availability
 

@@ -9,11 +9,11 @@ from api.http.query_params import CheckWaitQuery
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import RUNNING, route_spec
 from api.schemas.tenants.domains import DomainResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
-def domain_routes(control_plane: ControlPlane) -> Blueprint:
+def domain_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("domains", __name__, url_prefix="/tenants/<slug>/domains")
     domains = control_plane.domains
 

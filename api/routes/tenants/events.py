@@ -9,11 +9,11 @@ from api.http.query_params import EventListQuery, link
 from api.http.responses import json_list_response
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.tenants.events import EventResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.events.model import Feed
 
 
-def event_routes(control_plane: ControlPlane) -> Blueprint:
+def event_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("events", __name__, url_prefix="/events")
     events = control_plane.events
 

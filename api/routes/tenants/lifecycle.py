@@ -13,7 +13,7 @@ from api.http.route_spec import OPERATOR, STAFF, STARTED, View, expected_version
 from api.routes.tenants.tenants import started
 from api.schemas.tenants.lifecycle import ExportResponse, ReceiptResponse
 from api.schemas.tenants.tenants import SuspensionRequest, TenantResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
@@ -29,7 +29,7 @@ def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bo
     )
 
 
-def lifecycle_routes(control_plane: ControlPlane) -> Blueprint:
+def lifecycle_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("life", __name__, url_prefix="/tenants")
     life = control_plane.life
 

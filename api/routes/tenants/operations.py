@@ -11,11 +11,11 @@ from api.http.query_params import WaitQuery
 from api.http.responses import json_response
 from api.http.route_spec import RUNNING, route_spec
 from api.schemas.tenants.operations import OperationResponse, pace
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
-def operation_routes(control_plane: ControlPlane) -> Blueprint:
+def operation_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("operations", __name__, url_prefix="/operations")
     operations = control_plane.operations
 

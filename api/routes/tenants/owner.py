@@ -9,11 +9,11 @@ from api.http.query_params import WaitQuery
 from api.http.route_spec import STARTED, route_spec
 from api.routes.tenants.tenants import started
 from api.schemas.tenants.tenants import TenantResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
-def owner_routes(control_plane: ControlPlane) -> Blueprint:
+def owner_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("owner", __name__, url_prefix="/tenants/<slug>/owner")
     tenants = control_plane.tenants
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from api.auth.guard import actor
 from api.http.responses import ResponseModel, json_list_response
 from api.http.route_spec import route_spec
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.config.plans import Plan
 
 
@@ -23,7 +23,7 @@ class PlanResponse(ResponseModel):
     space_bytes: int
 
 
-def plan_routes(control_plane: ControlPlane, plans: Mapping[str, Plan]) -> Blueprint:
+def plan_routes(control_plane: Services, plans: Mapping[str, Plan]) -> Blueprint:
     routes = Blueprint("plans", __name__, url_prefix="/plans")
 
     @routes.get("")

@@ -17,12 +17,12 @@ from api.schemas.tenants.tenants import (
     UpdateTenantRequest,
     written,
 )
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 from shared.tenants.views import TenantView
 
 
-def tenant_routes(control_plane: ControlPlane, default_plan: str) -> Blueprint:
+def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
     routes = Blueprint("tenants", __name__, url_prefix="/tenants")
     tenants = control_plane.tenants
 
@@ -100,7 +100,7 @@ def _answer(view: TenantView) -> Response:
     return json_text_response(written(view), headers=etag(view.tenant.version))
 
 
-def started(control_plane: ControlPlane, view: TenantView, seconds: float, status: int) -> Response:
+def started(control_plane: Services, view: TenantView, seconds: float, status: int) -> Response:
     """The answer to a request that started an operation, given when it has ended or the caller's patience has.
 
     It stands, whatever becomes of waiting: told to try again, the caller would be told that what they asked for exists.

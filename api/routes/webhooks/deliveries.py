@@ -9,11 +9,11 @@ from api.http.query_params import DeliveryListQuery, TestQuery, next_link
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import PAGED, route_spec
 from api.schemas.webhooks.webhooks import DeliveryResponse
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 
 
-def delivery_routes(control_plane: ControlPlane) -> Blueprint:
+def delivery_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("deliveries", __name__, url_prefix="/webhooks/<id:webhook_id>")
     webhooks = control_plane.webhooks
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from api.http.problem_details import Problem
 from api.http.request_body import raw_body
 from api.http.route_spec import PUBLIC, route_spec
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.billing.stripe_events import SIGNATURE_HEADER, BillingEvent, read_event
 from shared.config.settings import Settings
 from shared.core import errors
@@ -19,7 +19,7 @@ from shared.core.signatures import BadSignature
 log = structlog.get_logger(__name__)
 
 
-def stripe_routes(control_plane: ControlPlane, settings: Settings) -> Blueprint:
+def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
     routes = Blueprint("stripe", __name__, url_prefix="/stripe")
     secrets = [one.get_secret_value() for one in settings.stripe_webhook_secrets]
 

@@ -14,12 +14,12 @@ from api.schemas.webhooks.webhooks import (
     WebhookResponse,
     WebhookWithSecretResponse,
 )
-from shared.application.services import ControlPlane
+from shared.application.services import Services
 from shared.core import errors
 from shared.webhooks.model import Webhook
 
 
-def webhook_routes(control_plane: ControlPlane) -> Blueprint:
+def webhook_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("webhooks", __name__, url_prefix="/webhooks")
     webhooks = control_plane.webhooks
 

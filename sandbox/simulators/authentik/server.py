@@ -11,8 +11,8 @@ from sandbox.simulators.authentik.oidc.provider import Oidc
 from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.router import Router
 from sandbox.simulators.authentik.state import State
-from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import Simulator
+from sandbox.simulators.state_faults import Container
 
 OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
@@ -56,7 +56,7 @@ class AuthentikSimulator(Simulator):
             access.providers.add(provider)
             access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
 
-    def holdings(self) -> Sequence[Holding]:
+    def containers(self) -> Sequence[Container]:
         directory, access, invitations = self.directory, self.state.access, self.state.invitations
         groups = (directory.groups, directory.groups_by_name)
         users = (directory.users, directory.users_by_name, self.oidc.sessions.by_key)
@@ -75,6 +75,7 @@ class AuthentikSimulator(Simulator):
             "revoke_token": self.revoke_token,
             "rotate_key": self.oidc.rotate_key,
             "sign_in": self.sign_in,
+            "bind_group": self.bind_group,
             "advance": self.state.clock.advance,
             "sweep_tokens": self.state.tokens.sweep,
             "set_recovery_flow": invitations.set_recovery_flow,
@@ -112,6 +113,11 @@ class AuthentikSimulator(Simulator):
     def sign_in(self, username: str, client_id: str, scopes: str = "openid profile email offline_access") -> Any:
         """Return an application's tokens after this person signed in with a browser; None when access is denied."""
         return self.oidc.sign_in(username, client_id, scopes, self.url)
+
+    def bind_group(self, application: str, group: str) -> str:
+        """Let a group use an application. Return the binding's pk."""
+        target, found = self.state.access.applications[application], self.directory.groups_by_name[group]
+        return self.state.access.add_binding({"target": target.pk, "group": found.pk, "order": 0}).pk
 
     def limit_token(self, permissions: Sequence[str]) -> None:
         """Leave our token only these permissions."""

@@ -12,7 +12,6 @@ from aiohttp import web
 
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.faults import Fault
-from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import Handler, Simulator
 from sandbox.simulators.stalwart import envelope
 from sandbox.simulators.stalwart.admission import FAILURES, Admission
@@ -24,6 +23,7 @@ from sandbox.simulators.stalwart.mail.mail_flow import MailFlow
 from sandbox.simulators.stalwart.mail.smtp_listener import SmtpListener
 from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
+from sandbox.simulators.state_faults import Container
 
 #: how long a request of a caller with a limit is in flight at least, as with a real store, in seconds
 LEAST_SECONDS = 0.01
@@ -127,6 +127,7 @@ class StalwartSimulator(Simulator):
         return {
             "run_tasks": self.run_tasks,
             "create": self.registry.create,
+            "create_account": self.create_account,
             "update": self.registry.update,
             "destroy": self.registry.destroy,
             "add_key": self.callers.add_key,
@@ -138,6 +139,13 @@ class StalwartSimulator(Simulator):
             "set_broken_setting": self.set_broken_setting,
             "set_most_found": self.set_most_found,
         }
+
+    def create_account(self, domain: str, given: Object) -> Object:
+        """Create an account in a domain by the domain's name."""
+        domain_id = self.registry.holder("domain", domain)
+        if domain_id is None:
+            raise ValueError(f"there is no domain {domain}")
+        return self.registry.create("Account", {**given, "domainId": domain_id})
 
     def use_account(self, account: str) -> None:
         """Make the first API key belong to an account."""
@@ -165,8 +173,8 @@ class StalwartSimulator(Simulator):
     def run_tasks(self) -> int:
         return self.background.run_tasks()
 
-    def holdings(self) -> Sequence[Holding]:
-        return self.registry.holdings()
+    def containers(self) -> Sequence[Container]:
+        return self.registry.containers()
 
     def may_change(self, request: web.Request, body: str) -> bool:
         """All calls are POSTs."""

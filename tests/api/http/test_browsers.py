@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings, SettingsError, read_settings
 from tests.api.conftest import Client, Issuer, Serve
 from tests.api.rights_fixture import RightsFixture
@@ -37,7 +37,7 @@ def test_no_answer_may_be_cached_or_taken_for_another_type(root: Client, anonymo
 
 
 def test_browsers_of_a_named_origin_may_ask_and_read_and_those_of_others_may_not(
-    api_settings: Settings, serve: Serve, store: Store, issuer: Issuer
+    api_settings: Settings, serve: Serve, store: Repositories, issuer: Issuer
 ) -> None:
     url = serve(api_settings.model_copy(update={"cors_origins": (PORTAL,)}))
     client, anonymous = Client(url, issuer.token("admin")), Client(url, None)

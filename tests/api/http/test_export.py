@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from bson import ObjectId
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.rights_fixture import RightsFixture
 
@@ -24,7 +24,7 @@ def multiplied(rows: Any, one: dict[str, Any], **fresh: Any) -> None:
 
 
 def test_an_export_holds_every_record_once_and_arrives_in_pieces(
-    rights: RightsFixture, store: Store, settings: Settings
+    rights: RightsFixture, store: Repositories, settings: Settings
 ) -> None:
     database = store.client[settings.mongodb_database]
     tenant = {"tenantId": rights.ids["acme"]}

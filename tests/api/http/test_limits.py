@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer, Serve
 
@@ -47,7 +47,7 @@ def is_limited(answer: requests.Response) -> bool:
 
 
 def test_a_caller_who_asks_too_often_is_told_when_to_ask_again_and_others_are_not(
-    limited: Settings, serve: Serve, store: Store, issuer: Issuer, at_minutes_start: None
+    limited: Settings, serve: Serve, store: Repositories, issuer: Issuer, at_minutes_start: None
 ) -> None:
     url = serve(limited)
     often, other = Client(url, issuer.token("admin")), Client(url, issuer.token("stranger"))
@@ -59,7 +59,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_ask_again_and_others_are_no
 
 
 def test_all_processes_count_together_and_what_changes_something_counts_as_five(
-    limited: Settings, serve: Serve, store: Store, issuer: Issuer, at_minutes_start: None
+    limited: Settings, serve: Serve, store: Repositories, issuer: Issuer, at_minutes_start: None
 ) -> None:
     clients = [Client(serve(limited), issuer.token("admin")) for _ in range(2)]
     clients[0]("GET", "/users/me")
@@ -70,7 +70,7 @@ def test_all_processes_count_together_and_what_changes_something_counts_as_five(
 
 
 def test_an_address_without_a_valid_token_is_limited_and_callers_behind_it_are_not(
-    limited: Settings, serve: Serve, store: Store, issuer: Issuer, at_minutes_start: None
+    limited: Settings, serve: Serve, store: Repositories, issuer: Issuer, at_minutes_start: None
 ) -> None:
     url = serve(limited)
     guessing = Client(url, "not-a-token")
@@ -84,7 +84,7 @@ def test_an_address_without_a_valid_token_is_limited_and_callers_behind_it_are_n
 
 @pytest.mark.parametrize(("proxies", "told_apart"), [(0, False), (1, True)])
 def test_a_proxys_word_for_an_address_counts_only_when_the_settings_name_the_proxy(
-    limited: Settings, serve: Serve, store: Store, at_minutes_start: None, proxies: int, told_apart: bool
+    limited: Settings, serve: Serve, store: Repositories, at_minutes_start: None, proxies: int, told_apart: bool
 ) -> None:
     client = Client(serve(limited.model_copy(update={"trusted_proxies": proxies})), None)
     # a client may send the header too: only the last address, added by the proxy, counts
@@ -94,7 +94,7 @@ def test_a_proxys_word_for_an_address_counts_only_when_the_settings_name_the_pro
 
 
 def test_addresses_of_one_ipv6_network_count_together(
-    limited: Settings, serve: Serve, store: Store, at_minutes_start: None
+    limited: Settings, serve: Serve, store: Repositories, at_minutes_start: None
 ) -> None:
     client = Client(serve(limited.model_copy(update={"trusted_proxies": 1})), None)
     answers = [client("GET", "/tenants", headers={"X-Forwarded-For": f"2001:db8::{one}"}) for one in range(8)]
@@ -105,7 +105,7 @@ def test_without_redis_each_process_counts_and_nobody_waits_long(
     make_settings: Callable[..., Settings],
     limited: Settings,
     serve: Serve,
-    store: Store,
+    store: Repositories,
     issuer: Issuer,
     hung_redis: str,
     at_minutes_start: None,
@@ -128,7 +128,7 @@ def test_many_at_once_while_redis_hangs_are_answered_in_time(
     make_settings: Callable[..., Settings],
     api_settings: Settings,
     serve: Serve,
-    store: Store,
+    store: Repositories,
     issuer: Issuer,
     hung_redis: str,
 ) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Missing, Refused, Unavailable
-from worker.http.json_client import BearerToken, JsonApi
-from worker.http.response import Answer
+from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
+from worker.http.json_client import BearerToken, JsonClient
+from worker.http.response import ApiResponse
 from worker.integrations.authentik.models import (
     OUR_KEY,
     Binding,
@@ -33,10 +33,10 @@ BRIEF_USER = {"include_groups": "false", "include_roles": "false"}
 PAGE_SIZE = "100"
 
 
-class Authentik:
+class AuthentikClient:
     """Methods in our words, small values back, no policy."""
 
-    def __init__(self, api: JsonApi) -> None:
+    def __init__(self, api: JsonClient) -> None:
         self._api = api
 
     def version(self) -> str:
@@ -50,11 +50,11 @@ class Authentik:
         answer = self._call("GET", GROUPS, params={"name": name, **BRIEF_GROUP})
         found = [group for group in map(read_group, _results(answer)) if group.name == name]
         if len(found) > 1:
-            raise Unavailable("unexpected_answer", "Two groups of one name cannot exist.")
+            raise TemporaryError("unexpected_answer", "Two groups of one name cannot exist.")
         return found[0] if found else None
 
     def get_group(self, group_id: str) -> Group:
-        """Raises Missing."""
+        """Raises NotFound."""
         return read_group(self._call("GET", f"{GROUPS}{group_id}/", params=BRIEF_GROUP).json())
 
     def list_groups(self) -> list[Group]:
@@ -62,7 +62,10 @@ class Authentik:
         return [read_group(one) for one in self._pages(GROUPS, {**BRIEF_GROUP, "ordering": "name"})]
 
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
-        """Raises Refused("taken") when the name exists. After that, or Unavailable, read again before you retry."""
+        """Raises PermanentError("taken") when the name exists.
+
+        After that, or TemporaryError, read again before you retry.
+        """
         return read_group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())
 
     def update_group(
@@ -77,21 +80,21 @@ class Authentik:
         self._call("PATCH", f"{GROUPS}{group_id}/", json={"parents": list(parent_ids)}, repeatable=True)
 
     def delete_group(self, group_id: str) -> None:
-        """Raises Missing when it is gone already."""
+        """Raises NotFound when it is gone already."""
         self._call("DELETE", f"{GROUPS}{group_id}/")
 
     def add_member(self, group_id: str, user_id: int) -> None:
-        """May be repeated. Raises Missing for an unknown group or user, or one that our account may not see."""
+        """May be repeated. Raises NotFound for an unknown group or user, or one that our account may not see."""
         self._call("POST", f"{GROUPS}{group_id}/add_user/", json={"pk": user_id}, repeatable=True)
 
     def remove_member(self, group_id: str, user_id: int) -> None:
-        """May be repeated. Raises Missing as `add_member` does."""
+        """May be repeated. Raises NotFound as `add_member` does."""
         self._call("POST", f"{GROUPS}{group_id}/remove_user/", json={"pk": user_id}, repeatable=True)
 
     # -- access to applications
 
     def list_bindings(self) -> list[Binding]:
-        """Return all bindings. Raises Refused("missing_permission") when our account may see none."""
+        """Return all bindings. Raises PermanentError("missing_permission") when our account may see none."""
         return [read_binding(one) for one in self._pages(BINDINGS, {"ordering": "pk"})]
 
     def application_modes(self) -> dict[str, str]:
@@ -118,11 +121,11 @@ class Authentik:
         return [one for one in found if one.owned_tenant_id == tenant_id]
 
     def get_person(self, person_id: int) -> Person:
-        """Raises Missing; Refused("missing_permission") when our account may see nobody."""
+        """Raises NotFound; PermanentError("missing_permission") when our account may see nobody."""
         return read_person(self._call("GET", f"{USERS}{person_id}/").json())
 
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:
-        """Create a user without a password and in no group. Raises Refused("taken") when the username exists."""
+        """Create a user without a password and in no group. Raises PermanentError("taken") when the username exists."""
         body = {"username": username, "name": name, "email": email, "attributes": attributes, "type": "internal"}
         return read_person(self._call("POST", USERS, json=body).json())
 
@@ -133,12 +136,12 @@ class Authentik:
     def invite_person(self, person_id: int, email_stage: str, duration: str) -> None:
         """Have a recovery mail sent whose link lives for `duration`.
 
-        Raises Refused("not_supported") when the brand has no recovery flow or there is no such stage.
+        Raises PermanentError("not_supported") when the brand has no recovery flow or there is no such stage.
         """
         path = f"{USERS}{person_id}/recovery_email/"
         answer = self._api.call("POST", path, json={"email_stage": email_stage, "token_duration": duration})
         if answer.status == 400:
-            raise Refused("not_supported", "Authentik sends no recovery mail as it is set up.")
+            raise PermanentError("not_supported", "Authentik sends no recovery mail as it is set up.")
         if answer.status >= 300:
             raise self._fault(method="POST", path=path, answer=answer)
 
@@ -152,41 +155,47 @@ class Authentik:
             following = (answer.json().get("pagination") or {}).get("next") or 0
             number = following if isinstance(following, int) and following > number else 0
 
-    def _call(self, method: str, path: str, **options: Any) -> Answer:
+    def _call(self, method: str, path: str, **options: Any) -> ApiResponse:
         answer = self._api.call(method, path, **options)
         if answer.status < 300:
             return answer
         raise self._fault(method, path, answer)
 
-    def _fault(self, method: str, path: str, answer: Answer) -> Exception:
+    def _fault(self, method: str, path: str, answer: ApiResponse) -> Exception:
         if answer.status == 401:
             # Authentik itself says 403; a proxy in front of it wants credentials too
-            return Refused("bad_credentials")
+            return PermanentError("bad_credentials")
         if answer.status == 403:
             return self._refusal(path)
         if answer.status == 405 and answer.is_empty:
             # Authentik's error pages only know GET: a server fault on any other method looks like this
-            return Unavailable("upstream_error", "It had a fault of its own; whether anything was written is unknown.")
+            return TemporaryError(
+                "upstream_error", "It had a fault of its own; whether anything was written is unknown."
+            )
         is_json = "json" in answer.headers.get("Content-Type", "")
         if answer.status == 404:
-            return Missing() if is_json else Refused("not_supported", "There is no such page; is the URL Authentik's?")
+            return (
+                NotFound()
+                if is_json
+                else PermanentError("not_supported", "There is no such page; is the URL Authentik's?")
+            )
         if answer.status == 400 and is_json and _is_about_name(answer):
-            return Refused("taken" if method in ("POST", "PATCH") else "invalid")
+            return PermanentError("taken" if method in ("POST", "PATCH") else "invalid")
         return answer.refusal()
 
-    def _refusal(self, path: str) -> Refused:
+    def _refusal(self, path: str) -> PermanentError:
         """Tell a bad token from a missing permission: only a good token may read itself."""
         if path != f"{USERS}me/" and self._api.call("GET", f"{USERS}me/").status == 200:
-            return Refused("missing_permission", f"It refused {path.removeprefix('/api/v3/').split('/')[1]}.")
-        return Refused("bad_credentials")
+            return PermanentError("missing_permission", f"It refused {path.removeprefix('/api/v3/').split('/')[1]}.")
+        return PermanentError("bad_credentials")
 
 
-def connect(settings: Settings) -> Authentik | None:
+def connect(settings: Settings) -> AuthentikClient | None:
     """Return a client by the settings, or None when Authentik is not configured."""
     if settings.authentik_api_url is None or settings.authentik_api_token is None:
         return None
-    return Authentik(
-        JsonApi(
+    return AuthentikClient(
+        JsonClient(
             str(settings.authentik_api_url).rstrip("/").removesuffix("/api/v3"),
             authorize=BearerToken(settings.authentik_api_token.get_secret_value()),
             call_seconds=settings.call_seconds,
@@ -195,14 +204,14 @@ def connect(settings: Settings) -> Authentik | None:
     )
 
 
-def _results(answer: Answer) -> list[dict[str, Any]]:
+def _results(answer: ApiResponse) -> list[dict[str, Any]]:
     body = answer.json()
     results = body.get("results") if isinstance(body, dict) else None
     if not isinstance(results, list):
-        raise Unavailable("unexpected_answer", "The list has no results.")
+        raise TemporaryError("unexpected_answer", "The list has no results.")
     return results
 
 
-def _is_about_name(answer: Answer) -> bool:
+def _is_about_name(answer: ApiResponse) -> bool:
     body = answer.json()
     return isinstance(body, dict) and ("name" in body or "username" in body)

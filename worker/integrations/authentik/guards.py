@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from shared.integrations.outcomes import Refused
-from worker.integrations.authentik.client import Authentik
+from shared.integrations.outcomes import PermanentError
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.models import Binding
 
 
-def opened_without(identity: Authentik, group_id: str) -> list[str]:
+def opened_without(identity: AuthentikClient, group_id: str) -> list[str]:
     """Return the targets that somebody could use only because the group's bindings are gone.
 
     An application without an enabled binding is open to everybody. With the policy mode `all` each binding narrows, so
     that the loss of one admits more people although others stay; the mode of what our account cannot read counts as
-    `all`. Raises Refused("missing_permission") when our account may see no bindings.
+    `all`. Raises PermanentError("missing_permission") when our account may see no bindings.
     """
     bindings = identity.list_bindings()
     targets = sorted({one.target for one in bindings if one.group == group_id and one.enabled})
@@ -26,10 +26,10 @@ def _is_other(binding: Binding, target: str, group_id: str) -> bool:
     return binding.target == target and binding.group != group_id
 
 
-def _modes(identity: Authentik) -> dict[str, str]:
+def _modes(identity: AuthentikClient) -> dict[str, str]:
     try:
         return identity.application_modes()
-    except Refused as refusal:
+    except PermanentError as refusal:
         if refusal.reason != "missing_permission":
             raise
         return {}

@@ -5,72 +5,72 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from shared.integrations.outcomes import Missing, Outcome, Unavailable, ok, skipped
-from worker.integrations.authentik.client import Authentik
+from shared.integrations.outcomes import NotFound, Outcome, TemporaryError, ok, skipped
+from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import HELD_CHILDREN, HELD_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
-from worker.integrations.step_context import Work, do_all
+from worker.integrations.step_context import StepContext, do_all
 
 
-def ensure_access(work: Work, identity: Authentik) -> Outcome:
+def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
     """Let in again everybody who was taken out, and ensure the owner's account, membership and invitation."""
-    group = find_group(work, identity)
+    group = find_group(step, identity)
     if group is None:
-        if work.is_plan:
+        if step.is_plan:
             return ok()
-        raise Unavailable("not_ready", "The tenant's group is not there yet.")
-    _let_in_again(work, group, identity)
-    if work.tenant.owner is None:
+        raise TemporaryError("not_ready", "The tenant's group is not there yet.")
+    _let_in_again(step, group, identity)
+    if step.tenant.owner is None:
         return ok()
-    return ensure_owner(work, work.tenant.owner, group, identity)
+    return ensure_owner(step, step.tenant.owner, group, identity)
 
 
-def close_access(work: Work, identity: Authentik) -> Outcome:
+def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
     """Take everybody out of the group, child groups too. Who it was is noted first, so that nobody is forgotten.
 
     Our own account stays as it is and is not counted.
     """
-    group = find_own_group(work, identity)
+    group = find_own_group(step, identity)
     if group is None:
         return skipped("nothing_there")
     members = group.member_ids - {identity.own_id()} if group.member_ids else group.member_ids
     held, children = _held_members(group) | members, _held_children(group) | group.child_ids
     if (held, children) != (_held_members(group), _held_children(group)):
         note = partial(_write_held, group, held, children, identity)
-        work.change(f"note the members of the group {group.name}", note, None)
+        step.change(f"note the members of the group {group.name}", note, None)
     for_members = (
-        _change(work, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
+        _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
         for one in sorted(members)
     )
-    do_all([*for_members, *_moves(work, group, group.child_ids, identity, inside=False)])
+    do_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
     notes = {"childGroups": f"{len(children)} held"} if children else {}
     return ok(members=f"{len(held)} held", **notes)
 
 
-def _let_in_again(work: Work, group: Group, identity: Authentik) -> None:
+def _let_in_again(step: StepContext, group: Group, identity: AuthentikClient) -> None:
     held, children = _held_members(group), _held_children(group)
     for_members = (
-        _change(work, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
+        _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
         for one in sorted(held - group.member_ids)
     )
-    do_all([*for_members, *_moves(work, group, children - group.child_ids, identity, inside=True)])
+    do_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
     if held or children:
         forget = partial(_write_held, group, frozenset(), frozenset(), identity)
-        work.change(f"forget who was held of {group.name}", forget, None)
+        step.change(f"forget who was held of {group.name}", forget, None)
 
 
-def _change(work: Work, sentence: str, act: Callable[[], None]) -> Callable[[], None]:
-    return partial(work.change, sentence, act, None)
+def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callable[[], None]:
+    return partial(step.change, sentence, act, None)
 
 
 def _moves(
-    work: Work, group: Group, children: frozenset[str], identity: Authentik, *, inside: bool
+    step: StepContext, group: Group, children: frozenset[str], identity: AuthentikClient, *, inside: bool
 ) -> list[Callable[[], None]]:
     """Return the changes that put child groups into the tenant's group, or take them out of it."""
     order = "put the child group {} into the group {}" if inside else "take the child group {} out of the group {}"
     return [
-        _change(work, order.format(one, group.name), partial(_move_child, one, group, identity, inside=inside))
+        _change(step, order.format(one, group.name), partial(_move_child, one, group, identity, inside=inside))
         for one in sorted(children)
     ]
 
@@ -85,45 +85,45 @@ def _held_children(group: Group) -> frozenset[str]:
     return frozenset(one for one in noted if isinstance(one, str)) if isinstance(noted, list) else frozenset()
 
 
-def _write_held(group: Group, members: frozenset[int], children: frozenset[str], identity: Authentik) -> None:
+def _write_held(group: Group, members: frozenset[int], children: frozenset[str], identity: AuthentikClient) -> None:
     held = {HELD_MEMBERS: sorted(members), HELD_CHILDREN: sorted(children)}
     ours = {key: value for key, value in marker(group.attributes).items() if key not in held}
     noted = {key: value for key, value in held.items() if value}
     identity.update_group(group.id, attributes={**group.attributes, OUR_KEY: ours | noted})
 
 
-def _out(group: Group, member: int, identity: Authentik) -> None:
+def _out(group: Group, member: int, identity: AuthentikClient) -> None:
     try:
         identity.remove_member(group.id, member)
-    except Missing:
+    except NotFound:
         _require_gone(member, identity)  # and its membership with it
 
 
-def _in(group: Group, member: int, identity: Authentik) -> None:
+def _in(group: Group, member: int, identity: AuthentikClient) -> None:
     try:
         identity.add_member(group.id, member)
-    except Missing:
+    except NotFound:
         _require_gone(member, identity)
 
 
-def _move_child(child_id: str, group: Group, identity: Authentik, *, inside: bool) -> None:
+def _move_child(child_id: str, group: Group, identity: AuthentikClient, *, inside: bool) -> None:
     """Put a child group into the tenant's group or out of it; its other parents stay. One that is gone is ignored."""
     try:
         child = identity.get_group(child_id)
-    except Missing:
+    except NotFound:
         return
     others = [one for one in child.parent_ids if one != group.id]
     if (group.id in child.parent_ids) != inside:
         identity.set_parents(child_id, [*others, group.id] if inside else others)
 
 
-def _require_gone(member: int, identity: Authentik) -> None:
+def _require_gone(member: int, identity: AuthentikClient) -> None:
     """Make sure that an account is gone: Authentik also says "not found" to a caller who may not see it.
 
-    Raises Refused("missing_permission"), Unavailable.
+    Raises Refused("missing_permission"), TemporaryError.
     """
     try:
         identity.get_person(member)
-    except Missing:
+    except NotFound:
         return
-    raise Unavailable("unexpected_answer", f"User {member} is there, and was said not to be.")
+    raise TemporaryError("unexpected_answer", f"User {member} is there, and was said not to be.")

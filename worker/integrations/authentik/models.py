@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 
 #: the one key of a group's or user's attributes that is ours
 OUR_KEY = "dezky"
@@ -96,7 +96,7 @@ def read_group(body: Any) -> Group:
             parent_ids=tuple(map(str, body.get("parents") or ())),
         )
     except (KeyError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a group.") from None
+        raise TemporaryError("unexpected_answer", "The answer is not a group.") from None
 
 
 def read_person(body: Any) -> Person:
@@ -109,7 +109,7 @@ def read_person(body: Any) -> Person:
             email=str(body.get("email") or ""),
         )
     except (KeyError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a user.") from None
+        raise TemporaryError("unexpected_answer", "The answer is not a user.") from None
 
 
 def read_binding(body: Any) -> Binding:
@@ -122,4 +122,4 @@ def read_binding(body: Any) -> Binding:
             negate=bool(body.get("negate", False)),
         )
     except (KeyError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a binding.") from None
+        raise TemporaryError("unexpected_answer", "The answer is not a binding.") from None

@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Refused, Unavailable
+from shared.integrations.outcomes import PermanentError, TemporaryError
 from worker.http.client_credentials import ClientCredentials
 from worker.http.deadline import remaining
-from worker.http.json_client import JsonApi
-from worker.http.response import Answer
+from worker.http.json_client import JsonClient
+from worker.http.response import ApiResponse
 from worker.integrations.ocis.connection import BETA, DAV, GRAPH, GraphConnection, NoRole, open_api
 from worker.integrations.ocis.models import (
     DRIVE,
@@ -40,11 +40,11 @@ ROLE_READS, ROLE_PAUSE = 3, 1.0
 ENTRY = re.compile(rb"</(?:[\w-]+:)?response>")
 
 
-class Ocis:
+class OcisClient:
     """Methods in our words over LibreGraph, with small values as results and no policy."""
 
     def __init__(
-        self, api: JsonApi, credentials: ClientCredentials | None = None, *, role_pause: float = ROLE_PAUSE
+        self, api: JsonClient, credentials: ClientCredentials | None = None, *, role_pause: float = ROLE_PAUSE
     ) -> None:
         """`credentials`: the token source that `api` authorizes with, if it can renew tokens."""
         self._graph = GraphConnection(api, credentials)
@@ -53,13 +53,13 @@ class Ocis:
     # -- our own account and the storage
 
     def require_storage(self) -> None:
-        """Check that our own personal space is there. Raises Unavailable("storage_down") when it is not.
+        """Check that our own personal space is there. Raises TemporaryError("storage_down") when it is not.
 
         With the storage provider down every list is empty and every space is "not found", so absence counts only when
         this check passed before and after.
         """
         if self._call("GET", f"{GRAPH}/me/drive", hand_back=(404,)).status == 404:
-            raise Unavailable("storage_down")
+            raise TemporaryError("storage_down")
 
     def version(self) -> str:
         """Return the server's version; with it our own account is checked for the role that it needs."""
@@ -67,7 +67,10 @@ class Ocis:
         return self._call("GET", "/status.php").text("productversion")
 
     def require_role(self) -> str:
-        """Return our role. Without one a list is short and does not say so. Raises Refused("missing_permission")."""
+        """Return our role. Without one a list is short and does not say so.
+
+        Raises PermanentError("missing_permission").
+        """
         for number in range(ROLE_READS):
             if number:
                 time.sleep(max(0.0, remaining(self._role_pause)))
@@ -75,10 +78,13 @@ class Ocis:
             for role in (ADMIN, SPACE_ADMIN):
                 if role in held:
                     return role
-        raise Refused("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
+        raise PermanentError("missing_permission", "The account has neither the role Admin nor Space Admin in OCIS.")
 
     def may_create_groups(self) -> bool:
-        """Return whether our role allows it. Raises Refused("missing_permission") without any role that we need."""
+        """Return whether our role allows it.
+
+        Raises PermanentError("missing_permission") without any role that we need.
+        """
         return self.require_role() == ADMIN
 
     def account(self) -> Account:
@@ -116,19 +122,22 @@ class Ocis:
         return space_of(self._call("POST", f"{GRAPH}/drives", json=body).parsed(DRIVE))
 
     def update_space(self, space_id: str, changes: dict[str, Any]) -> None:
-        """Change `name`, `description` or `quota` (`{"total": bytes}`). Raises Missing."""
+        """Change `name`, `description` or `quota` (`{"total": bytes}`). Raises NotFound."""
         self._call("PATCH", f"{GRAPH}/drives/{space_id}", json=changes, repeatable=True)
 
     def restore_space(self, space_id: str) -> None:
-        """Enable a disabled space, with its members. OpenCloud refuses it for an enabled one. Raises Missing."""
+        """Enable a disabled space, with its members. OpenCloud refuses it for an enabled one. Raises NotFound."""
         self._call("PATCH", f"{GRAPH}/drives/{space_id}", json={}, headers={"Restore": "T"})
 
     def disable_space(self, space_id: str) -> None:
-        """Close a space to everybody and keep its data and members. May be repeated. Raises Missing."""
+        """Close a space to everybody and keep its data and members. May be repeated. Raises NotFound."""
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", repeatable=True)
 
     def purge_space(self, space_id: str) -> None:
-        """Remove a disabled space and its data for good. Raises Missing, Refused("invalid") for an enabled one."""
+        """Remove a disabled space and its data for good.
+
+        Raises NotFound, PermanentError("invalid") for an enabled one.
+        """
         self._call("DELETE", f"{GRAPH}/drives/{space_id}", headers={"Purge": "T"})
 
     def has_content(self, space_id: str) -> bool | None:
@@ -147,12 +156,15 @@ class Ocis:
     # -- members and groups
 
     def members(self, space_id: str) -> dict[str, str]:
-        """Return the role's id of each permission. Raises Missing when our account is not a member itself."""
+        """Return the role's id of each permission. Raises NotFound when our account is not a member itself."""
         answer = self._call("GET", f"{BETA}/drives/{space_id}/root/permissions")
         return members_of(answer.parsed(PERMISSIONS).value)
 
     def invite_group(self, space_id: str, group_id: str, role: str) -> None:
-        """Add a group. Raises Missing when our account is not a member, Refused("taken") when the group is one."""
+        """Add a group.
+
+        Raises NotFound when our account is not a member, PermanentError("taken") when the group is one.
+        """
         recipient = {"@libre.graph.recipient.type": "group", "objectId": group_id}
         body = {"recipients": [recipient], "roles": [SPACE_ROLES[role]]}
         self._call("POST", f"{BETA}/drives/{space_id}/root/invite", json=body)
@@ -173,25 +185,25 @@ class Ocis:
     def create_group(self, name: str) -> str | None:
         """Return the new group's id; None for a read-only directory, or a name that exists by now.
 
-        Raises Refused("missing_permission") without the role Admin.
+        Raises PermanentError("missing_permission") without the role Admin.
         """
         answer = self._graph.call("POST", f"{GRAPH}/groups", json={"displayName": name}, hand_back=NO_NEW_GROUP)
         return None if answer.status in NO_NEW_GROUP else answer.parsed(GROUP).id
 
     def delete_group(self, group_id: str) -> None:
-        """Remove a group; its members stay in OCIS. May be repeated. Raises Refused("missing_permission")."""
+        """Remove a group; its members stay in OCIS. May be repeated. Raises PermanentError("missing_permission")."""
         self._graph.call("DELETE", f"{GRAPH}/groups/{group_id}", repeatable=True, hand_back=(404,))
 
-    def _call(self, method: str, path: str, **options: Any) -> Answer:
+    def _call(self, method: str, path: str, **options: Any) -> ApiResponse:
         """Send a request. A refusal for want of a role counts once the role was read again and stayed away."""
         try:
             return self._graph.call(method, path, **options)
         except NoRole:
             self.require_role()
-            raise Unavailable("not_ready", "OCIS was still assigning the role of our account.", wait=0.5) from None
+            raise TemporaryError("not_ready", "OCIS was still assigning the role of our account.", wait=0.5) from None
 
 
-def connect(settings: Settings) -> Ocis | None:
+def connect(settings: Settings) -> OcisClient | None:
     """Return a client built from the settings, or None when OCIS is not configured."""
     opened = open_api(settings)
-    return Ocis(*opened) if opened else None
+    return OcisClient(*opened) if opened else None

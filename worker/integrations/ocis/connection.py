@@ -7,10 +7,10 @@ from typing import Any
 from requests.auth import AuthBase
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
+from shared.integrations.outcomes import Fault, NotFound, PermanentError, TemporaryError
 from worker.http.client_credentials import ClientCredentials
-from worker.http.json_client import JsonApi, user_and_password
-from worker.http.response import Answer
+from worker.http.json_client import JsonClient, user_and_password
+from worker.http.response import ApiResponse
 
 GRAPH, BETA, DAV = "/graph/v1.0", "/graph/v1beta1", "/dav/spaces"
 
@@ -22,19 +22,19 @@ EMPTY_500 = (
 )
 
 
-class NoRole(Refused):
+class NoRole(PermanentError):
     """OCIS refuses a request that needs a role. The role may not have been assigned yet."""
 
 
 class GraphConnection:
     """Send requests as our account and turn error responses into faults. Renews a token that ended early."""
 
-    def __init__(self, api: JsonApi, credentials: ClientCredentials | None = None) -> None:
+    def __init__(self, api: JsonClient, credentials: ClientCredentials | None = None) -> None:
         """`credentials`: the token source that `api` authorizes with, if it can renew tokens."""
         self._api = api
         self._credentials = credentials
 
-    def call(self, method: str, path: str, *, hand_back: tuple[int, ...] = (), **options: Any) -> Answer:
+    def call(self, method: str, path: str, *, hand_back: tuple[int, ...] = (), **options: Any) -> ApiResponse:
         """Return a response below 300, or one whose status is in `hand_back`. Raises Fault."""
         options["hand_back"] = (*hand_back, 500)
         answer = self._api.call(method, path, **options)
@@ -44,13 +44,13 @@ class GraphConnection:
             answer = self._api.call(method, path, **options)
         if answer.status == 404 and path.startswith("/graph") and not _is_json(answer):
             # before the caller may take it for the absence of an object
-            raise Unavailable("unexpected_answer", NOT_THE_PRODUCT)
+            raise TemporaryError("unexpected_answer", NOT_THE_PRODUCT)
         if answer.status < 300 or answer.status in hand_back:
             return answer
         raise _meaning(method, path, answer)
 
 
-def open_api(settings: Settings) -> tuple[JsonApi, ClientCredentials | None] | None:
+def open_api(settings: Settings) -> tuple[JsonClient, ClientCredentials | None] | None:
     """Return the transport built from the settings, with its token source; None when OCIS is not configured."""
     if settings.ocis_api_url is None:
         return None
@@ -58,7 +58,7 @@ def open_api(settings: Settings) -> tuple[JsonApi, ClientCredentials | None] | N
     authorize: AuthBase = credentials or user_and_password(
         settings.ocis_username or "", settings.ocis_password.get_secret_value() if settings.ocis_password else ""
     )
-    api = JsonApi(
+    api = JsonClient(
         str(settings.ocis_api_url),
         authorize=authorize,
         call_seconds=settings.call_seconds,
@@ -85,38 +85,38 @@ def _credentials(settings: Settings) -> ClientCredentials | None:
     )
 
 
-def _meaning(method: str, path: str, answer: Answer) -> Fault:
+def _meaning(method: str, path: str, answer: ApiResponse) -> Fault:
     if answer.status == 401:
-        return Refused("bad_credentials")
+        return PermanentError("bad_credentials")
     if answer.status == 403:
         return _forbidden(method, path, answer)
     if answer.status == 404:
-        return Missing()
+        return NotFound()
     if answer.status == 409:
-        return Refused("taken")
+        return PermanentError("taken")
     if answer.status == 500:
-        return Unavailable("upstream_error", EMPTY_500 if answer.is_empty else "It answered 500.")
+        return TemporaryError("upstream_error", EMPTY_500 if answer.is_empty else "It answered 500.")
     if answer.status == 400 and "quota" in _message(answer):
-        return Refused("quota", QUOTA)
+        return PermanentError("quota", QUOTA)
     return answer.refusal()
 
 
-def _forbidden(method: str, path: str, answer: Answer) -> Refused:
+def _forbidden(method: str, path: str, answer: ApiResponse) -> PermanentError:
     if answer.headers.get("X-Ocis-Mfa-Required"):
-        return Refused("missing_permission", "OCIS asks our machine account for a second factor; exempt it.")
+        return PermanentError("missing_permission", "OCIS asks our machine account for a second factor; exempt it.")
     if path.startswith(GRAPH):
         return NoRole("missing_permission", f"{method} needs the role Space Admin.")
-    return Refused("missing_permission", f"{method} needs the membership as manager.")
+    return PermanentError("missing_permission", f"{method} needs the membership as manager.")
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: ApiResponse) -> str:
     """Return the text of a LibreGraph error in lower case; it is only searched, never shown."""
     try:
         error = answer.fields().get("error")
-    except Unavailable:
+    except TemporaryError:
         return ""
     return str(error.get("message")).lower() if isinstance(error, dict) else ""
 
 
-def _is_json(answer: Answer) -> bool:
+def _is_json(answer: ApiResponse) -> bool:
     return "json" in answer.headers.get("Content-Type", "")

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import re
 
-from shared.integrations.outcomes import Missing, Refused, Unavailable
-from worker.integrations.ocis.client import Ocis
+from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.finding import GIVEN_UP, find_by_marker
 from worker.integrations.ocis.models import Space
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 FORBIDDEN = re.compile(r'[/\\.:?*"><|\x00-\x1f]')
 LONGEST_NAME = 255
 
 
-def create_space(work: Work, files: Ocis) -> Space:
+def create_space(step: StepContext, files: OcisClient) -> Space:
     """Create a space; after an unclear answer, return the one that turns out to exist.
 
     The id is put on record before anything else can fail: only it tells which of two spaces was the second.
     """
-    tenant = work.tenant
+    tenant = step.tenant
     try:
         made = files.create_space(
-            space_name(tenant.name), f"project/{tenant.group_name}", description(work), work.plan.space_bytes
+            space_name(tenant.name), f"project/{tenant.group_name}", description(step), step.plan.space_bytes
         )
-    except Unavailable:
-        found = find_by_marker(work, files)
+    except TemporaryError:
+        found = find_by_marker(step, files)
         if found is None:
             raise
         return found
-    work.save(ocisNewSpaceId=made.id)
+    step.save(ocisNewSpaceId=made.id)
     return made
 
 
@@ -39,12 +39,12 @@ def space_name(tenant_name: str) -> str:
     return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip() or "tenant"
 
 
-def description(work: Work) -> str:
+def description(step: StepContext) -> str:
     """Return the description of a new space."""
-    return work.stamper.marked(work.tenant.id, f"Files of {' '.join(work.tenant.name.split())}")
+    return step.stamper.marked(step.tenant.id, f"Files of {' '.join(step.tenant.name.split())}")
 
 
-def give_up(work: Work, space: Space, files: Ocis, *, is_new: bool) -> None:
+def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
     """Handle a space that our account is no member of. Raises unless this is a plan.
 
     A request to create a space that fails half-way leaves one without members, whom nobody can add any more. It is
@@ -52,46 +52,49 @@ def give_up(work: Work, space: Space, files: Ocis, *, is_new: bool) -> None:
     then somebody removed our account, and an operator has to put it back.
     """
     _require_locked_out(space, files)
-    if not _was_never_used(work, space, files, is_new=is_new):
-        raise Refused("locked_out", f"The space is {space.name}.")
+    if not _was_never_used(step, space, files, is_new=is_new):
+        raise PermanentError("locked_out", f"The space is {space.name}.")
     sentence = f"disable the space {space.name}, which was created without members, and create another"
-    work.announce_removals([sentence])
-    work.remove(sentence, lambda: _disable(work, space, files))
-    if not work.is_plan:
-        raise Unavailable("not_ready", "The space was created without members; another one is created.", wait=0.5)
+    step.announce_removals([sentence])
+    step.remove(sentence, lambda: _disable(step, space, files))
+    if not step.is_plan:
+        raise TemporaryError("not_ready", "The space was created without members; another one is created.", wait=0.5)
 
 
-def _require_locked_out(space: Space, files: Ocis) -> None:
-    """Check with a second look that we are no member. Raises Unavailable when we are, or when the storage is down."""
+def _require_locked_out(space: Space, files: OcisClient) -> None:
+    """Check with a second look that we are no member.
+
+    Raises TemporaryError when we are, or when the storage is down.
+    """
     files.require_storage()
     if files.find_space(space.id) is None:
-        raise Unavailable("not_ready", "The space is not shown any more.")
+        raise TemporaryError("not_ready", "The space is not shown any more.")
     if _is_member(space, files):
-        raise Unavailable("storage_down", "A space with members was said to have none.")
+        raise TemporaryError("storage_down", "A space with members was said to have none.")
     files.require_storage()
 
 
-def _is_member(space: Space, files: Ocis) -> bool:
+def _is_member(space: Space, files: OcisClient) -> bool:
     try:
         files.members(space.id)
-    except Missing:
+    except NotFound:
         return False
     return True
 
 
-def _was_never_used(work: Work, space: Space, files: Ocis, *, is_new: bool) -> bool:
+def _was_never_used(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> bool:
     """Return whether we were never seen in the space, and nothing in it is shown now.
 
     An id on record as the tenant's space means that we were. Size and members prove little: files in the trash bin do
     not count, and some servers hide members.
     """
-    on_record, created = work.remote("ocisSpaceId"), work.remote("ocisNewSpaceId")
+    on_record, created = step.remote("ocisSpaceId"), step.remote("ocisNewSpaceId")
     was_seen = on_record == space.id or (on_record is not None and not is_new and created != space.id)
     is_shown_used = bool(space.members) or bool(space.used) or files.has_content(space.id) is True
     return not was_seen and not is_shown_used
 
 
-def _disable(work: Work, space: Space, files: Ocis) -> None:
+def _disable(step: StepContext, space: Space, files: OcisClient) -> None:
     # the text comes first: a space that is disabled without it would be enabled again
-    files.update_space(space.id, {"description": work.stamper.marked(work.tenant.id, GIVEN_UP)})
+    files.update_space(space.id, {"description": step.stamper.marked(step.tenant.id, GIVEN_UP)})
     files.disable_space(space.id)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from shared.integrations.outcomes import Refused
-from worker.integrations.ocis.client import Ocis
+from shared.integrations.outcomes import PermanentError
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.models import Space
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 #: an empty list is also the answer while the storage is down: it is read this often before it is believed
 EMPTY_READS = 6
@@ -15,48 +15,48 @@ EMPTY_READS = 6
 GIVEN_UP = "Created without members and given up."
 
 
-def find_on_record(work: Work, files: Ocis) -> Space | None:
+def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
     """Return the space whose id is on record, unless another tenant's marker stands in its description.
 
     Without any marker it is still the tenant's: people clear and rewrite descriptions.
     """
-    space_id = work.remote("ocisSpaceId")
+    space_id = step.remote("ocisSpaceId")
     space = files.find_space(space_id) if space_id else None
-    if space is None or work.stamper.belongs_to_another(work.tenant.id, space.description):
+    if space is None or step.stamper.belongs_to_another(step.tenant.id, space.description):
         return None
     return space
 
 
-def find_by_marker(work: Work, files: Ocis) -> Space | None:
-    """Return the only space with the tenant's marker. Raises Refused("ambiguous") when there are several."""
-    return _only([space for space in find_marked(work, files) if not is_given_up(space)])
+def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
+    """Return the only space with the tenant's marker. Raises PermanentError("ambiguous") when there are several."""
+    return _only([space for space in find_marked(step, files) if not is_given_up(space)])
 
 
-def find_marked(work: Work, files: Ocis) -> list[Space]:
+def find_marked(step: StepContext, files: OcisClient) -> list[Space]:
     """List the spaces with the tenant's marker. Raises Unavailable("storage_down") when absence cannot be believed."""
-    return [space for space in list_all(files) if work.stamper.is_of(work.tenant.id, space.description)]
+    return [space for space in list_all(files) if step.stamper.is_of(step.tenant.id, space.description)]
 
 
-def find_created(work: Work, files: Ocis, new_id: str | None) -> tuple[Space | None, Space | None]:
+def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:
     """Return the space that an attempt created, by its id, and the only other one with the tenant's marker."""
     if not new_id:
         return None, None
-    found = {space.id: space for space in find_marked(work, files) if not is_given_up(space)}
+    found = {space.id: space for space in find_marked(step, files) if not is_given_up(space)}
     created = found.pop(new_id, None)
     return created, _only(list(found.values()))
 
 
-def all_of_tenant(work: Work, files: Ocis) -> Iterator[Space]:
+def all_of_tenant(step: StepContext, files: OcisClient) -> Iterator[Space]:
     """Yield the space on record first, since a list that fails must not delay it, then all others with the marker."""
-    on_record = find_on_record(work, files)
+    on_record = find_on_record(step, files)
     if on_record is not None:
         yield on_record
-    for space in find_marked(work, files):
+    for space in find_marked(step, files):
         if on_record is None or space.id != on_record.id:
             yield space
 
 
-def list_all(files: Ocis) -> list[Space]:
+def list_all(files: OcisClient) -> list[Space]:
     """List all spaces. Any entry shows that the storage answered; an empty list shows nothing by itself.
 
     Raises Unavailable("storage_down").
@@ -76,5 +76,5 @@ def is_given_up(space: Space) -> bool:
 
 def _only(found: Sequence[Space]) -> Space | None:
     if len(found) > 1:
-        raise Refused("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
+        raise PermanentError("ambiguous", "Several spaces in OCIS carry this tenant's ownership marker.")
     return found[0] if found else None

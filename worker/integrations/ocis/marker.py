@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from shared.integrations.outcomes import Missing, Refused
-from shared.integrations.ownership_marker import Stamper
+from shared.integrations.outcomes import NotFound, PermanentError
+from shared.integrations.ownership_marker import MarkerSigner
 from shared.tenants.model import Tenant
-from worker.integrations.ocis.client import Ocis
+from worker.integrations.ocis.client import OcisClient
 
 
-def repair_marker(tenant: Tenant, files: Ocis, stamper: Stamper) -> str:
+def repair_marker(tenant: Tenant, files: OcisClient, stamper: MarkerSigner) -> str:
     """Write the marker back into the space on record and return a sentence about it.
 
     A reconcile does that only as the space's manager; an operator may know that the space is the tenant's. Raises
-    Missing without a space, Refused("taken") when another tenant's marker stands there.
+    Missing without a space, PermanentError("taken") when another tenant's marker stands there.
     """
     space_id = tenant.remote.get("ocisSpaceId")
     if space_id is None:
-        raise Missing("No space is on record for this tenant; reconcile it.")
+        raise NotFound("No space is on record for this tenant; reconcile it.")
     files.require_storage()
     space = files.find_space(space_id)
     if space is None:
         files.require_role()
-        raise Missing("The space on record is not there any more; reconcile the tenant.")
+        raise NotFound("The space on record is not there any more; reconcile the tenant.")
     if stamper.belongs_to_another(tenant.id, space.description):
-        raise Refused("taken", f"The space {space.name} carries another tenant's marker.")
+        raise PermanentError("taken", f"The space {space.name} carries another tenant's marker.")
     marked = stamper.marked(tenant.id, space.description)
     if marked == space.description:
         return f"The space {space.name} carries the marker already."

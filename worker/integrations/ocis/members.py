@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from shared.integrations.outcomes import Missing, Refused, Unavailable
-from worker.integrations.ocis.client import Ocis
+from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
+from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.models import SPACE_ROLES, Space
-from worker.integrations.step_context import GroupState, Work
+from worker.integrations.step_context import GroupState, StepContext
 
 #: how long an attempt waits for the identity provider's step, and how long between two looks at the record, in seconds
 GROUP_PATIENCE, GROUP_PAUSE = 1.0, 0.1
@@ -16,136 +16,136 @@ INVITED, PENDING = "invited", "pending"
 PLANNED = ""
 
 
-def ensure_members(work: Work, space: Space, files: Ocis, *, is_new: bool) -> str:
+def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> str:
     """Ensure that the tenant's group is a member of the space: `invited`, or `pending` while there is no such group.
 
     OCIS learns of a group when one of its members signs in. It knows groups by name only, and a foreign group may have
     the name, so the group is invited once the identity provider's is on record as ours. `is_new`: the space was created
-    in this attempt, so nothing is read first, which saves two of a tenant's requests. Raises Missing when our account
+    in this attempt, so nothing is read first, which saves two of a tenant's requests. Raises NotFound when our account
     is not a member.
     """
-    name = work.tenant.group_name
-    group_id = _ensure_group(work, files, is_new=is_new) if work.is_plan or _is_group_ours(work) else None
+    name = step.tenant.group_name
+    group_id = _ensure_group(step, files, is_new=is_new) if step.is_plan or _is_group_ours(step) else None
     # nobody else is in a space that was just created; without an invitation it is still to be seen that we are
-    members = {} if is_new and (work.is_plan or group_id) else read_members(work, space, files)
+    members = {} if is_new and (step.is_plan or group_id) else read_members(step, space, files)
     if group_id is None:
         return PENDING
     role = members.get(f"g:{group_id}")
     if role is None:
-        work.change(
-            f"invite the group {name} as {work.member_role}", lambda: _invite(work, space.id, group_id, files), None
+        step.change(
+            f"invite the group {name} as {step.member_role}", lambda: _invite(step, space.id, group_id, files), None
         )
-    elif role != SPACE_ROLES[work.member_role]:
-        work.change(
-            f"make the group {name} {work.member_role}",
-            lambda: files.change_member_role(space.id, group_id, work.member_role),
+    elif role != SPACE_ROLES[step.member_role]:
+        step.change(
+            f"make the group {name} {step.member_role}",
+            lambda: files.change_member_role(space.id, group_id, step.member_role),
             None,
         )
     return INVITED
 
 
-def read_members(work: Work, space: Space, files: Ocis) -> dict[str, str]:
-    """Return the role's id of each permission. Raises Missing when our account is not a member of the space.
+def read_members(step: StepContext, space: Space, files: OcisClient) -> dict[str, str]:
+    """Return the role's id of each permission. Raises NotFound when our account is not a member of the space.
 
     A plan does not enable a disabled space, and the members of one are shown with the space itself at most.
     """
-    if not (work.is_plan and space.is_disabled):
+    if not (step.is_plan and space.is_disabled):
         return files.members(space.id)
     if space.members is None:
         return {}
     if files.account().permission not in space.members:
-        raise Missing
+        raise NotFound
     return dict(space.members)
 
 
-def remove_group(work: Work, files: Ocis) -> None:
+def remove_group(step: StepContext, files: OcisClient) -> None:
     """Remove the group if we created it. Groups that came with a member's sign-in are the directory's."""
-    group_id = work.remote("ocisGroupId")
+    group_id = step.remote("ocisGroupId")
     if group_id is None:
         return
-    name = work.tenant.group_name
+    name = step.tenant.group_name
     try:
-        work.change(f"remove the group {name} from OCIS", lambda: files.delete_group(group_id), None)
-    except Refused as refusal:
+        step.change(f"remove the group {name} from OCIS", lambda: files.delete_group(group_id), None)
+    except PermanentError as refusal:
         if refusal.reason != "missing_permission":
             raise
-        raise Refused("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
-    work.save(ocisGroupId=None)
+        raise PermanentError("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
+    step.save(ocisGroupId=None)
 
 
-def _is_group_ours(work: Work) -> bool:
+def _is_group_ours(step: StepContext) -> bool:
     """Return whether the group is on record in the identity provider, whose step runs beside this one.
 
-    Raises Unavailable("not_ready") when that takes long.
+    Raises TemporaryError("not_ready") when that takes long.
     """
     give_up = time.monotonic() + GROUP_PATIENCE
-    while (state := work.group_state()) is GroupState.AWAITED:
+    while (state := step.group_state()) is GroupState.AWAITED:
         if time.monotonic() > give_up:
-            raise Unavailable(
+            raise TemporaryError(
                 "not_ready", "The tenant's group is not on record in the identity provider yet.", wait=1.0
             )
         time.sleep(GROUP_PAUSE)
     return state is GroupState.RECORDED
 
 
-def _ensure_group(work: Work, files: Ocis, *, is_new: bool) -> str | None:
+def _ensure_group(step: StepContext, files: OcisClient, *, is_new: bool) -> str | None:
     """Return the id of the tenant's group. None when OCIS has none and our role or its directory allows no new one."""
-    name = work.tenant.group_name
-    known = None if is_new and not work.is_plan else files.find_group(name)
+    name = step.tenant.group_name
+    known = None if is_new and not step.is_plan else files.find_group(name)
     if known is not None:
         return known
-    if work.is_plan:
-        return work.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(files) else None
-    return _create_group(work, files)
+    if step.is_plan:
+        return step.change(f"create the group {name} in OCIS", lambda: PLANNED, PLANNED) if _may_create(files) else None
+    return _create_group(step, files)
 
 
-def _may_create(files: Ocis) -> bool:
+def _may_create(files: OcisClient) -> bool:
     try:
         return files.may_create_groups()
-    except Refused:
+    except PermanentError:
         return False
 
 
-def _create_group(work: Work, files: Ocis) -> str | None:
+def _create_group(step: StepContext, files: OcisClient) -> str | None:
     """Create the group, or find the one that somebody else created in the same moment.
 
     Only a lasting refusal means that there will be none: a fault that is taken for one would leave the group out.
     """
-    name = work.tenant.group_name
+    name = step.tenant.group_name
     try:
         created = files.create_group(name)
-    except Refused as refusal:
+    except PermanentError as refusal:
         _require_lasting(refusal, files)
         created = None
-    except Unavailable:
+    except TemporaryError:
         # the request may have had its effect; before it there was no such group
         created = files.find_group(name)
         if created is None:
             raise
     if created is None:
         return files.find_group(name)
-    work.save(ocisGroupId=created)
-    work.change(f"create the group {name} in OCIS", lambda: None, None)
+    step.save(ocisGroupId=created)
+    step.change(f"create the group {name} in OCIS", lambda: None, None)
     return created
 
 
-def _require_lasting(refusal: Refused, files: Ocis) -> None:
+def _require_lasting(refusal: PermanentError, files: OcisClient) -> None:
     """Check that a refusal lasts: our role is Space Admin, or this server accepts no such group. Raises otherwise."""
     if refusal.reason in ("invalid", "not_supported"):
         return
     if refusal.reason != "missing_permission":
         raise refusal
     if files.may_create_groups():
-        raise Unavailable("not_ready", "A group was refused for our role, which is Admin and allows it.")
+        raise TemporaryError("not_ready", "A group was refused for our role, which is Admin and allows it.")
 
 
-def _invite(work: Work, space_id: str, group_id: str, files: Ocis) -> None:
+def _invite(step: StepContext, space_id: str, group_id: str, files: OcisClient) -> None:
     try:
-        files.invite_group(space_id, group_id, work.member_role)
-    except Refused as refusal:
-        if refusal.reason == "invalid" and files.find_group(work.tenant.group_name) != group_id:
+        files.invite_group(space_id, group_id, step.member_role)
+    except PermanentError as refusal:
+        if refusal.reason == "invalid" and files.find_group(step.tenant.group_name) != group_id:
             # a directory whose replicas lag behind knows a new group a little later
-            raise Unavailable("not_ready", "The group was created and is not known yet.", wait=0.5) from None
+            raise TemporaryError("not_ready", "The group was created and is not known yet.", wait=0.5) from None
         if refusal.reason != "taken":
             raise
-        files.change_member_role(space_id, group_id, work.member_role)
+        files.change_member_role(space_id, group_id, step.member_role)

@@ -8,8 +8,8 @@ from typing import Literal
 from requests.auth import AuthBase
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Refused, Unavailable
-from worker.http.json_client import BearerToken, JsonApi, user_and_password
+from shared.integrations.outcomes import PermanentError, TemporaryError
+from worker.http.json_client import BearerToken, JsonClient, user_and_password
 from worker.integrations.stalwart.closed.recipient_rule import RecipientRule
 from worker.integrations.stalwart.closed.smtp_probe import PORTS, SmtpProbe
 from worker.integrations.stalwart.contents import DomainContents
@@ -17,8 +17,8 @@ from worker.integrations.stalwart.models import (
     DKIM_ALGORITHMS,
     DOMAIN_PROPERTIES,
     POSTMASTER,
-    Furnishing,
     MailDomain,
+    MailFurnishing,
     MailTenant,
     mail_domain,
 )
@@ -31,7 +31,7 @@ from worker.integrations.stalwart.zone_file import zone_records
 TenantMode = Literal["auto", "require", "off"]
 
 
-class Stalwart:
+class StalwartClient:
     """A client: methods in our words that return small values, without policy."""
 
     def __init__(self, jmap: Jmap, tenants: TenantMode, probe: SmtpProbe | None = None) -> None:
@@ -137,7 +137,7 @@ class Stalwart:
     def set_catch_all(self, domain_id: str, address: str) -> None:
         self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 
-    def furnishing(self, domain: str, domain_id: str) -> Furnishing:
+    def furnishing(self, domain: str, domain_id: str) -> MailFurnishing:
         """Read what the domain has so far."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
@@ -148,9 +148,9 @@ class Stalwart:
         active = {one.get("@type") for one in signatures["list"] if one.get("stage") == "active"}
         has_keys = active.issuperset(DKIM_ALGORITHMS)
         if not domains["list"]:
-            raise Unavailable("upstream_error", "The domain vanished.")
+            raise TemporaryError("upstream_error", "The domain vanished.")
         records = zone_records(domain, domains["list"][0].get("dnsZoneFile")) if has_keys else ()
-        return Furnishing(has_keys, bool(accounts["ids"]), records)
+        return MailFurnishing(has_keys, bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
         """Ask the server to make the missing keys; may be repeated."""
@@ -191,7 +191,7 @@ def _postmaster(domain: str, domain_id: str) -> Object:
     }
 
 
-def connect(settings: Settings) -> Stalwart | None:
+def connect(settings: Settings) -> StalwartClient | None:
     """Build a client by the settings, or None when Stalwart is not configured."""
     if settings.stalwart_api_url is None:
         return None
@@ -201,12 +201,12 @@ def connect(settings: Settings) -> Stalwart | None:
     elif settings.stalwart_username is not None and settings.stalwart_password is not None:
         authorize = user_and_password(settings.stalwart_username, settings.stalwart_password.get_secret_value())
     else:
-        raise Refused("bad_credentials")
+        raise PermanentError("bad_credentials")
     origin = str(settings.stalwart_api_url).rstrip("/").removesuffix("/jmap")
     seconds, ca_file = settings.call_seconds, settings.extra_ca_certs
-    api = JsonApi(origin, authorize=authorize, call_seconds=seconds, ca_file=ca_file)
-    anonymous = JsonApi(origin, call_seconds=seconds, ca_file=ca_file, pool_size=1)
-    return Stalwart(Jmap(api, anonymous), settings.stalwart_tenants, _probe(settings))
+    api = JsonClient(origin, authorize=authorize, call_seconds=seconds, ca_file=ca_file)
+    anonymous = JsonClient(origin, call_seconds=seconds, ca_file=ca_file, pool_size=1)
+    return StalwartClient(Jmap(api, anonymous), settings.stalwart_tenants, _probe(settings))
 
 
 def _probe(settings: Settings) -> SmtpProbe | None:

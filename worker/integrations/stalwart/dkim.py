@@ -5,41 +5,41 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shared.integrations.outcomes import Missing, Unavailable
-from worker.integrations.stalwart.client import Stalwart
-from worker.integrations.stalwart.models import Furnishing, MailDomain
-from worker.integrations.step_context import Work
+from shared.integrations.outcomes import NotFound, TemporaryError
+from worker.integrations.stalwart.client import StalwartClient
+from worker.integrations.stalwart.models import MailDomain, MailFurnishing
+from worker.integrations.step_context import StepContext
 
 #: how long one attempt waits for DKIM keys before it leaves the rest to the next attempt, in seconds
 KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
 
 
-def furnished_with_keys(work: Work, mail: Stalwart, domain: MailDomain, since: float) -> Furnishing:
+def furnished_with_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailFurnishing:
     """Read what the domain has, once its keys are there: the server makes them within seconds."""
-    if work.is_plan:
-        return _foreseen(work, mail, domain)
+    if step.is_plan:
+        return _foreseen(step, mail, domain)
     found = _waited_for(lambda: mail.furnishing(domain.name, domain.id), since)
     if found is None:
         why = mail.key_failure(domain.id)
         try:
             mail.make_keys(domain.id)
-        except Missing:
-            raise Unavailable("upstream_error", "The domain vanished.") from None
+        except NotFound:
+            raise TemporaryError("upstream_error", "The domain vanished.") from None
         told = f" Stalwart's last try failed: {why[:200]}" if why else ""
-        raise Unavailable("not_ready", f"The DKIM keys of {domain.name} are still being made.{told}", wait=1.0)
+        raise TemporaryError("not_ready", f"The DKIM keys of {domain.name} are still being made.{told}", wait=1.0)
     return found
 
 
-def _foreseen(work: Work, mail: Stalwart, domain: MailDomain) -> Furnishing:
+def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailFurnishing:
     """Return what a plan can know: nothing of a domain that does not exist, and of missing keys that they come."""
-    seen = mail.furnishing(domain.name, domain.id) if domain.id else Furnishing(False, True, ())
+    seen = mail.furnishing(domain.name, domain.id) if domain.id else MailFurnishing(False, True, ())
     if domain.id and not seen.has_keys:
-        work.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
+        step.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
     return seen
 
 
-def _waited_for(read: Callable[[], Furnishing], since: float) -> Furnishing | None:
+def _waited_for(read: Callable[[], MailFurnishing], since: float) -> MailFurnishing | None:
     """Return what a read finds once there are keys; None when the patience is over. `since`: when their making began.
 
     A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.integrations.outcomes import BREAKER_REASON, Fault, Refused, Unavailable
+from shared.integrations.outcomes import BREAKER_REASON, Fault, PermanentError, TemporaryError
 from shared.integrations.reasons import REASONS
 
 #: refusals that hold for every domain
@@ -33,16 +33,16 @@ class DomainFaults:
         if not self.found:
             return
         told = " ".join(f"{domain}: {_told(fault)}" for domain, fault in self.found.items())
-        waiting = [fault for fault in self.found.values() if isinstance(fault, Unavailable)]
+        waiting = [fault for fault in self.found.values() if isinstance(fault, TemporaryError)]
         if waiting:
-            raise Unavailable(waiting[0].reason, told, wait=waiting[0].wait)
-        raise Refused(next(iter(self.found.values())).reason, told)
+            raise TemporaryError(waiting[0].reason, told, wait=waiting[0].wait)
+        raise PermanentError(next(iter(self.found.values())).reason, told)
 
 
 def _concerns_one(fault: Fault) -> bool:
-    if isinstance(fault, Unavailable):
+    if isinstance(fault, TemporaryError):
         return fault.reason == "not_ready"
-    return isinstance(fault, Refused) and fault.reason not in _OF_ALL
+    return isinstance(fault, PermanentError) and fault.reason not in _OF_ALL
 
 
 def _told(fault: Fault) -> str:

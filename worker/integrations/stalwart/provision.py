@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from shared.domains.dns_records import Record
-from shared.integrations.outcomes import Outcome, Refused, Unavailable, ok, skipped
-from worker.integrations.stalwart.client import Stalwart
+from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok, skipped
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_removed, domains_of, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord
 from worker.integrations.stalwart.dkim import furnished_with_keys
@@ -17,91 +17,93 @@ from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
 from worker.integrations.stalwart.protocol.answers import KeyTaken
-from worker.integrations.step_context import Work
+from worker.integrations.step_context import StepContext
 
 #: how many of the waiting domains an operation's notes name
 NAMED = 10
 
 
-def ensure_mail(work: Work, mail: Stalwart) -> Outcome:
+def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     """Ensure that every domain of the tenant takes mail, carries our marker, and has its records on the tenant.
 
     Where proofs are required, only the proven ones: the others wait, and those set up before stay as they are. A
     domain that fails does not stop the others; the step fails after them.
     """
-    record = ClosedRecord(work)
-    closed = close_removed(work, mail, record)
-    if not work.tenant.domains:
-        _note_records(work, {}, ())
+    record = ClosedRecord(step)
+    closed = close_removed(step, mail, record)
+    if not step.tenant.domains:
+        _note_records(step, {}, ())
         return skipped("no_domains", **closed.notes)
-    waiting = _waiting_domains(work, mail)
-    if not work.ready_domains:
-        open_mail(work, mail, record, waiting, closed.objects)
-        _note_records(work, {}, work.waiting_domains)
-        return skipped("domains_unverified", **closed.notes, **_waiting_notes(work))
-    owner = ensure_mail_tenant(work, mail) if mail.links_tenants() else None
+    waiting = _waiting_domains(step, mail)
+    if not step.ready_domains:
+        open_mail(step, mail, record, waiting, closed.objects)
+        _note_records(step, {}, step.waiting_domains)
+        return skipped("domains_unverified", **closed.notes, **_waiting_notes(step))
+    owner = ensure_mail_tenant(step, mail) if mail.links_tenants() else None
     since = time.monotonic()
     faults = DomainFaults()
-    domains = _ensure_domains(work, mail, owner, faults)
-    open_mail(work, mail, record, [*domains, *waiting], closed.objects)
+    domains = _ensure_domains(step, mail, owner, faults)
+    open_mail(step, mail, record, [*domains, *waiting], closed.objects)
     published = {}
     for domain in domains:
         with faults.of(domain.name):
-            published[domain.name] = _furnished(work, mail, domain, owner, since)
-    _note_records(work, published, [*work.waiting_domains, *faults.found])
+            published[domain.name] = _furnished(step, mail, domain, owner, since)
+    _note_records(step, published, [*step.waiting_domains, *faults.found])
     faults.raise_found()
-    return ok(**closed.notes, **_waiting_notes(work))
+    return ok(**closed.notes, **_waiting_notes(step))
 
 
-def _waiting_notes(work: Work) -> dict[str, str]:
+def _waiting_notes(step: StepContext) -> dict[str, str]:
     """Return a note that names the domains that wait for their proof, if there are any."""
-    waiting = work.waiting_domains
+    waiting = step.waiting_domains
     rest = (f"{len(waiting) - NAMED} more",) if len(waiting) > NAMED else ()
     return {"waiting_for_proof": ", ".join((*waiting[:NAMED], *rest))} if waiting else {}
 
 
-def _waiting_domains(work: Work, mail: Stalwart) -> list[MailDomain]:
+def _waiting_domains(step: StepContext, mail: StalwartClient) -> list[MailDomain]:
     """Return the domains that were set up and wait for a proof now: they take mail again after a suspension."""
-    ids = [entry["id"] for entry in _on_record(work) if entry["domain"] in work.waiting_domains]
-    return domains_of(work, mail.find_domains(ids))
+    ids = [entry["id"] for entry in _on_record(step) if entry["domain"] in step.waiting_domains]
+    return domains_of(step, mail.find_domains(ids))
 
 
 # -- domains
 
 
-def _ensure_domains(work: Work, mail: Stalwart, owner: str | None, faults: DomainFaults) -> list[MailDomain]:
+def _ensure_domains(
+    step: StepContext, mail: StalwartClient, owner: str | None, faults: DomainFaults
+) -> list[MailDomain]:
     domains: list[MailDomain] = []
-    for name in work.ready_domains:
+    for name in step.ready_domains:
         with faults.of(name):
-            domains.append(_ensure_domain(work, mail, name, owner))
+            domains.append(_ensure_domain(step, mail, name, owner))
             # the record grows as the domains do, so that an interrupted attempt leaves what it made on record
-            _save_domains(work, domains)
+            _save_domains(step, domains)
     return domains
 
 
-def _save_domains(work: Work, made: list[MailDomain]) -> None:
+def _save_domains(step: StepContext, made: list[MailDomain]) -> None:
     """Save the tenant's domains in its order: those ensured now, and those that were on record before."""
-    known = {entry["domain"]: entry["id"] for entry in _on_record(work)} | {one.name: one.id for one in made}
-    entries = [{"domain": name, "id": known[name]} for name in work.tenant.domains if name in known]
-    work.save(stalwartDomainId=entries[0]["id"], stalwartDomains=entries)
+    known = {entry["domain"]: entry["id"] for entry in _on_record(step)} | {one.name: one.id for one in made}
+    entries = [{"domain": name, "id": known[name]} for name in step.tenant.domains if name in known]
+    step.save(stalwartDomainId=entries[0]["id"], stalwartDomains=entries)
 
 
-def _ensure_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
+def _ensure_domain(step: StepContext, mail: StalwartClient, name: str, owner: str | None) -> MailDomain:
     # names are unique: the first attempt need not read, as the create tells who holds the name
-    seen = None if work.is_first else _ours(work, mail.find_domain(name))
-    domain = seen or work.change(
+    seen = None if step.is_first else _ours(step, mail.find_domain(name))
+    domain = seen or step.change(
         f"create the mail domain {name} with its postmaster",
-        lambda: _created_domain(work, mail, name, owner),
-        MailDomain("", name, True, _description(work), owner),
+        lambda: _created_domain(step, mail, name, owner),
+        MailDomain("", name, True, _description(step), owner),
     )
     if owner is not None and domain.tenant_id not in (None, owner):
-        raise Refused("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
-    _align(work, mail, domain, owner)
+        raise PermanentError("taken", f"The domain {name} belongs to another tenant inside Stalwart.")
+    _align(step, mail, domain, owner)
     return domain
 
 
-def _align(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
-    wanted = _description(work)
+def _align(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
+    wanted = _description(step)
     differs: dict[str, Any] = {
         "description": wanted if domain.description != wanted else None,
         "tenant_id": owner if owner and domain.tenant_id != owner else None,
@@ -110,7 +112,7 @@ def _align(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) ->
     told = [name.removesuffix("_id").replace("is_", "") for name, value in differs.items() if value is not None]
     told += [] if domain.makes_keys else [_key_management(domain)]
     if told:
-        work.change(
+        step.change(
             f"set {', '.join(told)} of the mail domain {domain.name}",
             lambda: mail.update_domain(domain, **differs),
             None,
@@ -123,54 +125,60 @@ def _key_management(domain: MailDomain) -> str:
     return f"DKIM key management (both algorithms instead of {made})"
 
 
-def _created_domain(work: Work, mail: Stalwart, name: str, owner: str | None) -> MailDomain:
-    description = _description(work)
+def _created_domain(step: StepContext, mail: StalwartClient, name: str, owner: str | None) -> MailDomain:
+    description = _description(step)
     try:
         domain_id = mail.create_domain(name, description, owner)
-    except (KeyTaken, Unavailable) as fault:
-        domain = _ours(work, mail.find_domain(name))
+    except (KeyTaken, TemporaryError) as fault:
+        domain = _ours(step, mail.find_domain(name))
         if domain is not None:
             return domain
         if isinstance(fault, KeyTaken):
-            raise Refused("taken", f"The name {name} is in use in Stalwart, as another domain's alias.") from None
+            raise PermanentError(
+                "taken", f"The name {name} is in use in Stalwart, as another domain's alias."
+            ) from None
         raise
     return MailDomain(domain_id, name, True, description, owner)
 
 
-def _ours(work: Work, domain: MailDomain | None) -> MailDomain | None:
-    """Return the domain if it carries our marker. Raises Refused("taken") for one that does not."""
-    if domain is not None and not domains_of(work, [domain]):
-        raise Refused("taken", f"The domain {domain.name} exists in Stalwart without this tenant's ownership marker.")
+def _ours(step: StepContext, domain: MailDomain | None) -> MailDomain | None:
+    """Return the domain if it carries our marker. Raises PermanentError("taken") for one that does not."""
+    if domain is not None and not domains_of(step, [domain]):
+        raise PermanentError(
+            "taken", f"The domain {domain.name} exists in Stalwart without this tenant's ownership marker."
+        )
     return domain
 
 
-def _description(work: Work) -> str:
-    return f"{work.tenant.name} {work.stamper.text(work.tenant.id)}"
+def _description(step: StepContext) -> str:
+    return f"{step.tenant.name} {step.stamper.text(step.tenant.id)}"
 
 
-def _on_record(work: Work) -> list[dict[str, str]]:
-    return list(work.remote("stalwartDomains") or [])
+def _on_record(step: StepContext) -> list[dict[str, str]]:
+    return list(step.remote("stalwartDomains") or [])
 
 
 # -- addresses and records
 
 
-def _furnished(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None, since: float) -> tuple[Record, ...]:
+def _furnished(
+    step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None, since: float
+) -> tuple[Record, ...]:
     """Wait for the domain's keys, ensure its postmaster, and return the records to publish."""
-    furnishing = furnished_with_keys(work, mail, domain, since)
+    furnishing = furnished_with_keys(step, mail, domain, since)
     if not furnishing.has_postmaster:
-        _ensure_postmaster(work, mail, domain, owner)
+        _ensure_postmaster(step, mail, domain, owner)
     return furnishing.records
 
 
-def _ensure_postmaster(work: Work, mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
+def _ensure_postmaster(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
     if mail.contents.has_address(domain.id, POSTMASTER):
         return  # the tenant has made one of its own
     address = f"{POSTMASTER}@{domain.name}"
-    work.change(f"create the address {address}", lambda: _make_postmaster(mail, domain, owner), None)
+    step.change(f"create the address {address}", lambda: _make_postmaster(mail, domain, owner), None)
 
 
-def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> None:
+def _make_postmaster(mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
     """Create the address that RFC 5321 section 4.5.1 and the domain's own DMARC record ask for."""
     try:
         mail.create_postmaster(domain.name, domain.id, owner)
@@ -178,19 +186,19 @@ def _make_postmaster(mail: Stalwart, domain: MailDomain, owner: str | None) -> N
         # the domain is the tenant's, so the holder of one of the two addresses is too: most likely it is `abuse`
         with suppress(KeyTaken):
             mail.create_postmaster(domain.name, domain.id, owner, has_abuse=False)
-    except Unavailable:
+    except TemporaryError:
         if not mail.furnishing(domain.name, domain.id).has_postmaster:
             raise
 
 
-def _note_records(work: Work, published: Mapping[str, Sequence[Record]], unchanged: Collection[str]) -> None:
+def _note_records(step: StepContext, published: Mapping[str, Sequence[Record]], unchanged: Collection[str]) -> None:
     """Note what is to be published, by domain; records of `unchanged` domains stay as they were."""
     fresh = [
         {"domain": domain, "name": one.name, "type": one.type, "value": one.value}
         for domain, records in published.items()
         for one in records
     ]
-    before = work.remote("dnsRecords") or []
+    before = step.remote("dnsRecords") or []
     kept = [record for record in before if record["domain"] in unchanged and record["domain"] not in published]
     if fresh + kept != before:
-        work.found["dnsRecords"] = fresh + kept
+        step.found["dnsRecords"] = fresh + kept

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from shared.integrations.outcomes import Outcome, Refused, Unavailable, ok
-from worker.integrations.stalwart.client import Stalwart
+from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError, ok
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import domains_of, require_markers
 from worker.integrations.stalwart.contents import Account
 from worker.integrations.stalwart.models import MailDomain, MailTenant
 from worker.integrations.stalwart.protocol.batching import Object
-from worker.integrations.step_context import Deeds, Work
+from worker.integrations.step_context import ChangeRecorder, StepContext
 
 #: how often one attempt reads what still refers to a domain
 ROUNDS = 3
@@ -19,51 +19,51 @@ ROUNDS = 3
 OURS_TO_REMOVE = ("Account", "MailingList", "DkimSignature")
 
 
-def remove_mail(work: Work, mail: Stalwart) -> Outcome:
+def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     """Remove accounts, lists, groups, keys, then the domain, for each; the mail tenant last. Only what is marked ours.
 
     Our own account is never removed: a domain that holds it stops the removal before anything is removed.
     """
     every = mail.list_domains()
-    domains = domains_of(work, every)
+    domains = domains_of(step, every)
     accounts = {domain.id: _removable(mail, domain) for domain in domains}
     for domain in domains:
-        _empty(work, mail, domain, accounts[domain.id])
+        _empty(step, mail, domain, accounts[domain.id])
     for domain in domains:  # now nobody in one of them has an alias in another
-        _take_away(work, mail, domain)
-    for tenant in _mail_tenants(work, mail):
-        take_mail_tenant_away(work, mail, tenant.id, tenant.name)
-    require_markers(work, every)
-    if work.is_plan:
+        _take_away(step, mail, domain)
+    for tenant in _mail_tenants(step, mail):
+        take_mail_tenant_away(step, mail, tenant.id, tenant.name)
+    require_markers(step, every)
+    if step.is_plan:
         return ok()
-    if domains_of(work, mail.list_domains()) or _mail_tenants(work, mail):
-        raise Unavailable("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
+    if domains_of(step, mail.list_domains()) or _mail_tenants(step, mail):
+        raise TemporaryError("not_ready", "A domain of the tenant, or its mail tenant, is still listed.")
     return ok(verified="Stalwart lists no domain with the tenant's ownership marker")
 
 
-def take_domain_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
-    """Remove a mail domain whose marker was read just now, with all that is in it. Raises Refused("in_use")."""
+def take_domain_away(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
+    """Remove a mail domain whose marker was read just now, with all that is in it. Raises PermanentError("in_use")."""
     _empty(deeds, mail, domain, _removable(mail, domain))
     _take_away(deeds, mail, domain)
 
 
-def take_mail_tenant_away(deeds: Deeds, mail: Stalwart, id_: str, name: str) -> None:
-    """Remove a mail tenant that is empty. Raises Refused("in_use") for one that is not."""
+def take_mail_tenant_away(deeds: ChangeRecorder, mail: StalwartClient, id_: str, name: str) -> None:
+    """Remove a mail tenant that is empty. Raises PermanentError("in_use") for one that is not."""
     deeds.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
 
 
-def _mail_tenants(work: Work, mail: Stalwart) -> list[MailTenant]:
+def _mail_tenants(step: StepContext, mail: StalwartClient) -> list[MailTenant]:
     """Return the tenant's mail tenants; one on record is read although none is made any more, as without a licence."""
-    may_be = mail.links_tenants() or work.remote("stalwartTenantId")
-    return mail.list_tenants(work.tenant.id) if may_be else []
+    may_be = mail.links_tenants() or step.remote("stalwartTenantId")
+    return mail.list_tenants(step.tenant.id) if may_be else []
 
 
-def _removable(mail: Stalwart, domain: MailDomain) -> list[Account]:
-    """Return the accounts of a domain. Raises Refused("in_use") when one of them is the platform's own."""
+def _removable(mail: StalwartClient, domain: MailDomain) -> list[Account]:
+    """Return the accounts of a domain. Raises PermanentError("in_use") when one of them is the platform's own."""
     accounts = mail.contents.accounts(domain.id)
     for account in accounts:
         if account.is_ours:
-            raise Refused(
+            raise PermanentError(
                 "in_use",
                 f"The platform's own account {account.address} lives in the domain {domain.name}, so nothing of the "
                 "domain was removed. Give the platform an account in a domain that is no tenant's.",
@@ -71,7 +71,7 @@ def _removable(mail: Stalwart, domain: MailDomain) -> list[Account]:
     return accounts
 
 
-def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain, accounts: Sequence[Account]) -> None:
+def _empty(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain, accounts: Sequence[Account]) -> None:
     contents = mail.contents
     deeds.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
     for account in [one for one in accounts if one.kind != "Group"]:
@@ -85,15 +85,16 @@ def _empty(deeds: Deeds, mail: Stalwart, domain: MailDomain, accounts: Sequence[
         deeds.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
-def _take_away(deeds: Deeds, mail: Stalwart, domain: MailDomain) -> None:
+def _take_away(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
     deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
 
 
-def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
+def _remove_domain(mail: StalwartClient, domain: MailDomain) -> None:
     # before the domain, as a key that is left over would refuse the mail of the name's next owner
     held = mail.rule.keys()
     ids = [id_ for name in domain.names for id_ in held.get(name, ())]
-    if ids:
+    # without keys too: an attempt that ended in between may have left a removed one in force
+    if ids or mail.rule.may_open():
         mail.rule.remove_keys(ids)
     for _ in range(ROUNDS):
         in_the_way = mail.contents.remove("Domain", domain.id)
@@ -103,29 +104,31 @@ def _remove_domain(mail: Stalwart, domain: MailDomain) -> None:
         # an object of the domain may be referred to itself, such as a group by its members
         behind = [other for one in in_the_way for other in mail.contents.remove(str(one["object"]), str(one["id"]))]
         _require_own(mail, domain, behind)
-    raise Unavailable("not_ready", f"Something new keeps referring to the domain {domain.name}.")
+    raise TemporaryError("not_ready", f"Something new keeps referring to the domain {domain.name}.")
 
 
-def _require_own(mail: Stalwart, domain: MailDomain, found: Sequence[Object]) -> None:
+def _require_own(mail: StalwartClient, domain: MailDomain, found: Sequence[Object]) -> None:
     """Require that all of it is the domain's own. An account elsewhere with an alias in the domain is not.
 
-    Raises Refused("in_use").
+    Raises PermanentError("in_use").
     """
     foreign = [one for one in found if not _is_own(mail, domain, str(one.get("object")), str(one.get("id")))]
     if foreign:
-        raise Refused("in_use", f"{_named(foreign)} still refers to the domain {domain.name}, or to what is in it.")
+        raise PermanentError(
+            "in_use", f"{_named(foreign)} still refers to the domain {domain.name}, or to what is in it."
+        )
 
 
-def _is_own(mail: Stalwart, domain: MailDomain, kind: str, id_: str) -> bool:
+def _is_own(mail: StalwartClient, domain: MailDomain, kind: str, id_: str) -> bool:
     if kind not in OURS_TO_REMOVE or mail.contents.is_our_account(kind, id_):
         return False
     return mail.contents.is_of(domain.id, kind, id_)
 
 
-def _remove_tenant(mail: Stalwart, tenant_id: str) -> None:
+def _remove_tenant(mail: StalwartClient, tenant_id: str) -> None:
     in_the_way = mail.remove_tenant(tenant_id)
     if in_the_way:
-        raise Refused("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
+        raise PermanentError("in_use", f"{_named(in_the_way)} still refers to the mail tenant.")
 
 
 def _named(objects: Sequence[Object]) -> str:

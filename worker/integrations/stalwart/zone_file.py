@@ -13,7 +13,7 @@ from dns.exception import DNSException
 from dns.tokenizer import Token, Tokenizer
 
 from shared.domains.dns_records import Record, value_of
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 
 
 def zone_records(domain: str, zone_text: Any) -> tuple[Record, ...]:
@@ -21,12 +21,12 @@ def zone_records(domain: str, zone_text: Any) -> tuple[Record, ...]:
 
     The text has no directives, and every record has its name (RFC 1035 section 5.1 allows more; the mail server writes
     none). `dns.zone` is not used: it builds nodes and sets, which takes twice as long.
-    Raises Unavailable("unexpected_answer") for a text that is no zone.
+    Raises TemporaryError("unexpected_answer") for a text that is no zone.
     """
     try:
         return tuple(dict.fromkeys(_records(Tokenizer(str(zone_text)), dns.name.from_text(f"{domain}."))))
     except (DNSException, ValueError):
-        raise Unavailable("unexpected_answer", "The zone text cannot be read.") from None
+        raise TemporaryError("unexpected_answer", "The zone text cannot be read.") from None
 
 
 def _records(tokens: Tokenizer, origin: dns.name.Name) -> Iterator[Record]:

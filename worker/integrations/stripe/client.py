@@ -10,7 +10,7 @@ from typing import Any, cast
 import stripe
 
 from shared.billing.stripe_events import TENANT_KEY, our_status
-from shared.integrations.outcomes import Missing, Refused, Unavailable
+from shared.integrations.outcomes import NotFound, PermanentError, TemporaryError
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import Address, BillingInfo
 from worker.integrations.stripe.models import BilledSubscription, Customer, ascii_address
@@ -25,13 +25,13 @@ PAGE = 100
 TAX_ID_KEY = "dezky_tax_id"
 
 
-class StripeBilling:
+class StripeClient:
     """Methods in our words over Stripe, with small values as results and no policy.
 
     `key`: an idempotency key. For a day the same key returns the same response and creates nothing twice, so a call
     whose response was lost is repeated with its key. Stripe keeps a fault of its own under the key as well: after
-    Unavailable("upstream_error") search first, then use another key. A key used for another request is
-    Refused("invalid").
+    TemporaryError("upstream_error") search first, then use another key. A key used for another request is
+    PermanentError("invalid").
     """
 
     def __init__(self, client: stripe.StripeClient) -> None:
@@ -40,7 +40,7 @@ class StripeBilling:
         self._subscriptions = client.v1.subscriptions
 
     def find_customer(self, tenant_id: str) -> Customer | None:
-        """Return the customer with the tenant's marker. Raises Refused("ambiguous") when there are several."""
+        """Return the customer with the tenant's marker. Raises PermanentError("ambiguous") when there are several."""
         with our_faults():
             query = f'metadata["{TENANT_KEY}"]:"{tenant_id}"'
             found = [_customer(one) for one in self._customers.search({"query": query}).data]
@@ -49,11 +49,11 @@ class StripeBilling:
             found += [_customer(one) for one in recent.auto_paging_iter()]
         ours = {one.id: one for one in found if one.tenant_id == tenant_id}
         if len(ours) > 1:
-            raise Refused("ambiguous", "Stripe has several customers with this tenant's ownership marker.")
+            raise PermanentError("ambiguous", "Stripe has several customers with this tenant's ownership marker.")
         return next(iter(ours.values()), None)
 
     def get_customer(self, customer_id: str) -> Customer:
-        """Return a customer. Raises Missing, for a deleted one too."""
+        """Return a customer. Raises NotFound, for a deleted one too."""
         with our_faults():
             return _customer(self._customers.retrieve(customer_id))
 
@@ -64,14 +64,15 @@ class StripeBilling:
             return _customer(made)
 
     def update_customer(self, customer_id: str, name: str, billing: BillingInfo | None) -> Customer:
-        """Set the details that its invoices show. May be repeated. Raises Missing."""
+        """Set the details that its invoices show. May be repeated. Raises NotFound."""
         with our_faults():
             return _customer(self._customers.update(customer_id, cast("Any", _details(name, billing))))
 
     def replace_tax_id(self, customer_id: str, old: TaxId | None, new: TaxId | None) -> None:
         """Give the customer a tax id in place of the one that we gave it before; others are people's and stay.
 
-        May be repeated. Raises Refused("invalid") for a value that Stripe rejects; then the old one is removed already.
+        May be repeated. Raises PermanentError("invalid") for a value that Stripe rejects; then the old one is removed
+        already.
         """
         with our_faults():
             listed = [_tax_id(one) for one in self._tax_ids.list(customer_id, {"limit": PAGE}).auto_paging_iter()]
@@ -87,18 +88,18 @@ class StripeBilling:
     def find_subscription(self, customer_id: str, tenant_id: str) -> BilledSubscription | None:
         """Return the customer's subscription that has the tenant's ownership marker and has not ended.
 
-        Raises Refused("ambiguous") when there are several.
+        Raises PermanentError("ambiguous") when there are several.
         """
         with our_faults():
             listed = self._subscriptions.list({"customer": customer_id, "status": "all", "limit": PAGE})
             found = [_subscription(one) for one in listed.auto_paging_iter()]
         ours = [one for one in found if one.tenant_id == tenant_id and one.status is not SubscriptionStatus.CANCELED]
         if len(ours) > 1:
-            raise Refused("ambiguous", "Stripe has several subscriptions with this tenant's ownership marker.")
+            raise PermanentError("ambiguous", "Stripe has several subscriptions with this tenant's ownership marker.")
         return ours[0] if ours else None
 
     def get_subscription(self, subscription_id: str) -> BilledSubscription:
-        """Return a subscription in its current state, ended or not. Raises Missing."""
+        """Return a subscription in its current state, ended or not. Raises NotFound."""
         with our_faults():
             return _subscription(self._subscriptions.retrieve(subscription_id))
 
@@ -115,8 +116,8 @@ class StripeBilling:
         """Create a subscription for one unit of the price.
 
         `days_until_due`: invoices are sent, to be paid within so many days; without it the customer's payment method is
-        charged, and until it has one the subscription is PAST_DUE. Raises Refused("invalid") for an unknown customer or
-        price.
+        charged, and until it has one the subscription is PAST_DUE. Raises PermanentError("invalid") for an unknown
+        customer or price.
         """
         wanted: dict[str, Any] = {
             "customer": customer_id,
@@ -129,7 +130,7 @@ class StripeBilling:
             return _subscription(self._subscriptions.create(cast("Any", wanted), {"idempotency_key": key}))
 
     def change_price(self, subscription: BilledSubscription, price_id: str, *, key: str) -> BilledSubscription:
-        """Change the plan from now on, with the difference on the next invoice. Raises Missing."""
+        """Change the plan from now on, with the difference on the next invoice. Raises NotFound."""
         items: Any = [{"id": subscription.item_id, "price": price_id}]
         with our_faults():
             changed = self._subscriptions.update(
@@ -140,25 +141,25 @@ class StripeBilling:
             return _subscription(changed)
 
     def end_with_period(self, subscription_id: str, ends: bool) -> BilledSubscription:
-        """End it with the paid period, or undo that. May be repeated. Raises Missing."""
+        """End it with the paid period, or undo that. May be repeated. Raises NotFound."""
         with our_faults():
             return _subscription(self._subscriptions.update(subscription_id, {"cancel_at_period_end": ends}))
 
     def cancel(self, subscription_id: str) -> BilledSubscription:
-        """End it at once. May be repeated: one that has ended already is returned as it is. Raises Missing."""
+        """End it at once. May be repeated: one that has ended already is returned as it is. Raises NotFound."""
         try:
             with our_faults():
                 return _subscription(self._subscriptions.cancel(subscription_id))
-        except Missing:
+        except NotFound:
             # for cancelling, Stripe does not know those that have ended
             return self.get_subscription(subscription_id)
 
 
 def connect(
     api_key: str, *, url: str = API_URL, call_seconds: float = 10.0, ca_file: str | None = None
-) -> StripeBilling:
+) -> StripeClient:
     """Return a client. `url`: Stripe's own, or a simulator's."""
-    return StripeBilling(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
+    return StripeClient(stripe_client(api_key, url.rstrip("/"), call_seconds, ca_file))
 
 
 # -- values
@@ -167,7 +168,7 @@ def connect(
 def _customer(found: stripe.Customer) -> Customer:
     body = found.to_dict()
     if body.get("deleted"):
-        raise Missing("The customer was deleted in Stripe.")
+        raise NotFound("The customer was deleted in Stripe.")
     return Customer(
         body["id"],
         _tenant_id(body),
@@ -203,7 +204,7 @@ def _subscription(found: stripe.Subscription) -> BilledSubscription:
             ends_with_period=bool(body.get("cancel_at_period_end")),
         )
     except (KeyError, IndexError, TypeError, ValueError):
-        raise Unavailable("unexpected_answer", "The answer is not a subscription that we know.") from None
+        raise TemporaryError("unexpected_answer", "The answer is not a subscription that we know.") from None
 
 
 def _tenant_id(body: Mapping[str, Any]) -> str | None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import stripe
 
-from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
-from worker.http.json_client import JsonApi
+from shared.integrations.outcomes import Fault, NotFound, PermanentError, TemporaryError
+from worker.http.json_client import JsonClient
 
 
 class _Transport(stripe.HTTPClient):
@@ -21,7 +21,7 @@ class _Transport(stripe.HTTPClient):
 
     name = "json_api"
 
-    def __init__(self, api: JsonApi, origin: str) -> None:
+    def __init__(self, api: JsonClient, origin: str) -> None:
         super().__init__()
         self._api = api
         self._origin = origin
@@ -37,7 +37,7 @@ class _Transport(stripe.HTTPClient):
             repeatable=method == "get" or "Idempotency-Key" in (headers or {}),
         )
         if answer.status < 300 and not _is_object(answer.json()):
-            raise Unavailable("unexpected_answer", "The answer is not one Stripe gives.")
+            raise TemporaryError("unexpected_answer", "The answer is not one Stripe gives.")
         return answer.content, answer.status, answer.headers
 
     def close(self) -> None:
@@ -53,13 +53,13 @@ def stripe_client(api_key: str, origin: str, call_seconds: float, ca_file: str |
     """The library's client, for one origin and without repeats of its own."""
     # at INFO the library logs Stripe's own words
     logging.getLogger("stripe").setLevel(logging.WARNING)
-    transport = _Transport(JsonApi(origin, call_seconds=call_seconds, ca_file=ca_file), origin)
+    transport = _Transport(JsonClient(origin, call_seconds=call_seconds, ca_file=ca_file), origin)
     return stripe.StripeClient(api_key, base_addresses={"api": origin}, http_client=transport, max_network_retries=0)
 
 
 @contextmanager
 def our_faults() -> Iterator[None]:
-    """The library's errors in this block become Unavailable, Refused or Missing; the transport's pass through."""
+    """Raise the library's errors in this block as TemporaryError, PermanentError or NotFound."""
     try:
         yield
     except stripe.StripeError as problem:
@@ -68,21 +68,21 @@ def our_faults() -> Iterator[None]:
 
 #: the first class that fits; a status says more where these are silent
 MEANINGS: tuple[tuple[type[stripe.StripeError], type[Fault], str, str], ...] = (
-    (stripe.RateLimitError, Unavailable, "throttled", ""),
-    (stripe.AuthenticationError, Refused, "bad_credentials", ""),
-    (stripe.PermissionError, Refused, "missing_permission", "The API key may not do this in Stripe."),
-    (stripe.IdempotencyError, Refused, "invalid", "The idempotency key was used for another request."),
-    (stripe.CardError, Refused, "invalid", "The payment was declined."),
-    (stripe.InvalidRequestError, Refused, "invalid", "Stripe takes no such request."),
+    (stripe.RateLimitError, TemporaryError, "throttled", ""),
+    (stripe.AuthenticationError, PermanentError, "bad_credentials", ""),
+    (stripe.PermissionError, PermanentError, "missing_permission", "The API key may not do this in Stripe."),
+    (stripe.IdempotencyError, PermanentError, "invalid", "The idempotency key was used for another request."),
+    (stripe.CardError, PermanentError, "invalid", "The payment was declined."),
+    (stripe.InvalidRequestError, PermanentError, "invalid", "Stripe takes no such request."),
 )
 
 
 def _meaning(problem: stripe.StripeError) -> Fault:
     if problem.http_status == 409:
-        return Unavailable("not_ready", "Another request for the same is under way.", wait=1.0)
+        return TemporaryError("not_ready", "Another request for the same is under way.", wait=1.0)
     if problem.http_status == 404 and problem.code == "resource_missing":
-        return Missing()
+        return NotFound()
     for kind, fault, reason, detail in MEANINGS:
         if isinstance(problem, kind):
             return fault(reason, detail)
-    return Unavailable("unexpected_answer", "The answer is not one Stripe gives.")
+    return TemporaryError("unexpected_answer", "The answer is not one Stripe gives.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.core.encryption import Sealer, Unsealable
 from shared.core.signatures import signed_headers
 from shared.db.documents import Transaction
@@ -36,7 +36,7 @@ class Attempts:
 
     def __init__(
         self,
-        store: Store,
+        store: Repositories,
         sender: WebhookSender,
         sealer: Sealer,
         disable_seconds: float,

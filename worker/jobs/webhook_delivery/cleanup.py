@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.documents import Transaction
 from shared.events.model import Author, facts
 from shared.webhooks.model import SHOWN, Webhook
@@ -11,12 +11,12 @@ from shared.webhooks.model import SHOWN, Webhook
 BATCH = 50
 
 
-def remove_ended(store: Store) -> int:
+def remove_ended(store: Repositories) -> int:
     """Remove those whose time is up, with what was kept of their deliveries; how many."""
     return sum(_remove(store, webhook) for webhook in store.webhooks.ended(BATCH))
 
 
-def _remove(store: Store, webhook: Webhook) -> bool:
+def _remove(store: Repositories, webhook: Webhook) -> bool:
     def work(session: Transaction) -> bool:
         removed = store.webhooks.delete(webhook.id, session)
         if removed:

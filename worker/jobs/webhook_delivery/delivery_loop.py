@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.webhooks.delivery_repository import Claim
@@ -22,7 +22,7 @@ from shared.webhooks.service import webhook_sealer
 from worker.dns_lookup import DnsLookup
 from worker.jobs.webhook_delivery.attempt import Attempts
 from worker.jobs.webhook_delivery.cleanup import remove_ended
-from worker.jobs.webhook_delivery.outbox_relay import FanOut
+from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import WebhookSender
 
 log = structlog.get_logger(__name__)
@@ -31,10 +31,12 @@ log = structlog.get_logger(__name__)
 EACH = 2
 
 
-class Courier:
+class DeliveryLoop:
     """Every act is an atomic claim or a conditional write, so any number of couriers may work at once."""
 
-    def __init__(self, store: Store, fan_out: FanOut, attempts: Attempts, *, slots: int, lease_seconds: float) -> None:
+    def __init__(
+        self, store: Repositories, fan_out: OutboxRelay, attempts: Attempts, *, slots: int, lease_seconds: float
+    ) -> None:
         """`lease_seconds`: longer than an attempt can last."""
         self._store = store
         self._fan_out = fan_out
@@ -110,7 +112,7 @@ class Courier:
             log.exception("webhook.bug")
 
 
-def open_courier(store: Store, settings: Settings) -> Courier:
+def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
     """A courier for this process."""
     call_seconds = settings.webhook_call_seconds
     lookup = DnsLookup(settings.dns_servers, look_seconds=call_seconds)
@@ -121,7 +123,7 @@ def open_courier(store: Store, settings: Settings) -> Courier:
         ca_file=settings.extra_ca_certs,
     )
     attempts = Attempts(store, sender, webhook_sealer(settings), settings.webhook_disable_seconds)
-    fan_out = FanOut(store, settings.webhook_keep_days)
+    fan_out = OutboxRelay(store, settings.webhook_keep_days)
     # should the database be so slow that an attempt outlives this, the event is sent twice: allowed, and rare
     lease_seconds = 2 * call_seconds + 5
-    return Courier(store, fan_out, attempts, slots=settings.webhook_slots, lease_seconds=lease_seconds)
+    return DeliveryLoop(store, fan_out, attempts, slots=settings.webhook_slots, lease_seconds=lease_seconds)

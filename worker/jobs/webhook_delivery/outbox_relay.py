@@ -7,7 +7,7 @@ deliveries, and only from where it was read: so none is lost and none is doubled
 from __future__ import annotations
 
 from shared.administration.event_feed import number_events
-from shared.application.store import Store
+from shared.application.store import Repositories
 from shared.db.documents import Transaction
 from shared.events.model import Event
 from shared.webhooks import policy as webhook_access
@@ -18,8 +18,8 @@ from shared.webhooks.model import Webhook
 WEBHOOKS, EVENTS = 200, 200
 
 
-class FanOut:
-    def __init__(self, store: Store, keep_days: float, *, events: int = EVENTS) -> None:
+class OutboxRelay:
+    def __init__(self, store: Repositories, keep_days: float, *, events: int = EVENTS) -> None:
         """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long.
 
         `events`: how many of them one webhook is told of in one transaction.

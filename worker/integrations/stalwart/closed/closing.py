@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from shared.integrations.outcomes import Outcome, Refused, ok, skipped
-from worker.integrations.stalwart.client import Stalwart
+from shared.integrations.outcomes import Outcome, PermanentError, ok, skipped
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.mail_stop import let_mail_in, stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import NAMED, Work, do_all
+from worker.integrations.step_context import NAMED, StepContext, do_all
 
 Accounts = Mapping[str, Sequence[Account]]
 Domains = Sequence[MailDomain]
@@ -33,38 +33,38 @@ class ClosedDomains:
     notes: Mapping[str, str]
 
 
-def close_mail(work: Work, mail: Stalwart) -> Outcome:
+def close_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     """Let no account of the tenant's domains sign in; refuse their mail or receive it, as SUSPENDED_MAIL says."""
     every = mail.list_domains()
-    domains = domains_of(work, every)
-    left = [one for one in domains if one.name not in work.tenant.domains]
+    domains = domains_of(step, every)
+    left = [one for one in domains if one.name not in step.tenant.domains]
     # a domain that left the tenant takes no mail in any case. It goes on record as closed: if its removal waited for
     # an approval, the tenant could not be resumed, as only a reconcile is approved and a closed tenant has none
-    note_closed(work, left)
-    record = ClosedRecord(work)
-    refusing = domains if work.suspended_mail == "refuse" else left
-    notes = close_domains(work, mail, record, _accounts(mail, domains), refusing)
-    require_markers(work, every)
+    note_closed(step, left)
+    record = ClosedRecord(step)
+    refusing = domains if step.suspended_mail == "refuse" else left
+    notes = close_domains(step, mail, record, _accounts(mail, domains), refusing)
+    require_markers(step, every)
     if not domains:
         return skipped("nothing_there")
-    if work.is_plan:
+    if step.is_plan:
         return ok()
-    if work.suspended_mail != "refuse":
+    if step.suspended_mail != "refuse":
         notes = {name: text for name, text in notes.items() if not name.startswith("mail")} | {"mail": "received"}
     return ok(**notes, open_sessions=OPEN_SESSIONS)
 
 
 def open_mail(
-    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
+    step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
     """Let mail into these domains and their accounts sign in, as far as we closed them. `kept` stays closed."""
-    let_mail_in(work, mail, record, domains, kept)
+    let_mail_in(step, mail, record, domains, kept)
     locked = record.held(LOCKED)
     if not locked or not domains:
         return
     do_all(
         partial(
-            work.change,
+            step.change,
             f"let {account.address} sign in again",
             partial(mail.contents.restore, account, [SIGN_IN]),
             None,
@@ -77,8 +77,8 @@ def open_mail(
 
 
 def close_domains(
-    work: Work,
-    mail: Stalwart,
+    step: StepContext,
+    mail: StalwartClient,
     record: ClosedRecord,
     accounts: Accounts,
     refusing: Domains,
@@ -89,8 +89,8 @@ def close_domains(
     every = [account for found in accounts.values() for account in found]
     do_all(
         [
-            partial(_lock, work, mail, record, every),
-            lambda: notes.update(stop_mail(work, mail, record, refusing, settled) if refusing else {}),
+            partial(_lock, step, mail, record, every),
+            lambda: notes.update(stop_mail(step, mail, record, refusing, settled) if refusing else {}),
         ]
     )
     own = [account.address for account in every if account.is_ours]
@@ -99,24 +99,24 @@ def close_domains(
     return notes
 
 
-def close_removed(work: Work, mail: Stalwart, record: ClosedRecord) -> ClosedDomains:
+def close_removed(step: StepContext, mail: StalwartClient, record: ClosedRecord) -> ClosedDomains:
     """Close the domains that left the tenant, and accounts made in them since.
 
     Their contents are kept until a purge. Closing one counts as a removal; keeping it closed does not.
     """
-    leaving = _left(work, "stalwartDomains")
-    before = _left(work, "stalwartClosedDomains")
+    leaving = _left(step, "stalwartDomains")
+    before = _left(step, "stalwartClosedDomains")
     ids = dict.fromkeys(entry["id"] for entry in (*leaving, *before))
     found = mail.find_domains(list(ids))
-    domains = domains_of(work, found)
+    domains = domains_of(step, found)
     accounts = _accounts(mail, domains)
     known = {entry["id"] for entry in before}
     sentences = [f"close the mail domain {one.name}" for one in domains if one.id not in known]
-    work.announce_removals(sentences)
-    notes = close_domains(work, mail, record, accounts, domains, known) if domains else {}
+    step.announce_removals(sentences)
+    notes = close_domains(step, mail, record, accounts, domains, known) if domains else {}
     for sentence in sentences:
-        work.remove(sentence, lambda: None)
-    note_closed(work, found)
+        step.remove(sentence, lambda: None)
+    note_closed(step, found)
     ids_of = [account.id for held in accounts.values() for account in held]
     objects = frozenset((*(f"domain {one.id}" for one in domains), *(f"account {id_}" for id_ in ids_of)))
     return ClosedDomains(objects, _told(sentences, notes))
@@ -131,37 +131,37 @@ def _told(sentences: Sequence[str], notes: Mapping[str, str]) -> dict[str, str]:
     return {"closed_domains": told} | ({"own_account": notes["own_account"]} if "own_account" in notes else {})
 
 
-def note_closed(work: Work, domains: Sequence[MailDomain]) -> None:
+def note_closed(step: StepContext, domains: Sequence[MailDomain]) -> None:
     """Put the domains that left the tenant on record as closed, and take them off the list of its domains."""
-    kept = [entry for entry in _on_record(work, "stalwartDomains") if entry["domain"] in work.tenant.domains]
+    kept = [entry for entry in _on_record(step, "stalwartDomains") if entry["domain"] in step.tenant.domains]
     closed = [{"domain": one.name, "id": one.id} for one in domains]
-    on_record = (_on_record(work, "stalwartDomains"), _on_record(work, "stalwartClosedDomains"))
+    on_record = (_on_record(step, "stalwartDomains"), _on_record(step, "stalwartClosedDomains"))
     if (kept, closed) != on_record:
         first = kept[0]["id"] if kept else None
-        work.save(stalwartDomains=kept, stalwartDomainId=first, stalwartClosedDomains=closed)
+        step.save(stalwartDomains=kept, stalwartDomainId=first, stalwartClosedDomains=closed)
 
 
-def domains_of(work: Work, every: Sequence[MailDomain]) -> list[MailDomain]:
+def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
     """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's."""
-    return [one for one in every if work.stamper.tenant_id(one.description) == work.tenant.id]
+    return [one for one in every if step.stamper.tenant_id(one.description) == step.tenant.id]
 
 
-def require_markers(work: Work, every: Sequence[MailDomain]) -> None:
+def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     """Require a marker on every domain that is on record and exists.
 
     One whose marker was overwritten cannot be proven the tenant's, so it was left as it is, and that must not pass
-    for closed or removed. Raises Refused("taken").
+    for closed or removed. Raises PermanentError("taken").
     """
     fields = ("stalwartDomains", "stalwartClosedDomains")
-    on_record = {entry["id"] for field in fields for entry in _on_record(work, field)}
-    bare = [one.name for one in every if one.id in on_record and work.stamper.tenant_id(one.description) is None]
+    on_record = {entry["id"] for field in fields for entry in _on_record(step, field)}
+    bare = [one.name for one in every if one.id in on_record and step.stamper.tenant_id(one.description) is None]
     if bare:
-        raise Refused(
+        raise PermanentError(
             "taken", f"{', '.join(bare)} in Stalwart: the ownership marker is gone; put it back into the description."
         )
 
 
-def _lock(work: Work, mail: Stalwart, record: ClosedRecord, accounts: Sequence[Account]) -> None:
+def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, accounts: Sequence[Account]) -> None:
     open_now = [one for one in accounts if one.kind == "User" and not one.is_ours and one.may(SIGN_IN)]
     if not open_now:
         return
@@ -169,7 +169,7 @@ def _lock(work: Work, mail: Stalwart, record: ClosedRecord, accounts: Sequence[A
     record.add(LOCKED, [one.id for one in open_now])
     do_all(
         partial(
-            work.change,
+            step.change,
             f"keep {account.address} from signing in",
             partial(mail.contents.restrict, account, [SIGN_IN]),
             None,
@@ -178,13 +178,13 @@ def _lock(work: Work, mail: Stalwart, record: ClosedRecord, accounts: Sequence[A
     )
 
 
-def _accounts(mail: Stalwart, domains: Sequence[MailDomain]) -> Accounts:
+def _accounts(mail: StalwartClient, domains: Sequence[MailDomain]) -> Accounts:
     return {domain.id: mail.contents.accounts(domain.id) for domain in domains}
 
 
-def _left(work: Work, field: str) -> list[dict[str, str]]:
-    return [entry for entry in _on_record(work, field) if entry["domain"] not in work.tenant.domains]
+def _left(step: StepContext, field: str) -> list[dict[str, str]]:
+    return [entry for entry in _on_record(step, field) if entry["domain"] not in step.tenant.domains]
 
 
-def _on_record(work: Work, field: str) -> list[dict[str, str]]:
-    return list(work.remote(field) or [])
+def _on_record(step: StepContext, field: str) -> list[dict[str, str]]:
+    return list(step.remote(field) or [])

@@ -12,14 +12,14 @@ import time
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from shared.integrations.outcomes import BREAKER_REASON, Refused, Unavailable
-from worker.integrations.stalwart.client import Stalwart
+from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
+from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
-from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.record import OPENING, RETURNING, ClosedRecord
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
 from worker.integrations.stalwart.contents import RECEIVE, Account
 from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
-from worker.integrations.step_context import Work, do_all
+from worker.integrations.step_context import StepContext, do_all
 
 #: how long the server may take until a key is in force, in seconds
 PATIENCE = 2.0
@@ -32,7 +32,11 @@ _WHY = {
 
 
 def stop_mail(
-    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], settled: Collection[str] = ()
+    step: StepContext,
+    mail: StalwartClient,
+    record: ClosedRecord,
+    domains: Sequence[MailDomain],
+    settled: Collection[str] = (),
 ) -> dict[str, str]:
     """Stop new mail to these domains; returns notes on what became of it and how that was verified.
 
@@ -42,13 +46,13 @@ def stop_mail(
     why = _WHY.get(state)
     if why is None:
         try:
-            return _refuse(work, mail, domains, state, settled)
-        except Refused as problem:
+            return _refuse(step, mail, domains, state, settled)
+        except PermanentError as problem:
             if problem.reason == BREAKER_REASON:
                 raise
             why = f"Stalwart could not put the rule in force: {problem.detail}"
-    _return(work, mail, record, domains)
-    if work.is_plan:
+    _return(step, mail, record, domains)
+    if step.is_plan:
         return {}
     return {
         "mail": "returned to the sender after it was accepted",
@@ -58,33 +62,42 @@ def stop_mail(
 
 
 def let_mail_in(
-    work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
+    step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
     """Let new mail into these domains again, by whichever way it was stopped. `kept`: objects that stay closed."""
-    held = mail.rule.keys()
-    for domain in domains:
-        ids = [id_ for name in domain.names for id_ in held.get(name, ())]
-        if ids:
-            work.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+    _accept(step, mail, record, domains)
     stopped = record.held(RETURNING)
     if stopped and domains:
-        do_all([partial(_restore, work, mail, domain, stopped) for domain in domains])
+        do_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
         record.keep(RETURNING, kept)
 
 
 # -- refused at SMTP time
 
 
+def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+    held = mail.rule.keys()
+    for domain in domains:
+        names = [name for name in domain.names if name in held or name in record.held(OPENING)]
+        if not names:
+            continue
+        # on record until the key is out of force: an attempt that ends in between leaves no key to be found
+        record.add(OPENING, names)
+        ids = [id_ for name in names for id_ in held.get(name, ())]
+        step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+        record.keep(OPENING, record.held(OPENING) - set(names))
+
+
 def _refuse(
-    work: Work, mail: Stalwart, domains: Sequence[MailDomain], state: RuleState, settled: Collection[str]
+    step: StepContext, mail: StalwartClient, domains: Sequence[MailDomain], state: RuleState, settled: Collection[str]
 ) -> dict[str, str]:
     if state is RuleState.UNSET:
-        work.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
+        step.change("set Stalwart's rule that refuses mail to suspended domains", mail.rule.write, None)
     held = mail.rule.keys()
     lacking = [name for domain in domains for name in domain.names if name not in held]
     for name in lacking:
-        work.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
-    if work.is_plan:
+        step.change(f"refuse mail to {name}", partial(mail.rule.add_key, name), None)
+    if step.is_plan:
         return {}
     if state is RuleState.OURS and not lacking and all(domain.id in settled for domain in domains):
         return {"mail": "refused", "mail_verified": READ_BACK}
@@ -94,11 +107,11 @@ def _refuse(
     missing = sorted(set(names) - set(mail.rule.keys()))
     if missing or mail.rule.state() is not RuleState.OURS:
         told = ", ".join(missing or names)
-        raise Unavailable("not_ready", f"Stalwart does not show the rule, or the key, of {told}.")
+        raise TemporaryError("not_ready", f"Stalwart does not show the rule, or the key, of {told}.")
     return {"mail": "refused", "mail_verified": READ_BACK + _proven_by_smtp(mail, names)}
 
 
-def _proven_by_smtp(mail: Stalwart, names: Sequence[str]) -> str:
+def _proven_by_smtp(mail: StalwartClient, names: Sequence[str]) -> str:
     if mail.probe is None:
         return "; set STALWART_SMTP_URL to have it proven over SMTP too"
     give_up = time.monotonic() + PATIENCE
@@ -108,7 +121,7 @@ def _proven_by_smtp(mail: Stalwart, names: Sequence[str]) -> str:
             time.sleep(PAUSE)
         if code != REFUSED:
             told = f"answered {code} for {address}" if code is not None else f"could not be asked about {address}"
-            raise Unavailable(
+            raise TemporaryError(
                 "not_ready",
                 f"Rule and keys are in Stalwart, but the server at STALWART_SMTP_URL {told}, so it is not proven that "
                 f"mail to {name} is refused.",
@@ -119,7 +132,7 @@ def _proven_by_smtp(mail: Stalwart, names: Sequence[str]) -> str:
 # -- returned after it was accepted
 
 
-def _return(work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+def _return(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
     # read anew: some have lost the permission to sign in since they were read
     receiving = [
         account
@@ -131,34 +144,34 @@ def _return(work: Work, mail: Stalwart, record: ClosedRecord, domains: Sequence[
     record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
     do_all(
         [
-            *(partial(_stop_account, work, mail, account) for account in receiving),
-            *(partial(_hide, work, mail, domain) for domain in domains),
+            *(partial(_stop_account, step, mail, account) for account in receiving),
+            *(partial(_hide, step, mail, domain) for domain in domains),
         ]
     )
 
 
-def _stop_account(work: Work, mail: Stalwart, account: Account) -> None:
+def _stop_account(step: StepContext, mail: StalwartClient, account: Account) -> None:
     stop = partial(mail.contents.restrict, account, [RECEIVE])
-    work.change(f"return mail to {account.address}", stop, None)
+    step.change(f"return mail to {account.address}", stop, None)
 
 
-def _hide(work: Work, mail: Stalwart, domain: MailDomain) -> None:
+def _hide(step: StepContext, mail: StalwartClient, domain: MailDomain) -> None:
     for found in mail.contents.lists(domain.id):
         if not found.is_hidden:
             hide = partial(mail.contents.hide_list, found)
-            work.change(f"move the mailing list {found.address} out of reach", hide, None)
+            step.change(f"move the mailing list {found.address} out of reach", hide, None)
     if domain.catch_all and not domain.is_catch_all_hidden:
         local, _, place = domain.catch_all.rpartition("@")
         hide = partial(mail.set_catch_all, domain.id, f"{local}{HIDDEN}@{place}")
-        work.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
+        step.change(f"move the catch-all address of {domain.name} out of reach", hide, None)
 
 
-def _restore(work: Work, mail: Stalwart, domain: MailDomain, stopped: Collection[str]) -> None:
+def _restore(step: StepContext, mail: StalwartClient, domain: MailDomain, stopped: Collection[str]) -> None:
     if f"domain {domain.id}" not in stopped:
         return
     do_all(
         partial(
-            work.change,
+            step.change,
             f"let {account.address} receive mail again",
             partial(mail.contents.restore, account, [RECEIVE]),
             None,
@@ -169,8 +182,8 @@ def _restore(work: Work, mail: Stalwart, domain: MailDomain, stopped: Collection
     for found in mail.contents.lists(domain.id):
         if found.is_hidden:
             show = partial(mail.contents.show_list, found)
-            work.change(f"let mail reach the mailing list {found.address} again", show, None)
+            step.change(f"let mail reach the mailing list {found.address} again", show, None)
     if domain.is_catch_all_hidden and domain.catch_all:
         local, _, place = domain.catch_all.rpartition("@")
         show = partial(mail.set_catch_all, domain.id, f"{local.removesuffix(HIDDEN)}@{place}")
-        work.change(f"let mail reach the catch-all address of {domain.name} again", show, None)
+        step.change(f"let mail reach the catch-all address of {domain.name} again", show, None)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared.integrations.outcomes import Unavailable
-from worker.integrations.step_context import Work
+from shared.integrations.outcomes import TemporaryError
+from worker.integrations.step_context import StepContext
 
 LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
+#: names whose keys are being removed: a key that is gone stays in force until the lookup stores are reloaded
+OPENING = "stalwartOpening"
 
 
 class ClosedRecord:
     """The record of one attempt, as it was read and as it was saved since."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._held = {field: set(work.remote(field) or []) for field in (LOCKED, RETURNING)}
+    def __init__(self, step: StepContext) -> None:
+        self._work = step
+        self._held = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
 
     def held(self, field: str) -> frozenset[str]:
         return frozenset(self._held[field])
 
     def add(self, field: str, objects: Collection[str]) -> None:
-        """Put objects on record before they are closed. Raises Unavailable when a newer operation was accepted."""
+        """Put objects on record before they are closed. Raises TemporaryError when a newer operation was accepted."""
         self._held[field] |= set(objects)
         if not self._save(field):
-            raise Unavailable("not_ready", "A newer operation of the tenant was accepted, and goes by what it finds.")
+            raise TemporaryError(
+                "not_ready", "A newer operation of the tenant was accepted, and goes by what it finds."
+            )
 
     def keep(self, field: str, objects: Collection[str]) -> None:
         """Take all other objects off the record, once they are open again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.integrations.outcomes import Fault, Missing, Refused, Unavailable
+from shared.integrations.outcomes import Fault, NotFound, PermanentError, TemporaryError
 from worker.integrations.stalwart.protocol.batching import Object
 
 #: how much of the server's own words a message repeats
@@ -16,7 +16,7 @@ _UNKNOWN = frozenset({"unknownMethod", "unsupportedFilter", "unsupportedSort"})
 _REASONS = {"forbidden": "missing_permission", "overQuota": "quota"}
 
 
-class KeyTaken(Refused):
+class KeyTaken(PermanentError):
     """A unique key is held by another object: `kind` and `id` name the holder."""
 
     def __init__(self, kind: str, id_: str) -> None:
@@ -26,7 +26,7 @@ class KeyTaken(Refused):
 
 
 def text_of(one: Object, name: str) -> str:
-    """Return a text of an object. Raises Unavailable("unexpected_answer")."""
+    """Return a text of an object. Raises TemporaryError("unexpected_answer")."""
     found = one.get(name)
     if not isinstance(found, str):
         raise _odd(f"An object has no {name}.")
@@ -34,7 +34,7 @@ def text_of(one: Object, name: str) -> str:
 
 
 def map_of(one: Object, name: str) -> Object:
-    """Return an object inside an object, empty for null. Raises Unavailable("unexpected_answer")."""
+    """Return an object inside an object, empty for null. Raises TemporaryError("unexpected_answer")."""
     found = one.get(name)
     if not isinstance(found, dict | None):
         raise _odd(f"The {name} of an object has another shape.")
@@ -42,7 +42,7 @@ def map_of(one: Object, name: str) -> Object:
 
 
 def checked_responses(body: Object, count: int) -> list[Any]:
-    """Return the method responses of a request with so many calls. Raises Unavailable("unexpected_answer")."""
+    """Return the method responses of a request with so many calls. Raises TemporaryError("unexpected_answer")."""
     responses = body.get("methodResponses")
     if not isinstance(responses, list) or len(responses) != count:
         raise _odd("A method was left unanswered.")
@@ -52,7 +52,10 @@ def checked_responses(body: Object, count: int) -> list[Any]:
 
 
 def checked_answer(name: str, response: list[Any]) -> Object:
-    """Return the arguments of one method's answer. Raises the fault of its error, or Unavailable for another shape."""
+    """Return the arguments of one method's answer.
+
+    Raises the fault of its error, or TemporaryError for another shape.
+    """
     if response[0] != name:
         raise _method_fault(name, str(response[1].get("type", "")))
     answer: Object = response[1]
@@ -72,23 +75,23 @@ def object_fault(error: Object | None) -> Fault:
         holder = holder if isinstance(holder, dict) else {}
         return KeyTaken(str(holder.get("object", "")), str(holder.get("id", "")))
     if type_ == "notFound":
-        return Missing()
+        return NotFound()
     if type_ == "invalidForeignKey":
         # its target vanished between two calls, or belongs to another tenant: start over and read
-        return Unavailable("upstream_error", "An object it depends on was not there.")
+        return TemporaryError("upstream_error", "An object it depends on was not there.")
     if type_ == "rateLimit":
-        return Unavailable("throttled", "Too many objects of this kind were made lately.")
-    return Refused(_REASONS.get(type_, "invalid"), f"Stalwart refused the object as {type_}{_words(error)}.")
+        return TemporaryError("throttled", "Too many objects of this kind were made lately.")
+    return PermanentError(_REASONS.get(type_, "invalid"), f"Stalwart refused the object as {type_}{_words(error)}.")
 
 
 def _method_fault(name: str, type_: str) -> Fault:
     if type_ in _LATER:
-        return Unavailable("upstream_error", f"{name} was not carried out.")
+        return TemporaryError("upstream_error", f"{name} was not carried out.")
     if type_ == "forbidden":
-        return Refused("missing_permission", f"The account may not call {name}.")
+        return PermanentError("missing_permission", f"The account may not call {name}.")
     if type_ in _UNKNOWN:
-        return Refused("not_supported", f"This version does not know {name} as it is used here.")
-    return Refused("invalid", f"{name} was refused as {type_}.")
+        return PermanentError("not_supported", f"This version does not know {name} as it is used here.")
+    return PermanentError("invalid", f"{name} was refused as {type_}.")
 
 
 def _words(error: Object) -> str:
@@ -133,5 +136,5 @@ def _have_ids(created: Object) -> bool:
     return all(isinstance(one.get("id"), str) for one in created.values())
 
 
-def _odd(detail: str) -> Unavailable:
-    return Unavailable("unexpected_answer", detail)
+def _odd(detail: str) -> TemporaryError:
+    return TemporaryError("unexpected_answer", detail)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
 
 log = structlog.get_logger(__name__)
@@ -125,10 +125,10 @@ class SharedRequests:
     def _give_up(self, pending: _Pending) -> None:
         pending.is_over = True
         if pending.is_sent:
-            raise Unavailable("timeout", "The attempt's time was up before the answer.")
+            raise TemporaryError("timeout", "The attempt's time was up before the answer.")
         self._waiting.remove(pending)
         self._wake_first()
-        raise Unavailable("timeout", "The attempt's time was up before a request was free.")
+        raise TemporaryError("timeout", "The attempt's time was up before a request was free.")
 
     def _send_for(self, group: list[_Pending]) -> None:
         fault: Fault | None = None
@@ -152,14 +152,14 @@ class SharedRequests:
             return
         start = 0
         for pending in group:
-            pending.fault = fault or (None if responses else Unavailable("unexpected_answer", "The request broke."))
+            pending.fault = fault or (None if responses else TemporaryError("unexpected_answer", "The request broke."))
             pending.responses = responses[start : start + len(pending.calls)]
             pending.woken.set()
             start += len(pending.calls)
 
     def _split(self, group: list[_Pending], fault: Fault) -> None:
         """Send each alone, before all that came later: one bad call or lost answer must not fail the others."""
-        if isinstance(fault, Refused):
+        if isinstance(fault, PermanentError):
             # the server's limits may be set lower than its defaults: half as many calls go together from here on
             refused = sum(len(pending.calls) for pending in group)
             self._most_calls = min(self._most_calls, refused // 2)

@@ -12,10 +12,10 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random
 
-from shared.integrations.outcomes import Fault, Refused, Unavailable
+from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
-from worker.http.json_client import JsonApi
-from worker.http.response import Answer
+from worker.http.json_client import JsonClient
+from worker.http.response import ApiResponse
 from worker.integrations.stalwart.protocol.answers import checked_answer, checked_responses, object_fault
 from worker.integrations.stalwart.protocol.batching import Call, Object, SharedRequests
 
@@ -42,14 +42,14 @@ FORBIDDEN = (
 )
 
 
-class _Crowded(Unavailable):
+class _Crowded(TemporaryError):
     """Nothing was carried out: too many requests of our account were in flight."""
 
 
 class Jmap:
     """Calls on one server. The server's own idea of its URL is never followed: inside a cluster it is wrong."""
 
-    def __init__(self, api: JsonApi, anonymous: JsonApi | None = None) -> None:
+    def __init__(self, api: JsonClient, anonymous: JsonClient | None = None) -> None:
         """`anonymous`: the same server without credentials, to tell a ban from a missing permission."""
         self._api = api
         self._anonymous = anonymous
@@ -101,7 +101,7 @@ class Jmap:
         raise object_fault(answer.get("notCreated", {}).get(new))
 
     def update(self, kind: str, id_: str, patch: Object) -> None:
-        """Apply a patch with JSON-pointer keys. Raises Missing."""
+        """Apply a patch with JSON-pointer keys. Raises NotFound."""
         (answer,) = self._request([(f"x:{kind}/set", {"update": {id_: patch}})], repeatable=True)
         if id_ not in answer.get("updated", {}):
             raise object_fault(answer.get("notUpdated", {}).get(id_))
@@ -123,14 +123,17 @@ class Jmap:
         return self._got("/api/account").fields()
 
     def own_account(self) -> str:
-        """Return the id of the account that our credentials belong to. Raises Unavailable when the session has none."""
+        """Return the id of the account that our credentials belong to.
+
+        Raises TemporaryError when the session has none.
+        """
         primary = self._got(SESSION).fields().get("primaryAccounts")
         found = primary.get(MANAGEMENT) if isinstance(primary, dict) else None
         if not isinstance(found, str) or not found:
-            raise Unavailable("unexpected_answer", "The session does not tell which account is ours.")
+            raise TemporaryError("unexpected_answer", "The session does not tell which account is ours.")
         return found
 
-    def _got(self, path: str) -> Answer:
+    def _got(self, path: str) -> ApiResponse:
         answer = self._api.call("GET", path)
         if answer.status != 200:
             raise self._http_fault(answer)
@@ -151,22 +154,24 @@ class Jmap:
         body = again(self._posted, {"using": USING, "methodCalls": invocations}, repeatable).fields()
         return checked_responses(body, len(invocations))
 
-    def _posted(self, body: Object, repeatable: bool) -> Answer:
+    def _posted(self, body: Object, repeatable: bool) -> ApiResponse:
         answer = self._api.call("POST", "/jmap/", json=body, repeatable=repeatable)
         if answer.status != 200:
             raise self._http_fault(answer)
         return answer
 
-    def _http_fault(self, answer: Answer) -> Fault:
+    def _http_fault(self, answer: ApiResponse) -> Fault:
         if answer.status == 403:
-            return Refused("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
+            return PermanentError("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
         if answer.status in (401, 402):
             # never repeated: Stalwart bans an address for good after many failed sign-ins
-            return Refused("bad_credentials")
+            return PermanentError("bad_credentials")
         if answer.status == 400 and _limit(answer) == "maxConcurrentRequests":
             return _Crowded("throttled", "Too many requests of ours at once.", wait=0.5)
         if answer.status == 404:
-            return Refused("not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed.")
+            return PermanentError(
+                "not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed."
+            )
         return answer.refusal()
 
     def _is_banned(self) -> bool:
@@ -177,9 +182,9 @@ class Jmap:
             return False
 
 
-def _limit(answer: Answer) -> str | None:
+def _limit(answer: ApiResponse) -> str | None:
     try:
         found = answer.fields().get("limit")
-    except Unavailable:
+    except TemporaryError:
         return None
     return found if isinstance(found, str) else None

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from shared.integrations.outcomes import Unavailable
+from shared.integrations.outcomes import TemporaryError
 from worker.integrations.stalwart.protocol.jmap import Jmap
 
 #: how long the facts are believed, in seconds
@@ -40,7 +40,7 @@ class ServerFacts:
         return permissions <= self._known().permissions
 
     def own_account(self) -> str:
-        """Return the id of the account that our credentials belong to. Raises Unavailable when it is not told."""
+        """Return the id of the account that our credentials belong to. Raises TemporaryError when it is not told."""
         with self._lock:
             if self._own_account is None:
                 self._own_account = self._jmap.own_account()
@@ -56,5 +56,5 @@ class ServerFacts:
         answer = self._jmap.account()
         edition, permissions = answer.get("edition"), answer.get("permissions")
         if not isinstance(edition, str) or not isinstance(permissions, list):
-            raise Unavailable("unexpected_answer", "The account's edition and permissions have another shape.")
+            raise TemporaryError("unexpected_answer", "The account's edition and permissions have another shape.")
         return Facts(edition, frozenset(map(str, permissions)), time.monotonic() + FACTS_SECONDS)

@@ -1,0 +1,94 @@
+"""Parts of the console without a server: forms by JSON pointers, zone files, charts, words for times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+from flask import Flask
+
+from client.errors import ApiError
+from console.pages.tenants.zone_file import zone_file
+from console.web.charts import HEIGHT, stacked
+from console.web.forms import Field, Form
+from console.web.words import age, size
+
+FIELDS = (Field("name"), Field("domains", "lines"), Field("billingInfo/vatId"), Field("enabled", "flag"))
+
+
+@pytest.fixture
+def app() -> Flask:
+    return Flask("console-parts")
+
+
+def refusal(*pointers: str) -> ApiError:
+    """A 400 of the API with a fault at each pointer."""
+    answer = requests.Response()
+    answer.status_code = 400
+    answer.headers["Content-Type"] = "application/problem+json"
+    faults = ",".join(f'{{"pointer": "{pointer}", "detail": "is wrong"}}' for pointer in pointers)
+    answer._content = f'{{"code": "invalid_input", "detail": "Refused.", "errors": [{faults}]}}'.encode()
+    return ApiError(answer)
+
+
+def test_a_form_sends_what_was_filled_in_nested_as_its_pointers_say(app: Flask) -> None:
+    sent = {"name": " Acme ", "domains": "a.test, b.test\n\nc.test", "billingInfo/vatId": "", "enabled": "yes"}
+    with app.test_request_context("/", method="POST", data=sent):
+        assert Form(*FIELDS).body() == {"name": "Acme", "domains": ["a.test", "b.test", "c.test"], "enabled": True}
+
+
+def test_a_change_sends_only_what_differs_and_null_for_what_was_emptied(app: Flask) -> None:
+    record = {"name": "Acme", "domains": ["a.test"], "billingInfo": {"vatId": "DE1"}, "enabled": False}
+    sent = {"name": "Acme", "domains": "a.test", "billingInfo/vatId": ""}
+    with app.test_request_context("/", method="POST", data=sent):
+        assert Form(*FIELDS, record=record).changes() == {"billingInfo": {"vatId": None}}
+
+
+def test_each_fault_is_noted_at_the_field_it_points_into_and_the_others_above(app: Flask) -> None:
+    with app.test_request_context("/", method="POST"):
+        form = Form(*FIELDS)
+        form.refuse(refusal("/domains/1", "/billingInfo/vatId", "/plan"))
+    assert form.errors == {"domains": ["is wrong"], "billingInfo/vatId": ["is wrong"]}
+    assert "plan: is wrong" in (form.message or "")
+    assert form.status == 400
+
+
+def records() -> Iterator[dict[str, object]]:
+    yield {"name": "acme.test", "type": "MX", "value": "10 mail.test.", "ttl": 3600}
+    yield {"name": "key._domainkey.acme.test", "type": "TXT", "value": "k=" + "a" * 400, "ttl": 3600}
+    yield {"name": "odd.acme.test", "type": "TXT", "value": 'say "hi" \\', "ttl": 60}
+
+
+def test_a_zone_file_splits_long_texts_and_escapes_quotes() -> None:
+    lines = zone_file("acme.test", records()).splitlines()
+    assert lines[2] == "acme.test. 3600 IN MX 10 mail.test."
+    parts = lines[3].split(" TXT ")[1].split('" "')
+    assert [len(part.strip('"')) for part in parts] == [255, 147]
+    assert lines[4].endswith(r'TXT "say \"hi\" \\"')
+
+
+def test_columns_of_a_chart_stack_up_to_the_largest_and_are_told_in_rows_too() -> None:
+    columns: list[tuple[str, dict[str, float]]] = [("1", {"ok": 3, "bad": 1}), ("2", {}), ("3", {"ok": 2})]
+    chart = stacked("Things", columns, (("ok", "fine"), ("bad", "failed")))
+    assert chart.top == 4
+    assert sum(bar.height for bar in chart.bars[:2]) == HEIGHT
+    assert [bar.title for bar in chart.bars] == ["1: 3 fine", "1: 1 failed", "3: 2 fine"]
+    assert chart.rows == [("1", [3, 1]), ("3", [2, 0])]
+    assert stacked("Nothing", [("1", {})], (("ok", "fine"),)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [(0.2, "now"), (30, "30 s ago"), (90, "1 min ago"), (7300, "2 h ago"), (-45, "in 4"), (86400 * 3, "3 d ago")],
+)
+def test_a_time_is_an_age_with_the_exact_time_in_its_title(ago: float, words: str) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=ago)
+    shown = age(moment.isoformat())
+    assert words in shown
+    assert moment.strftime('title="%Y-%m-%d %H:%M:%S UTC"') in shown
+
+
+def test_sizes_are_in_the_largest_unit_and_nothing_is_without_limit() -> None:
+    assert [size(0), size(512), size(50 * 2**30), size(5000 * 2**30)] == ["unlimited", "512 B", "50 GiB", "4.883 TiB"]

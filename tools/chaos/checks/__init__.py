@@ -1,0 +1,1 @@
+"""Checks after a run: evidence, invariants about it, and probes of effects."""

@@ -1,0 +1,110 @@
+"""Effects that were observed from outside, and the invariants about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.chaos.checks.evidence import Evidence
+
+#: somebody without any group
+STRANGER = "a stranger"
+#: the tenant's member, with what a sign-in grants now
+MEMBER = "the member"
+#: somebody who is still in the tenant's group in OCIS, which reads groups only every few minutes
+LAGGING = "a member whose membership in OCIS is old"
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What mail senders, members and strangers met after the run. Slugs are those of tenants on record."""
+
+    #: mail domain to what became of a message to its postmaster: delivered, refused, or returned
+    mail: Mapping[str, str] = field(default_factory=dict)
+    #: address of a member's mail account to whether the member can sign in to it
+    mailboxes: Mapping[str, bool] = field(default_factory=dict)
+    #: slug to the groups in the token of the tenant's member; None without a token
+    groups: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    #: slug to who could open the application that only the tenant's group may open
+    opened: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    #: slug to who could list the tenant's files and add one
+    files: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+
+    def counts(self) -> Counter[str]:
+        return Counter(
+            {
+                "messages sent": len(self.mail),
+                "sign-ins to mail accounts": len(self.mailboxes),
+                "sign-ins with authorization code": len(self.groups),
+                "applications opened, or refused": sum(map(len, self.opened.values())),
+                "spaces reached, or refused": sum(map(len, self.files.values())),
+            }
+        )
+
+
+def mail_arrives_at_active_tenants_only(evidence: Evidence) -> Iterator[str]:
+    active = _active_domains(evidence)
+    for domain, fate in evidence.effects.mail.items():
+        if domain in active and fate != "delivered":
+            yield f"mail to {domain}, a domain of an active tenant, was {fate}"
+        if domain not in active and fate == "delivered":
+            yield f"mail to {domain}, which is no domain of an active tenant, was delivered"
+    for domain in sorted(active - set(evidence.effects.mail)):
+        yield f"no mail was sent to {domain}, a domain of an active tenant"
+
+
+def mail_accounts_open_for_active_tenants_only(evidence: Evidence) -> Iterator[str]:
+    active = _active_domains(evidence)
+    for address, opens in evidence.effects.mailboxes.items():
+        if opens != (address.rpartition("@")[2] in active):
+            yield f"the mail account {address} {'can' if opens else 'cannot'} sign in"
+
+
+def tokens_name_active_tenants_only(evidence: Evidence) -> Iterator[str]:
+    for slug, desired in evidence.desired_states.items():
+        if desired.state == "active" and slug in evidence.tenant_by_slug and slug not in evidence.effects.groups:
+            yield f"{slug} should be active; nobody could become its member"
+    for slug, groups in evidence.effects.groups.items():
+        if groups is None:
+            yield f"{slug}: its member cannot sign in"
+            continue
+        state = evidence.state_of(slug)
+        if (f"tenant-{slug}" in groups) != (state == "active"):
+            yield f"{slug} should be {state}; the token of its member names the groups {sorted(groups)}"
+
+
+def applications_open_for_members_only(evidence: Evidence) -> Iterator[str]:
+    yield from _reached(evidence, evidence.effects.opened, "open its application")
+
+
+def files_open_for_members_only(evidence: Evidence) -> Iterator[str]:
+    yield from _reached(evidence, evidence.effects.files, "reach its files")
+
+
+def _reached(evidence: Evidence, found: Mapping[str, Mapping[str, bool]], what: str) -> Iterator[str]:
+    for slug, by_person in found.items():
+        state = evidence.state_of(slug)
+        for person, reached in by_person.items():
+            if reached != (state == "active" and person != STRANGER):
+                yield f"{slug} should be {state}; {person} {'can' if reached else 'cannot'} {what}"
+
+
+def _active_domains(evidence: Evidence) -> set[str]:
+    return {
+        domain
+        for slug, desired in evidence.desired_states.items()
+        if desired.state == "active" and slug in evidence.tenant_by_slug
+        for domain in desired.domains
+    }
+
+
+EFFECT_INVARIANTS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
+    "mail is delivered to the domains of active tenants, and to no other": mail_arrives_at_active_tenants_only,
+    "mail accounts sign in while their domain is one of an active tenant": mail_accounts_open_for_active_tenants_only,
+    "a member's token names the tenant's group while the tenant is active": tokens_name_active_tenants_only,
+    "members of active tenants open the tenant's application, and nobody else": applications_open_for_members_only,
+    "members of active tenants reach the tenant's files, and nobody else": files_open_for_members_only,
+}

@@ -1,0 +1,1 @@
+"""Faults of processes, servers, messages and products."""

@@ -1,0 +1,1 @@
+"""The platform under test: its servers, processes and settings."""
