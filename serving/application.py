@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-from api.server.threads import BoundedPool
+from serving.threads import BoundedPool
 
 Headers = list[tuple[bytes, bytes]]
 _END = b""
