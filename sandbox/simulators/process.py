@@ -1,4 +1,4 @@
-"""A simulator as a process of its own."""
+"""Run a simulator as a process of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal
 from sandbox.simulators.server import Simulator
 
 
-def serve_until_told(simulator: Simulator, port: int) -> None:
-    """What a simulator's `__main__` does: listen, print one JSON line with the URL, end on SIGTERM or SIGINT."""
+def serve_until_stopped(simulator: Simulator, port: int) -> None:
+    """Listen, print the URL as a line of JSON, and end on SIGTERM or SIGINT."""
 
     async def main() -> None:
         stop = asyncio.Event()

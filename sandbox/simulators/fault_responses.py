@@ -1,4 +1,4 @@
-"""What becomes of a request that a common fault strikes, as it is seen on the wire."""
+"""Answer requests that a common fault applies to."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ async def _drip(request: web.Request, response: web.StreamResponse, fault: Fault
     return slow
 
 
-#: kind: what happens instead of the handler
+#: answers without the handler, by kind of fault
 INSTEAD = {"hang": _hang, "reset": _reset, "status": _status, "rate_limited": _rate_limited}
-#: kind: what becomes of the handler's answer
+#: answers that replace the handler's, by kind of fault
 AFTER = {
     "lost": _lost,
     "applied_then_status": _other_status,
