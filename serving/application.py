@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-from api.server.threads import BoundedPool
+from serving.threads import BoundedPool
 
 Headers = list[tuple[bytes, bytes]]
 _END = b""
@@ -72,7 +72,7 @@ class _Call:
 
 
 def _refuse_write(_: bytes) -> None:
-    raise NotImplementedError("the application must return its body, not write it")
+    raise TypeError("the application must return its body, not write it")
 
 
 async def call(pool: BoundedPool, app: WSGIApplication, environ: dict[str, Any]) -> Answer:
