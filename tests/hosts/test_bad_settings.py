@@ -145,7 +145,7 @@ def test_a_secret_can_stand_in_a_file_and_the_variable_itself_wins(
 @pytest.mark.parametrize("password", ["s3cret@x", "s3cret/x", "s3cret:x", "s3cret%", "s3cret?x"])
 def test_a_password_that_is_not_escaped_is_told_and_not_shown(scheme: str, password: str) -> None:
     url = f"{scheme}://dezky:{password}@db.invalid/"
-    with pytest.raises(SettingsError, match="MONGODB_URI must be .* percent-code") as refusal:
+    with pytest.raises(SettingsError, match=r"MONGODB_URI must be .* percent-code") as refusal:
         read_settings(mongodb_uri=url, redis_url="redis://one")
     assert "s3cret" not in str(refusal.value)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
+from shared.integrations.outcomes import Fault, TemporaryError
 from worker.http.deadline import remaining
 
 log = structlog.get_logger(__name__)

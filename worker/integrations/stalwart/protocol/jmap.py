@@ -41,8 +41,8 @@ FORBIDDEN = (
     "address, or Stalwart has banned that address (then there is an x:BlockedIp for it)."
 )
 ONE_REQUEST = (
-    "It answered 403 to this request alone, though our account is let in: look for a filter in front of it that refuses "
-    "something in the tenant's data."
+    "It answered 403 to this request alone, though our account is let in: look for a filter in front of it that "
+    "refuses something in the tenant's data."
 )
 
 
