@@ -15,10 +15,10 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tools.bench.attacks import ATTACKS, Target, held, wait
+from tools.bench.load.attacks import ATTACKS, Target, held, wait
 
 #: how long anybody may wait for an answer while others attack, in seconds
-PATIENCE = 5.0
+WAIT_SECONDS = 5.0
 
 
 class Served:
@@ -74,14 +74,14 @@ def test_others_are_answered_in_time_during_each_attack_and_during_all_at_once(s
         for attack in ATTACKS.values():
             stack.enter_context(held(served.target, attack))
         longest["all at once"] = served.longest_wait()
-    assert max(longest.values()) < PATIENCE, longest
+    assert max(longest.values()) < WAIT_SECONDS, longest
 
 
 def test_of_a_hundred_requests_of_one_caller_that_want_to_wait_two_do(served: Served) -> None:
     with ThreadPoolExecutor(100) as pool:
         began = time.monotonic()
         waiting = [pool.submit(wait, served.target, 8) for _ in range(100)]
-        assert served.longest_wait() < PATIENCE
+        assert served.longest_wait() < WAIT_SECONDS
         # the others are answered at once, as if their time were up
         assert sum(one.done() for one in waiting) == 98
         assert [one.result() for one in waiting] == [200] * 100
