@@ -23,7 +23,7 @@ MANY = 6
 
 
 def at_once(*desired_states: Callable[[], TenantView]) -> list[str]:
-    """The ids of the operations that were answered; what was refused leaves a gap."""
+    """Send requests at the same moment; return the ids of their operations, empty for refused ones."""
     ready = threading.Barrier(len(desired_states))
 
     def ask(request: Callable[[], TenantView]) -> str:

@@ -148,13 +148,13 @@ class RunningSystem:
         """Return the most memory that was held until the condition is true. Raises TimeoutError."""
         most, weighed = 0.0, 0.0
 
-        def look() -> bool:
+        def check() -> bool:
             nonlocal most, weighed
             if time.monotonic() - weighed >= MEMORY_SECONDS:
                 most, weighed = max(most, self._memory_mb()), time.monotonic()
             return until()
 
-        wait_until(look, POLL_SECONDS)
+        wait_until(check, POLL_SECONDS)
         return most
 
     def _memory_mb(self) -> float:
