@@ -209,7 +209,7 @@ def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_tim
     for _ in range(5):
         probed = store.switches.fail("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
     assert probed.open_until is not None
-    assert (probed.open_until - store.now()).total_seconds() <= LONG.first
+    assert (probed.open_until - store.connection.now()).total_seconds() <= LONG.first
 
 
 def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(
