@@ -44,7 +44,8 @@ class SignInService:
     def record(self, caller: Caller, request_id: str) -> User:
         """Make or refresh the caller's record from their token: the only place where its groups give rights.
 
-        A token that is older than the last one applied changes nothing. One without the claim counts as one without
+        A token that is older than the last one applied changes nothing, nor does one from before somebody took a right
+        away: it would give that back. One without the claim counts as one without
         groups. Where it has no name or address, the known ones stay.
         """
 
@@ -52,7 +53,7 @@ class SignInService:
             return self._refreshed(caller, request_id, session)
 
         known = self._users.find_by_subject(caller.subject)
-        if known is not None and (_is_outdated(known, caller) or self._applied(known, caller) == known):
+        if known is not None and (known.is_newer_than(caller.issued_at) or self._applied(known, caller) == known):
             return known
         try:
             return self._connection.transaction(work)
@@ -100,7 +101,7 @@ class SignInService:
             self._events.append(event, session)
             return user
         applied = self._applied(known, caller)
-        if _is_outdated(known, caller):
+        if known.is_newer_than(caller.issued_at):
             return known
         before, after = difference(known, applied, SHOWN)
         if not before and not after:
@@ -117,11 +118,6 @@ class SignInService:
         )
         new = NewUser(caller.subject, caller.email, caller.name, rights)
         return self._users.insert(new, session, caller.issued_at)
-
-
-def _is_outdated(user: User, caller: Caller) -> bool:
-    """Whether a later token than this one has been applied."""
-    return user.token_issued_at is not None and caller.issued_at < user.token_issued_at
 
 
 @dataclass(frozen=True)

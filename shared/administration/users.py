@@ -116,6 +116,8 @@ class UserService:
                 return access.shown_user(actor, user, known.own)
             if given.partner_id != user.partner_id:
                 self._require_partner(given.partner_id, session)
+            if actor.read_at is not None:
+                given = given.taken_from(user, actor.read_at)
             saved = self._users.save(given, session)
             before, after = difference(user, saved, SHOWN)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)

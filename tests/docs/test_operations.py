@@ -15,9 +15,11 @@ from shared.config.settings import Settings
 from shared.integrations.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
 from shared.orphans.model import Cause
 
-DOCS = Path(__file__).parents[2] / "docs"
-RUNBOOK = DOCS / "operations.md"
-DOCUMENTS = ("operations.md", "platformctl.md", "domains.md", "webhooks.md")
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+RUNBOOK = DOCS / "how-to" / "operate.md"
+#: every page that shows a command of platformctl
+DOCUMENTS = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if "platformctl " in path.read_text()]
 #: in running text a command ends where its code does; in a block at a comment, a pipe or the line's end
 IN_TEXT = re.compile(r"`platformctl ([^`]+)`")
 IN_BLOCK = re.compile(r"platformctl ([^#|&;\n]+)")
@@ -40,10 +42,10 @@ def commands(document: str) -> Iterator[str]:
 
 
 def test_the_table_of_reasons_is_the_catalogue() -> None:
-    shown = rows(RUNBOOK.read_text(), "reason", "again", "meaning")
-    known = [[f"`{name}`", "yes" if one.retryable else "no", one.message] for name, one in REASONS.items()]
-    assert [row[:3] for row in shown] == known
-    assert all(len(row) == 4 and row[3] for row in shown)
+    shown = rows(RUNBOOK.read_text(), "reason", "retried", "what to do")
+    known = [[f"`{name}`", "yes" if one.retryable else "no"] for name, one in REASONS.items()]
+    assert [row[:2] for row in shown] == known
+    assert all(len(row) == 3 and row[2] for row in shown)
 
 
 def test_the_causes_of_orphans_are_those_the_service_tells() -> None:
@@ -64,9 +66,9 @@ def test_every_reason_that_the_runbook_names_is_one() -> None:
             assert name in REASONS
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_command_of_the_documents_is_one_that_platformctl_takes(document: str) -> None:
-    for line in commands((DOCS / document).read_text()):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_the_documents_is_one_that_platformctl_takes(document: Path) -> None:
+    for line in commands(document.read_text()):
         words = shlex.split(line)
         command: click.Command = cli
         while words and isinstance(command, click.Group) and words[0] in command.commands:
@@ -85,7 +87,16 @@ def test_every_setting_that_the_runbook_names_is_one() -> None:
     assert named - others <= known, named - others - known
 
 
-def test_links_of_the_documents_lead_somewhere() -> None:
-    for document in DOCS.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+def test_every_log_event_that_the_runbook_names_is_logged_or_an_event() -> None:
+    sources = "".join(path.read_text() for part in ("api", "worker", "shared") for path in (ROOT / part).rglob("*.py"))
+    named = re.findall(r"`([a-z_]+\.[a-z_]+)`", RUNBOOK.read_text())
+    assert named
+    assert [name for name in named if f'"{name}"' not in sources and not name.endswith((".md", ".db"))] == []
+
+
+def test_the_page_of_events_names_every_action_that_the_code_writes() -> None:
+    text = (DOCS / "reference" / "events.md").read_text()
+    sources = [path.read_text() for part in ("api", "worker", "shared") for path in (ROOT / part).rglob("*.py")]
+    written = {name for source in sources for name in re.findall(r'NewEvent\(\s*"([a-z_]+\.[a-z_]+)"', source)}
+    assert len(written) > 10
+    assert sorted(name for name in written if f"`{name}`" not in text) == []

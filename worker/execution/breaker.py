@@ -173,17 +173,20 @@ class Breaker:
         self, signal: HealthSignal, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None
     ) -> Switch:
         cause, detail = outcome.reason or "unreachable", _detail(outcome)
+        span = self._span
         if signal is HealthSignal.BACK_OFF:
-            return self._switches.open(integration, cause, detail, min(outcome.wait or 0.0, LONGEST_RETRY_AFTER))
+            seconds = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
+            if tenant is None:
+                return self._switches.open(integration, cause, detail, seconds)
+            # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
+            span = Span(seconds, seconds)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
             return self._switches.refuse_credentials(
                 integration, detail, CREDENTIALS_SPAN, fingerprint, is_probe=permit.is_probe
             )
-        return self._switches.fail(
-            integration, tenant, cause, detail, self._limit, self._span, is_probe=permit.is_probe
-        )
+        return self._switches.fail(integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe)
 
 
 def _has_news(switch: Switch, tenant: TenantRef | None) -> bool:
