@@ -11,6 +11,7 @@ import pytest
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
+from shared.application.parts import open_orphan_scanner
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
@@ -18,14 +19,12 @@ from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
-from shared.orphans.scanner import OrphanScanner
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from shared.tenants.views import TenantView
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN
-from worker.execution.breaker import Breaker
-from worker.execution.runner import Runner
+from worker.composition import open_breaker, open_runner
 from worker.integrations.connect import connect_integrations
 from worker.integrations.ocis.models import Space
 from worker.integrations.registry import STEPS
@@ -48,8 +47,8 @@ class PlatformFixture:
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
         self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
         self.clients = connect_integrations(settings)
-        self.runner = Runner(self.store, dispatcher, STEPS, self.clients, settings)
-        self.rows = self.store.client[settings.mongodb_database]
+        self.runner = open_runner(self.store, dispatcher, STEPS, self.clients, settings)
+        self.rows = self.store.connection.client[settings.mongodb_database]
 
     # -- for workers
 
@@ -97,8 +96,8 @@ class PlatformFixture:
     # -- for the scheduler
 
     def make_looks(self) -> OrphanScanJob:
-        watch = OrphanScanner(self.store, self.settings)
-        return OrphanScanJob(watch, Breaker(self.store, self.settings), self.clients, self.settings)
+        watch = open_orphan_scanner(self.store, self.settings)
+        return OrphanScanJob(watch, open_breaker(self.store, self.settings), self.clients, self.settings)
 
     def sweep(self) -> None:
         """Run all orphan scans and removals that are due."""

@@ -158,6 +158,6 @@ def test_a_foreign_group_with_a_tenants_name_opens_nothing(
     assert mallory("GET", "/users/me").json()["tenantIds"] == []
     assert mallory("GET", "/tenants/acme").status_code == 404
     # once the tenant's own group is on record, the name belongs to it
-    rows = store.client[api_settings.mongodb_database]["tenants"]
+    rows = store.connection.client[api_settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, {"$set": {"authentikGroupId": "0b4f"}})
     assert mallory("GET", "/users/me").json()["tenantIds"] == [acme]

@@ -61,7 +61,7 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
         assert view.tenant.status is (Status.DELETED if deleted else Status.ACTIVE)
         assert [space["disabled"] for space in platform.upstream(slug)["spaces"]] == [bool(deleted)]
     products = {"authentik": platform.authentik, "stalwart": platform.stalwart, "ocis": platform.ocis}
-    rows = platform.store.client[platform.settings.mongodb_database]["operations"]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]["operations"]
     requests = {name: list(product.journal) for name, product in products.items()}
     evidence = Evidence([], [], list(rows.find()), [], requests=requests)
     assert list(nothing_older_lands_over_newer(evidence)) == []

@@ -18,7 +18,8 @@ from shared.rights.policy import Actor
 from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
 from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
-from worker.execution.breaker import OTHERS_FIRST, Breaker, Permit
+from worker.composition import open_breaker
+from worker.execution.breaker import OTHERS_FIRST, Permit
 from worker.integrations.step_context import StepContext
 
 LIMIT = 3
@@ -157,7 +158,7 @@ def test_a_long_wait_that_few_tenants_are_asked_for_is_theirs_alone(
 def test_a_job_that_is_asked_for_a_long_wait_has_all_wait(
     store: Repositories, runners: RunnerFixture, settings: Settings
 ) -> None:
-    Breaker(store, settings).report("ocis", Permit(), Outcome(Result.RETRY, "throttled", wait=600))
+    open_breaker(store, settings).report("ocis", Permit(), Outcome(Result.RETRY, "throttled", wait=600))
     assert is_open(runners)
 
 
@@ -231,7 +232,7 @@ def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_tim
     for _ in range(5):
         probed = store.switches.fail("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
     assert probed.open_until is not None
-    assert (probed.open_until - store.now()).total_seconds() <= LONG.first
+    assert (probed.open_until - store.connection.now()).total_seconds() <= LONG.first
 
 
 def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(
