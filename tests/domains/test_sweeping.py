@@ -109,7 +109,7 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
         process.send_signal(signal.SIGKILL)
         process.wait(5)
     assert world.domain().checked_at is None
-    assert list(world.store.domains.due(10)) == []
+    assert list(world.store.domain_checks.due(10)) == []
     looks = world.looks()
     until(lambda: looks.push() or world.domain().checked_at)
     looks.close()
