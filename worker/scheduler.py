@@ -11,7 +11,14 @@ from functools import partial
 
 import structlog
 
-from shared.application.collectors import PlatformCollector
+from shared.application.parts import (
+    open_backfill,
+    open_domain_monitor,
+    open_drift_detector,
+    open_orphan_scanner,
+    open_restore_detector,
+    open_starter,
+)
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
@@ -19,27 +26,25 @@ from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
-from shared.orphans.scanner import OrphanScanner
-from shared.provisioning.backfill import Backfill
-from shared.provisioning.domain_monitor import DomainMonitor
-from shared.provisioning.drift_detection import DriftDetector
-from shared.provisioning.starter import Starter
-from shared.restore_guard.detector import RestoreDetector
-from worker.diagnostics.checks import Doctor
-from worker.diagnostics.job import DiagnosticsJob
+from worker.composition import (
+    open_billing_sync_job,
+    open_breaker,
+    open_bulk_job,
+    open_collector,
+    open_delivery_loop,
+    open_diagnostics_job,
+    open_doctor,
+    open_pending_members_job,
+    open_retention,
+    open_scheduler_loop,
+)
 from worker.dns_lookup import DnsLookup
-from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.integrations.ocis import client as ocis
-from worker.jobs.billing_sync import BillingSyncJob
-from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.certificates import CertificateWatch
 from worker.jobs.domain_checks import DomainCheckJob
 from worker.jobs.orphan_scans import OrphanScanJob
-from worker.jobs.pending_members import PendingMembersJob
-from worker.jobs.retention import Retention
-from worker.jobs.scheduler_loop import BATCH, SchedulerLoop, run_until
-from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
+from worker.jobs.scheduler_loop import BATCH, run_until
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +52,7 @@ log = structlog.get_logger(__name__)
 @contextmanager
 def _looking_at_domains(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that checks domains, on threads of its own."""
-    watch = DomainMonitor(store, Starter(store, dispatcher, settings), settings)
+    watch = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
     looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
     try:
         yield looks.push
@@ -58,7 +63,7 @@ def _looking_at_domains(store: Repositories, dispatcher: Dispatcher, settings: S
 @contextmanager
 def _looking_at_billing(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that compares subscriptions with Stripe, on threads of its own."""
-    looks = BillingSyncJob(store, connect_billing(settings), settings)
+    looks = open_billing_sync_job(store, connect_billing(settings), settings)
     try:
         yield looks.push
     finally:
@@ -68,8 +73,8 @@ def _looking_at_billing(store: Repositories, settings: Settings) -> Iterator[Cal
 @contextmanager
 def _looking_for_orphans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Give the job that scans products for what belongs to no tenant, on threads of its own."""
-    watch = OrphanScanner(store, settings)
-    looks = OrphanScanJob(watch, Breaker(store, settings), connect_integrations(settings), settings)
+    watch = open_orphan_scanner(store, settings)
+    looks = OrphanScanJob(watch, open_breaker(store, settings), connect_integrations(settings), settings)
     try:
         yield looks.push
     finally:
@@ -79,7 +84,7 @@ def _looking_for_orphans(store: Repositories, settings: Settings) -> Iterator[Ca
 @contextmanager
 def _inviting_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Run the job that invites groups which OCIS did not know before, on a thread of its own."""
-    job = PendingMembersJob(store, Starter(store, dispatcher, settings), ocis.connect(settings), settings)
+    job = open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
     try:
         yield job.push
     finally:
@@ -121,15 +126,15 @@ def main() -> None:
     ):
         control_plane = open_services(store, dispatcher, settings)
         life = control_plane.life
-        bulk = BulkJob(store, control_plane.bulk, settings)
-        drift = DriftDetector(store, Starter(store, dispatcher, settings), settings)
+        bulk = open_bulk_job(store, control_plane.bulk, settings)
+        drift = open_drift_detector(store, open_starter(store, dispatcher, settings), settings)
         certificates = CertificateWatch(settings)
         app = make_celery(settings.broker, "sender")
-        doctor = Doctor(store, dispatcher, app, connect_integrations(settings), settings)
-        diagnostics = DiagnosticsJob(store, doctor)
-        backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
+        doctor = open_doctor(store, dispatcher, app, connect_integrations(settings), settings)
+        diagnostics = open_diagnostics_job(store, doctor)
+        backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
-            "restore_detection": RestoreDetector(store, dispatcher.memory, settings).look,
+            "restore_detection": open_restore_detector(store, dispatcher.memory, settings).look,
             "lifecycle": partial(life.take_up, BATCH),
             "domain_checks": look_at_domains,
             "billing_sync": look_at_billing,
@@ -141,10 +146,10 @@ def main() -> None:
             "bulk_operations": bulk.push,
             "certificates": certificates.push,
             "diagnostics": diagnostics.push,
-            "retention": Retention(store, settings).push,
+            "retention": open_retention(store, settings).push,
         }
-        serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
-        run_until(stop, SchedulerLoop(store, dispatcher, jobs), settings.sweep_interval_seconds)
+        serve_metrics(settings.metrics_port, settings.metrics_host, [open_collector(store, dispatcher)])
+        run_until(stop, open_scheduler_loop(store, dispatcher, jobs), settings.sweep_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("sweep.stopped")

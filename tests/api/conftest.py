@@ -141,7 +141,7 @@ def api_url(api_settings: Settings, worker_apis: list[ServedApi], store: Reposit
     if served is None:
         worker_apis.append(served := ServedApi(api_settings))
     # what the process has just read of breakers and pauses is of an earlier test
-    served.app.extensions["control_plane"].switches._store.switches._seen = None
+    served.app.extensions["control_plane"].switches._switches._seen = None
     return served.url
 
 

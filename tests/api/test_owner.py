@@ -44,6 +44,9 @@ def mails(authentik: AuthentikSimulator) -> list[str]:
         ("\u00f6lga@acme.test", "not an e-mail address"),
         (f"{'o' * 64}@{'a' * 60}.{'b' * 40}.test", "at most 150"),
         ("olga", "not an e-mail address"),
+        (f"{'o' * 65}@acme.test", "not an e-mail address"),
+        ("olga@test", "a domain with a dot"),
+        ("olga@acme.t", "two characters or more"),
     ],
 )
 def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(

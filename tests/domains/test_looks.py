@@ -190,9 +190,9 @@ def test_a_look_that_was_asked_for_while_one_ran_is_made_after_it(world: World) 
     world.rows.update_one({"domain": "acme.test"}, [{"$set": {"requestedAt": "$$NOW", "requestId": "later"}}])
     assert world.watch().record(errand, DomainCheck(False)) is not None
     assert world.domain().requested_at is not None
-    assert list(world.store.domains.due(10)) == [world.domain().id]
+    assert list(world.store.domain_checks.due(10)) == [world.domain().id]
     assert world.look().requested_at is None
-    assert list(world.store.domains.due(10)) == []
+    assert list(world.store.domain_checks.due(10)) == []
 
 
 def test_a_domain_that_left_its_tenant_while_it_was_looked_at_counts_for_nothing(world: World) -> None:

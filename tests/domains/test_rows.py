@@ -59,8 +59,8 @@ def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(world: World
     world.create("acme")
     beta = replace(world.create("beta"), domains=("acme.test",))
     with pytest.raises(DomainTaken):
-        world.store.transaction(
-            lambda session: world.store.domains.add(beta, beta.domains, Terms(), world.store.now(), session)
+        world.store.connection.transaction(
+            lambda session: world.store.domains.add(beta, beta.domains, Terms(), world.store.connection.now(), session)
         )
     assert names(world) == ["acme.test", "beta.test"]
 
@@ -114,7 +114,7 @@ def test_tenants_of_an_older_version_get_rows_at_the_start_and_are_looked_at_onc
     assert before.domain().due_at is None
     for _ in range(2):
         after.plane.service.prepare()
-        assert len(list(after.store.domains.due(10))) == 1
+        assert len(list(after.store.domain_checks.due(10))) == 1
     after.publish_proof()
     assert after.look().ownership.is_proven
     after.plane.service.prepare()

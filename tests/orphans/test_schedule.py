@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.application.parts import open_orphan_scanner
 from shared.orphans.model import MarkedObject, OrphanKind
-from shared.orphans.scanner import OrphanScanner
 from tests.platform_fixture import PlatformFixture
 
 
@@ -28,20 +28,20 @@ def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(
 ) -> None:
     platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
     platform.plane.orphans.look(platform.admin)
-    claims = [platform.store.orphan_looks.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
+    claims = [platform.store.orphan_scans.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
     platform.sweep()
-    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
     assert claims[0] is not None
-    assert OrphanScanner(platform.store, platform.settings).record_look(claims[0], []) is None
+    assert open_orphan_scanner(platform.store, platform.settings).record_look(claims[0], []) is None
 
 
 def _until_looked(platform: PlatformFixture) -> None:
     for _ in range(100):
         platform.sweep()
-        if all(one.done_at for one in platform.store.orphan_looks.all()):
+        if all(one.done_at for one in platform.store.orphan_scans.all()):
             return
         time.sleep(0.05)
     pytest.fail("nobody looked")
@@ -50,22 +50,22 @@ def _until_looked(platform: PlatformFixture) -> None:
 def test_without_a_schedule_looks_are_made_when_asked_for_only(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(orphan_look_hours=0)
     platform.sweep()
-    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     assert all(one.done_at and one.due_at is None for one in platform.look().values())
 
 
 def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(platform: PlatformFixture) -> None:
     platform.sweep()
-    first = platform.store.orphan_looks.all()
+    first = platform.store.orphan_scans.all()
     platform.sweep()
-    assert platform.store.orphan_looks.all() == first
+    assert platform.store.orphan_scans.all() == first
     assert all(one.done_at for one in first)
 
 
 def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.forget("acme")
-    watch = OrphanScanner(platform.store, platform.settings)
+    watch = open_orphan_scanner(platform.store, platform.settings)
     platform.plane.orphans.look(platform.admin)
     claim = watch.claim_look(["ocis"])
     assert claim is not None

@@ -15,12 +15,11 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
+from shared.webhooks.delivery_rules import webhook_sealer
 from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Webhook
-from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.attempt import Attempts
+from worker.composition import compose_delivery_loop, open_attempts
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import WebhookSender
 
 LOOPBACK = "127.0.0.0/8"
@@ -93,8 +92,8 @@ def courier(settings: Settings, store: Repositories) -> Run:
     ) -> Iterator[DeliveryLoop]:
         own = open_repositories(settings)
         sender = WebhookSender(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
-        attempts = Attempts(own, sender, webhook_sealer(settings), disable, waits)
-        made = DeliveryLoop(own, OutboxRelay(own, 14), attempts, slots=slots, lease_seconds=lease)
+        attempts = open_attempts(own, sender, webhook_sealer(settings), disable, waits)
+        made = compose_delivery_loop(own, attempts, keep_days=14, slots=slots, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()
         try:

@@ -11,7 +11,7 @@ from shared.webhooks.model import NewWebhook
 from tests.simulators import fault
 from tests.webhooks.conftest import Post, Run, until
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
+from worker.composition import open_outbox_relay
 
 
 def ids(receiver: Receiver) -> list[str]:
@@ -120,7 +120,7 @@ def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, courier: Run
 def test_what_a_dead_process_had_taken_is_sent_once_its_lease_has_run_out(post: Post, courier: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).look()
     claim = post.store.deliveries.claim(1.5, ())
     assert claim is not None
     with courier():
@@ -133,7 +133,7 @@ def test_what_a_dead_process_had_taken_is_sent_once_its_lease_has_run_out(post: 
 def test_an_end_that_comes_after_the_lease_counts_for_nothing(post: Post, courier: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).look()
     late = post.store.deliveries.claim(0.05, ())
     time.sleep(0.1)
     assert late is not None
@@ -145,7 +145,7 @@ def test_an_end_that_comes_after_the_lease_counts_for_nothing(post: Post, courie
 def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, courier: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).look()
     for _ in range(4):
         assert post.store.deliveries.claim(0, ()) is not None
     with courier():
@@ -169,7 +169,7 @@ def test_several_couriers_at_once_make_and_send_each_delivery_once(post: Post, c
 def test_events_are_told_of_in_batches_without_a_gap(post: Post, courier: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen(*(f"partner-{number}" for number in range(7)))
-    fan_out = OutboxRelay(post.store, 14, events=3)
+    fan_out = open_outbox_relay(post.store, 14, batch=3)
     assert [fan_out.look() for _ in range(4)] == [3, 3, 1, 0]
     assert len({one.event_id for one in post.deliveries(webhook)}) == 7
 
@@ -178,7 +178,7 @@ def test_events_older_than_deliveries_are_kept_are_not_sent_any_more(post: Post)
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     time.sleep(0.01)
-    assert OutboxRelay(post.store, 0).look() == 0
+    assert open_outbox_relay(post.store, 0).look() == 0
     assert post.deliveries(webhook) == []
 
 
@@ -254,7 +254,7 @@ def test_a_removed_webhook_is_told_of_nothing_more(post: Post, courier: Run) -> 
     webhook, _ = post.subscribe("partner.*")
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
-    OutboxRelay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).look()
     post.plane.webhooks.delete(webhook.id, post.admin, None)
     post.store.deliveries.insert_ping(webhook.id, "request-2")
     with courier():
@@ -265,7 +265,7 @@ def test_a_removed_webhook_is_told_of_nothing_more(post: Post, courier: Run) -> 
 
 def test_a_webhook_whose_secret_cannot_be_read_any_more_is_switched_off(post: Post, courier: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
-    with post.store.client.start_session() as session:
+    with post.store.connection.client.start_session() as session:
         post.store.webhooks.rotate(post.now(webhook), "sealed with a key that is no more", 0, session)
     post.happen("first")
     with courier():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.db.rate_limiter import RateLimiter
+from shared.events.retention_repository import RetentionRepository
 
 log = structlog.get_logger(__name__)
 
@@ -20,19 +21,18 @@ class Retention:
     Deliveries and plans go by themselves: each row carries its own end.
     """
 
-    def __init__(self, store: Repositories, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, *, rate_limiter: RateLimiter, retention: RetentionRepository, settings: Settings) -> None:
+        self._rate_limiter = rate_limiter
+        self._retention = retention
         self._event_seconds = settings.event_keep_days * DAY
         self._operation_seconds = settings.operation_keep_days * DAY
 
     def push(self) -> int:
         """Remove the next few when it is time. Starts no operation."""
-        if not self._store.paces.take("retention", PAUSE_SECONDS):
+        if not self._rate_limiter.take("retention", PAUSE_SECONDS):
             return 0
-        events = self._store.retention.drop_events(self._event_seconds, BATCH) if self._event_seconds else 0
-        operations = (
-            self._store.retention.drop_operations(self._operation_seconds, BATCH) if self._operation_seconds else 0
-        )
+        events = self._retention.drop_events(self._event_seconds, BATCH) if self._event_seconds else 0
+        operations = self._retention.drop_operations(self._operation_seconds, BATCH) if self._operation_seconds else 0
         if events or operations:
             log.info("retention.removed", events=events, operations=operations)
         return 0

@@ -14,16 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from shared.application.store import Repositories
-from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.webhooks.delivery_repository import Claim
-from shared.webhooks.service import webhook_sealer
-from worker.dns_lookup import DnsLookup
+from shared.webhooks.delivery_repository import Claim, DeliveryRepository
 from worker.jobs.webhook_delivery.attempt import Attempts
-from worker.jobs.webhook_delivery.cleanup import remove_ended
+from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
-from worker.jobs.webhook_delivery.safe_client import WebhookSender
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +30,18 @@ class DeliveryLoop:
     """Every act is an atomic claim or a conditional write, so any number of couriers may work at once."""
 
     def __init__(
-        self, store: Repositories, fan_out: OutboxRelay, attempts: Attempts, *, slots: int, lease_seconds: float
+        self,
+        *,
+        deliveries: DeliveryRepository,
+        ended: EndedWebhooks,
+        fan_out: OutboxRelay,
+        attempts: Attempts,
+        slots: int,
+        lease_seconds: float,
     ) -> None:
         """`lease_seconds`: longer than an attempt can last."""
-        self._store = store
+        self._deliveries = deliveries
+        self._ended = ended
         self._fan_out = fan_out
         self._attempts = attempts
         self._slots = slots
@@ -72,7 +75,7 @@ class DeliveryLoop:
         made = self._fan_out.look()
         if made:
             log.info("webhook.deliveries_made", deliveries=made)
-        ended = remove_ended(self._store)
+        ended = self._ended.remove()
         if ended:
             log.info("webhook.ended", webhooks=ended)
         self.start_due()
@@ -87,7 +90,7 @@ class DeliveryLoop:
             if self._under_way.total() >= self._slots or self._stopped.is_set():
                 return None
             busy = [webhook_id for webhook_id, taken in self._under_way.items() if taken >= EACH]
-        claim = self._store.deliveries.claim(self._lease_seconds, busy)
+        claim = self._deliveries.claim(self._lease_seconds, busy)
         if claim is not None:
             with self._lock:
                 self._under_way[claim.record.webhook_id] += 1
@@ -110,20 +113,3 @@ class DeliveryLoop:
             log.warning("webhook.store_unavailable")
         except Exception:
             log.exception("webhook.bug")
-
-
-def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
-    """A courier for this process."""
-    call_seconds = settings.webhook_call_seconds
-    lookup = DnsLookup(settings.dns_servers, look_seconds=call_seconds)
-    sender = WebhookSender(
-        lookup.addresses,
-        allowed_networks=settings.webhook_allowed_networks,
-        call_seconds=call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
-    attempts = Attempts(store, sender, webhook_sealer(settings), settings.webhook_disable_seconds)
-    fan_out = OutboxRelay(store, settings.webhook_keep_days)
-    # should the database be so slow that an attempt outlives this, the event is sent twice: allowed, and rare
-    lease_seconds = 2 * call_seconds + 5
-    return DeliveryLoop(store, fan_out, attempts, slots=settings.webhook_slots, lease_seconds=lease_seconds)
