@@ -51,20 +51,20 @@ from shared.operations.dispatcher import Dispatcher
 
 
 class IdConverter(BaseConverter):
-    """Ids in paths; a text of another form matches no route, so it is 404."""
+    """Match ids in paths; any other text matches no route, so the response is 404."""
 
     regex = "[0-9a-f]{24}"
 
 
 def create_app(settings: Settings) -> Flask:
-    """Create the WSGI application. It has its own connections, so call after forking; nothing is sent yet."""
+    """Create the WSGI application. It has its own connections, so call it after forking. It connects lazily."""
     configure_logs(settings.log_level, settings.log_format)
     dispatcher = Dispatcher(settings.broker)
     store = open_repositories(settings)
     control_plane = open_services(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
-    # a redirect would use the scheme that the proxy speaks with us, perhaps plain HTTP, and send the token there
+    # a redirect would use the scheme between the proxy and us, perhaps plain HTTP, and expose the token
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     trace_api(app)

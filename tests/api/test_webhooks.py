@@ -33,7 +33,7 @@ def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     webhook = made(root, actions=["partner.created"])
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
-    OutboxRelay(store, 14).look()
+    OutboxRelay(store, 14).relay()
     for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None
@@ -200,16 +200,16 @@ def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(rights: Right
 
 
 @pytest.fixture
-def courier(api_settings: Settings, store: Repositories) -> Iterator[None]:
-    courier = open_delivery_loop(store, api_settings)
-    thread = threading.Thread(target=courier.run, args=(0.05,))
+def delivery_loop(api_settings: Settings, store: Repositories) -> Iterator[None]:
+    delivery_loop = open_delivery_loop(store, api_settings)
+    thread = threading.Thread(target=delivery_loop.run, args=(0.05,))
     thread.start()
     yield
-    courier.stop()
+    delivery_loop.stop()
     thread.join(20)
 
 
-def test_a_ping_is_answered_with_what_became_of_it(root: Client, courier: None) -> None:
+def test_a_ping_is_answered_with_what_became_of_it(root: Client, delivery_loop: None) -> None:
     place = f"/webhooks/{made(root, url='http://127.0.0.1:9/')['_id']}"
     answer = root("POST", f"{place}/test?wait=20")
     assert answer.status_code == 202

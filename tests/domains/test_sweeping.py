@@ -71,13 +71,13 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_wor
     assert operation is not None
     looks = world.looks(slots=3)
     sweep = SchedulerLoop(world.store, world.dispatcher, {"domain_checks": looks.push})
-    assert sweep.look() == 0
+    assert sweep.run_once() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
     operations = world.store.client[world.settings.mongodb_database]["operations"]
     due = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", {"lookAt": "$$NOW"}]}}}
     operations.update_one({}, [{"$set": {"dueAt": "$$NOW", "steps": due}}])
-    assert sweep.look() == 1
+    assert sweep.run_once() == 1
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     looks.close()
     assert [row["faults"] for row in world.rows.find()] == [1, 1, 1]

@@ -24,13 +24,13 @@ from worker.jobs.scheduler_loop import SchedulerLoop
 
 
 def release(platform: PlatformFixture) -> int:
-    return SchedulerLoop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
+    return SchedulerLoop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once()
 
 
 def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
     operation = platform.store.operations.find(operation_id)
     assert operation is not None
-    return [platform.runner.run(operation.id, step.name, operation.dispatch).said for step in operation.steps]
+    return [platform.runner.run(operation.id, step.name, operation.dispatch).summary for step in operation.steps]
 
 
 def test_what_is_asked_for_is_accepted_and_waits_with_its_reason_and_begins_when_it_ends(

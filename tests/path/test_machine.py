@@ -120,7 +120,7 @@ def test_a_worker_with_a_hung_slot_ends_itself_and_the_next_one_does_the_work(pl
     hung = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="hanging")
     platform.create("acme")
     assert hung.wait(30) == EXIT_CODE
-    assert "worker.slot_overstays" in platform.logs()
+    assert "worker.step_outlived_lease" in platform.logs()
     assert step_of(platform, "acme", "ocis") == (StepStatus.RUNNING, 1)
     platform.start_worker()
     platform.start_sweep()

@@ -15,7 +15,7 @@ from shared.operations.model import Mode
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
 from tests.status.test_problems import begun, end
-from worker.jobs.retention import Retention
+from worker.jobs.retention import RetentionJob
 
 Create = Callable[..., TenantView]
 YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
@@ -40,7 +40,7 @@ def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
 ) -> None:
     create("beta")
     number_events(store)
-    Retention(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
+    RetentionJob(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
     assert store.operations.find(aged[0]) is None
     assert store.operations.find(aged[1]) is not None
     assert {row["tenant"] for row in store.database["events"].find()} <= {"beta", None}
@@ -50,7 +50,7 @@ def test_without_the_settings_everything_stays(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
     before = store.database["events"].count_documents({})
-    Retention(store, make_settings()).push()
+    RetentionJob(store, make_settings()).push()
     assert store.operations.find(aged[0]) is not None
     assert store.database["events"].count_documents({}) == before
 

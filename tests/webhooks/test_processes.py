@@ -49,7 +49,7 @@ def test_two_sweeps_share_the_work_say_nothing_of_secrets_and_end_when_told_to(
     webhook, secret = post.subscribe("partner.*", path="/take/path-secret?key=query-secret")
     sweeps = [start_sweep(), start_sweep()]
     logs = [tmp_path / f"sweep-{number}.log" for number in range(2)]
-    until(lambda: all(path.exists() and "sweep.started" in path.read_text() for path in logs), 40)
+    until(lambda: all(path.exists() and "scheduler.started" in path.read_text() for path in logs), 40)
     post.happen(*(f"partner-{number}" for number in range(20)))
     until(post.ended(webhook, 20), 40)
     assert len(post.receiver.seen) == len({headers["webhook-id"] for headers, _ in post.receiver.seen}) == 20

@@ -62,7 +62,7 @@ def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
     time.sleep(0.1)
     rows.update_many({}, [{"$set": {late: "$createdAt"}}])
     before = rows.find_one({"action": "move"})
-    assert SchedulerLoop(store, dispatcher).look() == 1
+    assert SchedulerLoop(store, dispatcher).run_once() == 1
     assert rows.find_one({"action": "move"}) == before
 
 
@@ -80,6 +80,6 @@ def test_its_end_is_shown_by_the_newer_build(
     rows.update_one({}, {"$set": {"action": "move"}})
     time.sleep(0.1)
     before = rows.find_one({})
-    assert SchedulerLoop(store, dispatcher).look() == 0
+    assert SchedulerLoop(store, dispatcher).run_once() == 0
     assert settle(store, operation.id) is None
     assert rows.find_one({}) == before

@@ -72,7 +72,7 @@ def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(platform: P
     keep(platform, 0)
     step = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN)).step("stalwart")
     assert step.status != "error"
-    assert "stop here without leave" in step.changes[0]
+    assert "stop here without an approval" in step.changes[0]
     closing = [one for one in step.changes if one.startswith("close the")]
     assert closing == [f"close the mail domain {one}" for one in DOMAINS]
     assert platform.tenant("acme").drift is not None

@@ -153,7 +153,7 @@ def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(
 ) -> None:
     verdict = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
+    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
 
 def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
@@ -161,7 +161,7 @@ def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
 ) -> None:
     verdict = runners.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
+    assert (verdict.summary, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
 
 
@@ -170,7 +170,7 @@ def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(
 ) -> None:
     verdict = runners.runner(ocis=None).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
+    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
     assert step.message == REASONS["old_workers"].message
     assert step.remedy == REASONS["old_workers"].remedy
 
@@ -197,7 +197,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
     first = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     first.start()
     assert entered.wait(10)
-    assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
+    assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).summary == "nothing to do"
     leave.set()
     first.join(10)
     assert runners.seen(operation).step("ocis").attempts == 1
@@ -205,7 +205,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
 
 @pytest.mark.parametrize("operation_id", ["", "{}", "0" * 24, "x" * 10_000])
 def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_id: str) -> None:
-    assert runners.runner().run(operation_id, "ocis", 1).said == "nothing to do"
+    assert runners.runner().run(operation_id, "ocis", 1).summary == "nothing to do"
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
@@ -330,7 +330,7 @@ def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
     other = create("beta").operation
     assert other is not None
     runners.runner(ocis=raising(PermanentError("missing_permission"))).run(operation.id, "ocis", 1)
-    assert runners.runner().run(other.id, "ocis", 1).said == "ok"
+    assert runners.runner().run(other.id, "ocis", 1).summary == "ok"
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(

@@ -38,20 +38,20 @@ def test_a_message_that_finds_no_slot_spends_no_attempt_and_goes_back_when_one_i
 ) -> None:
     slow = Slow()
     other = create("beta").operation
-    runner = runners.runner(slots=Bulkhead(1), ocis=slow)
+    runner = runners.runner(bulkhead=Bulkhead(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)
     broker.flushall()
-    assert [runner.run(other.id, "ocis", 1).said for _ in range(3)] == ["no slot"] * 3
-    assert runner.run(other.id, "stalwart", 1).said == "ok"
+    assert [runner.run(other.id, "ocis", 1).summary for _ in range(3)] == ["bulkhead full"] * 3
+    assert runner.run(other.id, "stalwart", 1).summary == "ok"
     assert runners.seen(other).step("ocis").attempts == 0
     assert broker.llen("ocis") == 0
     slow.leave.set()
     busy.join(20)
     assert broker.llen("ocis") == 1
     assert runners.seen(other).step("ocis").attempts == 0
-    assert runner.run(other.id, "ocis", 1).said == "ok"
+    assert runner.run(other.id, "ocis", 1).summary == "ok"
 
 
 def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
@@ -59,13 +59,13 @@ def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
 ) -> None:
     slow = Slow()
     others = [create(slug).operation for slug in ("beta", "gamma")]
-    runner = runners.runner(slots=Bulkhead(1), ocis=slow)
+    runner = runners.runner(bulkhead=Bulkhead(1), ocis=slow)
     busy = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     busy.start()
     assert slow.entered.wait(10)
     broker.flushall()
     for other in others:
-        assert runner.run(other.id, "ocis", 1).said == "no slot"
+        assert runner.run(other.id, "ocis", 1).summary == "bulkhead full"
     runner.stop()
     assert broker.llen("ocis") == 2
     slow.leave.set()
@@ -74,13 +74,13 @@ def test_a_worker_told_to_stop_puts_back_all_it_had_set_aside(
 
 
 def test_set_aside_twice_a_message_goes_back_once_with_its_newest_dispatch() -> None:
-    slots = Bulkhead(1)
-    assert slots.take("ocis", Message("first", "ocis", 1))
+    bulkhead = Bulkhead(1)
+    assert bulkhead.acquire("ocis", Message("first", "ocis", 1))
     for dispatch in (1, 3, 2):
-        assert not slots.take("ocis", Message("second", "ocis", dispatch, "ocis.suspend"))
-    assert slots.give_back("ocis") == Message("second", "ocis", 3, "ocis.suspend")
-    assert slots.take("ocis", Message("second", "ocis", 3))
-    assert slots.give_back("ocis") is None
+        assert not bulkhead.acquire("ocis", Message("second", "ocis", dispatch, "ocis.suspend"))
+    assert bulkhead.release("ocis") == Message("second", "ocis", 3, "ocis.suspend")
+    assert bulkhead.acquire("ocis", Message("second", "ocis", 3))
+    assert bulkhead.release("ocis") is None
 
 
 def test_a_slot_that_overstays_its_lease_ends_the_process_and_one_that_ends_in_time_does_not() -> None:

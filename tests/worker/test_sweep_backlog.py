@@ -69,7 +69,7 @@ def test_one_look_takes_on_a_batch_and_no_more(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
-    assert SchedulerLoop(store, dispatcher).look() == BATCH
+    assert SchedulerLoop(store, dispatcher).run_once() == BATCH
     assert lengths() == [BATCH] * 3
 
 
@@ -110,7 +110,7 @@ def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
             sweep = SchedulerLoop(own, dispatcher)
             taken = 0
             while any(own.operations.due(1)):
-                taken += sweep.look()
+                taken += sweep.run_once()
             return taken
         finally:
             dispatcher.close()
@@ -154,7 +154,7 @@ def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.client[settings.mongodb_database]) as read:
-        assert SchedulerLoop(store, dispatcher).look() == taken
+        assert SchedulerLoop(store, dispatcher).run_once() == taken
     docs, keys = (sum(one) for one in zip(*read, strict=True))
     assert taken <= docs < 10 * taken
     assert taken <= keys < 10 * taken
@@ -181,10 +181,10 @@ def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile
         client.lpush(name, *(["waiting"] * FULL_QUEUE))
     backlog(10)
     before = list(store.operations.due(20))
-    assert SchedulerLoop(store, dispatcher).look() == 0
+    assert SchedulerLoop(store, dispatcher).run_once() == 0
     assert list(store.operations.due(20)) == before
     client.flushdb()
-    assert SchedulerLoop(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).run_once() == 10
     assert lengths() == [10] * 3
 
 
@@ -194,9 +194,9 @@ def test_one_integrations_full_queue_keeps_no_other_waiting(
     client = redis.Redis.from_url(redis_url)
     client.lpush("stalwart", *(["waiting"] * FULL_QUEUE))
     backlog(10)
-    assert SchedulerLoop(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).run_once() == 10
     assert lengths() == [10, FULL_QUEUE, 10]
     client.flushdb()
     all_due(store.client[settings.mongodb_database]["operations"])
-    assert SchedulerLoop(store, dispatcher).look() == 10
+    assert SchedulerLoop(store, dispatcher).run_once() == 10
     assert lengths()[1] == 10

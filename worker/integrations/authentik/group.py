@@ -38,18 +38,18 @@ def remove_group(step: StepContext, identity: AuthentikClient) -> Outcome:
     if group is None:
         seen = "no group carries the tenant's stamp under its id or name"
     else:
-        take_group_away(step, identity, group)
+        delete_group(step, identity, group)
         seen = "Authentik answers 404 for the group"
     stay = release_owners(step, identity)
     return ok(verified=seen, **({"accounts": f"stay in Authentik: {', '.join(stay)}"} if stay else {}))
 
 
-def take_group_away(deeds: ChangeRecorder, identity: AuthentikClient, group: Group) -> None:
+def delete_group(recorder: ChangeRecorder, identity: AuthentikClient, group: Group) -> None:
     """Remove a group whose marker was read just now. Raises PermanentError("guards_alone")."""
     opened = opened_without(identity, group.id)
     if opened:
         raise PermanentError("guards_alone", f"Ids of the applications: {', '.join(opened)}.")
-    deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
+    recorder.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
 
 
 def find_group(step: StepContext, identity: AuthentikClient) -> Group | None:

@@ -10,7 +10,7 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import HELD_CHILDREN, HELD_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
-from worker.integrations.step_context import StepContext, do_all
+from worker.integrations.step_context import StepContext, run_all
 
 
 def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
@@ -43,7 +43,7 @@ def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
         _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
         for one in sorted(members)
     )
-    do_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
+    run_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
     notes = {"childGroups": f"{len(children)} held"} if children else {}
     return ok(members=f"{len(held)} held", **notes)
 
@@ -54,7 +54,7 @@ def _let_in_again(step: StepContext, group: Group, identity: AuthentikClient) ->
         _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
         for one in sorted(held - group.member_ids)
     )
-    do_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
+    run_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
     if held or children:
         forget = partial(_write_held, group, frozenset(), frozenset(), identity)
         step.change(f"forget who was held of {group.name}", forget, None)

@@ -69,7 +69,9 @@ def remove_group(step: StepContext, files: OcisClient) -> None:
     except PermanentError as refusal:
         if refusal.reason != "missing_permission":
             raise
-        raise PermanentError("missing_permission", f"Removing the group {name} needs the role Admin in OCIS.") from None
+        raise PermanentError(
+            "missing_permission", f"RemovalRecorder the group {name} needs the role Admin in OCIS."
+        ) from None
     step.save(ocisGroupId=None)
 
 

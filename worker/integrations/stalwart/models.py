@@ -65,7 +65,7 @@ class MailDomain:
 
 
 @dataclass(frozen=True)
-class MailFurnishing:
+class MailSetup:
     """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish.
 
     The records hold its keys, so they are not read before these are there.

@@ -12,7 +12,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_removed, domains_of, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord
-from worker.integrations.stalwart.dkim import furnished_with_keys
+from worker.integrations.stalwart.dkim import setup_with_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
@@ -151,7 +151,7 @@ def _ours(step: StepContext, domain: MailDomain | None) -> MailDomain | None:
 
 
 def _description(step: StepContext) -> str:
-    return f"{step.tenant.name} {step.stamper.text(step.tenant.id)}"
+    return f"{step.tenant.name} {step.signer.text(step.tenant.id)}"
 
 
 def _on_record(step: StepContext) -> list[dict[str, str]]:
@@ -165,7 +165,7 @@ def _furnished(
     step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None, since: float
 ) -> tuple[Record, ...]:
     """Wait for the domain's keys, ensure its postmaster, and return the records to publish."""
-    furnishing = furnished_with_keys(step, mail, domain, since)
+    furnishing = setup_with_keys(step, mail, domain, since)
     if not furnishing.has_postmaster:
         _ensure_postmaster(step, mail, domain, owner)
     return furnishing.records

@@ -1,4 +1,4 @@
-"""Webhooks of a tenant that was removed for good: told of the removal itself for a day, then removed as well."""
+"""Delete the webhooks of purged tenants, a day after the purge, so that they still receive its event."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from shared.db.documents import Transaction
 from shared.events.model import Author, facts
 from shared.webhooks.model import SHOWN, Webhook
 
-#: how many one look removes; the next takes the rest
+#: webhooks that one run deletes; the next run takes the rest
 BATCH = 50
 
 
 def remove_ended(store: Repositories) -> int:
-    """Remove those whose time is up, with what was kept of their deliveries; how many."""
+    """Delete ended webhooks with their deliveries; return how many."""
     return sum(_remove(store, webhook) for webhook in store.webhooks.ended(BATCH))
 
 

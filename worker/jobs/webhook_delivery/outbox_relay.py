@@ -1,7 +1,7 @@
-"""From the event log to deliveries: each webhook is told of each event that its owner may see, once.
+"""Outbox relay: create a delivery for each new event and each webhook whose owner may see it.
 
-A webhook's cursor is the number of the last event it was told of. It moves in the transaction that makes the
-deliveries, and only from where it was read: so none is lost and none is doubled, however many look at once.
+A webhook's cursor is the number of the last event that was relayed to it. The transaction that creates the deliveries
+moves the cursor, and only from the value that was read. So no event is lost or relayed twice, even by several relays.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DAY
 from shared.webhooks.model import Webhook
 
-#: webhooks looked after in one look, those furthest behind first; and events for one of them in one transaction
+#: webhooks that one run serves, those furthest behind first, and events for one webhook in one transaction
 WEBHOOKS, EVENTS = 200, 200
 
 
 class OutboxRelay:
     def __init__(self, store: Repositories, keep_days: float, *, events: int = EVENTS) -> None:
-        """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long.
+        """`keep_days`: older events are not relayed, such as after a webhook was disabled for long.
 
-        `events`: how many of them one webhook is told of in one transaction.
+        `events`: how many events of one webhook one transaction relays.
         """
         self._store = store
         self._events = events
         self._oldest = keep_days * DAY
 
-    def look(self) -> int:
-        """Number what is new and make its deliveries; how many."""
+    def relay(self) -> int:
+        """Number new events and create their deliveries; return how many."""
         number_events(self._store)
         last = self._store.events.last_number()
-        return sum(self._tell(webhook, last) for webhook in self._store.webhooks.behind(last, WEBHOOKS))
+        return sum(self._relay(webhook, last) for webhook in self._store.webhooks.behind(last, WEBHOOKS))
 
-    def _tell(self, webhook: Webhook, last: int) -> int:
+    def _relay(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
         events = self._store.events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._events)
-        # a full batch may not be all there is
+        # after a full batch there may be more events
         cursor = events[-1].number if len(events) == self._events else last
         if not events:
             self._store.webhooks.advance(webhook, cursor)
@@ -51,7 +51,7 @@ class OutboxRelay:
         return len(events)
 
     def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
-        """Asked anew each time: a tenant may have changed its partner."""
+        """Return the ids of the tenants that the webhook may see now: a tenant may have changed its partner."""
         found = self._store.tenants.ids_in(webhook_access.told_to(webhook.owner))
         only = webhook.owner.tenant_id
         if only is None or found is None:
