@@ -26,7 +26,7 @@ from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
 from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
-from api.routes.platform.integrations import switch_routes
+from api.routes.platform.integrations import integration_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
 from api.routes.platform.purge_quota import purge_quota_routes
@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> Flask:
         partner_routes(control_plane),
         subscription_routes(control_plane),
         event_routes(control_plane),
-        switch_routes(control_plane),
+        integration_routes(control_plane),
         orphan_routes(control_plane),
         purge_quota_routes(control_plane),
         observe_only_routes(control_plane),

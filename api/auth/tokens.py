@@ -85,7 +85,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
     def _emergency_caller(self, token: str) -> Caller:
         """Return the caller of an emergency token.
 
-        It is not cached, so that it can be revoked, and counts as older than any token, so it updates no user record."""
+        It is not cached, so that it can be revoked. It counts as older than any token, so it updates no user record."""
         grant = self._emergency(token)
         if grant is None:
             raise InvalidTokenError("The emergency token is unknown or has expired.")

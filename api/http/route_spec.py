@@ -24,7 +24,7 @@ from shared.core.errors import DomainError
 ALL = frozenset({"portal", "partner", "operator"})
 STAFF = frozenset({"partner", "operator"})
 OPERATOR = frozenset({"operator"})
-#: admitted without a token
+#: public: no token needed
 PUBLIC: frozenset[str] = frozenset()
 
 #: response headers, as the OpenAPI description lists them
