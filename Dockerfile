@@ -16,6 +16,7 @@ COPY shared ./shared
 COPY client ./client
 COPY platformctl ./platformctl
 COPY console ./console
+COPY serving ./serving
 RUN printf '#!/bin/sh\nexec env PYTHONPATH=/app python -m platformctl "$@"\n' > /usr/local/bin/platformctl \
     && chmod 755 /usr/local/bin/platformctl
 ENV PATH="/opt/venv/bin:$PATH" PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -31,6 +31,10 @@ check: $(READY) ## run the linters, the type checker and the import contracts
 	@$(PYTHON) -m ruff format --quiet --check .
 	@$(PYTHON) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache > .venv/.imports 2>&1 || { cat .venv/.imports; exit 1; }
+	@.venv/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/yamllint --strict deploy docker-compose.yml
+	@if command -v promtool > /dev/null; then promtool check rules deploy/monitoring/alerts.yaml > /dev/null; fi
 	@echo "check: all clean"
 
 bench: $(READY) ## measure throughput and latency beside a plain Celery chord (N=..., LATENCIES=...)
@@ -44,6 +48,7 @@ secrets: ## make secrets, certificates and settings of the containers, once (COM
 
 up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
 	docker compose up --detach --build --wait
+	docker compose exec -T worker python -m worker.doctor
 
 audit: $(READY) ## compare the locked packages with published advisories
 	@$(PYTHON) -m tools.audit

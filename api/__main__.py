@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from api.server.launch import serve
+from serving.launch import serve
 from shared.config.settings import SettingsError, read_api_settings
 from shared.metrics.exposition import prepare_processes, serve_metrics
 

@@ -37,7 +37,7 @@ def main(email: str, reason: str, minutes: float) -> None:
         sys.exit("MongoDB cannot be reached, so no token can be made.")
     finally:
         store.close()
-    click.echo(f"For {email}, {minutes:g} minutes. Use it as PLATFORMCTL_TOKEN or as a bearer token.", err=True)
+    click.echo(f"For {email}, {minutes:g} minutes. Use it as PLATFORM_TOKEN or as a bearer token.", err=True)
     click.echo(token)
 
 

@@ -1,4 +1,4 @@
-"""The platform's HTTP API in Python. `Platform` is the entry; docs/client.md has an example."""
+"""The platform's HTTP API in Python. `Platform` is the entry; docs/reference/client.md has an example."""
 
 from client.connection import Page, Response, Tokens, new_key
 from client.errors import (

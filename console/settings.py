@@ -27,25 +27,25 @@ class ConsoleSettings(BaseSettings):
         env_prefix="CONSOLE_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    url: str = Field(description="where people open the console; sign-in comes back to <url>/auth/callback")
-    api_url: str = Field(description="where the console reaches the API")
-    issuer: str = Field(description="the OpenID Connect issuer that signs people in, to the letter")
-    client_id: str = "dezky-console"
+    url: str = Field(description="address at which people open the console, without a path: https, or http on loopback")
+    api_url: str = Field(description="address of the API")
+    issuer: str = Field(description="OpenID Connect issuer that signs people in; compared exactly")
+    client_id: str = Field("dezky-console", description="the console's client id at the issuer")
     client_secret: SecretStr = Field(description="the console's client secret at the issuer")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         min_length=1,
-        description="long random texts, comma-separated: the first signs cookies and encrypts tokens, all are accepted",
+        description="secret keys of cookies and stored tokens, comma-separated; the first signs, all are accepted",
     )
-    redis_url: SecretStr = Field(description="where sessions are kept; not the broker's database")
-    ca_certs: Path | None = Field(None, description="PEM file of authorities to trust beside the system's")
-    session_hours: float = Field(12, gt=0, le=168, description="how long a sign-in lasts at most")
-    idle_hours: float = Field(4, gt=0, le=168, description="how long a session may stay unused")
+    redis_url: SecretStr = Field(description="Redis database of the sign-ins; not the broker's")
+    ca_certs: Path | None = Field(None, description="PEM file of certificate authorities to trust besides the system's")
+    session_hours: float = Field(12, gt=0, le=168, description="longest time that a sign-in lasts")
+    idle_hours: float = Field(4, gt=0, le=168, description="longest time that a sign-in may stay unused")
     sign_in_limit: str = Field(
-        "30 per minute", description="sign-in requests of one address, as flask-limiter reads it"
+        "30 per minute", description="sign-in requests of one address, in flask-limiter's notation"
     )
     trusted_proxies: int = Field(0, ge=0, le=5, description="proxies in front whose X-Forwarded headers count")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
 
     @field_validator("secret_keys", mode="before")
     @classmethod

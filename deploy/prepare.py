@@ -98,6 +98,7 @@ FULL = {
     "CONSOLE_URL": "https://console.dezky.local",
     "CONSOLE_ISSUER": "https://auth.dezky.local/application/o/dezky-console/",
     "CONSOLE_TRUSTED_PROXIES": "1",
+    "TRUSTED_PROXIES": "1",
 }
 
 

@@ -28,7 +28,7 @@ DETACH_SECONDS = 90.0
 
 
 def with_layout(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Every command works on one sandbox, named by its folder."""
+    """Add the option that names the sandbox by its folder."""
     command = click.option(
         "--data",
         type=click.Path(path_type=Path),
@@ -47,14 +47,14 @@ def with_ports(command: Callable[..., Any]) -> Callable[..., Any]:
         default=DEFAULT_BASE,
         envvar="PORT_BASE",
         show_default=True,
-        help="The API listens on the port after it, the others on those that follow.",
+        help="First port; the API listens on the next one, other parts on those after it.",
     )(command)
     return with_layout(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The platform, MongoDB, Valkey, and simulators of Authentik, Stalwart, OCIS, Stripe and DNS, on this machine.
+    """Run the platform, MongoDB, Valkey, and simulators of Authentik, Stalwart, OCIS, Stripe and DNS on this machine.
 
     \b
     Examples:
@@ -67,10 +67,10 @@ def main() -> None:
 
 @main.command()
 @with_ports
-@click.option("--detach", is_flag=True, help="Return once everything is ready.")
-@click.option("--json", "as_json", is_flag=True, help="Print what runs where as JSON.")
+@click.option("--detach", is_flag=True, help="Return when everything is ready.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
 def up(data: Path, port_base: int, detach: bool, as_json: bool) -> None:
-    """Start everything; stay until Ctrl-C."""
+    """Start everything and run until Ctrl-C."""
     layout = Layout(port_base, data.absolute())
     _require_down(layout)
     if detach:
@@ -83,7 +83,7 @@ def up(data: Path, port_base: int, detach: bool, as_json: bool) -> None:
 @with_layout
 @click.option("--json", "as_json", is_flag=True)
 def status(data: Path, as_json: bool) -> None:
-    """Say what runs where. Exit status 3 when nothing does."""
+    """Show the addresses and processes. Exit status 3 when no sandbox runs."""
     state = _required(data)
     _show(state, as_json)
     if not as_json:
@@ -94,7 +94,7 @@ def status(data: Path, as_json: bool) -> None:
 @main.command()
 @with_layout
 def down(data: Path) -> None:
-    """Stop everything and wait until it is gone."""
+    """Stop everything and wait until it has ended."""
     state = states.read(Layout(0, data.absolute()))
     if state is None:
         click.echo("Nothing is running.")
@@ -106,7 +106,7 @@ def down(data: Path) -> None:
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    click.echo("Everything is down.")
+    click.echo("Everything has stopped.")
 
 
 @main.command()
@@ -127,16 +127,16 @@ def token(data: Path, role: str, tenant: str | None, partner: str | None) -> Non
 @click.argument("product", type=click.Choice(["authentik", "stalwart", "ocis", "stripe", "dns"]))
 @click.argument("rule")
 def fault(data: Path, product: str, rule: str) -> None:
-    """Order a fault by JSON, or `clear` them all.
+    """Add a fault to a simulator as JSON, or `clear` all its faults.
 
     \b
     Kinds for every product: latency, hang, drip, reset, lost, status, applied_then_status, rate_limited,
-    wrong_body, empty_body; but for dns ignored, for authentik and ocis stale_reads; with method, path, contains
-    (regular expressions), count, after, probability, delay.
+    wrong_body, empty_body. All but dns: ignored. Authentik and ocis: stale_reads. Conditions: method, path and
+    contains (regular expressions), count, after, probability, delay.
     """
     simulator = _required(data)["simulators"].get(product)
     if simulator is None:
-        raise click.UsageError(f"A real server is used for {product}; faults can be ordered of simulators only.")
+        raise click.UsageError(f"{product} is a real server; only simulators can have faults.")
     url = f"{simulator}/__sim/faults"
     if rule == "clear":
         answer = requests.delete(url, timeout=5)
@@ -155,7 +155,7 @@ def fault(data: Path, product: str, rule: str) -> None:
 @with_layout
 @click.argument("tenant")
 def publish(data: Path, tenant: str) -> None:
-    """Publish in the sandbox's DNS all that TENANT's domains are asked for."""
+    """Publish the DNS records of TENANT's domains in the sandbox's DNS."""
     state = _required(data)
     try:
         records = publish_for(state, token_for(state, "admin", None, None), tenant)
@@ -167,9 +167,9 @@ def publish(data: Path, tenant: str) -> None:
 
 @main.command()
 @with_ports
-@click.option("--once", is_flag=True, envvar="ONCE", help="End after the tenant is set up; fail if it is not.")
+@click.option("--once", is_flag=True, envvar="ONCE", help="End when the tenant is active; exit status 1 if it is not.")
 def demo(data: Path, port_base: int, once: bool) -> None:
-    """Start everything, onboard a company over HTTP, and show it."""
+    """Start everything, create a tenant over HTTP, and show each step."""
     layout, console = Layout(port_base, data.absolute()), Console(highlight=False)
     _require_down(layout)
     outcome: list[bool] = []
@@ -188,7 +188,7 @@ def demo(data: Path, port_base: int, once: bool) -> None:
 
 
 def _supervise(layout: Layout, console: Console, when_ready: Callable[[states.State], None]) -> None:
-    # here, for the clients of database and broker are most of what a command would import, and no other one needs them
+    # imported here: the clients of database and broker take long to import, and other commands do not need them
     from sandbox.services import ServiceError
     from sandbox.supervisor import StartError, Supervisor
 
@@ -230,7 +230,7 @@ def _detached(layout: Layout) -> states.State:
 
 
 def _console(as_json: bool) -> Console:
-    """With --json, standard output is for the JSON alone."""
+    """Return the console for progress; with --json it is standard error, as standard output has only the JSON."""
     return Console(stderr=as_json, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""Servers that fail over: MongoDB as a replica set of three, Valkey with a replica and three Sentinels. On loopback."""
+"""Start clusters on loopback: MongoDB as a replica set of three, Valkey with a replica and three Sentinels."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ReplicaSet:
         self.processes[address] = spawn(mongod_command(data, address), log=data.with_suffix(".log"))
 
     def primary(self) -> str:
-        """The address of the member that is primary now. Raises ServiceError when there is none in time."""
+        """Return the address of the primary. Raises ServiceError when there is none in time."""
         found: list[str] = []
 
         def look() -> bool:
@@ -61,24 +61,24 @@ class ReplicaSet:
         return found[0]
 
     def kill(self, address: str) -> None:
-        """As if its power went."""
+        """Kill the primary."""
         self.processes[address].send_signal(signal.SIGKILL)
         self.processes[address].wait(10)
 
     def suspend(self, address: str) -> None:
-        """It falls silent: nothing is closed, nothing is answered."""
+        """Freeze the primary: it closes no connection and answers nothing."""
         self.processes[address].send_signal(signal.SIGSTOP)
 
     def resume(self, address: str) -> None:
         self.processes[address].send_signal(signal.SIGCONT)
 
     def step_down(self) -> None:
-        """Have the primary hand over to another member."""
+        """Let the primary step down for another member."""
         with _direct(self.primary()) as client:
             client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=10)
 
     def stop(self) -> None:
-        """End all three at once; in good order each would wait for the others to take note."""
+        """Kill all three at once; told to stop, each would wait for the others."""
         for process in self.processes.values():
             process.kill()
         for process in self.processes.values():
@@ -93,7 +93,7 @@ class ReplicaSet:
         return True
 
     def is_whole(self) -> bool:
-        """Whether every member is primary or follows one."""
+        """Tell whether every member is the primary or follows one."""
         states = [_hello(address) for address in self.addresses]
         return all(one.get("isWritablePrimary") or one.get("secondary") for one in states) and any(
             one.get("isWritablePrimary") for one in states
@@ -139,11 +139,11 @@ class WatchedValkey:
         self.master.stop()
 
     def master_port(self) -> int:
-        """The port of whichever server most recently became master, as the first Sentinel has it."""
+        """Return the port of the master, as the first Sentinel knows it."""
         return int(self._sentinel(self.ports[0]).sentinel_get_master_addr_by_name(MASTER)[1])
 
     def hand_over(self) -> bool:
-        """Have the Sentinels make the replica master though nothing is wrong. False: there is none that can be yet."""
+        """Let the Sentinels promote the replica without a failure; return False when it cannot be promoted yet."""
         try:
             return bool(self._sentinel(self.ports[0]).sentinel_failover(MASTER))
         except redis.ResponseError:
@@ -151,7 +151,7 @@ class WatchedValkey:
 
     def _start_sentinel(self, port: int) -> None:
         config = self._folder / f"sentinel-{port}.conf"
-        # it must be a file: a Sentinel notes there what it finds out
+        # a Sentinel needs a file, into which it writes what it learns
         config.write_text(
             f"port {port}\nbind {LOOPBACK}\ndir {self._folder}\nrequirepass {self._sentinel_password}\n"
             f"sentinel monitor {MASTER} {LOOPBACK} {self.master.port} 2\n"

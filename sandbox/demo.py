@@ -1,4 +1,4 @@
-"""The demonstration: an operator onboards a company over HTTP and watches each system being set up."""
+"""The demonstration: create a tenant over HTTP and print each step until it is active."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def _tell_end(tenant: dict[str, Any], console: Console, seconds: float) -> None:
 
 
 def _prove(state: State, token: str, slug: str, console: Console) -> None:
-    """Do the domain owner's part, and let the platform look."""
-    console.print(f"\n[bold]POST /tenants/{slug}/domains/{slug}.test/verify[/]  after publishing what was asked for")
+    """Publish the DNS records of the domain, and let the platform check them."""
+    console.print(f"\n[bold]POST /tenants/{slug}/domains/{slug}.test/verify[/]  after its DNS records are published")
     try:
         records = publish_for(state, token, slug)
         domain = verify(state, token, slug, f"{slug}.test", VERIFY_SECONDS)
@@ -118,7 +118,7 @@ def tell_what_to_open(state: State, console: Console, slug: str | None, *, stays
 
 
 def _people(state: State, slug: str | None) -> Iterator[tuple[str, str]]:
-    """Make the people who can sign in to the console: username, and who it is."""
+    """Create people who can sign in to the console; return each username with a description."""
     if not signs_people_in(state):
         return
     yield person_of("admin"), "an operator"

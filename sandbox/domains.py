@@ -1,4 +1,4 @@
-"""The domain owner's part in a sandbox: what the platform asks to publish is put into its simulator of DNS."""
+"""Act as the owner of a domain: publish in the DNS simulator the records that the platform asks for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.state import State
 
 
 def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
-    """Publish all records of a tenant's domains; gives them. Raises RequestException when either side refuses."""
+    """Publish all records of a tenant's domains and return them. Raises RequestException when either side refuses."""
     headers = {"Authorization": f"Bearer {token}"}
     answer = requests.get(f"{state['api']}/tenants/{slug}/domains", headers=headers, timeout=10)
     answer.raise_for_status()
@@ -20,7 +20,7 @@ def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
         for record in domain["records"]
     ]
     control = f"{state['dns']['url']}/__sim/call/publish"
-    # first without, then with: several records of one name and type must not replace each other
+    # withdraw first, then add: several records of one name and type must not replace each other
     for name, type_ in {(record["name"], record["type"]) for record in records}:
         body = {"name": name, "type_": type_}
         requests.post(control.replace("publish", "withdraw"), json=body, timeout=5).raise_for_status()
@@ -29,7 +29,7 @@ def publish_for(state: State, token: str, slug: str) -> list[dict[str, Any]]:
 
 
 def verify(state: State, token: str, slug: str, domain: str, wait: float) -> dict[str, Any]:
-    """Ask for a check and wait for it; the domain as the API answers it. Raises RequestException."""
+    """Request a domain check, wait for it, and return the domain. Raises RequestException."""
     answer = requests.post(
         f"{state['api']}/tenants/{slug}/domains/{domain}/verify",
         params={"wait": wait},

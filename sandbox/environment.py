@@ -1,4 +1,4 @@
-"""The settings each process is given: whatever the caller's environment sets wins, the rest points into the sandbox."""
+"""Build the processes' settings: the caller's environment comes first, everything else points into the sandbox."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 from sandbox.layout import Layout
 
 SURFACES = ("portal", "partner", "operator")
-#: the command line client's application: public, and for every surface, as an operator's own machine is
+#: the application of the command line: a public client for every surface
 CLI_CLIENT = "dezky-cli"
-#: the web console's application, for every surface too
+#: the application of the web console, for every surface
 CONSOLE_CLIENT = "dezky-console"
 OCIS_ACCOUNT = "ocis-provisioner"
 FLOWER_USER = "operator"
@@ -20,7 +20,7 @@ FLOWER_USER = "operator"
 
 @dataclass(frozen=True)
 class Parts:
-    """Which parts of the sandbox are needed: those that the caller's environment does not replace."""
+    """The parts of the sandbox that are needed: those that the caller's environment does not replace."""
 
     mongodb: bool
     valkey: bool
@@ -35,7 +35,7 @@ class Parts:
         return cls(
             mongodb="MONGODB_URI" not in given,
             valkey="REDIS_URL" not in given,
-            # it is also the identity provider that signs the sandbox's tokens
+            # it is also the identity provider that issues the sandbox's tokens
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
@@ -48,7 +48,7 @@ class Parts:
 
 
 def client_slug(surface: str) -> str:
-    """The identity provider's application, client id and audience for a front door."""
+    """Return the application, client id and audience of a surface."""
     return f"dezky-{surface}"
 
 
@@ -90,7 +90,7 @@ def _stripe_settings(layout: Layout) -> dict[str, str]:
 
 
 def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> dict[str, str]:
-    """The whole environment of api, worker, sweep and Flower."""
+    """Return the environment of API, worker, scheduler and Flower."""
     secret = layout.secrets()
     slugs = [*(client_slug(surface) for surface in SURFACES), CLI_CLIENT, CONSOLE_CLIENT]
     audiences = [*(f"{client_slug(surface)}={surface}" for surface in SURFACES), CLI_CLIENT, CONSOLE_CLIENT]
@@ -109,13 +109,13 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         _stripe_settings(layout),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
-        # receivers under development listen on this machine
+        # webhook receivers under development listen on this machine
         {"WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"},
         {"LOG_FORMAT": "console"},
     ]
     environment = dict(os.environ)
     for group in groups:
-        # a group whose first variable the caller sets (to nothing, even) is the caller's whole affair
+        # the caller sets all variables of a group, or none: the first one decides, even when it is empty
         if next(iter(group)) not in environment:
             environment |= {name: environment.get(name, value) for name, value in group.items()}
     return environment | {"PYTHONUNBUFFERED": "1"}

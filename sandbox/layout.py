@@ -1,4 +1,4 @@
-"""Where a sandbox lives: its ports from one base, its files under one folder, its secrets kept between starts."""
+"""The ports, files and secrets of a sandbox: ports from one base, files in one folder, secrets kept between starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-#: what listens where, counted from the port base
+#: offsets of the parts' ports from the port base
 OFFSETS = {
     "api": 1,
     "flower": 2,
@@ -17,7 +17,7 @@ OFFSETS = {
     "authentik": 5,
     "stalwart": 6,
     "ocis": 7,
-    # its control over HTTP, and DNS itself over UDP and TCP
+    # controls over HTTP, and DNS over UDP and TCP
     "dns": 8,
     "resolver": 9,
     "console": 10,
@@ -85,7 +85,7 @@ class Layout:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, readable by its owner only."""
+    """Replace a file atomically, readable by its owner only."""
     draft = path.with_suffix(f".{os.getpid()}.new")
     draft.touch(0o600)
     draft.write_text(text)

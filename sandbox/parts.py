@@ -1,4 +1,4 @@
-"""The processes a sandbox is made of, as data: how each is started and when it is ready."""
+"""Describe the processes of a sandbox: how each is started, and when it is ready."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.messaging.queues import QUEUES
 
 @dataclass
 class Part:
-    """One process of ours: how it is started, and whether it is ready."""
+    """One process: how it is started, and when it is ready."""
 
     name: str
     command: list[str]
@@ -101,7 +101,7 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
 
 
 def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
-    """API, worker, sweep, Flower and console, in the order they are started."""
+    """Return API, worker, scheduler, Flower and console, in the order in which they are started."""
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, and ports to give them."""
+"""Start child processes that end with their parent, and find free ports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def spawn(
             stderr=sink or subprocess.DEVNULL,
             env=None if env is None else dict(env),
             cwd=cwd,
-            # own session: a Ctrl-C on the terminal goes to the parent, which ends its children in good order
+            # a session of its own: Ctrl-C in the terminal reaches only the parent, which ends its children in order
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
@@ -50,7 +50,7 @@ def _die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
-    """Ask it to end, wait, then make it and its children. Does nothing for one that has ended."""
+    """Terminate a process and wait; then kill it and its children. Do nothing when it has ended."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -63,7 +63,7 @@ def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
+    """Return a loopback port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -71,7 +71,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port."""
+    """Tell whether a server could listen on this loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

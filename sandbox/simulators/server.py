@@ -1,4 +1,4 @@
-"""What every simulator shares: a loopback web server, a request journal, faults and a control path (`/__sim/`)."""
+"""The base of all simulators: a loopback web server with a journal of requests, faults, and controls (`/__sim/`)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from sandbox.simulators.fault_responses import AFTER, INSTEAD
 from sandbox.simulators.faults import COMMON_KINDS, Fault, FaultPlan
-from sandbox.simulators.going_wrong import AFTER, INSTEAD
-from sandbox.simulators.keeping import STATE_KINDS, Holding, Keeping
+from sandbox.simulators.state_faults import STATE_KINDS, Container, StateFaults
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,54 +23,54 @@ JOURNAL_LENGTH = 20_000
 
 
 class Simulator:
-    """A product's simulator. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset` and `controls`.
+    """The simulator of a product. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset`, `controls`.
 
-    All handlers run on one event loop, so between two awaits a handler owns the state: commits are atomic.
+    All handlers run on one event loop: between two awaits no other handler runs, so that changes are atomic.
     """
 
     product = "product"
     #: fault kinds that only this product knows
     own_faults: frozenset[str] = frozenset()
-    #: kinds that make no sense with this product
+    #: kinds of faults that cannot happen with this product
     impossible: frozenset[str] = frozenset()
-    #: what it listens on
+    #: address on which it listens
     host = "127.0.0.1"
 
     def __init__(self, *, seed: int = 0) -> None:
-        self._keeping = Keeping(self.holdings)
+        self._state_faults = StateFaults(self.containers)
         self.faults = FaultPlan(self.kinds(), seed)
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
         self.url = ""
         self.app = web.Application(middlewares=[self._journal_and_faults], client_max_size=64 * 2**20)
         self.app.router.add_route("*", "/__sim/{name:.*}", self._control)
 
-    # -- what a product gives
+    # -- for subclasses
 
     def snapshot(self) -> dict[str, Any]:
-        """All state worth asserting on, as JSON."""
+        """Return the state for tests and operators, as JSON."""
         return {}
 
     def reset(self) -> None:
-        """Back to the state of a fresh server."""
+        """Return to the state of a fresh server."""
 
     def controls(self) -> dict[str, Callable[..., Any]]:
-        """Named actions of the control path: `POST /__sim/call/<name>` with a JSON object of arguments."""
+        """Return named actions of an operator: `POST /__sim/call/<name>` with a JSON object of arguments."""
         return {}
 
-    def holdings(self) -> Sequence[Holding]:
-        """The containers of all state that callers change and read; a product that gives them has STATE_KINDS."""
+    def containers(self) -> Sequence[Container]:
+        """Return the containers of all state that callers change and read; with them it has the faults STATE_KINDS."""
         return ()
 
     def may_change(self, request: web.Request, body: str) -> bool:
-        """Whether a request is more than a read."""
+        """Tell whether a request may change the state."""
         return request.method not in ("GET", "HEAD", "OPTIONS")
 
     # -- faults and journal
 
     @classmethod
     def kinds(cls) -> frozenset[str]:
-        """Every kind of fault that it knows."""
-        of_state = STATE_KINDS if cls.holdings is not Simulator.holdings else frozenset()
+        """Return every kind of fault that it knows."""
+        of_state = STATE_KINDS if cls.containers is not Simulator.containers else frozenset()
         return (COMMON_KINDS | cls.own_faults | of_state) - cls.impossible
 
     @web.middleware
@@ -100,9 +100,9 @@ class Simulator:
         if fault is None:
             return await _handled(handler, request)
         if fault.kind == "ignored":
-            return await self._keeping.ignored(lambda: _handled(handler, request))
+            return await self._state_faults.ignored(lambda: _handled(handler, request))
         if fault.kind == "stale_reads":
-            return await self._keeping.lagging(lambda: _handled(handler, request), fault.delay or 1.0)
+            return await self._state_faults.lagging(lambda: _handled(handler, request), fault.delay or 1.0)
         if fault.kind in INSTEAD:
             return await INSTEAD[fault.kind](request, fault)
         if fault.kind == "latency":
@@ -112,9 +112,9 @@ class Simulator:
         return await AFTER[fault.kind](request, response, fault)
 
     def _reading(self, handler: Handler) -> Handler:
-        return lambda request: self._keeping.read(lambda: _handled(handler, request))
+        return lambda request: self._state_faults.read(lambda: _handled(handler, request))
 
-    # -- control path
+    # -- controls
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -131,8 +131,8 @@ class Simulator:
         actions: dict[str, Callable[[web.Request], Awaitable[Any]]] = {
             "state": self._state,
             "journal": self._show_journal,
-            "faults": self._order_faults,
-            "reset": self._start_over,
+            "faults": self._change_faults,
+            "reset": self._reset,
         }
         if name not in actions:
             raise ValueError(f"no control named {name!r}; there are {', '.join(actions)}, call/<name>")
@@ -142,26 +142,26 @@ class Simulator:
         return self.snapshot()
 
     async def _show_journal(self, request: web.Request) -> Any:
-        """What there is; DELETE takes it, so that the next one asking gets what has come since."""
+        """Return the journal; DELETE empties it too."""
         shown = list(self.journal)
         if request.method == "DELETE":
             self.journal.clear()
         return shown
 
-    async def _order_faults(self, request: web.Request) -> Any:
+    async def _change_faults(self, request: web.Request) -> Any:
         if request.method == "DELETE":
             self.faults.clear()
-            self._keeping.forget()
+            self._state_faults.forget()
         if request.method == "POST":
             given = await request.json()
             for fault in [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]:
                 self.faults.add(fault)
         return self.faults.list()
 
-    async def _start_over(self, request: web.Request) -> Any:
+    async def _reset(self, request: web.Request) -> Any:
         self.faults.clear()
         self.journal.clear()
-        self._keeping.forget()
+        self._state_faults.forget()
         self.reset()
         return {}
 

@@ -44,39 +44,75 @@ class ProductSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, FileSettingsSource(settings_cls)
 
-    authentik_api_url: AnyHttpUrl | None = None
-    authentik_api_token: SecretStr | None = None
-    stalwart_api_url: AnyHttpUrl | None = None
-    stalwart_api_token: SecretStr | None = None
-    stalwart_username: str | None = None
-    stalwart_password: SecretStr | None = None
-    authentik_email_stage: str | None = Field(None, description="id of the e-mail stage that invites owners")
+    authentik_api_url: AnyHttpUrl | None = Field(
+        None, description="address of Authentik; without it the step is skipped"
+    )
+    authentik_api_token: SecretStr | None = Field(
+        None, description="API token of Authentik's service account for the platform"
+    )
+    stalwart_api_url: AnyHttpUrl | None = Field(
+        None, description="address of Stalwart's HTTP interface; without it the step is skipped"
+    )
+    stalwart_api_token: SecretStr | None = Field(
+        None, description="API key of the platform's account in Stalwart; or user name and password"
+    )
+    stalwart_username: str | None = Field(None, description="user name of the platform's account in Stalwart")
+    stalwart_password: SecretStr | None = Field(None, description="password of the platform's account in Stalwart")
+    authentik_email_stage: str | None = Field(
+        None, description="id of the e-mail stage that sends owners their invitation; without it nobody is written to"
+    )
     authentik_invitation_duration: str = Field(
         "days=3",
-        pattern=r"^(weeks|days|hours|minutes|seconds)=[1-9]\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\d*)*$",
-        description="how long the link in an owner's invitation lives, as Authentik writes durations",
+        pattern="^(weeks|days|hours|minutes|seconds)=[1-9]\\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\\d*)*$",
+        description="how long the link in an owner's invitation lives, in Authentik's notation",
     )
     stalwart_smtp_url: SmtpUrl | None = Field(
-        None, description="smtp:// or smtps:// of Stalwart's receiving side; proves there that closed mail is refused"
+        None,
+        description="smtp:// or smtps:// address of Stalwart's receiving side, to prove that closed mail is refused",
     )
-    stalwart_tenants: Literal["auto", "require", "off"] = "auto"
-    ocis_api_url: AnyHttpUrl | None = None
-    ocis_token_url: AnyHttpUrl | None = None
-    ocis_client_id: str | None = None
-    ocis_client_secret: SecretStr | None = None
-    ocis_username: str | None = None
-    ocis_password: SecretStr | None = None
-    ocis_scope: str = "openid profile entitlements"
-    ocis_member_role: Literal["viewer", "editor", "manager"] = "editor"
+    stalwart_tenants: Literal["auto", "require", "off"] = Field(
+        "auto",
+        description="link objects to a Stalwart tenant: if licensed (auto), always (require), never (off)",
+    )
+    ocis_api_url: AnyHttpUrl | None = Field(
+        None, description="address of OCIS or OpenCloud; without it the step is skipped"
+    )
+    ocis_token_url: AnyHttpUrl | None = Field(
+        None,
+        description="token endpoint of OCIS' identity provider; without it HTTP Basic is used",
+    )
+    ocis_client_id: str | None = Field(None, description="OCIS' client at the identity provider")
+    ocis_client_secret: SecretStr | None = Field(None, description="secret of that client; or user name and password")
+    ocis_username: str | None = Field(None, description="user name of the platform's account in OCIS")
+    ocis_password: SecretStr | None = Field(None, description="app password of the platform's account in OCIS")
+    ocis_scope: str = Field("openid profile entitlements", description="scopes of the token requests for OCIS")
+    ocis_member_role: Literal["viewer", "editor", "manager"] = Field(
+        "editor", description="role of a tenant's group in its space"
+    )
 
-    stripe_api_key: SecretStr | None = None
-    stripe_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.stripe.com"), description="Stripe's own, or a simulator")
-    stripe_webhook_secrets: SecretsCommaSeparated = Field((), description="of the endpoint; all verify")
-    stripe_prices: Pairs = Field({}, description="plan=price, comma-separated")
-    plans: Annotated[dict[str, Plan], NoDecode] = Field(DEFAULT_PLANS, description="JSON object: plan name to quotas")
+    stripe_api_key: SecretStr | None = Field(
+        None, description="secret or restricted key of the Stripe account; without it there is no billing"
+    )
+    stripe_api_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://api.stripe.com"), description="address of Stripe's API, or of a simulator"
+    )
+    stripe_webhook_secrets: SecretsCommaSeparated = Field(
+        (), description="signing secrets of the endpoint /stripe/events, comma-separated; any of them verifies"
+    )
+    stripe_prices: Pairs = Field(
+        {}, description="plan=price pairs, comma-separated; a plan without a price is not billed"
+    )
+    plans: Annotated[dict[str, Plan], NoDecode] = Field(
+        DEFAULT_PLANS, description="JSON object: plan name to mailboxes, mail_bytes, space_bytes; 0 is unlimited"
+    )
 
-    stamp_keys: SecretsCommaSeparated = Field((), description="first signs, all verify; comma-separated")
-    extra_ca_certs: str | None = Field(None, description="PEM file trusted beside the system's")
+    stamp_keys: SecretsCommaSeparated = Field(
+        (),
+        description="secret keys of markers, proofs and encryption, comma-separated; the first signs, all verify",
+    )
+    extra_ca_certs: str | None = Field(
+        None, description="PEM file of certificate authorities to trust besides the system's"
+    )
 
     @field_validator("authentik_api_token", "stalwart_api_token", "stripe_api_key", mode="before")
     @classmethod

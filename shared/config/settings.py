@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from shared.config.broker_url import BrokerAddress, Login
 from shared.config.files import FileUnreadable
 from shared.config.integrations import CommaSeparated, ProductSettings
+from shared.config.limits import LimitSettings
 from shared.config.tokens import TokenSettings
 from shared.core.address_rules import AddressRule
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
@@ -23,98 +24,91 @@ class SettingsError(Exception):
     """The environment does not make sense; the message names each variable and says what to do."""
 
 
-class Settings(TokenSettings, ProductSettings):
+class Settings(TokenSettings, ProductSettings, LimitSettings):
     """One field per environment variable, by the same name in capitals; those of the products are inherited.
 
     `<NAME>_FILE` names a file that holds the value instead.
     """
 
-    mongodb_uri: SecretStr
-    mongodb_database: str = Field("dezky", pattern=r'^[^ ."$/\\\x00]{1,63}$')
-    redis_url: SecretStr
-    redis_sentinel_master: str | None = Field(None, description="what the Sentinels of REDIS_URL call the master")
-    redis_sentinel_username: str | None = None
-    redis_sentinel_password: SecretStr | None = Field(None, description="the Sentinels' own, not the master's")
+    mongodb_uri: SecretStr = Field(description="connection string of a MongoDB replica set")
+    mongodb_database: str = Field("dezky", pattern='^[^ ."$/\\\\\\x00]{1,63}$', description="name of the database")
+    redis_url: SecretStr = Field(
+        description="address of the broker: redis://, rediss:// or sentinel://, see docs/how-to/scale.md"
+    )
+    redis_sentinel_master: str | None = Field(None, description="name of the master at the Sentinels of REDIS_URL")
+    redis_sentinel_username: str | None = Field(None, description="user name at the Sentinels, not at the servers")
+    redis_sentinel_password: SecretStr | None = Field(None, description="password at the Sentinels, not at the servers")
 
     backfill_per_minute: float = Field(
-        30, ge=0, le=6000, description="reconciles started for an integration that was not configured before; 0: none"
+        30,
+        ge=0,
+        le=6000,
+        description="reconciles started per minute for tenants that lack a newly configured integration; 0: none",
     )
 
-    metrics_port: int | None = Field(None, ge=1, le=65535, description="Prometheus scrapes there; not set: nowhere")
-    metrics_host: str = "0.0.0.0"  # noqa: S104 - it is scraped from elsewhere, on a port that nothing else is on
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port of the Prometheus metrics; without it none are served"
+    )
+    # scraped from elsewhere, on a port that nothing else uses
+    metrics_host: str = Field("0.0.0.0", description="address that the metrics port binds to")  # noqa: S104
 
-    event_keep_days: float = Field(0, ge=0, description="how long events are kept; 0: for ever")
-    operation_keep_days: float = Field(0, ge=0, description="how long ended operations are kept; 0: for ever")
+    event_keep_days: float = Field(0, ge=0, description="days that events are kept; 0: for ever")
+    operation_keep_days: float = Field(0, ge=0, description="days that ended operations are kept; 0: for ever")
 
-    bulk_per_minute: float = Field(60, gt=0, le=6000, description="tenants that bulk operations act on, all together")
+    bulk_per_minute: float = Field(
+        60, gt=0, le=6000, description="tenants that all bulk operations together act on per minute"
+    )
 
-    webhook_allowed_networks: CommaSeparated = Field((), description="CIDR; webhooks may go there though not public")
-    webhook_call_seconds: float = Field(10, gt=0, le=60)
-    webhook_slots: int = Field(16, ge=1, le=256, description="how many events one sweep sends at a time")
-    webhook_keep_days: float = Field(14, ge=4, description="how long deliveries are kept; longer than they are tried")
-    webhook_disable_seconds: float = Field(3 * 24 * 3600, gt=0, description="failing for so long switches one off")
+    webhook_allowed_networks: CommaSeparated = Field(
+        (), description="networks (CIDR, comma-separated) that webhooks may reach though private, also without TLS"
+    )
+    webhook_call_seconds: float = Field(10, gt=0, le=60, description="time limit of one delivery attempt")
+    webhook_slots: int = Field(16, ge=1, le=256, description="deliveries that one scheduler sends at a time")
+    webhook_keep_days: float = Field(14, ge=4, description="days that deliveries are kept")
+    webhook_disable_seconds: float = Field(
+        3 * 24 * 3600, gt=0, description="a webhook that fails for this long is disabled"
+    )
 
-    default_tenant_slug: str = "dezky"
+    default_tenant_slug: str = Field("dezky", description="slug of the tenant that is created at the first start")
 
     domain_proof: Literal["staff", "required", "off"] = Field(
         "staff",
-        description="whether mail waits for the proof of a new domain; staff: unless a platform administrator adds it",
+        description="new domains that need a proof: all but administrators' (staff), all (required), none (off)",
     )
-    dns_servers: CommaSeparated = Field((), description="resolvers for domains and receivers; else the system's")
-    domain_proof_days: float = Field(14, gt=0, le=365, description="how long the first proof is waited for")
-    domain_lost_proof_days: float = Field(3, gt=0, le=365, description="how long a proof that vanished is")
-    domain_first_recheck_seconds: float = Field(60, gt=0, le=86400)
-    domain_recheck_seconds: float = Field(3600, gt=0, le=864000)
-    domain_check_pause_seconds: float = Field(10, ge=0, le=3600, description="least time between asked-for checks")
+    dns_servers: CommaSeparated = Field(
+        (), description="resolvers for domains and webhook receivers, comma-separated; without any the system's"
+    )
+    domain_proof_days: float = Field(14, gt=0, le=365, description="days until a domain that was never proven fails")
+    domain_lost_proof_days: float = Field(
+        3, gt=0, le=365, description="days until a domain whose proof disappeared fails"
+    )
+    domain_first_recheck_seconds: float = Field(
+        60, gt=0, le=86400, description="shortest time between two automatic checks of a domain"
+    )
+    domain_recheck_seconds: float = Field(
+        3600, gt=0, le=864000, description="longest time between two automatic checks of a domain"
+    )
+    domain_check_pause_seconds: float = Field(
+        10, ge=0, le=3600, description="shortest time between two requested checks of a domain"
+    )
 
     request_threads: int = Field(
-        32, ge=1, le=256, description="threads of one API process; a quarter as many more wait for operations"
+        32, ge=1, le=256, description="threads of one API process; a quarter as many more serve ?wait="
     )
 
     caller_requests_per_minute: int = Field(
-        10_000, ge=1, description="requests that one caller may send; one that changes something counts as five"
+        10000, ge=1, description="requests that one caller may send per minute; a change counts as five"
     )
     address_requests_per_minute: int = Field(
-        1_000, ge=1, description="requests without a valid token that one address may send"
+        1000, ge=1, description="requests without a valid token that one address may send per minute"
     )
-    trusted_proxies: int = Field(
-        0, ge=0, le=9, description="proxies in front that add to X-Forwarded-For; their callers' addresses are limited"
+    trusted_proxies: int = Field(0, ge=0, le=9, description="proxies in front that add to X-Forwarded-For")
+    cors_origins: CommaSeparated = Field(
+        (), description="origins whose pages may call the API from a browser, comma-separated; without any none may"
     )
-    cors_origins: CommaSeparated = Field((), description="origins whose browsers may call the API directly, or none")
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
-
-    operation_deadline_seconds: float = Field(3600, gt=0, le=7000)
-    plan_deadline_seconds: float = Field(60, gt=0, le=600, description="how long finding out a plan may take")
-    drift_look_hours: float = Field(24, ge=0, description="how often each tenant is looked at for drift; 0 for never")
-    drift_looks_at_a_time: int = Field(5, ge=1, le=1000, description="how many such looks run at a time")
-    orphan_look_hours: float = Field(24, ge=0, description="how often orphans are looked for; 0: when asked for only")
-    orphan_quarantine_hours: float = Field(168, ge=0, description="how long an orphan is watched before it can go")
-    removals_per_run: int = Field(5, ge=0, description="how much one run of a step may remove without leave")
-    purges_per_day: int = Field(10, ge=0, description="how many removals of tenants a day begin by themselves")
-    observe_only_on_start: bool = Field(False, description="change nothing outside until an operator says so")
-    delete_grace_days: float = Field(30, ge=0, le=3650, description="how long a deleted tenant can be restored")
-    suspended_mail: Literal["refuse", "receive"] = Field(
-        "refuse", description="what becomes of mail to a suspended tenant's domains"
-    )
-    step_max_attempts: int = Field(40, ge=1)
-    attempt_seconds: float = Field(45, gt=0)
-    call_seconds: float = Field(10, gt=0)
-    lease_seconds: float = Field(90, gt=0)
-    retry_base_seconds: float = Field(1, gt=0)
-    retry_cap_seconds: float = Field(60, gt=0)
-    breaker_failures: int = Field(
-        5, ge=3, description="so many different tenants whose steps fail in a row open an integration's breaker"
-    )
-    breaker_seconds: float = Field(
-        30, gt=0, le=600, description="how long a breaker stays open at first; each failed probe doubles it"
-    )
-    integration_slots: int | None = Field(
-        None, ge=1, description="a worker's slots for one integration; half of all without it"
-    )
-    sweep_interval_seconds: float = Field(2, gt=0)
-    dispatch_grace_seconds: float = Field(5, gt=0, description="how long a sent step may stay unclaimed at first")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
 
     @field_validator("oidc_issuers", "stripe_prices", mode="before")
     @classmethod

@@ -38,14 +38,23 @@ class Audience(NamedTuple):
 class TokenSettings(BaseSettings):
     """The part of Settings that is about access tokens."""
 
-    oidc_issuers: Pairs = Field({}, description="issuer, or issuer=JWKS URL, comma-separated")
-    oidc_audiences: Annotated[tuple[Audience, ...], NoDecode] = Field(
-        (), description="audience, audience=surface or audience=surface@issuer, comma-separated"
+    oidc_issuers: Pairs = Field(
+        {},
+        description="accepted issuers, comma-separated: issuer or issuer=JWKS URL; without any no token counts",
     )
-    oidc_algorithms: CommaSeparated = ("RS256", "ES256")
-    oidc_admin_group: str = "dezky-platform-admins"
-    oidc_tenant_group_prefix: str = "tenant-"
-    oidc_support_group: str | None = Field(None, description="whose members may read what administrators may read")
+    oidc_audiences: Annotated[tuple[Audience, ...], NoDecode] = Field(
+        (), description="accepted audiences, comma-separated: audience, audience=surface or audience=surface@issuer"
+    )
+    oidc_algorithms: CommaSeparated = Field(
+        ("RS256", "ES256"), description="accepted signature algorithms, comma-separated"
+    )
+    oidc_admin_group: str = Field(
+        "dezky-platform-admins", description="group whose members are platform administrators"
+    )
+    oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups")
+    oidc_support_group: str | None = Field(
+        None, description="group whose members are platform support; without it administrators give that role"
+    )
 
     @field_validator("oidc_issuers")
     @classmethod

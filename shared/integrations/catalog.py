@@ -18,6 +18,7 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "stalwartTenantId",
         "stalwartLocked",
         "stalwartReturning",
+        "stalwartOpening",
         "stalwartClosedDomains",
         "dnsRecords",
         "dnsRecordsAt",

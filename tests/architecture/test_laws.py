@@ -1,4 +1,4 @@
-"""Laws of docs/architecture.md that no import contract can say."""
+"""Laws of docs/explanation/architecture.md that no import contract can say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("api", "worker", "shared", "sandbox", "tools", "client", "platformctl", "console")
+PACKAGES = ("api", "worker", "shared", "serving", "sandbox", "tools", "client", "platformctl", "console")
 #: who may repeat a request: each has its reason under "Where retries live"
 REPEATING = {"worker/http/session.py", "worker/integrations/stalwart/protocol/jmap.py"}
 

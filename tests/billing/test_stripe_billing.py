@@ -15,7 +15,7 @@ from tests.billing.asking import control, subscribe
 from tests.simulators import OTHER_ID, TENANT_ID
 from worker.integrations.stripe.client import StripeClient
 
-BILLING = BillingInfo("Acme Holding", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
+BILLING = BillingInfo("Acme Container", "DE1", "bills@acme.test", Address("Street 1", "", "Berlin", "10115", "DE"))
 
 
 # -- customers
@@ -49,7 +49,7 @@ def test_the_details_on_its_invoices_follow_the_tenant(server: StripeSimulator, 
     made = stripe.create_customer(TENANT_ID, key="one")
     assert (made.name, made.email) == ("", "")
     changed = stripe.update_customer(made.id, "Acme GmbH", BILLING)
-    assert (changed.name, changed.email, changed.tenant_id) == ("Acme Holding", "bills@acme.test", TENANT_ID)
+    assert (changed.name, changed.email, changed.tenant_id) == ("Acme Container", "bills@acme.test", TENANT_ID)
     shown = server.objects.customers[made.id]
     assert shown["address"]["city"] == "Berlin"
     assert shown["address"]["line2"] is None

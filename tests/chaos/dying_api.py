@@ -7,7 +7,8 @@ import signal
 from collections.abc import Sequence
 
 from api.app import create_app
-from api.server.bridge import Bridge
+from api.http.site import ApiSite
+from serving.bridge import Bridge
 from shared.config.settings import read_settings
 from shared.messaging.chord_messages import QueuedMessage
 from shared.operations.dispatcher import Dispatcher
@@ -23,4 +24,4 @@ def _die_while_posting(self: Dispatcher, letters: Sequence[QueuedMessage]) -> No
 
 # this process is the odd one, so its own class may be changed
 Dispatcher._post = _die_while_posting  # type: ignore[method-assign]
-asgi = Bridge(create_app(read_settings()), threads=2)
+asgi = Bridge(create_app(read_settings()), 2, ApiSite())

@@ -20,7 +20,7 @@ from tests.api.conftest import Issuer
 from tests.platformctl.conftest import Workers
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "client.md"
+DOCUMENT = ROOT / "docs" / "reference" / "client.md"
 
 
 def test_the_documents_example_sets_a_tenant_up(platform: Platform, issuer: Issuer, workers: Workers) -> None:

@@ -21,7 +21,7 @@ from tests.contracts.real_or_simulator import Server, real_server, unique
 from tests.contracts.smtp_calls import Mail
 
 TOKEN, LIMITED = "contract", "limited"
-#: those that docs/integrations/authentik.md lists
+#: those that docs/reference/integrations/authentik.md lists
 PERMISSIONS = frozenset(
     {
         *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),

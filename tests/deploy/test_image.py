@@ -24,7 +24,16 @@ def test_the_example_environment_names_every_setting_and_nothing_else() -> None:
 def test_the_image_is_built_from_paths_that_exist_and_from_the_lock_with_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
     copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
-    assert set(copied) == {"requirements.lock", "api", "worker", "shared", "client", "platformctl", "console"}
+    assert set(copied) == {
+        "requirements.lock",
+        "api",
+        "worker",
+        "shared",
+        "client",
+        "platformctl",
+        "console",
+        "serving",
+    }
     assert all((ROOT / path).exists() for path in copied)
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert kept == set(copied)

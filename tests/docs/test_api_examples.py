@@ -1,4 +1,4 @@
-"""docs/api.md does what it says: its examples are run, in order, on the real service."""
+"""docs/reference/api.md does what it says: its examples are run, in order, on the real service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.docs.examples import Example, Printed, read, run
 from tests.docs.likeness import Likeness
 from tests.path.conftest import Platform, make_platform  # noqa: F401
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 SURFACES = ("portal", "partner", "operator")
 
 
@@ -58,7 +58,7 @@ def test_every_example_answers_as_the_document_shows(environment: dict[str, str]
     printed = run(examples, folder, environment)
     likeness = Likeness()
     found = [
-        f"docs/api.md:{line}: {difference}"
+        f"docs/reference/api.md:{line}: {difference}"
         for example, left in zip(examples, printed, strict=True)
         for line, difference in differences(example, left, likeness)
     ]

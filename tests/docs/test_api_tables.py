@@ -1,4 +1,4 @@
-"""The tables of docs/api.md say what the service says: error codes, rights, filters."""
+"""The tables of docs/reference/api.md say what the service says: error codes, rights, filters."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ CASES = {
 
 def table(heading: str) -> list[list[str]]:
     """The cells of the document's table whose first column is called so, row by row."""
-    text = (ROOT / "docs" / "api.md").read_text()
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
     found = re.search(rf"^\| {re.escape(heading)} \|.*\n\|[-| ]+\|\n((?:\|.*\n)*)", text, re.MULTILINE)
-    assert found is not None, f"docs/api.md has no table of {heading}"
+    assert found is not None, f"docs/reference/api.md has no table of {heading}"
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[1].splitlines()]
 
 
@@ -89,7 +89,7 @@ def test_the_table_of_rights_is_the_one_that_every_route_is_held_to() -> None:
     }
     shown = {row[0]: row[1:] for row in table("route")}
     missing = [f"| {' | '.join([name, *cells])} |" for name, cells in known.items() if shown.get(name) != cells]
-    assert not missing, "\n".join(["these rows are not in docs/api.md:", *missing])
+    assert not missing, "\n".join(["these rows are not in docs/reference/api.md:", *missing])
     assert set(shown) == set(known)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, request
 
-from api.server.bridge import Bridge
+from api.http.site import ApiSite
+from serving.bridge import Bridge
 
 app = Flask("echo", static_folder=None)
 
@@ -46,4 +47,4 @@ def broken_stream() -> Response:
     return Response(pieces(), content_type="text/plain")
 
 
-asgi = Bridge(app, threads=2)
+asgi = Bridge(app, 2, ApiSite())

@@ -1,4 +1,4 @@
-"""What docs/webhooks.md tells receivers is true: its example is run, its numbers are the code's."""
+"""What docs/how-to/receive-webhooks.md tells receivers is true: its example is run, its numbers are the code's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from shared.core.signatures import HEADER, REPLAY_WINDOW, new_secret, signed_headers
 from worker.jobs.webhook_delivery.backoff import HOUR, MINUTE, WAITS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "receive-webhooks.md").read_text()
 BODY = b'{"id":"1","action":"tenant.created"}'
 
 

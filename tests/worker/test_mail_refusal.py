@@ -6,15 +6,17 @@ import smtplib
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.simulators.stalwart.callers import ALL_PERMISSIONS
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from shared.integrations.outcomes import PermanentError, Result, TemporaryError
-from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates
+from tests.simulators import API_TOKEN, OTHER_ID, Saved, fates, fault
 from tests.worker.test_mail import control, objects, sets
 from worker.http.deadline import within
 from worker.http.json_client import BearerToken, JsonClient
@@ -404,3 +406,56 @@ def test_our_own_account_with_an_alias_in_a_tenants_domain_stays(
     with pytest.raises(PermanentError, match="in_use"):
         remove_mail(work("stalwart"), mail)
     assert [one["emailAddress"] for one in objects(stalwart, "Account")] == ["platform@platform.test"]
+
+
+@pytest.fixture
+def unanswered(stalwart: StalwartSimulator) -> Callable[[str], AbstractContextManager[Any]]:
+    """Require that a step fails because the removal of a key has its effect and no answer."""
+
+    @contextmanager
+    def until_it_fails(kind: str) -> Iterator[None]:
+        fault(stalwart, kind=kind, contains="MemoryLookupKey/set")
+        with pytest.raises(TemporaryError):
+            yield
+        requests.delete(f"{stalwart.url}/__sim/faults", timeout=5).raise_for_status()
+        # the key is gone, and the server goes on refusing mail
+        assert (objects(stalwart, "MemoryLookupKey"), fates(stalwart)) == ([], {"acme.test": "refused"})
+
+    return until_it_fails
+
+
+@pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
+def test_a_key_whose_removal_was_not_answered_is_out_of_force_after_the_next_attempt(
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    unanswered: Callable[[str], AbstractContextManager[Any]],
+    kind: str,
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    with unanswered(kind):
+        ensure_mail(work("stalwart"), mail)
+    ensure_mail(work("stalwart"), mail)
+    assert fates(stalwart) == {"acme.test": "delivered"}
+    assert saved["stalwartOpening"] == []
+
+
+@pytest.mark.parametrize("kind", ["lost", "empty_body", "applied_then_status"])
+def test_a_key_that_a_removal_left_in_force_does_not_refuse_the_mail_of_the_names_next_owner(
+    stalwart: StalwartSimulator,
+    mail: StalwartClient,
+    work: WorkFactory,
+    saved: Saved,
+    unanswered: Callable[[str], AbstractContextManager[Any]],
+    kind: str,
+) -> None:
+    ensure_mail(work("stalwart"), mail)
+    close_mail(work("stalwart"), mail)
+    with unanswered(kind):
+        remove_mail(work("stalwart"), mail)
+    remove_mail(work("stalwart"), mail)
+    saved.clear()
+    ensure_mail(work("stalwart", id=OTHER_ID), mail)
+    assert fates(stalwart) == {"acme.test": "delivered"}

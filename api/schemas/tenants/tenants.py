@@ -205,6 +205,7 @@ _LISTS: dict[str, Any] = {
     "dnsRecords": list[dict[str, str]],
     "stalwartLocked": list[str],
     "stalwartReturning": list[str],
+    "stalwartOpening": list[str],
     "stalwartClosedDomains": list[dict[str, str]],
 }
 _REMOTE: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from sandbox.simulators.authentik.oidc.clients import OidcClient
 from sandbox.simulators.authentik.server import AuthentikSimulator
-from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.process import serve_until_stopped
 
 
 @click.command()
@@ -25,7 +25,7 @@ from sandbox.simulators.serving import serve_until_told
 def main(port: int, api_token: str, admin_group: str, clients: str) -> None:
     """Run a loopback server that behaves as Authentik does."""
     parsed = TypeAdapter(tuple[OidcClient, ...]).validate_json(clients)
-    serve_until_told(AuthentikSimulator(api_token=api_token, admin_group=admin_group, clients=parsed), port)
+    serve_until_stopped(AuthentikSimulator(api_token=api_token, admin_group=admin_group, clients=parsed), port)
 
 
 main()

@@ -11,8 +11,8 @@ from sandbox.simulators.authentik.oidc.provider import Oidc
 from sandbox.simulators.authentik.records import Token
 from sandbox.simulators.authentik.router import Router
 from sandbox.simulators.authentik.state import State
-from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import Simulator
+from sandbox.simulators.state_faults import Container
 
 OUR_TOKEN = "provisioning"  # noqa: S105  the identifier of a token, not its key
 
@@ -56,7 +56,7 @@ class AuthentikSimulator(Simulator):
             access.providers.add(provider)
             access.add_application({"name": client.slug, "slug": client.slug, "provider": provider})
 
-    def holdings(self) -> Sequence[Holding]:
+    def containers(self) -> Sequence[Container]:
         directory, access, invitations = self.directory, self.state.access, self.state.invitations
         groups = (directory.groups, directory.groups_by_name)
         users = (directory.users, directory.users_by_name, self.oidc.sessions.by_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sandbox.simulators.dns.server import DnsSimulator
-from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.process import serve_until_stopped
 
 
 @click.command()
@@ -13,7 +13,7 @@ from sandbox.simulators.serving import serve_until_told
 @click.option("--dns-port", default=0, help="Of DNS, over UDP and TCP. 0: any free one.")
 def main(port: int, dns_port: int) -> None:
     """A loopback name server whose records are set over HTTP."""
-    serve_until_told(DnsSimulator(dns_port=dns_port), port)
+    serve_until_stopped(DnsSimulator(dns_port=dns_port), port)
 
 
 main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sandbox.simulators.ocis.server import OcisSimulator
-from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.process import serve_until_stopped
 
 
 @click.command()
@@ -20,7 +20,7 @@ def main(port: int, issuer: str, jwks_url: str | None, users: str, opencloud: bo
     """Run a loopback server that behaves as OCIS does."""
     parsed = [text.split(":", 2) for text in users.split(",") if text]
     basic = {name: (password, role) for name, password, role in parsed}
-    serve_until_told(OcisSimulator(issuer=issuer, jwks_url=jwks_url, basic_users=basic, opencloud=opencloud), port)
+    serve_until_stopped(OcisSimulator(issuer=issuer, jwks_url=jwks_url, basic_users=basic, opencloud=opencloud), port)
 
 
 main()

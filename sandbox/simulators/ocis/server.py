@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sandbox.simulators.clock import Clock
-from sandbox.simulators.keeping import Holding
 from sandbox.simulators.ocis.answers import no_such_page, ocis_status, opencloud_status, plain
 from sandbox.simulators.ocis.drive_routes import DriveRoutes
 from sandbox.simulators.ocis.file_routes import FileRoutes
@@ -17,6 +16,7 @@ from sandbox.simulators.ocis.people_routes import AppTokenRoutes, PeopleRoutes
 from sandbox.simulators.ocis.proxy import Proxy
 from sandbox.simulators.ocis.spaces import Space, Storage
 from sandbox.simulators.server import Simulator
+from sandbox.simulators.state_faults import Container
 
 
 class OcisSimulator(Simulator):
@@ -74,7 +74,7 @@ class OcisSimulator(Simulator):
         self.storage.unlisted.clear()
         self.proxy.forget_tokens()
 
-    def holdings(self) -> Sequence[Holding]:
+    def containers(self) -> Sequence[Container]:
         people = self.people
         return (people.people, people.groups, people.group_ids, people.members, self.storage.spaces)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.process import serve_until_stopped
 from sandbox.simulators.stalwart.server import StalwartSimulator
 
 
@@ -19,7 +19,7 @@ def main(port: int, smtp_port: int, api_key: str, edition: str, mail_host: str, 
     """Serve on loopback, as Stalwart's management and its SMTP listener do."""
     simulator = StalwartSimulator(api_key=api_key, mail_host=mail_host, dkim_delay=dkim_delay, smtp_port=smtp_port)
     simulator.set_edition(edition)
-    serve_until_told(simulator, port)
+    serve_until_stopped(simulator, port)
 
 
 main()

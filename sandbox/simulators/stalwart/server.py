@@ -12,7 +12,6 @@ from aiohttp import web
 
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.faults import Fault
-from sandbox.simulators.keeping import Holding
 from sandbox.simulators.server import Handler, Simulator
 from sandbox.simulators.stalwart import envelope
 from sandbox.simulators.stalwart.admission import FAILURES, Admission
@@ -24,6 +23,7 @@ from sandbox.simulators.stalwart.mail.mail_flow import MailFlow
 from sandbox.simulators.stalwart.mail.smtp_listener import SmtpListener
 from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
+from sandbox.simulators.state_faults import Container
 
 #: how long a request of a caller with a limit is in flight at least, as with a real store, in seconds
 LEAST_SECONDS = 0.01
@@ -173,8 +173,8 @@ class StalwartSimulator(Simulator):
     def run_tasks(self) -> int:
         return self.background.run_tasks()
 
-    def holdings(self) -> Sequence[Holding]:
-        return self.registry.holdings()
+    def containers(self) -> Sequence[Container]:
+        return self.registry.containers()
 
     def may_change(self, request: web.Request, body: str) -> bool:
         """All calls are POSTs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sandbox.simulators.serving import serve_until_told
+from sandbox.simulators.process import serve_until_stopped
 from sandbox.simulators.stripe.server import StripeSimulator
 
 
@@ -21,7 +21,7 @@ def main(port: int, api_key: str, prices: str, endpoint: str | None, endpoint_se
     simulator = StripeSimulator(api_key=api_key, prices=[text for text in prices.split(",") if text])
     if endpoint is not None:
         simulator.outbox.add_endpoint(endpoint, endpoint_secret or "")
-    serve_until_told(simulator, port)
+    serve_until_stopped(simulator, port)
 
 
 main()

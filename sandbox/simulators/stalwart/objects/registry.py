@@ -126,7 +126,7 @@ class Registry:
         domain = self.objects["Domain"].get(one["domainId"], {})
         return masked(one) | {"emailAddress": f"{one['name']}@{domain.get('name')}"}
 
-    def holdings(self) -> tuple[dict[Any, Any], ...]:
+    def containers(self) -> tuple[dict[Any, Any], ...]:
         """Return the containers that a transaction may change."""
         return (self.objects, self._keys.held)
 

@@ -15,7 +15,7 @@ from functools import partial
 from shared.integrations.outcomes import BREAKER_REASON, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.recipient_rule import RuleState
-from worker.integrations.stalwart.closed.record import RETURNING, ClosedRecord
+from worker.integrations.stalwart.closed.record import OPENING, RETURNING, ClosedRecord
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
 from worker.integrations.stalwart.contents import RECEIVE, Account
 from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
@@ -65,11 +65,7 @@ def let_mail_in(
     step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain], kept: Collection[str]
 ) -> None:
     """Let new mail into these domains again, by whichever way it was stopped. `kept`: objects that stay closed."""
-    held = mail.rule.keys()
-    for domain in domains:
-        ids = [id_ for name in domain.names for id_ in held.get(name, ())]
-        if ids:
-            step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+    _accept(step, mail, record, domains)
     stopped = record.held(RETURNING)
     if stopped and domains:
         run_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
@@ -77,6 +73,19 @@ def let_mail_in(
 
 
 # -- refused at SMTP time
+
+
+def _accept(step: StepContext, mail: StalwartClient, record: ClosedRecord, domains: Sequence[MailDomain]) -> None:
+    held = mail.rule.keys()
+    for domain in domains:
+        names = [name for name in domain.names if name in held or name in record.held(OPENING)]
+        if not names:
+            continue
+        # on record until the key is out of force: an attempt that ends in between leaves no key to be found
+        record.add(OPENING, names)
+        ids = [id_ for name in names for id_ in held.get(name, ())]
+        step.change(f"accept mail to {domain.name} again", partial(mail.rule.remove_keys, ids), None)
+        record.keep(OPENING, record.held(OPENING) - set(names))
 
 
 def _refuse(

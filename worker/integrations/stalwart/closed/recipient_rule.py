@@ -72,6 +72,10 @@ class RecipientRule:
     def add_key(self, name: str) -> None:
         self._jmap.create("MemoryLookupKey", {"namespace": NAMESPACE, "key": name})
 
+    def may_open(self) -> bool:
+        """Tell whether our account may remove keys and take them out of force."""
+        return self._facts.may(OPENING)
+
     def remove_keys(self, ids: Iterable[str]) -> None:
         """Remove keys, and take them out of force."""
         for id_ in ids:

@@ -8,6 +8,8 @@ from shared.integrations.outcomes import TemporaryError
 from worker.integrations.step_context import StepContext
 
 LOCKED, RETURNING = "stalwartLocked", "stalwartReturning"
+#: names whose keys are being removed: a key that is gone stays in force until the lookup stores are reloaded
+OPENING = "stalwartOpening"
 
 
 class ClosedRecord:
@@ -15,7 +17,7 @@ class ClosedRecord:
 
     def __init__(self, step: StepContext) -> None:
         self._work = step
-        self._held = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING)}
+        self._held = {field: set(step.remote(field) or []) for field in (LOCKED, RETURNING, OPENING)}
 
     def held(self, field: str) -> frozenset[str]:
         return frozenset(self._held[field])

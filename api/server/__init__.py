@@ -1,1 +1,0 @@
-"""The HTTP server: granian in front of a bridge that receives requests whole and runs the WSGI application."""

@@ -1,0 +1,41 @@
+"""What the server must know of the console: body limits, and answers to requests that never reach the application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from serving.application import Answer
+from serving.bridge import Refusal
+from serving.request_head import RequestHead
+
+#: forms are small; a logout token of the provider is too
+LARGEST_FORM = 64 * 1024
+STATUS: Mapping[Refusal, tuple[int, str]] = {
+    Refusal.BROKEN: (400, "The request could not be read."),
+    Refusal.LATE: (408, "The request did not arrive in time. Please try again."),
+    Refusal.FULL: (503, "The console is busy. Please try again in a moment."),
+}
+
+
+class ConsoleSite:
+    liveness = "/health/live"
+
+    def body_limit(self, path: str) -> int:
+        return LARGEST_FORM
+
+    def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether the body is compressed, or longer than any form."""
+        length = headers.get("content-length", "0")
+        is_long = not (length.isascii() and length.isdecimal()) or int(length) > LARGEST_FORM
+        return is_long or headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+
+    def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+        status, sentence = STATUS[refusal]
+        text = sentence.encode()
+        headers = {
+            "content-type": "text/plain; charset=utf-8",
+            "content-length": str(len(text)),
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+        }
+        return Answer(status, [(name.encode(), value.encode()) for name, value in headers.items()], text)

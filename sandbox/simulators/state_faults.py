@@ -1,0 +1,69 @@
+"""Faults of state: a false success, and reads that lag behind writes. The state is copied and restored."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping, MutableSequence, MutableSet, Sequence
+from typing import Any
+
+from aiohttp import web
+
+#: kinds for simulators that return containers; they apply only to requests that may change the state
+STATE_KINDS = frozenset({"ignored", "stale_reads"})
+
+Container = MutableMapping[Any, Any] | MutableSequence[Any] | MutableSet[Any]
+Handle = Callable[[], Awaitable[web.StreamResponse]]
+
+
+class StateFaults:
+    """`containers` returns the containers of a product's state, the same objects each time.
+
+    A handler that does not wait between reading and writing sees and leaves consistent states only.
+    """
+
+    def __init__(self, containers: Callable[[], Sequence[Container]]) -> None:
+        self._holdings = containers
+        #: the states that reads show, each with its end, oldest first
+        self._before: deque[tuple[float, list[Any]]] = deque()
+
+    def forget(self) -> None:
+        """Let reads show the present state."""
+        self._before.clear()
+
+    async def ignored(self, handle: Handle) -> web.StreamResponse:
+        """Answer as if the request had been carried out, and restore the state."""
+        copied = self._copied()
+        response = await handle()
+        self._restore(copied)
+        return response
+
+    async def lagging(self, handle: Handle, seconds: float) -> web.StreamResponse:
+        """Carry the request out; for so many seconds reads do not show it."""
+        self._before.append((time.monotonic() + seconds, self._copied()))
+        return await handle()
+
+    async def read(self, handle: Handle) -> web.StreamResponse:
+        """Answer a read from the state that reads show now."""
+        while self._before and self._before[0][0] <= time.monotonic():
+            self._before.popleft()
+        if not self._before:
+            return await handle()
+        now = [copy.copy(one) for one in self._holdings()]
+        self._restore(self._before[0][1])
+        response = await handle()
+        self._restore(now)
+        return response
+
+    def _copied(self) -> list[Any]:
+        # in one copy, because the containers share objects
+        return copy.deepcopy(list(self._holdings()))
+
+    def _restore(self, copied: Sequence[Any]) -> None:
+        for container, content in zip(self._holdings(), copied, strict=True):
+            container.clear()
+            if isinstance(container, MutableSequence):
+                container.extend(content)
+            else:
+                container.update(content)  # type: ignore[union-attr]

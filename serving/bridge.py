@@ -1,0 +1,137 @@
+"""The ASGI application that the server runs: it receives each request whole, then gives it to the WSGI application.
+
+A client that stalls, trickles or idles takes memory within bounds, and never a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, Protocol
+from wsgiref.types import WSGIApplication
+
+import structlog
+
+from serving.application import Answer, call
+from serving.body import Body, BodyMemory, BrokenBody, LateBody, NoMemory, Receive, discard
+from serving.request_head import RequestHead
+from serving.threads import BoundedPool, Busy
+
+log = structlog.get_logger(__name__)
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+#: requests that may wait for a thread
+QUEUE = 512
+#: of every so many request threads, one more is kept for those who wait for an operation's end
+THREADS_PER_WAITER = 4
+#: how long the client of a streamed answer may take for one piece, in seconds
+PIECE_SECONDS = 20.0
+
+
+class Refusal(StrEnum):
+    """Why the application is not called."""
+
+    BROKEN = "the body ends early, or its chunks cannot be read"
+    LATE = "the body did not arrive in time"
+    FULL = "too many requests are under way"
+
+
+class Site(Protocol):
+    """What a bridge must know of its application. Header names are in lower case."""
+
+    #: answered by a thread of its own, so that a process whose threads are all taken is not thought dead
+    liveness: str
+
+    def body_limit(self, path: str) -> int:
+        """Return how many bytes a body sent to this path may have."""
+
+    def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Return whether the application refuses the request whatever its body is."""
+
+    def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+        """Return the answer to a request that the application has no part in."""
+
+
+class Bridge:
+    def __init__(self, app: WSGIApplication, threads: int, site: Site) -> None:
+        self._app = app
+        self._site = site
+        self._requests = BoundedPool("request", threads, QUEUE)
+        self._waiting = BoundedPool("waiting", max(1, threads // THREADS_PER_WAITER), 0)
+        self._liveness = BoundedPool("liveness", 1, QUEUE)
+        self._memory = BodyMemory()
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        head, body = RequestHead.of(scope), Body(self._memory)
+        try:
+            answer = await self._answer(head, body, receive)
+        finally:
+            body.release()
+        await _send(send, answer)
+
+    async def _answer(self, head: RequestHead, body: Body, receive: Receive) -> Answer:
+        try:
+            await self._receive(head, body, receive)
+            return await self._run(head, body)
+        except BrokenBody:
+            return self._refused(head, Refusal.BROKEN)
+        except LateBody:
+            return self._refused(head, Refusal.LATE)
+        except (NoMemory, Busy):
+            return self._refused(head, Refusal.FULL)
+
+    async def _run(self, head: RequestHead, body: Body) -> Answer:
+        """Raises Busy."""
+        environ = head.environ(body.content)
+        if head.path == self._site.liveness:
+            return await call(self._liveness, self._app, environ)
+        if "wait=" in head.query and self._waiting.has_room:
+            return await call(self._waiting, self._app, environ)
+        return await call(self._requests, self._app, environ)
+
+    async def _receive(self, head: RequestHead, body: Body, receive: Receive) -> None:
+        """Receive what the application will read. Raises LateBody, NoMemory, BrokenBody."""
+        if not head.has_body:
+            return
+        if not self._site.is_refused_by_headers(head.path, head.headers):
+            await body.read(receive, self._site.body_limit(head.path))
+        elif "expect" not in head.headers:
+            await discard(receive)
+
+    def _refused(self, head: RequestHead, refusal: Refusal) -> Answer:
+        """The connection is closed: the body may still be coming."""
+        answer = self._site.refuse(head, refusal)
+        return replace(answer, headers=[*answer.headers, (b"connection", b"close")])
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Answer the server's notices of its start and its stop."""
+        while True:
+            notice = (await receive())["type"]
+            if notice == "lifespan.shutdown":
+                for pool in (self._requests, self._waiting, self._liveness):
+                    pool.close()
+            await send({"type": f"{notice}.complete"})
+            if notice == "lifespan.shutdown":
+                return
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    more = answer.rest is not None
+    await send({"type": "http.response.body", "body": answer.body, "more_body": more})
+    if answer.rest is None:
+        return
+    try:
+        async for piece in answer.rest:
+            async with asyncio.timeout(PIECE_SECONDS):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError:
+        log.info("response.client_too_slow")
+        raise
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

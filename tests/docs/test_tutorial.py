@@ -1,0 +1,61 @@
+"""The tutorial and the README's tour work: their commands run, in order, in a sandbox of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.test_cli import free_base
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: how many seconds one page may take
+PATIENCE = 120
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """Give a port base and a data folder; end what a page left running."""
+    base = free_base()
+    yield base, tmp_path / "sandbox"
+    subprocess.run([sys.executable, "-m", "sandbox", "down", "--data", tmp_path / "sandbox"], cwd=ROOT, check=True)
+
+
+def commands(page: Path, first: str, last: str) -> str:
+    """The page's blocks from the one that starts the sandbox to the one that stops it."""
+    text = "\n".join(BLOCK.findall(page.read_text()))
+    return first + text.split(first, 1)[1].split(last, 1)[0]
+
+
+def script(text: str, base: int, data: Path) -> str:
+    """The same for another sandbox. `platformctl status` ends with 1 when something is wrong, as it is here."""
+    text = re.sub(r"127\.0\.0\.1:30(\d\d)", lambda port: f"127.0.0.1:{base + int(port[1])}", text)
+    text = re.sub(r"-m sandbox (\w+)", rf"-m sandbox \1 --data {data}", text).replace(
+        "up --data", f"up --port-base {base} --data"
+    )
+    text = re.sub(r"^platformctl status.*$", "platformctl status && exit 1", text, flags=re.MULTILINE)
+    return f"set -e -o pipefail\nshopt -s expand_aliases\n{text}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_every_command_of_the_page_succeeds(page: str, sandbox: tuple[int, Path], tmp_path: Path) -> None:
+    begin, end = ".venv/bin/python -m sandbox up", ".venv/bin/python -m sandbox down"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PLATFORM_CONFIG_DIR": str(tmp_path / "config")}
+    text = script(commands(ROOT / page, begin, end), *sandbox)
+    done = subprocess.run(
+        ["/usr/bin/env", "bash", "-c", text],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-1000:]}"
+    assert "upstream_error" in done.stdout
+    assert "set enabled of the mail domain acme.test" in done.stdout or page == "README.md"

@@ -1,0 +1,61 @@
+"""The page of collections and indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pymongo import IndexModel
+
+from shared.application.indexes import WANTED_INDEXES
+from tools.reference import MARK
+
+HEAD = f"""\
+# Collections and indexes
+
+{MARK}
+
+The API creates these indexes at its first start and answers 503 until all are there. Numbered migrations change what
+an older release wrote. Collections of a few documents are not listed: switches (circuit breakers, pauses, observe-only
+mode), quotas, rate limits, idempotency keys, scan leases, diagnostics, emergency tokens, migrations."""
+
+#: what each collection holds
+COLLECTIONS = {
+    "tenants": "One document per tenant. It stays after a purge, so slug and domains are never given again.",
+    "operations": "One document per operation with its steps, attempts and leases. It is the outbox as well.",
+    "domains": "One document per domain of a tenant: proof, state, and the records that DNS last showed.",
+    "users": "People's records: subject, roles, tenants, partner.",
+    "partners": "Resellers.",
+    "subscriptions": "What a tenant pays for, with ids and state of Stripe.",
+    "events": "The audit log and event feed.",
+    "webhooks": "Receivers of events, with encrypted secrets.",
+    "deliveries": "One document per event and webhook, with its attempts.",
+    "bulk_operations": "Bulk operations: selector, progress, author.",
+    "bulk_items": "One document per tenant of a bulk operation.",
+}
+
+
+def page() -> str:
+    """Return the page. Raises KeyError for a collection that is described nowhere."""
+    lines = [HEAD]
+    for name, indexes in WANTED_INDEXES.items():
+        lines += ["", f"## `{name}`", "", COLLECTIONS[name], "", "| index | keys | kind |", "|---|---|---|"]
+        lines += map(_row, indexes)
+    return "\n".join(lines) + "\n"
+
+
+def _row(index: IndexModel) -> str:
+    told = index.document
+    keys = ", ".join(f"`{key}`{_direction(way)}" for key, way in told["key"].items())
+    return f"| `{told['name']}` | {keys} | {', '.join(_kinds(told))} |"
+
+
+def _direction(way: object) -> str:
+    return "" if way == 1 else " descending" if way == -1 else f" ({way})"
+
+
+def _kinds(told: dict[str, object]) -> Iterator[str]:
+    yield from (word for word in ("unique", "sparse") if told.get(word))
+    if "partialFilterExpression" in told:
+        yield "partial"
+    if "expireAfterSeconds" in told:
+        yield "expires"

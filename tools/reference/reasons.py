@@ -1,0 +1,37 @@
+"""The page of the reasons of failures."""
+
+from __future__ import annotations
+
+from shared.integrations.reasons import DELIVERY_REASONS, ORPHAN_CAUSES, REASONS
+from tools.reference import MARK
+
+HEAD = f"""\
+# Error reasons
+
+{MARK}
+
+A step, a delivery or an orphan that did not go as it should carries a `reason`, stable and for programs. Steps add
+a `message` and a `remedy` for people. *Retried*: the step runs again by itself. [Operate the
+platform](../how-to/operate.md#reasons-of-steps) has commands for each; the codes of HTTP responses are in
+[the HTTP API](api.md#errors).
+
+## Steps
+
+| reason | retried | message | remedy |
+|---|---|---|---|"""
+
+
+def page() -> str:
+    """Return the page."""
+    lines = [
+        HEAD,
+        *(
+            f"| `{n}` | {'yes' if one.retryable else 'no'} | {one.message} | {one.remedy} |"
+            for n, one in REASONS.items()
+        ),
+        *("", "## Deliveries to webhooks", "", "| reason | message |", "|---|---|"),
+        *(f"| `{name}` | {message} |" for name, message in DELIVERY_REASONS.items()),
+        *("", "## Orphans", "", "| cause | message |", "|---|---|"),
+        *(f"| `{name}` | {message} |" for name, message in ORPHAN_CAUSES.items()),
+    ]
+    return "\n".join(lines) + "\n"
