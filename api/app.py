@@ -44,6 +44,7 @@ from api.routes.webhooks.webhooks import webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_services
 from shared.application.store import open_repositories
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.metrics.tracing import trace_api
@@ -59,6 +60,7 @@ class IdConverter(BaseConverter):
 def create_app(settings: Settings) -> Flask:
     """Create the WSGI application. It has its own connections, so call it after forking. It connects lazily."""
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     dispatcher = Dispatcher(settings.broker)
     store = open_repositories(settings)
     control_plane = open_services(store, dispatcher, settings)

@@ -18,6 +18,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
@@ -35,6 +36,7 @@ def create_worker(
 ) -> Celery:
     """Create the Celery app with all tasks that the API and the scheduler publish."""
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     app = make_celery(settings.broker, "worker")
     contexts = ProcessContexts(settings, app, steps, watchdog)
     register_tasks(app, contexts)

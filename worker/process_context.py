@@ -88,7 +88,7 @@ class ProcessContexts:
             self._steps,
             connect_integrations(self._settings),
             self._settings,
-            Bulkhead(self._settings.integration_slots or max(1, self.concurrency // 2)),
+            Bulkhead(self._settings.integration_concurrency or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         runner.start()

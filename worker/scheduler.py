@@ -14,6 +14,7 @@ import structlog
 from shared.application.collectors import PlatformCollector
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
@@ -90,7 +91,7 @@ def _pending_members(store: Repositories, dispatcher: Dispatcher, settings: Sett
 def _webhook_deliveries(store: Repositories, settings: Settings) -> Iterator[None]:
     """Deliver webhooks on their own thread during this block."""
     delivery_loop = open_delivery_loop(store, settings)
-    thread = threading.Thread(target=delivery_loop.run, args=(settings.sweep_interval_seconds,), name="deliveries")
+    thread = threading.Thread(target=delivery_loop.run, args=(settings.scheduler_interval_seconds,), name="deliveries")
     thread.start()
     try:
         yield
@@ -106,12 +107,13 @@ def main() -> None:
     except SettingsError as problem:
         sys.exit(f"The settings are invalid:\n{problem}")
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = open_repositories(settings)
     dispatcher = Dispatcher(settings.broker)
-    log.info("scheduler.started", interval=settings.sweep_interval_seconds)
+    log.info("scheduler.started", interval=settings.scheduler_interval_seconds)
     with (
         _domain_checks(store, dispatcher, settings) as check_domains,
         _billing_sync(store, settings) as sync_billing,
@@ -143,7 +145,7 @@ def main() -> None:
             "retention": RetentionJob(store, settings).push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
-        run_until(stop, SchedulerLoop(store, dispatcher, jobs), settings.sweep_interval_seconds)
+        run_until(stop, SchedulerLoop(store, dispatcher, jobs), settings.scheduler_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("scheduler.stopped")

@@ -32,7 +32,7 @@ class OrphanScanner:
 
     def __init__(self, store: Repositories, settings: Settings) -> None:
         self._store = store
-        self._interval = settings.orphan_look_hours * HOUR
+        self._interval = settings.orphan_scan_hours * HOUR
         self._quarantine = settings.orphan_quarantine_hours * HOUR
         self._lease = settings.lease_seconds
 

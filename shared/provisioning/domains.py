@@ -26,8 +26,8 @@ class DomainService:
     def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
         self._store = store
         self._tenants = tenants
-        self._first_look = settings.first_look_seconds
-        self._pause = settings.domain_check_pause_seconds
+        self._first_look = settings.first_domain_check_seconds
+        self._pause = settings.domain_check_interval_seconds
         self._maker = ProofMaker(settings.stamp_key_texts)
 
     def prepare(self) -> None:

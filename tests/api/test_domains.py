@@ -28,7 +28,7 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: Dn
         oidc_audiences="operator=operator,portal=portal",
         domain_proof="required",
         dns_servers=dns.address,
-        domain_check_pause_seconds=5,
+        domain_check_interval_seconds=5,
     )
 
 

@@ -100,7 +100,7 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
         "DOMAIN_PROOF": "required",
         "LEASE_SECONDS": "3",
         "ATTEMPT_SECONDS": "2.5",
-        "SWEEP_INTERVAL_SECONDS": "0.2",
+        "SCHEDULER_INTERVAL_SECONDS": "0.2",
     }
     process = start_forked("worker.scheduler", log=tmp_path / "sweep.log", env=environment)
     try:

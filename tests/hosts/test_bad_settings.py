@@ -33,7 +33,7 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
     ("variable", "text", "sentence"),
     [
         ("LEASE_SECONDS", "inf", "LEASE_SECONDS: Input should be a finite number"),
-        ("DRIFT_LOOK_HOURS", "inf", "DRIFT_LOOK_HOURS: Input should be a finite number"),
+        ("DRIFT_CHECK_HOURS", "inf", "DRIFT_CHECK_HOURS: Input should be a finite number"),
         ("PLANS", "{}", "PLANS must have at least one plan"),
         ("PLANS", '{"starter": ', "PLANS: is not JSON"),
         ("PLANS", '["starter"]', "PLANS: Input should be a valid dictionary"),

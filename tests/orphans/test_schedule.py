@@ -48,7 +48,7 @@ def _until_looked(platform: PlatformFixture) -> None:
 
 
 def test_without_a_schedule_looks_are_made_when_asked_for_only(make_platform: Callable[..., PlatformFixture]) -> None:
-    platform = make_platform(orphan_look_hours=0)
+    platform = make_platform(orphan_scan_hours=0)
     platform.sweep()
     assert all(one.done_at is None for one in platform.store.orphan_looks.all())
     assert all(one.done_at and one.due_at is None for one in platform.look().values())

@@ -34,7 +34,7 @@ from tests.simulators import API_TOKEN
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "1",
-    "SWEEP_INTERVAL_SECONDS": "0.4",
+    "SCHEDULER_INTERVAL_SECONDS": "0.4",
     "DISPATCH_GRACE_SECONDS": "1.5",
     "LEASE_SECONDS": "4",
     "ATTEMPT_SECONDS": "3.5",

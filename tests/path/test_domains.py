@@ -21,7 +21,7 @@ from tests.simulators import publish, withdraw
 def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsSimulator) -> Platform:
     """A platform that requires proofs, with its worker and two sweeps."""
     platform = make_platform(
-        redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_PAUSE_SECONDS="0"
+        redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_INTERVAL_SECONDS="0"
     )
     platform.start_worker()
     platform.start_sweep()

@@ -40,7 +40,12 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     # as many tenants as the worker has slots; what hangs does so for longer than this test lasts
-    patient = {"CALL_SECONDS": "80", "ATTEMPT_SECONDS": "90", "LEASE_SECONDS": "100", "INTEGRATION_SLOTS": str(SLOTS)}
+    patient = {
+        "CALL_SECONDS": "80",
+        "ATTEMPT_SECONDS": "90",
+        "LEASE_SECONDS": "100",
+        "INTEGRATION_CONCURRENCY": str(SLOTS),
+    }
     platform = make_platform(redis_url, **patient)
     fault(platform.ocis, kind="hang", delay=3600)
     platform.start_worker(concurrency=MANY)
@@ -69,7 +74,7 @@ def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more
 
 
 def test_what_found_no_slot_is_done_once_there_is_one(make_platform: Callable[..., Platform], redis_url: str) -> None:
-    platform = make_platform(redis_url, INTEGRATION_SLOTS="1")
+    platform = make_platform(redis_url, INTEGRATION_CONCURRENCY="1")
     fault(platform.ocis, kind="latency", delay=0.05)
     platform.start_worker(concurrency=MANY)
     for slug in slugs():

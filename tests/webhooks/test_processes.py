@@ -29,7 +29,7 @@ def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
         "STAMP_KEYS": ",".join(settings.stamp_key_texts),
         "WEBHOOK_ALLOWED_NETWORKS": LOOPBACK,
         "WEBHOOK_CALL_SECONDS": "1",
-        "SWEEP_INTERVAL_SECONDS": "0.2",
+        "SCHEDULER_INTERVAL_SECONDS": "0.2",
         "LOG_LEVEL": "DEBUG",
     }
 

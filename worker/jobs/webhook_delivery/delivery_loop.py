@@ -127,4 +127,4 @@ def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
     relay = OutboxRelay(store, settings.webhook_keep_days)
     # if a slow database makes an attempt outlive its lease, the event is sent twice, which is allowed
     lease_seconds = 2 * call_seconds + 5
-    return DeliveryLoop(store, relay, attempts, concurrency=settings.webhook_slots, lease_seconds=lease_seconds)
+    return DeliveryLoop(store, relay, attempts, concurrency=settings.webhook_concurrency, lease_seconds=lease_seconds)
