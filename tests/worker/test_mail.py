@@ -343,7 +343,7 @@ def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
     class Slow(StalwartClient):
         reads = 0
 
-        def furnishing(self, domain: str, domain_id: str) -> MailSetup:
+        def read_setup(self, domain: str, domain_id: str) -> MailSetup:
             self.reads += 1
             clock.now += reading
             return MailSetup(self.reads == 3, True, ())

@@ -55,7 +55,7 @@ def _rights(integration: str, client: Any, signer: MarkerSigner) -> str:
 
 def _version(client: Any) -> str:
     read = getattr(client, "version", None)
-    return f"Answers as version {read()}." if read is not None else "It answers; it tells no version."
+    return f"Answers as version {read()}." if read is not None else "It answers; it does not report its version."
 
 
 def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:

@@ -62,7 +62,7 @@ def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool)
 
 
 def _require_locked_out(space: Space, files: OcisClient) -> None:
-    """Check with a second look that we are no member.
+    """Check with a second read that we are no member.
 
     Raises TemporaryError when we are, or when the storage is down.
     """

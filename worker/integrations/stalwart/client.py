@@ -137,7 +137,7 @@ class StalwartClient:
     def set_catch_all(self, domain_id: str, address: str) -> None:
         self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 
-    def furnishing(self, domain: str, domain_id: str) -> MailSetup:
+    def read_setup(self, domain: str, domain_id: str) -> MailSetup:
         """Read what the domain has so far."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
