@@ -56,7 +56,7 @@ class _Pending:
 
 
 class SharedRequests:
-    """Batches the calls of threads, which are served in order. One per server and process; safe to share between threads.
+    """Batches the calls of threads in order. One per server and process; safe to share between threads.
 
     The first waiting thread sends the request for all calls in it, so this class needs no own thread.
     """
