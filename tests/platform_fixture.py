@@ -94,25 +94,25 @@ class PlatformFixture:
         self.rows["tenants"].delete_one({"slug": slug})
         self.rows["operations"].delete_many({"tenantId": tenant.id})
 
-    # -- the sweep's part
+    # -- orphan jobs
 
-    def make_looks(self) -> OrphanScanJob:
+    def make_orphan_job(self) -> OrphanScanJob:
         watch = OrphanScanner(self.store, self.settings)
         return OrphanScanJob(watch, Breaker(self.store, self.settings), self.clients, self.settings)
 
-    def sweep(self) -> None:
-        """Do all that is due of looks and removals."""
-        looks = self.make_looks()
+    def run_orphan_jobs(self) -> None:
+        """Run all due orphan scans and removals."""
+        job = self.make_orphan_job()
         for _ in range(4):
-            looks.push()
-            for running in list(looks._running):
+            job.push()
+            for running in list(job._running):
                 running.result()
-        looks.close()
+        job.close()
 
-    def look(self) -> dict[str, OrphanLook]:
-        """Have all looked through, and show how that went."""
+    def scan(self) -> dict[str, OrphanLook]:
+        """Scan all integrations and return the result of each."""
         self.plane.orphans.look(self.admin)
-        self.sweep()
+        self.run_orphan_jobs()
         return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
 
     # -- what is there

@@ -86,7 +86,7 @@ def test_asked_again_with_the_same_key_it_is_the_same_webhook_without_its_secret
         ({"tenantId": "acme"}, "/tenantId"),
     ],
 )
-def test_what_is_wrong_with_a_webhook_is_told_with_its_place(root: Client, fields: Any, pointer: str) -> None:
+def test_each_flaw_of_a_webhook_is_reported_with_its_pointer(root: Client, fields: Any, pointer: str) -> None:
     answer = root("POST", "/webhooks", json={"url": URL, **fields})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
     assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]

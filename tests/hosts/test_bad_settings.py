@@ -1,4 +1,4 @@
-"""A process that is told something that makes no sense ends at its start, with a sentence."""
+"""A process with invalid settings exits at start, with a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks over the real database: delivery loops in this process, and a receiver that answers as it is told."""
+"""Webhooks over the real database: delivery loops in this process, and a receiver whose responses the test chooses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every event reaches every webhook that wants it, whatever the receiver does and whoever dies."""
+"""Every event reaches every webhook that wants it, whatever the receiver does and whichever process dies."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(post: Po
     assert post.now(webhook).failures == 0
 
 
-def test_a_receiver_in_trouble_is_tried_again_until_the_schedule_ends(post: Post, delivery_loop: Run) -> None:
+def test_a_failing_receiver_is_retried_until_the_schedule_ends(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.receiver.status = 500
     post.happen("first")
@@ -80,7 +80,7 @@ def test_a_receiver_in_trouble_is_tried_again_until_the_schedule_ends(post: Post
     assert post.now(webhook).enabled
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post, delivery_loop: Run) -> None:
+def test_a_receiver_that_hangs_delays_no_other(post: Post, delivery_loop: Run) -> None:
     fault(post.receiver, kind="hang", path="/hangs")
     stuck, _ = post.subscribe("partner.*", path="/hangs")
     well, _ = post.subscribe("partner.*", path="/well")
@@ -119,7 +119,7 @@ def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, delivery_loo
     assert post.deliveries(webhook)[0].reason == "redirected"
 
 
-def test_what_a_dead_process_had_taken_is_sent_once_its_lease_has_run_out(post: Post, delivery_loop: Run) -> None:
+def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     OutboxRelay(post.store, 14).relay()
@@ -132,7 +132,7 @@ def test_what_a_dead_process_had_taken_is_sent_once_its_lease_has_run_out(post: 
     assert post.deliveries(webhook)[0].attempts == 2
 
 
-def test_an_end_that_comes_after_the_lease_counts_for_nothing(post: Post, delivery_loop: Run) -> None:
+def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     OutboxRelay(post.store, 14).relay()
@@ -168,7 +168,7 @@ def test_several_delivery_loops_at_once_make_and_send_each_delivery_once(post: P
         assert paths[f"/{number}"] == 20
 
 
-def test_events_are_told_of_in_batches_without_a_gap(post: Post, delivery_loop: Run) -> None:
+def test_events_are_relayed_in_batches_without_a_gap(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen(*(f"partner-{number}" for number in range(7)))
     relay = OutboxRelay(post.store, 14, events=3)
@@ -240,7 +240,7 @@ def test_a_webhook_that_has_failed_for_long_is_switched_off_and_goes_on_where_it
         until(lambda: post.deliveries(webhook, "pending") == [])
 
 
-def test_a_ping_is_sent_once_and_its_end_is_told(post: Post, delivery_loop: Run) -> None:
+def test_a_ping_is_sent_once_and_its_outcome_is_shown(post: Post, delivery_loop: Run) -> None:
     webhook, secret = post.subscribe("tenant.*")
     with delivery_loop():
         record = post.plane.webhooks.test(webhook.id, post.admin, 10)
@@ -254,7 +254,7 @@ def test_a_ping_is_sent_once_and_its_end_is_told(post: Post, delivery_loop: Run)
     assert post.now(webhook).failures == 0
 
 
-def test_a_removed_webhook_is_told_of_nothing_more(post: Post, delivery_loop: Run) -> None:
+def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
@@ -267,7 +267,7 @@ def test_a_removed_webhook_is_told_of_nothing_more(post: Post, delivery_loop: Ru
     assert {entry["path"] for entry in post.receiver.journal} == {"/kept"}
 
 
-def test_a_webhook_whose_secret_cannot_be_read_any_more_is_switched_off(post: Post, delivery_loop: Run) -> None:
+def test_a_webhook_whose_secret_cannot_be_decrypted_is_disabled(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     with post.store.client.start_session() as session:
         post.store.webhooks.rotate(post.now(webhook), "sealed with a key that is no more", 0, session)
@@ -278,7 +278,7 @@ def test_a_webhook_whose_secret_cannot_be_read_any_more_is_switched_off(post: Po
     assert post.receiver.seen == []
 
 
-def test_a_webhook_made_switched_off_is_told_when_it_is_switched_on(post: Post, delivery_loop: Run) -> None:
+def test_a_webhook_created_disabled_gets_events_once_it_is_enabled(post: Post, delivery_loop: Run) -> None:
     new = NewWebhook(f"{post.receiver.url}/take", ("partner.*",), enabled=False)
     webhook, _ = post.plane.webhooks.create(new, None, None, post.admin)
     with delivery_loop():

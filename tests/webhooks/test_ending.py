@@ -1,4 +1,4 @@
-"""Webhooks of a tenant that was removed for good tell of the removal, and are removed a day later."""
+"""Webhooks of a purged tenant get the event of the purge, and are deleted a day later."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def time_is_up(post: Post, settings: Settings) -> None:
     rows.update_many({"removeAt": {"$exists": True}}, [{"$set": {"removeAt": "$$NOW"}}])
 
 
-def test_it_is_told_of_the_removal_first(post: Post, delivery_loop: Run) -> None:
+def test_a_purged_tenants_webhook_still_gets_the_purge_event(post: Post, delivery_loop: Run) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
     tenant = grown(post, partner.id).tenant
     new = NewWebhook(f"{post.receiver.url}/take", ("operation.*",))

@@ -1,4 +1,4 @@
-"""A webhook is told of what its owner may see, as things stand when it is told; and nobody sees another's webhooks."""
+"""A webhook gets only events that its owner may see at that time, and nobody sees another owner's webhooks."""
 
 from __future__ import annotations
 

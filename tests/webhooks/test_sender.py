@@ -1,4 +1,4 @@
-"""The sender: to the checked address only, with the host's certificate, in bounded time, and never anywhere else."""
+"""The client sends to the checked address only, with the host's certificate, in limited time."""
 
 from __future__ import annotations
 

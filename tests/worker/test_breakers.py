@@ -1,4 +1,4 @@
-"""An integration that fails for everybody is left alone by everybody, and no attempt is spent meanwhile."""
+"""The breaker of an integration that fails for all tenants opens for all workers; deferred steps spend no attempt."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def is_open(runners: RunnerFixture) -> bool:
     return switch is not None and switch.is_open
 
 
-def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_an_attempt_or_a_call(
+def test_after_enough_failures_in_a_row_of_all_workers_a_step_is_deferred_without_an_attempt_or_a_call(
     runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("timeout", "It hangs."))
@@ -133,7 +133,7 @@ def test_the_list_of_failing_tenants_is_bounded(store: Repositories) -> None:
         PermanentError("quota"),
     ],
 )
-def test_what_an_integration_answers_in_good_health_opens_nothing(
+def test_permanent_errors_of_a_healthy_integration_do_not_open_the_breaker(
     runners: RunnerFixture, operations: list[Operation], fault: Fault
 ) -> None:
     fails(runners, operations, fault)
@@ -267,7 +267,7 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
     other_process.store.close()
 
 
-def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store: Repositories) -> None:
+def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_next_wait(store: Repositories) -> None:
     for _ in range(20):
         store.switches.open("ocis", "throttled", "", 0.0)
     assert store.switches.probe("ocis", 30)
@@ -296,7 +296,7 @@ def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
     assert runners.runner().run(operations[1].id, "ocis", 1).summary == "ok"
 
 
-def test_when_the_breaker_closes_what_it_held_is_due_at_once(
+def test_when_the_breaker_closes_deferred_steps_are_due_at_once(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     runners.store.switches.open("ocis", "timeout", "", 600)

@@ -1,4 +1,4 @@
-"""What an operator has paused waits: no attempt is spent on it, and its operation's time stands still."""
+"""A pause defers steps: no attempt is spent, and the operation's deadline is suspended."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Hurried:
         self.store, self.admin = store, admin
         self.plane = open_services(store, dispatcher, settings)
         self.runners = RunnerFixture(store, dispatcher, settings)
-        self.sweep = SchedulerLoop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
+        self.scheduler = SchedulerLoop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None
@@ -119,10 +119,10 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
     run_all(hurried.runners.runner(), hurried.begun)
     assert hurried.now().paused_at is not None
     time.sleep(1)
-    hurried.sweep.run_once()
+    hurried.scheduler.run_once()
     assert hurried.now().status is OperationStatus.RUNNING
     hurried.plane.switches.resume("ocis", hurried.admin)
-    assert hurried.sweep.run_once() == 1
+    assert hurried.scheduler.run_once() == 1
     after = hurried.now()
     assert after.paused_at is None
     assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
@@ -133,9 +133,9 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
 def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
     hurried.plane.switches.resume("ocis", hurried.admin)
-    hurried.sweep.run_once()
+    hurried.scheduler.run_once()
     time.sleep(1)
-    hurried.sweep.run_once()
+    hurried.scheduler.run_once()
     assert hurried.now().status is OperationStatus.FAILED
     assert hurried.now().step("ocis").reason == "deadline"
 
@@ -147,7 +147,7 @@ def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), plan)
     assert hurried.runners.seen(plan).step("ocis").reason == "paused"
     time.sleep(1)
-    hurried.sweep.run_once()
+    hurried.scheduler.run_once()
     ended = hurried.runners.seen(plan)
     assert ended.status is OperationStatus.FAILED
     assert "upgrade" in (ended.step("ocis").message or "")
@@ -160,7 +160,7 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
     assert not hurried.store.deferrals.any()
 
 
-def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
+def test_a_step_cancelled_while_deferred_starts_afresh_when_it_is_retried(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
@@ -194,6 +194,6 @@ def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(h
     time.sleep(1.5)
     again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
     hurried.plane.switches.resume("ocis", hurried.admin)
-    hurried.sweep.run_once()
+    hurried.scheduler.run_once()
     assert hurried.now().paused_at is None
     assert hurried.now().deadline_at - again.deadline_at < timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""One attempt of one step, from claim to what follows from its outcome."""
+"""One attempt of one step, from claim to the consequences of its outcome."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: Runner
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
 
-def test_only_an_attempt_that_nothing_began_before_is_told_so(
+def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     seen: list[bool] = []
@@ -116,7 +116,7 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
     assert seen == [True, False, False, False]
 
 
-def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(runners: RunnerFixture, operation: Operation) -> None:
+def test_a_wait_longer_than_a_minute_is_left_to_the_scheduler(runners: RunnerFixture, operation: Operation) -> None:
     verdict = runners.runner(ocis=raising(TemporaryError("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None
     due = runners.seen(operation).step("ocis").due_at
@@ -148,7 +148,7 @@ def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_ot
     assert end.step("authentik").status is StepStatus.OK
 
 
-def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(
+def test_an_object_that_vanishes_during_an_attempt_is_read_again_in_the_next(
     runners: RunnerFixture, operation: Operation
 ) -> None:
     verdict = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
@@ -227,7 +227,7 @@ def finding(*records: str) -> Any:
     return step
 
 
-def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
+def test_values_that_a_step_found_are_recorded_when_its_attempt_ends(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     runners.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
@@ -235,7 +235,7 @@ def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
     assert (view.tenant.remote["dnsRecords"], runners.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
 
 
-def test_what_the_last_step_found_is_on_record_with_the_operations_end(
+def test_values_that_the_last_step_found_are_recorded_with_the_operations_end(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     for step in ("authentik", "ocis", "stalwart"):
@@ -244,7 +244,7 @@ def test_what_the_last_step_found_is_on_record_with_the_operations_end(
     assert (tenant.status, tenant.remote["dnsRecords"]) == (Status.ACTIVE, ["MX"])
 
 
-def test_what_a_plan_found_is_not_put_on_record(
+def test_values_that_a_dry_run_found_are_not_recorded(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(stalwart=finding("MX")), operation)

@@ -62,7 +62,7 @@ class JsonClient:
         Returns any 2xx to 4xx response except 408, 425 and 429, and any status in `hand_back`. Raises TemporaryError
         (`unreachable`, `timeout`, `upstream_error`, `throttled` with the wait asked for) or PermanentError("tls").
 
-        Requests that are safe to repeat (`repeatable`; by default GET, HEAD and OPTIONS) are sent up to three times within
+        Requests that are safe to repeat (`repeatable`; by default GET, HEAD, OPTIONS) are sent up to three times within
         the call's time; all others once, since one whose response was lost may have had its effect.
         """
         ends_at = time.monotonic() + remaining(self.call_seconds)

@@ -1,4 +1,4 @@
-"""A sweep before a long backlog takes it in batches, shares it, and feeds the queues no faster than they drain."""
+"""A long backlog is published in batches, shared between schedulers, and no faster than the queues drain."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def all_due(rows: Any) -> None:
     rows.update_many({"status": "running"}, [{"$set": {"dueAt": "$$NOW", "steps": steps}}])
 
 
-def test_one_look_takes_on_a_batch_and_no_more(
+def test_one_run_takes_a_batch_and_no_more(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
@@ -79,12 +79,12 @@ def no_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_a_full_batch_is_followed_by_the_next_look_at_once(
+def test_a_full_batch_is_followed_by_the_next_run_at_once(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
     stop = threading.Event()
-    # an hour between two looks: all that is seen is the work of looks that did not wait
+    # an hour between two runs: all work seen was done by runs that did not wait
     thread = threading.Thread(target=run_until, args=(stop, SchedulerLoop(store, dispatcher), 3600.0))
     thread.start()
     try:
@@ -98,7 +98,7 @@ def test_a_full_batch_is_followed_by_the_next_look_at_once(
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
+def test_three_schedulers_share_it_and_take_all_of_it_and_nothing_twice(
     store: Repositories, settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     count = 10 * BATCH
@@ -107,10 +107,10 @@ def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
     def until_nothing_is_due(_: int) -> int:
         own, dispatcher = open_repositories(settings), Dispatcher(settings.broker)
         try:
-            sweep = SchedulerLoop(own, dispatcher)
+            scheduler = SchedulerLoop(own, dispatcher)
             taken = 0
             while any(own.operations.due(1)):
-                taken += sweep.run_once()
+                taken += scheduler.run_once()
             return taken
         finally:
             dispatcher.close()
@@ -148,7 +148,7 @@ def long_backlog(store: Repositories, settings: Settings, operation: Operation) 
 
 
 @pytest.mark.usefixtures("long_backlog")
-def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
+def test_a_run_reads_only_what_it_takes_however_long_the_backlog_is(
     store: Repositories, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
@@ -173,7 +173,7 @@ def profiled(database: Any) -> Iterator[list[tuple[int, int]]]:
         database["system.profile"].drop()
 
 
-def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile(
+def test_nothing_is_published_to_full_queues_and_due_times_stay(
     store: Repositories, dispatcher: Dispatcher, redis_url: str, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     client = redis.Redis.from_url(redis_url)

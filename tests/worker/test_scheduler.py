@@ -1,4 +1,4 @@
-"""The sweep pushes on whatever was lost, and leaves alone what is under way."""
+"""The scheduler publishes lost and overdue steps, and none that is running."""
 
 from __future__ import annotations
 
@@ -69,28 +69,26 @@ def queued(url: str) -> int:
     return sum(int(client.llen(name)) for name in STEPS)
 
 
-def test_what_was_recorded_but_never_sent_is_sent(
+def test_a_recorded_operation_that_was_never_published_is_published(
     lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
     assert SchedulerLoop(quick_store, dispatcher).run_once() == 1
     assert queued(redis_url) == 3
 
 
-def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
+def test_several_schedulers_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(lambda _: SchedulerLoop(quick_store, dispatcher).run_once(), range(6))) == 1
 
 
-def test_what_was_just_sent_is_left_alone(
+def test_a_step_published_a_moment_ago_is_not_published_again(
     control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
     control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     assert SchedulerLoop(store, dispatcher).run_once() == 0
 
 
-def test_with_the_broker_away_due_times_are_not_pushed_on(
-    lost: str, quick_store: Repositories, quick: Settings
-) -> None:
+def test_without_a_broker_due_times_stay(lost: str, quick_store: Repositories, quick: Settings) -> None:
     assert SchedulerLoop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
@@ -141,7 +139,7 @@ def left_open(store: Repositories, settings: Settings) -> Iterator[Callable[[str
     client.close()
 
 
-def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
+def test_a_document_locked_by_a_dead_process_delays_no_other_tenant(
     quick_store: Repositories, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
 ) -> None:
     plane = open_services(quick_store, Unplugged(quick.broker), quick)
@@ -159,7 +157,7 @@ def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
     assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
 
 
-def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
+def test_a_change_of_a_document_locked_by_a_dead_process_gives_up_in_time(
     lost: str, quick_store: Repositories, left_open: Callable[[str], None]
 ) -> None:
     left_open(lost)
