@@ -45,7 +45,7 @@ def _issued(store: Repositories, email: str, reason: str, minutes: float) -> str
     admins = [one for one in store.users.find_by_email(email) if one.platform_role is PlatformRole.ADMIN]
     if len(admins) != 1:
         sys.exit(f"{'No' if not admins else 'More than one'} platform administrator has the address {email}.")
-    return store.transaction(lambda session: _recorded(store, admins[0], reason, minutes, session))
+    return store.connection.transaction(lambda session: _recorded(store, admins[0], reason, minutes, session))
 
 
 def _recorded(store: Repositories, user: User, reason: str, minutes: float, session: Transaction) -> str:

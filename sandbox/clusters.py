@@ -53,11 +53,11 @@ class ReplicaSet:
         """Return the address of the primary. Raises ServiceError when there is none in time."""
         found: list[str] = []
 
-        def look() -> bool:
+        def has_primary() -> bool:
             found.extend(one for one in self.addresses if _hello(one).get("isWritablePrimary"))
             return bool(found)
 
-        _wait(look, "The replica set has no primary.")
+        _wait(has_primary, "The replica set has no primary.")
         return found[0]
 
     def kill(self, address: str) -> None:

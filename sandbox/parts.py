@@ -120,7 +120,7 @@ def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
             environment,
             lambda: b"ready." in layout.log("worker").read_bytes(),
         ),
-        Part("sweep", [*python, "worker.scheduler"], environment, lambda: True),
+        Part("scheduler", [*python, "worker.scheduler"], environment, lambda: True),
         Part(
             "flower",
             [*python, *flower],

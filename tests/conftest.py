@@ -1,4 +1,4 @@
-"""Servers for the whole run: one MongoDB, started by the process that was called, and one Valkey for each worker."""
+"""Servers for the whole run: one MongoDB, started by the controlling process, and one Valkey for each worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.services import Mongod, Valkey
 
 pytest_plugins = ["tests.records", "tests.simulators", "tests.api.rights_fixture", "tests.platform_fixture"]
 
-#: how the controlling process tells its workers where the shared server is
+#: the variable by which the controlling process gives its workers the shared server
 SHARED = "DEZKY_TEST_MONGODB_URI"
 
 #: files and folders whose tests share servers that take long to start; `xdist_group` marks do nothing under pytest 9.2
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Scheduling(LoadGroupScheduling):
-    """Gives all tests of such a file to one worker, and those files first."""
+    """Give all tests of such a file to one worker, and start with these files."""
 
     def _split_scope(self, nodeid: str) -> str:
         return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
@@ -77,7 +77,7 @@ def mongodb_uri() -> str:
 
 @pytest.fixture(scope="session")
 def sweeper(mongodb_uri: str) -> Iterator[pymongo.MongoClient[dict[str, object]]]:
-    """What clears up after tests. Opening one takes longer than the clearing does."""
+    """A client that cleans up after tests; opening one takes longer than the cleaning."""
     with pymongo.MongoClient[dict[str, object]](mongodb_uri) as client:
         yield client
 
@@ -91,14 +91,14 @@ def worker_database(sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator
 
 @pytest.fixture
 def database_name(worker_database: str, sweeper: pymongo.MongoClient[dict[str, object]]) -> Iterator[str]:
-    """An empty database. Its indexes may be there from an earlier test: making them is most of a small test's cost."""
+    """Return an empty database; it keeps its indexes, because creating them costs more than a small test."""
     yield worker_database
     for name in _filled(sweeper[worker_database]):
         sweeper[worker_database][name].delete_many({})
 
 
 def _filled(database: Database[dict[str, object]]) -> list[str]:
-    """The collections that hold something, asked for at once."""
+    """Return the collections that are not empty, by one query."""
     names = database.list_collection_names()
     looks = [{"coll": name, "pipeline": [{"$limit": 1}, {"$project": {"_id": 0, "name": name}}]} for name in names]
     found = database.aggregate([{"$documents": []}, *({"$unionWith": look} for look in looks)])

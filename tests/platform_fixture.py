@@ -1,4 +1,4 @@
-"""Fixtures: a platform over the three products' simulators whose workers' and sweep's parts the test does by hand."""
+"""Fixtures: a platform on the simulators, in one process; the test does the work of workers and scheduler."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
+from shared.application.parts import open_orphan_scanner
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
@@ -18,14 +19,12 @@ from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
-from shared.orphans.scanner import OrphanScanner
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from shared.tenants.views import TenantView
 from tests.records import EVERY_SURFACE
 from tests.simulators import API_TOKEN
-from worker.execution.breaker import Breaker
-from worker.execution.runner import Runner
+from worker.composition import open_breaker, open_runner
 from worker.integrations.connect import connect_integrations
 from worker.integrations.ocis.models import Space
 from worker.integrations.registry import STEPS
@@ -33,7 +32,7 @@ from worker.jobs.orphan_scans import OrphanScanJob
 
 
 class PlatformFixture:
-    """Everything of one platform, in this process. Rows of the database may be changed behind its back."""
+    """A platform in this process. Tests may change rows of the database directly."""
 
     def __init__(
         self,
@@ -48,10 +47,10 @@ class PlatformFixture:
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
         self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
         self.clients = connect_integrations(settings)
-        self.runner = Runner(self.store, dispatcher, STEPS, self.clients, settings)
-        self.rows = self.store.client[settings.mongodb_database]
+        self.runner = open_runner(self.store, dispatcher, STEPS, self.clients, settings)
+        self.rows = self.store.connection.client[settings.mongodb_database]
 
-    # -- the workers' part
+    # -- for workers
 
     def finish(self, view: TenantView) -> Operation:
         """Run the operation's steps until it has ended."""
@@ -68,7 +67,7 @@ class PlatformFixture:
             time.sleep(0.02)
 
     def end_unsettled(self, view: TenantView) -> Operation:
-        """Every step is through, by workers that died before they did anything more."""
+        """End every step, as workers that died before they settled the operation."""
         assert view.operation is not None
         for step in view.operation.steps:
             now = self.store.operations.find(view.operation.id)
@@ -79,7 +78,7 @@ class PlatformFixture:
         return view.operation
 
     def grown(self, slug: str = "acme") -> Tenant:
-        """An active tenant with a group, a domain and a space."""
+        """Create an active tenant with a group, a domain and a space."""
         new = NewTenant(slug, f"{slug.title()} GmbH", "starter", (f"{slug}.test",))
         assert self.finish(self.plane.tenants.create(new, self.admin)).status == "succeeded"
         time.sleep(0.01)
@@ -89,19 +88,19 @@ class PlatformFixture:
         return self.plane.tenants.get(slug, self.admin).tenant
 
     def forget(self, slug: str) -> None:
-        """The tenant's record is lost, as if a backup from before it had been restored."""
+        """Delete the tenant's record, as if an older backup had been restored."""
         tenant = self.tenant(slug)
         self.rows["tenants"].delete_one({"slug": slug})
         self.rows["operations"].delete_many({"tenantId": tenant.id})
 
-    # -- orphan jobs
+    # -- for the scheduler
 
     def make_orphan_job(self) -> OrphanScanJob:
-        watch = OrphanScanner(self.store, self.settings)
-        return OrphanScanJob(watch, Breaker(self.store, self.settings), self.clients, self.settings)
+        watch = open_orphan_scanner(self.store, self.settings)
+        return OrphanScanJob(watch, open_breaker(self.store, self.settings), self.clients, self.settings)
 
     def run_orphan_jobs(self) -> None:
-        """Run all due orphan scans and removals."""
+        """Run all orphan scans and removals that are due."""
         job = self.make_orphan_job()
         for _ in range(4):
             job.push()
@@ -110,12 +109,12 @@ class PlatformFixture:
         job.close()
 
     def scan(self) -> dict[str, OrphanLook]:
-        """Scan all integrations and return the result of each."""
+        """Scan all products for orphans, and return the scans by integration."""
         self.plane.orphans.look(self.admin)
         self.run_orphan_jobs()
         return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
 
-    # -- what is there
+    # -- for assertions
 
     def orphans(self) -> list[Orphan]:
         found = self.plane.orphans.page(OrphanQuery(limit=200), self.admin).items
@@ -126,14 +125,14 @@ class PlatformFixture:
         return found
 
     def kinds(self) -> list[tuple[str, str, str]]:
-        """(kind, cause, status) of each orphan."""
+        """Return kind, cause and status of each orphan."""
         return [(one.kind.value, one.cause.value, one.status.value) for one in self.orphans()]
 
     def events(self, *actions: str) -> list[dict[str, Any]]:
         return [row for row in self.rows["events"].find().sort("_id") if row["action"] in actions]
 
     def twin_of_space(self, tenant: Tenant) -> str:
-        """A second space with the tenant's mark; its id."""
+        """Create a second space with the tenant's ownership marker; return its id."""
         files = self.clients["ocis"]
         known: Space = files.find_space(tenant.remote["ocisSpaceId"])
         made: Space = files.create_space("Twin", "project/twin", known.description, known.quota)

@@ -1,4 +1,4 @@
-"""Fixtures over the real database: settings, a store of its own for each test, and actors."""
+"""Fixtures on the real database: settings, a store for each test, and actors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture(scope="session")
 def indexed(mongodb_uri: str, worker_database: str, worker_valkey: str) -> None:
-    """The database has its indexes. Tests leave them, so they need not be asked for each time."""
+    """Create the indexes once; tests leave them."""
     settings = read_settings(mongodb_uri=mongodb_uri, mongodb_database=worker_database, redis_url=worker_valkey)
     opened = open_repositories(settings)
     opened.make_indexes()

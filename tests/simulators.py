@@ -67,25 +67,25 @@ def withdraw(dns: DnsSimulator, name: str, type_: str | None = None) -> None:
 
 
 def fault(simulator: Simulator, **rule: Any) -> None:
-    """Order a fault as an operator would, over the control path."""
+    """Add a fault to a simulator over HTTP."""
     assert requests.post(f"{simulator.url}/__sim/faults", json=rule, timeout=5).status_code == 200
 
 
 def writes(simulator: Simulator) -> list[str]:
-    """Requests of the journal that may have changed something, as `METHOD path`."""
+    """Return the requests that may have changed something, as `METHOD path`."""
     return [
         f"{entry['method']} {entry['path']}" for entry in simulator.journal if entry["method"] not in ("GET", "HEAD")
     ]
 
 
 def fates(stalwart: StalwartSimulator) -> dict[str, str]:
-    """What becomes of mail to each domain: `delivered`, `returned` or `refused`."""
+    """Return what happens to mail to each domain: `delivered`, `returned` or `refused`."""
     found: dict[str, str] = stalwart.snapshot()["fates"]
     return found
 
 
 class Saved(dict[str, Any]):
-    """What steps put on record, as the runner would."""
+    """The fields that steps saved."""
 
     def __call__(self, **fields: Any) -> bool:
         self.update(fields)

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from shared.application.store import Repositories, open_repositories
+from shared.application.parts import open_settlement
+from shared.application.store import open_repositories
 from shared.config.settings import Settings
 from shared.db.connection import PATIENCE
 from shared.operations.dispatcher import Dispatcher
+from shared.operations.repository import OperationRepository
+from shared.provisioning.settlement import Settlement
 from shared.workflows.model import Action
+from worker.composition import open_runner
 from worker.execution.bulkhead import Bulkhead
 from worker.execution.runner import Runner
 from worker.execution.watchdog import Watchdog
@@ -41,7 +45,8 @@ def database_timeout(settings: Settings) -> float:
 class ProcessContext:
     """The objects that every task of this process uses."""
 
-    store: Repositories
+    operations: OperationRepository
+    settlement: Settlement
     runner: Runner
 
 
@@ -82,7 +87,7 @@ class ProcessContexts:
     def _make(self) -> ProcessContext:
         store = open_repositories(self._settings, database_timeout(self._settings))
         dispatcher = Dispatcher(self._settings.broker, self._app)
-        runner = Runner(
+        runner = open_runner(
             store,
             dispatcher,
             self._steps,
@@ -92,4 +97,4 @@ class ProcessContexts:
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         runner.start()
-        return ProcessContext(store, runner)
+        return ProcessContext(store.operations, open_settlement(store), runner)

@@ -11,7 +11,14 @@ from functools import partial
 
 import structlog
 
-from shared.application.collectors import PlatformCollector
+from shared.application.parts import (
+    open_backfill,
+    open_domain_monitor,
+    open_drift_detector,
+    open_orphan_scanner,
+    open_restore_detector,
+    open_starter,
+)
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.former_names import warn_of_former_names
@@ -20,27 +27,25 @@ from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
 from shared.metrics.exposition import serve_metrics
 from shared.operations.dispatcher import Dispatcher
-from shared.orphans.scanner import OrphanScanner
-from shared.provisioning.backfill import Backfill
-from shared.provisioning.domain_monitor import DomainMonitor
-from shared.provisioning.drift_detection import DriftDetector
-from shared.provisioning.starter import Starter
-from shared.restore_guard.detector import RestoreDetector
-from worker.diagnostics.checks import Doctor
-from worker.diagnostics.job import DiagnosticsJob
+from worker.composition import (
+    open_billing_sync_job,
+    open_breaker,
+    open_bulk_job,
+    open_collector,
+    open_delivery_loop,
+    open_diagnostics_job,
+    open_doctor,
+    open_pending_members_job,
+    open_retention,
+    open_scheduler_loop,
+)
 from worker.dns_lookup import DnsLookup
-from worker.execution.breaker import Breaker
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.integrations.ocis import client as ocis
-from worker.jobs.billing_sync import BillingSyncJob
-from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.certificates import CertificateJob
 from worker.jobs.domain_checks import DomainCheckJob
 from worker.jobs.orphan_scans import OrphanScanJob
-from worker.jobs.pending_members import PendingMembersJob
-from worker.jobs.retention import RetentionJob
-from worker.jobs.scheduler_loop import BATCH, SchedulerLoop, run_until
-from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
+from worker.jobs.scheduler_loop import BATCH, run_until
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +53,7 @@ log = structlog.get_logger(__name__)
 @contextmanager
 def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Yield the job that checks domains on its own threads; close it at the end."""
-    monitor = DomainMonitor(store, Starter(store, dispatcher, settings), settings)
+    monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
     job = DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
     try:
         yield job.push
@@ -59,7 +64,7 @@ def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settin
 @contextmanager
 def _billing_sync(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Yield the job that reads subscriptions from Stripe on its own threads; close it at the end."""
-    job = BillingSyncJob(store, connect_billing(settings), settings)
+    job = open_billing_sync_job(store, connect_billing(settings), settings)
     try:
         yield job.push
     finally:
@@ -69,8 +74,8 @@ def _billing_sync(store: Repositories, settings: Settings) -> Iterator[Callable[
 @contextmanager
 def _orphan_scans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
     """Yield the job that scans integrations for orphans on its own threads; close it at the end."""
-    scanner = OrphanScanner(store, settings)
-    job = OrphanScanJob(scanner, Breaker(store, settings), connect_integrations(settings), settings)
+    scanner = open_orphan_scanner(store, settings)
+    job = OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
     try:
         yield job.push
     finally:
@@ -80,7 +85,7 @@ def _orphan_scans(store: Repositories, settings: Settings) -> Iterator[Callable[
 @contextmanager
 def _pending_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
     """Yield the job that invites groups which OCIS did not know before, on its own thread; close it at the end."""
-    job = PendingMembersJob(store, Starter(store, dispatcher, settings), ocis.connect(settings), settings)
+    job = open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
     try:
         yield job.push
     finally:
@@ -122,15 +127,15 @@ def main() -> None:
         _webhook_deliveries(store, settings),
     ):
         services = open_services(store, dispatcher, settings)
-        bulk = BulkJob(store, services.bulk, settings)
-        drift = DriftDetector(store, Starter(store, dispatcher, settings), settings)
+        bulk = open_bulk_job(store, services.bulk, settings)
+        drift = open_drift_detector(store, open_starter(store, dispatcher, settings), settings)
         certificates = CertificateJob(settings)
         app = make_celery(settings.broker, "sender")
-        doctor = Doctor(store, dispatcher, app, connect_integrations(settings), settings)
-        diagnostics = DiagnosticsJob(store, doctor)
-        backfill = Backfill(store, Starter(store, dispatcher, settings), settings)
+        doctor = open_doctor(store, dispatcher, app, connect_integrations(settings), settings)
+        diagnostics = open_diagnostics_job(store, doctor)
+        backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
-            "restore_detection": RestoreDetector(store, dispatcher.memory, settings).look,
+            "restore_detection": open_restore_detector(store, dispatcher.memory, settings).look,
             "lifecycle": partial(services.life.take_up, BATCH),
             "domain_checks": check_domains,
             "billing_sync": sync_billing,
@@ -142,10 +147,10 @@ def main() -> None:
             "bulk_operations": bulk.push,
             "certificates": certificates.push,
             "diagnostics": diagnostics.push,
-            "retention": RetentionJob(store, settings).push,
+            "retention": open_retention(store, settings).push,
         }
-        serve_metrics(settings.metrics_port, settings.metrics_host, [PlatformCollector(store, dispatcher)])
-        run_until(stop, SchedulerLoop(store, dispatcher, jobs), settings.scheduler_interval_seconds)
+        serve_metrics(settings.metrics_port, settings.metrics_host, [open_collector(store, dispatcher)])
+        run_until(stop, open_scheduler_loop(store, dispatcher, jobs), settings.scheduler_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("scheduler.stopped")

@@ -11,7 +11,6 @@ from celery import Celery, Task
 from celery.exceptions import Retry
 
 from shared.messaging.queues import FINALIZE, STEP_TASKS
-from shared.provisioning.settlement import settle
 from worker.process_context import ProcessContext
 
 log = structlog.get_logger(__name__)
@@ -46,12 +45,12 @@ def register_tasks(app: Celery, contexts: Callable[[], ProcessContext]) -> None:
         if named or len(given) != 1 or not _is_id(given[0]):
             return reject(FINALIZE, "arguments", given)
         (operation_id,) = given
-        store = contexts().store
-        operation = store.operations.find(operation_id)
+        process = contexts()
+        operation = process.operations.find(operation_id)
         if operation is None or operation.is_open or operation.settled:
             # the usual case: one read instead of a transaction that changes nothing
             return "nothing to do"
-        return "settled" if settle(store, operation_id) else "nothing to do"
+        return "settled" if process.settlement.settle(operation_id) else "nothing to do"
 
 
 def _register_step(app: Celery, contexts: Callable[[], ProcessContext], name: str) -> None:

@@ -20,6 +20,8 @@ _CONTROL = re.compile(f"[{CONTROLS}]")
 PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
 #: limit of a username in Authentik
 LONGEST_USERNAME = 150
+#: of an address that Authentik takes: in A-labels, with a dot, and no single letter at its end
+ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
 #: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
@@ -36,10 +38,14 @@ def _email(text: str) -> str:
 def _owner_email(text: str) -> str:
     """Return the address with its domain in A-labels, if Authentik takes it as a username and an e-mail address."""
     try:
-        found = validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+        found = validate_email(
+            text, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
+        )
     except (EmailNotValidError, idna.IDNAError) as problem:
         raise ValueError(f"is not an e-mail address that an account can have: {problem}") from None
     address = found.ascii_email or ""
+    if not ACCOUNT_DOMAIN.fullmatch(address.rpartition("@")[2]):
+        raise ValueError("must have a domain with a dot whose last part has two characters or more")
     if len(address) > LONGEST_USERNAME:
         raise ValueError(f"must have at most {LONGEST_USERNAME} characters: it becomes the owner's username")
     return address

@@ -113,7 +113,8 @@ class NewUser:
 @dataclass(frozen=True)
 class User:
     """`subject` is the `sub` of their Authentik tokens; `token_issued_at` the `iat` of the latest token that was
-    applied to the record by `GET /users/me`, in seconds, None before the first."""
+    applied to the record by `GET /users/me`, in seconds, None before the first. `rights_taken_at`: when somebody last
+    took a right away that tokens give, in seconds: tokens from before it change nothing on the record."""
 
     id: str
     subject: str
@@ -124,6 +125,7 @@ class User:
     updated_at: datetime
     version: int = 1
     token_issued_at: float | None = None
+    rights_taken_at: float | None = None
 
     @property
     def tenant_ids(self) -> tuple[str, ...]:
@@ -158,6 +160,19 @@ class User:
     def is_older_than(self, issued_at: float) -> bool:
         """Whether a token of that time is newer than all that were applied to this record."""
         return self.token_issued_at is None or issued_at > self.token_issued_at
+
+    def is_newer_than(self, issued_at: float) -> bool:
+        """Whether a later token was applied to this record, or a right taken away since, than a token of that time."""
+        return issued_at < max(self.token_issued_at or 0.0, self.rights_taken_at or 0.0)
+
+    def taken_from(self, before: User, at: datetime) -> User:
+        """This value with the time noted, if it lacks a tenant or a platform role that the one before had."""
+        is_less = set(before.tenant_ids) - set(self.tenant_ids) or before.platform_role not in (
+            None,
+            self.platform_role,
+        )
+        # a token's time is in whole seconds
+        return replace(self, rights_taken_at=float(int(at.timestamp()))) if is_less else self
 
     def changed(self, changes: UserChanges) -> User:
         """The next value."""

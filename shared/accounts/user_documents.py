@@ -16,7 +16,8 @@ from shared.db.documents import Document
 #: what an expression has to name to keep it
 FIELDS = (
     *("authentikSubjectId", "email", "name", "tenantIds", "roles", "partnerId", "partnerRole", "platformRole"),
-    *("platformAdmin", "role", "roleTenantIds", "tokenIssuedAt", "version", "createdAt", "updatedAt"),
+    *("platformAdmin", "role", "roleTenantIds", "tokenIssuedAt", "rightsTakenAt"),
+    *("version", "createdAt", "updatedAt"),
 )
 
 
@@ -47,6 +48,7 @@ def user_of(row: Mapping[str, Any]) -> User:
         updated_at=row["updatedAt"],
         version=row.get("version", 1),
         token_issued_at=row.get("tokenIssuedAt"),
+        rights_taken_at=row.get("rightsTakenAt"),
     )
 
 

@@ -97,7 +97,8 @@ class UserRepository:
 
     def save(self, user: User, session: Transaction) -> User:
         """Write the next value of a record."""
-        fields = document_of(user) | {"tokenIssuedAt": user.token_issued_at}
+        times = {"tokenIssuedAt": user.token_issued_at, "rightsTakenAt": user.rights_taken_at}
+        fields = document_of(user) | times
         return user_of(changed(self._rows, user.id, literals(fields), session))
 
     def note_token(self, user: User, issued_at: float, session: Transaction) -> User:

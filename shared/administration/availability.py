@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from shared.application.store import Repositories
+from shared.domains.repository import DomainRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
+from shared.tenants.repository import TenantRepository
 
 
 class AvailabilityService:
     """Says no more than free or not: whose a name is stays untold. The answer may be outdated a moment later."""
 
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(self, *, domains: DomainRepository, tenants: TenantRepository) -> None:
+        self._domains = domains
+        self._tenants = tenants
 
     def is_slug_free(self, slug: str, actor: Actor) -> bool:
         """Return whether no tenant has or had the slug. Raises Forbidden."""
         self._require_staff(actor)
-        return self._store.tenants.find(slug) is None
+        return self._tenants.find(slug) is None
 
     def is_domain_free(self, domain: str, actor: Actor) -> bool:
         """Return whether the actor could add the domain to a new tenant. Raises Forbidden."""
         self._require_staff(actor)
-        return self._store.domains.is_free(domain, may_overlap=actor.is_platform_admin)
+        return self._domains.is_free(domain, may_overlap=actor.is_platform_admin)
 
     def _require_staff(self, actor: Actor) -> None:
         access.require(

@@ -5,33 +5,52 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.accounts.partner import Partner
-from shared.application.store import Repositories
+from shared.accounts.partner_repository import PartnerRepository
+from shared.accounts.user_repository import UserRepository
 from shared.core.errors import NotFound, PartnerInUse, require_version
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
+from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
+from shared.tenants.repository import TenantRepository
+from shared.webhooks.repository import WebhookRepository
 
 ADMINISTRATORS_ONLY = "Only a platform administrator manages partners."
 SHOWN = ("slug", "name")
 
 
 class PartnerService:
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        partners: PartnerRepository,
+        tenants: TenantRepository,
+        users: UserRepository,
+        webhooks: WebhookRepository,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._partners = partners
+        self._tenants = tenants
+        self._users = users
+        self._webhooks = webhooks
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:
         """Raises Forbidden, SlugTaken."""
         access.require(access.may_manage_partners(actor), ADMINISTRATORS_ONLY)
 
         def work(session: Transaction) -> Partner:
-            partner = self._store.partners.insert(slug, name, session)
+            partner = self._partners.insert(slug, name, session)
             after = {"_id": partner.id} | facts(partner, SHOWN)
-            self._store.events.append(NewEvent("partner.created", actor.author, after=after), session)
+            self._events.append(NewEvent("partner.created", actor.author, after=after), session)
             return partner
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def get(self, partner_id: str, actor: Actor) -> Partner:
         """Raises NotFound, also when the actor may not know of it."""
@@ -39,7 +58,7 @@ class PartnerService:
 
     def page(self, actor: Actor, limit: int, after: str | None) -> Page[Partner]:
         """Those the actor may know of, newest first."""
-        return self._store.partners.page(access.visible_partners(actor), limit, after)
+        return self._partners.page(access.visible_partners(actor), limit, after)
 
     def rename(self, partner_id: str, name: str | None, actor: Actor, expected: Collection[int] | None) -> Partner:
         """A new name, or the partner as it is for None or the same one. Raises NotFound, Forbidden, StaleVersion."""
@@ -48,32 +67,32 @@ class PartnerService:
             partner = self._manageable(partner_id, actor, expected, session)
             if name in (None, partner.name):
                 return partner
-            renamed = self._store.partners.rename(partner, name or "", session)
+            renamed = self._partners.rename(partner, name or "", session)
             before, after = difference(partner, renamed, SHOWN)
             event = NewEvent("partner.changed", actor.author, before=before, after={"_id": partner.id} | after)
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return renamed
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def delete(self, partner_id: str, actor: Actor, expected: Collection[int] | None) -> None:
         """Raises NotFound, Forbidden, StaleVersion, PartnerInUse."""
 
         def work(session: Transaction) -> None:
             partner = self._manageable(partner_id, actor, expected, session)
-            users = (self._store.tenants, self._store.users, self._store.webhooks)
+            users = (self._tenants, self._users, self._webhooks)
             if any(collection.any_of_partner(partner.id, session) for collection in users):
                 raise PartnerInUse
-            self._store.partners.delete(partner.id, session)
+            self._partners.delete(partner.id, session)
             before = {"_id": partner.id} | facts(partner, SHOWN)
-            self._store.events.append(NewEvent("partner.deleted", actor.author, before=before), session)
+            self._events.append(NewEvent("partner.deleted", actor.author, before=before), session)
 
-        self._store.transaction(work)
+        self._connection.transaction(work)
 
     def _visible(self, partner_id: str, actor: Actor, session: Transaction | None = None) -> Partner:
         scope = access.visible_partners(actor)
         known = scope.everything or partner_id == scope.partner_id
-        partner = self._store.partners.find(partner_id, session) if known else None
+        partner = self._partners.find(partner_id, session) if known else None
         if partner is None:
             raise NotFound(f"There is no partner {partner_id!r}.")
         return partner

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shared.accounts.user import NewUser, Rights, User
+from shared.accounts.user_repository import UserRepository
 from shared.administration.token_groups import TokenGroups
-from shared.application.store import Repositories
 from shared.core.errors import SubjectTaken, UnknownUser
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference, facts
+from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
 from shared.subscriptions.model import Subscription
+from shared.subscriptions.repository import SubscriptionRepository
+from shared.tenants.read_repository import TenantReadRepository
 from shared.tenants.views import TenantView
 
 #: a user's fields, as events show them
@@ -20,31 +24,45 @@ SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform
 
 
 class SignInService:
-    def __init__(self, store: Repositories, groups: TokenGroups) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        subscriptions: SubscriptionRepository,
+        tenant_views: TenantReadRepository,
+        users: UserRepository,
+        groups: TokenGroups,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._subscriptions = subscriptions
+        self._tenant_views = tenant_views
+        self._users = users
         self._groups = groups
 
     def record(self, caller: Caller, request_id: str) -> User:
         """Make or refresh the caller's record from their token: the only place where its groups give rights.
 
-        A token that is older than the last one applied changes nothing. One without the claim counts as one without
+        A token that is older than the last one applied changes nothing, nor does one from before somebody took a right
+        away: it would give that back. One without the claim counts as one without
         groups. Where it has no name or address, the known ones stay.
         """
 
         def work(session: Transaction) -> User:
             return self._refreshed(caller, request_id, session)
 
-        known = self._store.users.find_by_subject(caller.subject)
-        if known is not None and (_is_outdated(known, caller) or self._applied(known, caller) == known):
+        known = self._users.find_by_subject(caller.subject)
+        if known is not None and (known.is_newer_than(caller.issued_at) or self._applied(known, caller) == known):
             return known
         try:
-            return self._store.transaction(work)
+            return self._connection.transaction(work)
         except SubjectTaken:  # two first calls at once: the other one made the record
-            return self._store.transaction(work)
+            return self._connection.transaction(work)
 
     def actor_for(self, caller: Caller, request_id: str) -> Actor:
         """The caller with the rights of their record, narrowed by a newer token. Raises UnknownUser."""
-        found = self._store.users.read_with_time(caller.subject)
+        found = self._users.read_with_time(caller.subject)
         if found is None:
             raise UnknownUser
         user, now = found
@@ -52,9 +70,9 @@ class SignInService:
 
     def profile(self, actor: Actor) -> Profile:
         """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""
-        found = self._store.tenant_views.of_ids(actor.user.tenant_ids)
+        found = self._tenant_views.of_ids(actor.user.tenant_ids)
         views = tuple(view for view in found if access.may_see_tenant(actor, view.tenant))
-        subscriptions = self._store.subscriptions.of_tenants(tuple(view.tenant.id for view in views))
+        subscriptions = self._subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
     def _applied(self, user: User, caller: Caller) -> User:
@@ -76,21 +94,21 @@ class SignInService:
         )
 
     def _refreshed(self, caller: Caller, request_id: str, session: Transaction) -> User:
-        known = self._store.users.find_by_subject(caller.subject, session)
+        known = self._users.find_by_subject(caller.subject, session)
         if known is None:
             user = self._created(caller, session)
             event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return user
         applied = self._applied(known, caller)
-        if _is_outdated(known, caller):
+        if known.is_newer_than(caller.issued_at):
             return known
         before, after = difference(known, applied, SHOWN)
         if not before and not after:
-            return self._store.users.note_token(known, caller.issued_at, session)
-        user = self._store.users.save(applied, session)
+            return self._users.note_token(known, caller.issued_at, session)
+        user = self._users.save(applied, session)
         event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
         return user
 
     def _created(self, caller: Caller, session: Transaction) -> User:
@@ -99,12 +117,7 @@ class SignInService:
             tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)
         )
         new = NewUser(caller.subject, caller.email, caller.name, rights)
-        return self._store.users.insert(new, session, caller.issued_at)
-
-
-def _is_outdated(user: User, caller: Caller) -> bool:
-    """Whether a later token than this one has been applied."""
-    return user.token_issued_at is not None and caller.issued_at < user.token_issued_at
+        return self._users.insert(new, session, caller.issued_at)
 
 
 @dataclass(frozen=True)

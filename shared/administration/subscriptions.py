@@ -5,26 +5,41 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import Flaw, InvalidInput, NotFound, UnknownReference, require_version
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
+from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
+from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 
 ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."
 SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
 
 
 class SubscriptionService:
-    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        subscriptions: SubscriptionRepository,
+        tenants: TenantRepository,
+        tenant_service: TenantService,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._subscriptions = subscriptions
         self._tenants = tenants
+        self._tenant_service = tenant_service
         self._plans = settings.plans
 
     def create(self, new: NewSubscription, actor: Actor) -> Subscription:
@@ -33,14 +48,14 @@ class SubscriptionService:
         self._require_plan(new.plan)
 
         def work(session: Transaction) -> Subscription:
-            tenant = self._store.tenants.find_by_id(new.tenant_id, session)
+            tenant = self._tenants.find_by_id(new.tenant_id, session)
             if tenant is None:
                 raise UnknownReference("/tenantId", "tenant")
-            made = self._store.subscriptions.insert(new, session)
+            made = self._subscriptions.insert(new, session)
             self._record("created", tenant, actor, session, None, {"_id": made.id} | facts(made, SHOWN))
             return made
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def get(self, subscription_id: str, actor: Actor) -> Subscription:
         """Raises NotFound, also when the actor may not know of its tenant."""
@@ -49,8 +64,8 @@ class SubscriptionService:
     def page(self, actor: Actor, query: SubscriptionQuery, tenant_slug: str | None) -> Page[Subscription]:
         """Those of the tenants the actor may know of, newest first. Raises NotFound for an unknown tenant."""
         if tenant_slug is not None:
-            query = replace(query, tenant_id=self._tenants.visible(tenant_slug, actor).id)
-        return self._store.subscriptions.page(self._store.tenants.ids_in(access.visible_tenants(actor)), query)
+            query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
+        return self._subscriptions.page(self._tenants.ids_in(access.visible_tenants(actor)), query)
 
     def change(
         self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
@@ -62,28 +77,28 @@ class SubscriptionService:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
             if replace(known, **changes) == known:
                 return known
-            changed = self._store.subscriptions.change(known, changes, session)
+            changed = self._subscriptions.change(known, changes, session)
             before, after = difference(known, changed, SHOWN)
             self._record("changed", tenant, actor, session, before, {"_id": known.id} | after)
             return changed
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def delete(self, subscription_id: str, actor: Actor, expected: Collection[int] | None) -> None:
         """Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> None:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
-            self._store.subscriptions.delete(known.id, session)
+            self._subscriptions.delete(known.id, session)
             self._record("deleted", tenant, actor, session, {"_id": known.id} | facts(known, SHOWN), None)
 
-        self._store.transaction(work)
+        self._connection.transaction(work)
 
     def _visible(
         self, subscription_id: str, actor: Actor, session: Transaction | None = None
     ) -> tuple[Subscription, Tenant]:
-        known = self._store.subscriptions.find(subscription_id, session)
-        tenant = self._store.tenants.find_by_id(known.tenant_id, session) if known else None
+        known = self._subscriptions.find(subscription_id, session)
+        tenant = self._tenants.find_by_id(known.tenant_id, session) if known else None
         if known is None or tenant is None or not access.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no subscription {subscription_id!r}.")
         return known, tenant
@@ -110,4 +125,4 @@ class SubscriptionService:
         after: dict[str, object] | None,
     ) -> None:
         event = NewEvent(f"subscription.{what}", actor.author, tenant.id, tenant.slug, before, after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from shared.application.store import Repositories
 from shared.core.errors import NotFound
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import NewEvent
+from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import operator_policy as machine_access
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import SWITCHES, Switch, tenant_switch
+from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 
 PAUSING = "This takes a platform administrator."
 
@@ -19,14 +22,25 @@ PAUSING = "This takes a platform administrator."
 class SwitchService:
     """All of these raise Forbidden; those about a tenant raise NotFound."""
 
-    def __init__(self, store: Repositories, tenants: TenantService) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        switches: SwitchRepository,
+        tenants: TenantRepository,
+        tenant_service: TenantService,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._switches = switches
         self._tenants = tenants
+        self._tenant_service = tenant_service
 
     def page(self, actor: Actor) -> list[Switch]:
         """Every integration's switch, and the one of all."""
         access.require(machine_access.may_see_switches(actor), PAUSING)
-        found = self._store.switches.all()
+        found = self._switches.all()
         return [found.get(name, Switch(name)) for name in SWITCHES]
 
     def pause(self, name: str, reason: str, actor: Actor) -> Switch:
@@ -55,24 +69,24 @@ class SwitchService:
         reason = str((event.after or {})["reason"])
 
         def work(session: Transaction) -> Switch:
-            self._store.events.append(event, session)
-            switch = self._store.switches.pause(name, reason, event.author.user_id, session)
+            self._events.append(event, session)
+            switch = self._switches.pause(name, reason, event.author.user_id, session)
             if tenant_id is not None:
-                self._store.tenants.show_pause(tenant_id, switch.pause, session)
+                self._tenants.show_pause(tenant_id, switch.pause, session)
             return switch
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def _resume(self, name: str, event: NewEvent, tenant_id: str | None = None) -> Switch:
         def work(session: Transaction) -> Switch:
-            switch = self._store.switches.resume(name, session)
+            switch = self._switches.resume(name, session)
             if switch is not None:
-                self._store.events.append(event, session)
+                self._events.append(event, session)
                 if tenant_id is not None:
-                    self._store.tenants.show_pause(tenant_id, None, session)
+                    self._tenants.show_pause(tenant_id, None, session)
             return switch or Switch(name)
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def _require(self, name: str, actor: Actor) -> None:
         access.require(machine_access.may_pause(actor), PAUSING)
@@ -80,7 +94,7 @@ class SwitchService:
             raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
 
     def _tenant(self, slug: str, actor: Actor) -> Tenant:
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         access.require(machine_access.may_pause(actor), PAUSING)
         return tenant
 

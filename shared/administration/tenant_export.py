@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from shared.accounts.user import User, UserQuery
-from shared.administration.event_feed import number_events
-from shared.application.store import Repositories
+from shared.accounts.user_repository import UserRepository
+from shared.db.connection import MongoConnection
 from shared.db.paging import Page
 from shared.events.model import Event
+from shared.events.numbering import number_events
+from shared.events.repository import EventRepository
 from shared.operations.model import Operation
+from shared.operations.repository import OperationRepository
 from shared.subscriptions.model import Subscription
+from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
 
 T = TypeVar("T")
@@ -32,30 +36,42 @@ class Export:
 
 
 class TenantExporter:
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        operations: OperationRepository,
+        subscriptions: SubscriptionRepository,
+        users: UserRepository,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._operations = operations
+        self._subscriptions = subscriptions
+        self._users = users
 
     def read(self, tenant: Tenant) -> Export:
         """The export; its records are read when they are taken. Raises StoreUnavailable then, too."""
         return Export(
             tenant=tenant,
-            users=self._users(tenant.id),
-            subscriptions=iter((self._store.subscriptions.of_tenants((tenant.id,)),)),
-            operations=_pages(lambda after: self._store.operations.page(tenant.id, PAGE, after)),
-            events=self._events(tenant.id),
+            users=self._user_pages(tenant.id),
+            subscriptions=iter((self._subscriptions.of_tenants((tenant.id,)),)),
+            operations=_pages(lambda after: self._operations.page(tenant.id, PAGE, after)),
+            events=self._event_pages(tenant.id),
         )
 
-    def _users(self, tenant_id: str) -> Iterator[tuple[User, ...]]:
+    def _user_pages(self, tenant_id: str) -> Iterator[tuple[User, ...]]:
         """The tenant's people; an export is one tenant's, so it names no other tenant of theirs."""
         query = UserQuery(limit=PAGE, tenant_id=tenant_id)
-        for page in _pages(lambda after: self._store.users.page(None, replace(query, after=after))):
+        for page in _pages(lambda after: self._users.page(None, replace(query, after=after))):
             yield tuple(user.within((tenant_id,)) for user in page)
 
-    def _events(self, tenant_id: str) -> Iterator[tuple[Event, ...]]:
+    def _event_pages(self, tenant_id: str) -> Iterator[tuple[Event, ...]]:
         """The tenant's events, oldest first."""
-        number_events(self._store)
+        number_events(self._connection, self._events)
         after = 0
-        while (feed := self._store.events.following((tenant_id,), after, None, PAGE)).items:
+        while (feed := self._events.following((tenant_id,), after, None, PAGE)).items:
             yield feed.items
             after = feed.newer
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from shared.accounts.user import PlatformRole, User
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.catalog import AUTHENTIK
 from shared.rights.policy import Caller
+from shared.tenants.repository import TenantRepository
 
 _RANKS = {None: 0, PlatformRole.SUPPORT: 1, PlatformRole.ADMIN: 2}
 
@@ -17,8 +17,8 @@ _RANKS = {None: 0, PlatformRole.SUPPORT: 1, PlatformRole.ADMIN: 2}
 class TokenGroups:
     """Reads a token's groups by the settings and the tenants on record."""
 
-    def __init__(self, store: Repositories, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, *, tenants: TenantRepository, settings: Settings) -> None:
+        self._tenants = tenants
         self._prefix = settings.oidc_tenant_group_prefix
         self._admins = settings.oidc_admin_group
         self._support = settings.oidc_support_group
@@ -31,7 +31,7 @@ class TokenGroups:
         Anybody who may make groups can name one after a tenant, so the tenant's own must be on record.
         """
         slugs = tuple(name.removeprefix(self._prefix) for name in groups if name.startswith(self._prefix))
-        found = self._store.tenants.ids_of_slugs(slugs, with_group=self._only_own_groups) if slugs else ()
+        found = self._tenants.ids_of_slugs(slugs, with_group=self._only_own_groups) if slugs else ()
         return tuple(sorted(found))
 
     def platform_role(self, groups: Collection[str], known: PlatformRole | None) -> PlatformRole | None:

@@ -6,17 +6,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
+from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
+from shared.accounts.user_repository import UserRepository
 from shared.administration.sign_in import SHOWN
-from shared.application.store import Repositories
 from shared.core.errors import NotFound, UnknownReference, require_version
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent, difference, facts
+from shared.events.repository import EventRepository
+from shared.events.retention_repository import RetentionRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 
 BEYOND = "This would touch a person, a role or a tenant beyond your own rights."
 
@@ -42,9 +47,24 @@ class Erasure:
 class UserService:
     """What is answered shows each actor only the tenants, and the roles there, that the actor looks after."""
 
-    def __init__(self, store: Repositories, tenants: TenantService) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        partners: PartnerRepository,
+        retention: RetentionRepository,
+        tenants: TenantRepository,
+        users: UserRepository,
+        tenant_service: TenantService,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._partners = partners
+        self._retention = retention
         self._tenants = tenants
+        self._users = users
+        self._tenant_service = tenant_service
 
     def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
         """Make a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference."""
@@ -55,12 +75,12 @@ class UserService:
             _require_own_tenants(changes, rights)
             access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND)
             self._require_partner(rights.partner_id, session)
-            user = self._store.users.insert(replace(new, rights=rights), session)
+            user = self._users.insert(replace(new, rights=rights), session)
             after = {"_id": user.id} | facts(user, SHOWN)
-            self._store.events.append(NewEvent("user.created", actor.author, after=after), session)
+            self._events.append(NewEvent("user.created", actor.author, after=after), session)
             return user
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def get(self, user_id: str, actor: Actor) -> User:
         """Raises NotFound, also when the actor may not know of them."""
@@ -70,12 +90,12 @@ class UserService:
     def page(self, actor: Actor, query: UserQuery, tenant_slug: str | None) -> Page[User]:
         """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
         if tenant_slug is not None:
-            query = replace(query, tenant_id=self._tenants.visible(tenant_slug, actor).id)
+            query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
         scope = access.visible_users(actor)
         if scope.everything:
-            return self._store.users.page(None, query)
-        own = self._store.tenants.ids_in(scope.tenants) or ()
-        page = self._store.users.page((scope.user_id, own), query)
+            return self._users.page(None, query)
+        own = self._tenants.ids_in(scope.tenants) or ()
+        page = self._users.page((scope.user_id, own), query)
         return replace(page, items=tuple(access.shown_user(actor, user, own) for user in page.items))
 
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
@@ -96,13 +116,15 @@ class UserService:
                 return access.shown_user(actor, user, known.own)
             if given.partner_id != user.partner_id:
                 self._require_partner(given.partner_id, session)
-            saved = self._store.users.save(given, session)
+            if actor.read_at is not None:
+                given = given.taken_from(user, actor.read_at)
+            saved = self._users.save(given, session)
             before, after = difference(user, saved, SHOWN)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return access.shown_user(actor, saved, known.own | set(named))
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def delete(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> None:
         """Remove a record, not the account in Authentik. Raises NotFound, Forbidden, StaleVersion."""
@@ -112,11 +134,11 @@ class UserService:
             user, tenants = known.user, list(known.tenants.values())
             access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
             require_version(user.version, expected)
-            self._store.users.delete(user.id, session)
+            self._users.delete(user.id, session)
             before = {"_id": user.id} | facts(user, SHOWN)
-            self._store.events.append(NewEvent("user.deleted", actor.author, before=before), session)
+            self._events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
-        self._store.transaction(work)
+        self._connection.transaction(work)
 
     def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erasure:
         """Remove a record and what events say about the person. Raises NotFound, Forbidden, StaleVersion."""
@@ -127,18 +149,18 @@ class UserService:
             access.require(actor.is_platform_admin, "Erasing a person takes a platform administrator.")
             access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
             require_version(user.version, expected)
-            self._store.users.delete(user.id, session)
-            events = self._store.retention.erase_person(user.id, user.email, session)
-            owned = self._store.retention.owned_tenants(user.email, session)
+            self._users.delete(user.id, session)
+            events = self._retention.erase_person(user.id, user.email, session)
+            owned = self._retention.owned_tenants(user.email, session)
             after = {"_id": user.id, "erased": True}
-            self._store.events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
+            self._events.append(NewEvent("user.erased", actor.author, before=None, after=after), session)
             return Erasure(user.id, events, tuple(owned))
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _Reach:
-        user = self._store.users.find(user_id, session)
-        tenants = self._store.tenants.by_ids(user.tenant_ids, session) if user else []
+        user = self._users.find(user_id, session)
+        tenants = self._tenants.by_ids(user.tenant_ids, session) if user else []
         if user is None or not access.may_see_user(actor, user, tenants):
             raise NotFound(f"There is no user {user_id!r}.")
         own = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.looks_after(one))
@@ -146,14 +168,14 @@ class UserService:
 
     def _tenants_of(self, tenant_ids: tuple[str, ...], actor: Actor, session: Transaction) -> dict[str, Tenant]:
         """These tenants by id. Raises UnknownReference for the first that the actor may not know of."""
-        found = {one.id: one for one in self._store.tenants.by_ids(tenant_ids, session)}
+        found = {one.id: one for one in self._tenants.by_ids(tenant_ids, session)}
         for place, tenant_id in enumerate(tenant_ids):
             if tenant_id not in found or not access.may_see_tenant(actor, found[tenant_id]):
                 raise UnknownReference(f"/tenantIds/{place}", "tenant")
         return found
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._store.partners.hold(partner_id, session):
+        if partner_id is not None and not self._partners.hold(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
+from shared.db.connection import MongoConnection
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.dispatcher import Dispatcher
+from shared.status.outcome_repository import OutcomeRepository
+from shared.status.problem_repository import ProblemRepository
+from shared.switches.repository import SwitchRepository
 
 #: how long the database may take for one scrape, in seconds
 LONGEST_SCRAPE = 3.0
@@ -20,8 +23,19 @@ OK = "ok"
 class PlatformCollector(Collector):
     """Open operations by state, breakers, pauses, queues. A part that does not answer is left out of the scrape."""
 
-    def __init__(self, store: Repositories, dispatcher: Dispatcher) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        outcomes: OutcomeRepository,
+        problems: ProblemRepository,
+        switches: SwitchRepository,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._connection = connection
+        self._outcomes = outcomes
+        self._problems = problems
+        self._switches = switches
         self._dispatcher = dispatcher
 
     def describe(self) -> list[Metric]:
@@ -31,15 +45,15 @@ class PlatformCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges as they are now."""
         try:
-            with self._store.within(LONGEST_SCRAPE):
-                found = [*self._operations(), *self._switches()]
+            with self._connection.within(LONGEST_SCRAPE):
+                found = [*self._operations(), *self._switch_metrics()]
         except StoreUnavailable:
             found = []
         yield from found
         yield from self._queues()
 
     def _operations(self) -> list[Metric]:
-        counts, oldest = self._store.outcomes.open_states()
+        counts, oldest = self._outcomes.open_states()
         open_now = GaugeMetricFamily(
             "dezky_operations_open", "Running operations by the most severe kind of their problems", labels=["state"]
         )
@@ -51,12 +65,12 @@ class PlatformCollector(Collector):
         unwell = GaugeMetricFamily(
             "dezky_tenants_unwell", "Tenants by the most severe kind of their problems", labels=["kind"]
         )
-        for kind, count in self._store.problems.tenants(None).items():
+        for kind, count in self._problems.tenants(None).items():
             unwell.add_metric([kind], count)
         return [open_now, age, unwell]
 
-    def _switches(self) -> list[Metric]:
-        switches = self._store.switches.all()
+    def _switch_metrics(self) -> list[Metric]:
+        switches = self._switches.all()
         breakers = GaugeMetricFamily("dezky_breaker_open", "1 while the breaker is open", labels=["integration"])
         pauses = GaugeMetricFamily("dezky_paused", "1 while an operator has paused it", labels=["name"])
         for name in INTEGRATIONS:

@@ -10,8 +10,16 @@ from shared.administration.partners import PartnerService
 from shared.administration.sign_in import SignInService
 from shared.administration.subscriptions import SubscriptionService
 from shared.administration.switches import SwitchService
+from shared.administration.tenant_export import TenantExporter
 from shared.administration.token_groups import TokenGroups
 from shared.administration.users import UserService
+from shared.application.parts import (
+    open_billing_service,
+    open_observe_only_service,
+    open_restore_detector,
+    open_settlement,
+    open_starter,
+)
 from shared.application.readiness import ReadinessService
 from shared.application.store import Repositories
 from shared.billing.sync import BillingService
@@ -20,11 +28,11 @@ from shared.config.settings import Settings
 from shared.diagnostics.service import DiagnosticsService
 from shared.operations.dispatcher import Dispatcher
 from shared.orphans.service import OrphanService
+from shared.provisioning.domain_admission import DomainAdmission
 from shared.provisioning.domains import DomainService
 from shared.provisioning.lifecycle import LifecycleService
 from shared.provisioning.operations import OperationService
 from shared.provisioning.purge_quota import PurgeQuotaService
-from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantService
 from shared.restore_guard.service import ObserveOnlyService
 from shared.status.service import StatusService
@@ -58,31 +66,158 @@ class Services:
 
 
 def open_services(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Services:
-    starter = Starter(store, dispatcher, settings)
-    groups = TokenGroups(store, settings)
-    tenants = TenantService(store, starter, groups, settings)
-    domains = DomainService(store, tenants, settings)
-    purges = PurgeQuotaService(store, settings)
-    operations = OperationService(store, starter, tenants)
+    """Compose every service of this process."""
+    connection, events = store.connection, store.events
+    starter = open_starter(store, dispatcher, settings)
+    groups = TokenGroups(tenants=store.tenants, settings=settings)
+    tenants = TenantService(
+        connection=connection,
+        events=events,
+        partners=store.partners,
+        subscriptions=store.subscriptions,
+        tenant_views=store.tenant_views,
+        tenants=store.tenants,
+        admission=DomainAdmission(domains=store.domains, settings=settings),
+        starter=starter,
+        groups=groups,
+        settings=settings,
+    )
+    domains = DomainService(
+        connection=connection,
+        domains=store.domains,
+        events=events,
+        tenants=store.tenants,
+        tenant_service=tenants,
+        settings=settings,
+    )
+    purges = PurgeQuotaService(
+        connection=connection,
+        daily_quota=store.daily_quota,
+        events=events,
+        tenant_counts=store.tenant_counts,
+        settings=settings,
+    )
+    operations = OperationService(
+        connection=connection,
+        events=events,
+        operations=store.operations,
+        tenants=store.tenants,
+        settlement=open_settlement(store),
+        starter=starter,
+        tenant_service=tenants,
+    )
+    exporter = TenantExporter(
+        connection=connection,
+        events=events,
+        operations=store.operations,
+        subscriptions=store.subscriptions,
+        users=store.users,
+    )
     return Services(
         tenants=tenants,
         domains=domains,
-        life=LifecycleService(store, starter, tenants, purges, settings),
+        life=LifecycleService(
+            operations=store.operations,
+            switches=store.switches,
+            tenants=store.tenants,
+            tombstones=store.tombstones,
+            starter=starter,
+            tenant_service=tenants,
+            purges=purges,
+            exporter=exporter,
+            settings=settings,
+        ),
         operations=operations,
-        callers=SignInService(store, groups),
-        users=UserService(store, tenants),
-        partners=PartnerService(store),
-        subscriptions=SubscriptionService(store, tenants, settings),
-        events=EventService(store, tenants),
-        service=ReadinessService(store, dispatcher, tenants, domains, settings),
-        webhooks=WebhookService(store, tenants, settings),
-        switches=SwitchService(store, tenants),
-        billing=BillingService(store),
-        orphans=OrphanService(store),
+        callers=SignInService(
+            connection=connection,
+            events=events,
+            subscriptions=store.subscriptions,
+            tenant_views=store.tenant_views,
+            users=store.users,
+            groups=groups,
+        ),
+        users=UserService(
+            connection=connection,
+            events=events,
+            partners=store.partners,
+            retention=store.retention,
+            tenants=store.tenants,
+            users=store.users,
+            tenant_service=tenants,
+        ),
+        partners=PartnerService(
+            connection=connection,
+            events=events,
+            partners=store.partners,
+            tenants=store.tenants,
+            users=store.users,
+            webhooks=store.webhooks,
+        ),
+        subscriptions=SubscriptionService(
+            connection=connection,
+            events=events,
+            subscriptions=store.subscriptions,
+            tenants=store.tenants,
+            tenant_service=tenants,
+            settings=settings,
+        ),
+        events=EventService(connection=connection, events=events, tenants=store.tenants, tenant_service=tenants),
+        service=ReadinessService(
+            connection=connection,
+            daily_quota=store.daily_quota,
+            make_indexes=store.make_indexes,
+            migrator=store.migrator,
+            switches=store.switches,
+            tenant_counts=store.tenant_counts,
+            tenants=store.tenants,
+            restore_detector=open_restore_detector(store, dispatcher.memory, settings),
+            dispatcher=dispatcher,
+            tenant_service=tenants,
+            domain_service=domains,
+            settings=settings,
+        ),
+        webhooks=WebhookService(
+            connection=connection,
+            deliveries=store.deliveries,
+            events=events,
+            partners=store.partners,
+            tenants=store.tenants,
+            webhooks=store.webhooks,
+            tenant_service=tenants,
+            settings=settings,
+        ),
+        switches=SwitchService(
+            connection=connection, events=events, switches=store.switches, tenants=store.tenants, tenant_service=tenants
+        ),
+        billing=open_billing_service(store),
+        orphans=OrphanService(
+            connection=connection,
+            events=events,
+            orphan_scans=store.orphan_scans,
+            orphans=store.orphans,
+            switches=store.switches,
+        ),
         purges=purges,
-        observing=ObserveOnlyService(store),
-        status=StatusService(store, tenants),
-        bulk=BulkService(store, tenants, operations),
-        diagnostics=DiagnosticsService(store),
-        availability=AvailabilityService(store),
+        observing=open_observe_only_service(store),
+        status=StatusService(
+            connection=connection,
+            findings=store.findings,
+            outcomes=store.outcomes,
+            problems=store.problems,
+            switches=store.switches,
+            tenants=store.tenants,
+            tenant_service=tenants,
+        ),
+        bulk=BulkService(
+            connection=connection,
+            bulk=store.bulk,
+            events=events,
+            problems=store.problems,
+            tenants=store.tenants,
+            users=store.users,
+            tenant_service=tenants,
+            operation_service=operations,
+        ),
+        diagnostics=DiagnosticsService(diagnostics=store.diagnostics),
+        availability=AvailabilityService(domains=store.domains, tenants=store.tenants),
     )

@@ -1,16 +1,8 @@
-"""All collections behind one connection, opened once per process."""
+"""All repositories over one connection, opened once per process. Only compositions (and tests) use it whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TypeVar
-
-import pymongo
-from pymongo import MongoClient
-from pymongo.database import Database
 
 from shared.accounts.emergency_token import EmergencyTokenRepository
 from shared.accounts.partner_repository import PartnerRepository
@@ -20,9 +12,9 @@ from shared.application.migrations import MIGRATIONS
 from shared.billing.sync_queue import BillingSyncQueue
 from shared.bulk.repository import BulkOperationRepository
 from shared.config.settings import Settings
-from shared.db.connection import PATIENCE, in_transaction, open_client, open_database
+from shared.db.connection import PATIENCE, MongoConnection, open_connection
 from shared.db.daily_quota import DailyQuota
-from shared.db.documents import Document, Transaction, our_errors
+from shared.db.documents import our_errors
 from shared.db.idempotency_keys import IdempotencyRepository
 from shared.db.migrations import Migrator
 from shared.db.rate_limiter import RateLimiter
@@ -50,18 +42,15 @@ from shared.tenants.tombstones import TombstoneRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.repository import WebhookRepository
 
-T = TypeVar("T")
-
 #: how long the indexes of one collection may take to be made, in seconds
 LONGEST_BUILD = 600.0
 
 
 @dataclass(frozen=True)
 class Repositories:
-    """The collections, and transactions over them."""
+    """The repositories of one process, for compositions to take apart."""
 
-    client: MongoClient[Document]
-    database: Database[Document]
+    connection: MongoConnection
     tenants: TenantRepository
     tenant_views: TenantReadRepository
     domains: DomainRepository
@@ -76,15 +65,15 @@ class Repositories:
     deferrals: DeferralRepository
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
-    billing_looks: BillingSyncQueue
-    filling: BackfillRepository
+    billing_syncs: BillingSyncQueue
+    backfill: BackfillRepository
     pending_members: PendingMembersRepository
-    paces: RateLimiter
-    allowances: DailyQuota
-    turns: TenantCounts
-    epochs: RestoreGuardRepository
+    rate_limiter: RateLimiter
+    daily_quota: DailyQuota
+    tenant_counts: TenantCounts
+    restore_guard: RestoreGuardRepository
     orphans: OrphanRepository
-    orphan_looks: OrphanScanRepository
+    orphan_scans: OrphanScanRepository
     problems: ProblemRepository
     outcomes: OutcomeRepository
     findings: FindingRepository
@@ -95,38 +84,15 @@ class Repositories:
     migrator: Migrator
     emergency_tokens: EmergencyTokenRepository
 
-    def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
-        """All of `work`'s writes or none. `work` may be run again, so it must do nothing but database calls.
-
-        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or a call may take.
-        """
-        return in_transaction(self.client, work, seconds)
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """No call to the database within the block takes longer than is left of `seconds`; StoreUnavailable then.
-
-        Not around a transaction, which has a time of its own.
-        """
-        with pymongo.timeout(seconds):
-            yield
-
     def make_indexes(self) -> None:
-        """Idempotent, and safe when several processes start at once. May take long where much is kept."""
+        """Create all indexes. Idempotent, and safe when several processes start at once; may take long."""
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
-            *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_looks),
-            *(
-                self.orphans,
-                self.orphan_looks,
-                self.bulk,
-                self.diagnostics,
-                self.emergency_tokens,
-                self.pending_members,
-            ),
+            *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_syncs, self.orphans),
+            *(self.orphan_scans, self.bulk, self.diagnostics, self.emergency_tokens, self.pending_members),
         )
         for collection in collections:
-            with self.within(LONGEST_BUILD):
+            with self.connection.within(LONGEST_BUILD):
                 collection.make_indexes()
 
     def missing_indexes(self) -> list[str]:
@@ -134,37 +100,21 @@ class Repositories:
         found: list[str] = []
         with our_errors():
             for collection, wanted in WANTED_INDEXES.items():
-                known = self.database[collection].index_information()
+                known = self.connection.database[collection].index_information()
                 names = [index.document["name"] for index in wanted]
                 found += [f"{collection}.{name}" for name in names if name not in known]
         return found
 
-    def now(self) -> datetime:
-        """The time on the database's clock."""
-        with our_errors():
-            found: datetime = self.client.admin.command("hello")["localTime"]
-        return found.astimezone(UTC)
-
-    def is_up(self, seconds: float) -> bool:
-        """Whether a primary answers within `seconds`."""
-        try:
-            with pymongo.timeout(seconds):
-                self.client.admin.command("ping")
-        except pymongo.errors.PyMongoError:
-            return False
-        return True
-
     def close(self) -> None:
-        self.client.close()
+        self.connection.close()
 
 
 def open_repositories(settings: Settings, patience: float = PATIENCE) -> Repositories:
-    """A store for this process: call it after forking. `patience`: how long a call may take, in seconds."""
-    client = open_client(settings.mongodb_uri.get_secret_value(), patience)
-    database = open_database(client, settings.mongodb_database)
+    """Open the repositories of this process; call it after forking. `patience`: of one call, in seconds."""
+    connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, patience)
+    database = connection.database
     return Repositories(
-        client=client,
-        database=database,
+        connection=connection,
         tenants=TenantRepository(database, settings.absent),
         tenant_views=TenantReadRepository(database),
         domains=DomainRepository(database),
@@ -179,15 +129,15 @@ def open_repositories(settings: Settings, patience: float = PATIENCE) -> Reposit
         deferrals=DeferralRepository(database, settings.dispatch_grace_seconds),
         webhooks=WebhookRepository(database),
         deliveries=DeliveryRepository(database, settings.webhook_keep_days),
-        billing_looks=BillingSyncQueue(database),
-        filling=BackfillRepository(database),
+        billing_syncs=BillingSyncQueue(database),
+        backfill=BackfillRepository(database),
         pending_members=PendingMembersRepository(database),
-        paces=RateLimiter(database),
-        allowances=DailyQuota(database),
-        turns=TenantCounts(database),
-        epochs=RestoreGuardRepository(database),
+        rate_limiter=RateLimiter(database),
+        daily_quota=DailyQuota(database),
+        tenant_counts=TenantCounts(database),
+        restore_guard=RestoreGuardRepository(database),
         orphans=OrphanRepository(database),
-        orphan_looks=OrphanScanRepository(database),
+        orphan_scans=OrphanScanRepository(database),
         problems=ProblemRepository(database),
         outcomes=OutcomeRepository(database),
         findings=FindingRepository(database),

@@ -7,73 +7,88 @@ from dataclasses import replace
 import structlog
 
 from shared.administration.subscriptions import SHOWN
-from shared.application.store import Repositories
 from shared.billing.model import Bill
 from shared.billing.stripe_events import BillingEvent
-from shared.billing.sync_queue import LookClaim
+from shared.billing.sync_queue import BillingSyncQueue, LookClaim
 from shared.core.errors import SubscriptionExists
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference
+from shared.events.repository import EventRepository
 from shared.operations.model import Operation
 from shared.subscriptions.model import NewSubscription, Subscription
+from shared.subscriptions.repository import SubscriptionRepository
+from shared.tenants.repository import TenantRepository
 
 log = structlog.get_logger(__name__)
 
 
 class BillingService:
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        billing_syncs: BillingSyncQueue,
+        events: EventRepository,
+        subscriptions: SubscriptionRepository,
+        tenants: TenantRepository,
+    ) -> None:
+        self._connection = connection
+        self._billing_syncs = billing_syncs
+        self._events = events
+        self._subscriptions = subscriptions
+        self._tenants = tenants
 
     def heard(self, event: BillingEvent) -> bool:
         """Schedule a read of the subscription that a verified event is about. False for one that we do not know.
 
         Events may come twice, late or out of order: the event itself changes nothing on the record.
         """
-        known = self._store.billing_looks.ask(event.subscription_id) if event.subscription_id else False
+        known = self._billing_syncs.ask(event.subscription_id) if event.subscription_id else False
         log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
         return known
 
     def known(self, tenant_id: str) -> Subscription | None:
         """Return the tenant's live subscription, else its latest that Stripe knows."""
-        live = self._store.subscriptions.find_live(tenant_id)
+        live = self._subscriptions.find_live(tenant_id)
         if live is not None:
             return live
-        ended = self._store.subscriptions.of_tenants((tenant_id,))
+        ended = self._subscriptions.of_tenants((tenant_id,))
         return next((one for one in ended if one.stripe_subscription_id is not None), None)
 
     def save(self, operation: Operation, bill: Bill) -> bool:
         """Record what a step created or found. False, and nothing written, after a newer change of the tenant."""
 
         def work(session: Transaction) -> bool:
-            if not self._store.tenants.is_current(operation.tenant_id, operation.generation, session):
+            if not self._tenants.is_current(operation.tenant_id, operation.generation, session):
                 return False
             author = Author(operation.requested_by, operation.request_id)
-            known = self._store.subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
+            known = self._subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)
             if known is None:
                 plan = bill.plan or ""
-                known = self._store.subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
+                known = self._subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
             if self._write(known, bill, operation.tenant_slug, author, session):
                 # events that came before the id was on record found nobody, and what came after the step had read
                 # Stripe is written over now: what they told is asked for once more
-                self._store.billing_looks.ask_within(known.id, session)
+                self._billing_syncs.ask_within(known.id, session)
             return True
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def looked(self, claim: LookClaim, bill: Bill) -> bool:
         """Record the result of a read. False when it is outdated: another was requested, or took over."""
 
         def work(session: Transaction) -> bool:
-            if not self._store.billing_looks.end(claim, session):
+            if not self._billing_syncs.end(claim, session):
                 return False
-            known = self._store.subscriptions.find(claim.subscription.id, session)
-            tenant = self._store.tenants.find_by_id(claim.subscription.tenant_id, session)
+            known = self._subscriptions.find(claim.subscription.id, session)
+            tenant = self._tenants.find_by_id(claim.subscription.tenant_id, session)
             if known is not None and tenant is not None and known.stripe_subscription_id == bill.subscription_id:
                 self._write(known, bill, tenant.slug, Author(None, f"stripe-{known.id}"), session)
             return True
 
         try:
-            return self._store.transaction(work)
+            return self._connection.transaction(work)
         except SubscriptionExists:
             log.warning("billing.second_live_subscription", tenant=claim.subscription.tenant_id)
             return False
@@ -83,8 +98,8 @@ class BillingService:
         changes = bill.to_changes()
         if replace(known, **changes) == known:
             return False
-        changed = self._store.subscriptions.change(known, changes, session)
+        changed = self._subscriptions.change(known, changes, session)
         before, after = difference(known, changed, SHOWN)
         event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
         return True

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.application.store import Repositories
+from shared.accounts.user_repository import UserRepository
 from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.bulk.repository import BulkOperationRepository
 from shared.core.errors import ActionNotPossible, DomainError, Flaw, Forbidden, InvalidInput, NotFound, StoreUnavailable
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
 from shared.operations.model import Mode, StepStatus
 from shared.operations.problems import Kind
 from shared.provisioning.operations import OperationService
@@ -16,7 +19,9 @@ from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.status.model import OperationQuery, Target
+from shared.status.problem_repository import ProblemRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantQuery
 
 #: operations and tenants read at a time
@@ -24,10 +29,26 @@ PAGE = 500
 
 
 class BulkService:
-    def __init__(self, store: Repositories, tenants: TenantService, operations: OperationService) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        bulk: BulkOperationRepository,
+        events: EventRepository,
+        problems: ProblemRepository,
+        tenants: TenantRepository,
+        users: UserRepository,
+        tenant_service: TenantService,
+        operation_service: OperationService,
+    ) -> None:
+        self._connection = connection
+        self._bulk = bulk
+        self._events = events
+        self._problems = problems
         self._tenants = tenants
-        self._operations = operations
+        self._users = users
+        self._tenant_service = tenant_service
+        self._operation_service = operation_service
 
     def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
         """Find the tenants, of those the actor may steer, and change nothing. Raises InvalidInput."""
@@ -36,7 +57,7 @@ class BulkService:
         found = {target.tenant_id: target for target in self._targets(action, selector, actor)}
         if len(found) > MOST_TENANTS:
             raise InvalidInput([Flaw("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
-        return self._store.bulk.insert(action, selector, actor, list(found.values()))
+        return self._bulk.insert(action, selector, actor, list(found.values()))
 
     def start(self, bulk_id: str, actor: Actor) -> BulkOperation:
         """Act on the tenants that a dry run found, and on no others. Raises NotFound, ActionNotPossible."""
@@ -45,18 +66,18 @@ class BulkService:
             raise Forbidden("A dry run is started by the one who made it; make one of your own.")
 
         def work(session: Transaction) -> bool:
-            if not self._store.bulk.start(bulk_id, session):
+            if not self._bulk.start(bulk_id, session):
                 return False
-            self._store.events.append(_event("bulk.started", bulk, actor.author), session)
+            self._events.append(_event("bulk.started", bulk, actor.author), session)
             return True
 
-        if not self._store.transaction(work) and self.get(bulk_id, actor).status is BulkStatus.DRY_RUN:
+        if not self._connection.transaction(work) and self.get(bulk_id, actor).status is BulkStatus.DRY_RUN:
             raise ActionNotPossible("The dry run cannot be started; make a new one.")
         return self.get(bulk_id, actor)
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
         """One's own, or any for platform administrators and support. Raises NotFound."""
-        bulk = self._store.bulk.find(bulk_id)
+        bulk = self._bulk.find(bulk_id)
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         return bulk
@@ -65,10 +86,10 @@ class BulkService:
 
     def act(self, item: Item) -> None:
         """Do one tenant's part with the rights that its author has now. Raises StoreUnavailable."""
-        bulk = self._store.bulk.find(item.bulk_id)
-        user = self._store.users.find(bulk.created_by) if bulk else None
+        bulk = self._bulk.find(item.bulk_id)
+        user = self._users.find(bulk.created_by) if bulk else None
         if bulk is None or user is None:
-            self._store.bulk.record(item, ItemStatus.REFUSED, "Its author has no record here any more.")
+            self._bulk.record(item, ItemStatus.REFUSED, "Its author has no record here any more.")
             return
         actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
         try:
@@ -76,38 +97,38 @@ class BulkService:
         except StoreUnavailable:
             raise
         except DomainError as refusal:
-            self._store.bulk.record(item, ItemStatus.REFUSED, str(refusal))
+            self._bulk.record(item, ItemStatus.REFUSED, str(refusal))
         else:
-            self._store.bulk.record(item, ItemStatus.DONE, None)
+            self._bulk.record(item, ItemStatus.DONE, None)
 
     def finish(self, bulk_id: str) -> bool:
         """End one of which no tenant waits any more, with its event."""
 
         def work(session: Transaction) -> bool:
-            if not self._store.bulk.finish(bulk_id, session):
+            if not self._bulk.finish(bulk_id, session):
                 return False
-            bulk = self._store.bulk.find(bulk_id)
+            bulk = self._bulk.find(bulk_id)
             if bulk is not None:
                 author = Author(bulk.created_by, bulk.request_id)
-                self._store.events.append(_event("bulk.finished", bulk, author), session)
+                self._events.append(_event("bulk.finished", bulk, author), session)
             return True
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def _acted(self, action: BulkAction, target: Target, actor: Actor) -> None:
         if action is BulkAction.RECONCILE:
-            self._tenants.reconcile(target.slug, actor, Mode.APPLY)
+            self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
         elif action is BulkAction.CANCEL:
-            self._operations.cancel(target.operation_id or "", actor)
+            self._operation_service.cancel(target.operation_id or "", actor)
         else:
             for step in target.steps:
                 self._retry(target.operation_id or "", step, actor)
 
     def _retry(self, operation_id: str, step: str, actor: Actor) -> None:
         """Run a failed step again; one that was blocked by another begins with that one."""
-        now = self._operations.get(operation_id, actor)
+        now = self._operation_service.get(operation_id, actor)
         if now.step(step).status is StepStatus.ERROR:
-            self._operations.retry(operation_id, step, actor)
+            self._operation_service.retry(operation_id, step, actor)
 
     def _targets(self, action: BulkAction, selector: Selector, actor: Actor) -> Iterator[Target]:
         if action is BulkAction.RECONCILE and not selector.names_problems:
@@ -123,10 +144,10 @@ class BulkService:
 
     def _with_problems(self, query: OperationQuery, selector: Selector, actor: Actor) -> Iterator[Target]:
         """Tenants by their operations: those that also meet the selector's other criteria."""
-        tenant_ids = self._store.tenants.ids_in(access.visible_tenants(actor))
+        tenant_ids = self._tenants.ids_in(access.visible_tenants(actor))
         after: str | None = None
         while True:
-            page = self._store.problems.targets(tenant_ids, query, selector.integration, after)
+            page = self._problems.targets(tenant_ids, query, selector.integration, after)
             ids = tuple(target.tenant_id for target in page.items)
             wanted = {tenant.id for tenant in self._selected(selector, actor, ids)}
             yield from (target for target in page.items if target.tenant_id in wanted)
@@ -143,8 +164,8 @@ class BulkService:
             drifted=selector.drifted,
             slugs=selector.tenants,
         )
-        found = self._store.tenants.matching(
-            access.visible_tenants(actor), self._tenants.resolved(query), among, MOST_TENANTS + 1
+        found = self._tenants.matching(
+            access.visible_tenants(actor), self._tenant_service.resolved(query), among, MOST_TENANTS + 1
         )
         return (tenant for tenant in found if access.may_steer(actor, tenant))
 

@@ -31,7 +31,8 @@ class FileSettingsSource(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            text = Path(path).read_text().strip()
+            # some editors begin a file with a byte order mark, which would become part of a secret
+            text = Path(path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else "it is not text"
             raise FileUnreadable(f"{variable} names {path}, which cannot be read: {why}") from None

@@ -131,7 +131,7 @@ class ProductSettings(BaseSettings):
     def _catalogue(cls, given: Any) -> Any:
         try:
             return json.loads(given) if isinstance(given, str) else given
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("is not JSON") from None
 
     @field_validator("extra_ca_certs")

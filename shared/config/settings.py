@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from shared.config.broker_url import BrokerAddress, Login
+from shared.config.database_url import problems_of_database_url
 from shared.config.files import FileUnreadable
 from shared.config.former_names import FORMER_NAMES, used_former_names
 from shared.config.integrations import CommaSeparated, ProductSettings
@@ -166,8 +167,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = [*self.problems_of_products(), *self.problems_of_tokens()]
-        if not self.mongodb_uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
-            problems.append("MONGODB_URI must start with mongodb:// or mongodb+srv://")
+        problems.extend(problems_of_database_url(self.mongodb_uri.get_secret_value()))
         if self.lease_seconds <= self.attempt_seconds:
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
         if self.domain_proof == "required" and not self.stamp_keys:

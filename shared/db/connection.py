@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pymongo
@@ -59,27 +61,68 @@ def open_database(client: MongoClient[Document], name: str) -> Database[Document
     )
 
 
-def in_transaction(client: MongoClient[Document], work: Callable[[Transaction], T], seconds: float | None = None) -> T:
-    """Run `work` in one transaction, all or nothing; it may run twice: conflicts and changes of primary are retried,
-    for so many seconds, or as long as a call may take.
+class MongoConnection:
+    """The connection of one process: transactions, the database's clock, and limits to how long calls may take."""
 
-    The driver by itself would go on for two minutes, and needs to when a process died within a transaction on the same
-    record: the server lets go of that only when its own time is up. Tries end a little before calls do: one that was
-    cut short could not end its own transaction any more, and would leave the next such lock. Raises StoreUnavailable.
-    """
-    patience = seconds or client.options.timeout or PATIENCE
-    give_up = time.monotonic() + patience
+    def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
+        self.client = client
+        self.database = database
 
-    def bounded(session: Transaction) -> T:
-        if time.monotonic() > give_up:
-            raise StoreUnavailable
+    def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
+        """Run `work` in one transaction, all or nothing. It may run twice: conflicts and changes of primary are retried
+        for `seconds`, or as long as a call may take. So `work` must make database calls only.
+
+        The driver by itself retries for two minutes, and needs to when a process died within a transaction on the same
+        record: the server releases that only after its own time limit. Retries end a little before calls do: a call
+        that was cut short could not abort its own transaction any more, and would leave the next such lock. Raises
+        StoreUnavailable.
+        """
+        patience = seconds or self.client.options.timeout or PATIENCE
+        give_up = time.monotonic() + patience
+
+        def bounded(session: Transaction) -> T:
+            if time.monotonic() > give_up:
+                raise StoreUnavailable
+            try:
+                return work(session)
+            except StoreUnavailable as problem:
+                cause = problem.__cause__
+                if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
+                    raise cause from None  # by its label the driver knows that all of it may be tried again
+                raise
+
+        with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), self.client.start_session() as session:
+            return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Limit all calls in the block to `seconds` together; then StoreUnavailable.
+
+        Not around a transaction, which has a limit of its own.
+        """
+        with pymongo.timeout(seconds):
+            yield
+
+    def now(self) -> datetime:
+        """Return the time on the database's clock."""
+        with our_errors():
+            found: datetime = self.client.admin.command("hello")["localTime"]
+        return found.astimezone(UTC)
+
+    def is_up(self, seconds: float) -> bool:
+        """Tell whether a primary answers within `seconds`."""
         try:
-            return work(session)
-        except StoreUnavailable as problem:
-            cause = problem.__cause__
-            if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
-                raise cause from None  # by its label the driver knows that all of it may be tried again
-            raise
+            with pymongo.timeout(seconds):
+                self.client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
 
-    with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), client.start_session() as session:
-        return session.with_transaction(bounded, read_concern=ReadConcern("snapshot"), write_concern=DURABLE)
+    def close(self) -> None:
+        self.client.close()
+
+
+def open_connection(uri: str, database: str, patience: float = PATIENCE) -> MongoConnection:
+    """Connect this process; call it after forking. `patience`: how long a call may take, in seconds."""
+    client = open_client(uri, patience)
+    return MongoConnection(client, open_database(client, database))

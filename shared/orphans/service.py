@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from shared.application.store import Repositories
 from shared.core.errors import NotFound, NotRemovable, ObserveOnly
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent
+from shared.events.repository import EventRepository
 from shared.orphans.model import Orphan, OrphanLook, OrphanQuery, OrphanStatus
+from shared.orphans.repository import OrphanRepository
+from shared.orphans.scan_repository import OrphanScanRepository
 from shared.rights import operator_policy as machine_access
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import is_observing
+from shared.switches.repository import SwitchRepository
 
 SEEING = "This takes a platform administrator; support may read it."
 
@@ -19,18 +23,30 @@ SEEING = "This takes a platform administrator; support may read it."
 class OrphanService:
     """All of these raise Forbidden."""
 
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        orphan_scans: OrphanScanRepository,
+        orphans: OrphanRepository,
+        switches: SwitchRepository,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._orphan_scans = orphan_scans
+        self._orphans = orphans
+        self._switches = switches
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:
         """Newest first."""
         access.require(machine_access.may_see_orphans(actor), SEEING)
-        return self._store.orphans.page(query)
+        return self._orphans.page(query)
 
     def get(self, orphan_id: str, actor: Actor) -> Orphan:
         """Raises NotFound."""
         access.require(machine_access.may_see_orphans(actor), SEEING)
-        found = self._store.orphans.find(orphan_id)
+        found = self._orphans.find(orphan_id)
         if found is None:
             raise NotFound(f"There is no orphan {orphan_id!r}.")
         return found
@@ -38,18 +54,18 @@ class OrphanService:
     def looks(self, actor: Actor) -> list[OrphanLook]:
         """How each integration was last looked through."""
         access.require(machine_access.may_see_orphans(actor), SEEING)
-        return self._store.orphan_looks.all()
+        return self._orphan_scans.all()
 
     def look(self, actor: Actor) -> list[OrphanLook]:
         """Ask for a scan of every integration now, by the scheduler."""
         access.require(machine_access.may_scan_for_orphans(actor), SEEING)
 
         def work(session: Transaction) -> list[OrphanLook]:
-            self._store.orphan_looks.ask(session)
-            self._store.events.append(NewEvent("orphans.look", actor.author), session)
-            return self._store.orphan_looks.all(session)
+            self._orphan_scans.ask(session)
+            self._events.append(NewEvent("orphans.look", actor.author), session)
+            return self._orphan_scans.all(session)
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def remove(self, orphan_id: str, actor: Actor) -> Orphan:
         """Have one removed for good, by the sweep; asked again it is the same.
@@ -58,18 +74,18 @@ class OrphanService:
         """
         access.require(machine_access.may_remove_orphan(actor), SEEING)
         known = self.get(orphan_id, actor)
-        if is_observing(self._store.switches.all()):
+        if is_observing(self._switches.all()):
             raise ObserveOnly
         if known.status is OrphanStatus.REMOVING:
             return known
 
         def work(session: Transaction) -> Orphan | None:
-            asked = self._store.orphans.ask_removal(orphan_id, actor.user.id, session)
+            asked = self._orphans.ask_removal(orphan_id, actor.user.id, session)
             if asked is not None:
-                self._store.events.append(NewEvent("orphan.remove", actor.author, after=facts_of(asked)), session)
+                self._events.append(NewEvent("orphan.remove", actor.author, after=facts_of(asked)), session)
             return asked
 
-        asked = self._store.transaction(work)
+        asked = self._connection.transaction(work)
         if asked is None:
             raise NotRemovable(_why_not(self.get(orphan_id, actor)))
         return asked

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.documents import Transaction
 from shared.domains.model import Terms
+from shared.domains.repository import DomainRepository
 from shared.tenants.model import Tenant
 
 
 class DomainAdmission:
     """Adds domains in a transaction of the caller."""
 
-    def __init__(self, store: Repositories, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, *, domains: DomainRepository, settings: Settings) -> None:
+        self._domains = domains
         self._mode = settings.domain_proof
         self._first_check = settings.domain_first_recheck_seconds
         self._has_keys = bool(settings.stamp_key_texts)
@@ -33,11 +33,11 @@ class DomainAdmission:
         if is_required and not self._has_keys:
             raise ActionNotPossible("Domains that need a proof cannot be added: STAMP_KEYS is not set on this service.")
         if not is_staff:
-            self._store.domains.require_apart(tenant.id, names, session)
+            self._domains.require_apart(tenant.id, names, session)
         terms = Terms(is_required, self._first_check if is_required else None)
-        self._store.domains.add(tenant, names, terms, at, session)
+        self._domains.add(tenant, names, terms, at, session)
 
     def update(self, tenant: Tenant, is_staff: bool, session: Transaction) -> None:
         """Make the rows agree with the domains of a tenant that was changed. Raises what `add` raises."""
-        names = self._store.domains.prune(tenant, session)
+        names = self._domains.prune(tenant, session)
         self.add(tenant, names, is_staff, tenant.updated_at, session)

@@ -10,19 +10,22 @@ from typing import Any
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.domains.dns_records import Presence
 from shared.domains.model import DomainCheck, Pace, TenantDomain
-from shared.domains.repository import DomainClaim
+from shared.domains.repository import DomainClaim, DomainRepository
 from shared.domains.verification import Patience, ProofMaker
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
 from shared.operations.repository import AlreadyOpen
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing
+from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
 
@@ -49,8 +52,22 @@ class DueDomain:
 class DomainMonitor:
     """Every act is an atomic claim, so any number of sweeps may do this at once. Safe to share between threads."""
 
-    def __init__(self, store: Repositories, starter: Starter, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        domains: DomainRepository,
+        events: EventRepository,
+        switches: SwitchRepository,
+        tenants: TenantRepository,
+        starter: Starter,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._domains = domains
+        self._events = events
+        self._switches = switches
+        self._tenants = tenants
         self._starter = starter
         self._may_require = settings.domain_proof != "off"
         self._lease = settings.lease_seconds
@@ -62,50 +79,50 @@ class DomainMonitor:
 
     def claim(self, limit: int) -> Iterator[DueDomain]:
         """Take due domains, `limit` at most. Without a key for proofs nothing could be told, so none is taken."""
-        for domain_id in self._store.domains.due(limit) if self.maker.keys and limit > 0 else ():
-            claim = self._store.domains.claim(domain_id, self._lease)
-            tenant = self._store.tenants.find_by_id(claim.domain.tenant_id) if claim else None
+        for domain_id in self._domains.due(limit) if self.maker.keys and limit > 0 else ():
+            claim = self._domains.claim(domain_id, self._lease)
+            tenant = self._tenants.find_by_id(claim.domain.tenant_id) if claim else None
             if claim is not None and tenant is not None:
                 yield DueDomain(claim, tenant)
 
     def record(self, due: DueDomain, look: DomainCheck) -> TenantDomain | None:
         """Put a look's outcome on record, with the event if anything changed. None when it counts for nothing."""
-        domain = self._store.transaction(lambda session: self._recorded(due, look, session))
+        domain = self._connection.transaction(lambda session: self._recorded(due, look, session))
         if domain is None:
             log.info("domain.look_dropped", domain=due.name, tenant=due.tenant.slug)
         return domain
 
     def start_reconciles(self) -> int:
         """Set up what has been proven: start a reconcile of each tenant that waits for one; how many were started."""
-        if is_observing(self._store.switches.seen()):
+        if is_observing(self._switches.seen()):
             return 0
-        return sum(self._start_reconcile(tenant_id) for tenant_id in self._store.domains.waiting_tenants(BATCH))
+        return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.waiting_tenants(BATCH))
 
     def _recorded(self, due: DueDomain, look: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim
         # as it now stands: its owner may have asked again since it was claimed
-        before = self._store.domains.find(due.tenant.id, due.name, session)
+        before = self._domains.find(due.tenant.id, due.name, session)
         if before is None:
             return None
         after = before.after_look(look, claim.at, self._patience)
         is_news = after.ownership.is_proven and not before.ownership.is_proven
         waits = self._may_require and before.is_proof_required
         wait = self._pace.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
-        written = self._store.domains.record(claim, after, wait, is_news and waits, session)
+        written = self._domains.record(claim, after, wait, is_news and waits, session)
         if written is not None and not after.stands_as(before):
-            self._store.events.append(_event(before, after, claim.trace), session)
+            self._events.append(_event(before, after, claim.trace), session)
         return written
 
     def _start_reconcile(self, tenant_id: str) -> int:
         author = Author(None, f"domain-{new_id()}")
         try:
-            view = self._store.transaction(lambda session: self._begun(tenant_id, author, session))
+            view = self._connection.transaction(lambda session: self._begun(tenant_id, author, session))
         except AlreadyOpen:
             # also a reconcile that runs: its mail step may have run before the proof was seen
-            self._store.domains.put_off_waiting(tenant_id, BUSY_PAUSE)
+            self._domains.put_off_waiting(tenant_id, BUSY_PAUSE)
             return 0
         except ActionNotPossible:
-            self._store.domains.put_off_waiting(tenant_id, BARRED_PAUSE)
+            self._domains.put_off_waiting(tenant_id, BARRED_PAUSE)
             return 0
         if view is None:
             return 0
@@ -114,9 +131,9 @@ class DomainMonitor:
         return 1
 
     def _begun(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:
-        if not self._store.domains.take_waiting(tenant_id, session):
+        if not self._domains.take_waiting(tenant_id, session):
             return None
-        tenant = self._store.tenants.find_by_id(tenant_id, session)
+        tenant = self._tenants.find_by_id(tenant_id, session)
         return self._starter.start_within(Action.RECONCILE, tenant, author, session) if tenant else None
 
 

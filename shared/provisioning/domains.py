@@ -6,47 +6,62 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core import naming as names
 from shared.core.errors import ActionNotPossible, CheckedRecently, NotFound
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.domains.model import TenantDomain, Terms, mail_records
+from shared.domains.repository import DomainRepository
 from shared.domains.verification import ProofMaker
 from shared.domains.views import DomainRecord, DomainView
 from shared.events.model import NewEvent
+from shared.events.repository import EventRepository
 from shared.provisioning.operations import WAIT_PAUSES
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 
 
 class DomainService:
-    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        domains: DomainRepository,
+        events: EventRepository,
+        tenants: TenantRepository,
+        tenant_service: TenantService,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._domains = domains
+        self._events = events
         self._tenants = tenants
+        self._tenant_service = tenant_service
         self._first_look = settings.first_domain_check_seconds
         self._pause = settings.domain_check_interval_seconds
         self._maker = ProofMaker(settings.stamp_key_texts)
 
     def prepare(self) -> None:
         """Make the rows that are missing and, where proofs are required, have all checked. Idempotent."""
-        self._store.domains.complete_rows(is_always_required=self._first_look is not None)
-        for tenant_id in self._store.domains.tenants_without_rows():
-            self._store.transaction(partial(self._keep, tenant_id))
+        self._domains.complete_rows(is_always_required=self._first_look is not None)
+        for tenant_id in self._domains.tenants_without_rows():
+            self._connection.transaction(partial(self._keep, tenant_id))
         if self._first_look is not None:
-            self._store.domains.wake(self._first_look)
+            self._domains.wake(self._first_look)
 
     def list(self, slug: str, actor: Actor) -> tuple[DomainView, ...]:
         """All of the tenant's domains in its order. Raises NotFound."""
-        tenant = self._tenants.visible(slug, actor)
-        known = self._store.domains.of_tenant(tenant.id)
+        tenant = self._tenant_service.visible(slug, actor)
+        known = self._domains.of_tenant(tenant.id)
         return tuple(self._view(tenant, known[name]) for name in tenant.domains if name in known)
 
     def get(self, slug: str, name: str, actor: Actor) -> DomainView:
         """Raises NotFound, also when the actor may not know of the tenant."""
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         return self._view(tenant, self._required(tenant, name))
 
     def request_check(self, slug: str, name: str, actor: Actor) -> DomainView:
@@ -54,7 +69,7 @@ class DomainService:
 
         Raises NotFound, Forbidden, CheckedRecently, ActionNotPossible when the service has no key to make proofs with.
         """
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         access.require(
             access.may_check_domains(actor, tenant), "Checking a domain takes an owner or administrator of the tenant."
         )
@@ -63,7 +78,7 @@ class DomainService:
         if not self._maker.keys:
             raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
         known = self._required(tenant, name)
-        asked = self._store.transaction(lambda session: self._ask(tenant, known.name, actor, session))
+        asked = self._connection.transaction(lambda session: self._ask(tenant, known.name, actor, session))
         return self._view(tenant, asked or self._still_asked(tenant, known))
 
     def wait_for(self, slug: str, name: str, actor: Actor, seconds: float) -> DomainView:
@@ -78,23 +93,23 @@ class DomainService:
 
     def _ask(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
         author = actor.author
-        domain = self._store.domains.ask(tenant.id, name, self._pause, author.request_id, session)
+        domain = self._domains.ask(tenant.id, name, self._pause, author.request_id, session)
         if domain is None or domain.requested_at is None:
             return None
         anew = domain.ownership.asked_again(domain.requested_at)
         if anew != domain.ownership:
             domain = replace(domain, ownership=anew, since=domain.requested_at)
-            self._store.domains.restart(domain, session)
+            self._domains.restart(domain, session)
         after = {"domain": name, "state": anew.state.value}
         event = NewEvent("domain.check_requested", author, tenant.id, tenant.slug, None, after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
         return domain
 
     def _still_asked(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
         """The domain if a requested check is to come. Raises CheckedRecently for one that must rest first."""
         domain = self._required(tenant, known.name)
         if domain.requested_at is None:
-            raise CheckedRecently(self._store.domains.rest_needed(domain.id, self._pause))
+            raise CheckedRecently(self._domains.rest_needed(domain.id, self._pause))
         return domain
 
     def _required(self, tenant: Tenant, text: str) -> TenantDomain:
@@ -102,17 +117,17 @@ class DomainService:
             name = names.domain_name(text)
         except ValueError:
             name = text
-        domain = self._store.domains.find(tenant.id, name)
+        domain = self._domains.find(tenant.id, name)
         if domain is None:
             raise NotFound(f"The tenant {tenant.slug!r} has no domain {text!r}.")
         return domain
 
     def _keep(self, tenant_id: str, session: Transaction) -> None:
-        tenant = self._store.tenants.find_by_id(tenant_id, session)
+        tenant = self._tenants.find_by_id(tenant_id, session)
         if tenant is not None:
-            names = self._store.domains.prune(tenant, session)
+            names = self._domains.prune(tenant, session)
             # domains that were there before the rule need no proof
-            self._store.domains.add(tenant, names, Terms(False, self._first_look), self._store.now(), session)
+            self._domains.add(tenant, names, Terms(False, self._first_look), self._connection.now(), session)
 
     def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
         proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.events.model import Author
 from shared.operations.model import Mode
+from shared.operations.repository import OperationRepository
 from shared.provisioning.starter import Starter
 from shared.switches.model import observed_until
+from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Status
+from shared.tenants.repository import TenantRepository
 from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
@@ -28,8 +30,18 @@ ACTIONS = {
 class DriftDetector:
     """A job of the scheduler. It changes nothing outside: a plan runs the same code as the action."""
 
-    def __init__(self, store: Repositories, starter: Starter, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        operations: OperationRepository,
+        switches: SwitchRepository,
+        tenants: TenantRepository,
+        starter: Starter,
+        settings: Settings,
+    ) -> None:
+        self._operations = operations
+        self._switches = switches
+        self._tenants = tenants
         self._starter = starter
         self._interval = settings.drift_check_hours * HOUR
         self._at_a_time = settings.drift_checks_at_a_time
@@ -38,12 +50,12 @@ class DriftDetector:
         """Start plans for tenants whose turn it is, a few at a time; returns how many were started."""
         if not self._interval:
             return 0
-        waiting = self._store.operations.count_running(Mode.PLAN, self._at_a_time)
+        waiting = self._operations.count_running(Mode.PLAN, self._at_a_time)
         return sum(self._look() for _ in range(self._at_a_time - waiting))
 
     def _look(self) -> bool:
         # what was found before the platform observed may be of a time that the record has lost since
-        tenant = self._store.tenants.take_drift_turn(self._interval, observed_until(self._store.switches.seen()))
+        tenant = self._tenants.take_drift_turn(self._interval, observed_until(self._switches.seen()))
         if tenant is None:
             return False
         try:

@@ -7,18 +7,21 @@ from collections.abc import Callable, Collection
 import structlog
 
 from shared.administration.tenant_export import Export, TenantExporter
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.db.documents import Transaction
 from shared.events.model import Author
+from shared.operations.repository import OperationRepository
 from shared.provisioning.purge_quota import NoTurnLeft, PurgeQuotaService
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import is_observing
+from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
+from shared.tenants.tombstones import TombstoneRepository
 from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import Receipt, TenantView
 from shared.workflows.model import Action
@@ -33,17 +36,25 @@ PURGING = "Removing a tenant for good takes a platform administrator."
 class LifecycleService:
     def __init__(
         self,
-        store: Repositories,
+        *,
+        operations: OperationRepository,
+        switches: SwitchRepository,
+        tenants: TenantRepository,
+        tombstones: TombstoneRepository,
         starter: Starter,
-        tenants: TenantService,
+        tenant_service: TenantService,
         purges: PurgeQuotaService,
+        exporter: TenantExporter,
         settings: Settings,
     ) -> None:
-        self._store = store
-        self._starter = starter
+        self._operations = operations
+        self._switches = switches
         self._tenants = tenants
+        self._tombstones = tombstones
+        self._starter = starter
+        self._tenant_service = tenant_service
         self._purges = purges
-        self._exporter = TenantExporter(store)
+        self._exporter = exporter
         self._grace = settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
@@ -70,30 +81,30 @@ class LifecycleService:
 
     def purge(self, slug: str, actor: Actor) -> TenantView:
         """Remove for good what a deleted tenant has outside, without waiting for the day."""
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         access.require(access.may_purge_tenant(actor), PURGING)
         return self._starter.begin(LifecycleChange(Action.PURGE), tenant, actor.author)
 
     def receipt(self, slug: str, actor: Actor) -> Receipt:
         """What was removed, when, and how its absence was seen. Raises NotFound also before the purge has ended."""
-        tenant = self._tenants.visible(slug, actor)
-        found = self._store.tombstones.receipt(tenant.id)
+        tenant = self._tenant_service.visible(slug, actor)
+        found = self._tombstones.receipt(tenant.id)
         if found is None:
             raise NotFound("Nothing was removed for good yet; the receipt is written when a purge succeeds.")
         return found
 
     def export(self, slug: str, actor: Actor) -> Export:
         """Read all that is held about the tenant here. Raises NotFound, Forbidden."""
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
         return self._exporter.read(tenant)
 
     def take_up(self, limit: int) -> int:
         """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
-        if is_observing(self._store.switches.seen()):
+        if is_observing(self._switches.seen()):
             return 0
         begun = 0
-        for due in self._store.tenants.due(limit):
+        for due in self._tenants.due(limit):
             try:
                 begun += self._remove(due.tenant) if due.is_over else self._again(due.tenant)
             except NoTurnLeft:
@@ -126,13 +137,13 @@ class LifecycleService:
         return True
 
     def _latest_action(self, tenant: Tenant) -> Action | None:
-        latest = self._store.operations.find(tenant.operation_id) if tenant.operation_id else None
+        latest = self._operations.find(tenant.operation_id) if tenant.operation_id else None
         return latest.action if latest else None
 
     def _end(
         self, slug: str, beginning: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
-        tenant = self._tenants.visible(slug, actor)
+        tenant = self._tenant_service.visible(slug, actor)
         access.require(access.may_end_tenant(actor, tenant), ENDING)
 
         def permit(current: Tenant, _: Transaction) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 
-from shared.application.store import Repositories
 from shared.core.errors import ActionNotPossible, NotFound
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent
+from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, StepRecord, StepStatus
-from shared.operations.repository import AlreadyOpen
-from shared.provisioning.settlement import settle_within
+from shared.operations.repository import AlreadyOpen, OperationRepository
+from shared.provisioning.settlement import Settlement
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
 from shared.workflows.model import PRESSING
 
@@ -26,10 +28,24 @@ WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 
 
 class OperationService:
-    def __init__(self, store: Repositories, starter: Starter, tenants: TenantService) -> None:
-        self._store = store
-        self._starter = starter
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        operations: OperationRepository,
+        tenants: TenantRepository,
+        settlement: Settlement,
+        starter: Starter,
+        tenant_service: TenantService,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._operations = operations
         self._tenants = tenants
+        self._settlement = settlement
+        self._starter = starter
+        self._tenant_service = tenant_service
 
     def get(self, operation_id: str, actor: Actor) -> Operation:
         """Raises NotFound, also when the actor may not know of its tenant."""
@@ -37,7 +53,7 @@ class OperationService:
 
     def page(self, slug: str, actor: Actor, limit: int, after: str | None) -> Page[Operation]:
         """One tenant's history, newest first. Raises NotFound."""
-        return self._store.operations.page(self._tenants.visible(slug, actor).id, limit, after)
+        return self._operations.page(self._tenant_service.visible(slug, actor).id, limit, after)
 
     def wait_for(self, operation_id: str, actor: Actor, seconds: float) -> Operation:
         """The operation once it has ended and the tenant shows it, or as it stands after `seconds`. Raises NotFound."""
@@ -46,7 +62,7 @@ class OperationService:
         operation = self.get(operation_id, actor)
         while not operation.settled and (left := give_up - time.monotonic()) > 0:
             time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
-            operation = self._store.operations.find(operation_id) or operation
+            operation = self._operations.find(operation_id) or operation
         return operation
 
     def cancel(self, operation_id: str, actor: Actor) -> Operation:
@@ -58,12 +74,12 @@ class OperationService:
         access.require(access.may_steer(actor, tenant), "Cancelling takes an owner or administrator of the tenant.")
 
         def work(session: Transaction) -> Operation | None:
-            if self._store.operations.cancel(operation_id, session) is None:
+            if self._operations.cancel(operation_id, session) is None:
                 return None
             self._record("operation.cancel", operation, actor, session)
-            return settle_within(self._store, operation_id, session)
+            return self._settlement.settle_within(operation_id, session)
 
-        stopped = self._store.transaction(work)
+        stopped = self._connection.transaction(work)
         if stopped is not None:
             OPERATIONS_FINISHED.labels(stopped.action, stopped.status).inc()
         cancelled = stopped or self.get(operation_id, actor)
@@ -90,10 +106,10 @@ class OperationService:
                 return None
             self._record("operation.retry", operation, actor, session, step=step_name)
             seconds = self._starter.deadline_of(operation.mode)
-            return self._store.operations.reopen(operation, step_name, seconds, session)
+            return self._operations.reopen(operation, step_name, seconds, session)
 
         try:
-            reopened = self._store.transaction(work)
+            reopened = self._connection.transaction(work)
         except AlreadyOpen:
             raise self._starter.in_the_way(tenant) from None
         if reopened is None:
@@ -105,17 +121,17 @@ class OperationService:
 
     def _is_latest(self, operation: Operation, session: Transaction) -> bool:
         """An older wish must never be carried out over a newer one."""
-        tenant = self._store.tenants.find_by_id(operation.tenant_id, session)
+        tenant = self._tenants.find_by_id(operation.tenant_id, session)
         return tenant is not None and (tenant.operation_id, tenant.generation) == (operation.id, operation.generation)
 
     def _record(self, action: str, operation: Operation, actor: Actor, session: Transaction, **more: str) -> None:
         after = {"operation": operation.id, "action": operation.action, **more}
         event = NewEvent(action, actor.author, operation.tenant_id, operation.tenant_slug, None, after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
 
     def _visible(self, operation_id: str, actor: Actor) -> tuple[Operation, Tenant]:
-        operation = self._store.operations.find(operation_id)
-        tenant = self._store.tenants.find_by_id(operation.tenant_id) if operation else None
+        operation = self._operations.find(operation_id)
+        tenant = self._tenants.find_by_id(operation.tenant_id) if operation else None
         if operation is None or tenant is None or not access.may_see_tenant(actor, tenant):
             raise NotFound(f"There is no operation {operation_id!r}.")
         return operation, tenant

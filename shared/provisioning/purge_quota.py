@@ -7,13 +7,16 @@ from datetime import datetime
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.db.connection import MongoConnection
+from shared.db.daily_quota import DailyQuota
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.operator_policy import may_see_switches
 from shared.rights.policy import Actor
+from shared.tenants.counts import TenantCounts
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +44,19 @@ class PurgePace:
 
 
 class PurgeQuotaService:
-    def __init__(self, store: Repositories, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        daily_quota: DailyQuota,
+        events: EventRepository,
+        tenant_counts: TenantCounts,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._daily_quota = daily_quota
+        self._events = events
+        self._tenant_counts = tenant_counts
         self._per_day = settings.purges_per_day
 
     def pace(self, actor: Actor) -> PurgePace:
@@ -55,39 +69,39 @@ class PurgeQuotaService:
         access.require(access.may_purge_tenant(actor), PURGING)
 
         def work(session: Transaction) -> None:
-            self._store.allowances.allow(NAME, count, DAY, session)
-            self._store.events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
+            self._daily_quota.allow(NAME, count, DAY, session)
+            self._events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
 
-        self._store.transaction(work)
+        self._connection.transaction(work)
         return self._pace()
 
     # -- the sweep's
 
     def take(self, session: Transaction) -> None:
         """Take a turn for one that begins by itself in this transaction. Raises NoTurnLeft."""
-        if not self._store.allowances.take(NAME, self._per_day, DAY, session):
+        if not self._daily_quota.take(NAME, self._per_day, DAY, session):
             raise NoTurnLeft
 
     def hold(self) -> None:
         """One found no turn left. The first is told of."""
-        waiting = self._store.turns.count_over()
+        waiting = self._tenant_counts.count_over()
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
-            is_news = self._store.allowances.hold(NAME, session)
+            is_news = self._daily_quota.hold(NAME, session)
             if is_news:
-                self._store.events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
+                self._events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
             return is_news
 
-        if self._store.transaction(work):
+        if self._connection.transaction(work):
             log.warning("purges.held", **after)
 
     def _pace(self) -> PurgePace:
-        found = self._store.allowances.find(NAME, DAY)
-        waiting = self._store.turns.count_over()
+        found = self._daily_quota.find(NAME, DAY)
+        waiting = self._tenant_counts.count_over()
         return PurgePace(self._per_day, found.taken, found.extra, waiting, found.held_since if waiting else None)
 
 
-def are_held(store: Repositories) -> bool:
-    """Whether tenants wait because the day's removals are used up."""
-    return store.allowances.find(NAME, DAY).held_since is not None and store.turns.count_over(1) > 0
+def are_deferred(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
+    """Tell whether tenants wait because the day's purge quota is used up."""
+    return daily_quota.find(NAME, DAY).held_since is not None and tenant_counts.count_over(1) > 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from shared.accounts.user import NewUser, Rights, Role
-from shared.application.store import Repositories
+from shared.accounts.user_repository import UserRepository
 from shared.core.errors import StoreUnavailable
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
 from shared.metrics.metrics import OPERATIONS_FINISHED
 from shared.operations.model import Operation, OperationStatus
+from shared.operations.repository import OperationRepository
 from shared.tenants.model import Status, Tenant
+from shared.tenants.repository import TenantRepository
+from shared.tenants.tombstones import TombstoneRepository
 from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
@@ -29,106 +35,127 @@ class _PeopleLeft(Exception):
         self.tenant_id = tenant_id
 
 
-def settle(store: Repositories, operation_id: str, seconds: float | None = None) -> Operation | None:
-    """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
-
-    Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
-    removed tenant than can be forgotten at once: the next call goes on.
-    """
-    operation = _settled(store, operation_id, seconds)
-    if operation is not None:
-        OPERATIONS_FINISHED.labels(operation.action, operation.status).inc()
-        log.info(
-            "operation.finished",
-            operation=operation.id,
-            tenant=operation.tenant_slug,
-            action=operation.action,
-            status=operation.status,
-        )
-    return operation
+#: called in the transaction that settles a purge, with the id of the tenant that was removed
+OnPurged = Callable[[str, Transaction], object]
 
 
-def settle_within(store: Repositories, operation_id: str, session: Transaction) -> Operation | None:
-    """The same as a part of a transaction, which forgets no more people than it has time for.
+class Settlement:
+    """Settles closed operations: shows the end on the tenant and records it in the event log, once."""
 
-    Raises StoreUnavailable when there are more of them.
-    """
-    try:
-        return _shown(store, operation_id, session)
-    except _PeopleLeft:
-        raise StoreUnavailable from None
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        operations: OperationRepository,
+        tenants: TenantRepository,
+        tombstones: TombstoneRepository,
+        users: UserRepository,
+        on_purged: Sequence[OnPurged],
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._operations = operations
+        self._tenants = tenants
+        self._tombstones = tombstones
+        self._users = users
+        self._on_purged = on_purged
 
+    def settle(self, operation_id: str, seconds: float | None = None) -> Operation | None:
+        """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
 
-def _settled(store: Repositories, operation_id: str, seconds: float | None) -> Operation | None:
-    for _ in range(BATCHES):
+        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
+        removed tenant than can be forgotten at once: the next call goes on.
+        """
+        operation = self._settled(operation_id, seconds)
+        if operation is not None:
+            OPERATIONS_FINISHED.labels(operation.action, operation.status).inc()
+            log.info(
+                "operation.finished",
+                operation=operation.id,
+                tenant=operation.tenant_slug,
+                action=operation.action,
+                status=operation.status,
+            )
+        return operation
+
+    def settle_within(self, operation_id: str, session: Transaction) -> Operation | None:
+        """The same as a part of a transaction, which forgets no more people than it has time for.
+
+        Raises StoreUnavailable when there are more of them.
+        """
         try:
-            return store.transaction(lambda session: _shown(store, operation_id, session), seconds)
-        except _PeopleLeft as left:
-            store.transaction(partial(_forget_some, store, operation_id, left.tenant_id), seconds)
-    raise StoreUnavailable
+            return self._record_end(operation_id, session)
+        except _PeopleLeft:
+            raise StoreUnavailable from None
 
+    def _settled(self, operation_id: str, seconds: float | None) -> Operation | None:
+        for _ in range(BATCHES):
+            try:
+                return self._connection.transaction(lambda session: self._record_end(operation_id, session), seconds)
+            except _PeopleLeft as left:
+                self._connection.transaction(partial(self._forget_some, operation_id, left.tenant_id), seconds)
+        raise StoreUnavailable
 
-def _forget_some(store: Repositories, operation_id: str, tenant_id: str, session: Transaction) -> None:
-    """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
-    forgotten, _ = store.users.forget_tenant(tenant_id, session)
-    store.operations.add_forgotten(operation_id, forgotten, session)
+    def _forget_some(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
+        """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
+        forgotten, _ = self._users.forget_tenant(tenant_id, session)
+        self._operations.add_forgotten(operation_id, forgotten, session)
 
+    def _record_end(self, operation_id: str, session: Transaction) -> Operation | None:
+        """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
+        operation = self._operations.settle(operation_id, session)
+        if operation is None:
+            return None
+        if operation.is_plan:
+            if operation.status is OperationStatus.SUCCEEDED:
+                self._tenants.note_drift(operation, session)
+            tenant = None
+        else:
+            tenant = self._tenants.settle(operation, session)
+        if not _is_no_news(operation):
+            self._events.append(_outcome_event(operation, tenant.status if tenant else None), session)
+        if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
+            self._complete(tenant, operation, session)
+        return operation
 
-def _shown(store: Repositories, operation_id: str, session: Transaction) -> Operation | None:
-    """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
-    operation = store.operations.settle(operation_id, session)
-    if operation is None:
-        return None
-    if operation.is_plan:
-        if operation.status is OperationStatus.SUCCEEDED:
-            store.tenants.note_drift(operation, session)
-        tenant = None
-    else:
-        tenant = store.tenants.settle(operation, session)
-    if not _is_no_news(operation):
-        store.events.append(_outcome_event(operation, tenant.status if tenant else None), session)
-    if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
-        _complete(store, tenant, operation, session)
-    return operation
+    def _complete(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+        """What a success means beyond the tenant's own record."""
+        if operation.action is Action.PURGE:
+            forgotten, is_all = self._users.forget_tenant(tenant.id, session)
+            if not is_all:
+                raise _PeopleLeft(tenant.id)
+            for on_purged in self._on_purged:
+                on_purged(tenant.id, session)
+            purges = self._operations.of_action(tenant.id, Action.PURGE, session)
+            self._tombstones.insert(tenant, purges, operation.forgotten + forgotten, session)
+        elif tenant.owner is not None and tenant.status is Status.ACTIVE:
+            self._record_owner(tenant, operation, session)
 
+    def _record_owner(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
+        """Give the owner's account its role in this tenant, and a record if it has none.
 
-def _complete(store: Repositories, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-    """What a success means beyond the tenant's own record."""
-    if operation.action is Action.PURGE:
-        forgotten, is_all = store.users.forget_tenant(tenant.id, session)
-        if not is_all:
-            raise _PeopleLeft(tenant.id)
-        store.subscriptions.cancel_all(tenant.id, session)
-        store.domains.leave_alone(tenant.id, session)
-        store.webhooks.end(tenant.id, session)
-        purges = store.operations.of_action(tenant.id, Action.PURGE, session)
-        store.tombstones.insert(tenant, purges, operation.forgotten + forgotten, session)
-    elif tenant.owner is not None and tenant.status is Status.ACTIVE:
-        _record_owner(store, tenant, operation, session)
-
-
-def _record_owner(store: Repositories, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-    """Give the owner's account its role in this tenant, and a record if it has none.
-
-    A record that exists is changed by the first success only: later ones must not undo what somebody changed since.
-    """
-    subject = tenant.remote.get("ownerSubject")
-    if subject is None or tenant.owner is None:
-        return
-    known = store.users.find_by_subject(subject, session)
-    if known is None:
-        rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
-        user = store.users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
-    elif operation.action is Action.PROVISION and known.role_in(tenant.id) is not Role.OWNER:
-        tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
-        user = store.users.save(known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session)
-    else:
-        return
-    # the event belongs to this tenant, so it names no other
-    after = {"_id": user.id, "role": Role.OWNER, "tenantIds": [tenant.id]}
-    author = Author(None, operation.request_id)
-    action = "user.created" if known is None else "user.changed"
-    store.events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
+        A record that exists is changed by the first success only: later ones must not undo what somebody changed since.
+        """
+        subject = tenant.remote.get("ownerSubject")
+        if subject is None or tenant.owner is None:
+            return
+        known = self._users.find_by_subject(subject, session)
+        if known is None:
+            rights = Rights(tenant_ids=(tenant.id,), roles={tenant.id: Role.OWNER})
+            user = self._users.insert(NewUser(subject, tenant.owner.email, tenant.owner.name, rights), session)
+        elif operation.action is Action.PROVISION and known.role_in(tenant.id) is not Role.OWNER:
+            tenant_ids = tuple(dict.fromkeys((*known.tenant_ids, tenant.id)))
+            user = self._users.save(
+                known.changed({"tenant_ids": tenant_ids, "roles": {tenant.id: Role.OWNER}}), session
+            )
+        else:
+            return
+        # the event belongs to this tenant, so it names no other
+        after = {"_id": user.id, "role": Role.OWNER, "tenantIds": [tenant.id]}
+        author = Author(None, operation.request_id)
+        action = "user.created" if known is None else "user.changed"
+        self._events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
 
 
 def _is_no_news(operation: Operation) -> bool:

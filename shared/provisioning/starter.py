@@ -7,17 +7,19 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
 from shared.operations.model import Mode, Operation
-from shared.operations.repository import AlreadyOpen
-from shared.provisioning.settlement import settle_within
+from shared.operations.repository import AlreadyOpen, OperationRepository
+from shared.provisioning.settlement import Settlement
 from shared.tenants.model import Tenant, TenantChanges
+from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import TRANSITIONS, workflow_for
 from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import TenantView
@@ -34,8 +36,22 @@ TRIES = 3
 class Starter:
     """Begins operations. One open operation for each tenant: that rule is an index, and here is what it means."""
 
-    def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        operations: OperationRepository,
+        tenants: TenantRepository,
+        settlement: Settlement,
+        dispatcher: Dispatcher,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._operations = operations
+        self._tenants = tenants
+        self._settlement = settlement
         self._dispatcher = dispatcher
         self._settings = settings
 
@@ -50,7 +66,7 @@ class Starter:
 
         def record(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
-                now, new = self._store.now(), new_id()
+                now, new = self._connection.now(), new_id()
                 plan = self._insert(new, action, tenant, author, now, session, mode, allow_removals=allow_removals)
                 return TenantView(tenant, plan)
             return self.start_within(action, tenant, author, session, allow_removals=allow_removals)
@@ -65,19 +81,19 @@ class Starter:
         """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
         for _ in range(TRIES):
             try:
-                return self._store.transaction(record)
+                return self._connection.transaction(record)
             except AlreadyOpen:
-                running = self._store.operations.find_open(tenant.id)
+                running = self._operations.find_open(tenant.id)
                 if running is None:
                     continue  # what was in the way has ended this moment
                 if not running.is_plan or running.requested_by is not None:
                     raise
-                self._store.transaction(partial(self._end, running.id))
-        return self._store.transaction(record)
+                self._connection.transaction(partial(self._end, running.id))
+        return self._connection.transaction(record)
 
     def _end(self, operation_id: str, session: Transaction) -> None:
-        if self._store.operations.cancel(operation_id, session) is not None:
-            settle_within(self._store, operation_id, session)
+        if self._operations.cancel(operation_id, session) is not None:
+            self._settlement.settle_within(operation_id, session)
 
     def start_within(
         self,
@@ -94,7 +110,7 @@ class Starter:
         `reason`: why, for the event.
         """
         view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
-        self._store.events.append(_started(view, author, reason), session)
+        self._events.append(_started(view, author, reason), session)
         return view
 
     def accept(
@@ -112,7 +128,7 @@ class Starter:
         Raises AlreadyOpen, DomainTaken, ActionNotPossible.
         """
         operation_id = new_id()
-        changed = self._store.tenants.accept(tenant, changes, operation_id, session)
+        changed = self._tenants.accept(tenant, changes, operation_id, session)
         # as it stands now: since it was read it may have been closed
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
@@ -137,9 +153,9 @@ class Starter:
             require_status(beginning.action, current)
             permit(current, session)
             operation_id = new_id()
-            changed = self._store.tenants.begin(current, beginning, operation_id, session)
+            changed = self._tenants.begin(current, beginning, operation_id, session)
             view = self.insert(operation_id, beginning.action, changed, author, session)
-            self._store.events.append(_started(view, author, beginning.reason), session)
+            self._events.append(_started(view, author, beginning.reason), session)
             return view
 
         try:
@@ -152,10 +168,10 @@ class Starter:
 
     def _current(self, tenant: Tenant, session: Transaction) -> Tenant:
         """As it stands with all that has ended, shown yet or not: of a worker that died before, a removal for good."""
-        latest = self._store.tenants.find_by_id(tenant.id, session) or tenant
-        if latest.operation_id is None or settle_within(self._store, latest.operation_id, session) is None:
+        latest = self._tenants.find_by_id(tenant.id, session) or tenant
+        if latest.operation_id is None or self._settlement.settle_within(latest.operation_id, session) is None:
             return latest
-        return self._store.tenants.find_by_id(tenant.id, session) or latest
+        return self._tenants.find_by_id(tenant.id, session) or latest
 
     def insert(
         self,
@@ -198,7 +214,7 @@ class Starter:
             mode=mode,
             allow_removals=allow_removals,
         )
-        return self._store.operations.insert(operation_id, new, now, session)
+        return self._operations.insert(operation_id, new, now, session)
 
     def deadline_of(self, mode: Mode) -> float:
         """How long an operation may take, in seconds. Somebody waits for a plan, and it holds the tenant's one slot."""
@@ -215,17 +231,17 @@ class Starter:
 
     def in_the_way(self, tenant: Tenant) -> OperationInProgress:
         """What to raise when the tenant's open operation is not the one that was asked for."""
-        running = self._store.operations.find_open(tenant.id)
+        running = self._operations.find_open(tenant.id)
         if running is None:
             return OperationInProgress("that just ended", "unknown")
         return OperationInProgress(running.id, running.action)
 
     def _running(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
-        running = self._store.operations.find_open(tenant.id)
+        running = self._operations.find_open(tenant.id)
         lacks_leave = running is not None and allow_removals and not running.allow_removals
         if running is None or lacks_leave or (running.action, running.mode) != (action, mode):
             raise self.in_the_way(tenant)
-        return TenantView(self._store.tenants.find(tenant.slug) or tenant, running)
+        return TenantView(self._tenants.find(tenant.slug) or tenant, running)
 
 
 def require_status(action: Action, tenant: Tenant) -> None:

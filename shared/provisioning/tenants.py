@@ -6,13 +6,15 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from shared.accounts.partner_repository import PartnerRepository
 from shared.administration.token_groups import TokenGroups
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id, object_id
 from shared.db.paging import Page
 from shared.events.model import Author, NewEvent, difference, facts
+from shared.events.repository import EventRepository
 from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen
@@ -21,6 +23,7 @@ from shared.provisioning.starter import Starter, require_status
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
 from shared.subscriptions.model import NewSubscription
+from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import (
     CARRIED,
     CARRIED_WITH_BILLING,
@@ -31,6 +34,8 @@ from shared.tenants.model import (
     TenantPatch,
     resolved,
 )
+from shared.tenants.read_repository import TenantReadRepository
+from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 
@@ -44,12 +49,30 @@ SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
 
 
 class TenantService:
-    def __init__(self, store: Repositories, starter: Starter, groups: TokenGroups, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        partners: PartnerRepository,
+        subscriptions: SubscriptionRepository,
+        tenant_views: TenantReadRepository,
+        tenants: TenantRepository,
+        admission: DomainAdmission,
+        starter: Starter,
+        groups: TokenGroups,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._partners = partners
+        self._subscriptions = subscriptions
+        self._tenant_views = tenant_views
+        self._tenants = tenants
         self._starter = starter
         self._groups = groups
         self._plans = settings.plans
-        self._domains = DomainAdmission(store, settings)
+        self._admission = admission
         self._is_billed = BILLING in settings.configured
         self._carried = CARRIED_WITH_BILLING if self._is_billed else CARRIED
 
@@ -79,24 +102,24 @@ class TenantService:
         def work(session: Transaction) -> TenantView:
             self._require_partner(new.partner_id, session)
             operation_id = new_id()
-            tenant = self._store.tenants.insert(new, operation_id, session, at)
+            tenant = self._tenants.insert(new, operation_id, session, at)
             now = tenant.created_at
-            self._domains.add(tenant, tenant.domains, is_staff, now, session)
+            self._admission.add(tenant, tenant.domains, is_staff, now, session)
             view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
-            self._store.subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
+            self._subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
             event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
-            self._store.events.append(event, session, now)
+            self._events.append(event, session, now)
             return view
 
-        return self._starter.ring(self._store.transaction(work))
+        return self._starter.ring(self._connection.transaction(work))
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
-        return _seen(self._store.tenant_views.find(slug), slug, actor)
+        return _seen(self._tenant_views.find(slug), slug, actor)
 
     def get_for(self, slug: str, caller: Caller) -> TenantView:
         """The same for a caller whose record is read in the same round trip. Raises UnknownUser, NotFound."""
-        found = self._store.tenant_views.find_for(caller.subject, slug)
+        found = self._tenant_views.find_for(caller.subject, slug)
         if found is None:
             raise UnknownUser
         user, view = found
@@ -104,16 +127,16 @@ class TenantService:
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
-        return self._store.tenant_views.page(access.visible_tenants(actor), self.resolved(query))
+        return self._tenant_views.page(access.visible_tenants(actor), self.resolved(query))
 
     def resolved(self, query: TenantQuery) -> TenantQuery:
         """The same query with partners by their ids; a partner that does not exist has no tenants."""
         if query.search is not None:
-            partners = self._store.partners.ids_by_slug(query.search.lower(), SEARCHED_PARTNERS)
+            partners = self._partners.ids_by_slug(query.search.lower(), SEARCHED_PARTNERS)
             query = replace(query, search_partners=partners)
         if query.partner is None or object_id(query.partner) is not None:
             return query
-        partner = self._store.partners.find_by_slug(query.partner)
+        partner = self._partners.find_by_slug(query.partner)
         return replace(query, partner=partner.id if partner else NO_PARTNER)
 
     def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
@@ -128,7 +151,7 @@ class TenantService:
         self._require_plan(patch.get("plan"))
 
         def work(session: Transaction) -> TenantView | None:
-            current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
+            current = access.require_visible(actor, self._tenants.find(slug, session), slug)
             require_version(current.version, expected)
             changes = resolved(current, patch)
             return self._changed(current, changes, actor, session) if changes else None
@@ -167,7 +190,7 @@ class TenantService:
         )
 
         def work(session: Transaction) -> TenantView:
-            current = access.require_visible(actor, self._store.tenants.find(slug, session), slug)
+            current = access.require_visible(actor, self._tenants.find(slug, session), slug)
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)
@@ -175,7 +198,7 @@ class TenantService:
             view = self._starter.accept(Action.RECONCILE, current, {"owner": asked}, actor.author, session)
             after = {"operation": view.operation.id if view.operation else None}
             event = NewEvent("tenant.owner_invited", actor.author, current.id, current.slug, None, after)
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return view
 
         try:
@@ -185,7 +208,7 @@ class TenantService:
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
         """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
-        return access.require_visible(actor, self._store.tenants.find(slug), slug)
+        return access.require_visible(actor, self._tenants.find(slug), slug)
 
     def _changed(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
         author = actor.author
@@ -196,27 +219,27 @@ class TenantService:
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
-            view = TenantView(self._store.tenants.accept(tenant, changes, None, session), None)
+            view = TenantView(self._tenants.accept(tenant, changes, None, session), None)
         if "domains" in changes:
-            self._domains.update(view.tenant, actor.is_platform_admin, session)
+            self._admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
             self._carry_plan(view.tenant, author, session)
         before, after = difference(tenant, view.tenant, SHOWN)
         if view.operation is not None:
             after["operation"] = view.operation.id
         event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
         return view
 
     def _carry_plan(self, tenant: Tenant, author: Author, session: Transaction) -> None:
         """The subscription follows its tenant's plan; where billing is configured, only once it is paid for so."""
-        live = self._store.subscriptions.find_live(tenant.id, session)
+        live = self._subscriptions.find_live(tenant.id, session)
         if live is None or live.plan == tenant.plan:
             return
-        self._store.subscriptions.change(live, {"plan": tenant.plan}, session)
+        self._subscriptions.change(live, {"plan": tenant.plan}, session)
         before, after = {"plan": live.plan}, {"_id": live.id, "plan": tenant.plan}
         event = NewEvent("subscription.changed", author, tenant.id, tenant.slug, before, after)
-        self._store.events.append(event, session)
+        self._events.append(event, session)
 
     def _require_right(self, tenant: Tenant, patch: TenantPatch, actor: Actor) -> None:
         access.require(
@@ -232,7 +255,7 @@ class TenantService:
             raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._store.partners.hold(partner_id, session):
+        if partner_id is not None and not self._partners.hold(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 

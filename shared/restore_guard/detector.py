@@ -11,14 +11,15 @@ import time
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.db.documents import new_id
 from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
-from shared.restore_guard.repository import Epoch
+from shared.restore_guard.repository import Epoch, RestoreGuardRepository
 from shared.restore_guard.service import ObserveOnlyService
 from shared.switches.model import is_observing
+from shared.switches.repository import SwitchRepository
+from shared.tenants.counts import TenantCounts
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +38,22 @@ STARTED = "OBSERVE_ONLY_ON_START is set."
 class RestoreDetector:
     """One per process; safe to share between threads. Without what Redis remembers it says nothing."""
 
-    def __init__(self, store: Repositories, memory: HighWaterMark, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        restore_guard: RestoreGuardRepository,
+        switches: SwitchRepository,
+        tenant_counts: TenantCounts,
+        observing: ObserveOnlyService,
+        memory: HighWaterMark,
+        settings: Settings,
+    ) -> None:
+        self._restore_guard = restore_guard
+        self._switches = switches
+        self._tenant_counts = tenant_counts
         self._memory = memory
         self._database = settings.mongodb_database
-        self._observing = ObserveOnlyService(store)
+        self._observing = observing
         self._is_wanted = settings.observe_only_on_start
         self._lock = threading.Lock()
         self._next = 0.0
@@ -76,7 +88,7 @@ class RestoreDetector:
         """Compare what is known with what is remembered; False when there is something to look at once more."""
         # what is remembered is asked for first: the number may rise in between, and that must not look like a loss
         remembered = self._memory.recall(self._database)
-        known = self._store.epochs.find()
+        known = self._restore_guard.find()
         if known is None:
             self._begin(remembered)
             return False
@@ -85,15 +97,15 @@ class RestoreDetector:
         if remembered is not None and _suspicion(known, remembered):
             self._suspect()
             return True
-        risen = self._store.epochs.raise_number(RISE) or known
+        risen = self._restore_guard.raise_number(RISE) or known
         self._memory.keep(self._database, risen.line, risen.number)
         return True
 
     def _begin(self, remembered: MarkedPosition | None) -> None:
         """A database without a name: a new one; or one from before there were any, put in another's place."""
-        if remembered is not None and self._store.turns.are_several():
+        if remembered is not None and self._tenant_counts.are_several():
             self._observing.begin_by_itself(OTHER)
-        self._store.epochs.begin(new_id())
+        self._restore_guard.begin(new_id())
 
     def _reach(self, known: Epoch, remembered: MarkedPosition | None) -> bool:
         """From now on this database counts; every process that does this writes the same, in whatever order.
@@ -103,14 +115,14 @@ class RestoreDetector:
         number = max(known.number, remembered.number if remembered else 0)
         has_replaced = self._memory.replace(self._database, known.line, number)
         if has_replaced:
-            self._store.epochs.reach(number)
+            self._restore_guard.reach(number)
         return has_replaced
 
     def _suspect(self) -> None:
         """Ask both once more, in the same order: what was read may be from two sides of a change."""
-        if is_observing(self._store.switches.seen()):
+        if is_observing(self._switches.seen()):
             return
-        remembered, known = self._memory.recall(self._database), self._store.epochs.confirmed()
+        remembered, known = self._memory.recall(self._database), self._restore_guard.confirmed()
         if remembered is None or known is None or known.is_forgiven:
             return
         suspicion = _suspicion(known, remembered)

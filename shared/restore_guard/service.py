@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Repositories
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
+from shared.events.repository import EventRepository
+from shared.orphans.scan_repository import OrphanScanRepository
+from shared.restore_guard.repository import RestoreGuardRepository
 from shared.rights import operator_policy as machine_access
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import OBSERVE_ONLY, Switch
+from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
@@ -20,29 +24,41 @@ OBSERVING = "This takes a platform administrator."
 class ObserveOnlyService:
     """It is a switch like a pause of all, which stops no plan and what the sweep begins by itself as well."""
 
-    def __init__(self, store: Repositories) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        events: EventRepository,
+        orphan_scans: OrphanScanRepository,
+        restore_guard: RestoreGuardRepository,
+        switches: SwitchRepository,
+    ) -> None:
+        self._connection = connection
+        self._events = events
+        self._orphan_scans = orphan_scans
+        self._restore_guard = restore_guard
+        self._switches = switches
 
     def state(self, actor: Actor) -> Switch:
         """Raises Forbidden, as all of these that take an actor do."""
         access.require(machine_access.may_see_switches(actor), OBSERVING)
-        return self._store.switches.find(OBSERVE_ONLY)
+        return self._switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:
         """Change nothing outside from now on. Begun already: the new reason counts, from when it began first."""
         access.require(machine_access.may_observe_only(actor), OBSERVING)
-        return self._store.transaction(lambda session: self._begun(reason, actor.author, session))
+        return self._connection.transaction(lambda session: self._begun(reason, actor.author, session))
 
     def begin_by_itself(self, reason: str) -> bool:
         """The same on the service's own word; False, and nothing written, when it has begun already."""
 
         def work(session: Transaction) -> bool:
-            if self._store.switches.find(OBSERVE_ONLY, session).pause is not None:
+            if self._switches.find(OBSERVE_ONLY, session).pause is not None:
                 return False
             self._begun(reason, Author(None, "observe-only"), session)
             return True
 
-        has_begun = self._store.transaction(work)
+        has_begun = self._connection.transaction(work)
         if has_begun:
             log.error("observe_only.begun", reason=reason)
         return has_begun
@@ -52,17 +68,17 @@ class ObserveOnlyService:
         access.require(machine_access.may_observe_only(actor), OBSERVING)
 
         def work(session: Transaction) -> Switch:
-            known = self._store.switches.find(OBSERVE_ONLY, session)
+            known = self._switches.find(OBSERVE_ONLY, session)
             if known.pause is None:
                 return known
-            ended = self._store.switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
-            self._store.epochs.forgive(session)
-            self._store.orphan_looks.ask(session)
-            self._store.events.append(NewEvent("observe_only.ended", actor.author), session)
+            ended = self._switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
+            self._restore_guard.forgive(session)
+            self._orphan_scans.ask(session)
+            self._events.append(NewEvent("observe_only.ended", actor.author), session)
             return ended
 
-        return self._store.transaction(work)
+        return self._connection.transaction(work)
 
     def _begun(self, reason: str, author: Author, session: Transaction) -> Switch:
-        self._store.events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
-        return self._store.switches.pause(OBSERVE_ONLY, reason, author.user_id, session)
+        self._events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
+        return self._switches.pause(OBSERVE_ONLY, reason, author.user_id, session)

@@ -4,41 +4,60 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.application.store import Repositories
+from shared.db.connection import MongoConnection
 from shared.db.paging import Page
 from shared.operations.model import Operation
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
+from shared.status.finding_repository import FindingRepository
 from shared.status.model import Group, OperationQuery, Status, Summary, TenantPause
-from shared.status.problem_repository import TenantIds
+from shared.status.outcome_repository import OutcomeRepository
+from shared.status.problem_repository import ProblemRepository, TenantIds
 from shared.switches.model import Switch, tenant_of_switch
+from shared.switches.repository import SwitchRepository
+from shared.tenants.repository import TenantRepository
 
 
 class StatusService:
     """Read only. Of what concerns no tenant of the actor nothing is told but that an integration is unavailable."""
 
-    def __init__(self, store: Repositories, tenants: TenantService) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        findings: FindingRepository,
+        outcomes: OutcomeRepository,
+        problems: ProblemRepository,
+        switches: SwitchRepository,
+        tenants: TenantRepository,
+        tenant_service: TenantService,
+    ) -> None:
+        self._connection = connection
+        self._findings = findings
+        self._outcomes = outcomes
+        self._problems = problems
+        self._switches = switches
         self._tenants = tenants
+        self._tenant_service = tenant_service
 
     def status(self, actor: Actor) -> Status:
         """Everything that is wrong now within the actor's scope."""
         scope = access.visible_tenants(actor)
-        tenant_ids = self._store.tenants.ids_in(scope)
-        found = self._store.findings
-        singles = (self._store.problems.late(tenant_ids), found.waiting_purges(tenant_ids))
+        tenant_ids = self._tenants.ids_in(scope)
+        found = self._findings
+        singles = (self._problems.late(tenant_ids), found.waiting_purges(tenant_ids))
         groups: list[Group] = [
-            *self._store.problems.groups(tenant_ids),
+            *self._problems.groups(tenant_ids),
             *(group for group in singles if group is not None),
             *found.drifted(tenant_ids),
             *found.domains(tenant_ids),
             *found.webhooks(scope),
         ]
-        switches = list(self._store.switches.all().values())
+        switches = list(self._switches.all().values())
         return Status(
-            at=self._store.now(),
-            tenants=self._store.problems.tenants(tenant_ids),
+            at=self._connection.now(),
+            tenants=self._problems.tenants(tenant_ids),
             groups=groups,
             breakers=[_shown(one, tenant_ids) for one in switches if one.is_open],
             pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_tenants],
@@ -47,23 +66,23 @@ class StatusService:
 
     def page(self, actor: Actor, tenant_slug: str | None, query: OperationQuery) -> Page[Operation]:
         """Operations of every tenant the actor may see, newest first. Raises NotFound for an unknown tenant."""
-        return self._store.problems.page(self._scope(actor, tenant_slug), query)
+        return self._problems.page(self._scope(actor, tenant_slug), query)
 
     def summary(self, actor: Actor, tenant_slug: str | None, hours: int) -> Summary:
         """Counts, outcomes and the time to active of the last hours. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
-        outcomes = self._store.outcomes
+        outcomes = self._outcomes
         return Summary(outcomes.open(tenant_ids), outcomes.failing(tenant_ids), outcomes.hours(tenant_ids, hours))
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> TenantIds:
         if tenant_slug is not None:
-            return (self._tenants.visible(tenant_slug, actor).id,)
-        return self._store.tenants.ids_in(access.visible_tenants(actor))
+            return (self._tenant_service.visible(tenant_slug, actor).id,)
+        return self._tenants.ids_in(access.visible_tenants(actor))
 
     def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
         paused = {tenant_of_switch(one.name) or "": one for one in switches if one.is_tenants and one.pause is not None}
         mine = tuple(one for one in paused if tenant_ids is None or one in tenant_ids)
-        return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._store.tenants.by_ids(mine)]
+        return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._tenants.by_ids(mine)]
 
 
 def _shown(switch: Switch, tenant_ids: TenantIds) -> Switch:

@@ -6,9 +6,8 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 
+from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
-from shared.administration.event_feed import number_events
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.address_rules import AddressRule
 from shared.core.encryption import Sealer, Unsealable
@@ -22,14 +21,19 @@ from shared.core.errors import (
     require_version,
 )
 from shared.core.signatures import new_secret
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import Event, difference, facts
+from shared.events.numbering import number_events
+from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
+from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.model import (
     MOST_PER_OWNER,
     SHOWN,
@@ -41,15 +45,32 @@ from shared.webhooks.model import (
     Webhook,
     WebhookChanges,
 )
+from shared.webhooks.repository import WebhookRepository
 
 NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
 LOOK_SECONDS = 0.2
 
 
 class WebhookService:
-    def __init__(self, store: Repositories, tenants: TenantService, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        deliveries: DeliveryRepository,
+        events: EventRepository,
+        partners: PartnerRepository,
+        tenants: TenantRepository,
+        webhooks: WebhookRepository,
+        tenant_service: TenantService,
+        settings: Settings,
+    ) -> None:
+        self._connection = connection
+        self._deliveries = deliveries
+        self._events = events
+        self._partners = partners
         self._tenants = tenants
+        self._webhooks = webhooks
+        self._tenant_service = tenant_service
         self._rule = AddressRule.of(settings.webhook_allowed_networks)
         self._sealer = webhook_sealer(settings)
 
@@ -62,7 +83,7 @@ class WebhookService:
         """
         self._require_url(new.url)
         secret, sealed = self._new_secret()
-        number_events(self._store)
+        number_events(self._connection, self._events)
 
         def work(session: Transaction) -> Webhook:
             tenant = self._tenant(tenant_id, actor, session)
@@ -71,17 +92,17 @@ class WebhookService:
             self._require_partner(owner, tenant, session)
             if tenant is not None:
                 # a write, so that of two at once for one tenant the second counts the first's; as the partner's hold is
-                self._store.tenants.is_current(tenant.id, tenant.generation, session)
-            if self._store.webhooks.count(owner, session) >= MOST_PER_OWNER:
+                self._tenants.is_current(tenant.id, tenant.generation, session)
+            if self._webhooks.count(owner, session) >= MOST_PER_OWNER:
                 raise TooManyWebhooks(MOST_PER_OWNER)
-            cursor = self._store.events.last_number(session)
+            cursor = self._events.last_number(session)
             slug = tenant.slug if tenant else None
-            made = self._store.webhooks.insert(new, owner, slug, sealed, cursor, session)
+            made = self._webhooks.insert(new, owner, slug, sealed, cursor, session)
             after = {"_id": made.id} | facts(made, SHOWN)
-            self._store.events.append(made.event("created", actor.author, after=after), session)
+            self._events.append(made.event("created", actor.author, after=after), session)
             return made
 
-        return self._store.transaction(work), secret
+        return self._connection.transaction(work), secret
 
     def get(self, webhook_id: str, actor: Actor) -> Webhook:
         """Raises NotFound, also when the actor may not know of it."""
@@ -89,10 +110,10 @@ class WebhookService:
 
     def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
-        tenant_id = self._tenants.visible(tenant_slug, actor).id if tenant_slug is not None else None
+        tenant_id = self._tenant_service.visible(tenant_slug, actor).id if tenant_slug is not None else None
         scope = webhook_access.visible_webhooks(actor)
-        living = self._store.tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
-        return self._store.webhooks.page(replace(scope, tenant_ids=living), tenant_id, limit, after)
+        living = self._tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
+        return self._webhooks.page(replace(scope, tenant_ids=living), tenant_id, limit, after)
 
     def change(
         self, webhook_id: str, changes: WebhookChanges, actor: Actor, expected: Collection[int] | None
@@ -106,15 +127,15 @@ class WebhookService:
             require_version(known.version, expected)
             if replace(known, **changes) == known:
                 return known
-            changed = self._store.webhooks.change(known, changes, session)
+            changed = self._webhooks.change(known, changes, session)
             before, after = difference(known, changed, SHOWN)
             event = changed.event("changed", actor.author, before, {"_id": known.id} | after)
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return changed
 
-        changed = self._store.transaction(work)
+        changed = self._connection.transaction(work)
         if changed.enabled:
-            self._store.deliveries.hasten(changed.id)
+            self._deliveries.hasten(changed.id)
         return changed
 
     def delete(self, webhook_id: str, actor: Actor, expected: Collection[int] | None) -> None:
@@ -123,12 +144,12 @@ class WebhookService:
         def work(session: Transaction) -> None:
             known = self._manageable(webhook_id, actor, session)
             require_version(known.version, expected)
-            self._store.webhooks.delete(known.id, session)
+            self._webhooks.delete(known.id, session)
             before = {"_id": known.id} | facts(known, SHOWN)
-            self._store.events.append(known.event("deleted", actor.author, before=before), session)
+            self._events.append(known.event("deleted", actor.author, before=before), session)
 
-        self._store.transaction(work)
-        self._store.deliveries.drop(webhook_id)
+        self._connection.transaction(work)
+        self._deliveries.drop(webhook_id)
 
     def rotate(self, webhook_id: str, grace_seconds: float, actor: Actor) -> tuple[Webhook, str]:
         """The webhook and its new secret, shown this once; the old one signs beside it for `grace_seconds`.
@@ -139,26 +160,26 @@ class WebhookService:
 
         def work(session: Transaction) -> Webhook:
             known = self._manageable(webhook_id, actor, session)
-            rotated = self._store.webhooks.rotate(known, sealed, grace_seconds, session)
+            rotated = self._webhooks.rotate(known, sealed, grace_seconds, session)
             event = rotated.event("secret_rotated", actor.author, after={"_id": known.id, "host": known.host})
-            self._store.events.append(event, session)
+            self._events.append(event, session)
             return rotated
 
-        return self._store.transaction(work), secret
+        return self._connection.transaction(work), secret
 
     def test(self, webhook_id: str, actor: Actor, wait_seconds: float) -> DeliveryRecord:
         """Send a ping, once; answered when it has ended or after `wait_seconds`. Raises NotFound, ActionNotPossible."""
         webhook = self._enabled(webhook_id, actor)
-        record = self._store.deliveries.insert_ping(webhook.id, actor.request_id)
+        record = self._deliveries.insert_ping(webhook.id, actor.request_id)
         give_up = time.monotonic() + wait_seconds
         while record.status is DeliveryStatus.PENDING and (left := give_up - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_SECONDS))
-            record = self._store.deliveries.find(webhook.id, record.id) or record
+            record = self._deliveries.find(webhook.id, record.id) or record
         return record
 
     def deliveries(self, webhook_id: str, actor: Actor, query: DeliveryQuery) -> Page[DeliveryRecord]:
         """What became of its events, newest first. Raises NotFound."""
-        return self._store.deliveries.page(self.get(webhook_id, actor).id, query)
+        return self._deliveries.page(self.get(webhook_id, actor).id, query)
 
     def replay(self, webhook_id: str, delivery_id: str, actor: Actor) -> DeliveryRecord:
         """Send one again, now, under its own id. Raises NotFound, ActionNotPossible.
@@ -166,10 +187,10 @@ class WebhookService:
         An event of a tenant that has left the webhook's owner since is not sent again.
         """
         webhook = self._enabled(webhook_id, actor)
-        known = self._store.deliveries.find(webhook.id, delivery_id)
+        known = self._deliveries.find(webhook.id, delivery_id)
         if known is not None and not self._is_in_scope(webhook, known):
             raise ActionNotPossible("The event is about a tenant that no longer belongs to this webhook's owner.")
-        record = self._store.deliveries.replay(webhook.id, delivery_id)
+        record = self._deliveries.replay(webhook.id, delivery_id)
         if record is None:
             raise NotFound(f"There is no delivery {delivery_id!r}.")
         return record
@@ -183,9 +204,9 @@ class WebhookService:
     def _visible(
         self, webhook_id: str, actor: Actor, session: Transaction | None = None
     ) -> tuple[Webhook, Tenant | None]:
-        webhook = self._store.webhooks.find(webhook_id, session)
+        webhook = self._webhooks.find(webhook_id, session)
         tenant_id = webhook.owner.tenant_id if webhook else None
-        tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
+        tenant = self._tenants.find_by_id(tenant_id, session) if tenant_id else None
         if webhook is None or not webhook_access.may_see_webhooks(actor, webhook.owner, tenant):
             raise NotFound(f"There is no webhook {webhook_id!r}.")
         return webhook, tenant
@@ -196,11 +217,11 @@ class WebhookService:
         return webhook
 
     def _is_in_scope(self, webhook: Webhook, delivery: DeliveryRecord) -> bool:
-        event = self._store.events.find(delivery.event_id) if delivery.event_id else None
-        return event is None or is_in_scope(self._store, webhook, event)
+        event = self._events.find(delivery.event_id) if delivery.event_id else None
+        return event is None or is_in_scope(self._tenants, webhook, event)
 
     def _tenant(self, tenant_id: str | None, actor: Actor, session: Transaction) -> Tenant | None:
-        tenant = self._store.tenants.find_by_id(tenant_id, session) if tenant_id else None
+        tenant = self._tenants.find_by_id(tenant_id, session) if tenant_id else None
         if tenant_id and (tenant is None or not access.may_see_tenant(actor, tenant)):
             raise UnknownReference("/tenantId", "tenant")
         return tenant
@@ -208,7 +229,7 @@ class WebhookService:
     def _require_partner(self, owner: Owner, tenant: Tenant | None, session: Transaction) -> None:
         if owner.partner_id is None:
             return
-        if not self._store.partners.hold(owner.partner_id, session):
+        if not self._partners.hold(owner.partner_id, session):
             raise UnknownReference("/partnerId", "partner")
         if tenant is not None and tenant.partner_id != owner.partner_id:
             raise UnknownReference("/tenantId", "tenant of this partner")
@@ -232,9 +253,9 @@ def webhook_sealer(settings: Settings) -> Sealer:
     return Sealer(settings.stamp_key_texts, "webhook secrets")
 
 
-def is_in_scope(store: Repositories, webhook: Webhook, event: Event) -> bool:
+def is_in_scope(tenants: TenantRepository, webhook: Webhook, event: Event) -> bool:
     """Whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
     if webhook.owner == Owner():
         return True
-    tenant = store.tenants.find(event.tenant_slug) if event.tenant_slug else None
+    tenant = tenants.find(event.tenant_slug) if event.tenant_slug else None
     return webhook_access.may_be_told(webhook.owner, tenant)

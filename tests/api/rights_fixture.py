@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories
 from shared.integrations.outcomes import ok
 from shared.orphans.model import Cause, MarkedObject, OrphanKind, OrphanQuery
-from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer
 
 ORPHAN = MarkedObject(OrphanKind.SPACE, "space-1", "Lost", "0" * 24)
@@ -25,7 +25,7 @@ def finish(store: Repositories, operation_id: str, *steps: str) -> None:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
         store.operations.record(claim, ok())
-    settle(store, operation_id)
+    open_settlement(store).settle(operation_id)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RightsFixture:
 def rights(
     root: Client, as_: Callable[..., Client], issuer: Issuer, api_url: str, store: Repositories, database_name: str
 ) -> RightsFixture:
-    found = RightsFixture({"admin": root}, {}, store.client[database_name], as_)
+    found = RightsFixture({"admin": root}, {}, store.connection.client[database_name], as_)
     found.made("partner", "/partners", slug="reseller", name="Reseller")
     for slug, more in (("acme", {"partnerId": found.ids["partner"], "domains": ["acme.test"]}), ("beta", {})):
         answer = root("POST", "/tenants", json={"slug": slug, "name": slug.title(), **more})

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 import requests
 
+from shared.application.parts import open_settlement, open_starter
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.events.model import Author
 from shared.integrations.outcomes import PermanentError, failed, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
-from shared.provisioning.settlement import settle
-from shared.provisioning.starter import Starter
 from shared.workflows.model import Action
 from tests.api.conftest import Client, Issuer, Serve
 from tests.api.rights_fixture import STEPS, RightsFixture, finish
@@ -104,7 +103,7 @@ def test_a_key_is_usable_again_after_the_process_of_its_first_request_died(
 ) -> None:
     headers = key()
     root("POST", "/tenants", json=ACME, headers=headers)
-    rows = store.client[settings.mongodb_database]["idempotency"]
+    rows = store.connection.client[settings.mongodb_database]["idempotency"]
     row = rows.find_one({})
     assert row is not None
     unset = {"status": "", "body": "", "headers": ""}
@@ -250,7 +249,7 @@ def claim_all(store: Repositories, operation_id: str, **outcomes: Any) -> None:
         claim = store.operations.claim(operation_id, step, 99, 60)
         assert claim is not None
         store.operations.record(claim, outcomes.get(step, ok()))
-    settle(store, operation_id)
+    open_settlement(store).settle(operation_id)
 
 
 def test_a_plan_changes_nothing_on_the_tenant_and_a_second_request_answers_the_running_one(
@@ -276,7 +275,7 @@ def test_a_scheduled_plan_is_cancelled_by_a_requested_reconcile(
     root = rights.people["admin"]
     tenant = store.tenants.find("acme")
     assert tenant is not None
-    starter = Starter(store, Dispatcher(settings.broker), settings)
+    starter = open_starter(store, Dispatcher(settings.broker), settings)
     plan = starter.start(Action.RECONCILE, Mode.PLAN, tenant, Author(None, "drift")).operation
     assert plan is not None
     wish = root("POST", "/tenants/acme/reconcile")
@@ -319,7 +318,7 @@ def test_a_retry_runs_the_failed_step_again_and_leaves_the_others(rights: Rights
     claim = store.operations.claim(operation, "ocis", 2, 60)
     assert claim is not None
     store.operations.record(claim, ok())
-    settle(store, operation)
+    open_settlement(store).settle(operation)
     assert root("GET", f"/operations/{operation}").json()["status"] == "succeeded"
 
 

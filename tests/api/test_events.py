@@ -94,8 +94,8 @@ def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Rep
         raise SlugTaken("acme")
 
     with pytest.raises(SlugTaken):
-        store.transaction(work)
-    assert store.transaction(lambda session: store.partners.insert("acme", "A", session)).slug == "acme"
+        store.connection.transaction(work)
+    assert store.connection.transaction(lambda session: store.partners.insert("acme", "A", session)).slug == "acme"
     assert not store.events.any_unnumbered()
 
 

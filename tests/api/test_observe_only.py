@@ -60,13 +60,13 @@ def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> N
 
 def test_waiting_purges_are_shown_in_readiness(admin: Client, store: Repositories) -> None:
     admin("DELETE", "/tenants/acme")
-    rows = store.client.get_database(_database(store))["tenants"]
+    rows = store.connection.client.get_database(_database(store))["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
-    store.transaction(lambda session: store.allowances.allow("purges", 1, 60, session))
-    store.transaction(lambda session: store.allowances.hold("purges", session))
+    store.connection.transaction(lambda session: store.daily_quota.allow("purges", 1, 60, session))
+    store.connection.transaction(lambda session: store.daily_quota.hold("purges", session))
     assert admin("GET", "/purges").json()["waiting"] == 1
     assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
-    assert store.transaction(lambda session: store.allowances.take("purges", 0, 60, session))
+    assert store.connection.transaction(lambda session: store.daily_quota.take("purges", 0, 60, session))
     assert "notices" not in admin("GET", "/health/ready").json()
 
 

@@ -21,8 +21,8 @@ OLGA = {"email": "olga@acme.test", "name": "Olga"}
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture], authentik: AuthentikSimulator) -> PlatformFixture:
     """The workers' part, with an Authentik that can invite."""
-    authentik.rights.invitations.set_recovery_flow()
-    return make_platform(authentik_email_stage=authentik.rights.invitations.add_email_stage())
+    authentik.state.invitations.set_recovery_flow()
+    return make_platform(authentik_email_stage=authentik.state.invitations.add_email_stage())
 
 
 def create(root: Client, **fields: Any) -> Any:
@@ -35,7 +35,7 @@ def work(platform: PlatformFixture) -> Operation:
 
 
 def mails(authentik: AuthentikSimulator) -> list[str]:
-    return [mail.to for mail in authentik.rights.invitations.mails]
+    return [mail.to for mail in authentik.state.invitations.mails]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,9 @@ def mails(authentik: AuthentikSimulator) -> list[str]:
         ("\u00f6lga@acme.test", "not an e-mail address"),
         (f"{'o' * 64}@{'a' * 60}.{'b' * 40}.test", "at most 150"),
         ("olga", "not an e-mail address"),
+        (f"{'o' * 65}@acme.test", "not an e-mail address"),
+        ("olga@test", "a domain with a dot"),
+        ("olga@acme.t", "two characters or more"),
     ],
 )
 def test_an_address_that_authentik_would_refuse_is_refused_at_the_request(

@@ -14,10 +14,10 @@ import pytest
 import requests
 
 from sandbox.services import Mongod, Valkey
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
-from shared.provisioning.settlement import settle
 from tests.api.conftest import Client, Issuer, Serve
 
 SignIn = Callable[..., Client]
@@ -35,7 +35,7 @@ def close(store: Repositories, operation_id: str) -> None:
 def finish(store: Repositories, operation_id: str) -> None:
     """Do the workers' part."""
     close(store, operation_id)
-    settle(store, operation_id)
+    open_settlement(store).settle(operation_id)
 
 
 def _its_operation(tenant: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def test_an_operation_is_not_said_to_have_ended_before_its_tenant_shows_it(root:
         body = shown(root("GET", path).json())
         assert (body["status"], "finishedAt" in body) == ("running", False)
     assert root("GET", f"/operations/{operation['id']}").headers["Retry-After"] == "1"
-    settle(store, operation["id"])
+    open_settlement(store).settle(operation["id"])
     answer = root("GET", f"/operations/{operation['id']}")
     assert (answer.json()["status"], "finishedAt" in answer.json()) == ("succeeded", True)
     assert "Retry-After" not in answer.headers

@@ -83,6 +83,39 @@ def test_an_older_token_changes_nothing_on_the_record(rights: RightsFixture, own
     assert with_token("owner", "portal", NEWER - 1)("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
 
 
+def test_what_an_administrator_took_away_an_older_token_does_not_give_back(
+    rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
+) -> None:
+    changed = root("PATCH", f"/users/{rights.ids['owner']}", json={"tenantIds": []})
+    assert changed.json()["tenantIds"] == []
+    # the very token that once gave it, and one from between
+    for client in (owner, with_token("owner", "portal", APPLIED + 10, "tenant-acme")):
+        assert client("GET", "/users/me").json()["tenantIds"] == []
+        assert client("GET", "/tenants/acme").status_code == 404
+    later = with_token("owner", "portal", int(time.time()) + 1, "tenant-acme")
+    assert later("GET", "/users/me").json()["tenantIds"] == [rights.ids["acme"]]
+
+
+def test_a_platform_administrator_who_is_none_any_more_is_not_made_one_by_an_older_token(
+    root: Client, issuer: Issuer, with_token: Callable[..., Client]
+) -> None:
+    issuer.person("second", ADMINS)
+    second = with_token("second", "operator", APPLIED, ADMINS)
+    me = second("GET", "/users/me").json()
+    assert me["platformAdmin"] is True
+    assert root("PATCH", f"/users/{me['_id']}", json={"platformAdmin": False}).status_code == 200
+    assert second("GET", "/users/me").json()["platformAdmin"] is False
+    assert second("POST", "/partners", json={"slug": "mine", "name": "M"}).status_code == 403
+
+
+def test_a_role_that_is_given_does_not_hold_up_what_an_older_token_gives(
+    rights: RightsFixture, root: Client, owner: Client, with_token: Callable[..., Client]
+) -> None:
+    root("PATCH", f"/users/{rights.ids['owner']}", json={"platformRole": "support"})
+    both = with_token("owner", "portal", APPLIED + 1, "tenant-acme", "tenant-beta")
+    assert set(both("GET", "/users/me").json()["tenantIds"]) == {rights.ids["acme"], rights.ids["beta"]}
+
+
 def test_a_tenant_that_comes_by_a_group_alone_gives_the_role_of_a_member(
     rights: RightsFixture, owner: Client, with_token: Callable[..., Client]
 ) -> None:
@@ -125,6 +158,6 @@ def test_a_foreign_group_with_a_tenants_name_opens_nothing(
     assert mallory("GET", "/users/me").json()["tenantIds"] == []
     assert mallory("GET", "/tenants/acme").status_code == 404
     # once the tenant's own group is on record, the name belongs to it
-    rows = store.client[api_settings.mongodb_database]["tenants"]
+    rows = store.connection.client[api_settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, {"$set": {"authentikGroupId": "0b4f"}})
     assert mallory("GET", "/users/me").json()["tenantIds"] == [acme]

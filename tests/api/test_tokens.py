@@ -270,7 +270,7 @@ def test_a_right_revoked_in_the_database_is_gone_at_once_with_the_same_token(
     root: Client, store: Any, api_settings: Settings
 ) -> None:
     assert root("POST", "/tenants", json={"slug": "acme", "name": "Acme"}).status_code == 201
-    users = store.client[api_settings.mongodb_database]["users"]
+    users = store.connection.client[api_settings.mongodb_database]["users"]
     users.update_many({}, {"$set": {"platformAdmin": False}})
     assert root("GET", "/tenants/acme").status_code == 404
     assert root("POST", "/tenants", json={"slug": "beta", "name": "Beta"}).status_code == 403

@@ -13,8 +13,7 @@ from shared.config.settings import Settings
 from shared.webhooks.delivery_repository import End
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture
-from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
+from worker.composition import open_delivery_loop, open_outbox_relay
 
 SignIn = Callable[..., Client]
 URL = "https://hooks.acme.test/take"
@@ -33,7 +32,7 @@ def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     webhook = made(root, actions=["partner.created"])
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
-    OutboxRelay(store, 14).relay()
+    open_outbox_relay(store, 14).look()
     for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None

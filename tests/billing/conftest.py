@@ -17,6 +17,7 @@ from tests.billing.asking import KEY, SECRET
 from tests.billing.tenancy import Tenancy
 from tests.records import EVERY_SURFACE
 from tests.simulators import TENANT_ID
+from worker.composition import open_runner
 from worker.execution.runner import Runner
 from worker.integrations.registry import STEPS
 from worker.integrations.stripe.client import StripeClient, connect
@@ -66,7 +67,7 @@ def tenancy(
     admin = Actor(plane.callers.record(caller, "request-1"), EVERY_SURFACE)
 
     def make(clients: Mapping[str, Any]) -> Runner:
-        return Runner(opened, dispatcher, STEPS, clients, billing_settings)
+        return open_runner(opened, dispatcher, STEPS, clients, billing_settings)
 
     yield Tenancy(opened, plane, admin, billing_settings, server, stripe, make)
     opened.close()

@@ -16,9 +16,9 @@ from shared.rights.policy import Actor
 from shared.subscriptions.model import Subscription
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
+from worker.composition import open_billing_sync_job
 from worker.execution.runner import Runner
 from worker.integrations.stripe.client import StripeClient
-from worker.jobs.billing_sync import BillingSyncJob
 
 Make = Callable[[Mapping[str, Any]], Runner]
 
@@ -85,13 +85,13 @@ class Tenancy:
 
     def look(self) -> None:
         """What the sweep does about subscriptions, to its end."""
-        looks = BillingSyncJob(self.store, self.client, self.settings)
+        looks = open_billing_sync_job(self.store, self.client, self.settings)
         looks.push()
         looks.close()
 
     def events(self, view: TenantView, action: str) -> list[Any]:
         """The tenant's events of this action, oldest first."""
         while self.store.events.any_unnumbered():
-            self.store.transaction(self.store.events.number)
+            self.store.connection.transaction(self.store.events.number)
         feed = self.store.events.following((view.tenant.id,), 0, None, 500)
         return [one for one in feed.items if one.action == action]

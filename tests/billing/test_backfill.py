@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from shared.application.parts import open_backfill, open_starter
 from shared.config.settings import Settings
 from shared.db.connection import open_database
 from shared.db.documents import Document
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.provisioning.backfill import Backfill
-from shared.provisioning.starter import Starter
 from shared.tenants.backfill_repository import unfilled_conditions
 from shared.tenants.model import Status
 from shared.tenants.views import TenantView
@@ -21,7 +21,7 @@ from tests.billing.tenancy import Tenancy
 
 def backfill(tenancy: Tenancy, dispatcher: Dispatcher, per_minute: float = 6000) -> Backfill:
     settings: Settings = tenancy.settings.model_copy(update={"backfill_per_minute": per_minute})
-    return Backfill(tenancy.store, Starter(tenancy.store, dispatcher, settings), settings)
+    return open_backfill(tenancy.store, open_starter(tenancy.store, dispatcher, settings), settings)
 
 
 def ended(tenancy: Tenancy, view: TenantView) -> TenantView:
@@ -94,7 +94,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
 
 
 def test_the_search_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
-    rows = open_database(tenancy.store.client, tenancy.settings.mongodb_database)["tenants"]
+    rows = open_database(tenancy.store.connection.client, tenancy.settings.mongodb_database)["tenants"]
     for condition in unfilled_conditions("billing"):
         plan: Document = rows.find(condition).limit(50).explain()
         assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])

@@ -94,7 +94,7 @@ def test_unknown_subscriptions_and_other_kinds_of_events_are_taken_and_change_no
     assert send(address, json.dumps(told).encode()) == 200
     told |= {"type": "charge.succeeded", "data": {"object": {"object": "charge", "id": "ch_1"}}}
     assert send(address, json.dumps(told).encode()) == 200
-    assert tenancy.store.billing_looks.claim(60) is None
+    assert tenancy.store.billing_syncs.claim(60) is None
 
 
 def test_a_body_that_is_too_large_or_no_event_is_refused(address: str, view: TenantView) -> None:
@@ -106,13 +106,13 @@ def test_a_sync_that_fails_is_retried_and_one_whose_process_died_is_due_again(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     assert send(address, event(tenancy, "active")) == 200
-    died = tenancy.store.billing_looks.claim(0.05)
+    died = tenancy.store.billing_syncs.claim(0.05)
     assert died is not None
     time.sleep(0.06)
     fault(tenancy.server, kind="status", status=500, path="/v1/subscriptions", count=1)
     tenancy.look()
     assert tenancy.record(view).status is SubscriptionStatus.PAST_DUE
-    assert tenancy.store.billing_looks.claim(60) is None
+    assert tenancy.store.billing_syncs.claim(60) is None
     give_up = time.monotonic() + 30
     while tenancy.record(view).status is not SubscriptionStatus.ACTIVE:
         assert time.monotonic() < give_up
@@ -124,12 +124,14 @@ def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_req
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     send(address, event(tenancy, "active"))
-    claim = tenancy.store.billing_looks.claim(60)
+    claim = tenancy.store.billing_syncs.claim(60)
     assert claim is not None
     assert send(address, event(tenancy, "canceled")) == 200
     tenancy.look()
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
-    assert tenancy.store.transaction(lambda session: tenancy.store.billing_looks.end(claim, session)) is False
+    assert (
+        tenancy.store.connection.transaction(lambda session: tenancy.store.billing_syncs.end(claim, session)) is False
+    )
 
 
 class Overtaken:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.application.parts import open_billing_service
 from shared.billing.model import Bill
-from shared.billing.sync import BillingService
 from shared.operations.model import Mode, OperationStatus
 from shared.subscriptions.model import SubscriptionStatus
 from shared.tenants.model import BillingInfo, Status
@@ -199,10 +199,10 @@ def test_objects_that_an_attempt_created_before_its_process_died_are_found_by_th
 def test_values_of_an_older_operation_do_not_overwrite_a_newer_change(tenancy: Tenancy) -> None:
     view = tenancy.create()
     old = tenancy.seen(view)
-    tenancy.store.transaction(lambda session: tenancy.store.operations.cancel(old.id, session))
+    tenancy.store.connection.transaction(lambda session: tenancy.store.operations.cancel(old.id, session))
     tenancy.reconcile()
     bill = Bill("cus_old", "sub_old", SubscriptionStatus.ACTIVE, None)
-    assert BillingService(tenancy.store).save(old, bill) is False
+    assert open_billing_service(tenancy.store).save(old, bill) is False
     assert tenancy.record(view).stripe_subscription_id is None
 
 

@@ -1,4 +1,4 @@
-"""An API whose process dies while it sends what it has recorded: before the first message, or after it."""
+"""An API whose process dies while it publishes an operation: before the first message, or after it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _post = Dispatcher._post
 
 
 def _die_while_posting(self: Dispatcher, letters: Sequence[QueuedMessage]) -> None:
-    if os.environ["ODD_API"] == "half-way":
+    if os.environ["DYING_API"] == "half-way":
         _post(self, letters[:1])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# this process is the odd one, so its own class may be changed
+# this class is changed in this process only
 Dispatcher._post = _die_while_posting  # type: ignore[method-assign]
 asgi = Bridge(create_app(read_settings()), 2, ApiSite())

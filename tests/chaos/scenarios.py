@@ -22,11 +22,11 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/api/test_tenants.py::test_with_the_broker_hung_a_tenant_is_recorded_and_answered_within_seconds",
     ),
     "the API is killed between record and dispatch, or half-way through sending": (
-        "tests/chaos/test_api.py::test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept",
+        "tests/chaos/test_api.py::test_the_scheduler_publishes_what_a_killed_api_recorded_and_did_not_publish",
     ),
     "clients stall bodies, idle, trickle, speak HTTP/2 or wait by the hundred": (
         "tests/chaos/test_attacks.py::test_others_are_answered_in_time_during_each_attack_and_during_all_at_once",
-        "tests/chaos/test_attacks.py::test_of_a_hundred_requests_of_one_caller_that_want_to_wait_two_do",
+        "tests/chaos/test_attacks.py::test_two_of_a_hundred_waiting_requests_of_one_caller_wait",
     ),
     "the database is killed and restarted, or steps down, in the middle of operations": (
         "tests/chaos/test_database.py::test_a_database_that_is_killed_and_steps_down_in_the_middle_loses_and_doubles_nothing",
@@ -94,7 +94,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     ),
     "a worker's clock is hours off": (
         "tests/chaos/test_clocks.py::test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once",
-        "tests/chaos/test_clocks.py::test_whichever_clock_a_process_asks_is_off",
+        "tests/chaos/test_clocks.py::test_every_wall_clock_of_such_a_process_is_wrong",
         "tests/architecture/test_clocks.py::test_wall_clocks_are_read_only_where_it_is_said_why",
     ),
     "a step kills its worker each time": (

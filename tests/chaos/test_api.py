@@ -1,4 +1,4 @@
-"""An API process that is killed between what it has recorded and what it would have sent."""
+"""Check an API process that is killed after it has recorded an operation and before it has published it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.path.conftest import Platform
 
 
 def dying_api(platform: Platform, when: str) -> str:
-    """The URL of an API that dies `when` it sends."""
+    """Start an API that dies while it publishes; return its URL."""
     port = free_port()
     command = [sys.executable, "-m", "api", "--port", str(port), "--target", "tests.chaos.dying_api:asgi"]
-    platform._spawn(command, platform._folder / f"{when}.log", {"ODD_API": when})
+    platform._spawn(command, platform._folder / f"{when}.log", {"DYING_API": when})
     return f"http://127.0.0.1:{port}"
 
 
-def test_what_an_api_recorded_and_did_not_send_before_it_was_killed_is_swept(
+def test_the_scheduler_publishes_what_a_killed_api_recorded_and_did_not_publish(
     make_platform: Callable[..., Platform], redis_url: str, authentik: AuthentikSimulator
 ) -> None:
     issuer = Issuer(authentik)

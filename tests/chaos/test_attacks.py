@@ -1,4 +1,4 @@
-"""Clients that hold connections, bodies, streams and waits of a served API: everybody else is answered meanwhile."""
+"""Check that other clients are answered in time while attackers hold connections, requests, streams and waits."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from tests.api.conftest import ADMINS, Client, Issuer
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
-from tools.bench.attacks import ATTACKS, Target, held, wait
+from tools.bench.load.attacks import ATTACKS, Target, held, wait
 
-#: how long anybody may wait for an answer while others attack, in seconds
-PATIENCE = 5.0
+#: limit for a response while others attack, in seconds
+WAIT_SECONDS = 5.0
 
 
 class Served:
-    """An API with an operation that does not end, and a caller who is let in."""
+    """A served API with an operation that does not end, and an authenticated caller."""
 
     def __init__(self, platform: Platform, issuer: Issuer) -> None:
         self.client_url = platform.start_api()
         platform.until_ready(self.client_url)
         self.client = Client(self.client_url, issuer.token("admin"))
-        # the issuer's keys are fetched meanwhile
+        # until the API has fetched the issuer's keys
         until(lambda: self.client("GET", "/users/me").status_code == 200)
         self._numbers = itertools.count()
         running = self.create().headers["Operation-Location"]
@@ -39,7 +39,7 @@ class Served:
         return self.client("POST", "/tenants", json={"slug": slug, "name": "T"})
 
     def longest_wait(self, seconds: float = 3) -> float:
-        """The longest that somebody who calls meanwhile waits for an answer, each as it should be."""
+        """Return the longest response time of another client, whose requests must all succeed."""
         longest, end = 0.0, time.monotonic() + seconds
         while time.monotonic() < end:
             for ask, expected in (
@@ -74,14 +74,14 @@ def test_others_are_answered_in_time_during_each_attack_and_during_all_at_once(s
         for attack in ATTACKS.values():
             stack.enter_context(held(served.target, attack))
         longest["all at once"] = served.longest_wait()
-    assert max(longest.values()) < PATIENCE, longest
+    assert max(longest.values()) < WAIT_SECONDS, longest
 
 
-def test_of_a_hundred_requests_of_one_caller_that_want_to_wait_two_do(served: Served) -> None:
+def test_two_of_a_hundred_waiting_requests_of_one_caller_wait(served: Served) -> None:
     with ThreadPoolExecutor(100) as pool:
         began = time.monotonic()
         waiting = [pool.submit(wait, served.target, 8) for _ in range(100)]
-        assert served.longest_wait() < PATIENCE
+        assert served.longest_wait() < WAIT_SECONDS
         # the others are answered at once, as if their time were up
         assert sum(one.done() for one in waiting) == 98
         assert [one.result() for one in waiting] == [200] * 100

@@ -1,4 +1,4 @@
-"""A broker that loses everything, hangs, or is gone, while operations are in every state that there is."""
+"""Check a broker that loses everything, hangs, or is down, while operations are in every state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two desired_states for one tenant at the same moment."""
+"""Check two requests for one tenant at the same moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY = 6
 
 
 def at_once(*desired_states: Callable[[], TenantView]) -> list[str]:
-    """The ids of the operations that were answered; what was refused leaves a gap."""
+    """Send requests at the same moment; return the ids of their operations, empty for refused ones."""
     ready = threading.Barrier(len(desired_states))
 
     def ask(request: Callable[[], TenantView]) -> str:
@@ -61,7 +61,7 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
         assert view.tenant.status is (Status.DELETED if deleted else Status.ACTIVE)
         assert [space["disabled"] for space in platform.upstream(slug)["spaces"]] == [bool(deleted)]
     products = {"authentik": platform.authentik, "stalwart": platform.stalwart, "ocis": platform.ocis}
-    rows = platform.store.client[platform.settings.mongodb_database]["operations"]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]["operations"]
     requests = {name: list(product.journal) for name, product in products.items()}
     evidence = Evidence([], [], list(rows.find()), [], requests=requests)
     assert list(nothing_older_lands_over_newer(evidence)) == []
@@ -74,7 +74,7 @@ def renamed(platform: Platform, name: str) -> Operation:
 
 
 def newest_by_retry(platform: Platform) -> None:
-    """The newest request is stopped before it began, and its step asked for again."""
+    """Cancel the newest operation before it begins, and retry its step."""
     newest = renamed(platform, "Newest")
     platform.plane.operations.cancel(newest.id, platform.admin)
     platform.plane.operations.retry(newest.id, "ocis", platform.admin)

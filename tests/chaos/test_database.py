@@ -1,4 +1,4 @@
-"""A database that dies, comes back, and steps down, in the middle of operations."""
+"""Check a database that is killed, restarted, and steps down in the middle of operations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def step_down(mongod: Mongod) -> None:
 
 
 def create_and_be_in_the_middle(platform: Platform, slugs: Sequence[str]) -> None:
-    """Some steps have ended, and each product is at one for a while yet."""
+    """Create tenants; some steps have ended, and each product works on one for a while."""
     products = (platform.authentik, platform.stalwart, platform.ocis)
     for product in products:
         clear(product)

@@ -1,4 +1,4 @@
-"""A step that kills its worker each time it is run."""
+"""Check a step that kills its worker each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that come twice, late, from an older dispatch, or that are none."""
+"""Check messages that come twice, late, from an older dispatch, or malformed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.path.test_machine import step_of
 from tests.path.test_whole_path import STEPS, until
 from tests.simulators import fault, writes
 
-JUNK = (b"not JSON", b"\xff\xfe", b"[]", b'{"body": 1}', b'{"properties": {"delivery_tag": 5}}', b"x" * 300_000)
+MALFORMED = (b"not JSON", b"\xff\xfe", b"[]", b'{"body": 1}', b'{"properties": {"delivery_tag": 5}}', b"x" * 300_000)
 
 
 def is_empty(broker: redis.Redis) -> bool:
@@ -102,7 +102,7 @@ def test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation(
     platform: Platform, redis_url: str
 ) -> None:
     broker = redis.Redis.from_url(redis_url)
-    for text in JUNK:
+    for text in MALFORMED:
         broker.lpush("ocis", text)
     platform.create("acme")
     platform.start_scheduler()
@@ -118,4 +118,4 @@ def test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation(
     assert platform.tenant("acme").tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")
     # each message can end a worker once: it is taken out of its queue before it is read
-    assert len(workers) <= 1 + len(JUNK)
+    assert len(workers) <= 1 + len(MALFORMED)

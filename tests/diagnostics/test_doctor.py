@@ -14,13 +14,12 @@ from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
-from worker.diagnostics.checks import Doctor
-from worker.diagnostics.job import DiagnosticsJob
+from worker.composition import open_diagnostics_job, open_doctor
 
 
 def examined(platform: PlatformFixture, dispatcher: Dispatcher) -> dict[tuple[str, str], Check]:
     app = make_celery(platform.settings.broker, "sender")
-    checks = Doctor(platform.store, dispatcher, app, platform.clients, platform.settings).examine()
+    checks = open_doctor(platform.store, dispatcher, app, platform.clients, platform.settings).examine()
     app.close()
     return {(one.area, one.name): one for one in checks}
 
@@ -66,7 +65,7 @@ def test_a_run_waits_until_a_scheduler_does_it_and_only_platform_administrators_
     run = platform.plane.diagnostics.start(platform.admin)
     assert run.status is RunStatus.WAITING
     app = make_celery(platform.settings.broker, "sender")
-    job = DiagnosticsJob(platform.store, Doctor(platform.store, dispatcher, app, {}, platform.settings))
+    job = open_diagnostics_job(platform.store, open_doctor(platform.store, dispatcher, app, {}, platform.settings))
     job.push()
     assert job.push() == 0
     give_up = time.monotonic() + 40

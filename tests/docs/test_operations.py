@@ -42,10 +42,10 @@ def commands(document: str) -> Iterator[str]:
 
 
 def test_the_table_of_reasons_is_the_catalogue() -> None:
-    shown = rows(RUNBOOK.read_text(), "reason", "again", "meaning")
-    known = [[f"`{name}`", "yes" if one.retryable else "no", one.message] for name, one in REASONS.items()]
-    assert [row[:3] for row in shown] == known
-    assert all(len(row) == 4 and row[3] for row in shown)
+    shown = rows(RUNBOOK.read_text(), "reason", "retried", "what to do")
+    known = [[f"`{name}`", "yes" if one.retryable else "no"] for name, one in REASONS.items()]
+    assert [row[:2] for row in shown] == known
+    assert all(len(row) == 3 and row[2] for row in shown)
 
 
 def test_the_causes_of_orphans_are_those_the_service_tells() -> None:
@@ -85,3 +85,18 @@ def test_every_setting_that_the_runbook_names_is_one() -> None:
     others = {"REMAP_SIGTERM", "FLOWER_AUTH", "FLOWER_BASIC_AUTH", "OTEL_EXPORTER_OTLP_ENDPOINT"}
     named = set(re.findall(r"\b[A-Z][A-Z]+(?:_[A-Z]+)+\b", RUNBOOK.read_text()))
     assert named - others <= known, named - others - known
+
+
+def test_every_log_event_that_the_runbook_names_is_logged_or_an_event() -> None:
+    sources = "".join(path.read_text() for part in ("api", "worker", "shared") for path in (ROOT / part).rglob("*.py"))
+    named = re.findall(r"`([a-z_]+\.[a-z_]+)`", RUNBOOK.read_text())
+    assert named
+    assert [name for name in named if f'"{name}"' not in sources and not name.endswith((".md", ".db"))] == []
+
+
+def test_the_page_of_events_names_every_action_that_the_code_writes() -> None:
+    text = (DOCS / "reference" / "events.md").read_text()
+    sources = [path.read_text() for part in ("api", "worker", "shared") for path in (ROOT / part).rglob("*.py")]
+    written = {name for source in sources for name in re.findall(r'NewEvent\(\s*"([a-z_]+\.[a-z_]+)"', source)}
+    assert len(written) > 10
+    assert sorted(name for name in written if f"`{name}`" not in text) == []

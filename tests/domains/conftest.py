@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
+from shared.application.parts import open_domain_monitor, open_settlement, open_starter
 from shared.application.services import Services, open_services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
@@ -16,8 +17,6 @@ from shared.domains.model import TenantDomain
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.domain_monitor import DomainMonitor
-from shared.provisioning.settlement import settle
-from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Tenant
 from tests.simulators import publish
@@ -39,12 +38,12 @@ class World:
     ) -> None:
         self.settings, self.store, self.dispatcher, self.dns, self.admin = settings, store, dispatcher, dns, admin
         self.plane: Services = open_services(store, dispatcher, settings)
-        self.rows = store.client[settings.mongodb_database]["domains"]
+        self.rows = store.connection.client[settings.mongodb_database]["domains"]
 
     # -- the service
 
     def watch(self) -> DomainMonitor:
-        return DomainMonitor(self.store, Starter(self.store, self.dispatcher, self.settings), self.settings)
+        return open_domain_monitor(self.store, open_starter(self.store, self.dispatcher, self.settings), self.settings)
 
     def looks(self, slots: int = 8) -> DomainCheckJob:
         lookup = DnsLookup(self.settings.dns_servers, lookup_seconds=self.settings.call_seconds)
@@ -120,7 +119,7 @@ class World:
             claim = self.store.operations.claim(operation.id, step.name, 99, 60)
             assert claim is not None
             self.store.operations.record(claim, ok())
-        settle(self.store, operation.id)
+        open_settlement(self.store).settle(operation.id)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from shared.domains.model import DomainCheck
 from tests.domains.conftest import World
 from tests.forked_processes import start_forked
 from tests.simulators import fault
-from worker.jobs.scheduler_loop import SchedulerLoop
+from worker.composition import open_scheduler_loop
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -70,11 +70,11 @@ def test_a_resolver_that_hangs_holds_up_none_of_the_schedulers_other_duties(make
     operation = world.store.operations.find_open(world.tenant().id)
     assert operation is not None
     looks = world.looks(slots=3)
-    scheduler = SchedulerLoop(world.store, world.dispatcher, {"domain_checks": looks.push})
+    scheduler = open_scheduler_loop(world.store, world.dispatcher, {"domain_checks": looks.push})
     assert scheduler.run_once() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
-    operations = world.store.client[world.settings.mongodb_database]["operations"]
+    operations = world.store.connection.client[world.settings.mongodb_database]["operations"]
     due = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", {"lookAt": "$$NOW"}]}}}
     operations.update_one({}, [{"$set": {"dueAt": "$$NOW", "steps": due}}])
     assert scheduler.run_once() == 1

@@ -59,8 +59,8 @@ def test_the_rows_refuse_a_second_owner_even_if_the_tenants_did_not(world: World
     world.create("acme")
     beta = replace(world.create("beta"), domains=("acme.test",))
     with pytest.raises(DomainTaken):
-        world.store.transaction(
-            lambda session: world.store.domains.add(beta, beta.domains, Terms(), world.store.now(), session)
+        world.store.connection.transaction(
+            lambda session: world.store.domains.add(beta, beta.domains, Terms(), world.store.connection.now(), session)
         )
     assert names(world) == ["acme.test", "beta.test"]
 

@@ -97,7 +97,7 @@ def test_where_no_proof_is_required_a_proven_domain_starts_nothing(make_world: C
 def test_a_tenant_whose_status_forbids_it_waits_until_it_does_not(world: World) -> None:
     world.create()
     world.finish()
-    tenants = world.store.client[world.settings.mongodb_database]["tenants"]
+    tenants = world.store.connection.client[world.settings.mongodb_database]["tenants"]
     tenants.update_one({"slug": "acme"}, {"$set": {"status": "suspended"}})
     verify(world)
     assert world.watch().start_reconciles() == 0

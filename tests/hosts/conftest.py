@@ -122,7 +122,7 @@ def every_tenant_is_whole(platform: Platform, slugs: list[str], seconds: float =
     every_tenant_is_active(platform, slugs, seconds)
     for slug in slugs:
         assert platform.has_one_of_each(slug), platform.upstream(slug)
-    rows = platform.store.client[platform.settings.mongodb_database]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]
     assert rows["tenants"].count_documents({"slug": {"$in": slugs}}) == len(slugs)
     assert rows["operations"].count_documents({"tenantSlug": {"$in": slugs}}) == len(slugs)
     for action in ("tenant.created", "operation.succeeded"):

@@ -62,6 +62,9 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
         ("EXTRA_CA_CERTS", __file__, "holds no certificates"),
         ("MONGODB_URI", "localhost:27017", "MONGODB_URI must start with mongodb://"),
         ("MONGODB_DATABASE", "dezky live", "MONGODB_DATABASE: String should match"),
+        ("MONGODB_URI", "mongodb://db.test/?tls=true&tlsCAFile=/nowhere.pem", "MONGODB_URI names a certificate file"),
+        ("MONGODB_URI", "mongodb://db.test:99999/", "MONGODB_URI must be mongodb://user:password@host:port"),
+        ("PLANS", "[" * 100_000, "PLANS: is not JSON"),
     ],
 )
 def test_what_would_fail_later_or_open_too_much_is_refused_by_the_variables_name(
@@ -136,6 +139,29 @@ def test_a_secret_can_stand_in_a_file_and_the_variable_itself_wins(
     assert settings.stripe_api_key is None
     monkeypatch.setenv("REDIS_URL", "redis://localhost")
     assert read_settings().redis_url.get_secret_value() == "redis://localhost"
+
+
+@pytest.mark.parametrize("scheme", ["mongodb", "mongodb+srv"])
+@pytest.mark.parametrize("password", ["s3cret@x", "s3cret/x", "s3cret:x", "s3cret%", "s3cret?x"])
+def test_a_password_that_is_not_escaped_is_told_and_not_shown(scheme: str, password: str) -> None:
+    url = f"{scheme}://dezky:{password}@db.invalid/"
+    with pytest.raises(SettingsError, match=r"MONGODB_URI must be .* percent-code") as refusal:
+        read_settings(mongodb_uri=url, redis_url="redis://one")
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_an_srv_address_is_not_looked_up_in_dns_at_the_start() -> None:
+    options = "retryWrites=true&w=majority&srvServiceName=platform"
+    assert read_settings(mongodb_uri=f"mongodb+srv://u:a%40b@db.invalid/?{options}", redis_url="redis://one")
+
+
+def test_a_byte_order_mark_at_the_beginning_of_a_file_is_no_part_of_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys").write_bytes(b"\xef\xbb\xbf" + b"k" * 32)
+    monkeypatch.setenv("STAMP_KEYS_FILE", str(tmp_path / "keys"))
+    monkeypatch.delenv("STAMP_KEYS", raising=False)
+    assert read_settings(mongodb_uri=DATABASE, redis_url="redis://one").stamp_key_texts == ("k" * 32,)
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def test_indexes_are_made_while_a_member_is_down(
 ) -> None:
     until(replica_set.is_whole)
     platform = make_platform(redis_url, MONGODB_URI=replica_set.uri)
-    rows = platform.store.client["dezky"]["rows"]
+    rows = platform.store.connection.client["dezky"]["rows"]
     # of an empty collection an index is made by the primary alone
     rows.insert_one({"name": "one"})
     gone = next(one for one in replica_set.addresses if one != replica_set.primary())

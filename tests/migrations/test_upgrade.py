@@ -39,7 +39,7 @@ def upgraded(platform: Platform) -> Platform:
     found = json_util.loads(DATA.read_text(), json_options=OPTIONS)
     written_at = max(row["updatedAt"] for row in found["tenants"])
     found = moved(found, datetime.now(UTC) - written_at)
-    database = platform.store.client[platform.store.tenants._rows.database.name]
+    database = platform.store.connection.client[platform.store.tenants._rows.database.name]
     database = database.with_options(CodecOptions(tz_aware=True))
     for name, rows in found.items():
         database[name].delete_many({})

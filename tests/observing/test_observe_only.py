@@ -7,24 +7,21 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.application.parts import open_backfill, open_domain_monitor, open_drift_detector, open_starter
 from shared.config.broker_url import BrokerAddress
 from shared.core.errors import Forbidden, ObserveOnly
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, OperationStatus
-from shared.provisioning.backfill import Backfill
-from shared.provisioning.domain_monitor import DomainMonitor
-from shared.provisioning.drift_detection import DriftDetector
-from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import writes
-from worker.jobs.scheduler_loop import SchedulerLoop
+from worker.composition import open_scheduler_loop
 
 
 def release(platform: PlatformFixture) -> int:
-    return SchedulerLoop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once()
+    return open_scheduler_loop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
 
 
 def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
@@ -74,11 +71,11 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     platform.finish(platform.plane.life.delete("acme", platform.admin))
     platform.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
     platform.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
-    starter = Starter(platform.store, dispatcher, platform.settings)
+    starter = open_starter(platform.store, dispatcher, platform.settings)
 
     def begun() -> list[int]:
-        backfill = Backfill(platform.store, starter, platform.settings)
-        reconciles = DomainMonitor(platform.store, starter, platform.settings)
+        backfill = open_backfill(platform.store, starter, platform.settings)
+        reconciles = open_domain_monitor(platform.store, starter, platform.settings)
         return [platform.plane.life.take_up(200), backfill.push(), reconciles.start_reconciles()]
 
     platform.plane.observing.begin("looking", platform.admin)
@@ -110,7 +107,9 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
 ) -> None:
     platform.grown("acme")
     platform.scan()
-    drift = DriftDetector(platform.store, Starter(platform.store, dispatcher, platform.settings), platform.settings)
+    drift = open_drift_detector(
+        platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
+    )
     assert drift.push() == 0
     platform.plane.observing.begin("looking", platform.admin)
     before = list(platform.rows["tenants"].find())
@@ -124,7 +123,7 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
         TenantView(platform.tenant("acme"), platform.store.operations.find_open(platform.tenant("acme").id))
     )
     assert drift.push() == 0
-    looks = [platform.store.orphan_looks.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
+    looks = [platform.store.orphan_scans.claim([name], 5) for name in ("authentik", "stalwart", "ocis")]
     assert all(looks)
 
 

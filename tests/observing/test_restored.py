@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from sandbox.processes import free_port
+from shared.application.parts import open_restore_detector
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
 from shared.config.broker_url import BrokerAddress
@@ -29,11 +30,11 @@ class World:
     def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.dispatcher, self.settings, self.admin = store, dispatcher, settings, admin
         self.plane = open_services(store, dispatcher, settings)
-        self.rows = store.client[settings.mongodb_database]
+        self.rows = store.connection.client[settings.mongodb_database]
         self.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
 
     def watch(self) -> RestoreDetector:
-        return RestoreDetector(self.store, self.dispatcher.memory, self.settings)
+        return open_restore_detector(self.store, self.dispatcher.memory, self.settings)
 
     def look(self, times: int = 1) -> str | None:
         """Look as a process that has just started; why the platform only observes since, None when it does not."""
@@ -141,12 +142,12 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     backup = world.backup()
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
-    RestoreDetector(world.store, away.memory, world.settings).look()
+    open_restore_detector(world.store, away.memory, world.settings).look()
     assert world.plane.observing.state(world.admin).pause is None
     # ended while Redis is away, it is remembered once that is back
     world.plane.observing.begin("by hand", world.admin)
     world.plane.observing.end(world.admin)
-    RestoreDetector(world.store, away.memory, world.settings).look()
+    open_restore_detector(world.store, away.memory, world.settings).look()
     assert world.backup()[0]["forgiven"] is True
     assert world.look(3) is None
     assert world.backup()[0]["forgiven"] is False
@@ -188,7 +189,7 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
             return super().recall(database)
 
     away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
-    watch = RestoreDetector(away, CountedMemory(world.redis), world.settings)
+    watch = open_restore_detector(away, CountedMemory(world.redis), world.settings)
 
     def look(_: int) -> str:
         together.wait()
@@ -211,7 +212,7 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings(observe_only_on_start=True)
-    watch = RestoreDetector(world.store, world.dispatcher.memory, settings)
+    watch = open_restore_detector(world.store, world.dispatcher.memory, settings)
     watch.look()
     pause = world.plane.observing.state(world.admin).pause
     assert pause is not None

@@ -62,6 +62,22 @@ def test_a_purge_removes_every_space_with_our_marker_and_no_other(
     assert only(ocis).id == foreign
 
 
+def test_a_purge_spares_a_duplicate_that_a_person_made_of_the_space_and_says_what_to_do(
+    ocis: OcisSimulator, files: OcisClient, work: MakeWork
+) -> None:
+    ensure_files(work("ocis"), files)
+    own = only(ocis).id
+    ocis.people.person("anna", "User")
+    duplicate = add_twin(ocis, manager="anna")
+    with pytest.raises(PermanentError, match=duplicate.id.replace("$", r"\$")) as refused:
+        remove_files(work("ocis"), files)
+    assert refused.value.reason == "ambiguous"
+    assert {one.id for one in spaces(ocis)} == {own, duplicate.id}
+    duplicate.description = "Mine"
+    assert remove_files(work("ocis"), files).result is Result.OK
+    assert only(ocis).id == duplicate.id
+
+
 @pytest.mark.parametrize("path", ["drives(/|\\?)", "drives\\?"], ids=["all", "list"])
 def test_nothing_is_reported_as_closed_or_removed_while_the_storage_hides_it(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, saved: Saved, path: str

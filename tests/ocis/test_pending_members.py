@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from shared.application.parts import open_starter
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.provisioning.starter import Starter
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
 from worker import ownership_markers
+from worker.composition import open_pending_members_job
 from worker.integrations.ocis.client import connect
 from worker.jobs.pending_members import PendingMembersJob
 
@@ -27,8 +28,8 @@ def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
 
 @pytest.fixture
 def job(platform: PlatformFixture, dispatcher: Any) -> Iterator[PendingMembersJob]:
-    starter = Starter(platform.store, dispatcher, platform.settings)
-    made = PendingMembersJob(platform.store, starter, connect(platform.settings), platform.settings)
+    starter = open_starter(platform.store, dispatcher, platform.settings)
+    made = open_pending_members_job(platform.store, starter, connect(platform.settings), platform.settings)
     yield made
     made.close()
 

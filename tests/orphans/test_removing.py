@@ -209,7 +209,7 @@ def test_a_removal_whose_process_died_is_taken_up_when_its_lease_is_over(
     assert platform.one("ocis").status == "removed"
     # the one that was thought dead comes back late, and counts for nothing
     assert (
-        platform.store.transaction(
+        platform.store.connection.transaction(
             lambda session: platform.store.orphans.end_removal(lost, "kept", lost.orphan.removal, session)  # type: ignore[arg-type]
         )
         is False

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.application.parts import open_orphan_scanner
 from shared.operations.model import Mode
 from shared.orphans.model import MarkedObject, OrphanKind, OrphanQuery
-from shared.orphans.scanner import OrphanScanner
 from shared.tenants.model import NewTenant
 from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault
@@ -182,7 +182,7 @@ def test_what_is_no_longer_seen_is_gone_and_comes_back_to_quarantine(platform: P
 def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(platform: PlatformFixture) -> None:
     # each kind of Stalwart's has ids of its own, which are the same
     tenant = platform.grown("acme")
-    watch = OrphanScanner(platform.store, platform.settings)
+    watch = open_orphan_scanner(platform.store, platform.settings)
     domain = MarkedObject(OrphanKind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
     nobodys = MarkedObject(OrphanKind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
     for found in ([domain, nobodys], [domain]):

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.application.parts import open_orphan_scanner
 from shared.orphans.model import MarkedObject, OrphanKind
-from shared.orphans.scanner import OrphanScanner
 from tests.platform_fixture import PlatformFixture
 
 
@@ -28,20 +28,20 @@ def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
 ) -> None:
     platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
     platform.plane.orphans.look(platform.admin)
-    claims = [platform.store.orphan_looks.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
+    claims = [platform.store.orphan_scans.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
     platform.run_orphan_jobs()
-    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
     assert claims[0] is not None
-    assert OrphanScanner(platform.store, platform.settings).record_look(claims[0], []) is None
+    assert open_orphan_scanner(platform.store, platform.settings).record_look(claims[0], []) is None
 
 
 def _until_looked(platform: PlatformFixture) -> None:
     for _ in range(100):
         platform.run_orphan_jobs()
-        if all(one.done_at for one in platform.store.orphan_looks.all()):
+        if all(one.done_at for one in platform.store.orphan_scans.all()):
             return
         time.sleep(0.05)
     pytest.fail("nobody looked")
@@ -50,22 +50,22 @@ def _until_looked(platform: PlatformFixture) -> None:
 def test_without_a_schedule_scans_run_only_on_request(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(orphan_scan_hours=0)
     platform.run_orphan_jobs()
-    assert all(one.done_at is None for one in platform.store.orphan_looks.all())
+    assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     assert all(one.done_at and one.due_at is None for one in platform.scan().values())
 
 
 def test_the_first_scan_runs_automatically_and_the_next_when_it_is_due(platform: PlatformFixture) -> None:
     platform.run_orphan_jobs()
-    first = platform.store.orphan_looks.all()
+    first = platform.store.orphan_scans.all()
     platform.run_orphan_jobs()
-    assert platform.store.orphan_looks.all() == first
+    assert platform.store.orphan_scans.all() == first
     assert all(one.done_at for one in first)
 
 
 def test_an_orphan_found_by_a_discarded_scan_is_reported_by_the_next(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.forget("acme")
-    watch = OrphanScanner(platform.store, platform.settings)
+    watch = open_orphan_scanner(platform.store, platform.settings)
     platform.plane.orphans.look(platform.admin)
     claim = watch.claim_look(["ocis"])
     assert claim is not None

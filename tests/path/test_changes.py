@@ -120,7 +120,7 @@ def test_the_scheduler_checks_each_tenant_in_turn_and_shows_drift(platform: Plat
         platform.create(slug)
         platform.settled(slug)
     platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
-    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_many({}, [{"$set": {"driftDueAt": "$$NOW"}}])
     platform.start_scheduler()
     until(lambda: all(platform.tenant(slug).tenant.drift for slug in ("acme", "beta")))
@@ -133,7 +133,7 @@ def test_the_scheduler_checks_each_tenant_in_turn_and_shows_drift(platform: Plat
     events = platform.plane.events.newest(platform.admin, None, None, 50).items
     told = {event.tenant_slug for event in events if (event.after or {}).get("mode") == Mode.PLAN}
     assert told == {"acme"}
-    plans = platform.store.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
+    plans = platform.store.connection.client[platform.settings.mongodb_database]["operations"].find({"mode": "plan"})
     assert [(plan["expiresAt"] - plan["createdAt"]).days for plan in plans] == [30, 30]
     assert "tenant-acme" not in platform.authentik.directory.groups_by_name
 

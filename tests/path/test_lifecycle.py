@@ -166,7 +166,7 @@ def test_when_the_grace_has_run_out_the_scheduler_removes_the_tenant(platform: P
     grown(platform)
     platform.plane.life.delete("acme", platform.admin)
     platform.settled("acme")
-    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
     platform.start_scheduler()
     until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
@@ -190,7 +190,7 @@ def test_a_group_that_alone_guards_an_application_is_not_removed_until_something
     assert view.tenant.purged_at is None
     other = platform.authentik.directory.add_group({"name": "staff"})
     access.add_binding({"target": application.pk, "group": other.pk, "order": 1})
-    rows = platform.store.client[platform.settings.mongodb_database]["tenants"]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     assert rows.find_one({"slug": "acme"})["retryAt"] is not None  # type: ignore[index]
     rows.update_one({"slug": "acme"}, [{"$set": {"retryAt": "$$NOW"}}])
     platform.start_scheduler()

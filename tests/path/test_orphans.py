@@ -18,7 +18,7 @@ def test_a_scheduler_killed_in_the_middle_of_a_removal_is_replaced_by_another(
     platform.start_worker()
     platform.create("acme")
     tenant = platform.settled("acme").tenant
-    platform.store.client[platform.settings.mongodb_database]["tenants"].delete_one({"slug": "acme"})
+    platform.store.connection.client[platform.settings.mongodb_database]["tenants"].delete_one({"slug": "acme"})
 
     def spaces() -> tuple[Orphan, ...]:
         return platform.store.orphans.page(OrphanQuery(integration="ocis")).items

@@ -12,7 +12,7 @@ from tests.simulators import writes
 
 def restore(platform: Platform) -> None:
     """As an older copy would be: a lower number, and no word of observing."""
-    rows = platform.store.client[platform.settings.mongodb_database]
+    rows = platform.store.connection.client[platform.settings.mongodb_database]
     until(lambda: _remembered(platform) > 1)
     rows["switches"].delete_many({})
     rows["epochs"].update_one({}, {"$set": {"number": 1}})

@@ -21,9 +21,9 @@ from click.testing import CliRunner, Result
 from platformctl.__main__ import cli as program
 from platformctl.commands.service import PROGRAM
 from sandbox.simulators.authentik.server import AuthentikSimulator
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories
 from shared.integrations.outcomes import PermanentError, failed, ok
-from shared.provisioning.settlement import settle
 from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +156,7 @@ class Workers:
             claim = self._store.operations.claim(operation_id, step, 99, 60)
             assert claim is not None
             self._store.operations.record(claim, outcome if step == failing else replace(ok(), changes=tuple(changes)))
-        settle(self._store, operation_id)
+        open_settlement(self._store).settle(operation_id)
 
     def soon(self, slug: str, **options: Any) -> None:
         """In the background, once the tenant's latest operation is open."""

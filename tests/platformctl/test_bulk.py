@@ -12,12 +12,12 @@ from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.platformctl.conftest import Cli, Workers
-from worker.jobs.bulk_operations import BulkJob
+from worker.composition import open_bulk_job
 
 
 @pytest.fixture
 def scheduler(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> Iterator[None]:
-    job = BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
+    job = open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
     stop = threading.Event()
 
     def work() -> None:

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.dns.server import DnsSimulator
+from shared.application.parts import open_domain_monitor, open_starter
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.domain_monitor import DomainMonitor
-from shared.provisioning.starter import Starter
 from tests.platformctl.conftest import Cli
 from tests.simulators import fault, publish
 from worker.dns_lookup import DnsLookup
@@ -32,7 +31,7 @@ def looking(
 ) -> Iterator[None]:
     """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
-    watch = DomainMonitor(store, Starter(store, dispatcher, settings), settings)
+    watch = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
     looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, lookup_seconds=1.0), settings)
     stop = threading.Event()
 

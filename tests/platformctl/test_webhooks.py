@@ -13,7 +13,7 @@ from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.platformctl.conftest import Cli
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.delivery_loop import open_delivery_loop
+from worker.composition import open_delivery_loop
 
 URL = "https://hooks.acme.test/take"
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox` as a newcomer uses it, on ports and in a folder of the test's own."""
+"""Check the commands of `python -m sandbox`, on ports and in a folder of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OCIS's simulator in what comes from outside: outages, a role that is lost and given, groups that come by sign-in."""
+"""Check the OCIS simulator: outages, a role that is lost and assigned, groups that come by sign-in."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_with_the_storage_down_everything_is_absent_and_only_the_canary_tells(oc
     assert us.lists(space)
 
 
-def test_with_our_role_lost_spaces_are_absent_although_the_canary_sings(ocis: OcisSimulator) -> None:
+def test_with_our_role_lost_spaces_are_absent_although_the_canary_is_there(ocis: OcisSimulator) -> None:
     us = account(ocis)
     foreign = control(ocis, "add_space", name="Foreign")
     ours = us.create()

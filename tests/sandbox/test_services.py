@@ -1,4 +1,4 @@
-"""The embedded servers start, keep what they must, and never outlive who started them."""
+"""Check that the embedded servers start, keep their data, and end with their starter."""
 
 from __future__ import annotations
 

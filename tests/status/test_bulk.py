@@ -17,6 +17,7 @@ from shared.integrations.outcomes import ok
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
 from tests.status.test_problems import LATER, REFUSED, attempt, begun, end
+from worker.composition import open_bulk_job
 from worker.jobs.bulk_operations import BulkJob
 
 Create = Callable[..., TenantView]
@@ -24,7 +25,7 @@ Create = Callable[..., TenantView]
 
 @pytest.fixture
 def job(store: Repositories, control_plane: Services, make_settings: Callable[..., Settings]) -> BulkJob:
-    return BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
+    return open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=6000))
 
 
 def run(job: BulkJob, store: Repositories, bulk_id: str) -> None:
@@ -139,7 +140,7 @@ def test_the_pace_is_kept(
         begun(create, slug)
     bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
     control_plane.bulk.start(bulk.id, admin)
-    slow = BulkJob(store, control_plane.bulk, make_settings(bulk_per_minute=1))
+    slow = open_bulk_job(store, control_plane.bulk, make_settings(bulk_per_minute=1))
     assert sum(slow.push() for _ in range(3)) <= 1
 
 

@@ -10,13 +10,13 @@ import pytest
 from pymongo.database import Database
 
 from shared.accounts.user import NewUser, Role
+from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok
 from shared.operations.model import Mode, Operation
 from shared.operations.problems import Kind
-from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
 from shared.status.model import Finding, Group, OperationQuery
 from shared.switches.model import Deferral, Span, TenantRef
@@ -33,7 +33,7 @@ Create = Callable[..., TenantView]
 
 @pytest.fixture
 def database(store: Repositories, settings: Settings) -> Database[dict[str, Any]]:
-    return store.client[settings.mongodb_database]
+    return store.connection.client[settings.mongodb_database]
 
 
 def begun(create: Create, slug: str = "acme") -> Operation:
@@ -54,7 +54,7 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> None:
     """Every step ends: well, unless told otherwise."""
     for step in STEPS:
         attempt(store, operation, step, outcomes.get(step, ok()))
-    settle(store, operation.id)
+    open_settlement(store).settle(operation.id)
 
 
 def groups(control_plane: Services, actor: Actor) -> dict[tuple[str, str | None, str], Group]:
@@ -87,7 +87,7 @@ def test_a_retrying_step_is_told_with_its_attempts_its_next_attempt_and_its_last
     (example,) = group.examples
     assert (example.tenant, example.step, example.attempts, example.operation) == ("acme", "stalwart", 2, operation.id)
     assert example.next_attempt_at is not None
-    assert example.next_attempt_at > store.now() + timedelta(seconds=60)
+    assert example.next_attempt_at > store.connection.now() + timedelta(seconds=60)
 
 
 def test_a_step_that_is_retried_is_still_told_while_its_next_attempt_runs(
@@ -221,11 +221,13 @@ def test_drift_unwell_domains_failing_webhooks_and_waiting_purges_are_told(
     plan = control_plane.tenants.reconcile("acme", admin, Mode.PLAN).operation
     assert plan is not None
     end(store, plan, stalwart=Outcome(Result.OK, changes=("create the domain",)))
-    database["domains"].update_one({"domain": "acme.test"}, {"$set": {"state": "degraded", "since": store.now()}})
+    database["domains"].update_one(
+        {"domain": "acme.test"}, {"$set": {"state": "degraded", "since": store.connection.now()}}
+    )
     database["tenants"].update_one({"slug": "acme"}, [{"$set": {"purgeAfter": {"$subtract": ["$$NOW", 7_200_000]}}}])
     webhook = {
         "url": "https://hooks.acme.test/secret",
-        "failingSince": store.now(),
+        "failingSince": store.connection.now(),
         "tenantId": None,
         "partnerId": None,
         "tenantSlug": None,
@@ -253,7 +255,7 @@ def test_records_from_before_the_fields_and_those_of_older_processes_are_repaire
     database["operations"].update_many(
         {"tenantSlug": "beta"}, {"$set": {"problems": {"ocis": "retrying/timeout", "any": "retrying/"}}}
     )
-    drift = {"lookedAt": store.now(), "changes": {"access": ["add a member"]}}
+    drift = {"lookedAt": store.connection.now(), "changes": {"access": ["add a member"]}}
     database["tenants"].update_one({"slug": "beta"}, {"$set": {"drift": drift}})
     assert store.status_repair.push() == 3
     assert set(groups(control_plane, admin)) == {("failed", "ocis", "taken"), ("drifted", "authentik", "drifted")}
@@ -287,7 +289,7 @@ def test_a_list_begins_at_a_time_and_goes_on_at_its_next(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     begun(create)
-    between = store.now() + timedelta(milliseconds=1)
+    between = store.connection.now() + timedelta(milliseconds=1)
     begun(create, "beta")
     page = control_plane.status.page(admin, None, OperationQuery(limit=1))
     assert [one.tenant_slug for one in page.items] == ["beta"]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, PermanentError, Result, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
 from shared.switches.model import Deferral
 from shared.tenants.views import TenantView
@@ -101,9 +101,9 @@ def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
     after = attempt(store, closing, "access", failed(PermanentError("forbidden")))
     attempt(store, after, "stalwart", ok())
     attempt(store, after, "ocis", ok())
-    assert settle(store, closing.id) is not None
+    assert open_settlement(store).settle(closing.id) is not None
     # five minutes have gone by, and somebody was faster
-    tenants = store.client[settings.mongodb_database]["tenants"]
+    tenants = store.connection.client[settings.mongodb_database]["tenants"]
     assert tenants.update_one({"retryAt": {"$exists": True}}, [{"$set": {"retryAt": "$$NOW"}}]).modified_count == 1
     again = control_plane.operations.retry(closing.id, "access", admin)
     assert control_plane.life.take_up(10) == 0
@@ -111,7 +111,7 @@ def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
         control_plane.operations.cancel(closing.id, admin)
     else:
         attempt(store, again, "access", ok())
-        assert settle(store, closing.id) is not None
+        assert open_settlement(store).settle(closing.id) is not None
     assert control_plane.life.take_up(10) == 0
 
 

@@ -51,18 +51,18 @@ def test_permanent_driver_errors_stay_unchanged(error: PyMongoError) -> None:
 
 
 def test_a_refused_insert_says_why_and_ends_its_transaction(store: Repositories, settings: Settings) -> None:
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     rows = database.create_collection("ruled", validator={"name": {"$type": "string"}})
     rows.create_index("name", unique=True)
     try:
         with pytest.raises(WriteError) as refusal:
-            store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": 1}], session))
+            store.connection.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": 1}], session))
         assert refusal.value.code == 121
         with pytest.raises(DuplicateKeyError) as taken:
-            store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "a"}], session))
+            store.connection.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "a"}], session))
         assert (taken.value.details or {})["keyPattern"] == {"name": 1}
         assert rows.count_documents({}) == 0
-        store.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "b"}], session))
+        store.connection.transaction(lambda session: insert(rows, [{"name": "a"}, {"name": "b"}], session))
         assert rows.count_documents({}) == 2
     finally:
         rows.drop()
@@ -92,4 +92,4 @@ def test_a_read_at_the_start_of_a_retried_transaction_does_not_report_an_unavail
                 raise OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]})
         return len(tries)
 
-    assert store.transaction(work) == 2
+    assert store.connection.transaction(work) == 2

@@ -12,18 +12,20 @@ from shared.events.model import Author, NewEvent
 
 
 def append(store: Repositories, action: str) -> None:
-    store.transaction(lambda session: store.events.append(NewEvent(action, Author(None, "request-1")), session))
+    store.connection.transaction(
+        lambda session: store.events.append(NewEvent(action, Author(None, "request-1")), session)
+    )
 
 
 def test_an_effect_comes_after_its_cause_whatever_ids_their_processes_gave(
     store: Repositories, settings: Settings
 ) -> None:
     append(store, "tenant.created")
-    rows = store.client[settings.mongodb_database]["events"]
+    rows = store.connection.client[settings.mongodb_database]["events"]
     cause: dict[str, Any] = rows.find_one_and_delete({}) or {}
     # as a process would have written it whose ids sort after ours
     rows.insert_one(cause | {"_id": ObjectId("f" * 24)})
     append(store, "operation.succeeded")
-    store.transaction(store.events.number)
+    store.connection.transaction(store.events.number)
     feed = store.events.following(None, 0, None, 10)
     assert [event.action for event in feed.items] == ["tenant.created", "operation.succeeded"]

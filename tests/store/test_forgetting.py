@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from shared.accounts import user_repository as users
+from shared.application.parts import open_settlement
 from shared.core.errors import StoreUnavailable
 from shared.provisioning import settlement
-from shared.provisioning.settlement import settle
 from shared.tenants.model import NewTenant
 from tests.platform_fixture import PlatformFixture
 
@@ -51,7 +51,7 @@ def belonging(platform: PlatformFixture) -> int:
 
 
 def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_counted(platform: PlatformFixture) -> None:
-    assert settle(platform.store, ended(platform)) is not None
+    assert open_settlement(platform.store).settle(ended(platform)) is not None
     assert belonging(platform) == 0
     assert platform.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
     assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE
@@ -65,9 +65,9 @@ def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_corre
     left = []
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            settle(platform.store, purge)
+            open_settlement(platform.store).settle(purge)
         left.append(belonging(platform))
         assert platform.tenant("acme").purged_at is None
     assert left == [28, 8]
-    assert settle(platform.store, purge) is not None
+    assert open_settlement(platform.store).settle(purge) is not None
     assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, PermanentError, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.views import TenantView
@@ -50,12 +50,12 @@ def test_values_found_by_a_worker_that_died_after_the_last_attempt_are_recorded_
 ) -> None:
     end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
     assert "dnsRecords" not in tenant(store).remote
-    assert settle(store, operation.id) is not None
+    assert open_settlement(store).settle(operation.id) is not None
     seen = tenant(store)
     assert seen.remote["dnsRecords"] == RECORDS
     assert seen.remote["dnsRecordsAt"] == seen.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     # it is needed there no more, and rows of operations are read by the dozen
-    (row,) = store.client[settings.mongodb_database]["operations"].find()
+    (row,) = store.connection.client[settings.mongodb_database]["operations"].find()
     assert (row["settled"], "found" in row) == (True, False)
 
 
@@ -64,7 +64,7 @@ def test_of_a_worker_that_dies_between_two_attempts_nothing_is_lost_either(
 ) -> None:
     end(store, operation, stalwart=FOUND)
     end(store, operation, authentik=ok(), ocis=failed(PermanentError("taken")))
-    settled = settle(store, operation.id)
+    settled = open_settlement(store).settle(operation.id)
     assert settled is not None
     assert (settled.status, tenant(store).remote["dnsRecords"]) == (OperationStatus.FAILED, RECORDS)
 
@@ -73,10 +73,10 @@ def test_records_that_are_shown_already_keep_their_time(
     store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     store.tenants.record_steps(end(store, operation, stalwart=FOUND))
-    tenants = store.client[settings.mongodb_database]["tenants"]
+    tenants = store.connection.client[settings.mongodb_database]["tenants"]
     tenants.update_one({"slug": "acme"}, {"$set": {"dnsRecordsAt": "2026-01-01T00:00:00Z"}})
     end(store, operation, authentik=ok(), ocis=ok())
-    assert settle(store, operation.id) is not None
+    assert open_settlement(store).settle(operation.id) is not None
     assert tenant(store).remote == {"dnsRecords": RECORDS, "dnsRecordsAt": "2026-01-01T00:00:00Z"}
 
 
@@ -84,9 +84,11 @@ def test_a_newer_change_keeps_what_an_older_operation_found_off_the_record(
     store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     ended = end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)
-    store.client[settings.mongodb_database]["tenants"].update_one({"slug": "acme"}, {"$inc": {"generation": 1}})
+    store.connection.client[settings.mongodb_database]["tenants"].update_one(
+        {"slug": "acme"}, {"$inc": {"generation": 1}}
+    )
     assert not store.tenants.record_steps(ended)
-    assert settle(store, operation.id) is not None
+    assert open_settlement(store).settle(operation.id) is not None
     assert tenant(store).remote == {}
 
 
@@ -97,7 +99,7 @@ def test_an_attempt_that_ends_after_its_operation_was_stopped_leaves_nothing_on_
     assert claim is not None
     control_plane.operations.cancel(operation.id, admin)
     assert store.operations.record(claim, FOUND) is not None
-    (row,) = store.client[settings.mongodb_database]["operations"].find()
+    (row,) = store.connection.client[settings.mongodb_database]["operations"].find()
     assert (row["settled"], "found" in row) == (True, False)
     assert "dnsRecords" not in tenant(store).remote
 

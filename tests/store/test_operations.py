@@ -12,6 +12,7 @@ import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
 
+from shared.application.parts import open_drift_detector, open_settlement, open_starter
 from shared.application.services import Services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
@@ -20,9 +21,6 @@ from shared.integrations.outcomes import Outcome, PermanentError, Result, failed
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.operations.repository import Claim
-from shared.provisioning.drift_detection import DriftDetector
-from shared.provisioning.settlement import settle
-from shared.provisioning.starter import Starter
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
 
@@ -54,7 +52,7 @@ def finish(store: Repositories, operation: Operation, **outcomes: Outcome) -> Op
 
 
 def raw(store: Repositories, settings: Settings) -> Collection[dict[str, Any]]:
-    return store.client[settings.mongodb_database]["operations"]
+    return store.connection.client[settings.mongodb_database]["operations"]
 
 
 def test_a_new_operation_is_running_with_every_step_pending_and_already_dispatched(operation: Operation) -> None:
@@ -345,9 +343,9 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     view = create("acme")
     assert view.operation is not None
     finish(store, view.operation, authentik=ok(), stalwart=ok(), ocis=ok())
-    settle(store, view.operation.id)
+    open_settlement(store).settle(view.operation.id)
     raw(store, settings).database["tenants"].update_one({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    assert DriftDetector(store, Starter(store, dispatcher, settings), settings).push() == 1
+    assert open_drift_detector(store, open_starter(store, dispatcher, settings), settings).push() == 1
     plan = store.operations.find_open(view.tenant.id)
     assert plan is not None
     take(store, plan, "authentik", lease=60)

@@ -143,7 +143,7 @@ def test_no_list_scans_a_collection(store: Repositories, settings: Settings, nam
     with recorded(settings) as (watched, recorder):
         QUERIES[name](watched)
         assert recorder.finds
-        database = watched.client[settings.mongodb_database]
+        database = watched.connection.client[settings.mongodb_database]
         for command in recorder.finds:
             asked = {key: value for key, value in command.items() if not key.startswith(("$", "lsid", "txn"))}
             asked.pop("readConcern", None)
@@ -160,6 +160,6 @@ def test_due_deliveries_are_found_by_an_index_on_their_time(
     if busy:
         query["webhookId"] = {"$nin": list(busy)}
     command = {"findAndModify": "deliveries", "query": query, "sort": {"dueAt": 1}, "update": {"$set": {"a": 1}}}
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     plan = database.command("explain", command, verbosity="queryPlanner")["queryPlanner"]["winningPlan"]
     assert {"COLLSCAN", "SORT"}.isdisjoint(stages(plan)), plan

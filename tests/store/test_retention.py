@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from shared.accounts.user import NewUser
-from shared.administration.event_feed import number_events
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.events.numbering import number_events
 from shared.operations.model import Mode
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
 from tests.status.test_problems import begun, end
-from worker.jobs.retention import RetentionJob
+from worker.composition import open_retention
 
 Create = Callable[..., TenantView]
 YEAR = {"$subtract": ["$$NOW", 366 * 86_400_000]}
@@ -29,9 +29,9 @@ def aged(store: Repositories, control_plane: Services, admin: Actor, create: Cre
     second = control_plane.tenants.reconcile("acme", admin, Mode.APPLY).operation
     assert second is not None
     end(store, second)
-    number_events(store)
-    store.database["operations"].update_many({}, [{"$set": {"finishedAt": YEAR}}])
-    store.database["events"].update_many({}, [{"$set": {"time": YEAR}}])
+    number_events(store.connection, store.events)
+    store.connection.database["operations"].update_many({}, [{"$set": {"finishedAt": YEAR}}])
+    store.connection.database["events"].update_many({}, [{"$set": {"time": YEAR}}])
     return [first.id, second.id]
 
 
@@ -39,20 +39,20 @@ def test_old_events_and_operations_go_but_a_tenants_latest_operation_stays(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings], create: Create
 ) -> None:
     create("beta")
-    number_events(store)
-    RetentionJob(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
+    number_events(store.connection, store.events)
+    open_retention(store, make_settings(event_keep_days=30, operation_keep_days=30)).push()
     assert store.operations.find(aged[0]) is None
     assert store.operations.find(aged[1]) is not None
-    assert {row["tenant"] for row in store.database["events"].find()} <= {"beta", None}
+    assert {row["tenant"] for row in store.connection.database["events"].find()} <= {"beta", None}
 
 
 def test_without_the_settings_everything_stays(
     store: Repositories, aged: list[str], make_settings: Callable[..., Settings]
 ) -> None:
-    before = store.database["events"].count_documents({})
-    RetentionJob(store, make_settings()).push()
+    before = store.connection.database["events"].count_documents({})
+    open_retention(store, make_settings()).push()
     assert store.operations.find(aged[0]) is not None
-    assert store.database["events"].count_documents({}) == before
+    assert store.connection.database["events"].count_documents({}) == before
 
 
 def test_two_schedulers_at_once_remove_each_thing_once(
@@ -76,7 +76,7 @@ def test_an_erased_person_is_named_nowhere_and_the_log_still_says_that_something
     assert erasure.events == 2
     assert store.users.find(user.id) is None
     for name in ("events", "users"):
-        text = str(list(store.database[name].find()))
+        text = str(list(store.connection.database[name].find()))
         assert "ada@people.test" not in text
         assert "Ada" not in text
         assert "subject-x" not in text

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from shared.application.parts import open_settlement
 from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.core.errors import ActionNotPossible
 from shared.integrations.outcomes import Outcome, PermanentError, failed, ok
 from shared.operations.model import Operation, OperationStatus
-from shared.provisioning.settlement import settle
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Owner
 from shared.tenants.views import TenantView
@@ -36,7 +36,7 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Opera
         assert claim is not None, step
         last = store.operations.record(claim, outcome)
     assert last is not None
-    settle(store, last.id)
+    open_settlement(store).settle(last.id)
     return last
 
 

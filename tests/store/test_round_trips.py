@@ -49,7 +49,7 @@ def counted(
     create("acme", "acme.test")
     create("beta")
     opened = open_repositories(settings)
-    opened.is_up(5)
+    opened.connection.is_up(5)
     counter.names.clear()
     yield open_services(opened, dispatcher, settings)
     opened.close()

@@ -40,7 +40,7 @@ def test_ten_processes_that_start_at_once_make_one_default_tenant_with_one_subsc
         process.join(100)
     assert [process.exitcode for process in processes] == [0] * MANY
     store = open_repositories(settings)
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     counts = {name: database[name].count_documents({}) for name in ("tenants", "subscriptions", "operations", "events")}
     assert counts == {"tenants": 1, "subscriptions": 1, "operations": 1, "events": 1}
     assert {"slug", "domains", "partner", "status", "plan"} <= set(database["tenants"].index_information())

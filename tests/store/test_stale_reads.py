@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from shared.application.parts import open_settlement, open_starter
 from shared.application.services import open_services
 from shared.core.errors import ActionNotPossible
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Mode
 from shared.provisioning.lifecycle import LifecycleService
-from shared.provisioning.settlement import settle
-from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant, Status
 from shared.workflows.model import Action
 from tests.platform_fixture import PlatformFixture
@@ -98,7 +97,7 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
 ) -> None:
     before = platform.tenant("first")
     platform.finish(platform.plane.life.suspend("first", "unpaid", platform.admin))
-    starter = Starter(platform.store, Meanwhile(platform, lambda: None), platform.settings)
+    starter = open_starter(platform.store, Meanwhile(platform, lambda: None), platform.settings)
     with pytest.raises(ActionNotPossible):
         starter.start(Action.RECONCILE, Mode.APPLY, before, platform.admin.author)
     assert platform.rows["operations"].count_documents({"action": "reconcile"}) == 0
@@ -109,6 +108,6 @@ def test_a_purged_tenant_is_not_restored_before_its_status_says_so(platform: Pla
     purge = platform.end_unsettled(platform.plane.life.purge("first", platform.admin))
     with pytest.raises(ActionNotPossible):
         platform.plane.life.restore("first", platform.admin)
-    settle(platform.store, purge.id)
+    open_settlement(platform.store).settle(purge.id)
     assert platform.tenant("first").purged_at is not None
     assert platform.plane.life.receipt("first", platform.admin).slug == "first"

@@ -27,7 +27,7 @@ def test_a_tenant_its_operation_its_subscription_and_its_event_are_recorded_toge
     create: Create, store: Repositories, settings: Settings
 ) -> None:
     view = create("acme", "acme.test")
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     assert view.operation is not None
     assert view.tenant.operation_id == view.operation.id
     assert database["subscriptions"].count_documents({"tenantId": view.tenant.id}) == 1
@@ -42,13 +42,13 @@ def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record
     caller = Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
     actor = control_plane.callers.actor_for(caller, "request-2")
     assert actor.read_at is not None
-    assert admin.user.updated_at <= actor.read_at <= store.now()
+    assert admin.user.updated_at <= actor.read_at <= store.connection.now()
     earlier = actor.read_at - timedelta(hours=1)
     view = control_plane.tenants.create(
         NewTenant("acme", "Acme", "starter", ("a.test",)), replace(actor, read_at=earlier)
     )
     assert view.operation is not None
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     times = {
         (name, field): row[field].replace(tzinfo=UTC)
         for name, fields in {
@@ -68,7 +68,7 @@ def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record
 
 def test_a_refused_tenant_leaves_nothing_behind(create: Create, store: Repositories, settings: Settings) -> None:
     create("acme", "acme.test")
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     before = {name: database[name].count_documents({}) for name in ("tenants", "operations", "events", "subscriptions")}
     with pytest.raises(SlugTaken):
         create("acme")
@@ -111,7 +111,7 @@ def test_ten_services_starting_at_once_make_one_default_tenant(settings: Setting
     stores = [open_repositories(settings) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda s: open_services(s, dispatcher, settings).service.prepare(), stores))
-    database = stores[0].client[settings.mongodb_database]
+    database = stores[0].connection.client[settings.mongodb_database]
     assert database["tenants"].count_documents({"slug": "dezky"}) == 1
     assert database["subscriptions"].count_documents({}) == 1
     assert database["operations"].count_documents({}) == 1
@@ -184,7 +184,7 @@ def test_a_database_that_is_away_is_said_so_in_our_words(make_settings: Callable
     )
     with pytest.raises(StoreUnavailable):
         away.tenants.find("acme")
-    assert away.is_up(0.2) is False
+    assert away.connection.is_up(0.2) is False
     away.close()
 
 
@@ -194,7 +194,7 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
     create("other")
     surfaces = frozenset({"partner"})
     user = control_plane.callers.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
-    partner = store.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
+    partner = store.connection.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
     reseller = Actor(user.changed({"partner_id": partner, "role": Role.ADMIN}), surfaces)
     assert control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner
     assert [v.tenant.slug for v in control_plane.tenants.page(reseller, TenantQuery()).items] == ["acme"]

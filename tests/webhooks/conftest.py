@@ -18,9 +18,8 @@ from shared.rights.policy import Actor
 from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Webhook
 from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.attempt import Attempts
+from worker.composition import compose_delivery_loop, open_attempts
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 LOOPBACK = "127.0.0.0/8"
@@ -98,8 +97,8 @@ def delivery_loop(settings: Settings, store: Repositories) -> Run:
     ) -> Iterator[DeliveryLoop]:
         own = open_repositories(settings)
         sender = SafeWebhookClient(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
-        attempts = Attempts(own, sender, webhook_sealer(settings), disable, waits)
-        made = DeliveryLoop(own, OutboxRelay(own, 14), attempts, concurrency=concurrency, lease_seconds=lease)
+        attempts = open_attempts(own, sender, webhook_sealer(settings), disable, waits)
+        made = compose_delivery_loop(own, attempts, keep_days=14, concurrency=concurrency, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()
         try:

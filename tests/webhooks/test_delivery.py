@@ -11,7 +11,7 @@ from shared.webhooks.model import NewWebhook
 from tests.simulators import fault
 from tests.webhooks.conftest import Post, Run, until
 from tests.webhooks.receiver import Receiver
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
+from worker.composition import open_outbox_relay
 
 
 def ids(receiver: Receiver) -> list[str]:
@@ -122,7 +122,7 @@ def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, delivery_loo
 def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).relay()
+    open_outbox_relay(post.store, 14).look()
     claim = post.store.deliveries.claim(1.5, ())
     assert claim is not None
     with delivery_loop():
@@ -135,7 +135,7 @@ def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(po
 def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).relay()
+    open_outbox_relay(post.store, 14).look()
     late = post.store.deliveries.claim(0.05, ())
     time.sleep(0.1)
     assert late is not None
@@ -147,7 +147,7 @@ def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run)
 def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    OutboxRelay(post.store, 14).relay()
+    open_outbox_relay(post.store, 14).look()
     for _ in range(4):
         assert post.store.deliveries.claim(0, ()) is not None
     with delivery_loop():
@@ -171,7 +171,7 @@ def test_several_delivery_loops_at_once_make_and_send_each_delivery_once(post: P
 def test_events_are_relayed_in_batches_without_a_gap(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen(*(f"partner-{number}" for number in range(7)))
-    relay = OutboxRelay(post.store, 14, events=3)
+    relay = open_outbox_relay(post.store, 14, batch=3)
     assert [relay.relay() for _ in range(4)] == [3, 3, 1, 0]
     assert len({one.event_id for one in post.deliveries(webhook)}) == 7
 
@@ -180,7 +180,7 @@ def test_events_older_than_deliveries_are_kept_are_not_sent_any_more(post: Post)
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     time.sleep(0.01)
-    assert OutboxRelay(post.store, 0).relay() == 0
+    assert open_outbox_relay(post.store, 0).look() == 0
     assert post.deliveries(webhook) == []
 
 
@@ -258,7 +258,7 @@ def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -
     webhook, _ = post.subscribe("partner.*")
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
-    OutboxRelay(post.store, 14).relay()
+    open_outbox_relay(post.store, 14).look()
     post.plane.webhooks.delete(webhook.id, post.admin, None)
     post.store.deliveries.insert_ping(webhook.id, "request-2")
     with delivery_loop():
@@ -269,7 +269,7 @@ def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -
 
 def test_a_webhook_whose_secret_cannot_be_decrypted_is_disabled(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
-    with post.store.client.start_session() as session:
+    with post.store.connection.client.start_session() as session:
         post.store.webhooks.rotate(post.now(webhook), "sealed with a key that is no more", 0, session)
     post.happen("first")
     with delivery_loop():

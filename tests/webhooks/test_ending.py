@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+from shared.application.parts import open_settlement
 from shared.config.settings import Settings
 from shared.core.errors import NotFound
 from shared.integrations.outcomes import ok
-from shared.provisioning.settlement import settle
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from shared.webhooks.model import NewWebhook, Webhook
 from tests.webhooks.conftest import Post, Run, until
-from worker.jobs.webhook_delivery.cleanup import remove_ended
+from worker.composition import open_ended_webhooks
 
 
 def grown(post: Post, partner_id: str | None = None, slug: str = "acme") -> TenantView:
@@ -31,7 +31,7 @@ def finished(post: Post, view: TenantView) -> TenantView:
             operation = post.store.operations.record(claim, ok())
             assert operation is not None
     assert operation is not None
-    settle(post.store, operation.id)
+    open_settlement(post.store).settle(operation.id)
     return post.plane.tenants.get(view.tenant.slug, post.admin)
 
 
@@ -41,7 +41,7 @@ def purge(post: Post, slug: str = "acme") -> None:
 
 
 def time_is_up(post: Post, settings: Settings) -> None:
-    rows = post.store.client[settings.mongodb_database]["webhooks"]
+    rows = post.store.connection.client[settings.mongodb_database]["webhooks"]
     rows.update_many({"removeAt": {"$exists": True}}, [{"$set": {"removeAt": "$$NOW"}}])
 
 
@@ -63,7 +63,7 @@ def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
     ours, _ = post.subscribe("user.*", tenant_id=grown(post).tenant.id)
     others, _ = post.subscribe("user.*", tenant_id=grown(post, slug="beta").tenant.id)
     purge(post)
-    assert remove_ended(post.store) == 0
+    assert open_ended_webhooks(post.store).remove() == 0
     assert not gone(post, ours)
     time_is_up(post, settings)
     with delivery_loop():
@@ -77,7 +77,7 @@ def test_two_delivery_loops_at_once_remove_it_once(post: Post, settings: Setting
     purge(post)
     time_is_up(post, settings)
     with ThreadPoolExecutor(4) as pool:
-        removed = list(pool.map(lambda _: remove_ended(post.store), range(4)))
+        removed = list(pool.map(lambda _: open_ended_webhooks(post.store).remove(), range(4)))
     assert sum(removed) == 1
     assert told_gone(post) == [webhook.id]
 

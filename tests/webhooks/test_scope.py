@@ -16,7 +16,7 @@ from shared.tenants.model import NewTenant, Tenant
 from shared.webhooks.model import MOST_PER_OWNER, NewWebhook, Owner, Webhook
 from tests.records import EVERY_SURFACE
 from tests.webhooks.conftest import Post, Run, until
-from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
+from worker.composition import open_outbox_relay
 
 ANYWHERE = NewWebhook("https://hooks.acme.test/take", ("tenant.*", "user.*"))
 
@@ -209,7 +209,7 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     (delivered,) = post.deliveries(webhook)
     # the next event is on its way when the tenant leaves
     post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
-    OutboxRelay(post.store, 14).relay()
+    open_outbox_relay(post.store, 14).look()
     post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
     with delivery_loop():
         until(lambda: post.deliveries(webhook, "failed"))

@@ -14,6 +14,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
+from worker.composition import open_runner
 from worker.execution.bulkhead import Bulkhead
 from worker.execution.runner import Runner
 from worker.integrations.step_context import StepContext
@@ -41,7 +42,7 @@ class RunnerFixture:
         table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
-        return Runner(self.store, self._dispatcher, steps, chosen, self._settings, bulkhead)
+        return open_runner(self.store, self._dispatcher, steps, chosen, self._settings, bulkhead)
 
     def seen(self, operation: Operation) -> Operation:
         found = self.store.operations.find(operation.id)

@@ -1,4 +1,4 @@
-"""The breaker of an integration that fails for all tenants opens for all workers; deferred steps spend no attempt."""
+"""An integration that fails for everybody is left alone by everybody, and no attempt is spent meanwhile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import pytest
 from shared.application.services import Services
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Fault, Outcome, PermanentError, TemporaryError, ok
+from shared.integrations.outcomes import Fault, Outcome, PermanentError, Result, TemporaryError, ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation, StepStatus
 from shared.rights.policy import Actor
 from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
 from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
-from worker.execution.breaker import OTHERS_FIRST
+from worker.composition import open_breaker
+from worker.execution.breaker import OTHERS_FIRST, Permit
 from worker.integrations.step_context import StepContext
 
 LIMIT = 3
@@ -140,10 +141,32 @@ def test_permanent_errors_of_a_healthy_integration_do_not_open_the_breaker(
     assert not is_open(runners)
 
 
-def test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long(
+@pytest.mark.parametrize("reason", ["throttled", "upstream_error"])
+def test_a_long_wait_that_few_tenants_are_asked_for_is_theirs_alone(
+    runners: RunnerFixture, operations: list[Operation], reason: str
+) -> None:
+    asked, last = operations[: LIMIT - 1], operations[LIMIT]
+    fails(runners, asked, TemporaryError(reason, wait=600))
+    assert not is_open(runners)
+    for operation in asked:
+        due = runners.seen(operation).step("ocis").due_at
+        assert due is not None
+        assert (due - operation.created_at).total_seconds() >= 600
+    assert runners.runner().run(last.id, "ocis", 1).summary == "ok"
+
+
+def test_a_job_that_is_asked_for_a_long_wait_has_all_wait(
+    store: Repositories, runners: RunnerFixture, settings: Settings
+) -> None:
+    open_breaker(store, settings).report("ocis", Permit(), Outcome(Result.RETRY, "throttled", wait=600))
+    assert is_open(runners)
+
+
+def test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minute_have_all_wait_so_long(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    fails(runners, operations[:1], TemporaryError("throttled", wait=600))
+    fails(runners, operations[:LIMIT], TemporaryError("throttled", wait=600))
+    operations = operations[LIMIT - 1 :]
     assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).summary == "deferred"
     due = runners.seen(operations[1]).step("ocis").due_at
     assert due is not None
@@ -209,7 +232,7 @@ def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_tim
     for _ in range(5):
         probed = store.switches.fail("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
     assert probed.open_until is not None
-    assert (probed.open_until - store.now()).total_seconds() <= LONG.first
+    assert (probed.open_until - store.connection.now()).total_seconds() <= LONG.first
 
 
 def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_does_not(

@@ -142,6 +142,19 @@ def test_a_shared_request_that_broke_is_taken_apart_and_only_its_bad_part_fails(
     assert line.texts() == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
 
 
+def test_a_call_that_a_filter_refuses_fails_no_other_and_makes_no_later_request_smaller(line: Line) -> None:
+    asked = [line.ask("a"), line.ask("bad"), line.ask("b")]
+    line.faults = {2: PermanentError("missing_permission"), 3: PermanentError("missing_permission", "This one.")}
+    line.answer(4)
+    assert [told(asked[n]) for n in (0, 2)] == [["a"], ["b"]]
+    with pytest.raises(PermanentError, match="This one"):
+        asked[1].result(timeout=10)
+    later = [line.ask("first"), line.ask("c"), line.ask("d"), line.ask("e")]
+    line.answer(2)
+    assert [told(one) for one in later] == [["first"], ["c"], ["d"], ["e"]]
+    assert line.texts()[-1] == ["c", "d", "e"]
+
+
 def test_who_came_after_a_request_that_broke_goes_after_its_parts_and_in_company_again(line: Line) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("c")]
     line.answer()

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from sandbox.simulators.stalwart.server import StalwartSimulator
+from shared.application.parts import open_drift_detector, open_starter
 from shared.integrations.outcomes import Outcome, PermanentError, Result, TemporaryError
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.drift_detection import DriftDetector
-from shared.provisioning.starter import Starter
 from shared.tenants.model import NewTenant
 from shared.tenants.views import TenantView
 from tests.platform_fixture import PlatformFixture
@@ -78,7 +77,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
     domain = acme.tenant("acme").remote["stalwartDomains"][0]["id"]
     control(acme.stalwart, "create", kind="Account", given={"@type": "User", "name": "new", "domainId": domain})
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    check = DriftDetector(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
     assert check.push() == 1
     plan = acme.store.operations.find_open(acme.tenant("acme").id)
     before = acme.tenant("acme")
@@ -98,7 +97,7 @@ def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: D
     for view in (acme.plane.life.delete, acme.plane.life.purge):
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    check = DriftDetector(acme.store, Starter(acme.store, dispatcher, acme.settings), acme.settings)
+    check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
     assert check.push() == 0
 
 

@@ -159,6 +159,15 @@ def test_a_ban_of_our_address_says_so_and_how_to_lift_it(work: WorkFactory) -> N
             ensure_mail(work("stalwart"), banned)
 
 
+def test_a_403_to_one_tenants_request_is_that_tenants_fault_and_not_our_accounts(
+    work: WorkFactory, stalwart: StalwartSimulator, mail: StalwartClient
+) -> None:
+    fault(stalwart, kind="status", status=403, contains="acme.test")
+    with pytest.raises(PermanentError, match="this request alone") as refused:
+        ensure_mail(work("stalwart"), mail)
+    assert refused.value.reason == "missing_permission"
+
+
 DEEP = '{"methodResponses": [["x:Domain/get", ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + ', "0"]]}'
 
 

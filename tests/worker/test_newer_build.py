@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from pymongo.collection import Collection
 
+from shared.application.parts import open_settlement
 from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
-from shared.provisioning.settlement import settle
 from shared.switches.model import Deferral
 from tests.worker.conftest import STEPS, RunnerFixture, run_all
-from worker.jobs.scheduler_loop import SchedulerLoop
+from worker.composition import open_scheduler_loop
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture
 def rows(store: Repositories, settings: Settings) -> Collection[dict[str, Any]]:
-    return store.client[settings.mongodb_database]["operations"]
+    return store.connection.client[settings.mongodb_database]["operations"]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_unknown_steps_are_neither_claimed_nor_deferred(
 
 
 @pytest.mark.parametrize("late", ["dueAt", "deadlineAt"])
-def test_a_scheduler_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
+def test_a_scheduler_leaves_it_to_the_newer_scheduler_and_goes_on_with_the_rest(
     store: Repositories,
     dispatcher: Dispatcher,
     rows: Collection[dict[str, Any]],
@@ -62,7 +62,7 @@ def test_a_scheduler_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
     time.sleep(0.1)
     rows.update_many({}, [{"$set": {late: "$createdAt"}}])
     before = rows.find_one({"action": "move"})
-    assert SchedulerLoop(store, dispatcher).run_once() == 1
+    assert open_scheduler_loop(store, dispatcher).look() == 1
     assert rows.find_one({"action": "move"}) == before
 
 
@@ -80,6 +80,6 @@ def test_its_end_is_shown_by_the_newer_build(
     rows.update_one({}, {"$set": {"action": "move"}})
     time.sleep(0.1)
     before = rows.find_one({})
-    assert SchedulerLoop(store, dispatcher).run_once() == 0
-    assert settle(store, operation.id) is None
+    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_settlement(store).settle(operation.id) is None
     assert rows.find_one({}) == before

@@ -19,7 +19,7 @@ from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
 from shared.tenants.views import TenantView
 from tests.worker.conftest import STEPS, RunnerFixture, raising, run_all
-from worker.jobs.scheduler_loop import SchedulerLoop
+from worker.composition import open_scheduler_loop
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
     assert said(runners, operation) == ["deferred"] * 3
     assert said(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert SchedulerLoop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 1
+    assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
     assert said(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
@@ -74,8 +74,8 @@ def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     store: Repositories, dispatcher: Dispatcher, settings: Settings, operation: Operation
 ) -> None:
     runners = RunnerFixture(store, dispatcher, settings)
-    store.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
-    rows = store.client[settings.mongodb_database]["operations"]
+    store.connection.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
+    rows = store.connection.client[settings.mongodb_database]["operations"]
     for _ in range(5):
         assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).summary == "deferred"
         assert runners.runner().run(operation.id, "ocis", 1).summary == "nothing to do"
@@ -97,7 +97,7 @@ class Hurried:
         self.store, self.admin = store, admin
         self.plane = open_services(store, dispatcher, settings)
         self.runners = RunnerFixture(store, dispatcher, settings)
-        self.scheduler = SchedulerLoop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
+        self.scheduler = open_scheduler_loop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None

@@ -317,7 +317,7 @@ def test_an_attempts_time_runs_from_before_its_lease_however_late_the_tenant_is_
             return super().find_by_id(tenant_id, session)
 
     settings = make_settings(attempt_seconds=7)
-    late = replace(store, tenants=Late(store.client[settings.mongodb_database]))
+    late = replace(store, tenants=Late(store.connection.client[settings.mongodb_database]))
     left = []
     runners = RunnerFixture(late, dispatcher, settings)
     runners.runner(ocis=lambda work, client: (left.append(remaining(100)), ok())[1]).run(operation.id, "ocis", 1)
@@ -348,5 +348,5 @@ def test_steps_of_one_tenant_finishing_at_once_settle_it_once(
         thread.start()
     for thread in threads:
         thread.join(20)
-    events = runners.store.client[settings.mongodb_database]["events"]
+    events = runners.store.connection.client[settings.mongodb_database]["events"]
     assert events.count_documents({"action": "operation.succeeded"}) == 1

@@ -1,4 +1,4 @@
-"""The scheduler publishes lost and overdue steps, and none that is running."""
+"""The sweep pushes on whatever was lost, and leaves alone what is under way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import OperationStatus
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant, Status
-from worker.jobs.scheduler_loop import SchedulerLoop
+from worker.composition import open_scheduler_loop
 
 STEPS = ("authentik", "stalwart", "ocis")
 
@@ -72,24 +72,24 @@ def queued(url: str) -> int:
 def test_a_recorded_operation_that_was_never_published_is_published(
     lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
-    assert SchedulerLoop(quick_store, dispatcher).run_once() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
     assert queued(redis_url) == 3
 
 
 def test_several_schedulers_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: SchedulerLoop(quick_store, dispatcher).run_once(), range(6))) == 1
+        assert sum(pool.map(lambda _: open_scheduler_loop(quick_store, dispatcher).look(), range(6))) == 1
 
 
 def test_a_step_published_a_moment_ago_is_not_published_again(
     control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
     control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
-    assert SchedulerLoop(store, dispatcher).run_once() == 0
+    assert open_scheduler_loop(store, dispatcher).look() == 0
 
 
 def test_without_a_broker_due_times_stay(lost: str, quick_store: Repositories, quick: Settings) -> None:
-    assert SchedulerLoop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 0
+    assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 
@@ -102,7 +102,7 @@ def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled
         quick_store.operations.record(claim, ok())
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
-    assert SchedulerLoop(quick_store, dispatcher).run_once() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
@@ -113,7 +113,7 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     plane = open_services(store, dispatcher, settings)
     view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
-    assert SchedulerLoop(store, dispatcher).run_once() == 1
+    assert open_scheduler_loop(store, dispatcher).look() == 1
     tenant = plane.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
@@ -152,7 +152,7 @@ def test_a_document_locked_by_a_dead_process_delays_no_other_tenant(
     left_open(locked_open)
     left_open(locked_closed)
     time.sleep(0.1)
-    assert SchedulerLoop(quick_store, dispatcher).run_once() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
     operations = [quick_store.operations.find(one) for one in (locked_open, locked_closed, free)]
     assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
 
@@ -163,7 +163,7 @@ def test_a_change_of_a_document_locked_by_a_dead_process_gives_up_in_time(
     left_open(lost)
     # as long as any call may take; the server itself lets go after a minute
     with pytest.raises(StoreUnavailable):
-        quick_store.transaction(lambda session: quick_store.operations.cancel(lost, session))
+        quick_store.connection.transaction(lambda session: quick_store.operations.cancel(lost, session))
 
 
 def test_a_change_that_gave_up_leaves_nothing_locked_itself(
@@ -177,6 +177,6 @@ def test_a_change_that_gave_up_leaves_nothing_locked_itself(
         quick_store.operations.cancel(lost, session)
 
     with pytest.raises(StoreUnavailable):
-        quick_store.transaction(work, 0.5)
-    with quick_store.within(2):
+        quick_store.connection.transaction(work, 0.5)
+    with quick_store.connection.within(2):
         assert quick_store.operations.resend([other])

@@ -1,4 +1,4 @@
-"""A long backlog is published in batches, shared between schedulers, and no faster than the queues drain."""
+"""A sweep before a long backlog takes it in batches, shares it, and feeds the queues no faster than they drain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from shared.operations import dispatcher as sender
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
 from shared.operations.model import Operation
 from shared.tenants.views import TenantView
-from worker.jobs.scheduler_loop import BATCH, SchedulerLoop, run_until
+from worker.composition import open_scheduler_loop
+from worker.jobs.scheduler_loop import BATCH, run_until
 
 STEPS = ("authentik", "stalwart", "ocis")
 Backlog = Callable[[int], None]
@@ -47,7 +48,7 @@ def operation(create: Callable[..., TenantView], redis_url: str) -> Operation:
 @pytest.fixture
 def backlog(store: Repositories, settings: Settings, operation: Operation) -> Backlog:
     """So many operations that are due and of which no message is left: the first as it was made, and copies."""
-    rows = store.client[settings.mongodb_database]["operations"]
+    rows = store.connection.client[settings.mongodb_database]["operations"]
 
     def make(count: int) -> None:
         row = rows.find_one({"_id": ObjectId(operation.id)})
@@ -69,7 +70,7 @@ def test_one_run_takes_a_batch_and_no_more(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
-    assert SchedulerLoop(store, dispatcher).run_once() == BATCH
+    assert open_scheduler_loop(store, dispatcher).look() == BATCH
     assert lengths() == [BATCH] * 3
 
 
@@ -84,8 +85,8 @@ def test_a_full_batch_is_followed_by_the_next_run_at_once(
 ) -> None:
     backlog(3 * BATCH)
     stop = threading.Event()
-    # an hour between two runs: all work seen was done by runs that did not wait
-    thread = threading.Thread(target=run_until, args=(stop, SchedulerLoop(store, dispatcher), 3600.0))
+    # an hour between two looks: all that is seen is the work of looks that did not wait
+    thread = threading.Thread(target=run_until, args=(stop, open_scheduler_loop(store, dispatcher), 3600.0))
     thread.start()
     try:
         give_up = time.monotonic() + 60
@@ -107,7 +108,7 @@ def test_three_schedulers_share_it_and_take_all_of_it_and_nothing_twice(
     def until_nothing_is_due(_: int) -> int:
         own, dispatcher = open_repositories(settings), Dispatcher(settings.broker)
         try:
-            scheduler = SchedulerLoop(own, dispatcher)
+            scheduler = open_scheduler_loop(own, dispatcher)
             taken = 0
             while any(own.operations.due(1)):
                 taken += scheduler.run_once()
@@ -121,14 +122,14 @@ def test_three_schedulers_share_it_and_take_all_of_it_and_nothing_twice(
     assert sum(taken) == count
     assert all(taken), taken
     assert lengths() == [count] * 3
-    rows = store.client[settings.mongodb_database]["operations"]
+    rows = store.connection.client[settings.mongodb_database]["operations"]
     assert rows.count_documents({"dispatch": 2}) == count
 
 
 @pytest.fixture
 def long_backlog(store: Repositories, settings: Settings, operation: Operation) -> Iterator[None]:
     """Twenty thousand operations with one step each, in turn due, past their deadline, and ended but not settled."""
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     rows = database["operations"].with_options(write_concern=WriteConcern(w=1))
     made = rows.find_one({"_id": ObjectId(operation.id)})
     assert made is not None
@@ -153,8 +154,8 @@ def test_a_run_reads_only_what_it_takes_however_long_the_backlog_is(
 ) -> None:
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
-    with profiled(store.client[settings.mongodb_database]) as read:
-        assert SchedulerLoop(store, dispatcher).run_once() == taken
+    with profiled(store.connection.client[settings.mongodb_database]) as read:
+        assert open_scheduler_loop(store, dispatcher).look() == taken
     docs, keys = (sum(one) for one in zip(*read, strict=True))
     assert taken <= docs < 10 * taken
     assert taken <= keys < 10 * taken
@@ -181,10 +182,10 @@ def test_nothing_is_published_to_full_queues_and_due_times_stay(
         client.lpush(name, *(["waiting"] * FULL_QUEUE))
     backlog(10)
     before = list(store.operations.due(20))
-    assert SchedulerLoop(store, dispatcher).run_once() == 0
+    assert open_scheduler_loop(store, dispatcher).look() == 0
     assert list(store.operations.due(20)) == before
     client.flushdb()
-    assert SchedulerLoop(store, dispatcher).run_once() == 10
+    assert open_scheduler_loop(store, dispatcher).look() == 10
     assert lengths() == [10] * 3
 
 
@@ -194,9 +195,9 @@ def test_one_integrations_full_queue_keeps_no_other_waiting(
     client = redis.Redis.from_url(redis_url)
     client.lpush("stalwart", *(["waiting"] * FULL_QUEUE))
     backlog(10)
-    assert SchedulerLoop(store, dispatcher).run_once() == 10
+    assert open_scheduler_loop(store, dispatcher).look() == 10
     assert lengths() == [10, FULL_QUEUE, 10]
     client.flushdb()
-    all_due(store.client[settings.mongodb_database]["operations"])
-    assert SchedulerLoop(store, dispatcher).run_once() == 10
+    all_due(store.connection.client[settings.mongodb_database]["operations"])
+    assert open_scheduler_loop(store, dispatcher).look() == 10
     assert lengths()[1] == 10

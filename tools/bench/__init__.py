@@ -1,1 +1,1 @@
-"""What `make bench` runs: measurements as ratios of one run, never asserted."""
+"""Benchmarks: measurements as ratios within one run, never asserted."""

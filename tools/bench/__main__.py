@@ -1,4 +1,4 @@
-"""`make bench`: the platform beside a plain Celery chord, a bare door and a script, on the same servers in one run."""
+"""`make bench`: measure the platform, a plain Celery chord, a bare API and a script on the same servers in one run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tools.bench import console_pages, measures, pressure
+from tools.bench import measures
+from tools.bench.load import attack_latency, console_pages
 from tools.bench.servers import Servers, servers
 from tools.bench.tables import show
 
-KINDS = ("burst", "many", "crowd", "paced", "doors", "attacks", "status", "console")
+KINDS = ("burst", "many", "others", "paced", "requests", "attacks", "status", "console")
 
 
 @click.command()
 @click.option("-n", "--tenants", default=60, envvar="N", show_default=True, help="Tenants in one burst.")
-@click.option("--latencies", default="0,50,200", envvar="LATENCIES", show_default=True, help="Of the upstreams, in ms.")
+@click.option(
+    "--latencies", default="0,50,200", envvar="LATENCIES", show_default=True, help="Latencies of the products, in ms."
+)
 @click.option("--runs", default=3, envvar="RUNS", show_default=True, help="Interleaved runs; medians are shown.")
 @click.option("--only", default=",".join(KINDS), envvar="ONLY", show_default=True, help="Which measurements.")
 def main(tenants: int, latencies: str, runs: int, only: str) -> None:
-    """Only ratios of one run mean anything. Everything takes some twenty-five minutes on two cores."""
+    """Measure the platform and baselines. Only ratios within one run are comparable.
+
+    All measurements take about twenty-five minutes on two cores.
+    """
     console = Console(width=170)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dezky-bench-") as folder, servers(Path(folder)) as made:
@@ -30,13 +36,13 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
         for latency in [int(text) for text in latencies.split(",")]:
             _at_latency(console, made, chosen, latency, tenants, runs)
         if "many" in chosen:
-            title = f"{measures.MANY} tenants at once ({measures.FEW} of the plain chord), upstream latency 200 ms"
+            title = f"{measures.MANY} tenants at once ({measures.FEW} of the plain chord), product latency 200 ms"
             show(console, title, measures.BURST_COLUMNS, measures.many(made, max(1, runs // 3), 200))
-        if "crowd" in chosen:
-            title = f"{tenants} at once beside {measures.CROWD} others and {measures.WAITING} waiting operations"
-            show(console, title, measures.BURST_COLUMNS, measures.crowded(made, runs, tenants))
+        if "others" in chosen:
+            title = f"{tenants} at once, with {measures.OTHERS} other tenants and {measures.WAITING} waiting operations"
+            show(console, title, measures.BURST_COLUMNS, measures.with_others(made, runs, tenants))
         if "status" in chosen:
-            title = f"GET /status over {measures.CROWD} tenants and {measures.WAITING} open operations"
+            title = f"GET /status over {measures.OTHERS} tenants and {measures.WAITING} open operations"
             show(console, title, measures.LOAD_COLUMNS, measures.status(made, runs, 4.0))
         if "console" in chosen:
             _pages(console, made, runs)
@@ -46,9 +52,9 @@ def main(tenants: int, latencies: str, runs: int, only: str) -> None:
 
 def _requests(console: Console, made: Servers, chosen: set[str], runs: int) -> None:
     if "attacks" in chosen:
-        show(console, "others during attacks", pressure.COLUMNS, pressure.attacks(made, runs, 6.0))
-    for connections in (8, 1) if "doors" in chosen else ():
-        for name, rows in measures.doors(made, runs, 4.0, connections).items():
+        show(console, "other clients during attacks", attack_latency.COLUMNS, attack_latency.attacks(made, runs, 6.0))
+    for connections in (8, 1) if "requests" in chosen else ():
+        for name, rows in measures.requests(made, runs, 4.0, connections).items():
             show(console, f"{name}, {connections} at a time", measures.LOAD_COLUMNS, rows)
 
 
@@ -60,13 +66,13 @@ def _pages(console: Console, made: Servers, runs: int) -> None:
 
 
 def _at_latency(console: Console, made: Servers, chosen: set[str], latency: int, tenants: int, runs: int) -> None:
-    # the plain chord needs a second a tenant and more with latency: fewer tenants, else nobody waits for the end
+    # the plain chord needs a second a tenant, and more with latency: it gets fewer tenants
     count = tenants if latency < 50 else max(10, tenants // (2 if latency < 200 else 4))
     if "burst" in chosen:
-        title = f"{count} tenants at once, upstream latency {latency} ms, costs per tenant"
+        title = f"{count} tenants at once, product latency {latency} ms, costs per tenant"
         show(console, title, measures.BURST_COLUMNS, measures.bursts(made, runs, count, latency))
     if "paced" in chosen:
-        title = f"one tenant every {measures.PAUSE} s, upstream latency {latency} ms, created to active"
+        title = f"one tenant every {measures.PAUSE} s, product latency {latency} ms, created to active"
         show(console, title, measures.PACED_COLUMNS, measures.paced(made, runs, latency))
 
 

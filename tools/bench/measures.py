@@ -1,4 +1,4 @@
-"""What is measured, each as interleaved runs of its sides on fresh products."""
+"""The measurements, each as interleaved runs of its systems on fresh products."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from tools.bench import contest, load
-from tools.bench.contest import Contestant, Figures
-from tools.bench.crowd import fill, make_retrying
-from tools.bench.load import Load, Request, drive
-from tools.bench.script import Script
-from tools.bench.servers import KEYS_LATER, Servers
-from tools.bench.sides import BARE, CROWDED, DOOR, PLAIN, PLATFORM, WITH_EVENTS, Side
+from tools.bench.load import request_loop
+from tools.bench.load.other_tenants import fill, make_retrying
+from tools.bench.load.request_loop import Load, Request, drive
+from tools.bench.servers import SLOW_KEYS, Servers
+from tools.bench.systems import running
+from tools.bench.systems.catalog import API_ONLY, BARE_API, PLAIN, PLATFORM, WITH_EVENTS, WITH_OTHERS, System
+from tools.bench.systems.running import Figures, RunningSystem
+from tools.bench.systems.script import Script
 
 Rows = dict[str, list[Any]]
 
 WARM = 10
-#: other tenants in the crowded database, and operations that wait there
-CROWD, WAITING = 20_000, 10_000
-#: tenants at once, for the platform and for its rival, which would take hours for as many
+#: other tenants in the full database, and operations that wait there
+OTHERS, WAITING = 20_000, 10_000
+#: tenants at once, for the platform and for the plain chord, which would take hours for as many
 MANY, FEW = 1000, 30
 #: tenants of a paced run, and the pause between two, in seconds
 PACED, PAUSE = 24, 0.25
@@ -33,52 +34,52 @@ _numbers = itertools.count()
 
 
 def _tag() -> str:
-    """The start of slugs nobody used before: one of the products remembers every name."""
+    """Return a new prefix of slugs: one of the products remembers every name."""
     return f"b{next(_numbers)}x"
 
 
 @dataclass(frozen=True)
 class Paced:
-    """Milliseconds from asking for a tenant to its being active."""
+    """Milliseconds from the request until the tenant is active."""
 
     p50: float
     p95: float
 
 
 PACED_COLUMNS = ("p50 ms", "p95 ms")
-BURST_COLUMNS, LOAD_COLUMNS = contest.COLUMNS, load.COLUMNS
+BURST_COLUMNS, LOAD_COLUMNS = running.COLUMNS, request_loop.COLUMNS
 
 
 def bursts(servers: Servers, runs: int, tenants: int, latency: int) -> Rows:
-    """The platform, with and without events for Flower, beside a plain chord."""
-    sides = (PLATFORM, PLAIN) if latency else (PLATFORM, WITH_EVENTS, PLAIN)
-    return _each(runs, sides, lambda side: _burst(servers, side, tenants, latency))
+    """Measure the platform, with and without events for Flower, and a plain chord."""
+    systems = (PLATFORM, PLAIN) if latency else (PLATFORM, WITH_EVENTS, PLAIN)
+    return _each(runs, systems, lambda measured: _burst(servers, measured, tenants, latency))
 
 
 def many(servers: Servers, runs: int, latency: int) -> Rows:
-    """So many at once that the platform is at its limit; fewer of the plain chord, whose rate more would not change."""
+    """Measure the platform at its limit; fewer tenants for the plain chord, whose rate more would not change."""
     rows: Rows = {PLATFORM.name: [], PLAIN.name: []}
     for _ in range(runs):
-        for side, count in ((PLATFORM, MANY), (PLAIN, FEW)):
-            rows[side.name].append(_burst(servers, side, count, latency))
+        for measured, count in ((PLATFORM, MANY), (PLAIN, FEW)):
+            rows[measured.name].append(_burst(servers, measured, count, latency))
     return rows
 
 
-def crowded(servers: Servers, runs: int, tenants: int) -> Rows:
-    """The platform with a database full of others, beside itself with an empty one."""
-    return _each(runs, (CROWDED, PLATFORM), lambda side: _burst(servers, side, tenants, 0))
+def with_others(servers: Servers, runs: int, tenants: int) -> Rows:
+    """Measure the platform with a database full of other tenants, and with an empty one."""
+    return _each(runs, (WITH_OTHERS, PLATFORM), lambda measured: _burst(servers, measured, tenants, 0))
 
 
 def paced(servers: Servers, runs: int, latency: int) -> Rows:
-    """A tenant every quarter of a second: the platform, a plain chord, and a script with no queue at all."""
+    """Measure one tenant every quarter of a second: the platform, a plain chord, and a script without a queue."""
     rows: Rows = {PLATFORM.name: [], PLAIN.name: [], "script": []}
     for _ in range(runs):
-        for side in (PLATFORM, PLAIN):
-            servers.refresh(latency, KEYS_LATER)
-            with Contestant(side, servers) as contestant:
-                contestant.burst(WARM, _tag())
-                rows[side.name].append(_paced(contestant.paced(_tag(), PACED, PAUSE)))
-        servers.refresh(latency, KEYS_LATER)
+        for measured in (PLATFORM, PLAIN):
+            servers.refresh(latency, SLOW_KEYS)
+            with RunningSystem(measured, servers) as system:
+                system.burst(WARM, _tag())
+                rows[measured.name].append(_paced(system.paced(_tag(), PACED, PAUSE)))
+        servers.refresh(latency, SLOW_KEYS)
         script = Script(servers.environment)
         script.paced(_tag(), WARM, 0.0)
         rows["script"].append(_paced(script.paced(_tag(), PACED, PAUSE)))
@@ -86,47 +87,49 @@ def paced(servers: Servers, runs: int, latency: int) -> Rows:
 
 
 def status(servers: Servers, runs: int, seconds: float) -> Rows:
-    """What is wrong now, asked of a full database: with every open operation well, and with none of them well."""
-    rows: Rows = {"all well": [], "all retrying": []}
-    with Contestant(DOOR, servers) as contestant:
-        contestant.create("original")
-        fill(contestant.database, "original", CROWD, WAITING)
+    """Measure `GET /status` over a full database: with no operation retrying, and with all of them retrying."""
+    rows: Rows = {"none retrying": [], "all retrying": []}
+    with RunningSystem(API_ONLY, servers) as system:
+        system.create("original")
+        fill(system.database, "original", OTHERS, WAITING)
         for name, figures in rows.items():
             if name == "all retrying":
-                make_retrying(contestant.database)
-            figures += [_driven(contestant, Request("GET", "/status"), seconds, 1) for _ in range(runs)]
+                make_retrying(system.database)
+            figures += [_driven(system, Request("GET", "/status"), seconds, 1) for _ in range(runs)]
     return rows
 
 
-def doors(servers: Servers, runs: int, seconds: float, connections: int, others: int = 200) -> dict[str, Rows]:
-    """Requests to the platform's door beside the least a door can do, on the same records. The rival comes last."""
-    asked: dict[str, dict[str, tuple[Side, Callable[[int], Request]]]] = {
+def requests(servers: Servers, runs: int, seconds: float, connections: int, others: int = 200) -> dict[str, Rows]:
+    """Measure requests to the platform's API and to a bare one, on the same records. The baseline comes last."""
+    asked: dict[str, dict[str, tuple[System, Callable[[int], Request]]]] = {
         "POST /tenants": {
-            DOOR.name: (DOOR, partial(_post, "/tenants")),
-            "bare, pushes an id": (BARE, partial(_post, "/pushed")),
-            "bare, sends a task": (BARE, partial(_post, "/tenants")),
+            API_ONLY.name: (API_ONLY, partial(_post, "/tenants")),
+            "bare, pushes an id": (BARE_API, partial(_post, "/pushed")),
+            "bare, sends a task": (BARE_API, partial(_post, "/tenants")),
         },
-        "GET /tenants/<slug>": {side.name: (side, _get) for side in (DOOR, BARE)},
-        "GET /tenants (50)": {side.name: (side, _page) for side in (DOOR, BARE)},
+        "GET /tenants/<slug>": {measured.name: (measured, _get) for measured in (API_ONLY, BARE_API)},
+        "GET /tenants (50)": {measured.name: (measured, _page) for measured in (API_ONLY, BARE_API)},
     }
-    tables: dict[str, Rows] = {name: {row: [] for row in sides} for name, sides in asked.items()}
+    tables: dict[str, Rows] = {name: {row: [] for row in systems} for name, systems in asked.items()}
     with ExitStack() as stack:
-        open_doors = {side.name: stack.enter_context(Contestant(side, servers)) for side in (DOOR, BARE)}
-        open_doors[DOOR.name].create("original")
-        fill(open_doors[DOOR.name].database, "original", others, 0)
-        for run, (name, sides) in itertools.product(range(-1, runs), asked.items()):
-            for row, (side, make) in sides.items():
+        running_apis = {
+            measured.name: stack.enter_context(RunningSystem(measured, servers)) for measured in (API_ONLY, BARE_API)
+        }
+        running_apis[API_ONLY.name].create("original")
+        fill(running_apis[API_ONLY.name].database, "original", others, 0)
+        for run, (name, systems) in itertools.product(range(-1, runs), asked.items()):
+            for row, (measured, make) in systems.items():
                 # run -1 only warms up
-                figures = _driven(open_doors[side.name], make(run), seconds if run >= 0 else 1.0, connections)
+                figures = _driven(running_apis[measured.name], make(run), seconds if run >= 0 else 1.0, connections)
                 if run >= 0:
                     tables[name][row].append(figures)
     return tables
 
 
-def _driven(contestant: Contestant, request: Request, seconds: float, connections: int) -> Load:
-    before, _, _ = contestant.meters()
-    figures = drive(contestant.url, contestant.headers, request, seconds, connections)
-    after, _, _ = contestant.meters()
+def _driven(system: RunningSystem, request: Request, seconds: float, connections: int) -> Load:
+    before, _, _ = system.meters()
+    figures = drive(system.url, system.headers, request, seconds, connections)
+    after, _, _ = system.meters()
     return replace(figures, cpu_ms=(after - before) / (figures.per_second * seconds) * 1000)
 
 
@@ -146,22 +149,22 @@ def _page(run: int) -> Request:
     return Request("GET", "/tenants?limit=50")
 
 
-def _each(runs: int, sides: Sequence[Side], measure: Callable[[Side], Any]) -> Rows:
-    rows: Rows = {side.name: [] for side in sides}
+def _each(runs: int, systems: Sequence[System], measure: Callable[[System], Any]) -> Rows:
+    rows: Rows = {measured.name: [] for measured in systems}
     for _ in range(runs):
-        for side in sides:
-            rows[side.name].append(measure(side))
+        for measured in systems:
+            rows[measured.name].append(measure(measured))
     return rows
 
 
-def _burst(servers: Servers, side: Side, tenants: int, latency: int) -> Figures:
+def _burst(servers: Servers, measured: System, tenants: int, latency: int) -> Figures:
     servers.refresh(latency)
-    with Contestant(side, servers) as contestant:
+    with RunningSystem(measured, servers) as system:
         warm = _tag()
-        contestant.burst(WARM, warm)
-        if side is CROWDED:
-            fill(contestant.database, f"{warm}0", CROWD, WAITING)
-        return contestant.burst(tenants, _tag())
+        system.burst(WARM, warm)
+        if measured is WITH_OTHERS:
+            fill(system.database, f"{warm}0", OTHERS, WAITING)
+        return system.burst(tenants, _tag())
 
 
 def _paced(waits: list[float]) -> Paced:

@@ -1,4 +1,4 @@
-"""The servers that all sides of a measurement share: MongoDB, Valkey, and the three products' simulators."""
+"""The servers that all systems of a measurement share: MongoDB, Valkey, and the three products' simulators."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from sandbox.processes import end, is_free, spawn
 from sandbox.services import Mongod, Valkey
 from sandbox.tokens import password_of
 
-PATIENCE = 600.0
-#: how long the mail server makes a domain's keys, in seconds: next to nothing, for what a tenant costs by itself
-KEYS_AT_ONCE = 0.01
-#: and as long as a look right after the domain's making never finds them by chance; a real one takes no less
-KEYS_LATER = 0.1
+WAIT_SECONDS = 600.0
+#: how long Stalwart takes to create a domain's keys, in seconds: hardly any time, to measure the other costs
+QUICK_KEYS = 0.01
+#: and so long that a read right after the creation of the domain never finds them, as with a real server
+SLOW_KEYS = 0.1
 
 
 class Servers:
-    """Running. `environment` is what every process of a side is started with."""
+    """The running servers. `environment`: the variables of every process of a system."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Servers:
         self._simulators: dict[str, subprocess.Popen[bytes]] = {}
         self._mongod = Mongod(folder, self.layout.port("mongodb"))
         self._valkey = Valkey(folder, self.layout.port("valkey"))
-        self._keys_take = KEYS_AT_ONCE
+        self._keys_take = QUICK_KEYS
         self.environment: dict[str, str] = {}
         self.token = ""
 
@@ -48,11 +48,14 @@ class Servers:
         for product in ("authentik", "stalwart", "ocis"):
             self._start_product(product)
         environment = settings_environment(self.layout, self._mongod.uri, self._valkey.url)
-        # as many threads as the rivals have, and limits that are counted and never met
+        # as many threads as the baselines have, and rate limits that are counted and never reached
         environment |= {"REQUEST_THREADS": "16", "CALLER_REQUESTS_PER_MINUTE": str(10**9)}
         environment |= {"LOG_LEVEL": "WARNING", "OCIS_USERNAME": "provisioner"}
-        for name in ("OCIS_TOKEN_URL", "OCIS_CLIENT_ID"):
-            del environment[name]
+        # OCIS by HTTP Basic, and no billing: the baselines have none
+        unused = ("OCIS_TOKEN_URL", "OCIS_CLIENT_ID")
+        environment = {
+            name: value for name, value in environment.items() if name not in unused and not name.startswith("STRIPE_")
+        }
         self.environment = environment
         self.token = self._operators_token()
 
@@ -62,8 +65,8 @@ class Servers:
         self._valkey.stop()
         self._mongod.stop()
 
-    def refresh(self, latency_ms: int, keys_take: float = KEYS_AT_ONCE) -> None:
-        """Products without a memory, since lists that grow would cost each side more than the one before it."""
+    def refresh(self, latency_ms: int, keys_take: float = QUICK_KEYS) -> None:
+        """Start the products anew: lists that grow would cost each system more than the one before it."""
         self._keys_take = keys_take
         for product in ("stalwart", "ocis"):
             end(self._simulators.pop(product))
@@ -72,7 +75,7 @@ class Servers:
             faults = f"{self.layout.url(product)}/__sim/faults"
             requests.delete(faults, timeout=5)
             if latency_ms:
-                # the key sets of the identity provider are no upstream call of a step
+                # steps do not read the key sets of the identity provider
                 rule = {"kind": "latency", "delay": latency_ms / 1000, "path": "^/(api|jmap|graph)"}
                 requests.post(faults, json=rule, timeout=5).raise_for_status()
 
@@ -113,7 +116,7 @@ class Servers:
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """All of them, until the block ends."""
+    """Run all servers until the block ends."""
     made = Servers(folder)
     try:
         made.start()
@@ -130,8 +133,8 @@ def _free_base() -> int:
 
 
 def wait_until(condition: Callable[[], bool], pause: float = 0.05) -> None:
-    """Look every `pause` seconds. Raises TimeoutError when it does not come true in time."""
-    give_up = time.monotonic() + PATIENCE
+    """Check a condition every `pause` seconds. Raises TimeoutError when it does not become true in time."""
+    give_up = time.monotonic() + WAIT_SECONDS
     while not condition():
         if time.monotonic() > give_up:
             raise TimeoutError("the measurement did not come to its end in time")

@@ -1,4 +1,4 @@
-"""Runs of several sides as one table: medians, their spread, and each side's ratio to the last, the rival."""
+"""Show runs of several systems as a table: medians, their spread, and each system's ratio to the last, the baseline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 def show(console: Console, title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
-    """`rows`: side to its runs, dataclasses of figures in the order of `columns`."""
+    """`rows`: each system's runs, as dataclasses of figures in the order of `columns`."""
     table = Table(title=f"{title}: medians (spread)", title_justify="left")
     for column in ("", *columns):
         table.add_column(column, justify="right")
@@ -21,8 +21,10 @@ def show(console: Console, title: str, columns: Sequence[str], rows: Mapping[str
         medians[name] = [statistics.median(figure) for figure in figures]
         cells = [f"{m:.1f} ({min(f):.1f}-{max(f):.1f})" for m, f in zip(medians[name], figures, strict=True)]
         table.add_row(name, *cells)
-    *others, rival = medians
+    *others, baseline = medians
     for name in others:
-        ratios = [ours / theirs if theirs else 0.0 for ours, theirs in zip(medians[name], medians[rival], strict=True)]
-        table.add_row(f"{name} / {rival}", *(f"{ratio:.2f}" for ratio in ratios))
+        ratios = [
+            ours / theirs if theirs else 0.0 for ours, theirs in zip(medians[name], medians[baseline], strict=True)
+        ]
+        table.add_row(f"{name} / {baseline}", *(f"{ratio:.2f}" for ratio in ratios))
     console.print(table)

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.core.http import trust_of
+from shared.db.connection import MongoConnection
 from shared.diagnostics.model import Check, CheckStatus
 from shared.messaging.queues import QUEUES
 from shared.operations.dispatcher import FULL_QUEUE, Dispatcher
+from shared.status.repair import StatusRepair
 from worker.diagnostics.products import product_checks
 from worker.jobs.certificates import product_urls
 
@@ -35,9 +36,18 @@ class Doctor:
     """Runs all checks, one after another. Each has a timeout, and one that fails stops no other."""
 
     def __init__(
-        self, store: Repositories, dispatcher: Dispatcher, app: Celery, clients: Mapping[str, Any], settings: Settings
+        self,
+        *,
+        connection: MongoConnection,
+        missing_indexes: Callable[[], list[str]],
+        status_repair: StatusRepair,
+        dispatcher: Dispatcher,
+        app: Celery,
+        clients: Mapping[str, Any],
+        settings: Settings,
     ) -> None:
-        self._store, self._dispatcher, self._app = store, dispatcher, app
+        self._connection, self._dispatcher, self._app = connection, dispatcher, app
+        self._status_repair, self._missing_indexes = status_repair, missing_indexes
         self._clients, self._settings = clients, settings
 
     def examine(self) -> list[Check]:
@@ -63,8 +73,8 @@ class Doctor:
 
     def _database(self) -> Iterator[Check]:
         try:
-            difference = abs((self._store.now() - datetime.now(UTC)).total_seconds())
-            missing = self._store.missing_indexes()
+            difference = abs((self._connection.now() - datetime.now(UTC)).total_seconds())
+            missing = self._missing_indexes()
         except StoreUnavailable:
             remedy = "Check that MongoDB runs and has a primary, and MONGODB_URI."
             yield Check("mongodb", "connection", CheckStatus.FAILED, "The database does not answer.", remedy)
@@ -79,7 +89,7 @@ class Doctor:
         remedy = "" if close else "Synchronise the clocks of this host and the database's."
         message = f"This host and the database differ by {difference:.1f} s."
         yield Check("clock", "difference", CheckStatus.OK if close else CheckStatus.FAILED, message, remedy)
-        age = self._store.status_repair.seconds_since_run()
+        age = self._status_repair.seconds_since_run()
         alive = age is not None and age < SCHEDULER_ROUND
         message = f"A scheduler worked {age:.0f} s ago." if age is not None else "No scheduler ever worked."
         remedy = "" if alive else "Start a scheduler: python -m worker.scheduler."

@@ -6,9 +6,9 @@ import threading
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
 from shared.diagnostics.model import Check, CheckStatus
+from shared.diagnostics.repository import DiagnosticsRepository
 from worker.diagnostics.checks import Doctor
 
 log = structlog.get_logger(__name__)
@@ -17,15 +17,15 @@ log = structlog.get_logger(__name__)
 class DiagnosticsJob:
     """Carries out one run at a time on its own thread, so that a product that hangs delays no other job."""
 
-    def __init__(self, store: Repositories, doctor: Doctor) -> None:
-        self._store = store
+    def __init__(self, *, diagnostics: DiagnosticsRepository, doctor: Doctor) -> None:
+        self._diagnostics = diagnostics
         self._doctor = doctor
         self._thread: threading.Thread | None = None
 
     def push(self) -> int:
         """Begin a waiting run if this scheduler has none running. Starts no operation: returns 0."""
         if self._thread is None or not self._thread.is_alive():
-            run_id = self._store.diagnostics.claim()
+            run_id = self._diagnostics.claim()
             if run_id is not None:
                 self._thread = threading.Thread(target=self._run, args=(run_id,), name="diagnostics", daemon=True)
                 self._thread.start()
@@ -40,7 +40,7 @@ class DiagnosticsJob:
                 Check("diagnostics", "run", CheckStatus.FAILED, "A check broke off.", "Read the scheduler's log.")
             ]
         try:
-            self._store.diagnostics.finish(run_id, checks)
+            self._diagnostics.finish(run_id, checks)
         except StoreUnavailable:
             # another scheduler does it when the lease is over
             log.warning("diagnostics.store_unavailable", run=run_id)

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Outcome, sentence
 from shared.operations.model import Operation
+from shared.operations.repository import OperationRepository
 from shared.switches.model import (
     ALL,
     CREDENTIALS_SPAN,
@@ -29,6 +29,7 @@ from shared.switches.model import (
     observed_until,
     tenant_switch,
 )
+from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
@@ -52,12 +53,17 @@ class Breaker:
     """Circuit breaker and pauses of all integrations. One per process; safe to share between threads."""
 
     def __init__(
-        self, store: Repositories, settings: Settings, before_permit: Callable[[], object] = lambda: None
+        self,
+        *,
+        operations: OperationRepository,
+        switches: SwitchRepository,
+        settings: Settings,
+        before_permit: Callable[[], object] = lambda: None,
     ) -> None:
         """`before_permit`: called before each permit; it may turn on observe-only mode."""
-        self._store = store
+        self._operations = operations
+        self._switches = switches
         self._before_permit = before_permit
-        self._switches = store.switches
         self._limit = settings.breaker_failures
         self._span = Span(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
         self._probe_seconds = settings.attempt_seconds
@@ -133,7 +139,7 @@ class Breaker:
         switch = seen.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
-        operation = self._store.operations.find(operation_id)
+        operation = self._operations.find(operation_id)
         if operation is None or operation.is_plan:
             return None
         return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
@@ -150,7 +156,7 @@ class Breaker:
         switch = seen.get(integration)
         if not (switch is not None and switch.is_open) and not any(one.is_tenants for one in seen.values()):
             return None
-        operation = self._store.operations.find(operation_id)
+        operation = self._operations.find(operation_id)
         return operation.tenant_id if operation else None
 
     def _on_success(self, integration: str, permit: Permit, tenant: TenantRef | None) -> None:
@@ -167,17 +173,20 @@ class Breaker:
         self, signal: HealthSignal, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None
     ) -> Switch:
         cause, detail = outcome.reason or "unreachable", _detail(outcome)
+        span = self._span
         if signal is HealthSignal.BACK_OFF:
-            return self._switches.open(integration, cause, detail, min(outcome.wait or 0.0, LONGEST_RETRY_AFTER))
+            seconds = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
+            if tenant is None:
+                return self._switches.open(integration, cause, detail, seconds)
+            # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
+            span = Span(seconds, seconds)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
             return self._switches.refuse_credentials(
                 integration, detail, CREDENTIALS_SPAN, fingerprint, is_probe=permit.is_probe
             )
-        return self._switches.fail(
-            integration, tenant, cause, detail, self._limit, self._span, is_probe=permit.is_probe
-        )
+        return self._switches.fail(integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe)
 
 
 def _resets_failures(switch: Switch, tenant: TenantRef | None) -> bool:

@@ -12,18 +12,18 @@ from typing import Any
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
 from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
+from shared.operations.deferral_repository import DeferralRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
-from shared.operations.repository import Claim
-from shared.provisioning.settlement import settle
-from shared.restore_guard.detector import RestoreDetector
+from shared.operations.repository import Claim, OperationRepository
+from shared.provisioning.settlement import Settlement
 from shared.switches.model import Deferral, TenantRef
+from shared.tenants.repository import TenantRepository
 from shared.workflows.model import INTEGRATION_OF_STEP, Action, integration_of
 from worker.execution.breaker import Breaker, Permit
 from worker.execution.bulkhead import Bulkhead, Message
@@ -60,7 +60,13 @@ class Runner:
 
     def __init__(
         self,
-        store: Repositories,
+        *,
+        deferrals: DeferralRepository,
+        operations: OperationRepository,
+        tenants: TenantRepository,
+        settlement: Settlement,
+        breaker: Breaker,
+        contexts: StepContexts,
         dispatcher: Dispatcher,
         steps: Mapping[Action, Mapping[str, StepFunction]],
         clients: Mapping[str, Any],
@@ -68,13 +74,16 @@ class Runner:
         bulkhead: Bulkhead | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
-        self._store = store
+        self._deferrals = deferrals
+        self._operations = operations
+        self._tenants = tenants
         self._dispatcher = dispatcher
         self._steps = steps
         self._clients = clients
         self._settings = settings
-        self._breaker = Breaker(store, settings, RestoreDetector(store, dispatcher.memory, settings).look)
-        self._contexts = StepContexts(store, settings, self._breaker, clients)
+        self._settlement = settlement
+        self._breaker = breaker
+        self._contexts = contexts
         self._bulkhead = bulkhead
         self._watchdog = watchdog
 
@@ -118,7 +127,7 @@ class Runner:
                 return self._defer(operation_id, step, dispatch, permit.deferral)
             # starts before the lease, so that a slow answer never leads to calls after the lease has ended
             with within(self._settings.attempt_seconds):
-                claim = self._store.operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
+                claim = self._operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
                 if claim is not None:
                     return self._run_with_log_context(claim, permit)
             if integration:
@@ -131,7 +140,7 @@ class Runner:
 
     def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> StepResult:
         """Defer the step until the breaker or pause may be over; the scheduler publishes it then."""
-        operation = self._store.deferrals.defer(operation_id, step, dispatch, deferral)
+        operation = self._deferrals.defer(operation_id, step, dispatch, deferral)
         if operation is None:
             return StepResult("nothing to do")
         if operation.step(step).deferrals == 1:
@@ -139,7 +148,7 @@ class Runner:
                 "step.deferred", operation=operation_id, tenant=operation.tenant_slug, step=step, switch=deferral.switch
             )
             if not operation.is_plan:
-                self._store.tenants.record_steps(operation)
+                self._tenants.record_steps(operation)
             if operation.dispatch > dispatch:
                 self._dispatcher.send(operation)
         return StepResult("deferred", is_deferred=True)
@@ -160,7 +169,7 @@ class Runner:
         STEP_ATTEMPTS.labels(integration, outcome.result).inc()
         STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
         retry_in = self._retry_delay(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
-        operation = self._store.operations.record(claim, outcome, retry_in)
+        operation = self._operations.record(claim, outcome, retry_in)
         if operation is None:
             LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
@@ -176,10 +185,10 @@ class Runner:
     def _continue_operation(self, operation: Operation, claim: Claim) -> None:
         """Settle a closed operation; else update the tenant, and publish the next stage when one begins."""
         if not operation.is_open:
-            settle(self._store, operation.id)
+            self._settlement.settle(operation.id)
             return
         if not operation.is_plan:
-            self._store.tenants.record_steps(operation)
+            self._tenants.record_steps(operation)
         if operation.phase > claim.operation.phase:
             self._dispatcher.send(operation)
 
@@ -202,7 +211,7 @@ class Runner:
         return outcome
 
     def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
-        tenant = self._store.tenants.find_by_id(claim.operation.tenant_id)
+        tenant = self._tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
         context = self._contexts.make(tenant, claim, integration)

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from shared.application.store import Repositories
+from shared.billing.sync import BillingService
 from shared.config.settings import Settings
+from shared.domains.repository import DomainRepository
 from shared.integrations.catalog import AUTHENTIK, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.operations.model import Operation
-from shared.operations.repository import Claim
+from shared.operations.repository import Claim, OperationRepository
 from shared.tenants.model import Tenant
+from shared.tenants.repository import TenantRepository
 from shared.workflows.model import REMOVING
 from worker.execution.breaker import Breaker
 from worker.integrations.billing_account import account_of
@@ -22,8 +24,21 @@ from worker.integrations.step_context import GroupState, StepContext
 class StepContexts:
     """Makes step contexts. `clients`: integration to its client, None when it is not configured."""
 
-    def __init__(self, store: Repositories, settings: Settings, breaker: Breaker, clients: Mapping[str, Any]) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        domains: DomainRepository,
+        operations: OperationRepository,
+        tenants: TenantRepository,
+        billing: BillingService,
+        settings: Settings,
+        breaker: Breaker,
+        clients: Mapping[str, Any],
+    ) -> None:
+        self._domains = domains
+        self._operations = operations
+        self._tenants = tenants
+        self._billing = billing
         self._settings = settings
         self._breaker = breaker
         self._clients = clients
@@ -38,7 +53,7 @@ class StepContexts:
             if not changed or operation.is_plan:
                 return True
             on_record.update(changed)
-            return self._store.tenants.save_remote(tenant.id, operation.generation, changed)
+            return self._tenants.save_remote(tenant.id, operation.generation, changed)
 
         return StepContext(
             tenant=tenant,
@@ -50,7 +65,7 @@ class StepContexts:
             email_stage=self._settings.authentik_email_stage,
             invitation_duration=self._settings.authentik_invitation_duration,
             suspended_mail=self._settings.suspended_mail,
-            account=account_of(self._store, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
+            account=account_of(self._billing, operation, claim.step, self._settings.stripe_prices.get(tenant.plan)),
             is_first=claim.is_first and not self._breaker.may_have_begun(operation),
             is_plan=operation.is_plan,
             most_removals=self._most_removals(operation),
@@ -62,10 +77,10 @@ class StepContexts:
         if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
             return GroupState.RECORDED
         # its step may have ended since this attempt began
-        latest = self._store.tenants.find_by_id(tenant.id)
+        latest = self._tenants.find_by_id(tenant.id)
         if latest is not None and latest.remote.get("authentikGroupId"):
             return GroupState.RECORDED
-        current = self._store.operations.find(operation.id)
+        current = self._operations.find(operation.id)
         steps = current.steps if current is not None else ()
         is_open = any(step.name == AUTHENTIK and step.is_open for step in steps)
         return GroupState.AWAITED if is_open else GroupState.ABSENT
@@ -75,7 +90,7 @@ class StepContexts:
         mode = self._settings.domain_proof
         if integration != STALWART or not tenant.domains or mode == "off":
             return None
-        unproven = self._store.domains.unproven_of(tenant.id, is_always_required=mode == "required")
+        unproven = self._domains.unproven_of(tenant.id, is_always_required=mode == "required")
         return frozenset(tenant.domains) - unproven if unproven else None
 
     def _most_removals(self, operation: Operation) -> int | None:

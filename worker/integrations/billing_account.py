@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from shared.application.store import Repositories
 from shared.billing.model import Bill
 from shared.billing.sync import BillingService
 from shared.operations.model import Operation, StepRecord
@@ -27,15 +26,14 @@ class Account:
     save: Callable[[Bill], object]
 
 
-def account_of(store: Repositories, operation: Operation, step: StepRecord, price: str | None) -> Account:
+def account_of(billing: BillingService, operation: Operation, step: StepRecord, price: str | None) -> Account:
     """Return the account for one attempt of a step; a dry run saves nothing."""
-    service = BillingService(store)
     return Account(
         price=price,
         generation=operation.generation,
         attempt=step.attempts,
-        known=partial(service.known, operation.tenant_id),
-        save=_save_nothing if operation.is_plan else partial(service.save, operation),
+        known=partial(billing.known, operation.tenant_id),
+        save=_save_nothing if operation.is_plan else partial(billing.save, operation),
     )
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.billing.model import Bill
 from shared.billing.sync import BillingService
-from shared.billing.sync_queue import LookClaim
+from shared.billing.sync_queue import BillingSyncQueue, LookClaim
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.integrations.catalog import BILLING
 from shared.integrations.outcomes import Fault, NotFound, PermanentError
 from shared.switches.model import is_paused
+from shared.switches.repository import SwitchRepository
 from worker.http.deadline import within
 
 if TYPE_CHECKING:
@@ -34,11 +34,19 @@ class BillingSyncJob:
     """One per scheduler. Without a client nothing is claimed: subscriptions wait until Stripe is configured."""
 
     def __init__(
-        self, store: Repositories, billing: StripeClient | None, settings: Settings, concurrency: int = CONCURRENCY
+        self,
+        *,
+        billing_syncs: BillingSyncQueue,
+        switches: SwitchRepository,
+        service: BillingService,
+        billing: StripeClient | None,
+        settings: Settings,
+        concurrency: int = CONCURRENCY,
     ) -> None:
-        self._store = store
+        self._billing_syncs = billing_syncs
+        self._switches = switches
         self._billing = billing
-        self._service = BillingService(store)
+        self._service = service
         self._settings = settings
         self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="billing-sync")
@@ -47,10 +55,10 @@ class BillingSyncJob:
     def push(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
         self._running = {task for task in self._running if not task.done()}
-        if is_paused(self._store.switches.seen(), BILLING):
+        if is_paused(self._switches.seen(), BILLING):
             return 0
         while self._billing is not None and len(self._running) < self._concurrency:
-            claim = self._store.billing_looks.claim(self._settings.lease_seconds)
+            claim = self._billing_syncs.claim(self._settings.lease_seconds)
             if claim is None:
                 break
             self._running.add(self._pool.submit(self._sync, claim, self._billing))
@@ -72,7 +80,7 @@ class BillingSyncJob:
     def _read(self, claim: LookClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
-            return self._store.billing_looks.drop(claim)
+            return self._billing_syncs.drop(claim)
         try:
             with within(self._settings.attempt_seconds):
                 found = billing.get_subscription(known.stripe_subscription_id)
@@ -87,9 +95,9 @@ class BillingSyncJob:
         log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
             # not ours, or of another Stripe account: a retry cannot find it
-            return self._store.billing_looks.drop(claim)
+            return self._billing_syncs.drop(claim)
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
             ceiling = LONGEST_WAIT  # until somebody corrects it, each retry would only count against our rate limit
         wait = getattr(fault, "wait", None) or 0.0
-        self._store.billing_looks.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311
+        self._billing_syncs.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import structlog
 
-from shared.application.store import Repositories
+from shared.bulk.repository import BulkOperationRepository
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
+from shared.db.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
@@ -19,25 +20,28 @@ LEASE_SECONDS = 60.0
 class BulkJob:
     """Claims each tenant by one atomic write, so that any number of schedulers share the work."""
 
-    def __init__(self, store: Repositories, bulk: BulkService, settings: Settings) -> None:
-        self._store = store
+    def __init__(
+        self, *, bulk: BulkOperationRepository, rate_limiter: RateLimiter, service: BulkService, settings: Settings
+    ) -> None:
         self._bulk = bulk
+        self._rate_limiter = rate_limiter
+        self._service = service
         self._per_minute = settings.bulk_per_minute
 
     def push(self) -> int:
         """Act on as many tenants as the rate allows; return how many."""
-        return sum(map(self._push, self._store.bulk.running()))
+        return sum(map(self._push, self._bulk.running()))
 
     def _push(self, bulk_id: str) -> int:
         acted = 0
         while acted < BATCH:
-            if not self._store.paces.take("bulk-operations", 60 / self._per_minute):
+            if not self._rate_limiter.take("bulk-operations", 60 / self._per_minute):
                 return acted
-            item = self._store.bulk.take(bulk_id, LEASE_SECONDS)
+            item = self._bulk.take(bulk_id, LEASE_SECONDS)
             if item is None:
-                if self._bulk.finish(bulk_id):
+                if self._service.finish(bulk_id):
                     log.info("bulk_operation.finished", bulk_operation=bulk_id)
                 return acted
-            self._bulk.act(item)
+            self._service.act(item)
             acted += 1
         return acted

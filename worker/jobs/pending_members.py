@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, OperationInProgress, StoreUnavailable
 from shared.db.documents import new_id
@@ -16,7 +15,9 @@ from shared.integrations.outcomes import Fault
 from shared.operations.model import Mode
 from shared.provisioning.starter import Starter
 from shared.switches.model import is_observing, is_paused
+from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
+from shared.tenants.pending_members_repository import PendingMembersRepository
 from shared.workflows.model import Action
 from worker.http.deadline import within
 from worker.integrations.ocis.client import OcisClient
@@ -33,9 +34,18 @@ class PendingMembersJob:
     A check only asks OCIS for the group. If it exists, an ordinary reconcile invites it.
     """
 
-    def __init__(self, store: Repositories, starter: Starter, files: OcisClient | None, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        pending_members: PendingMembersRepository,
+        switches: SwitchRepository,
+        starter: Starter,
+        files: OcisClient | None,
+        settings: Settings,
+    ) -> None:
         """`files`: the client, None when OCIS is not configured."""
-        self._store = store
+        self._pending_members = pending_members
+        self._switches = switches
         self._starter = starter
         self._files = files
         self._attempt_seconds = settings.attempt_seconds
@@ -46,10 +56,10 @@ class PendingMembersJob:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
         if self._files is None or (self._running is not None and not self._running.done()):
             return 0
-        switches = self._store.switches.seen()
+        switches = self._switches.seen()
         if is_observing(switches) or is_paused(switches, OCIS):
             return 0
-        tenant = self._store.pending_members.claim(INTERVAL)
+        tenant = self._pending_members.claim(INTERVAL)
         if tenant is not None:
             self._running = self._pool.submit(self._check, tenant, self._files)
         return 0

@@ -9,12 +9,15 @@ from time import perf_counter
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.core.errors import StoreUnavailable
+from shared.db.connection import MongoConnection
 from shared.integrations.catalog import INTEGRATIONS, OPTIONAL
 from shared.metrics.metrics import JOB_FAILURES, JOB_LAST_RUN, JOB_SECONDS
+from shared.operations.deferral_repository import DeferralRepository
 from shared.operations.dispatcher import Dispatcher
-from shared.provisioning.settlement import settle
+from shared.operations.repository import OperationRepository
+from shared.provisioning.settlement import Settlement
+from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +34,22 @@ class SchedulerLoop:
     cannot be written now, such as one locked by a process that died within a transaction, delays only itself.
     """
 
-    def __init__(self, store: Repositories, dispatcher: Dispatcher, jobs: Mapping[str, Callable[[], int]] = {}) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        deferrals: DeferralRepository,
+        operations: OperationRepository,
+        switches: SwitchRepository,
+        settlement: Settlement,
+        dispatcher: Dispatcher,
+        jobs: Mapping[str, Callable[[], int]] = {},
+    ) -> None:
+        self._connection = connection
+        self._deferrals = deferrals
+        self._operations = operations
+        self._switches = switches
+        self._settlement = settlement
         self._dispatcher = dispatcher
         own = {"release": self._release, "expire": self._expire, "settle": self._settle, "dispatch": self._dispatch_due}
         self._jobs = {**own, **jobs}
@@ -66,30 +83,28 @@ class SchedulerLoop:
             return False
 
     def _require_database(self) -> None:
-        if not self._store.is_up(WRITE_SECONDS):
+        if not self._connection.is_up(WRITE_SECONDS):
             raise StoreUnavailable
 
     def _release(self) -> int:
         """Release deferred steps whose pause or breaker is over."""
-        return (
-            self._store.deferrals.release(self._store.switches.stopped(), BATCH) if self._store.deferrals.any() else 0
-        )
+        return self._deferrals.release(self._switches.stopped(), BATCH) if self._deferrals.any() else 0
 
     def _expire(self) -> int:
-        return self._each(self._store.operations.overdue(BATCH), self._expire_one)
+        return self._each(self._operations.overdue(BATCH), self._expire_one)
 
     def _expire_one(self, operation_id: str) -> bool:
-        with self._store.within(WRITE_SECONDS):
-            operation = self._store.operations.expire(operation_id)
+        with self._connection.within(WRITE_SECONDS):
+            operation = self._operations.expire(operation_id)
         if operation is None:
             return False
         log.warning("operation.deadline_passed", operation=operation.id, tenant=operation.tenant_slug)
-        settle(self._store, operation_id, WRITE_SECONDS)
+        self._settlement.settle(operation_id, WRITE_SECONDS)
         return True
 
     def _settle(self) -> int:
         return self._each(
-            self._store.operations.unsettled(BATCH), lambda one: settle(self._store, one, WRITE_SECONDS) is not None
+            self._operations.unsettled(BATCH), lambda one: self._settlement.settle(one, WRITE_SECONDS) is not None
         )
 
     def _dispatch_due(self) -> int:
@@ -97,7 +112,7 @@ class SchedulerLoop:
         # without a broker, or with full queues, a later due time would only delay the work
         if full is None or full.issuperset(INTEGRATIONS.keys() - OPTIONAL):
             return 0
-        due = self._store.operations.resend(list(self._store.operations.due(BATCH)))
+        due = self._operations.resend(list(self._operations.due(BATCH)))
         return self._dispatcher.send_all(due, full) or 0
 
 

@@ -26,7 +26,7 @@ def multiplied(rows: Any, one: dict[str, Any], **fresh: Any) -> None:
 def test_an_export_holds_every_record_once_and_arrives_in_pieces(
     rights: RightsFixture, store: Repositories, settings: Settings
 ) -> None:
-    database = store.client[settings.mongodb_database]
+    database = store.connection.client[settings.mongodb_database]
     tenant = {"tenantId": rights.ids["acme"]}
     colleague = database["users"].find_one({"_id": ObjectId(rights.ids["colleague"])})
     operation = database["operations"].find_one(tenant)

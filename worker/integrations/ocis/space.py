@@ -19,6 +19,12 @@ from worker.integrations.ocis.members import PENDING, ensure_members, read_membe
 from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import ChangeRecorder, StepContext
 
+NOT_OURS = (
+    "The space {} ({}) carries the tenant's marker, is not the one on record, and has members but not our account, as "
+    "a duplicate made by a person has. Remove the marker from its description, or make our account its manager if it "
+    "may go with the tenant."
+)
+
 
 def ensure_files(step: StepContext, files: OcisClient) -> Outcome:
     """Ensure one enabled space with our ownership marker, the plan's quota, and the tenant's group as a member."""
@@ -59,7 +65,10 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
 
     Absence is believed only while the storage answers and our role shows all spaces.
     """
-    for space in all_of_tenant(step, files):
+    spaces = list(all_of_tenant(step, files))
+    for space in spaces:
+        _require_ours(step, space, files)
+    for space in spaces:
         remove_space(step, files, space)
     if step.is_plan:
         remove_group(step, files)
@@ -69,6 +78,18 @@ def remove_files(step: StepContext, files: OcisClient) -> Outcome:
         raise TemporaryError("not_ready", "The space is still listed.")
     remove_group(step, files)
     return ok(verified="listed by nobody, with the storage answering and our role over all spaces in place")
+
+
+def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
+    """Refuse a space that has the marker by its description alone: duplicating a space copies that.
+
+    What an attempt of ours created and lost has our account as its manager, or nobody. Raises
+    PermanentError("ambiguous").
+    """
+    if space.id == step.remote("ocisSpaceId") or not space.members:
+        return
+    if files.account().permission not in space.members:
+        raise PermanentError("ambiguous", NOT_OURS.format(space.name, space.id))
 
 
 def remove_space(recorder: ChangeRecorder, files: OcisClient, space: Space) -> None:

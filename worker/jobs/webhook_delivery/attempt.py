@@ -8,14 +8,17 @@ from collections.abc import Sequence
 
 import structlog
 
-from shared.application.store import Repositories
 from shared.core.encryption import Sealer, Unsealable
 from shared.core.signatures import signed_headers
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author
+from shared.events.repository import EventRepository
 from shared.metrics.metrics import WEBHOOK_DELIVERIES
-from shared.webhooks.delivery_repository import Claim, End
+from shared.tenants.repository import TenantRepository
+from shared.webhooks.delivery_repository import Claim, DeliveryRepository, End
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
+from shared.webhooks.repository import WebhookRepository
 from shared.webhooks.service import is_in_scope
 from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
 from worker.jobs.webhook_delivery.payload import event_body, ping_body
@@ -36,13 +39,22 @@ class Attempts:
 
     def __init__(
         self,
-        store: Repositories,
+        *,
+        connection: MongoConnection,
+        deliveries: DeliveryRepository,
+        events: EventRepository,
+        tenants: TenantRepository,
+        webhooks: WebhookRepository,
         client: SafeWebhookClient,
         sealer: Sealer,
         disable_seconds: float,
         waits: Sequence[float] = WAITS,
     ) -> None:
-        self._store = store
+        self._connection = connection
+        self._deliveries = deliveries
+        self._events = events
+        self._tenants = tenants
+        self._webhooks = webhooks
         self._client = client
         self._sealer = sealer
         self._disable_seconds = disable_seconds
@@ -51,27 +63,27 @@ class Attempts:
     def make(self, claim: Claim) -> None:
         """Make the attempt. Raises StoreUnavailable; the lease then runs out and the event is sent again."""
         record = claim.record
-        webhook = self._store.webhooks.find(record.webhook_id)
+        webhook = self._webhooks.find(record.webhook_id)
         if webhook is None:
-            self._store.deliveries.drop(record.webhook_id)
+            self._deliveries.drop(record.webhook_id)
         elif not webhook.enabled:
             self._postpone(claim)
         elif record.attempts > len(self._waits) + 1:
-            self._store.deliveries.record(claim, End(DeliveryStatus.FAILED, reason="interrupted"))
+            self._deliveries.record(claim, End(DeliveryStatus.FAILED, reason="interrupted"))
         else:
             self._deliver(claim, webhook)
 
     def _postpone(self, claim: Claim) -> None:
-        self._store.deliveries.put_back(claim, DISABLED_WAIT)
-        self._store.deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
+        self._deliveries.put_back(claim, DISABLED_WAIT)
+        self._deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
 
     def _deliver(self, claim: Claim, webhook: Webhook) -> None:
         body, reason = self._body(claim.record, webhook)
         if body is None:
-            self._store.deliveries.record(claim, End(DeliveryStatus.FAILED, reason=reason))
+            self._deliveries.record(claim, End(DeliveryStatus.FAILED, reason=reason))
             return
         try:
-            secrets = [self._sealer.open(one) for one in self._store.webhooks.sealed_secrets(webhook.id)]
+            secrets = [self._sealer.open(one) for one in self._webhooks.sealed_secrets(webhook.id)]
         except Unsealable:
             self._postpone(claim)
             self._disable(webhook, "unsigned")
@@ -83,16 +95,16 @@ class Attempts:
         """Return the body to send, or None and the reason why there is none."""
         if record.event_id is None:
             return ping_body(record), None
-        event = self._store.events.find(record.event_id)
+        event = self._events.find(record.event_id)
         if event is None:
             return None, "event_missing"
-        if not is_in_scope(self._store, webhook, event):
+        if not is_in_scope(self._tenants, webhook, event):
             return None, "out_of_scope"
         return event_body(event), None
 
     def _settle(self, claim: Claim, webhook: Webhook, ended: DeliveryOutcome) -> None:
         end = self._end(claim.record, ended)
-        if not self._store.deliveries.record(claim, end):
+        if not self._deliveries.record(claim, end):
             return
         WEBHOOK_DELIVERIES.labels(ended.result.value).inc()
         log.info(
@@ -106,7 +118,7 @@ class Attempts:
         )
         if ended.result is DeliveryResult.DELIVERED:
             if webhook.failures:
-                self._store.webhooks.succeeded(webhook)
+                self._webhooks.succeeded(webhook)
         elif not claim.record.is_ping:
             self._record_failure(webhook, ended)
 
@@ -125,21 +137,21 @@ class Attempts:
         if ended.reason == "gone":
             self._disable(webhook, "gone")
             return
-        failures = self._store.webhooks.failed(webhook)
+        failures = self._webhooks.failed(webhook)
         if ended.status is None and failures:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
-            self._store.deliveries.postpone(webhook.id, wait)
+            self._deliveries.postpone(webhook.id, wait)
         if failures >= MIN_FAILURES:
             self._disable(webhook, "failing", self._disable_seconds)
 
     def _disable(self, webhook: Webhook, reason: str, failing_seconds: float | None = None) -> None:
         def work(session: Transaction) -> Webhook | None:
-            disabled = self._store.webhooks.disable(webhook, reason, session, failing_seconds)
+            disabled = self._webhooks.disable(webhook, reason, session, failing_seconds)
             if disabled is not None:
                 after = {"_id": webhook.id, "host": webhook.host, "enabled": False, "reason": reason}
                 event = disabled.event("disabled", Author(None, "sweep"), {"enabled": True}, after)
-                self._store.events.append(event, session)
+                self._events.append(event, session)
             return disabled
 
-        if self._store.transaction(work) is not None:
+        if self._connection.transaction(work) is not None:
             log.warning("webhook.disabled", webhook=webhook.id, reason=reason)

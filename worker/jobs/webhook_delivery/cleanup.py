@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from shared.application.store import Repositories
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, facts
+from shared.events.repository import EventRepository
+from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.model import SHOWN, Webhook
+from shared.webhooks.repository import WebhookRepository
 
 #: webhooks that one run deletes; the next run takes the rest
 BATCH = 50
 
 
-def remove_ended(store: Repositories) -> int:
-    """Delete ended webhooks with their deliveries; return how many."""
-    return sum(_remove(store, webhook) for webhook in store.webhooks.ended(BATCH))
+class EndedWebhooks:
+    """Deletes ended webhooks."""
 
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        deliveries: DeliveryRepository,
+        events: EventRepository,
+        webhooks: WebhookRepository,
+    ) -> None:
+        self._connection = connection
+        self._deliveries = deliveries
+        self._events = events
+        self._webhooks = webhooks
 
-def _remove(store: Repositories, webhook: Webhook) -> bool:
-    def work(session: Transaction) -> bool:
-        removed = store.webhooks.delete(webhook.id, session)
-        if removed:
-            before = {"_id": webhook.id} | facts(webhook, SHOWN)
-            event = webhook.event("deleted", Author(None, f"ended-{webhook.id}"), before=before)
-            store.events.append(event, session)
+    def remove(self) -> int:
+        """Remove a batch of them with their deliveries; return how many."""
+        return sum(self._remove(webhook) for webhook in self._webhooks.ended(BATCH))
+
+    def _remove(self, webhook: Webhook) -> bool:
+        def work(session: Transaction) -> bool:
+            removed = self._webhooks.delete(webhook.id, session)
+            if removed:
+                before = {"_id": webhook.id} | facts(webhook, SHOWN)
+                event = webhook.event("deleted", Author(None, f"ended-{webhook.id}"), before=before)
+                self._events.append(event, session)
+            return removed
+
+        removed = self._connection.transaction(work)
+        self._deliveries.drop(webhook.id)
         return removed
-
-    removed = store.transaction(work)
-    store.deliveries.drop(webhook.id)
-    return removed

@@ -15,16 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from shared.application.store import Repositories
-from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.webhooks.delivery_repository import Claim
-from shared.webhooks.service import webhook_sealer
-from worker.dns_lookup import DnsLookup
+from shared.webhooks.delivery_repository import Claim, DeliveryRepository
 from worker.jobs.webhook_delivery.attempt import Attempts
-from worker.jobs.webhook_delivery.cleanup import remove_ended
+from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
-from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 log = structlog.get_logger(__name__)
 
@@ -36,10 +31,18 @@ class DeliveryLoop:
     """Every write is an atomic claim or conditional, so any number of delivery loops may run at once."""
 
     def __init__(
-        self, store: Repositories, relay: OutboxRelay, attempts: Attempts, *, concurrency: int, lease_seconds: float
+        self,
+        *,
+        deliveries: DeliveryRepository,
+        ended: EndedWebhooks,
+        relay: OutboxRelay,
+        attempts: Attempts,
+        concurrency: int,
+        lease_seconds: float,
     ) -> None:
         """`concurrency`: attempts at once. `lease_seconds`: longer than an attempt can last."""
-        self._store = store
+        self._deliveries = deliveries
+        self._ended = ended
         self._relay = relay
         self._attempts = attempts
         self._concurrency = concurrency
@@ -73,7 +76,7 @@ class DeliveryLoop:
         made = self._relay.relay()
         if made:
             log.info("webhook.deliveries_created", deliveries=made)
-        ended = remove_ended(self._store)
+        ended = self._ended.remove()
         if ended:
             log.info("webhook.ended", webhooks=ended)
         self.start_due()
@@ -88,7 +91,7 @@ class DeliveryLoop:
             if self._running.total() >= self._concurrency or self._stopped.is_set():
                 return None
             busy = [webhook_id for webhook_id, taken in self._running.items() if taken >= PER_WEBHOOK]
-        claim = self._store.deliveries.claim(self._lease_seconds, busy)
+        claim = self._deliveries.claim(self._lease_seconds, busy)
         if claim is not None:
             with self._lock:
                 self._running[claim.record.webhook_id] += 1
@@ -111,20 +114,3 @@ class DeliveryLoop:
             log.warning("webhook.store_unavailable")
         except Exception:
             log.exception("webhook.bug")
-
-
-def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
-    """Create the delivery loop of this process."""
-    call_seconds = settings.webhook_call_seconds
-    lookup = DnsLookup(settings.dns_servers, lookup_seconds=call_seconds)
-    client = SafeWebhookClient(
-        lookup.addresses,
-        allowed_networks=settings.webhook_allowed_networks,
-        call_seconds=call_seconds,
-        ca_file=settings.extra_ca_certs,
-    )
-    attempts = Attempts(store, client, webhook_sealer(settings), settings.webhook_disable_seconds)
-    relay = OutboxRelay(store, settings.webhook_keep_days)
-    # if a slow database makes an attempt outlive its lease, the event is sent twice, which is allowed
-    lease_seconds = 2 * call_seconds + 5
-    return DeliveryLoop(store, relay, attempts, concurrency=settings.webhook_concurrency, lease_seconds=lease_seconds)

@@ -6,53 +6,70 @@ moves the cursor, and only from the value that was read. So no event is lost or 
 
 from __future__ import annotations
 
-from shared.administration.event_feed import number_events
-from shared.application.store import Repositories
+from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Event
+from shared.events.numbering import number_events
+from shared.events.repository import EventRepository
+from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
-from shared.webhooks.delivery_repository import DAY
+from shared.webhooks.delivery_repository import DAY, DeliveryRepository
 from shared.webhooks.model import Webhook
+from shared.webhooks.repository import WebhookRepository
 
 #: webhooks that one run serves, those furthest behind first, and events for one webhook in one transaction
 WEBHOOKS, EVENTS = 200, 200
 
 
 class OutboxRelay:
-    def __init__(self, store: Repositories, keep_days: float, *, events: int = EVENTS) -> None:
+    def __init__(
+        self,
+        *,
+        connection: MongoConnection,
+        deliveries: DeliveryRepository,
+        events: EventRepository,
+        tenants: TenantRepository,
+        webhooks: WebhookRepository,
+        keep_days: float,
+        batch: int = EVENTS,
+    ) -> None:
         """`keep_days`: older events are not relayed, such as after a webhook was disabled for long.
 
         `events`: how many events of one webhook one transaction relays.
         """
-        self._store = store
+        self._connection = connection
+        self._deliveries = deliveries
         self._events = events
+        self._tenants = tenants
+        self._webhooks = webhooks
+        self._batch = batch
         self._oldest = keep_days * DAY
 
     def relay(self) -> int:
         """Number new events and create their deliveries; return how many."""
-        number_events(self._store)
-        last = self._store.events.last_number()
-        return sum(self._relay(webhook, last) for webhook in self._store.webhooks.behind(last, WEBHOOKS))
+        number_events(self._connection, self._events)
+        last = self._events.last_number()
+        return sum(self._relay(webhook, last) for webhook in self._webhooks.behind(last, WEBHOOKS))
 
     def _relay(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
-        events = self._store.events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._events)
+        events = self._events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._batch)
         # after a full batch there may be more events
-        cursor = events[-1].number if len(events) == self._events else last
+        cursor = events[-1].number if len(events) == self._batch else last
         if not events:
-            self._store.webhooks.advance(webhook, cursor)
+            self._webhooks.advance(webhook, cursor)
             return 0
-        return self._store.transaction(lambda session: self._record(webhook, events, cursor, session))
+        return self._connection.transaction(lambda session: self._record(webhook, events, cursor, session))
 
     def _record(self, webhook: Webhook, events: list[Event], cursor: int, session: Transaction) -> int:
-        if not self._store.webhooks.advance(webhook, cursor, session):
+        if not self._webhooks.advance(webhook, cursor, session):
             return 0
-        self._store.deliveries.insert(webhook.id, events, session)
+        self._deliveries.insert(webhook.id, events, session)
         return len(events)
 
     def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
         """Return the ids of the tenants that the webhook may see now: a tenant may have changed its partner."""
-        found = self._store.tenants.ids_in(webhook_access.told_to(webhook.owner))
+        found = self._tenants.ids_in(webhook_access.told_to(webhook.owner))
         only = webhook.owner.tenant_id
         if only is None or found is None:
             return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
+from shared.integrations.outcomes import Fault, TemporaryError
 from worker.http.deadline import remaining
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ Send = Callable[[list[list[Any]], bool], list[Any]]
 
 #: faults of a whole request that tell nothing about its calls; all others (a wait asked for, credentials refused,
 #: a server that hangs) hold for each
-_OF_THE_WHOLE = frozenset({"unreachable", "upstream_error", "unexpected_answer", "invalid"})
+_OF_THE_WHOLE = frozenset({"unreachable", "upstream_error", "unexpected_answer", "invalid", "missing_permission"})
 
 
 @dataclass(eq=False)
@@ -159,7 +159,7 @@ class SharedRequests:
 
     def _split(self, group: list[_Pending], fault: Fault) -> None:
         """Send each alone, before all that came later: one bad call or lost answer must not fail the others."""
-        if isinstance(fault, PermanentError):
+        if fault.reason == "invalid":
             # the server's limits may be set lower than its defaults: half as many calls go together from here on
             refused = sum(len(pending.calls) for pending in group)
             self._most_calls = min(self._most_calls, refused // 2)

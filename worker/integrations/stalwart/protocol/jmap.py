@@ -40,6 +40,10 @@ FORBIDDEN = (
     "It answered 403: our account lacks the permission `authenticate`, our key's allowedIps do not hold this worker's "
     "address, or Stalwart has banned that address (then there is an x:BlockedIp for it)."
 )
+ONE_REQUEST = (
+    "It answered 403 to this request alone, though our account is let in: look for a filter in front of it that "
+    "refuses something in the tenant's data."
+)
 
 
 class _Crowded(TemporaryError):
@@ -162,7 +166,7 @@ class Jmap:
 
     def _http_fault(self, answer: ApiResponse) -> Fault:
         if answer.status == 403:
-            return PermanentError("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
+            return self._forbidden()
         if answer.status in (401, 402):
             # never repeated: Stalwart bans an address for good after many failed sign-ins
             return PermanentError("bad_credentials")
@@ -173,6 +177,12 @@ class Jmap:
                 "not_supported", "There is no JMAP management at this URL; version 0.16 or newer is needed."
             )
         return answer.refusal()
+
+    def _forbidden(self) -> PermanentError:
+        """Tell a refused account, which stops every tenant's work, from one refused request: such is one tenant's."""
+        if self._api.call("GET", SESSION).status == 200:
+            return PermanentError("missing_permission", ONE_REQUEST)
+        return PermanentError("bad_credentials", BANNED if self._is_banned() else FORBIDDEN)
 
     def _is_banned(self) -> bool:
         """Tell whether this address gets 403 even without credentials, where others get a session of nobody."""

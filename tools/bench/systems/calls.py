@@ -1,4 +1,4 @@
-"""The upstream calls that every rival makes: the platform's own steps, and a tenant as they want it."""
+"""The calls to the products that every baseline makes: the platform's own steps, and a tenant for them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from worker.integrations.ocis.space import ensure_files
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import StepFunction
 
-#: in the order in which the platform sends them, too
+#: in the order in which the platform publishes them
 STEPS: Mapping[str, StepFunction] = {"stalwart": ensure_mail, "ocis": ensure_files, "authentik": ensure_group}
 
 
 def tenant_of(row: dict[str, Any]) -> Tenant:
-    """A pending tenant, from a rival's record of it."""
+    """Return a pending tenant from a baseline's record."""
     return Tenant(
         id=str(row["_id"]),
         slug=row["slug"],

@@ -1,4 +1,4 @@
-"""A database full of other tenants: copies of one that the platform made, and some whose operations wait."""
+"""Fill a database with other tenants: copies of one that the platform created, some with waiting operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BATCH = 5000
 
 
 def fill(database: Any, slug: str, settled: int, waiting: int) -> None:
-    """Copy the tenant `slug` and its operation: `settled` times as it is, `waiting` times with steps yet to be due."""
+    """Copy a tenant and its operation: `settled` times as it is, `waiting` times with steps that are due later."""
     tenant = database["tenants"].find_one({"slug": slug})
     operation = database["operations"].find_one({"tenantSlug": slug})
     for first in range(0, settled + waiting, BATCH):
@@ -24,7 +24,7 @@ def fill(database: Any, slug: str, settled: int, waiting: int) -> None:
 
 
 def make_retrying(database: Any) -> None:
-    """Every step of every open operation is being retried, for one of four reasons."""
+    """Mark every step of every open operation as retrying, for one of four reasons."""
     reasons = ["timeout", "unreachable", "upstream_error", "throttled"]
     number = {"$toInt": {"$mod": [{"$toLong": {"$toDate": "$_id"}}, len(reasons)]}}
     failed = {"attempts": 2, "reason": {"$arrayElemAt": [reasons, number]}}
@@ -33,7 +33,7 @@ def make_retrying(database: Any) -> None:
 
 
 def _pair(tenant: Any, operation: Any, number: int, is_waiting: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    tenant_id, operation_id, slug = ObjectId(), ObjectId(), f"crowd{number}"
+    tenant_id, operation_id, slug = ObjectId(), ObjectId(), f"other{number}"
     ours = {"_id": tenant_id, "slug": slug, "domains": [f"{slug}.test"], "operationId": operation_id}
     theirs = {"_id": operation_id, "tenantId": str(tenant_id), "tenantSlug": slug}
     if is_waiting:

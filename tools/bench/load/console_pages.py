@@ -1,4 +1,4 @@
-"""How long the console's pages take over a database of two thousand tenants."""
+"""Measure how long the console's pages take over a database of two thousand tenants."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sandbox.environment import CONSOLE_CLIENT, console_environment, issuer
 from sandbox.processes import end, spawn
 from sandbox.sign_in import sign_in
 from sandbox.tokens import password_of
-from tools.bench.contest import Contestant, answers
-from tools.bench.crowd import fill
-from tools.bench.load import Load, Request, drive
+from tools.bench.load.other_tenants import fill
+from tools.bench.load.request_loop import Load, Request, drive
 from tools.bench.servers import Servers, wait_until
-from tools.bench.sides import DOOR
+from tools.bench.systems.catalog import API_ONLY
+from tools.bench.systems.running import RunningSystem, answers
 
 TENANTS, OPEN = 2000, 200
 ORIGINAL = "original"
-#: what a page may take at p50, in milliseconds
+#: limit for the p50 of a page, in milliseconds
 MOST_MS = 100
 PAGES = {
     "Overview": "/",
     "Tenants": "/tenants/",
-    "Tenants, searched": "/tenants/?q=crowd19",
+    "Tenants, searched": "/tenants/?q=other19",
     "One tenant": f"/tenants/{ORIGINAL}",
     "Domains": f"/tenants/{ORIGINAL}/domains",
     "People": f"/tenants/{ORIGINAL}/people",
@@ -43,12 +43,12 @@ PAGES = {
 
 
 def console_pages(servers: Servers, runs: int, seconds: float) -> dict[str, list[Any]]:
-    """Ask for each page over one connection, signed in as an operator."""
+    """Request each page over one connection, signed in as an operator."""
     rows: dict[str, list[Any]] = {name: [] for name in PAGES}
-    with Contestant(DOOR, servers) as contestant:
-        contestant.create(ORIGINAL)
-        fill(contestant.database, ORIGINAL, TENANTS - OPEN, OPEN)
-        with _console(servers, contestant.url) as url:
+    with RunningSystem(API_ONLY, servers) as system:
+        system.create(ORIGINAL)
+        fill(system.database, ORIGINAL, TENANTS - OPEN, OPEN)
+        with _console(servers, system.url) as url:
             session = sign_in(url, "admin", password_of("admin"))
             headers = {"Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)}
             for _ in range(runs):
@@ -69,7 +69,7 @@ def _measured(url: str, headers: dict[str, str], path: str, seconds: float) -> L
 
 @contextmanager
 def _console(servers: Servers, api_url: str) -> Iterator[str]:
-    """Run the console before this API."""
+    """Run a console on this API."""
     layout = servers.layout
     environment = console_environment(layout, servers.environment)
     environment |= {"CONSOLE_API_URL": api_url, "CONSOLE_ISSUER": issuer(layout, CONSOLE_CLIENT)}

@@ -1,4 +1,4 @@
-"""The rival without a queue: an asyncio script that makes the same calls for each tenant, and two writes of its own."""
+"""The baseline without a queue: an asyncio script with the same calls for each tenant and two writes of its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bson import ObjectId
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import read_settings
 from shared.integrations.ownership_marker import MarkerSigner
-from tools.bench.calls import STEPS, tenant_of
+from tools.bench.systems.calls import STEPS, tenant_of
 from worker.integrations.connect import connect_integrations
 from worker.integrations.step_context import StepContext
 
 
 class Script:
-    """The steps are the platform's own, so they run on threads; everything else is the event loop's."""
+    """Run the platform's own steps on threads, and everything else on the event loop."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._settings = read_settings(**{name.lower(): value for name, value in environment.items()})
@@ -31,7 +31,7 @@ class Script:
         self._threads = ThreadPoolExecutor(32)
 
     def paced(self, tag: str, count: int, pause: float) -> list[float]:
-        """Milliseconds from wanting a tenant to having it active; one wanted every `pause` seconds."""
+        """Return the milliseconds from start until each tenant is active; one every `pause` seconds."""
         return asyncio.run(self._paced(tag, count, pause))
 
     async def _paced(self, tag: str, count: int, pause: float) -> list[float]:
@@ -52,7 +52,7 @@ class Script:
 
     def _step(self, row: dict[str, Any], name: str) -> None:
         def save(**_: Any) -> bool:
-            """Its one write at the end is all it saves."""
+            """Save nothing: the one write at the end is enough."""
             return True
 
         work = StepContext(

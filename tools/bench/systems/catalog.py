@@ -1,4 +1,4 @@
-"""Who is measured: the commands that start a side, and where its finished tenants are found."""
+"""The systems: the commands that start each, and where its finished tenants are found."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from shared.messaging.queues import QUEUES
 
-#: slug: when it was recorded and when it was finished
+#: slug to the times when the tenant was recorded and finished
 Spans = dict[str, tuple[datetime, datetime]]
 
 
 @dataclass(frozen=True)
-class Side:
+class System:
     """`commands`: port to the processes' command lines.
 
     `spans`: created and finished, of each tenant whose slug starts with a tag.
@@ -29,12 +29,12 @@ class Side:
 
 
 def _api(port: int) -> list[str]:
-    """The platform's API as it is deployed."""
+    """Return the command of the platform's API, as it is deployed."""
     return [sys.executable, "-m", "api", "--port", str(port)]
 
 
 def _granian(port: int, app: str) -> list[str]:
-    """A rival's API, as granian's documentation starts one."""
+    """Return the command of a baseline's API, as granian's documentation starts one."""
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "16"]
     return [sys.executable, "-m", "granian", *options, app]
 
@@ -49,7 +49,7 @@ def _platform(*worker_options: str) -> Callable[[int], dict[str, list[str]]]:
     return lambda port: {
         "api": _api(port),
         "worker": _worker(*worker_options),
-        "sweep": [sys.executable, "-m", "worker.scheduler"],
+        "scheduler": [sys.executable, "-m", "worker.scheduler"],
     }
 
 
@@ -67,18 +67,20 @@ def _at(database: str) -> dict[str, str]:
     return {"MONGODB_DATABASE": database}
 
 
-PLATFORM = Side("platform", "bench", _platform(), _platform_spans, _at("bench"))
-WITH_EVENTS = Side("platform, events on", "events", _platform("-E"), _platform_spans, _at("events"))
-CROWDED = Side("platform, crowded", "crowded", _platform(), _platform_spans, _at("crowded"))
-PLAIN = Side(
+PLATFORM = System("platform", "bench", _platform(), _platform_spans, _at("bench"))
+WITH_EVENTS = System("platform, events on", "events", _platform("-E"), _platform_spans, _at("events"))
+WITH_OTHERS = System("platform, with other tenants", "with_others", _platform(), _platform_spans, _at("with_others"))
+PLAIN = System(
     "plain chord",
     "plain",
     lambda port: {
-        "api": _granian(port, "tools.bench.plain:app"),
-        "worker": [sys.executable, "-m", "celery", "-A", "tools.bench.plain:celery", "worker"],
+        "api": _granian(port, "tools.bench.systems.plain_chord:app"),
+        "worker": [sys.executable, "-m", "celery", "-A", "tools.bench.systems.plain_chord:celery", "worker"],
     },
     _plain_spans,
 )
-#: only the doors, for requests; the bare one reads what the platform wrote
-DOOR = Side("platform", "bench", lambda port: {"api": _api(port)}, _platform_spans, _at("bench"))
-BARE = Side("bare", "bare", lambda port: {"api": _granian(port, "tools.bench.bare:app")}, _plain_spans)
+#: APIs without workers, for requests; the bare one reads the platform's records
+API_ONLY = System("platform", "bench", lambda port: {"api": _api(port)}, _platform_spans, _at("bench"))
+BARE_API = System(
+    "bare", "bare", lambda port: {"api": _granian(port, "tools.bench.systems.bare_api:app")}, _plain_spans
+)

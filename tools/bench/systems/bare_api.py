@@ -1,6 +1,6 @@
-"""The least a door can do: insert and enqueue, find one, find fifty. As durable as the platform, nothing else of it.
+"""The least that an API can do: insert and enqueue, find one, find fifty. It is as durable as the platform.
 
-It enqueues as whoever works with Celery does, one task by `send_task`. At `/pushed` it pushes the bare id instead,
+It enqueues one task by `send_task`, as Celery's documentation does. At `/pushed` it pushes the bare id instead,
 which no worker of Celery's would take.
 """
 

@@ -1,4 +1,4 @@
-"""Clients that hold an API's connections without using them: how an open port is worn down. Loopback only."""
+"""Attacks on an open port: clients that hold connections, requests and waits. Loopback only."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 
 import requests
 
-#: what a client of HTTP/2 sends first that knows its server: the preface, and empty settings
+#: what an HTTP/2 client with prior knowledge sends first: the preface, and empty settings
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
-#: the frame that begins a stream, without its end
+#: the frame that opens a stream without ending it
 HEADERS_FRAME = bytes.fromhex("000000010400000001")
-#: how often a client that trickles sends a byte, and connections that the server closed are opened again, in seconds
+#: how often a trickling client sends a byte, and closed connections are opened again, in seconds
 TRICKLE_SECONDS = 0.5
-#: how long an attack takes to be under way, in seconds
+#: how long an attack takes to begin, in seconds
 BEGIN_SECONDS = 1.5
 WAIT_SECONDS = 10
 
 
 class Stop(Protocol):
-    """An event of threads or of processes."""
+    """The event that ends an attack, of threads or of processes."""
 
     def is_set(self) -> bool: ...
 
@@ -35,14 +35,14 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """`headers`: of a caller whom the API knows; `running`: the path of an operation that does not end."""
+    """`headers`: of an authenticated caller; `running`: the path of an operation that does not end."""
 
     url: str
     headers: dict[str, str]
     running: str
 
     def request(self, method: str, path: str, *headers: str) -> bytes:
-        """The head of a request of that caller."""
+        """Return the head of a request of that caller."""
         known = [f"{name}: {value}" for name, value in self.headers.items()]
         return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: api", *known, *headers, "", ""]).encode()
 
@@ -51,7 +51,7 @@ Attack = Callable[[Target, Stop], None]
 
 
 def stalled_bodies(target: Target, stop: Stop) -> None:
-    """300 requests whose bodies stop in their middle: to a caller's route, and to the one that takes no token."""
+    """Send 300 requests with incomplete bodies: to a route with a token, and to the one without."""
     headers = ("Content-Type: application/json", "Content-Length: 60000")
     body = b"{" * 1000
     known = target.request("POST", "/tenants", *headers) + body
@@ -60,28 +60,28 @@ def stalled_bodies(target: Target, stop: Stop) -> None:
 
 
 def idle_connections(target: Target, stop: Stop) -> None:
-    """1,100 connections that send nothing."""
+    """Open 1,100 connections that send nothing."""
     _hold(target, [b""] * 1100, stop)
 
 
 def http2_streams(target: Target, stop: Stop) -> None:
-    """64 connections that speak HTTP/2 and begin a stream each."""
+    """Open 64 HTTP/2 connections with a stream each."""
     _hold(target, [PREFACE + HEADERS_FRAME] * 64, stop)
 
 
 def slow_headers(target: Target, stop: Stop) -> None:
-    """200 requests whose headers do not end."""
+    """Send 200 requests whose headers do not end."""
     _hold(target, [target.request("GET", "/tenants")[:-2]] * 200, stop)
 
 
 def trickling_bodies(target: Target, stop: Stop) -> None:
-    """100 requests that send a byte of their bodies now and then."""
+    """Send 100 requests whose bodies come byte by byte."""
     head = target.request("POST", "/tenants", "Content-Type: application/json", "Content-Length: 60000")
     _hold(target, [head] * 100, stop, trickle=b"x")
 
 
 def waiters(target: Target, stop: Stop) -> None:
-    """100 clients that ask to wait for an operation which does not end, again and again."""
+    """Let 100 clients wait for an operation that does not end, again and again."""
     with ThreadPoolExecutor(100) as pool:
         while not stop.is_set():
             list(pool.map(lambda _: wait(target), range(100)))
@@ -99,7 +99,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def wait(target: Target, seconds: float = WAIT_SECONDS) -> int:
-    """Ask to wait for the operation; gives the status, 0 without an answer."""
+    """Wait for the operation as a client; return the status, or 0 without an answer."""
     with suppress(requests.RequestException):
         url = f"{target.url}{target.running}?wait={seconds}"
         return requests.get(url, headers=target.headers, timeout=60).status_code
@@ -108,7 +108,7 @@ def wait(target: Target, seconds: float = WAIT_SECONDS) -> int:
 
 @contextmanager
 def held(target: Target, attack: Attack) -> Iterator[None]:
-    """The attack, by a process of its own, until the block ends."""
+    """Attack from another process until the block ends."""
     processes = multiprocessing.get_context("spawn")
     stop = processes.Event()
     process = processes.Process(target=attack, args=(target, stop), daemon=True)
@@ -123,7 +123,7 @@ def held(target: Target, attack: Attack) -> Iterator[None]:
 
 
 def _hold(target: Target, texts: Sequence[bytes], stop: Stop, trickle: bytes = b"") -> None:
-    """A connection for each text, all the time: one that is answered or closed is opened again."""
+    """Hold a connection for each text; open one again when it is answered or closed."""
     address = urlsplit(target.url)
     where = (address.hostname or "", address.port or 80)
     held_ones = [_open(where, text) for text in texts]
@@ -140,7 +140,7 @@ def _hold(target: Target, texts: Sequence[bytes], stop: Stop, trickle: bytes = b
 
 
 def _open(where: tuple[str, int], text: bytes) -> socket.socket:
-    """A connection on which this was sent, as far as the server took it."""
+    """Open a connection and send a text, as far as the server accepts it."""
     connection = socket.socket()
     connection.settimeout(2)
     with suppress(OSError):
@@ -151,7 +151,7 @@ def _open(where: tuple[str, int], text: bytes) -> socket.socket:
 
 
 def _is_over(connection: socket.socket) -> bool:
-    """Whether the server answered or closed the connection, or never accepted it."""
+    """Tell whether the server answered or closed the connection, or never accepted it."""
     try:
         connection.recv(65536)
     except BlockingIOError:

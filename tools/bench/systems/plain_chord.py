@@ -1,4 +1,4 @@
-"""The rival: what one writes first. A Flask view, a plain Celery chord with Redis results, the same upstream calls."""
+"""The baseline: a Flask view and a plain Celery chord with Redis results, which make the same calls to the products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask import Flask, Response, jsonify, request
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import read_settings
 from shared.integrations.ownership_marker import MarkerSigner
-from tools.bench.calls import STEPS, tenant_of
+from tools.bench.systems.calls import STEPS, tenant_of
 from worker.integrations.connect import connect_integrations
 from worker.integrations.step_context import StepContext
 

@@ -1,4 +1,4 @@
-"""One side of a measurement: its processes, a burst of tenants, and what they cost."""
+"""Run one system: its processes, a burst of tenants, and what the burst costs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ import urllib3
 
 from sandbox.processes import end, free_port, spawn
 from tools.bench.servers import Servers, wait_until
-from tools.bench.sides import Side
+from tools.bench.systems.catalog import System
 
 CLIENTS = 8
-#: how often is asked whether all are active, and memory is measured: both take time from those who are measured
-LOOK, WEIGH = 0.1, 0.5
+#: how often the end is checked, and memory measured, in seconds: both cost the system processor time
+POLL_SECONDS, MEMORY_SECONDS = 0.1, 0.5
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Per burst. Times in milliseconds; CPU, Redis and MongoDB per tenant, of the side's own processes only.
+    """Per burst. Times in milliseconds; CPU, Redis and MongoDB per tenant, of the system's own processes only.
 
-    `memory_mb`: the most that the side's processes held together, pages they share counted once.
+    `memory_mb`: the most that its processes held together; shared pages count once.
     """
 
     per_second: float
@@ -45,29 +45,29 @@ class Figures:
 COLUMNS = ("tenants/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "Redis", "MongoDB", "memory MB")
 
 
-class Contestant:
-    """One side, running. Use as a context manager."""
+class RunningSystem:
+    """One system, running. Use it as a context manager."""
 
-    def __init__(self, side: Side, servers: Servers, *, keep_data: bool = False) -> None:
-        self.side = side
+    def __init__(self, measured: System, servers: Servers, *, keep_data: bool = False) -> None:
+        self.measured = measured
         self.headers = {"Authorization": f"Bearer {servers.token}"}
         self._port = free_port()
-        self._environment = {**servers.environment, **side.environment}
+        self._environment = {**servers.environment, **measured.environment}
         self._logs = servers.folder
         self._http = urllib3.PoolManager(maxsize=CLIENTS, timeout=60, retries=False, headers=self.headers)
         self._keep_data = keep_data
         self._processes: list[subprocess.Popen[bytes]] = []
         self._mongo: Any = pymongo.MongoClient(servers.environment["MONGODB_URI"], tz_aware=True)
         self._redis = redis.Redis.from_url(servers.environment["REDIS_URL"])
-        self.database = self._mongo[side.database]
+        self.database = self._mongo[measured.database]
 
-    def __enter__(self) -> Contestant:
+    def __enter__(self) -> RunningSystem:
         self._redis.flushall()
         if not self._keep_data:
-            self._mongo.drop_database(self.side.database)
-        commands = self.side.commands(self._port)
+            self._mongo.drop_database(self.measured.database)
+        commands = self.measured.commands(self._port)
         for name, command in commands.items():
-            log = self._logs / f"{self.side.name.replace(' ', '-')}-{name}.log"
+            log = self._logs / f"{self.measured.name.replace(' ', '-')}-{name}.log"
             log.write_bytes(b"")
             self._processes.append(spawn(command, log=log, env=self._environment))
         if "worker" in commands:
@@ -89,14 +89,14 @@ class Contestant:
         return f"http://127.0.0.1:{self._port}"
 
     def burst(self, count: int, tag: str) -> Figures:
-        """Create tenants over HTTP as fast as they are taken, and wait until all are active."""
+        """Create tenants over HTTP as fast as they are accepted, and wait until all are active."""
         before = self.meters()
         began = datetime.now(UTC)
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(self.create, [f"{tag}{number}" for number in range(count)]))
         memory = self._most_memory_mb(until=lambda: self.finished(tag) >= count)
         after = self.meters()
-        spans = self.side.spans(self.database, tag).values()
+        spans = self.measured.spans(self.database, tag).values()
         seconds = (max(finished for _, finished in spans) - began).total_seconds()
         waits = [(finished - created).total_seconds() * 1000 for created, finished in spans]
         cpu, commands, operations = ((b - a) / count for a, b in zip(before, after, strict=True))
@@ -104,7 +104,7 @@ class Contestant:
         return Figures(count / seconds, cuts[49], cuts[94], cuts[98], cpu * 1000, commands, operations, memory)
 
     def paced(self, tag: str, count: int, pause: float) -> list[float]:
-        """Milliseconds from a request's first byte to its tenant being active; one request every `pause` seconds."""
+        """Return the milliseconds from each request until its tenant is active; one request every `pause` seconds."""
         asked: dict[str, datetime] = {}
         with ThreadPoolExecutor(CLIENTS) as pool:
             for number in range(count):
@@ -113,11 +113,11 @@ class Contestant:
                 pool.submit(self.create, slug)
                 time.sleep(pause)
         wait_until(lambda: self.finished(tag) >= count)
-        spans = self.side.spans(self.database, tag)
+        spans = self.measured.spans(self.database, tag)
         return [(spans[slug][1] - begun).total_seconds() * 1000 for slug, begun in asked.items()]
 
     def finished(self, tag: str) -> int:
-        """How many tenants whose slugs start with `tag` are active."""
+        """Count the active tenants whose slugs start with `tag`."""
         mine = {"slug": {"$gte": tag, "$lt": f"{tag}~"}, "status": "active"}
         return int(self.database["tenants"].count_documents(mine))
 
@@ -128,7 +128,7 @@ class Contestant:
             raise RuntimeError(f"POST /tenants answered {answer.status}: {answer.data[:500]!r}")
 
     def meters(self) -> tuple[float, float, float]:
-        """CPU seconds of our processes, Redis commands, MongoDB operations, since their starts."""
+        """Return processor seconds, Redis commands and MongoDB operations since the processes started."""
         cpu = 0.0
         for one in self._all_processes():
             times = one.cpu_times()
@@ -145,16 +145,16 @@ class Contestant:
             yield from root.children(recursive=True)
 
     def _most_memory_mb(self, until: Callable[[], bool]) -> float:
-        """The most that was held until something comes true. Raises TimeoutError."""
+        """Return the most memory that was held until the condition is true. Raises TimeoutError."""
         most, weighed = 0.0, 0.0
 
-        def look() -> bool:
+        def check() -> bool:
             nonlocal most, weighed
-            if time.monotonic() - weighed >= WEIGH:
+            if time.monotonic() - weighed >= MEMORY_SECONDS:
                 most, weighed = max(most, self._memory_mb()), time.monotonic()
             return until()
 
-        wait_until(look, LOOK)
+        wait_until(check, POLL_SECONDS)
         return most
 
     def _memory_mb(self) -> float:

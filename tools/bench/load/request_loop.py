@@ -1,4 +1,4 @@
-"""A closed loop of HTTP requests over a few kept connections, from one process that costs little itself."""
+"""Send HTTP requests in a closed loop over a few kept connections, from one process that costs little."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """Requests a second, their times in milliseconds, and the door's processor time for each, too."""
+    """Requests a second, and their durations and the API's processor time for each in milliseconds."""
 
     per_second: float
     p50: float
@@ -35,7 +35,7 @@ COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms")
 
 
 def drive(url: str, headers: Mapping[str, str], what: Request, seconds: float, connections: int) -> Load:
-    """Ask again as soon as an answer is there, on each connection. Raises for any answer that is an error."""
+    """Send the next request on each connection as soon as the last is answered. Raises for an error status."""
     times = asyncio.run(_drive(url, headers, what, seconds, connections))
     cuts = statistics.quantiles(times, n=100, method="inclusive")
     return Load(len(times) / seconds, cuts[49] * 1000, cuts[98] * 1000)

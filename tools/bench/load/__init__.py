@@ -1,0 +1,1 @@
+"""Load on a system: requests, attacks, and tenants that are there already."""

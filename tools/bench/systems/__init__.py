@@ -1,0 +1,1 @@
+"""The systems that are measured: the platform, and baselines that do less."""
