@@ -32,7 +32,7 @@ def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     webhook = made(root, actions=["partner.created"])
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
-    open_outbox_relay(store, 14).look()
+    open_outbox_relay(store, 14).relay()
     for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None

@@ -21,7 +21,7 @@ from worker.composition import open_scheduler_loop
 
 
 def release(platform: PlatformFixture) -> int:
-    return open_scheduler_loop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
+    return open_scheduler_loop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once()
 
 
 def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:

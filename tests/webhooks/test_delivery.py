@@ -122,7 +122,7 @@ def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, delivery_loo
 def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     claim = post.store.deliveries.claim(1.5, ())
     assert claim is not None
     with delivery_loop():
@@ -135,7 +135,7 @@ def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(po
 def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     late = post.store.deliveries.claim(0.05, ())
     time.sleep(0.1)
     assert late is not None
@@ -147,7 +147,7 @@ def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run)
 def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     for _ in range(4):
         assert post.store.deliveries.claim(0, ()) is not None
     with delivery_loop():
@@ -180,7 +180,7 @@ def test_events_older_than_deliveries_are_kept_are_not_sent_any_more(post: Post)
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     time.sleep(0.01)
-    assert open_outbox_relay(post.store, 0).look() == 0
+    assert open_outbox_relay(post.store, 0).relay() == 0
     assert post.deliveries(webhook) == []
 
 
@@ -258,7 +258,7 @@ def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -
     webhook, _ = post.subscribe("partner.*")
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     post.plane.webhooks.delete(webhook.id, post.admin, None)
     post.store.deliveries.insert_ping(webhook.id, "request-2")
     with delivery_loop():

@@ -209,7 +209,7 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     (delivered,) = post.deliveries(webhook)
     # the next event is on its way when the tenant leaves
     post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
     with delivery_loop():
         until(lambda: post.deliveries(webhook, "failed"))

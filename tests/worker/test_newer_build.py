@@ -62,7 +62,7 @@ def test_a_scheduler_leaves_it_to_the_newer_scheduler_and_goes_on_with_the_rest(
     time.sleep(0.1)
     rows.update_many({}, [{"$set": {late: "$createdAt"}}])
     before = rows.find_one({"action": "move"})
-    assert open_scheduler_loop(store, dispatcher).look() == 1
+    assert open_scheduler_loop(store, dispatcher).run_once() == 1
     assert rows.find_one({"action": "move"}) == before
 
 
@@ -80,6 +80,6 @@ def test_its_end_is_shown_by_the_newer_build(
     rows.update_one({}, {"$set": {"action": "move"}})
     time.sleep(0.1)
     before = rows.find_one({})
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
     assert open_settlement(store).settle(operation.id) is None
     assert rows.find_one({}) == before

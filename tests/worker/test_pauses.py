@@ -53,7 +53,7 @@ def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
     assert said(runners, operation) == ["deferred"] * 3
     assert said(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
+    assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 1
     assert said(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 

@@ -72,24 +72,24 @@ def queued(url: str) -> int:
 def test_a_recorded_operation_that_was_never_published_is_published(
     lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     assert queued(redis_url) == 3
 
 
 def test_several_schedulers_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: open_scheduler_loop(quick_store, dispatcher).look(), range(6))) == 1
+        assert sum(pool.map(lambda _: open_scheduler_loop(quick_store, dispatcher).run_once(), range(6))) == 1
 
 
 def test_a_step_published_a_moment_ago_is_not_published_again(
     control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
     control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
 
 
 def test_without_a_broker_due_times_stay(lost: str, quick_store: Repositories, quick: Settings) -> None:
-    assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
+    assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 
@@ -102,7 +102,7 @@ def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled
         quick_store.operations.record(claim, ok())
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
@@ -113,7 +113,7 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     plane = open_services(store, dispatcher, settings)
     view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
-    assert open_scheduler_loop(store, dispatcher).look() == 1
+    assert open_scheduler_loop(store, dispatcher).run_once() == 1
     tenant = plane.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
@@ -152,7 +152,7 @@ def test_a_document_locked_by_a_dead_process_delays_no_other_tenant(
     left_open(locked_open)
     left_open(locked_closed)
     time.sleep(0.1)
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     operations = [quick_store.operations.find(one) for one in (locked_open, locked_closed, free)]
     assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
 

@@ -70,7 +70,7 @@ def test_one_run_takes_a_batch_and_no_more(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
-    assert open_scheduler_loop(store, dispatcher).look() == BATCH
+    assert open_scheduler_loop(store, dispatcher).run_once() == BATCH
     assert lengths() == [BATCH] * 3
 
 
@@ -155,7 +155,7 @@ def test_a_run_reads_only_what_it_takes_however_long_the_backlog_is(
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.connection.client[settings.mongodb_database]) as read:
-        assert open_scheduler_loop(store, dispatcher).look() == taken
+        assert open_scheduler_loop(store, dispatcher).run_once() == taken
     docs, keys = (sum(one) for one in zip(*read, strict=True))
     assert taken <= docs < 10 * taken
     assert taken <= keys < 10 * taken
@@ -182,10 +182,10 @@ def test_nothing_is_published_to_full_queues_and_due_times_stay(
         client.lpush(name, *(["waiting"] * FULL_QUEUE))
     backlog(10)
     before = list(store.operations.due(20))
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
     assert list(store.operations.due(20)) == before
     client.flushdb()
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths() == [10] * 3
 
 
@@ -195,9 +195,9 @@ def test_one_integrations_full_queue_keeps_no_other_waiting(
     client = redis.Redis.from_url(redis_url)
     client.lpush("stalwart", *(["waiting"] * FULL_QUEUE))
     backlog(10)
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths() == [10, FULL_QUEUE, 10]
     client.flushdb()
     all_due(store.connection.client[settings.mongodb_database]["operations"])
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths()[1] == 10

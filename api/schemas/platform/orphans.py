@@ -92,14 +92,14 @@ class OrphanScanResponse(ResponseModel):
     remedy: str | None = None
 
     @classmethod
-    def of(cls, look: OrphanLook) -> OrphanScanResponse:
+    def of(cls, scan: OrphanLook) -> OrphanScanResponse:
         return cls(
-            integration=look.integration,
-            done_at=look.done_at,
-            next_look_at=look.due_at,
-            stamped=look.stamped,
-            orphans=look.orphans,
-            reason=look.reason,
-            message=look.message,
-            remedy=look.remedy,
+            integration=scan.integration,
+            done_at=scan.done_at,
+            next_look_at=scan.due_at,
+            stamped=scan.stamped,
+            orphans=scan.orphans,
+            reason=scan.reason,
+            message=scan.message,
+            remedy=scan.remedy,
         )

@@ -87,7 +87,7 @@ def group_marker(tenant: Tenant) -> dict[str, Any]:
 
 
 def _on_record(step: StepContext, identity: AuthentikClient) -> Group | None:
-    """Return the group on record, whoever owns it now, unless it is gone."""
+    """Return the group on record, also when it is not ours any more; None when it is gone."""
     group_id = step.remote("authentikGroupId")
     if group_id is None:
         return None
