@@ -16,6 +16,7 @@ import structlog
 
 from serving.application import Answer, call
 from serving.body import Body, BodyMemory, BrokenBody, LateBody, NoMemory, Receive, discard
+from serving.parent import end_with_parent
 from serving.request_head import RequestHead
 from serving.threads import BoundedPool, Busy
 
@@ -113,6 +114,8 @@ class Bridge:
         """Answer the server's notices of its start and its stop."""
         while True:
             notice = (await receive())["type"]
+            if notice == "lifespan.startup":
+                end_with_parent()
             if notice == "lifespan.shutdown":
                 for pool in (self._requests, self._waiting, self._liveness):
                     pool.close()

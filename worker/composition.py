@@ -15,7 +15,7 @@ from shared.config.settings import Settings
 from shared.core.encryption import Sealer
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.starter import Starter
-from shared.webhooks.service import webhook_sealer
+from shared.webhooks.delivery_rules import webhook_sealer
 from shared.workflows.model import Action
 from worker.diagnostics.checks import Doctor
 from worker.diagnostics.job import DiagnosticsJob

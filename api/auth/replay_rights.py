@@ -9,7 +9,7 @@ from flask import g, request
 from api.auth.guard import actor
 from shared.application.services import Services
 from shared.core.errors import Forbidden
-from shared.provisioning.held_rights import has_lost, held_rights
+from shared.rights.held_rights import has_lost, held_rights
 
 FEWER = "You have fewer rights than when this request was first answered, so the response is not replayed."
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from shared.accounts.partner import Partner
 from shared.accounts.partner_repository import PartnerRepository
-from shared.accounts.user_repository import UserRepository
 from shared.core.errors import NotFound, PartnerInUse, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -15,11 +14,12 @@ from shared.events.model import NewEvent, difference, facts
 from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
-from shared.tenants.repository import TenantRepository
-from shared.webhooks.repository import WebhookRepository
 
 ADMINISTRATORS_ONLY = "Only a platform administrator manages partners."
 SHOWN = ("slug", "name")
+
+#: tells whether anything of one kind still belongs to the partner with this id
+IsUsed = Callable[[str, Transaction], bool]
 
 
 class PartnerService:
@@ -29,16 +29,12 @@ class PartnerService:
         connection: MongoConnection,
         events: EventRepository,
         partners: PartnerRepository,
-        tenants: TenantRepository,
-        users: UserRepository,
-        webhooks: WebhookRepository,
+        used_by: Sequence[IsUsed],
     ) -> None:
         self._connection = connection
         self._events = events
         self._partners = partners
-        self._tenants = tenants
-        self._users = users
-        self._webhooks = webhooks
+        self._used_by = used_by
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:
         """Raises Forbidden, SlugTaken."""
@@ -80,8 +76,7 @@ class PartnerService:
 
         def work(session: Transaction) -> None:
             partner = self._manageable(partner_id, actor, expected, session)
-            users = (self._tenants, self._users, self._webhooks)
-            if any(collection.any_of_partner(partner.id, session) for collection in users):
+            if any(is_used(partner.id, session) for is_used in self._used_by):
                 raise PartnerInUse
             self._partners.delete(partner.id, session)
             before = {"_id": partner.id} | facts(partner, SHOWN)

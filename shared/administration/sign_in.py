@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from shared.accounts.user import NewUser, Rights, User
 from shared.accounts.user_repository import UserRepository
-from shared.administration.token_groups import TokenGroups
 from shared.core.errors import SubjectTaken, UnknownUser
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -14,6 +13,7 @@ from shared.events.model import Author, NewEvent, difference, facts
 from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
+from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import Subscription
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.read_repository import TenantReadRepository

@@ -15,13 +15,12 @@ from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
-from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
+from shared.subscriptions.model import SHOWN, NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 
 ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."
-SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
 
 
 class SubscriptionService:

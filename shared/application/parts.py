@@ -90,6 +90,7 @@ def open_orphan_scanner(store: Repositories, settings: Settings) -> OrphanScanne
 def open_domain_monitor(store: Repositories, starter: Starter, settings: Settings) -> DomainMonitor:
     return DomainMonitor(
         connection=store.connection,
+        domain_checks=store.domain_checks,
         domains=store.domains,
         events=store.events,
         switches=store.switches,

@@ -10,8 +10,6 @@ from shared.administration.partners import PartnerService
 from shared.administration.sign_in import SignInService
 from shared.administration.subscriptions import SubscriptionService
 from shared.administration.switches import SwitchService
-from shared.administration.tenant_export import TenantExporter
-from shared.administration.token_groups import TokenGroups
 from shared.administration.users import UserService
 from shared.application.parts import (
     open_billing_service,
@@ -33,8 +31,10 @@ from shared.provisioning.domains import DomainService
 from shared.provisioning.lifecycle import LifecycleService
 from shared.provisioning.operations import OperationService
 from shared.provisioning.purge_quota import PurgeQuotaService
+from shared.provisioning.tenant_export import TenantExporter
 from shared.provisioning.tenants import TenantService
 from shared.restore_guard.service import ObserveOnlyService
+from shared.rights.token_groups import TokenGroups
 from shared.status.service import StatusService
 from shared.webhooks.service import WebhookService
 
@@ -149,9 +149,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             connection=connection,
             events=events,
             partners=store.partners,
-            tenants=store.tenants,
-            users=store.users,
-            webhooks=store.webhooks,
+            used_by=(store.tenants.any_of_partner, store.users.any_of_partner, store.webhooks.any_of_partner),
         ),
         subscriptions=SubscriptionService(
             connection=connection,

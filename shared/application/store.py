@@ -19,6 +19,7 @@ from shared.db.idempotency_keys import IdempotencyRepository
 from shared.db.migrations import Migrator
 from shared.db.rate_limiter import RateLimiter
 from shared.diagnostics.repository import DiagnosticsRepository
+from shared.domains.check_queue import DomainCheckQueue
 from shared.domains.repository import DomainRepository
 from shared.events.repository import EventRepository
 from shared.events.retention_repository import RetentionRepository
@@ -54,6 +55,7 @@ class Repositories:
     tenants: TenantRepository
     tenant_views: TenantReadRepository
     domains: DomainRepository
+    domain_checks: DomainCheckQueue
     operations: OperationRepository
     users: UserRepository
     subscriptions: SubscriptionRepository
@@ -118,6 +120,7 @@ def open_repositories(settings: Settings, patience: float = PATIENCE) -> Reposit
         tenants=TenantRepository(database, settings.absent),
         tenant_views=TenantReadRepository(database),
         domains=DomainRepository(database),
+        domain_checks=DomainCheckQueue(database),
         operations=OperationRepository(database, settings.dispatch_grace_seconds),
         users=UserRepository(database),
         subscriptions=SubscriptionRepository(database),

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import structlog
 
-from shared.administration.subscriptions import SHOWN
 from shared.billing.model import Bill
 from shared.billing.stripe_events import BillingEvent
 from shared.billing.sync_queue import BillingSyncQueue, LookClaim
@@ -16,7 +15,7 @@ from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent, difference
 from shared.events.repository import EventRepository
 from shared.operations.model import Operation
-from shared.subscriptions.model import NewSubscription, Subscription
+from shared.subscriptions.model import SHOWN, NewSubscription, Subscription
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.repository import TenantRepository
 

@@ -10,8 +10,7 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from shared.db.documents import Document, our_errors
-from shared.operations.expressions import Pipeline
+from shared.db.documents import Document, Pipeline, our_errors
 
 #: how long a row may be waited for that another writes, and how long a batch of which one is locked may take, seconds
 LONGEST_WRITE, LONGEST_APART = 1.0, 10.0

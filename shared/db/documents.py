@@ -27,6 +27,8 @@ from pymongo.errors import (
 from shared.core.errors import StoreUnavailable
 
 Document = dict[str, Any]
+#: the stages of an aggregation, or of an update that computes from the document
+Pipeline = list[Document]
 #: what a method takes to write as part of a transaction
 Transaction = ClientSession
 

@@ -1,10 +1,8 @@
-"""The `domains` collection: one row for each domain of a tenant, with what DNS last said and when to look again."""
+"""The `domains` collection: one row for each domain of a tenant, with what DNS last said and when to check again."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,19 +44,8 @@ INDEXES = [
     ),
 ]
 
+#: a check is running: its lease has not run out
 _IS_LEASED: Document = {"$gt": [{"$ifNull": ["$leaseUntil", "$$NOW"]}, "$$NOW"]}
-#: somebody asked after this look had begun, so it may have missed what they published
-_ASKED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
-
-
-@dataclass(frozen=True)
-class DomainClaim:
-    """A domain taken for one look. `at`: when, on the database's clock. `trace`: the id that its consequences carry."""
-
-    domain: TenantDomain
-    at: datetime
-    token: str
-    trace: str
 
 
 class DomainRepository:
@@ -180,44 +167,6 @@ class DomainRepository:
             rows = self._rows.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
             return next(((row["wait"] or 0) / 1000 for row in rows), 0.0)
 
-    # -- looks
-
-    def due(self, limit: int) -> Iterator[str]:
-        """Ids of domains to look at, those that were asked for first."""
-        return self._ids({"$expr": {"$lte": ["$dueAt", "$$NOW"]}, "dueAt": {"$type": "date"}}, limit)
-
-    def claim(self, domain_id: str, lease_seconds: float) -> DomainClaim | None:
-        """Take a due domain for one look. None when another sweep was faster."""
-        token = secrets.token_hex(8)
-        # whoever dies with the lease leaves a domain that is due again at its end
-        lease_end = seconds_from_now(lease_seconds)
-        fields = {"leaseToken": token, "leaseUntil": lease_end, "dueAt": lease_end, "claimedAt": "$$NOW"}
-        condition = {"_id": ObjectId(domain_id), "dueAt": {"$type": "date"}, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
-        with our_errors():
-            row = self._rows.find_one_and_update(condition, [{"$set": fields}], return_document=ReturnDocument.AFTER)
-        if row is None:
-            return None
-        return DomainClaim(domain_of(row), row["claimedAt"], token, row["requestId"] or f"domain-{token}")
-
-    def record(
-        self, claim: DomainClaim, domain: TenantDomain, wait: float, reconcile: bool, session: Transaction
-    ) -> TenantDomain | None:
-        """Write a look's outcome. None when the lease was lost or the domain left its tenant: it counts for nothing.
-
-        `wait`: seconds until the next look. `reconcile`: the tenant is to be reconciled because of it.
-        """
-        fields = literals(standing(domain)) | {
-            "leaseToken": None,
-            "leaseUntil": None,
-            "requestedAt": {"$cond": [_ASKED_SINCE, "$requestedAt", None]},
-            "requestId": {"$cond": [_ASKED_SINCE, "$requestId", None]},
-            "dueAt": {"$cond": [_ASKED_SINCE, seconds_from_now(-HEAD_START), seconds_from_now(wait)]},
-        }
-        if reconcile:
-            fields["reconcileDueAt"] = "$$NOW"
-        condition = {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token}
-        return self._advance(condition, [{"$set": fields}], session)
-
     # -- what becomes of a proof
 
     def waiting_tenants(self, limit: int) -> list[str]:
@@ -271,11 +220,6 @@ class DomainRepository:
     def _advance(self, condition: Document, pipeline: list[Document], session: Transaction) -> TenantDomain | None:
         row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
         return domain_of(row) if row else None
-
-    def _ids(self, condition: Document, limit: int) -> Iterator[str]:
-        with our_errors():
-            for row in self._rows.find(condition, {"_id": 1}).sort("dueAt", ASCENDING).limit(limit):
-                yield str(row["_id"])
 
 
 def _times(at: datetime, first_look: float | None) -> Document:

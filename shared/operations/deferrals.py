@@ -10,14 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from shared.db.documents import Document
+from shared.db.documents import Document, Pipeline
 from shared.integrations.reasons import REASONS
 from shared.operations.expressions import (
     DEFERRED_BY,
     IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
-    Pipeline,
     any_step,
     named,
     next_look,

@@ -7,8 +7,6 @@ from typing import Any
 from shared.db.documents import Document
 from shared.operations.model import OPEN_STEP, OperationStatus
 
-Pipeline = list[Document]
-
 #: of one step, called `$$step`
 IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
 #: its phase has begun

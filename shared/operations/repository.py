@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.db.bulk_update import update_unlocked
 from shared.db.documents import (
     Document,
+    Pipeline,
     Transaction,
     insert,
     make_indexes,
@@ -27,7 +28,6 @@ from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
 from shared.operations import step_updates as progress
 from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of
-from shared.operations.expressions import Pipeline
 from shared.operations.indexes import INDEXES
 from shared.operations.lease_fence import waits
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus

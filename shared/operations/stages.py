@@ -6,14 +6,13 @@ all the same: there the next phase begins once every step of the last was tried,
 
 from __future__ import annotations
 
-from shared.db.documents import Document, seconds_from_now
+from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.expressions import (
     IN_PHASE,
     IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
-    Pipeline,
     any_step,
     next_look,
     steps_where,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from shared.db.documents import Document, seconds_from_now
+from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.outcomes import Outcome, Result
 from shared.integrations.reasons import REASONS, Reason
 from shared.operations.deferrals import RELEASED, summarised
@@ -21,7 +21,6 @@ from shared.operations.expressions import (
     IN_PHASE,
     IS_OPEN,
     IS_RUNNING,
-    Pipeline,
     named,
     next_look,
     steps_where,

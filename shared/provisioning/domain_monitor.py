@@ -14,9 +14,10 @@ from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
+from shared.domains.check_queue import DomainCheckQueue, DomainClaim
 from shared.domains.dns_records import Presence
 from shared.domains.model import DomainCheck, Pace, TenantDomain
-from shared.domains.repository import DomainClaim, DomainRepository
+from shared.domains.repository import DomainRepository
 from shared.domains.verification import Patience, ProofMaker
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
@@ -56,6 +57,7 @@ class DomainMonitor:
         self,
         *,
         connection: MongoConnection,
+        domain_checks: DomainCheckQueue,
         domains: DomainRepository,
         events: EventRepository,
         switches: SwitchRepository,
@@ -64,6 +66,7 @@ class DomainMonitor:
         settings: Settings,
     ) -> None:
         self._connection = connection
+        self._domain_checks = domain_checks
         self._domains = domains
         self._events = events
         self._switches = switches
@@ -79,8 +82,8 @@ class DomainMonitor:
 
     def claim(self, limit: int) -> Iterator[DueDomain]:
         """Take due domains, `limit` at most. Without a key for proofs nothing could be told, so none is taken."""
-        for domain_id in self._domains.due(limit) if self.maker.keys and limit > 0 else ():
-            claim = self._domains.claim(domain_id, self._lease)
+        for domain_id in self._domain_checks.due(limit) if self.maker.keys and limit > 0 else ():
+            claim = self._domain_checks.claim(domain_id, self._lease)
             tenant = self._tenants.find_by_id(claim.domain.tenant_id) if claim else None
             if claim is not None and tenant is not None:
                 yield DueDomain(claim, tenant)
@@ -108,7 +111,7 @@ class DomainMonitor:
         is_news = after.ownership.is_proven and not before.ownership.is_proven
         waits = self._may_require and before.is_proof_required
         wait = self._pace.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
-        written = self._domains.record(claim, after, wait, is_news and waits, session)
+        written = self._domain_checks.record(claim, after, wait, is_news and waits, session)
         if written is not None and not after.stands_as(before):
             self._events.append(_event(before, after, claim.trace), session)
         return written

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 
 import structlog
 
-from shared.administration.tenant_export import Export, TenantExporter
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress, require_version
 from shared.db.documents import Transaction
@@ -14,6 +13,7 @@ from shared.events.model import Author
 from shared.operations.repository import OperationRepository
 from shared.provisioning.purge_quota import NoTurnLeft, PurgeQuotaService
 from shared.provisioning.starter import Starter
+from shared.provisioning.tenant_export import Export, TenantExporter
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor

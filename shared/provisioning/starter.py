@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from shared.config.settings import Settings
-from shared.core.errors import ActionNotPossible, OperationInProgress
+from shared.core.errors import OperationInProgress
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.events.model import Author, NewEvent
@@ -20,7 +20,7 @@ from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.tenants.model import Tenant, TenantChanges
 from shared.tenants.repository import TenantRepository
-from shared.tenants.transitions import TRANSITIONS, workflow_for
+from shared.tenants.transitions import require_status, workflow_for
 from shared.tenants.updates import LifecycleChange
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
@@ -242,14 +242,6 @@ class Starter:
         if running is None or lacks_leave or (running.action, running.mode) != (action, mode):
             raise self.in_the_way(tenant)
         return TenantView(self._tenants.find(tenant.slug) or tenant, running)
-
-
-def require_status(action: Action, tenant: Tenant) -> None:
-    """Raises ActionNotPossible unless the action may start from the tenant's status."""
-    if tenant.purged_at is not None:
-        raise ActionNotPossible("The tenant was removed for good; only its record is left.")
-    if tenant.status not in TRANSITIONS[action].starts:
-        raise ActionNotPossible(f"A tenant that is {tenant.status} cannot be put through {action}.")
 
 
 def _started(view: TenantView, author: Author, reason: str | None = None) -> NewEvent:

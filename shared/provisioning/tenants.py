@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.accounts.partner_repository import PartnerRepository
-from shared.administration.token_groups import TokenGroups
 from shared.config.settings import Settings
 from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
 from shared.db.connection import MongoConnection
@@ -19,9 +18,10 @@ from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen
 from shared.provisioning.domain_admission import DomainAdmission
-from shared.provisioning.starter import Starter, require_status
+from shared.provisioning.starter import Starter
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
+from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import (
@@ -36,6 +36,7 @@ from shared.tenants.model import (
 )
 from shared.tenants.read_repository import TenantReadRepository
 from shared.tenants.repository import TenantRepository
+from shared.tenants.transitions import require_status
 from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
+#: a subscription's own fields, as events show them
+SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
+
 
 class SubscriptionStatus(StrEnum):
     TRIALING = "trialing"

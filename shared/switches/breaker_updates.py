@@ -8,11 +8,9 @@ once the integration answered another tenant while it went on failing: its failu
 
 from __future__ import annotations
 
-from shared.db.documents import Document, seconds_from_now
+from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.outcomes import BREAKER_REASON
 from shared.switches.model import Span, TenantRef
-
-Pipeline = list[Document]
 
 #: an upper bound of the list; in an outage the latest are enough to see what is wrong
 MOST_TENANTS = 50

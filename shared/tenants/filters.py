@@ -10,7 +10,7 @@ from bson import ObjectId
 from shared.accounts.scope import Scope
 from shared.db.documents import Document
 from shared.tenants.documents import billing_document, owner_document
-from shared.tenants.model import Status, TenantChanges
+from shared.tenants.model import Status, Tenant, TenantChanges
 from shared.tenants.views import TenantQuery
 
 #: of drift: for any integration
@@ -74,3 +74,12 @@ def change_document(changes: TenantChanges) -> Document:
     if "owner" in changes:
         fields["owner"] = owner_document(changes["owner"])
     return fields
+
+
+def search_fields(tenant: Tenant, changes: TenantChanges) -> Document:
+    """Return the field that searches use, where the change affects it."""
+    if not {"name", "domains", "owner"} & set(changes):
+        return {}
+    owner = changes.get("owner", tenant.owner)
+    domains, name = changes.get("domains", tenant.domains), changes.get("name", tenant.name)
+    return {"search": search_terms(tenant.slug, name, domains, owner.email if owner else None)}

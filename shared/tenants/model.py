@@ -176,3 +176,11 @@ def _merged_billing(known: BillingInfo | None, patch: Mapping[str, Any] | None) 
         merged = {name: value or "" for name, value in (sent or {}).items()}
         address = Address() if sent is None else replace(address, **merged)
     return replace(known, **plain, address=address)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A tenant whose time has come. `is_over`: its grace has run out; else its last action is to be begun again."""
+
+    tenant: Tenant
+    is_over: bool

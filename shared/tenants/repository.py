@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,9 +29,9 @@ from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.switches.pause import Pause
 from shared.tenants.documents import billing_document, owner_document, tenant_of
-from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_terms
-from shared.tenants.model import NewTenant, Status, Tenant, TenantChanges
-from shared.tenants.updates import LifecycleChange, begun, drifted_in, is_news, remote_fields, settled, shown
+from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_fields, search_terms
+from shared.tenants.model import Due, NewTenant, Status, Tenant, TenantChanges
+from shared.tenants.updates import LifecycleChange, begun, drifted_in, is_news, raised, remote_fields, settled, shown
 from shared.tenants.views import TenantQuery
 
 INDEXES = [
@@ -64,14 +63,6 @@ INDEXES = [
         for integration in INTEGRATIONS
     ],
 ]
-
-
-@dataclass(frozen=True)
-class Due:
-    """A tenant whose time has come. `is_over`: its grace has run out; else its last action is to be begun again."""
-
-    tenant: Tenant
-    is_over: bool
 
 
 class TenantRepository:
@@ -165,9 +156,9 @@ class TenantRepository:
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
         """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
-        fields = literals(change_document(changes) | _found_by(tenant, changes))
+        fields = literals(change_document(changes) | search_fields(tenant, changes))
         if operation_id is not None:
-            fields |= {"operationId": ObjectId(operation_id), **_raised("generation")}
+            fields |= {"operationId": ObjectId(operation_id), **raised("generation")}
         try:
             row = changed(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
@@ -176,7 +167,7 @@ class TenantRepository:
 
     def begin(self, tenant: Tenant, beginning: LifecycleChange, operation_id: str, session: Transaction) -> Tenant:
         """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
-        fields = {"operationId": ObjectId(operation_id), **_raised("generation"), **begun(beginning)}
+        fields = {"operationId": ObjectId(operation_id), **raised("generation"), **begun(beginning)}
         row = changed(self._rows, tenant.id, fields, session)
         return tenant_of(row)
 
@@ -250,19 +241,6 @@ class TenantRepository:
         with our_errors():
             done = self._rows.update_one(condition, written(fields))
         return done.matched_count == 1
-
-
-def _found_by(tenant: Tenant, changes: TenantChanges) -> Document:
-    """The field that searches go by, where the change bears on it."""
-    if not {"name", "domains", "owner"} & set(changes):
-        return {}
-    owner = changes.get("owner", tenant.owner)
-    domains, name = changes.get("domains", tenant.domains), changes.get("name", tenant.name)
-    return {"search": search_terms(tenant.slug, name, domains, owner.email if owner else None)}
-
-
-def _raised(field: str) -> Document:
-    return {field: {"$add": [f"${field}", 1]}}
 
 
 def _taken(problem: DuplicateKeyError, slug: str) -> SlugTaken | DomainTaken:

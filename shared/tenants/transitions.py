@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from shared.core.errors import ActionNotPossible
 from shared.tenants.model import Status, Tenant
 from shared.workflows.model import WORKFLOWS, Action, Step, Workflow
 
@@ -48,3 +49,11 @@ def workflow_for(action: Action, tenant: Tenant, absent: Collection[str]) -> Wor
 
 def _concerns(step: Step, tenant: Tenant) -> bool:
     return tenant.owner is not None or not step.for_owner
+
+
+def require_status(action: Action, tenant: Tenant) -> None:
+    """Raise ActionNotPossible unless the action may start from the tenant's status."""
+    if tenant.purged_at is not None:
+        raise ActionNotPossible("The tenant was removed for good; only its record is left.")
+    if tenant.status not in TRANSITIONS[action].starts:
+        raise ActionNotPossible(f"A tenant that is {tenant.status} cannot be put through {action}.")

@@ -132,3 +132,8 @@ _IMPERSONAL = {
 }
 
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)
+
+
+def raised(field: str) -> Document:
+    """Return an update that adds one to a number."""
+    return {field: {"$add": [f"${field}", 1]}}

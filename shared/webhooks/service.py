@@ -10,7 +10,7 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.config.settings import Settings
 from shared.core.address_rules import AddressRule
-from shared.core.encryption import Sealer, Unsealable
+from shared.core.encryption import Unsealable
 from shared.core.errors import (
     ActionNotPossible,
     Flaw,
@@ -24,7 +24,7 @@ from shared.core.signatures import new_secret
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.model import Event, difference, facts
+from shared.events.model import difference, facts
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
@@ -34,6 +34,7 @@ from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DeliveryRepository
+from shared.webhooks.delivery_rules import is_in_scope, webhook_sealer
 from shared.webhooks.model import (
     MOST_PER_OWNER,
     SHOWN,
@@ -246,16 +247,3 @@ class WebhookService:
             return secret, self._sealer.seal(secret)
         except Unsealable:
             raise ActionNotPossible("Webhooks need STAMP_KEYS to be set on this service.") from None
-
-
-def webhook_sealer(settings: Settings) -> Sealer:
-    """What locks and opens webhooks' secrets."""
-    return Sealer(settings.stamp_key_texts, "webhook secrets")
-
-
-def is_in_scope(tenants: TenantRepository, webhook: Webhook, event: Event) -> bool:
-    """Whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
-    if webhook.owner == Owner():
-        return True
-    tenant = tenants.find(event.tenant_slug) if event.tenant_slug else None
-    return webhook_access.may_be_told(webhook.owner, tenant)

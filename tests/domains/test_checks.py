@@ -190,9 +190,9 @@ def test_a_check_requested_while_one_runs_is_made_after_it(world: World) -> None
     world.rows.update_one({"domain": "acme.test"}, [{"$set": {"requestedAt": "$$NOW", "requestId": "later"}}])
     assert world.watch().record(errand, DomainCheck(False)) is not None
     assert world.domain().requested_at is not None
-    assert list(world.store.domains.due(10)) == [world.domain().id]
+    assert list(world.store.domain_checks.due(10)) == [world.domain().id]
     assert world.look().requested_at is None
-    assert list(world.store.domains.due(10)) == []
+    assert list(world.store.domain_checks.due(10)) == []
 
 
 def test_the_check_of_a_domain_that_left_its_tenant_meanwhile_is_discarded(world: World) -> None:

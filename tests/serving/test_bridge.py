@@ -160,3 +160,17 @@ def test_a_request_under_way_is_answered_before_a_stop(tmp_path: Path) -> None:
         process.terminate()
         assert slow.result().text == "done"
     assert process.wait(20) == 0
+
+
+def test_a_main_process_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> None:
+    wire, process = start(tmp_path)
+    process.kill()
+    process.wait(10)
+    give_up = time.monotonic() + 15
+    while True:
+        try:
+            wire.open(timeout=1).close()
+        except OSError:
+            return
+        assert time.monotonic() < give_up, "a worker still accepts connections"
+        time.sleep(0.1)

@@ -15,8 +15,8 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
+from shared.webhooks.delivery_rules import webhook_sealer
 from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Webhook
-from shared.webhooks.service import webhook_sealer
 from tests.webhooks.receiver import Receiver
 from worker.composition import compose_delivery_loop, open_attempts
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop

@@ -13,7 +13,7 @@ from api.schemas.accounts.users import UserResponse
 from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse
-from shared.administration.tenant_export import Export
+from shared.provisioning.tenant_export import Export
 from shared.tenants.views import Receipt, Removal, TenantView
 
 

@@ -17,9 +17,9 @@ from shared.events.repository import EventRepository
 from shared.metrics.metrics import WEBHOOK_DELIVERIES
 from shared.tenants.repository import TenantRepository
 from shared.webhooks.delivery_repository import Claim, DeliveryRepository, End
+from shared.webhooks.delivery_rules import is_in_scope
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.repository import WebhookRepository
-from shared.webhooks.service import is_in_scope
 from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
 from worker.jobs.webhook_delivery.payload import event_body, ping_body
 from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient

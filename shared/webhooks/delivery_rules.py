@@ -1,0 +1,23 @@
+"""Rules of deliveries: which events a webhook may receive now, and how its secret is encrypted."""
+
+from __future__ import annotations
+
+from shared.config.settings import Settings
+from shared.core.encryption import Sealer
+from shared.events.model import Event
+from shared.tenants.repository import TenantRepository
+from shared.webhooks import policy as webhook_access
+from shared.webhooks.model import Owner, Webhook
+
+
+def webhook_sealer(settings: Settings) -> Sealer:
+    """Return the encryption of webhooks' secrets."""
+    return Sealer(settings.stamp_key_texts, "webhook secrets")
+
+
+def is_in_scope(tenants: TenantRepository, webhook: Webhook, event: Event) -> bool:
+    """Tell whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
+    if webhook.owner == Owner():
+        return True
+    tenant = tenants.find(event.tenant_slug) if event.tenant_slug else None
+    return webhook_access.may_be_told(webhook.owner, tenant)
