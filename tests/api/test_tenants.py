@@ -252,7 +252,7 @@ def test_a_list_of_tenants_comes_in_the_order_asked_for_page_by_page(root: Clien
 
 def test_filters_narrow_a_list(root: Client) -> None:
     root("POST", "/tenants", json=new("acme"))
-    root("POST", "/tenants", json=new("beta", plan="business"))
+    root("POST", "/tenants", json=new("beta", plan="business", name="Beta"))
     for query, expected in [
         ("plan=business", ["beta"]),
         ("q=ac", ["acme"]),
