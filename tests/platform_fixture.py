@@ -95,23 +95,23 @@ class PlatformFixture:
 
     # -- for the scheduler
 
-    def make_looks(self) -> OrphanScanJob:
+    def make_orphan_job(self) -> OrphanScanJob:
         watch = open_orphan_scanner(self.store, self.settings)
         return OrphanScanJob(watch, open_breaker(self.store, self.settings), self.clients, self.settings)
 
-    def sweep(self) -> None:
+    def run_orphan_jobs(self) -> None:
         """Run all orphan scans and removals that are due."""
-        looks = self.make_looks()
+        job = self.make_orphan_job()
         for _ in range(4):
-            looks.push()
-            for running in list(looks._running):
+            job.push()
+            for running in list(job._running):
                 running.result()
-        looks.close()
+        job.close()
 
-    def look(self) -> dict[str, OrphanLook]:
+    def scan(self) -> dict[str, OrphanLook]:
         """Scan all products for orphans, and return the scans by integration."""
         self.plane.orphans.look(self.admin)
-        self.sweep()
+        self.run_orphan_jobs()
         return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
 
     # -- for assertions

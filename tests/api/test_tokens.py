@@ -136,7 +136,7 @@ def test_another_scheme_or_an_empty_token_is_a_401(anonymous: Client, header: st
     assert anonymous("GET", "/users/me", headers={"Authorization": header}).status_code == 401
 
 
-def test_a_token_in_the_query_is_not_looked_at(anonymous: Client, issuer: Issuer) -> None:
+def test_a_token_in_the_query_is_ignored(anonymous: Client, issuer: Issuer) -> None:
     assert anonymous("GET", f"/users/me?access_token={issuer.token('admin')}").status_code == 401
 
 

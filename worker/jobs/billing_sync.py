@@ -1,4 +1,4 @@
-"""Looks at subscriptions in Stripe on a few threads of its own, so that a Stripe that hangs holds up nothing else."""
+"""Read subscriptions from Stripe on a few own threads, so that a Stripe that hangs delays no other job."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: looks at once
-SLOTS = 4
-#: seconds until a look that failed is made again: the first, doubled each time up to the last
+#: subscriptions read at once
+CONCURRENCY = 4
+#: seconds until a failed read is retried: the first wait, doubled each time up to the longest
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0
 
 
 class BillingSyncJob:
-    """One per sweep. Without a client nothing is claimed: what was asked for waits until Stripe is configured."""
+    """One per scheduler. Without a client nothing is claimed: subscriptions wait until Stripe is configured."""
 
     def __init__(
         self,
@@ -41,43 +41,43 @@ class BillingSyncJob:
         service: BillingService,
         billing: StripeClient | None,
         settings: Settings,
-        slots: int = SLOTS,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._billing_syncs = billing_syncs
         self._switches = switches
         self._billing = billing
         self._service = service
         self._settings = settings
-        self._slots = slots
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="billing-look")
+        self._concurrency = concurrency
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="billing-sync")
         self._running: set[Future[None]] = set()
 
     def push(self) -> int:
-        """Start what is due, as far as threads are free, and wait for none of it. No operations are started: 0."""
-        self._running = {look for look in self._running if not look.done()}
+        """Start due reads while threads are free. Starts no operation: returns 0."""
+        self._running = {task for task in self._running if not task.done()}
         if is_paused(self._switches.seen(), BILLING):
             return 0
-        while self._billing is not None and len(self._running) < self._slots:
+        while self._billing is not None and len(self._running) < self._concurrency:
             claim = self._billing_syncs.claim(self._settings.lease_seconds)
             if claim is None:
                 break
-            self._running.add(self._pool.submit(self._look, claim, self._billing))
+            self._running.add(self._pool.submit(self._sync, claim, self._billing))
         return 0
 
     def close(self) -> None:
-        """End once the looks under way have; each has its time."""
+        """Wait until running reads have ended; each has a deadline."""
         self._pool.shutdown()
 
-    def _look(self, claim: LookClaim, billing: StripeClient) -> None:
+    def _sync(self, claim: LookClaim, billing: StripeClient) -> None:
         try:
-            self._looked(claim, billing)
+            self._read(claim, billing)
         except StoreUnavailable:
             # the subscription is due again when its lease runs out
             log.warning("billing.store_unavailable", subscription=claim.subscription.id)
-        except Exception:  # a bug with one subscription must not cost the sweep its thread
+        except Exception:  # a bug with one subscription must not end the scheduler's thread
             log.exception("billing.bug", subscription=claim.subscription.id)
 
-    def _looked(self, claim: LookClaim, billing: StripeClient) -> None:
+    def _read(self, claim: LookClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
             return self._billing_syncs.drop(claim)
@@ -89,15 +89,15 @@ class BillingSyncJob:
         except Fault as fault:
             return self._failed(claim, fault)
         done = self._service.looked(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
-        log.info("billing.looked", subscription=known.id, status=found.status, counted=done)
+        log.info("billing.synced", subscription=known.id, status=found.status, recorded=done)
 
     def _failed(self, claim: LookClaim, fault: Fault) -> None:
-        log.warning("billing.look_failed", subscription=claim.subscription.id, reason=fault.reason)
+        log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
-            # not ours, or another account's: a look later sees no more
+            # not ours, or of another Stripe account: a retry cannot find it
             return self._billing_syncs.drop(claim)
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
-            ceiling = LONGEST_WAIT  # until somebody mends it, each further try would only count against us
+            ceiling = LONGEST_WAIT  # until somebody corrects it, each retry would only count against our rate limit
         wait = getattr(fault, "wait", None) or 0.0
         self._billing_syncs.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

@@ -1,4 +1,4 @@
-"""Invite tenants' groups that OCIS did not know when their space was set up, once it knows them."""
+"""Invite tenants' groups that OCIS did not know when their space was provisioned, as soon as it knows them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ INTERVAL = 300.0
 
 
 class PendingMembersJob:
-    """One per scheduler. Checks one tenant at a time, on a thread of its own: an OCIS that hangs delays nothing else.
+    """One per scheduler. Checks one tenant at a time on its own thread: an OCIS that hangs delays no other job.
 
-    A check asks OCIS for the group only. When it is there, an ordinary reconcile invites it.
+    A check only asks OCIS for the group. If it exists, an ordinary reconcile invites it.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PendingMembersJob:
         self._running: Future[None] | None = None
 
     def push(self) -> int:
-        """Start the next check if none runs, and wait for none. Starts no operation on this thread: 0."""
+        """Start the next check if none runs. Starts no operation on this thread: returns 0."""
         if self._files is None or (self._running is not None and not self._running.done()):
             return 0
         switches = self._switches.seen()
@@ -65,7 +65,7 @@ class PendingMembersJob:
         return 0
 
     def close(self) -> None:
-        """Wait for the check that runs; it ends in time."""
+        """Wait until the running check has ended; it has a deadline."""
         self._pool.shutdown()
 
     def _check(self, tenant: Tenant, files: OcisClient) -> None:
@@ -78,8 +78,8 @@ class PendingMembersJob:
         except Fault as fault:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
         except (OperationInProgress, ActionNotPossible):
-            log.info("members.left_for_later", tenant=tenant.slug)
+            log.info("members.reconcile_postponed", tenant=tenant.slug)
         except StoreUnavailable:
             log.warning("members.store_unavailable", tenant=tenant.slug)
-        except Exception:  # a bug with one tenant must not cost the scheduler its thread
+        except Exception:  # a bug with one tenant must not end the scheduler's thread
             log.exception("members.bug", tenant=tenant.slug)
