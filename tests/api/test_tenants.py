@@ -261,7 +261,7 @@ def test_filters_narrow_a_list(root: Client) -> None:
         ("step.ocis=error", []),
     ]:
         assert [tenant["slug"] for tenant in root("GET", f"/tenants?{query}").json()] == expected, query
-    refused = root("GET", "/tenants?q=.*&status=gone&staus=active")
+    refused = root("GET", "/tenants?q=&status=gone&staus=active")
     assert {flaw["pointer"] for flaw in refused.json()["errors"]} == {"?q", "?status", "?staus"}
 
 

@@ -149,7 +149,7 @@ class Attempts:
             disabled = self._webhooks.disable(webhook, reason, session, failing_seconds)
             if disabled is not None:
                 after = {"_id": webhook.id, "host": webhook.host, "enabled": False, "reason": reason}
-                event = disabled.event("disabled", Author(None, "sweep"), {"enabled": True}, after)
+                event = disabled.event("disabled", Author(None, "scheduler"), {"enabled": True}, after)
                 self._events.append(event, session)
             return disabled
 
