@@ -48,14 +48,15 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
     }
     platform = make_platform(redis_url, **patient)
     fault(platform.ocis, kind="hang", delay=3600)
-    platform.start_worker(concurrency=MANY)
-    platform.start_scheduler()
+    processes = (platform.start_worker(concurrency=MANY), platform.start_scheduler())
     for slug in slugs():
         platform.create(slug)
     for name in ("authentik", "stalwart"):
         until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)
     assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
     assert count(platform, "ocis", lambda status, _: status == "ok") == 0
+    for process in processes:  # told to stop, they would wait for what hangs
+        process.kill()
 
 
 def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more_than_may_be_at_work(
@@ -65,12 +66,13 @@ def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more
     platform = make_platform(redis_url, **patient)
     for product in (platform.ocis, platform.authentik):
         fault(product, kind="hang", delay=3600)
-    platform.start_worker(concurrency=3 * MANY)
+    worker = platform.start_worker(concurrency=3 * MANY)
     for slug in slugs():
         platform.create(slug)
     for name in ("authentik", "ocis"):
         until(lambda name=name: count(platform, name, lambda _, attempts: attempts > 0) == MANY)
     until(lambda: count(platform, "stalwart", lambda status, _: status == "ok") == MANY)
+    worker.kill()  # told to stop, it would wait for what hangs
 
 
 def test_a_step_over_the_bulkheads_limit_runs_when_another_ends(
