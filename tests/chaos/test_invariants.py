@@ -143,3 +143,6 @@ def test_each_invariant_notices_when_it_is_broken(invariant: str, change: Any) -
 
 def test_a_worker_that_its_watchdog_ended_breaks_no_invariant() -> None:
     assert broken(Evidence(**given(), unexpected_exits={"worker 1": [75]})) == {}
+    ended = {"worker 0": [1], "worker 1": [1, 75]}
+    assert broken(Evidence(**given(), unexpected_exits=ended, malformed_messages=2)) == {}
+    assert broken(Evidence(**given(), unexpected_exits=ended, malformed_messages=1)) != {}

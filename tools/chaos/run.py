@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.processes import end, spawn
@@ -88,10 +88,11 @@ class _Run:
         evidence = convergence.evidence(self._requests, self._members.joined)
         effects = probe_effects(self._environment, evidence, self._members)
         faults = Counter(span.kind for span in self._injector.spans if span.kind.split()[0] not in PRODUCTS)
+        faults += self._injector.applied + self._message_faults_done()
         return Result(
-            evidence=evidence.with_effects(effects),
+            evidence=replace(evidence, effects=effects, malformed_messages=faults["message malformed"]),
             spans=self._injector.spans,
-            faults=faults + self._injector.applied + self._message_faults_done(),
+            faults=faults,
             log=self._log,
             settled_after=settled_after,
             retried=retried,

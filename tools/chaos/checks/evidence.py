@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,7 @@ class Evidence:
     """`products`: state of each simulator; `requests`: what each received; `broker`: what is left in it.
 
     `members`: slugs of tenants that have a member. `unexpected_exits`: exit codes by process,
-    without those of processes that were killed, or stopped as told.
+    without those of processes that were killed, or stopped as told. `malformed_messages`: how many were put into queues.
     """
 
     entries: Sequence[LoggedRequest]
@@ -53,10 +53,8 @@ class Evidence:
     server_errors: Sequence[str] = ()
     bugs: Sequence[str] = ()
     unexpected_exits: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    malformed_messages: int = 0
     effects: Effects = field(default_factory=Effects)
-
-    def with_effects(self, effects: Effects) -> Evidence:
-        return replace(self, effects=effects)
 
     def state_of(self, slug: str) -> str:
         """Return the state that a tenant should have."""

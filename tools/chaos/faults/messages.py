@@ -72,8 +72,8 @@ class MessageFaults:
         return self._chance.random() / self._factor
 
     def _seen(self, queue: str) -> list[bytes]:
-        found: list[bytes] = self._redis.lrange(queue, 0, 3)
-        return found
+        # a malformed message ends the worker that reads it: copies of it would leave no worker any time
+        return [text for text in self._redis.lrange(queue, 0, 3) if text not in MALFORMED]
 
     def _taken(self) -> list[tuple[str, bytes]]:
         """Return messages that some worker has taken, as they were in their queues."""
