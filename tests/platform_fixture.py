@@ -104,8 +104,7 @@ class PlatformFixture:
         looks = self.make_looks()
         for _ in range(4):
             looks.push()
-            for running in list(looks._running):
-                running.result()
+            looks._pool.wait(60)
         looks.close()
 
     def look(self) -> dict[str, OrphanLook]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 import structlog
 
 from shared.config.settings import Settings
-from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, TemporaryError, failed, ok, skipped
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.orphans.model import LOOKED_THROUGH, OrphanStatus
@@ -26,6 +24,7 @@ from shared.switches.model import Deferral
 from worker.execution.breaker import Breaker
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS, Find
+from worker.jobs.worker_pool import WorkerPool
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -61,43 +60,30 @@ class OrphanScanJob:
         self._breaker = breaker
         self._clients = clients
         self._settings = settings
-        self._slots = slots
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="orphan-look")
-        self._running: set[Future[None]] = set()
+        self._pool = WorkerPool("orphans", slots)
         self._has_begun = False
 
     def push(self) -> int:
-        """Start what is due, as far as threads are free, and wait for none of it. No operations are started: 0."""
-        self._running = {look for look in self._running if not look.done()}
+        """Start due scans and removals as far as threads are free, and wait for none. No operations are started: 0."""
         if not self._has_begun:
             self._watch.begin()
             self._has_begun = True
-        while len(self._running) < self._slots:
-            errand = self._claimed()
-            if errand is None:
-                break
-            self._running.add(self._pool.submit(errand))
+        while self._pool.free and self._start_next():
+            pass
         return 0
 
     def close(self) -> None:
-        """End once what is under way has; each has its time."""
-        self._pool.shutdown()
+        self._pool.close()
 
-    def _claimed(self) -> Callable[[], None] | None:
+    def _start_next(self) -> bool:
         removal = self._watch.claim_removal([name for name in LOOKED_THROUGH if self._clients.get(name)])
         if removal is not None:
-            return partial(self._safely, removal.orphan.integration, partial(self._remove, removal))
+            self._pool.submit(partial(self._remove, removal), integration=removal.orphan.integration)
+            return True
         look = self._watch.claim_look(LOOKED_THROUGH)
-        return partial(self._safely, look.integration, partial(self._look, look)) if look else None
-
-    def _safely(self, integration: str, errand: Callable[[], None]) -> None:
-        try:
-            errand()
-        except StoreUnavailable:
-            # it is due again when its lease runs out
-            log.warning("orphans.store_unavailable", integration=integration)
-        except Exception:  # a bug with one object must not cost the sweep its thread
-            log.exception("orphans.bug", integration=integration)
+        if look is not None:
+            self._pool.submit(partial(self._look, look), integration=look.integration)
+        return look is not None
 
     # -- looks
 
