@@ -1,1 +1,1 @@
-"""The HTTP door: takes requests, answers them, never speaks to an outside system."""
+"""The HTTP API (Flask). It records requests, publishes tasks and responds; it never calls an integration."""

@@ -21,7 +21,7 @@ def main(host: str, port: int, workers: int, target: str) -> None:
     try:
         settings = read_api_settings()
     except SettingsError as problem:
-        sys.exit(f"The settings do not make sense:\n{problem}")
+        sys.exit(f"The settings are invalid:\n{problem}")
     prepare_processes()
     serve_metrics(settings.metrics_port, settings.metrics_host)
     serve(target, host, port, workers)

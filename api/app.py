@@ -26,7 +26,7 @@ from api.routes.health import health_routes
 from api.routes.operations.bulk import bulk_routes
 from api.routes.operations.diagnostics import diagnostics_routes
 from api.routes.operations.status import status_routes
-from api.routes.platform.integrations import switch_routes
+from api.routes.platform.integrations import integration_routes
 from api.routes.platform.observe_only import observe_only_routes
 from api.routes.platform.orphans import orphan_routes
 from api.routes.platform.purge_quota import purge_quota_routes
@@ -44,6 +44,7 @@ from api.routes.webhooks.webhooks import webhook_routes
 from api.startup import refuse_until_prepared
 from shared.application.services import open_services
 from shared.application.store import open_repositories
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.metrics.tracing import trace_api
@@ -51,20 +52,21 @@ from shared.operations.dispatcher import Dispatcher
 
 
 class IdConverter(BaseConverter):
-    """Ids in paths; a text of another form matches no route, so it is 404."""
+    """Match ids in paths; any other text matches no route, so the response is 404."""
 
     regex = "[0-9a-f]{24}"
 
 
 def create_app(settings: Settings) -> Flask:
-    """Create the WSGI application. It has its own connections, so call after forking; nothing is sent yet."""
+    """Create the WSGI application. It has its own connections, so call it after forking. It connects lazily."""
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     dispatcher = Dispatcher(settings.broker)
     store = open_repositories(settings)
     control_plane = open_services(store, dispatcher, settings)
     app = Flask("dezky-platform-api", static_folder=None)
     app.url_map.strict_slashes = False
-    # a redirect would use the scheme that the proxy speaks with us, perhaps plain HTTP, and send the token there
+    # a redirect would use the scheme between the proxy and us, perhaps plain HTTP, and expose the token
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter
     trace_api(app)
@@ -89,7 +91,7 @@ def create_app(settings: Settings) -> Flask:
         partner_routes(control_plane),
         subscription_routes(control_plane),
         event_routes(control_plane),
-        switch_routes(control_plane),
+        integration_routes(control_plane),
         orphan_routes(control_plane),
         purge_quota_routes(control_plane),
         observe_only_routes(control_plane),

@@ -1,4 +1,4 @@
-"""Make an emergency token on the server: `python -m api.emergency EMAIL --reason TEXT [--minutes 15]`."""
+"""Issue an emergency token on the server: `python -m api.emergency EMAIL --reason TEXT [--minutes 15]`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from shared.events.model import Author, NewEvent
 def main(email: str, reason: str, minutes: float) -> None:
     """Print a token for a platform administrator, for use while the identity provider is down.
 
-    The person must have signed in before. The event `access.emergency_token_issued` says that it was made.
-    Exit status 0: made; 1: there is no such administrator, or more than one; 2: wrong usage or settings.
+    The person must have signed in before. The event `access.emergency_token_issued` records it.
+    Exit status 0: issued; 1: there is no such administrator, or more than one; 2: wrong usage or settings.
     """
     try:
         settings = read_api_settings()
     except SettingsError as problem:
-        click.echo(f"The settings do not make sense:\n{problem}", err=True)
+        click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
     store = open_repositories(settings)
     try:

@@ -14,11 +14,11 @@ from shared.config.settings import SettingsError, read_api_settings
 try:
     settings = read_api_settings()
 except SettingsError as problem:
-    sys.exit(f"The settings do not make sense:\n{problem}")
+    sys.exit(f"The settings are invalid:\n{problem}")
 app = create_app(settings)
 asgi = Bridge(app, settings.request_threads, ApiSite())
 app.extensions["token_validator"].fetch_keys()
 prepare_in_background(app.extensions["control_plane"])
-# objects of the imports live as long as the process: without this each full collection walks them while a request waits
+# imported objects live as long as the process; without this each full garbage collection would scan them
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""Make indexes and the default tenant at the start, until it succeeds; only health is served before."""
+"""Create indexes and the default tenant at start, with retries. Until then only health checks are served."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.core.errors import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-PAUSE = 2.0
+RETRY_SECONDS = 2.0
 
 
 def refuse_until_prepared(app: Flask, control_plane: Services) -> None:
-    """Answer 503 while the indexes may be missing. Call before everything that reads or writes the database."""
+    """Respond with 503 until the indexes exist. Register it before all hooks that use the database."""
 
     @app.before_request
     def require_indexes() -> None:
@@ -26,7 +26,7 @@ def refuse_until_prepared(app: Flask, control_plane: Services) -> None:
 
 
 def prepare_in_background(control_plane: Services) -> threading.Thread:
-    """Prepare on a thread: a database that comes up late must not stop the start."""
+    """Prepare on a thread, so that a late database does not stop the start."""
     control_plane.service.awaits_indexes = True
     thread = threading.Thread(target=_prepare, args=(control_plane,), name="prepare", daemon=True)
     thread.start()
@@ -39,9 +39,9 @@ def _prepare(control_plane: Services) -> None:
             control_plane.service.prepare()
         except StoreUnavailable:
             log.warning("prepare.waiting_for_database")
-        except Exception:  # whatever it is, an operator has to see it, and it may be put right while we run
+        except Exception:  # an operator must see it and may correct it while the process runs
             log.exception("prepare.failed")
         else:
             log.info("prepare.done")
             return
-        time.sleep(PAUSE)
+        time.sleep(RETRY_SECONDS)

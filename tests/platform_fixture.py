@@ -95,22 +95,22 @@ class PlatformFixture:
 
     # -- for the scheduler
 
-    def make_looks(self) -> OrphanScanJob:
+    def make_orphan_job(self) -> OrphanScanJob:
         watch = open_orphan_scanner(self.store, self.settings)
         return OrphanScanJob(watch, open_breaker(self.store, self.settings), self.clients, self.settings)
 
-    def sweep(self) -> None:
+    def run_orphan_jobs(self) -> None:
         """Run all orphan scans and removals that are due."""
-        looks = self.make_looks()
+        job = self.make_orphan_job()
         for _ in range(4):
-            looks.push()
-            looks._pool.wait(60)
-        looks.close()
+            job.push()
+            job._pool.wait(60)
+        job.close()
 
-    def look(self) -> dict[str, OrphanLook]:
+    def scan(self) -> dict[str, OrphanLook]:
         """Scan all products for orphans, and return the scans by integration."""
         self.plane.orphans.look(self.admin)
-        self.sweep()
+        self.run_orphan_jobs()
         return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
 
     # -- for assertions

@@ -104,8 +104,8 @@ def work(saved: Saved) -> Callable[..., StepContext]:
     def make(product: str, *, is_first: bool = False, is_plan: bool = False, **fields: Any) -> StepContext:
         on_record = tenant(remote={name: value for name, value in saved.items() if value is not None}, **fields)
         found = Saved() if is_plan else saved
-        stamper = MarkerSigner(product, STAMP_KEYS)
-        return StepContext(on_record, PLAN, stamper, found, is_first=is_first, is_plan=is_plan, found=found)
+        signer = MarkerSigner(product, STAMP_KEYS)
+        return StepContext(on_record, PLAN, signer, found, is_first=is_first, is_plan=is_plan, found=found)
 
     return make
 

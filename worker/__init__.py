@@ -1,1 +1,1 @@
-"""The background door: Celery tasks, the steps they run, the sweep. The only code that speaks to outside systems."""
+"""The Celery worker: tasks, steps, and the scheduler with its jobs. Only this code calls integrations."""

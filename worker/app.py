@@ -1,4 +1,4 @@
-"""The worker's composition root."""
+"""Compose the worker: settings, process context, tasks and Celery's signals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
@@ -33,23 +34,24 @@ from worker.tasks import register_tasks, reject
 def create_worker(
     settings: Settings, steps: Mapping[Action, Functions] = STEPS, watchdog: Watchdog | None = None
 ) -> Celery:
-    """Make a Celery app that answers every task of the contract."""
+    """Create the Celery app with all tasks that the API and the scheduler publish."""
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     app = make_celery(settings.broker, "worker")
-    desk = ProcessContexts(settings, app, steps, watchdog)
-    register_tasks(app, desk)
-    setup_logging.connect(_keep_our_logs, weak=False)
+    contexts = ProcessContexts(settings, app, steps, watchdog)
+    register_tasks(app, contexts)
+    setup_logging.connect(_keep_logging, weak=False)
     task_unknown.connect(_log_unknown, weak=False)
     task_rejected.connect(_log_malformed, weak=False)
-    _follow_worker(desk, settings)
+    _follow_worker(contexts, settings)
     return app
 
 
-def _follow_worker(desk: ProcessContexts, settings: Settings) -> None:
+def _follow_worker(contexts: ProcessContexts, settings: Settings) -> None:
     """Take the worker's concurrency from Celery, serve metrics while it runs, and stop when Celery does."""
 
     def started(instance: Any, **_: Any) -> None:
-        desk.concurrency = instance.concurrency
+        contexts.concurrency = instance.concurrency
 
     def initialized(**_: Any) -> None:
         serve_metrics(settings.metrics_port, settings.metrics_host)
@@ -57,7 +59,7 @@ def _follow_worker(desk: ProcessContexts, settings: Settings) -> None:
 
     def stopping(**_: Any) -> None:
         # in a thread: a signal's handler calls this, and the code that it interrupted may hold the locks
-        threading.Thread(target=desk.stop, name="putting-back").start()
+        threading.Thread(target=contexts.stop, name="stop").start()
 
     def child_ended(pid: int | None = None, **_: Any) -> None:
         forget_process(pid)
@@ -70,14 +72,14 @@ def _follow_worker(desk: ProcessContexts, settings: Settings) -> None:
 
 
 def _log_unknown(name: Any = None, message: Any = None, **_: Any) -> None:
-    """Log a task that no sender of ours knows either. Celery has rejected the message."""
+    """Log a task name that is not registered. Celery has rejected the message."""
     reject(name, "unknown task", getattr(message, "body", None))
 
 
 def _log_malformed(message: Any = None, **_: Any) -> None:
-    """Log a message that is no task. Celery has rejected it."""
+    """Log a message that is not a task. Celery has rejected it."""
     reject(None, "no task", getattr(message, "body", None))
 
 
-def _keep_our_logs(**_: Any) -> None:
-    """Keep the loggers as `configure_logs` set them: Celery leaves them alone when this signal is connected."""
+def _keep_logging(**_: Any) -> None:
+    """Keep the loggers as `configure_logs` set them: Celery configures none when this signal is connected."""

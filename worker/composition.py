@@ -1,4 +1,4 @@
-"""Compositions of the worker's and the scheduler's parts over the repositories."""
+"""Compose the parts of worker and scheduler from the repositories."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from worker.integrations.stripe.client import StripeClient
 from worker.jobs.billing_sync import BillingSyncJob
 from worker.jobs.bulk_operations import BulkJob
 from worker.jobs.pending_members import PendingMembersJob
-from worker.jobs.retention import Retention
+from worker.jobs.retention import RetentionJob
 from worker.jobs.scheduler_loop import SchedulerLoop
 from worker.jobs.webhook_delivery.attempt import Attempts
 from worker.jobs.webhook_delivery.backoff import WAITS
 from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
 from worker.jobs.webhook_delivery.outbox_relay import EVENTS, OutboxRelay
-from worker.jobs.webhook_delivery.safe_client import WebhookSender
+from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 
 def open_breaker(
@@ -53,7 +53,7 @@ def open_runner(
     steps: Mapping[Action, Functions],
     clients: Mapping[str, Any],
     settings: Settings,
-    slots: Bulkhead | None = None,
+    bulkhead: Bulkhead | None = None,
     watchdog: Watchdog | None = None,
 ) -> Runner:
     breaker = open_breaker(store, settings, open_restore_detector(store, dispatcher.memory, settings).look)
@@ -77,7 +77,7 @@ def open_runner(
         steps=steps,
         clients=clients,
         settings=settings,
-        slots=slots,
+        bulkhead=bulkhead,
         watchdog=watchdog,
     )
 
@@ -118,8 +118,8 @@ def open_pending_members_job(
     )
 
 
-def open_retention(store: Repositories, settings: Settings) -> Retention:
-    return Retention(rate_limiter=store.rate_limiter, retention=store.retention, settings=settings)
+def open_retention(store: Repositories, settings: Settings) -> RetentionJob:
+    return RetentionJob(rate_limiter=store.rate_limiter, retention=store.retention, settings=settings)
 
 
 def open_doctor(
@@ -169,7 +169,11 @@ def open_outbox_relay(store: Repositories, keep_days: float, batch: int = EVENTS
 
 
 def open_attempts(
-    store: Repositories, sender: WebhookSender, sealer: Sealer, disable_seconds: float, waits: Sequence[float] = WAITS
+    store: Repositories,
+    client: SafeWebhookClient,
+    sealer: Sealer,
+    disable_seconds: float,
+    waits: Sequence[float] = WAITS,
 ) -> Attempts:
     return Attempts(
         connection=store.connection,
@@ -177,7 +181,7 @@ def open_attempts(
         events=store.events,
         tenants=store.tenants,
         webhooks=store.webhooks,
-        sender=sender,
+        client=client,
         sealer=sealer,
         disable_seconds=disable_seconds,
         waits=waits,
@@ -185,30 +189,34 @@ def open_attempts(
 
 
 def compose_delivery_loop(
-    store: Repositories, attempts: Attempts, *, keep_days: float, slots: int, lease_seconds: float
+    store: Repositories, attempts: Attempts, *, keep_days: float, concurrency: int, lease_seconds: float
 ) -> DeliveryLoop:
     return DeliveryLoop(
         deliveries=store.deliveries,
         ended=open_ended_webhooks(store),
-        fan_out=open_outbox_relay(store, keep_days),
+        relay=open_outbox_relay(store, keep_days),
         attempts=attempts,
-        slots=slots,
+        concurrency=concurrency,
         lease_seconds=lease_seconds,
     )
 
 
 def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
     call_seconds = settings.webhook_call_seconds
-    lookup = DnsLookup(settings.dns_servers, look_seconds=call_seconds)
-    sender = WebhookSender(
+    lookup = DnsLookup(settings.dns_servers, lookup_seconds=call_seconds)
+    client = SafeWebhookClient(
         lookup.addresses,
         allowed_networks=settings.webhook_allowed_networks,
         call_seconds=call_seconds,
         ca_file=settings.extra_ca_certs,
     )
-    attempts = open_attempts(store, sender, webhook_sealer(settings), settings.webhook_disable_seconds)
-    # should the database be so slow that an attempt outlives this, the event is sent twice: allowed, and rare
+    attempts = open_attempts(store, client, webhook_sealer(settings), settings.webhook_disable_seconds)
+    # if a slow database makes an attempt outlive its lease, the event is sent twice, which is allowed
     lease_seconds = 2 * call_seconds + 5
     return compose_delivery_loop(
-        store, attempts, keep_days=settings.webhook_keep_days, slots=settings.webhook_slots, lease_seconds=lease_seconds
+        store,
+        attempts,
+        keep_days=settings.webhook_keep_days,
+        concurrency=settings.webhook_concurrency,
+        lease_seconds=lease_seconds,
     )

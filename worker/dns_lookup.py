@@ -1,4 +1,4 @@
-"""Questions to DNS through resolvers of our choice: absent is an answer, silence and faults are not."""
+"""Look up DNS records through the configured resolvers. Absence is an answer; silence and faults are errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.domains.dns_records import Question, value_of
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 from worker.http.deadline import remaining
 
-#: one try's patience in seconds; a lost datagram is sent again, to the next server, within the whole look's time
+#: timeout of one try, in seconds; a lost datagram is sent again, to the next server, within the lookup's time
 TRY_SECONDS = 1.0
 #: the largest datagram that is safe on any path (DNS flag day 2020); longer answers come over TCP
 PAYLOAD = 1232
@@ -24,32 +24,32 @@ SILENCE = "The name servers did not answer in time."
 
 
 class DnsLookup:
-    """Asks recursive resolvers; safe to share between threads. Keeps no cache, so a look sees what the resolver has."""
+    """Query recursive resolvers; safe to share between threads. Keeps no cache: each lookup asks the resolver."""
 
-    def __init__(self, servers: Sequence[str] = (), *, look_seconds: float = 10.0) -> None:
-        """`servers`: `address`, `address:port` or `[v6]:port`; without any, those of the system. Raises ValueError."""
+    def __init__(self, servers: Sequence[str] = (), *, lookup_seconds: float = 10.0) -> None:
+        """`servers`: `address`, `address:port` or `[v6]:port`; without any, the system's. Raises ValueError."""
         self._resolver = _system_resolver() if not servers else dns.resolver.Resolver(configure=False)
         if servers:
             self._resolver.nameservers = [Do53Nameserver(*name_server(text)) for text in servers]
         self._resolver.timeout = TRY_SECONDS
         self._resolver.use_edns(0, 0, PAYLOAD)
-        self._look_seconds = look_seconds
+        self._look_seconds = lookup_seconds
 
     def values(self, name: str, type_: str) -> tuple[str, ...]:
-        """The values at a name, empty when there is none; TXT chunks joined, other types as in a zone file.
+        """Return the values at a name, empty when there is none; TXT chunks joined, other types as in a zone file.
 
         Raises TemporaryError (`timeout`, `upstream_error`) when no server gave an answer, PermanentError("invalid") for
-        a name that cannot be.
+        an impossible name.
         """
         return self.answers([(name, type_)])[name, type_]
 
     def answers(self, questions: Iterable[Question]) -> Mapping[Question, tuple[str, ...]]:
-        """The values for each different question, all within one look's time. Raises as `values` does."""
+        """Return the values for each different question, all within one lookup's time. Raises as `values` does."""
         ends_at = time.monotonic() + remaining(self._look_seconds)
         return {question: self._ask(*question, ends_at) for question in dict.fromkeys(questions)}
 
     def answered(self, questions: Iterable[Question]) -> tuple[Mapping[Question, tuple[str, ...]], str | None]:
-        """The values for each question that got an answer within one look's time, and why some got none, if so."""
+        """Return the values of the questions answered within one lookup's time, and why others got none."""
         ends_at = time.monotonic() + remaining(self._look_seconds)
         found: dict[Question, tuple[str, ...]] = {}
         reason = None
@@ -61,9 +61,9 @@ class DnsLookup:
         return found, reason
 
     def addresses(self, host: str) -> tuple[str, ...]:
-        """A host's addresses, IPv4 first; empty when it has none. Raises as `values` does.
+        """Return a host's addresses, IPv4 first; empty when it has none. Raises as `values` does.
 
-        One kind is enough: some name servers do not answer for what they do not have (RFC 4074).
+        One kind is enough: some name servers do not answer for a type that they lack (RFC 4074).
         """
         ends_at = time.monotonic() + remaining(self._look_seconds)
         found: tuple[str, ...] = ()
@@ -89,13 +89,13 @@ class DnsLookup:
         except dns.exception.Timeout:
             raise TemporaryError("timeout", SILENCE) from None
         except dns.exception.DNSException:
-            # each server refused, failed or made no sense: which one did what is in no answer of ours
+            # each server refused, failed or sent nonsense; the exception does not say which one did what
             raise TemporaryError("upstream_error", "No name server could answer.") from None
         return tuple(value_of(data) for data in answer.rrset or ())
 
 
 def _system_resolver() -> dns.resolver.Resolver:
-    """That of the machine; one without any leaves every question unanswered instead of stopping the start."""
+    """Return the system's resolver; on a machine without one every lookup fails, but the start does not."""
     try:
         return dns.resolver.Resolver()
     except dns.resolver.NoResolverConfiguration:
@@ -106,4 +106,4 @@ def _question(name: str, type_: str) -> tuple[dns.name.Name, dns.rdatatype.Rdata
     try:
         return dns.name.from_text(name), dns.rdatatype.from_text(type_)
     except (dns.exception.DNSException, ValueError):
-        raise PermanentError("invalid", "The name or the type is not one DNS can have.") from None
+        raise PermanentError("invalid", "DNS cannot have this name or type.") from None

@@ -1,4 +1,4 @@
-"""Check everything from this machine, without the API: `python -m worker.doctor`. Ends with 1 when a check failed."""
+"""Run all checks from this machine, without the API: `python -m worker.doctor`. Exits with 1 when a check failed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     try:
         settings = read_settings()
     except SettingsError as problem:
-        sys.exit(f"The settings do not make sense:\n{problem}")
+        sys.exit(f"The settings are invalid:\n{problem}")
     configure_logs("ERROR", "console")
     app = make_celery(settings.broker, "sender")
     store, dispatcher = open_repositories(settings), Dispatcher(settings.broker, app)

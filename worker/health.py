@@ -1,6 +1,6 @@
 """Check that a worker or scheduler on this machine is alive: `python -m worker.health`, for container health checks.
 
-It asks the process's own metrics, so METRICS_PORT must be set. A process that hangs does not answer in time.
+It reads the process's metrics, so METRICS_PORT must be set. A process that hangs does not answer in time.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import sys
 import urllib.error
 import urllib.request
 
-#: how long an answer may take, in seconds
-LONGEST_ANSWER = 4.0
+#: timeout of the request, in seconds
+TIMEOUT_SECONDS = 4.0
 
 
 def main() -> None:
-    """End with 0 when the metrics answer, else with 1 and a sentence."""
+    """Exit with 0 when the metrics endpoint answers, else with 1 and a sentence."""
     port = os.environ.get("METRICS_PORT")
     if not port:
-        sys.exit("METRICS_PORT is not set, so there is nothing to ask; set it to a free port.")
+        sys.exit("METRICS_PORT is not set, so the process cannot be checked; set it to a free port.")
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/metrics", timeout=LONGEST_ANSWER) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/metrics", timeout=TIMEOUT_SECONDS) as answer:
             answer.read()
     except (OSError, urllib.error.URLError, ValueError) as problem:
         sys.exit(f"The process does not answer on port {port}: {problem}")

@@ -1,4 +1,4 @@
-"""The Celery entry: `celery -A worker.main:app worker`. A bad setting ends the start with a sentence."""
+"""The Celery entry: `celery -A worker.main:app worker`. An invalid setting stops the start with a sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 from shared.metrics.exposition import prepare_processes
 
-# before any import of what counts: a prefork worker's children share their metrics with the process that serves them
+# before any import that defines metrics: prefork children share theirs with the process that serves them
 prepare_processes()
 
 from shared.config.settings import SettingsError, read_settings  # noqa: E402
@@ -15,4 +15,4 @@ from worker.app import create_worker  # noqa: E402
 try:
     app = create_worker(read_settings())
 except SettingsError as problem:
-    sys.exit(f"The settings do not make sense:\n{problem}")
+    sys.exit(f"The settings are invalid:\n{problem}")

@@ -30,7 +30,7 @@ def main() -> None:
 def show(given: Settings | None, slug: str) -> None:
     """Print the marker of the tenant SLUG, to be put anywhere into the description of its space."""
     settings = given or _settings()
-    click.echo(_stamper(settings).text(_tenant(settings, slug).id))
+    click.echo(_signer(settings).text(_tenant(settings, slug).id))
 
 
 @main.command()
@@ -47,7 +47,7 @@ def repair(given: Settings | None, slug: str) -> None:
         raise click.ClickException("OCIS is not configured: set OCIS_API_URL.")
     try:
         with within(settings.attempt_seconds):
-            told = repair_marker(tenant, files, _stamper(settings))
+            told = repair_marker(tenant, files, _signer(settings))
     except Fault as fault:
         reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
         raise click.ClickException(f"{sentence(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None
@@ -58,10 +58,10 @@ def _settings() -> Settings:
     try:
         return read_settings()
     except SettingsError as problem:
-        raise click.ClickException(f"The settings do not make sense:\n{problem}") from None
+        raise click.ClickException(f"The settings are invalid:\n{problem}") from None
 
 
-def _stamper(settings: Settings) -> MarkerSigner:
+def _signer(settings: Settings) -> MarkerSigner:
     return MarkerSigner(OCIS, settings.stamp_key_texts)
 
 

@@ -1,4 +1,4 @@
-"""A worker process's tools: its database connection, its clients, its runner. Never shared by fork."""
+"""The objects one worker process shares: database connection, clients and runner. Never shared across a fork."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from worker.execution.watchdog import Watchdog
 from worker.integrations.connect import connect_integrations
 from worker.integrations.registry import STEPS, Functions
 
-#: what a worker is started with unless somebody chose otherwise
-USUAL_CONCURRENCY = 64
+#: concurrency until Celery says which one the worker was started with
+DEFAULT_CONCURRENCY = 64
 
 
-#: with usual settings MongoDB's members have a new primary 11 s after one died, and 20 s after one fell silent (seen)
+#: with default settings MongoDB elects a new primary 11 s after one died and 20 s after one fell silent (measured)
 ELECTION_SECONDS = 22.0
 
 
-def patience(settings: Settings) -> float:
-    """How long a worker's calls to the database may take, in seconds: an election, where the lease leaves time for it.
+def database_timeout(settings: Settings) -> float:
+    """Return the timeout of a worker's database calls, in seconds: an election, if the lease leaves time for one.
 
-    What a step has done is then still put on record, instead of done again when the lease is over.
+    The outcome of a step is then still recorded, instead of the step running again when the lease runs out.
     """
     spare = (settings.lease_seconds - settings.attempt_seconds) / 2
     return max(PATIENCE, min(ELECTION_SECONDS, spare))
@@ -43,7 +43,7 @@ def patience(settings: Settings) -> float:
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """What a task works with."""
+    """The objects that every task of this process uses."""
 
     operations: OperationRepository
     settlement: Settlement
@@ -51,10 +51,10 @@ class ProcessContext:
 
 
 class ProcessContexts:
-    """Gives the calling process its own desk: a forked child makes a new one, with sockets of its own."""
+    """Return the calling process's context; a forked child gets a new one, with its own sockets."""
 
-    #: how many tasks the worker runs at once; Celery says it when it starts
-    concurrency = USUAL_CONCURRENCY
+    #: tasks that the worker runs at once; Celery reports it at start
+    concurrency = DEFAULT_CONCURRENCY
 
     def __init__(
         self,
@@ -63,29 +63,29 @@ class ProcessContexts:
         steps: Mapping[Action, Functions] = STEPS,
         watchdog: Watchdog | None = None,
     ) -> None:
-        """`watchdog`: another than one that knows the lease."""
+        """`watchdog`: replaces the one whose limit is the lease."""
         self._settings = settings
         self._watchdog = watchdog
         self._app = app
         self._steps = steps
         self._lock = threading.Lock()
-        self._desk: tuple[int, ProcessContext] | None = None
+        self._context: tuple[int, ProcessContext] | None = None
 
     def __call__(self) -> ProcessContext:
         with self._lock:
-            if self._desk is None or self._desk[0] != os.getpid():
-                self._desk = (os.getpid(), self._make())
-            return self._desk[1]
+            if self._context is None or self._context[0] != os.getpid():
+                self._context = (os.getpid(), self._make())
+            return self._context[1]
 
     def stop(self) -> None:
-        """The worker is told to stop: it takes on nothing more."""
+        """Return waiting messages to their queues when the worker stops."""
         with self._lock:
-            desk = self._desk[1] if self._desk is not None and self._desk[0] == os.getpid() else None
-        if desk is not None:
-            desk.runner.stop()
+            context = self._context[1] if self._context is not None and self._context[0] == os.getpid() else None
+        if context is not None:
+            context.runner.stop()
 
     def _make(self) -> ProcessContext:
-        store = open_repositories(self._settings, patience(self._settings))
+        store = open_repositories(self._settings, database_timeout(self._settings))
         dispatcher = Dispatcher(self._settings.broker, self._app)
         runner = open_runner(
             store,
@@ -93,7 +93,7 @@ class ProcessContexts:
             self._steps,
             connect_integrations(self._settings),
             self._settings,
-            Bulkhead(self._settings.integration_slots or max(1, self.concurrency // 2)),
+            Bulkhead(self._settings.integration_concurrency or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
         runner.start()

@@ -1,4 +1,4 @@
-"""The scheduler's process (`python -m worker.scheduler`): its composition and end. Its jobs are in `worker.jobs`."""
+"""The scheduler's process (`python -m worker.scheduler`): composition, start, stop. Its jobs are in `worker.jobs`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shared.application.parts import (
 )
 from shared.application.services import open_services
 from shared.application.store import Repositories, open_repositories
+from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
@@ -41,7 +42,7 @@ from worker.composition import (
 from worker.dns_lookup import DnsLookup
 from worker.integrations.connect import connect_billing, connect_integrations
 from worker.integrations.ocis import client as ocis
-from worker.jobs.certificates import CertificateWatch
+from worker.jobs.certificates import CertificateJob
 from worker.jobs.domain_checks import DomainCheckJob
 from worker.jobs.orphan_scans import OrphanScanJob
 from worker.jobs.scheduler_loop import BATCH, run_until
@@ -50,40 +51,40 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def _looking_at_domains(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Give the job that checks domains, on threads of its own."""
-    watch = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
-    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, look_seconds=settings.call_seconds), settings)
+def _domain_checks(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+    """Yield the job that checks domains on its own threads; close it at the end."""
+    monitor = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
+    job = DomainCheckJob(monitor, DnsLookup(settings.dns_servers, lookup_seconds=settings.call_seconds), settings)
     try:
-        yield looks.push
+        yield job.push
     finally:
-        looks.close()
+        job.close()
 
 
 @contextmanager
-def _looking_at_billing(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Give the job that compares subscriptions with Stripe, on threads of its own."""
-    looks = open_billing_sync_job(store, connect_billing(settings), settings)
+def _billing_sync(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
+    """Yield the job that reads subscriptions from Stripe on its own threads; close it at the end."""
+    job = open_billing_sync_job(store, connect_billing(settings), settings)
     try:
-        yield looks.push
+        yield job.push
     finally:
-        looks.close()
+        job.close()
 
 
 @contextmanager
-def _looking_for_orphans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Give the job that scans products for what belongs to no tenant, on threads of its own."""
-    watch = open_orphan_scanner(store, settings)
-    looks = OrphanScanJob(watch, open_breaker(store, settings), connect_integrations(settings), settings)
+def _orphan_scans(store: Repositories, settings: Settings) -> Iterator[Callable[[], int]]:
+    """Yield the job that scans integrations for orphans on its own threads; close it at the end."""
+    scanner = open_orphan_scanner(store, settings)
+    job = OrphanScanJob(scanner, open_breaker(store, settings), connect_integrations(settings), settings)
     try:
-        yield looks.push
+        yield job.push
     finally:
-        looks.close()
+        job.close()
 
 
 @contextmanager
-def _inviting_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
-    """Run the job that invites groups which OCIS did not know before, on a thread of its own."""
+def _pending_members(store: Repositories, dispatcher: Dispatcher, settings: Settings) -> Iterator[Callable[[], int]]:
+    """Yield the job that invites groups which OCIS did not know before, on its own thread; close it at the end."""
     job = open_pending_members_job(store, open_starter(store, dispatcher, settings), ocis.connect(settings), settings)
     try:
         yield job.push
@@ -92,16 +93,16 @@ def _inviting_members(store: Repositories, dispatcher: Dispatcher, settings: Set
 
 
 @contextmanager
-def _delivering(store: Repositories, settings: Settings) -> Iterator[None]:
-    """Deliver webhooks on a thread of their own meanwhile."""
-    courier = open_delivery_loop(store, settings)
-    deliveries = threading.Thread(target=courier.run, args=(settings.sweep_interval_seconds,), name="courier")
-    deliveries.start()
+def _webhook_deliveries(store: Repositories, settings: Settings) -> Iterator[None]:
+    """Deliver webhooks on their own thread during this block."""
+    delivery_loop = open_delivery_loop(store, settings)
+    thread = threading.Thread(target=delivery_loop.run, args=(settings.scheduler_interval_seconds,), name="deliveries")
+    thread.start()
     try:
         yield
     finally:
-        courier.stop()
-        deliveries.join()
+        delivery_loop.stop()
+        thread.join()
 
 
 def main() -> None:
@@ -109,36 +110,36 @@ def main() -> None:
     try:
         settings = read_settings()
     except SettingsError as problem:
-        sys.exit(f"The settings do not make sense:\n{problem}")
+        sys.exit(f"The settings are invalid:\n{problem}")
     configure_logs(settings.log_level, settings.log_format)
+    warn_of_former_names()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     store = open_repositories(settings)
     dispatcher = Dispatcher(settings.broker)
-    log.info("sweep.started", interval=settings.sweep_interval_seconds)
+    log.info("scheduler.started", interval=settings.scheduler_interval_seconds)
     with (
-        _looking_at_domains(store, dispatcher, settings) as look_at_domains,
-        _looking_at_billing(store, settings) as look_at_billing,
-        _looking_for_orphans(store, settings) as look_for_orphans,
-        _inviting_members(store, dispatcher, settings) as invite_members,
-        _delivering(store, settings),
+        _domain_checks(store, dispatcher, settings) as check_domains,
+        _billing_sync(store, settings) as sync_billing,
+        _orphan_scans(store, settings) as scan_orphans,
+        _pending_members(store, dispatcher, settings) as invite_members,
+        _webhook_deliveries(store, settings),
     ):
-        control_plane = open_services(store, dispatcher, settings)
-        life = control_plane.life
-        bulk = open_bulk_job(store, control_plane.bulk, settings)
+        services = open_services(store, dispatcher, settings)
+        bulk = open_bulk_job(store, services.bulk, settings)
         drift = open_drift_detector(store, open_starter(store, dispatcher, settings), settings)
-        certificates = CertificateWatch(settings)
+        certificates = CertificateJob(settings)
         app = make_celery(settings.broker, "sender")
         doctor = open_doctor(store, dispatcher, app, connect_integrations(settings), settings)
         diagnostics = open_diagnostics_job(store, doctor)
         backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
             "restore_detection": open_restore_detector(store, dispatcher.memory, settings).look,
-            "lifecycle": partial(life.take_up, BATCH),
-            "domain_checks": look_at_domains,
-            "billing_sync": look_at_billing,
-            "orphan_scans": look_for_orphans,
+            "lifecycle": partial(services.life.take_up, BATCH),
+            "domain_checks": check_domains,
+            "billing_sync": sync_billing,
+            "orphan_scans": scan_orphans,
             "pending_members": invite_members,
             "backfill": backfill.push,
             "drift_checks": drift.push,
@@ -149,10 +150,10 @@ def main() -> None:
             "retention": open_retention(store, settings).push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [open_collector(store, dispatcher)])
-        run_until(stop, open_scheduler_loop(store, dispatcher, jobs), settings.sweep_interval_seconds)
+        run_until(stop, open_scheduler_loop(store, dispatcher, jobs), settings.scheduler_interval_seconds)
     dispatcher.close()
     store.close()
-    log.info("sweep.stopped")
+    log.info("scheduler.stopped")
 
 
 if __name__ == "__main__":

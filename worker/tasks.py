@@ -1,4 +1,4 @@
-"""The Celery tasks: a few lines each, because a message is only a hint and the runner decides."""
+"""Celery tasks. A message is only a hint; the database decides whether there is work (see runner)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from worker.process_context import ProcessContext
 log = structlog.get_logger(__name__)
 
 ID = re.compile(r"[0-9a-f]{24}")
-#: no step's name is longer, and no operation is dispatched more often
+#: limits of valid arguments: length of a step's name, number of an operation's dispatches
 LONGEST_NAME, LARGEST_DISPATCH = 64, 2**31
 
 
 class StepFailed(Exception):
-    """Tells Celery, and so Flower, that a step failed. The outcome is on record before it is raised."""
+    """Report to Celery, and so to Flower, that a step failed. The outcome was recorded before this is raised."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(reason, message)
@@ -30,58 +30,58 @@ class StepFailed(Exception):
         return ": ".join(self.args)
 
 
-def register_tasks(app: Celery, desk: Callable[[], ProcessContext]) -> None:
-    """Register every task of the contract. `desk` gives this process's tools, made on first use, after any fork."""
+def register_tasks(app: Celery, contexts: Callable[[], ProcessContext]) -> None:
+    """Register all tasks. `contexts` returns this process's context, made on first use, after any fork."""
     for name in sorted(STEP_TASKS):
-        _register_step(app, desk, name)
+        _register_step(app, contexts, name)
 
     @app.task(name=FINALIZE, shared=False)
     def finalize(*given: Any, **named: Any) -> str:
-        """Settle the operation if the worker that closed it died before it could: operation id.
+        """Settle the operation if the worker that closed it died before it could. Argument: operation id.
 
-        This is a chord's body and a back-up: the worker that closes an operation settles it at once, and should this
-        message be lost the scheduler settles it a few seconds later.
+        This is the chord's body, and only a second chance: the worker that closes an operation settles it at once, and
+        if this message is lost the scheduler settles it a few seconds later.
         """
         if named or len(given) != 1 or not _is_id(given[0]):
             return reject(FINALIZE, "arguments", given)
         (operation_id,) = given
-        process = desk()
+        process = contexts()
         operation = process.operations.find(operation_id)
         if operation is None or operation.is_open or operation.settled:
-            # as nearly always: one read then, instead of a transaction that finds nothing
+            # the usual case: one read instead of a transaction that changes nothing
             return "nothing to do"
         return "settled" if process.settlement.settle(operation_id) else "nothing to do"
 
 
-def _register_step(app: Celery, desk: Callable[[], ProcessContext], name: str) -> None:
-    """Register a step's task under one of its names. All do the same: the operation on record says what to run."""
+def _register_step(app: Celery, contexts: Callable[[], ProcessContext], name: str) -> None:
+    """Register the step task under one of its names. All behave the same: the recorded operation says what to run."""
 
     @app.task(name=name, bind=True, max_retries=None, shared=False, throws=(StepFailed,))
     def run_step(self: Task[Any, Any], *given: Any, **named: Any) -> str:
-        """Run one step of an operation if it is still to be run: operation id, step, dispatch."""
-        if named or not _is_of_step(given):
+        """Run one step of an operation if it is still open. Arguments: operation id, step name, dispatch number."""
+        if named or not _are_step_arguments(given):
             return reject(name, "arguments", given)
-        shown = getattr(self.request, "argsrepr", None)
+        args_shown = getattr(self.request, "argsrepr", None)
         operation_id, step, dispatch = given
-        verdict = desk().runner.run(operation_id, step, dispatch, name, shown)
-        if verdict.retry_in is not None:
-            # a little late, so that the message does not arrive before the database's clock says it is due
-            raise self.retry(countdown=verdict.retry_in + 0.05, argsrepr=shown)  # type: ignore[call-arg]
-        if verdict.is_deferred:
-            # no message: the scheduler sends the step again when it is due
+        result = contexts().runner.run(operation_id, step, dispatch, name, args_shown)
+        if result.retry_in is not None:
+            # slightly late, so that the message does not arrive before the step is due by the database's clock
+            raise self.retry(countdown=result.retry_in + 0.05, argsrepr=args_shown)  # type: ignore[call-arg]
+        if result.is_deferred:
+            # no message: the scheduler publishes the step again when it is due
             raise Retry
-        if verdict.failure is not None:
-            raise StepFailed(*verdict.failure)
-        return verdict.said
+        if result.failure is not None:
+            raise StepFailed(*result.failure)
+        return result.summary
 
 
 def reject(task: Any, why: str, body: Any) -> str:
-    """Log a message that no sender of ours has made. Its content cannot be trusted, so only its size is logged."""
+    """Log a message that the platform did not publish. Its content cannot be trusted, so only its size is logged."""
     log.warning("broker.message_rejected", task=str(task)[:LONGEST_NAME], why=why, size=len(repr(body)))
     return "rejected"
 
 
-def _is_of_step(given: Sequence[Any]) -> bool:
+def _are_step_arguments(given: Sequence[Any]) -> bool:
     if len(given) != 3:
         return False
     operation_id, step, dispatch = given

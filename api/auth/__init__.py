@@ -1,1 +1,1 @@
-"""Who is asking, and may they."""
+"""Authenticate callers by access tokens, and admit them to routes."""

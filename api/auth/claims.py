@@ -1,4 +1,4 @@
-"""The claims of a verified token, checked one by one, and the caller they name. Claims are anybody's text."""
+"""Check the claims of a verified token and read the caller from them. Claims are untrusted text."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LEEWAY = 30
 #: seconds since 1970 that a date can hold: the year 9999
 LATEST = 253_402_300_799
 LONGEST_SUBJECT, LONGEST_NAME, LONGEST_EMAIL = 255, 200, 254
-#: what no name may hold: control characters, halves of surrogate pairs, marks that turn the direction of writing
+#: characters removed from names: control characters, lone surrogates, marks that change the writing direction
 UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]+")
 SUBJECT = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_SUBJECT}}}")
 
 
 class TokenExpired(InvalidTokenError):  # type: ignore[misc]
-    """A token whose time is over: the client may get another one and try again."""
+    """An expired token: the client can get a new one and retry."""
 
 
 def parse_claims(payload: bytes) -> dict[str, Any]:
-    """The claims as JSON. Raises ValueError for anything but an object, RecursionError for one nested too deep."""
+    """Parse the claims. Raises ValueError for anything but a JSON object, RecursionError for one nested too deeply."""
     claims = json.loads(payload, parse_constant=_refuse_constant)
     if not isinstance(claims, dict):
         raise ValueError("claims are an object")
@@ -34,7 +34,7 @@ def parse_claims(payload: bytes) -> dict[str, Any]:
 
 
 def caller_of(claims: Mapping[str, Any], surfaces: Callable[[Any], frozenset[str]]) -> Caller:
-    """The caller that the claims name; `surfaces` judges the audience. Raises InvalidTokenError."""
+    """Return the caller that the claims name. `surfaces`: maps the audience to surfaces. Raises InvalidTokenError."""
     expires_at, issued_at = _check_times(claims)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
@@ -56,16 +56,16 @@ def caller_of(claims: Mapping[str, Any], surfaces: Callable[[Any], frozenset[str
 
 
 def check_expiry(expires_at: float) -> None:
-    """Raises TokenExpired."""
+    """Raise TokenExpired for a time in the past."""
     if expires_at + LEEWAY < time.time():
         raise TokenExpired("The token has expired.")
 
 
 def _check_times(claims: Mapping[str, Any]) -> tuple[float, float]:
-    """`exp` and `iat`, the latter 0 when absent. Raises InvalidTokenError."""
+    """Return `exp` and `iat`, the latter 0 when absent. Raises InvalidTokenError."""
     expires_at, begins_at, issued_at = (_time(claims.get(name)) for name in ("exp", "nbf", "iat"))
     if expires_at is None:
-        raise InvalidTokenError("The token has no end.")
+        raise InvalidTokenError("The token has no expiry.")
     check_expiry(expires_at)
     if max(begins_at or 0, issued_at or 0) - LEEWAY > time.time():
         raise InvalidTokenError("The token is not valid yet.")
@@ -75,19 +75,19 @@ def _check_times(claims: Mapping[str, Any]) -> tuple[float, float]:
 def _time(value: Any) -> float | None:
     if value is None:
         return None
-    # compared before it is converted: an integer of 400 digits is no float
+    # compared before it is converted: an integer of 400 digits has no float
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST:
-        raise InvalidTokenError("The times of the token make no sense.")
+        raise InvalidTokenError("The times of the token are invalid.")
     return float(value)
 
 
 def _line(value: Any) -> str:
-    """One line of printable text, "" for anything else."""
+    """Return one line of printable text, "" for anything else."""
     return " ".join(UNPRINTABLE.sub(" ", value).split())[:LONGEST_NAME] if isinstance(value, str) else ""
 
 
 def _email(value: Any) -> str:
-    """An address as it is, "" for what cannot be one."""
+    """Return an e-mail address unchanged, "" for anything else."""
     text = _line(value)
     return text if text == value and "@" in text and " " not in text and len(text) <= LONGEST_EMAIL else ""
 

@@ -1,4 +1,4 @@
-"""The guard in front of every route: a good token, made for a surface that the route admits, or a public route."""
+"""Admit a request only with a valid token for a surface of the route, or to a public route."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CHALLENGE = 'Bearer realm="dezky-platform-api"'
 
 
 def guard(app: Flask, validator: AccessTokenValidator) -> None:
-    """Put the guard before every request. Raises LookupError for a route whose view does not describe itself."""
+    """Check every request. Raises LookupError for a route whose view has no route_spec."""
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     unknown = sorted(endpoint for endpoint in endpoints if spec_of(app, endpoint) is None)
     if unknown:
-        raise LookupError(f"no description, and so no admission, is given for {', '.join(unknown)}")
+        raise LookupError(f"route_spec is missing on the views of {', '.join(unknown)}")
     protector = ResourceProtector()
     protector.register_token_validator(validator)
 
@@ -33,26 +33,26 @@ def guard(app: Flask, validator: AccessTokenValidator) -> None:
         spec = spec_of(app, request.endpoint) if request.endpoint else None
         if spec is not None and spec.is_public:
             return
-        # an unknown address is refused to strangers first, so that they cannot map the routes
+        # authenticate unknown paths too, so that anonymous callers cannot enumerate routes
         g.caller = _acquire(protector)
         if spec is not None and not spec.surfaces & g.caller.surfaces:
-            raise WrongSurface(f"This takes a token made for {' or '.join(sorted(spec.surfaces))}.")
+            raise WrongSurface(f"This route takes a token made for {' or '.join(sorted(spec.surfaces))}.")
 
 
 def caller() -> Caller:
-    """The caller that the token of this request names."""
+    """Return the caller that this request's token names."""
     found: Caller = g.caller
     return found
 
 
 def actor(control_plane: Services) -> Actor:
-    """The user behind this request, with the rights that their record gives now. Raises UnknownUser."""
+    """Return the user of this request, with the current rights of their record. Raises UnknownUser."""
     found = g.actor = control_plane.callers.actor_for(caller(), g.request_id)
     return found
 
 
 def _acquire(protector: ResourceProtector) -> Caller:
-    """The caller of this request. Raises Problem: 401 with a challenge (RFC 6750 section 3), 503 without keys."""
+    """Authenticate this request. Raises Problem: 401 with a challenge (RFC 6750 section 3), 503 without keys."""
     try:
         found: Caller = protector.acquire_token()
     except KeysUnavailable as problem:
@@ -65,7 +65,7 @@ def _acquire(protector: ResourceProtector) -> Caller:
     except TokenExpired as error:
         raise Problem(401, "token_expired", error.description, headers=_challenge(error.description)) from None
     except OAuth2Error as error:
-        # of another scheme than Bearer, Authlib says that it is not supported, in no words for people
+        # for another scheme than Bearer, Authlib's message does not help people
         is_token = error.error == "invalid_token"
         detail = error.description if is_token else "Send exactly one Authorization header, with the scheme Bearer."
         raise Problem(401, "invalid_token", detail, headers=_challenge(detail)) from None
@@ -73,5 +73,5 @@ def _acquire(protector: ResourceProtector) -> Caller:
 
 
 def _challenge(description: str) -> dict[str, str]:
-    """`description` never repeats anything of the token."""
+    """Return the WWW-Authenticate header. `description` must not repeat anything of the token."""
     return {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{description}"'}

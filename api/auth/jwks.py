@@ -1,4 +1,4 @@
-"""An issuer's signing keys: fetched, kept, refreshed; never dropped because a refresh failed."""
+"""Cache an issuer's signing keys: fetch and refresh them, and keep them when a refresh fails."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 #: an unknown key id leads to a fetch at most this often, and known keys are refreshed this often, in seconds
 COOL_DOWN = 10.0
 MAX_AGE = 600.0
-#: how long a request with an unknown key waits for the fetch, and how many of them may at once
+#: how long a request with an unknown key waits for the fetch, and how many requests may wait at once
 WAIT_SECONDS = 3.0
 WAITERS = 8
-#: so many keys at most are tried for one token
+#: keys that are tried for one token at most
 MOST_CANDIDATES = 8
 SHORTEST_RSA = 2048
 
@@ -39,7 +39,7 @@ _KINDS = {
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys cannot be fetched now, so nobody can say whether a token is good."""
+    """The issuer's keys cannot be fetched now, so its tokens cannot be verified."""
 
     def __init__(self, retry_after: float = 1.0) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class SigningKey:
 
     @classmethod
     def of(cls, entry: Any) -> SigningKey | None:
-        """The key of an entry, None for one that cannot verify: an unknown kind must not cost us the others."""
+        """Read an entry; return None for one that cannot verify, so that an unknown kind does not cost the others."""
         if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
             return None
         kid = entry.get("kid")
@@ -72,7 +72,7 @@ class SigningKey:
         return cls(None if kid is None else str(kid), key, entry)
 
     def fits(self, algorithm: str) -> bool:
-        """Whether this key may verify signatures of the algorithm, by its type, curve, use and own algorithm."""
+        """Return whether this key may verify signatures of the algorithm, by its type, curve, use and `alg`."""
         kty, crv = _KINDS[algorithm]
         operations = self.entry.get("key_ops")
         return (
@@ -85,10 +85,10 @@ class SigningKey:
 
 
 class KeyRing:
-    """One issuer's keys; safe to share between threads. A thread of its own fetches for all of them."""
+    """The keys of one issuer; safe to share between threads. A background thread fetches them."""
 
     def __init__(self, fetch: Callable[[], Sequence[SigningKey]], clock: Callable[[], float] = time.monotonic) -> None:
-        """`fetch` raises KeysUnavailable."""
+        """`fetch`: returns the keys, or raises KeysUnavailable."""
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
@@ -100,14 +100,14 @@ class KeyRing:
         self._has_failed = False
 
     def refresh(self) -> None:
-        """Fetch the keys in the background, unless that was done a moment ago."""
+        """Fetch the keys in the background, unless that was done within COOL_DOWN."""
         self._begin_fetch()
 
     def candidates(self, kid: str | None, algorithm: str) -> Iterator[Sequence[Key]]:
-        """The keys that may have made a signature, those that are known first: one of this id, or without an id.
+        """Yield the keys that may have made a signature, known ones first: those with this id, or without an id.
 
-        A request whose key is known never waits. For another one the issuer is asked, at most once per COOL_DOWN.
-        Raises KeysUnavailable while it cannot be.
+        A request whose key is known never waits. For an unknown key the key set is fetched, at most once per
+        COOL_DOWN. Raises KeysUnavailable when that fails.
         """
         found = self._fitting(kid, algorithm)
         if found:
@@ -124,7 +124,7 @@ class KeyRing:
             raise KeysUnavailable(self._rest())
         self._wait(done)
         found = self._fitting(kid, algorithm)
-        # a fetch that somebody else began may be older than the key
+        # a fetch that another request began may be older than the key
         if self._has_failed or not (found or is_ours):
             raise KeysUnavailable(self._rest())
         return found
@@ -134,7 +134,7 @@ class KeyRing:
         return sorted(keys, key=lambda one: one.kid != kid)[:MOST_CANDIDATES]
 
     def _begin_fetch(self) -> tuple[threading.Event | None, bool]:
-        """The fetch that runs, and whether this call began it; None when it is too early for another one."""
+        """Return the running fetch and whether this call began it; None when it is too early for another one."""
         with self._lock:
             if self._fetching is not None:
                 return self._fetching, False
@@ -159,7 +159,7 @@ class KeyRing:
             done.set()
 
     def _wait(self, done: threading.Event) -> None:
-        """Wait a moment for the fetch. Raises KeysUnavailable when that is too long, or too many wait already."""
+        """Wait for the fetch. Raises KeysUnavailable when it takes too long, or when too many requests wait."""
         if not self._waiters.acquire(blocking=False):
             raise KeysUnavailable
         try:

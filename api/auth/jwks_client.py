@@ -1,4 +1,4 @@
-"""Fetches an issuer's key set over HTTP, by its address or by discovery."""
+"""Fetch an issuer's key set over HTTP, by its URL or by discovery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.core.http import DeadlineAdapter, call_within
 
 log = structlog.get_logger(__name__)
 
-#: Authentik takes seconds for its first answers; nobody with a known key waits for this
+#: Authentik takes seconds for its first responses; requests whose key is known never wait for this
 FETCH_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 LARGEST_ANSWER = 256 * 1024
@@ -26,10 +26,10 @@ MOST_REDIRECTS = 3
 
 
 def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[SigningKey]:
-    """The keys that an issuer publishes now; `jwks_url` empty: found by discovery.
+    """Return the keys that an issuer publishes now. `jwks_url`: empty to use discovery.
 
-    Raises KeysUnavailable also for an answer that is no key set, such as a proxy's text, or holds no usable key: that
-    is temporary, while an issuer that has withdrawn all its keys says so by an empty list.
+    Raises KeysUnavailable, also for a response without a usable key, such as a proxy's error page. An empty key set is
+    valid: the issuer has withdrawn all its keys.
     """
     with requests.Session() as session, call_within(FETCH_SECONDS):
         session.trust_env = False
@@ -43,7 +43,7 @@ def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[Si
 
 
 def _discovered(session: requests.Session, issuer: str) -> str:
-    """The address of the key set (OpenID Connect Discovery 1.0, sections 4.2 and 4.3). Raises ValueError, KeyError."""
+    """Return the key set's URL (OpenID Connect Discovery 1.0, 4.2 and 4.3). Raises ValueError, KeyError."""
     document = _get(session, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != issuer:
         raise ValueError("the document is another issuer's")
@@ -53,7 +53,7 @@ def _discovered(session: requests.Session, issuer: str) -> str:
 
 
 def _get(session: requests.Session, url: str) -> dict[str, Any]:
-    """The JSON object at this address. Raises ValueError or RecursionError for anything else."""
+    """Return the JSON object at this URL. Raises ValueError or RecursionError for anything else."""
     for _ in range(MOST_REDIRECTS):
         with session.get(
             url,
@@ -71,7 +71,7 @@ def _get(session: requests.Session, url: str) -> dict[str, Any]:
 
 
 def _same_origin(url: str, location: str) -> str:
-    """The address a redirect leads to. Raises ValueError for another origin: its keys would be somebody else's."""
+    """Return the target of a redirect. Raises ValueError for another origin, whose keys must not be trusted."""
     target = urljoin(url, location)
     known, other = urlsplit(url), urlsplit(target)
     if (known.scheme, known.netloc) != (other.scheme, other.netloc):

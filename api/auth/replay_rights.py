@@ -1,4 +1,4 @@
-"""What an idempotent answer is shown again to: a caller who still has the rights that it was first given by."""
+"""Replay a stored response only to a caller who still has the rights it was first given by."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from shared.application.services import Services
 from shared.core.errors import Forbidden
 from shared.rights.held_rights import has_lost, held_rights
 
-FEWER = "Your rights are fewer than when this request was first answered, so that answer is not shown again."
+FEWER = "You have fewer rights than when this request was first answered, so the response is not replayed."
 
 
 class ReplayRights:
-    """Keeps with an answer the rights of its caller, and asks for them again before it is replayed."""
+    """Stores a caller's rights with a response, and requires them again before it is replayed."""
 
     def __init__(self, control_plane: Services) -> None:
         self._control_plane = control_plane
 
     def held(self) -> list[str]:
-        """The rights of this request's caller, to be kept with the answer."""
+        """Return the rights of this request's caller, to be stored with the response."""
         found = g.get("actor")
         return sorted(held_rights(found)) if found is not None else []
 
     def require(self, kept: Collection[str], location: str | None) -> None:
-        """Raises UnknownUser, Forbidden when a right is gone, NotFound when the tenant is no longer the caller's.
+        """Raise UnknownUser, Forbidden when a right is gone, or NotFound when the tenant is no longer the caller's.
 
-        `location`: the header of the kept answer.
+        `location`: the header of the stored response.
         """
         caller = actor(self._control_plane)
         if has_lost(caller, kept):

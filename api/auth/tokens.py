@@ -1,4 +1,4 @@
-"""Verifies access tokens of the configured issuers. Rights are not read from tokens: those are in the database."""
+"""Verify access tokens of the configured issuers. Rights are in the database and never read from tokens."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from shared.rights.policy import Caller
 log = structlog.get_logger(__name__)
 
 LARGEST_TOKEN = 16 * 1024
-#: verified tokens are remembered this long at most, since verifying is most of a small request's cost, in seconds
-REMEMBER = 60.0
-REMEMBERED = 10_000
+#: verified tokens are cached this long at most, since verifying is most of a small request's cost, in seconds
+CACHE_SECONDS = 60.0
+CACHE_SIZE = 10_000
 
 
 class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
-    """Authentik access tokens, verified by the issuer's keys; safe to share between threads."""
+    """Verifies access tokens by the issuer's keys; safe to share between threads."""
 
     def __init__(self, settings: Settings, emergency: Callable[[str], EmergencyGrant | None]) -> None:
-        """`emergency`: whom an emergency token stands for."""
+        """`emergency`: returns the grant of an emergency token."""
         super().__init__(realm="dezky-platform-api")
         self._emergency = emergency
         self._algorithms = list(settings.oidc_algorithms)
-        # header parameters that are nobody's business are fine; a key id may be a number, as in the key set
+        # unknown header parameters are ignored; a key id may be a number, as in the key set
         self._registry = jws.JWSRegistry(
             {"kid": HeaderParameter("Key ID", _check_kid)}, self._algorithms, strict_check_header=False
         )
@@ -52,7 +52,9 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             for issuer, jwks_url in settings.oidc_issuers.items()
         }
         if not settings.admits_tokens:
-            log.warning("tokens.none_accepted", remedy="set OIDC_ISSUERS and OIDC_AUDIENCES; until then nobody gets in")
+            log.warning(
+                "tokens.none_accepted", remedy="set OIDC_ISSUERS and OIDC_AUDIENCES; until then every token is refused"
+            )
         self._lock = threading.Lock()
         self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
 
@@ -62,26 +64,28 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             ring.refresh()
 
     def authenticate_token(self, token_string: str) -> Caller:
-        """The caller that the token names. Raises InvalidTokenError, KeysUnavailable."""
+        """Return the caller that the token names. Raises InvalidTokenError, KeysUnavailable."""
         if len(token_string) > LARGEST_TOKEN:
             raise InvalidTokenError("The token is too large.")
         if token_string.startswith(PREFIX):
             return self._emergency_caller(token_string)
         digest = hashlib.sha256(token_string.encode("utf-8", "surrogatepass")).digest()
-        known = self._recall(digest)
+        known = self._cached(digest)
         if known is not None:
             return known
         claims = self._verified_claims(token_string)
         caller = caller_of(claims, partial(_surfaces, self._audiences, str(claims["iss"])))
-        self._remember(digest, caller)
+        self._cache_caller(digest, caller)
         return caller
 
     def validate_token(self, token: Caller, scopes: Any, request: Any) -> None:
-        """Raises TokenExpired for a remembered token whose time has come. Scopes give nothing here."""
+        """Raise TokenExpired for a cached token that expired since. Scopes are ignored."""
         check_expiry(token.expires_at)
 
     def _emergency_caller(self, token: str) -> Caller:
-        """Never remembered, so that it can be taken away. It counts as older than any token: it changes no record."""
+        """Return the caller of an emergency token.
+
+        It is not cached, so that it can be revoked. It counts as older than any token, so it updates no user record."""
         grant = self._emergency(token)
         if grant is None:
             raise InvalidTokenError("The emergency token is unknown or has expired.")
@@ -97,7 +101,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
         ring = self._rings.get(str(claims.get("iss", "")))
         if ring is None:
             raise InvalidTokenError("The token is of another issuer.")
-        # key locations in the header (jku, x5u, jwk, x5c) are never used: the key ring is all that is trusted
+        # keys named in the header (jku, x5u, jwk, x5c) are never used: only the issuer's key ring is trusted
         kid = header.get("kid")
         for keys in ring.candidates(None if kid is None else str(kid), header["alg"]):
             if any(self._is_signed(compact, key) for key in keys):
@@ -105,7 +109,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
         raise InvalidTokenError("The token's signature does not fit any key that its issuer publishes.")
 
     def _parsed(self, token: str) -> tuple[jws.CompactSignature, dict[str, Any]]:
-        """The token and its claims, believed only as far as choosing the keys to verify with."""
+        """Parse the token without verifying it, to choose the keys."""
         try:
             compact = jws.extract_compact(token.encode("ascii"), registry=self._registry)
             self._registry.check_header(compact.headers())
@@ -122,7 +126,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
         except (JoseError, ValueError, TypeError):
             return False
 
-    def _recall(self, digest: bytes) -> Caller | None:
+    def _cached(self, digest: bytes) -> Caller | None:
         with self._lock:
             found = self._remembered.get(digest)
             if found is None:
@@ -133,16 +137,16 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             self._remembered.move_to_end(digest)
             return found[1]
 
-    def _remember(self, digest: bytes, caller: Caller) -> None:
-        until = min(time.time() + REMEMBER, caller.expires_at)
+    def _cache_caller(self, digest: bytes, caller: Caller) -> None:
+        until = min(time.time() + CACHE_SECONDS, caller.expires_at)
         with self._lock:
             self._remembered[digest] = (until, caller)
-            if len(self._remembered) > REMEMBERED:
+            if len(self._remembered) > CACHE_SIZE:
                 self._remembered.popitem(last=False)
 
 
 def _surfaces(accepted: tuple[Audience, ...], issuer: str, audience: Any) -> frozenset[str]:
-    """The surfaces that a token of this issuer may use. Raises InvalidTokenError for another service's token."""
+    """Return the surfaces that a token of this issuer may use. Raises InvalidTokenError for another service's token."""
     names = {audience} if isinstance(audience, str) else {one for one in _list(audience) if isinstance(one, str)}
     found = [one for one in accepted if one.name in names and one.issuer in (None, issuer)]
     if not found:

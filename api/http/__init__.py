@@ -1,1 +1,1 @@
-"""Http."""
+"""HTTP concerns that all routes share: parsing, responses, errors, idempotency, limits, logs."""

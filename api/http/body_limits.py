@@ -1,4 +1,4 @@
-"""Which bodies are taken: how long they may be, and which are refused by the headers alone, before one is received."""
+"""Limit request bodies: maximum size, and refusal by the headers alone, before a body is received."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ KIB = 1024
 LARGEST_BODY = 64 * KIB
 STRIPE_PATH = "/stripe/events"
 STRIPE_SIGNATURE = SIGNATURE_HEADER.lower()
-#: an event holds a whole object of Stripe's, such as an invoice with all its lines
+#: an event contains a whole Stripe object, such as an invoice with all its lines
 LARGEST_EVENT = 256 * KIB
 
 
 def body_limit(path: str) -> int:
-    """The bytes that a body sent to this path may have."""
+    """Return the maximum size of a body for this path, in bytes."""
     return LARGEST_EVENT if _is_stripe(path) else LARGEST_BODY
 
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
-    """Whether the body is compressed: it is not unpacked here, since few bytes can become very many."""
+    """Return whether the body is compressed. Compressed bodies are refused: few bytes can become very many."""
     return headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
 
 def is_refused_by_headers(path: str, headers: Mapping[str, str]) -> bool:
-    """Whether the application refuses the request whatever its body is: compressed, too long, or from nobody known.
+    """Return whether the headers alone refuse the request: compressed, too long, or without credentials.
 
     `headers`: by lower-case name.
     """

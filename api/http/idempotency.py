@@ -24,10 +24,10 @@ KEPT = ("Content-Type", "Location", "Operation-Location", "ETag", "Retry-After")
 
 
 class Rights(Protocol):
-    """The rights that an answer was given by."""
+    """The rights that a response depends on."""
 
     def held(self) -> list[str]:
-        """Those of this request's caller."""
+        """Return the rights of this request's caller."""
 
     def require(self, kept: Collection[str], location: str | None) -> None:
         """Raise a domain error when this request's caller has lost one of them."""
@@ -55,15 +55,15 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
         turn: IdempotencyClaim | None = g.pop("turn", None)
         if turn is not None:
             try:
-                _hand_back(kept, turn, response, rights)
+                _store(kept, turn, response, rights)
             except StoreUnavailable:
-                # the response is sent all the same; a repeat meets the records' unique names once the lease ends
-                log.warning("idempotency.not_kept")
+                # the response is sent anyway; after the lease a repeated request meets the unique indexes
+                log.warning("idempotency.not_stored")
         return response
 
 
-def _hand_back(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Response, rights: Rights) -> None:
-    """Keep the response to a request that changed something; a refusal is computed again when it is repeated."""
+def _store(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Response, rights: Rights) -> None:
+    """Store the response to a request that changed something; an error is computed again when repeated."""
     if not 200 <= response.status_code < 300:
         kept.release(turn)
         return
@@ -78,7 +78,7 @@ def _fingerprint() -> str:
 
 
 def _digest(*parts: str) -> str:
-    """One hash over several texts; each is prefixed by its length, so that no two lists collide."""
+    """Hash several texts; each is prefixed by its length, so that no two lists collide."""
     whole = hashlib.sha256()
     for part in parts:
         encoded = part.encode()

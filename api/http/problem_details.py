@@ -39,23 +39,23 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.StoreUnavailable: 503,
 }
 
-#: what the HTTP layer itself refuses: status to (code, sentence)
+#: errors of the HTTP layer itself: status to (code, sentence)
 HTTP_CODES = {
     400: ("bad_request", "The request cannot be read."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method."),
+    404: ("not_found", "There is no resource at this URL."),
+    405: ("method_not_allowed", "This resource does not support this method."),
     413: ("body_too_large", "The body is larger than 64 KiB."),
     415: ("unsupported_media_type", "Send JSON, with Content-Type: application/json."),
-    500: ("internal_error", "Something went wrong here; report it with the requestId."),
+    500: ("internal_error", "An internal error occurred; report it with the requestId."),
 }
 
 
-#: faults that one answer names: a client that sent more has a fault of another kind
+#: flaws that one response lists at most
 MOST_FLAWS = 50
 
 
 class Problem(Exception):
-    """A refusal that only HTTP knows of (tokens, media types, malformed bodies)."""
+    """An error of the HTTP layer (tokens, media types, malformed bodies)."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Problem(Exception):
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Make the app answer every error, its own and Flask's, as a problem."""
+    """Respond to every error, ours and Flask's, with a problem document."""
     app.register_error_handler(Problem, problem_response)
     app.register_error_handler(errors.DomainError, _of_domain_error)
     app.register_error_handler(HTTPException, _of_http_exception)
@@ -81,7 +81,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def problem_response(problem: Problem, extra: Mapping[str, Any] | None = None) -> Response:
-    """The answer that a refusal becomes."""
+    """Return the response for a problem."""
     text = problem_text(problem, request.path, g.get("request_id", ""), extra)
     return Response(text, problem.status, problem.headers, content_type="application/problem+json")
 
@@ -112,7 +112,7 @@ def _of_bug(error: Exception) -> Response:
 
 
 def problem_text(problem: Problem, path: str, request_id: str, extra: Mapping[str, Any] | None = None) -> bytes:
-    """A problem as JSON (RFC 9457)."""
+    """Return a problem as JSON (RFC 9457)."""
     body = ProblemResponse(
         type=f"/problems/{problem.code.replace('_', '-')}",
         title=problem.code.replace("_", " ").capitalize(),

@@ -1,4 +1,4 @@
-"""Parse query parameters: one model for each set; errors name unknown and malformed ones. Cursors and links."""
+"""Parse query parameters by one model for each set, and write cursors and links."""
 
 from __future__ import annotations
 
@@ -61,33 +61,33 @@ class Query(BaseModel):
 
 class WaitQuery(Query):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="answer when the operation ends, or after so many seconds"
+        0.0, ge=0, le=LONGEST_WAIT, description="wait for the operation's end, for at most this many seconds"
     )
 
 
 class CheckWaitQuery(WaitQuery):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="answer when the check is done, or after so many seconds"
+        0.0, ge=0, le=LONGEST_WAIT, description="wait for the check, for at most this many seconds"
     )
 
 
 class ReconcileQuery(WaitQuery):
-    mode: Mode = Field(Mode.APPLY, description="plan: change nothing, find out what would change")
+    mode: Mode = Field(Mode.APPLY, description="plan: a dry run that only finds what would change")
     allow_removals: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
-        False, description="it may remove and disable more than one run usually may; a platform administrator's word"
+        False, description="approve more removals than one run may make; for platform administrators"
     )
 
 
 class ListQuery(Query):
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
-        DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="how many at most"
+        DEFAULT_LIMIT, ge=1, le=LARGEST_LIMIT, description="maximum number of records"
     )
-    cursor: ObjectIdText | None = Field(None, description="as a Link header gives it, never made up")
+    cursor: ObjectIdText | None = Field(None, description="from a Link header")
 
 
 StepState = Literal["pending", "ok", "skipped", "error"]
 _STEPS: dict[str, Any] = {
-    f"step_{name}": (StepState | None, Field(None, alias=f"step.{name}", description=f"how {name} stands"))
+    f"step_{name}": (StepState | None, Field(None, alias=f"step.{name}", description=f"status of the step {name}"))
     for name in INTEGRATIONS
 }
 
@@ -99,12 +99,13 @@ class _TenantFilters(ListQuery):
         None, description="a partner's id or slug"
     )
     q: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,254}$")] | None = Field(
-        None, description="how the slug, a word of the name, a domain, the owner's address or the partner's slug begins"
+        None,
+        description="prefix of the slug, a word of the name, a domain, the owner's address or the partner's slug",
     )
-    paused: Literal["true"] | None = Field(None, description="only those whose steps an operator holds back")
+    paused: Literal["true"] | None = Field(None, description="only tenants whose steps an operator has paused")
     sort: Literal["newest", "oldest", "slug"] = Field("newest", description="the order of the list")
     drift: Literal["any", *INTEGRATIONS] | None = Field(  # type: ignore[valid-type]
-        None, description="only those for which the latest drift check found changes"
+        None, description="only tenants for which the latest drift check found changes"
     )
 
 
@@ -131,7 +132,7 @@ class UserListQuery(ListQuery):
     )
     partner: ObjectIdText | None = None
     q: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,254}$")] | None = Field(
-        None, description="how the e-mail address begins"
+        None, description="prefix of the e-mail address"
     )
 
     def to_domain(self) -> UserQuery:
@@ -140,7 +141,7 @@ class UserListQuery(ListQuery):
 
 class EraseQuery(Query):
     erase: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
-        False, description="take what events say about the person out of them as well; a platform administrator's word"
+        False, description="also erase the person from events; for platform administrators"
     )
 
 
@@ -155,20 +156,18 @@ class SubscriptionListQuery(ListQuery):
 
 
 class EventListQuery(ListQuery):
-    after: ObjectIdText | None = Field(
-        None, description="oldest first, what came after this place; as a Link header gives it"
-    )
+    after: ObjectIdText | None = Field(None, description="events after this position, oldest first; from a Link header")
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] | None = Field(
         None, description="a tenant's slug"
     )
-    action: EventActions | None = Field(None, description="exact, or a group as in tenant.*")
+    action: EventActions | None = Field(None, description="one action, or a group such as tenant.*")
     actor: ObjectIdText | None = Field(None, description="the id of the user who acted")
     since: Moment | None = Field(None, description="happened at this time or later")
     until: Moment | None = Field(None, description="happened before this time")
 
     @property
     def only(self) -> EventFilter:
-        """The filters as the feed takes them."""
+        """Return the filters of the event feed."""
         return EventFilter(self.action, self.actor, self.since, self.until)
 
 
@@ -195,13 +194,13 @@ class OrphanListQuery(ListQuery):
 
 class TestQuery(Query):
     wait: Annotated[float, BeforeValidator(_decimal)] = Field(
-        0.0, ge=0, le=LONGEST_WAIT, description="answer when the ping has ended, or after so many seconds"
+        0.0, ge=0, le=LONGEST_WAIT, description="wait for the ping, for at most this many seconds"
     )
 
 
 class RotateQuery(Query):
     grace: Annotated[int, BeforeValidator(_seconds)] = Field(
-        DAY, ge=0, le=LONGEST_GRACE, description="for so many seconds the old secret signs beside the new one"
+        DAY, ge=0, le=LONGEST_GRACE, description="seconds for which the old secret signs beside the new one"
     )
 
 
@@ -221,7 +220,7 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
 
 @cache
 def _unasked(model: type[Query]) -> Any:
-    """The query of a request without parameters; frozen, so one instance serves all."""
+    """Return the query of a request without parameters; it is frozen, so all requests share one."""
     return validated(model, {}, "?")
 
 
@@ -232,5 +231,5 @@ def link(relation: str, **changes: str | None) -> str:
 
 
 def next_link(following: str | None) -> dict[str, str]:
-    """The Link header of the following page; no header at the end."""
+    """Return the Link header of the next page; empty on the last page."""
     return {} if following is None else {"Link": link("next", cursor=following)}

@@ -1,4 +1,4 @@
-"""Limit how often one caller, and one address without a valid token, may ask. The counters are in Redis."""
+"""Limit the requests of each caller, and of each address without a valid token. The counters are in Redis."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from shared.messaging.redis_client import connect
 
 log = structlog.get_logger(__name__)
 
-#: how long Redis may take, in seconds
+#: timeout of Redis, in seconds
 REDIS_SECONDS = 0.25
-#: how long this process counts by itself after Redis has failed, until one request tries it again, in seconds
+#: after Redis has failed, this process counts locally for so many seconds before one request tries Redis again
 LOCAL_SECONDS = 5.0
-#: how many requests one counts as that changes something; a route may say otherwise
+#: a write counts as this many requests, unless its route_spec sets another cost
 WRITE_COST = 5
-#: probes must not be refused
+#: blueprint that is not limited: probes must always succeed
 EXEMPT = "health"
 
 
 class Counters:
-    """Requests in this minute, of all API processes. Without Redis each process counts its own: nobody is shut out."""
+    """Count the requests of this minute in all API processes. Without Redis each process counts its own."""
 
     def __init__(self, broker: BrokerAddress) -> None:
         client = connect(broker, socket_timeout=REDIS_SECONDS, connect_timeout=REDIS_SECONDS)
@@ -40,13 +40,13 @@ class Counters:
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._local_until = 0.0
 
-    def seconds_to_wait(self, limit: RateLimitItem, asker: str, cost: int) -> int:
-        """Count a request; 0 when it is within the limit, else how long its asker must wait."""
+    def seconds_to_wait(self, limit: RateLimitItem, client: str, cost: int) -> int:
+        """Count a request; return 0 within the limit, else the seconds to wait."""
         if (now := time.monotonic()) >= self._local_until:
-            # one request tries Redis after a failure; meanwhile, and if it fails, the others count here
+            # after a failure one request tries Redis again; meanwhile the others count here
             was_down, self._local_until = self._local_until > 0, now + LOCAL_SECONDS if self._local_until else 0.0
             try:
-                found = _hit(self._shared, limit, asker, cost)
+                found = _hit(self._shared, limit, client, cost)
             except RedisError as problem:
                 self._local_until = now + LOCAL_SECONDS
                 log.warning("rate_limits.counted_locally", problem=type(problem).__name__)
@@ -55,11 +55,11 @@ class Counters:
                 if was_down:
                     log.info("rate_limits.counted_in_redis")
                 return found
-        return _hit(self._local, limit, asker, cost)
+        return _hit(self._local, limit, client, cost)
 
 
 def limit_requests(app: Flask, settings: Settings) -> None:
-    """Count each request once. Call after the guard is in place: it tells who is asking."""
+    """Count each request once. Call after the guard is registered: it identifies the caller."""
     counters = Counters(settings.broker)
     of_caller = RateLimitItemPerMinute(settings.caller_requests_per_minute)
     of_address = RateLimitItemPerMinute(settings.address_requests_per_minute)
@@ -68,11 +68,11 @@ def limit_requests(app: Flask, settings: Settings) -> None:
         if g.get("is_counted") or request.blueprint == EXEMPT:
             return None
         g.is_counted = True
-        asker, limit = _asker(), of_caller if "caller" in g else of_address
-        wait = counters.seconds_to_wait(limit, asker, _cost())
+        client, limit = _client(), of_caller if "caller" in g else of_address
+        wait = counters.seconds_to_wait(limit, client, _cost())
         if not wait:
             return None
-        log.info("request.limited", asker=asker, wait=wait)
+        log.info("request.limited", client=client, wait=wait)
         detail = f"Too many requests in this minute; try again in {wait} s."
         return Problem(429, "too_many_requests", detail, retryable=True, headers={"Retry-After": str(wait)})
 
@@ -83,26 +83,26 @@ def limit_requests(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def check_refused(response: Response) -> Response:
-        """Count a request that the guard refused, too: by its address, as nobody knows its caller."""
+        """Count a request that the guard refused, by its address, since its caller is unknown."""
         found = refusal()
         return response if found is None else problem_response(found)
 
 
-def _hit(counters: FixedWindowRateLimiter, limit: RateLimitItem, asker: str, cost: int) -> int:
-    if counters.hit(limit, "api", asker, cost=cost):
+def _hit(counters: FixedWindowRateLimiter, limit: RateLimitItem, client: str, cost: int) -> int:
+    if counters.hit(limit, "api", client, cost=cost):
         return 0
-    return max(1, math.ceil(counters.get_window_stats(limit, "api", asker).reset_time - time.time()))
+    return max(1, math.ceil(counters.get_window_stats(limit, "api", client).reset_time - time.time()))
 
 
-def _asker() -> str:
-    """Whom the request counts for: the caller, or the address of somebody who has no valid token."""
+def _client() -> str:
+    """Return the key that the request counts for: the caller, or the address without a valid token."""
     if "caller" in g:
         return f"caller {g.caller.subject}"
     return f"address {_network(request.remote_addr or '')}"
 
 
 def _network(address: str) -> str:
-    """The address, or of IPv6 its /64: one host may use any address of that."""
+    """Return the address, or the /64 of an IPv6 address: one host may use all of it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Read a request's body: strict JSON (RFC 8259), then validated as a whole, so that one answer names all faults."""
+"""Read a request's body: strict JSON (RFC 8259), validated as a whole, so that one response lists all flaws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.http.response_headers import PATCH_TYPES
 from shared.core.errors import Flaw, InvalidInput
 
 DEEPEST = 20
-#: characters that no text may hold: NUL, and halves of surrogate pairs
+#: characters that no text may contain: NUL and lone surrogates
 FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -29,16 +29,16 @@ def parse_body(model: type[Model]) -> Model:
 
 
 def refuse_body() -> None:
-    """Refuse a body on a route that takes none: a client would think that it had an effect. Raises Problem (400)."""
+    """Refuse a body on a route that takes none, because the client expects an effect. Raises Problem (400)."""
     if raw_body():
-        raise Problem(400, "unexpected_body", "This takes no body; send none.")
+        raise Problem(400, "unexpected_body", "This route takes no body; send none.")
 
 
 def raw_body() -> bytes:
-    """The bytes of the body, read once. Raises Problem (413, 415); what its headers show is refused before reading."""
+    """Read the body, once. Raises Problem (413, 415), by the headers before reading where possible."""
     if "raw_body" not in g:
         if is_encoded({"content-encoding": request.headers.get("Content-Encoding", "")}):
-            raise Problem(415, "unsupported_media_type", "Send the body as it is, without Content-Encoding.")
+            raise Problem(415, "unsupported_media_type", "Send the body uncompressed, without Content-Encoding.")
         largest = body_limit(request.path)
         told = (request.content_length or 0) > largest
         raw = b"" if told else request.stream.read(largest + 1)
@@ -50,7 +50,7 @@ def raw_body() -> bytes:
 
 
 def validated(model: type[Model], given: Any, mark: str) -> Model:
-    """Validate `given` as a model. Raises InvalidInput with a flaw for each fault; `mark` opens each pointer."""
+    """Validate `given` as a model. Raises InvalidInput with a flaw for each fault; each pointer begins with `mark`."""
     try:
         return model.model_validate(given)
     except ValidationError as problem:
@@ -68,7 +68,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 class _Unacceptable(ValueError):
-    """JSON that a lenient parser would accept; the message says why it is refused."""
+    """JSON that only a lenient parser would accept; the message says why it is refused."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _check_texts(value: Any, depth: int) -> None:
 
 def _check_text(text: str) -> None:
     if FORBIDDEN.search(text):
-        raise Problem(400, "malformed_json", "The body has a text with a NUL or half a surrogate pair.")
+        raise Problem(400, "malformed_json", "The body has a text with a NUL or a lone surrogate.")
 
 
 def _flaw(error: dict[str, Any], mark: str) -> Flaw:

@@ -1,4 +1,4 @@
-"""Request ids on every answer and log line, and one log event for each request."""
+"""Add a request id to every response and log line, and log one event for each request."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestIds:
-    """Makes ids that no other process makes: a random part, then a number. Create it after forking."""
+    """Make unique request ids: a random part per process, then a number. Create it after forking."""
 
     def __init__(self) -> None:
         self._random, self._numbers = secrets.token_hex(10), itertools.count()
 
     def of(self, sent: str | None) -> str:
-        """The id that the client sent if it is harmless in headers and logs, else a new one."""
+        """Return the id that the client sent if it is safe in headers and logs, else a new one."""
         return sent if sent and ACCEPTED.fullmatch(sent) else f"{self._random}{next(self._numbers):012x}"
 
 
 def log_requests(app: Flask) -> None:
-    """Give every request an id and log each answer. Call after forking."""
+    """Give every request an id and log each response. Call after forking."""
     ids = RequestIds()
 
     @app.before_request

@@ -1,4 +1,4 @@
-"""Headers of every answer: no caching, no guessing of types, and CORS for the origins that the settings name."""
+"""Set headers on every response: no caching, no type sniffing, and CORS for the configured origins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 
 PATCH_TYPES = ("application/json", "application/merge-patch+json")
 
-#: against caches, and against browsers that guess what an answer is
+#: against caches, and against browsers that guess content types
 BASIC_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 METHODS = "GET, HEAD, POST, PATCH, DELETE"
@@ -17,12 +17,12 @@ RESPONSE_HEADERS = (
     "Accept-Patch, ETag, Idempotency-Replayed, Link, Location, Operation-Location, Retry-After, "
     "WWW-Authenticate, X-Request-Id"
 )
-#: how long a browser may remember a preflight's answer, in seconds
+#: how long a browser may cache a preflight response, in seconds
 PREFLIGHT_SECONDS = "600"
 
 
 def set_response_headers(app: Flask, origins: Collection[str]) -> None:
-    """Set them on every answer. Call before the guard is in place: a preflight carries no token."""
+    """Register the hooks. Call before the guard is registered: a preflight carries no token."""
 
     @app.before_request
     def answer_preflight() -> Response | None:
@@ -49,7 +49,7 @@ def set_response_headers(app: Flask, origins: Collection[str]) -> None:
 
 
 def _allow(response: Response, origins: Collection[str]) -> None:
-    """Let a browser show this answer to a page of a named origin. Cookies are not used, so none are allowed."""
+    """Let a browser show this response to a page of an allowed origin. Cookies are not used, so none are allowed."""
     origin = request.headers.get("Origin")
     if origin in origins:
         response.headers["Access-Control-Allow-Origin"] = origin

@@ -14,7 +14,7 @@ ObjectIdText = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0f
 
 
 class ResponseModel(BaseModel):
-    """A field that may be None is left out of the answer when it is."""
+    """Base of all response schemas. A field whose value is None is left out."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -23,29 +23,29 @@ _LIST = TypeAdapter(list[Any])
 
 
 def to_json(model: ResponseModel) -> str:
-    """A record as it is sent."""
+    """Return the JSON text of a record."""
     return model.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def json_response(model: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """One record."""
+    """Respond with one record."""
     return json_text_response(to_json(model), status, headers)
 
 
 def json_text_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A record that is JSON already."""
+    """Respond with a record that is already JSON text."""
     return Response(text, status, dict(headers or {}), content_type="application/json")
 
 
 def json_texts_response(texts: Sequence[str], headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON array of records that are JSON already."""
+    """Respond with a JSON array of records that are already JSON text."""
     return json_text_response(f"[{','.join(texts)}]", headers=headers)
 
 
 def shown_once_response(
     model: ResponseModel, again: ResponseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """One record with a secret that is shown once and not kept: a replayed answer shows `again`."""
+    """Respond with a secret that is shown once and not stored: a replayed response shows `again`."""
     g.kept_body = to_json(again).encode()
     return json_response(model, status, headers)
 
@@ -53,20 +53,20 @@ def shown_once_response(
 def json_list_response(
     models: Sequence[ResponseModel], headers: Mapping[str, str] | None = None, status: int = 200
 ) -> Response:
-    """A JSON array of records."""
+    """Respond with a JSON array of records."""
     text = _LIST.dump_json(list(models), by_alias=True, exclude_none=True)
     return Response(text, status, dict(headers or {}), content_type="application/json")
 
 
 def etag(version: int) -> dict[str, str]:
-    """The ETag header of a record's version, for a later If-Match."""
+    """Return the ETag header of a record's version, for a later If-Match."""
     return {"ETag": f'"{version}"'}
 
 
 def json_stream_response(fields: Mapping[str, ResponseModel | Iterator[Sequence[ResponseModel]]]) -> Response:
-    """One JSON object whose lists are written page by page, as they are read.
+    """Stream one JSON object whose lists are written page by page, as they are read.
 
-    The first page is read before the answer begins: an error after it can only break the answer off.
+    The first page is read before the response begins; a later error can only abort the response.
     """
     pieces = _pieces(fields)
     return Response(itertools.chain([next(pieces)], pieces), content_type="application/json")

@@ -1,6 +1,6 @@
-"""Specify each route: who is admitted, what it takes, what it answers. One place, three uses.
+"""Specify each route once: admitted surfaces, parameters and responses.
 
-The guard admits by it, the wrapper parses by it, and the OpenAPI description is made from it, so none can drift.
+The guard, the parser of requests and the OpenAPI generator all use this specification, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.core.errors import DomainError
 ALL = frozenset({"portal", "partner", "operator"})
 STAFF = frozenset({"partner", "operator"})
 OPERATOR = frozenset({"operator"})
-#: admitted without a token
+#: public: no token needed
 PUBLIC: frozenset[str] = frozenset()
 
 #: response headers, as the OpenAPI description lists them
@@ -44,11 +44,12 @@ View = Callable[..., Response]
 
 @dataclass(frozen=True)
 class RouteSpec:
-    """`answers`: status to the model answered, a list for an array of it, None for an empty answer.
+    """The specification of a route.
 
-    `surfaces`: those whose tokens are admitted; none: everybody. `takes_version`: respects If-Match.
-    `cost`: how many requests one counts as when they are limited; None: by its method.
-    `signed_by`: the header whose signature proves a body that the view reads raw, as it was signed.
+    `answers`: status to the response model, a list for an array of it, None for an empty body.
+    `surfaces`: whose tokens are admitted; empty: public. `takes_version`: respects If-Match.
+    `cost`: how many requests one counts as in the rate limit; None: by its method.
+    `signed_by`: the header with the signature of the raw body.
     """
 
     summary: str
@@ -78,9 +79,9 @@ def route_spec(
     signed_by: str | None = None,
     cost: int | None = None,
 ) -> Callable[[View], View]:
-    """Specify a view. Its parameters `body` and `query`, if it has them, are parsed by the models they are typed with.
+    """Specify a view. Its parameters `body` and `query` are parsed by the models of their type hints.
 
-    `problems`: what it may raise beyond what every route may.
+    `problems`: errors that it may raise beside those of every route.
     """
 
     def wrap(view: View) -> View:
@@ -118,22 +119,22 @@ def route_spec(
 
 
 def spec_of(app: Flask, endpoint: str) -> RouteSpec | None:
-    """The spec of an endpoint's view, None for a view without one."""
+    """Return the specification of an endpoint's view, None for a view without one."""
     found: RouteSpec | None = getattr(app.view_functions.get(endpoint), "spec", None)
     return found
 
 
 def expected_versions() -> frozenset[int] | None:
-    """Versions the caller has seen, from If-Match (RFC 9110, 13.1.1); None: any. A tag never given matches none.
+    """Return the versions in If-Match (RFC 9110, 13.1.1); None for any. Unknown tags match nothing.
 
-    Raises Problem (400) for a header that is no list of tags: a condition that is not understood must not count as met.
+    Raises Problem (400) for a header that is not a list of tags: an unreadable condition must not count as met.
     """
     header = request.headers.get("If-Match")
     if header is None or header.strip() == "*":
         return None
     if not ENTITY_TAGS.fullmatch(header.strip()):
-        raise Problem(400, "bad_if_match", 'If-Match must hold an ETag as this service gave it, such as "7", or *.')
-    tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as none at all
+        raise Problem(400, "bad_if_match", 'If-Match must contain an ETag of this service, such as "7", or *.')
+    tags = (tag or "" for tag in request.if_match.as_set())  # an empty tag is read as None
     return frozenset(int(tag) for tag in tags if VERSION.fullmatch(tag))
 
 

@@ -1,4 +1,4 @@
-"""What the server must know of the API: body limits, and problems for requests that never reach the application."""
+"""Tell the server about the API: body limits, and problems for requests that never reach the application."""
 
 from __future__ import annotations
 

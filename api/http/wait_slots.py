@@ -1,4 +1,4 @@
-"""Bound how many requests of one process wait for an operation's end, in all and of one caller."""
+"""Limit how many requests of one process wait for an operation's end, in total and per caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AnyQuery = TypeVar("AnyQuery", bound=BaseModel)
 
 
 class WaitSlots:
-    """Safe to share between threads."""
+    """Counts waiting requests; safe to share between threads."""
 
     def __init__(self, total: int, per_caller: int = PER_CALLER) -> None:
         self._total, self._per_caller = total, per_caller
@@ -27,7 +27,7 @@ class WaitSlots:
 
     @contextmanager
     def slot(self, caller: str) -> Iterator[bool]:
-        """Hold a slot, if there is one: without it the request is answered at once, as if its time were up."""
+        """Take a slot if one is free. Yield whether: without one the response is sent at once, as after a timeout."""
         is_held = self._take(caller)
         try:
             yield is_held
@@ -51,7 +51,7 @@ class WaitSlots:
 
 @contextmanager
 def bounded_wait(query: AnyQuery) -> Iterator[AnyQuery]:
-    """The query to run the view with: without its `wait` when no slot is left for its caller."""
+    """Yield the query for the view, without its `wait` when no slot is left for its caller."""
     if not getattr(query, "wait", 0):
         yield query
         return

@@ -1,1 +1,1 @@
-"""Openapi."""
+"""The OpenAPI description, generated from the routes, and its page."""

@@ -1,4 +1,4 @@
-"""The schemas of all request and response models, with a description for every field."""
+"""Generate the schemas of all request and response models, with a description for every field."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ REF = "#/components/schemas/{model}"
 
 
 class _Schemas(GenerateJsonSchema):
-    """In responses a field that may be None is left out when it is, so its schema does not allow null.
+    """Generates schemas. A response omits a field that is None, so its schema does not allow null.
 
-    In requests a default is told by the description alone: generators take a field with one for a field that is always
-    there, and would make their users send it.
+    In requests only the description names a default: code generators treat a field with a default as always present,
+    and would make their users send it.
     """
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
@@ -35,12 +35,12 @@ class _Schemas(GenerateJsonSchema):
         if self.mode == "serialization" and found.get("default", ...) is not None:
             return found
         default = found.pop("default", None)
-        # beside a reference pydantic nests it: what a field is by default belongs to the field
+        # beside a reference pydantic nests the default, but it belongs to the field
         return found | ({"x-default": default} if default not in (None, "", [], {}) else {})
 
 
 class Components:
-    """Schemas of all models that routes take and answer, and the references to them."""
+    """The schemas of all models of requests and responses, and the references to them."""
 
     def __init__(self, specs: Collection[RouteSpec], plans: Collection[str]) -> None:
         models, rest = models_json_schema(_models(specs), ref_template=REF, schema_generator=_Schemas)
@@ -53,7 +53,7 @@ class Components:
 
 
 def example_of(model: type[BaseModel]) -> Any:
-    """The example that a request model carries."""
+    """Return the example of a request model."""
     extra = model.model_config.get("json_schema_extra")
     examples = extra.get("examples") if isinstance(extra, dict) else None
     if not isinstance(examples, list):
@@ -74,7 +74,7 @@ def _models(specs: Collection[RouteSpec]) -> list[tuple[type[BaseModel], JsonSch
 
 
 def _described(name: str, schema: Schema) -> Schema:
-    """The schema with a description for itself and each field, from the tables where the model has none."""
+    """Return the schema with a description for itself and each field, from the tables where the model has none."""
     found = {**schema}
     if name in SCHEMAS:
         found["description"] = SCHEMAS[name]
@@ -92,7 +92,7 @@ def _field(name: str, field: str, schema: Schema) -> Schema:
 
 
 def _with_plans(schema: Any, plans: list[str]) -> Any:
-    """The same schema, with the catalogue's names where a plan is meant."""
+    """Return the schema with the catalogue's names as the enumeration of every plan field."""
     if isinstance(schema, list):
         return [_with_plans(one, plans) for one in schema]
     if not isinstance(schema, dict):

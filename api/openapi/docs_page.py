@@ -1,4 +1,4 @@
-"""The description over HTTP: as JSON for programs, as a page for people that loads nothing from anywhere else."""
+"""Routes of the OpenAPI description: as JSON, and as a page that loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from werkzeug.exceptions import NotFound
 
 from api.http.route_spec import PUBLIC, route_spec
 
-#: scripts and styles of this service only; Swagger UI sets styles on elements, and draws its icons as data
+#: scripts and styles of this service only; Swagger UI sets inline styles and uses data URIs for icons
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-#: the files that the page asks for: where each is, and what it is
+#: the page's files: package, folder and content type
 ASSETS: dict[str, tuple[str, str, str]] = {
     "swagger-ui.css": ("flask_swagger_ui", "dist", "text/css; charset=utf-8"),
     "swagger-ui-bundle.js": ("flask_swagger_ui", "dist", "text/javascript; charset=utf-8"),
@@ -29,7 +29,7 @@ ASSETS: dict[str, tuple[str, str, str]] = {
 
 
 class DocsPage:
-    """Written when it is first read: by then all routes are known, and a start costs nothing of it."""
+    """The description, generated when it is first read: then all routes are registered, and a start stays fast."""
 
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
         self._describe = describe
@@ -48,23 +48,23 @@ def docs_routes(docs_page: DocsPage) -> Blueprint:
     routes = Blueprint("docs", __name__)
 
     @routes.get("/")
-    @route_spec("Lead to the description's page", {302: None}, surfaces=PUBLIC)
+    @route_spec("Redirect to the description's page", {302: None}, surfaces=PUBLIC)
     def root() -> Response:
         return Response(status=302, headers={"Location": "/docs"})
 
     @routes.get("/openapi.json")
-    @route_spec("This description", {200: "application/json"}, surfaces=PUBLIC)
+    @route_spec("Get this OpenAPI description", {200: "application/json"}, surfaces=PUBLIC)
     def openapi() -> Response:
         return Response(docs_page.text, content_type="application/json")
 
     @routes.get("/docs")
-    @route_spec("This description as a page", {200: "text/html"}, surfaces=PUBLIC)
+    @route_spec("Get this description as a page", {200: "text/html"}, surfaces=PUBLIC)
     def docs() -> Response:
         headers = {"Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
         return Response(docs_page.page, headers=headers, content_type="text/html; charset=utf-8")
 
     @routes.get("/docs/assets/<asset>")
-    @route_spec("A file of the description's page", {200: "text/javascript"}, surfaces=PUBLIC)
+    @route_spec("Get a file of the description's page", {200: "text/javascript"}, surfaces=PUBLIC)
     def docs_asset(asset: str) -> Response:
         return _file(asset)
 
@@ -72,7 +72,7 @@ def docs_routes(docs_page: DocsPage) -> Blueprint:
 
 
 def _file(name: str) -> Response:
-    """Raises NotFound for what is no file of the page."""
+    """Return a file of the page. Raises NotFound for any other name."""
     if name not in ASSETS:
         raise NotFound
     package, folder, content_type = ASSETS[name]

@@ -1,4 +1,4 @@
-"""The service's description (OpenAPI 3.1), made from what the views say of themselves and the models they use."""
+"""Generate the OpenAPI 3.1 description from the routes' specifications and their models."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ HEADERS: dict[str, str] = {
     "ETag": "the record's version, for a later If-Match",
     "Location": "the record's address",
     "Operation-Location": "the address of the operation that was started",
-    "Retry-After": "seconds after which to look again",
+    "Retry-After": "seconds to wait before the next request",
     "Link": "RFC 8288 links to further pages",
 }
 WHY: dict[int, str] = {
     400: "The request breaks a rule; `errors` names every fault",
-    401: "The token is missing or bad",
+    401: "The token is missing or invalid",
     403: "You may not do this",
-    404: "There is no such thing, or you may not know of it",
+    404: "The resource does not exist, or you may not see it",
     408: "The body did not arrive in time",
-    409: "This conflicts with how things stand",
+    409: "The request conflicts with the current state",
     412: "The record has changed since you read it",
     413: "The body is too large",
     415: "The body is not JSON",
     422: "The Idempotency-Key was used for another request",
-    429: "Too many requests, or this was asked for a moment ago; Retry-After says when to ask again",
-    500: "A fault of our own",
-    503: "The database or the identity provider cannot be reached, or too many requests are under way; try again",
+    429: "Too many requests, or the same request a moment ago; see Retry-After",
+    500: "An internal error",
+    503: "The database or the identity provider cannot be reached, or the service is overloaded; try again",
 }
 
 
 def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
-    """The whole description. `plans`: the catalogue's names, which only the settings know."""
+    """Return the whole description. `plans`: the names of the plan catalogue, which the settings define."""
     routes = [(rule, _of(app, rule)) for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)]
     schemas = Components([description for _, description in routes], plans)
     paths: dict[str, Schema] = {}
@@ -68,8 +68,8 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
             "version": version,
             "description": "The tenant control plane of a workspace platform.",
         },
-        # the API is served at the root of some host, and this document says nothing of that host
-        "servers": [{"url": "/", "description": "the host that answers this document"}],
+        # the document does not know the host that serves the API at its root
+        "servers": [{"url": "/", "description": "the host that serves this document"}],
         "tags": [{"name": name, "description": text} for name, text in tags.items()],
         "paths": paths,
         "components": {
@@ -82,7 +82,7 @@ def describe(app: Flask, version: str, plans: Collection[str]) -> Schema:
 def _of(app: Flask, rule: Rule) -> RouteSpec:
     description = spec_of(app, rule.endpoint)
     if description is None:
-        raise LookupError(f"{rule.endpoint} does not describe itself")
+        raise LookupError(f"the view of {rule.endpoint} has no route_spec")
     return description
 
 
@@ -101,7 +101,7 @@ def _operation(rule: Rule, description: RouteSpec, schemas: Components) -> Schem
         "security": [] if description.is_public else [{"token": []}],
     }
     if not description.is_public:
-        found["description"] = f"Takes a token made for {', '.join(sorted(description.surfaces))}."
+        found["description"] = f"Requires a token made for {', '.join(sorted(description.surfaces))}."
     if description.body is not None:
         types = PATCH_TYPES if "PATCH" in (rule.methods or ()) else PATCH_TYPES[:1]
         shown = {"schema": schemas.ref(description.body, "validation"), "example": example_of(description.body)}
@@ -119,9 +119,13 @@ def _parameters(rule: Rule, description: RouteSpec, is_post: bool) -> Iterator[S
         yield {"name": name, "in": "path", "required": True, "description": PARAMETERS[name], "schema": schema}
     yield from _query_parameters(description.query)
     if is_post and not description.is_public:
-        yield _header("Idempotency-Key", "asked again with the same key, the first answer is given", "^[!-~]{1,255}$")
+        yield _header(
+            "Idempotency-Key", "a repeated request with the same key gets the first response again", "^[!-~]{1,255}$"
+        )
     if description.signed_by is not None:
-        yield _header(description.signed_by, "proves the body; requests without a good one are refused", "^[!-~]+$")
+        yield _header(
+            description.signed_by, "the body's signature; requests without a valid one are refused", "^[!-~]+$"
+        )
     if description.takes_version:
         yield _header("If-Match", "the ETag of the record as you last saw it", f"^{ENTITY_TAG}$")
 
@@ -142,7 +146,7 @@ def _query_parameters(query: type[Query]) -> Iterator[Schema]:
 
 
 def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """A parameter's schema by itself; absence is its None."""
+    """Return a parameter's schema without references; an optional parameter does not allow null."""
     choices = [one for one in field.get("anyOf", []) if one != {"type": "null"}]
     found = {key: value for key, value in field.items() if key not in ("anyOf", "$ref") and value is not None}
     inner = choices[0] if choices else field
@@ -181,7 +185,7 @@ def _content(model: Any, schemas: Components) -> Schema:
 
 
 def _problems(rule: Rule, description: RouteSpec, is_post: bool) -> dict[int, set[str]]:
-    """Status to the codes it may carry, of the route's own and of those that every route of its kind has."""
+    """Return status to error codes: those of the route and those that all routes of its kind share."""
     found: dict[int, set[str]] = {400: set(), 500: set(), 503: {"overloaded"}}
     if rule.endpoint.partition(".")[0] != "health":
         found[429] = {"too_many_requests"}

@@ -1,4 +1,4 @@
-"""Health over HTTP, for whoever asks: never asks an outside system, so an upstream's outage never takes us down."""
+"""Routes of health, public. They call no integration, so that an integration's outage does not affect them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def health_routes(control_plane: Services, version: str) -> Blueprint:
     routes = Blueprint("health", __name__, url_prefix="/health")
 
     @routes.get("")
-    @route_spec("The service and its version", {200: HealthResponse}, surfaces=PUBLIC)
+    @route_spec("Get the service's name and version", {200: HealthResponse}, surfaces=PUBLIC)
     def health() -> Response:
         return json_response(HealthResponse(service="dezky-platform-api", version=version))
 
     @routes.get("/live")
-    @route_spec("Whether the process lives", {200: HealthResponse}, surfaces=PUBLIC)
+    @route_spec("Check liveness: the process responds", {200: HealthResponse}, surfaces=PUBLIC)
     def live() -> Response:
         return json_response(HealthResponse())
 
     @routes.get("/ready")
     @route_spec(
-        "Whether requests can be served: without the broker they are accepted all the same (degraded)",
+        "Check readiness; without the broker requests are still accepted (degraded)",
         {200: ReadinessResponse, 503: ReadinessResponse},
         surfaces=PUBLIC,
     )

@@ -1,4 +1,4 @@
-"""The kinds of text that requests may hold. Each carries its rule twice: as a check, and as JSON Schema says it."""
+"""Field types of requests. Each has its rule twice: as a validator and as JSON Schema."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from shared.core import naming as names
 
-#: what ends a line or moves a terminal's cursor: control characters of ASCII and of Latin-1, and Unicode's line ends
+#: control characters of ASCII and Latin-1, and Unicode line separators: they end lines or move a terminal's cursor
 CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _CONTROL = re.compile(f"[{CONTROLS}]")
 #: printable text that is not blank, as a pattern
 PRINTABLE = rf"^(?=[\s\S]*\S)[^{CONTROLS}]+$"
-#: of an account in Authentik
+#: limit of a username in Authentik
 LONGEST_USERNAME = 150
 #: of an address that Authentik takes: in A-labels, with a dot, and no single letter at its end
 ACCOUNT_DOMAIN = re.compile(r"([^.]+\.)+[^.]{2,63}")
-#: how a time begins by RFC 3339; without that, a number of seconds is read as one too
+#: beginning of an RFC 3339 time; without this check pydantic would accept a number of seconds
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
@@ -31,7 +31,7 @@ def _email(text: str) -> str:
         found = validate_email(text, check_deliverability=False, test_environment=True)
     except (EmailNotValidError, idna.IDNAError) as problem:
         raise ValueError(f"is not an e-mail address: {problem}") from None
-    # the domain as it is in DNS: it is compared with names in A-labels, and not every reader of mail knows others
+    # the domain as A-labels, as in DNS: it is compared with such names
     return f"{found.local_part}@{found.ascii_domain}"
 
 
@@ -58,14 +58,14 @@ def _plain(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    found = pycountry.countries.get(alpha_2=text)  # which knows small letters too
+    found = pycountry.countries.get(alpha_2=text)  # it also accepts small letters
     if found is None or found.alpha_2 != text:
         raise ValueError("is not an ISO 3166-1 alpha-2 country code in capitals")
     return text
 
 
 def _moment(value: Any) -> Any:
-    """RFC 3339 with an offset, within the years that make sense for a contract."""
+    """Require RFC 3339 with an offset."""
     if not isinstance(value, str) or not _DAY.match(value):
         raise ValueError("must be a time as RFC 3339 writes it, such as 2030-01-31T00:00:00Z")
     return value
@@ -78,7 +78,7 @@ def _sensible(value: datetime) -> datetime:
 
 
 def _whole(value: Any) -> Any:
-    """In JSON a number without a fraction is an integer however it is written: 5.0 is 5."""
+    """Accept 5.0 as 5: in JSON a number without a fraction is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -151,16 +151,16 @@ Moment = Annotated[
     AfterValidator(_sensible),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "RFC 3339, from 2000 to 2200"}),
 ]
-#: its full rule needs the settings: see AddressRule.entered
+#: the full rule needs the settings: see AddressRule.entered
 WebhookUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2048),
-    _text(2048, "https, a public host; path and query as the receiver likes", format="webhook-url"),
+    _text(2048, "an https URL of a public host", format="webhook-url"),
 ]
 EventActions = Annotated[
     str,
     StringConstraints(pattern=r"^(\*|[a-z_]{1,32}\.(\*|[a-z_]{1,32}))$"),
     Field(examples=["tenant.*", "operation.failed", "*"]),
 ]
-#: to stand after the bounds of an integer, which the description would lose otherwise
+#: must follow the bounds of an integer, else the JSON Schema loses them
 WHOLE = BeforeValidator(_whole)

@@ -1,4 +1,4 @@
-"""What every body has in common, and the parts that several share."""
+"""Base of all request schemas."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"x-catalogue": "plans"})]
-#: the default of a field that may be left out but not be null; only what was sent is ever looked at
+#: default of a field that may be omitted but not be null; only fields that were sent are read
 UNSENT: Any = Field(default_factory=lambda: None)
 
 
 def example(value: dict[str, Any]) -> ConfigDict:
-    """The `model_config` of a model with this example, which documents show."""
+    """Return a `model_config` with this example for the OpenAPI description."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class RequestModel(BaseModel):
-    """Field names are camel case outside; unknown ones are refused; nothing is coerced from another type."""
+    """Base of request schemas: camel case in JSON, unknown fields refused, no type coercion."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
     def sent_fields(self) -> dict[str, Any]:
-        """Just what was sent, lists as tuples."""
+        """Return only the fields that were sent, lists as tuples."""
         found = {name: getattr(self, name) for name in self.model_fields_set}
         return {name: tuple(dict.fromkeys(v)) if isinstance(v, list) else v for name, v in found.items()}
 
 
 class PatchModel(RequestModel):
-    """Merged into the record (RFC 7396): what is absent stays, null removes what may be absent."""
+    """Base of changes, merged into the record (RFC 7396): absent fields stay, null removes an optional one."""

@@ -1,4 +1,4 @@
-"""What the service says of itself, and how it says no."""
+"""Response schemas of health, purge quota and problems."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class ReadinessResponse(ResponseModel):
         description="MongoDB and the broker; `issuers` is down when no OIDC_ISSUERS and OIDC_AUDIENCES are set"
     )
     integrations: dict[str, Literal["ok", "failing", "paused"]] = Field(
-        {}, description="whether steps are held back, by integration; never a reason not to be ready"
+        {}, description="state of each integration; it does not affect readiness"
     )
     notices: list[Literal["observe_only", "purges_held"]] | None = Field(
-        None, description="what an operator should know of; never a reason not to be ready"
+        None, description="states that an operator should know; they do not affect readiness"
     )
 
 
-class PurgePaceResponse(ResponseModel):
-    """Removals of deleted tenants that begin by themselves."""
+class PurgeQuotaResponse(ResponseModel):
+    """The daily limit of automatic purges, and its use."""
 
-    per_day: int = Field(description="how many may begin in a day, by the settings")
-    begun: int = Field(description="how many have in the last 24 hours")
-    extra: int = Field(description="how many more somebody has allowed")
+    per_day: int = Field(description="purges that may start in a day (PURGES_PER_DAY)")
+    begun: int = Field(description="automatic purges started in the last 24 hours")
+    extra: int = Field(description="additional purges that somebody has allowed")
     waiting: int = Field(description="tenants whose `purgeAfter` has passed")
-    held_since: datetime | None = Field(None, description="since when the day's are used up while others wait")
+    held_since: datetime | None = Field(None, description="since when the quota is used up while tenants wait")
 
     @classmethod
-    def of(cls, pace: PurgePace) -> PurgePaceResponse:
+    def of(cls, pace: PurgePace) -> PurgeQuotaResponse:
         return cls(
             per_day=pace.per_day,
             begun=pace.begun,
@@ -53,22 +53,22 @@ class PurgePaceResponse(ResponseModel):
 
 
 class FlawResponse(ResponseModel):
-    """One fault of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
+    """A flaw in a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
 
     pointer: str
     detail: str
 
 
 class ProblemResponse(ResponseModel):
-    """Every error, as RFC 9457 has it."""
+    """An error, in the format of RFC 9457."""
 
     type: str
     title: str
     status: int
     detail: str = Field(description="what is wrong and what to do")
     instance: str
-    code: str = Field(description="stable, snake case: what programs should look at")
+    code: str = Field(description="stable, snake case; for programs")
     retryable: bool = Field(description="whether the same request may succeed later")
     request_id: str
-    operation: str | None = Field(None, description="the id of the operation in the way")
-    errors: list[FlawResponse] | None = Field(None, description="all faults of the request at once")
+    operation: str | None = Field(None, description="the id of the conflicting operation")
+    errors: list[FlawResponse] | None = Field(None, description="all flaws of the request")

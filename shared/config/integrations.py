@@ -13,6 +13,7 @@ from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.config.files import FileSettingsSource
+from shared.config.former_names import FormerNamesSource
 from shared.config.plans import DEFAULT_PLANS, Plan
 from shared.integrations.catalog import AUTHENTIK, BILLING, OCIS, OPTIONAL, STALWART
 
@@ -42,7 +43,7 @@ class ProductSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FileSettingsSource(settings_cls)
+        return init_settings, env_settings, FileSettingsSource(settings_cls), FormerNamesSource(settings_cls)
 
     authentik_api_url: AnyHttpUrl | None = Field(
         None, description="address of Authentik; without it the step is skipped"

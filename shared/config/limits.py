@@ -15,11 +15,11 @@ class LimitSettings(BaseSettings):
         3600, gt=0, le=7000, description="an operation that has not ended by then fails"
     )
     plan_deadline_seconds: float = Field(60, gt=0, le=600, description="time limit of a dry run")
-    drift_look_hours: float = Field(24, ge=0, description="hours between two drift checks of a tenant; 0: none")
-    drift_looks_at_a_time: int = Field(
+    drift_check_hours: float = Field(24, ge=0, description="hours between two drift checks of a tenant; 0: none")
+    drift_checks_at_a_time: int = Field(
         5, ge=1, le=1000, description="drift checks that one scheduler interval starts at most"
     )
-    orphan_look_hours: float = Field(
+    orphan_scan_hours: float = Field(
         24, ge=0, description="hours between two orphan scans of a product; 0: on request only"
     )
     orphan_quarantine_hours: float = Field(
@@ -48,10 +48,10 @@ class LimitSettings(BaseSettings):
     breaker_seconds: float = Field(
         30, gt=0, le=600, description="time that a circuit breaker stays open at first; each failed probe doubles it"
     )
-    integration_slots: int | None = Field(
+    integration_concurrency: int | None = Field(
         None, ge=1, description="concurrent steps per integration in one worker; without it half of its threads"
     )
-    sweep_interval_seconds: float = Field(2, gt=0, description="seconds between two rounds of the scheduler")
+    scheduler_interval_seconds: float = Field(2, gt=0, description="seconds between two rounds of the scheduler")
     dispatch_grace_seconds: float = Field(
         5, gt=0, description="seconds until an unclaimed step is published again for the first time"
     )

@@ -1,7 +1,8 @@
-"""All settings, read once from the environment into one frozen object. A missing or malformed one stops the start."""
+"""Read all settings from the environment into one frozen object. A missing or malformed one stops the start."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from shared.config.broker_url import BrokerAddress, Login
 from shared.config.database_url import problems_of_database_url
 from shared.config.files import FileUnreadable
+from shared.config.former_names import FORMER_NAMES, used_former_names
 from shared.config.integrations import CommaSeparated, ProductSettings
 from shared.config.limits import LimitSettings
 from shared.config.tokens import TokenSettings
@@ -22,7 +24,7 @@ ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\]
 
 
 class SettingsError(Exception):
-    """The environment does not make sense; the message names each variable and says what to do."""
+    """The settings are invalid; the message names each variable and says what to do."""
 
 
 class Settings(TokenSettings, ProductSettings, LimitSettings):
@@ -64,7 +66,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
         (), description="networks (CIDR, comma-separated) that webhooks may reach though private, also without TLS"
     )
     webhook_call_seconds: float = Field(10, gt=0, le=60, description="time limit of one delivery attempt")
-    webhook_slots: int = Field(16, ge=1, le=256, description="deliveries that one scheduler sends at a time")
+    webhook_concurrency: int = Field(16, ge=1, le=256, description="deliveries that one scheduler sends at a time")
     webhook_keep_days: float = Field(14, ge=4, description="days that deliveries are kept")
     webhook_disable_seconds: float = Field(
         3 * 24 * 3600, gt=0, description="a webhook that fails for this long is disabled"
@@ -89,7 +91,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
     domain_recheck_seconds: float = Field(
         3600, gt=0, le=864000, description="longest time between two automatic checks of a domain"
     )
-    domain_check_pause_seconds: float = Field(
+    domain_check_interval_seconds: float = Field(
         10, ge=0, le=3600, description="shortest time between two requested checks of a domain"
     )
 
@@ -180,19 +182,19 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
 
     @property
     def broker(self) -> BrokerAddress:
-        """Where the broker is."""
+        """The address of the broker."""
         password = self.redis_sentinel_password
         own = Login(self.redis_sentinel_username, password.get_secret_value() if password else None)
         return BrokerAddress.of(self.redis_url.get_secret_value(), self.redis_sentinel_master, own)
 
     @property
-    def first_look_seconds(self) -> float | None:
-        """When a new domain is looked at first; None: when somebody asks, as nothing waits for its proof."""
+    def first_domain_check_seconds(self) -> float | None:
+        """Seconds until the first check of a new domain; None: only on request, as nothing waits for its proof."""
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
 
 class ApiSettings(Settings):
-    """Settings of the API. It calls no product, so it needs to be given no credentials of one."""
+    """Settings of the API. It calls no integration, so it needs none of their credentials."""
 
     def problems_of_access(self) -> list[str]:
         return []
@@ -230,4 +232,7 @@ def _sentence(error: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{variable} is not set."
     text = str(error["msg"]).removeprefix("Value error, ")
+    former = FORMER_NAMES.get(variable.lower(), "").upper()
+    if former and former in used_former_names() and not os.environ.get(variable):
+        text += f" (set by its former name {former})"
     return f"{variable}: {text}." if variable else f"{text}."

@@ -1,4 +1,4 @@
-"""The catalogue of reasons, each with its sentence for people: of steps, of deliveries to webhooks, of orphans."""
+"""The catalogue of reasons of steps, webhook deliveries and orphans, each with a sentence for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Reason:
 
 #: every reason a step can carry, and what to do about it
 REASONS: Mapping[str, Reason] = {
-    # a step had nothing to do
+    # the step had nothing to do
     "not_configured": Reason(
         "This integration is not configured.",
         "Set its URL and credentials, restart the workers, then reconcile the tenant.",
@@ -25,11 +25,11 @@ REASONS: Mapping[str, Reason] = {
     "no_domains": Reason("The tenant has no domains, so there is no mail to set up.", "Add a domain to the tenant."),
     "domains_unverified": Reason(
         "None of the tenant's domains has been proven to be its own, so no mail was set up.",
-        "Publish the proof listed under the tenant's domains; mail is set up by itself once DNS shows it.",
+        "Publish the proof listed under the tenant's domains; mail is set up automatically once DNS shows it.",
     ),
     "nothing_there": Reason("There is nothing of this tenant in the integration.", "Nothing needs to be done."),
     "owner_has_account": Reason(
-        "Another account in Authentik signs in with the owner's address, so the owner was given nothing.",
+        "Another account in Authentik signs in with the owner's address, so the owner got no access.",
         "Make sure whose account it is, then add it to the tenant's group by hand.",
     ),
     "no_price": Reason(
@@ -37,10 +37,10 @@ REASONS: Mapping[str, Reason] = {
         "Name its price in STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
     ),
     "subscription_ended": Reason(
-        "The tenant's subscription has ended in Stripe, and a new one is not begun by itself.",
-        "To begin a new one, remove the ended subscription's record here, then reconcile the tenant.",
+        "The tenant's subscription has ended in Stripe, and no new one is created automatically.",
+        "To create a new one, delete the ended subscription's record here, then reconcile the tenant.",
     ),
-    # the integration may work later
+    # temporary: the integration may work later
     "unreachable": Reason(
         "The integration could not be reached.", "Check that it runs and that the workers can connect to it.", True
     ),
@@ -48,29 +48,33 @@ REASONS: Mapping[str, Reason] = {
         "The integration did not answer in time.", "Check its load and the network between it and the workers.", True
     ),
     "upstream_error": Reason(
-        "The integration answered with a fault of its own.",
-        "Look in its logs for the request id of this operation.",
+        "The integration reported an internal error.",
+        "Search its logs for the request id of this operation.",
         True,
     ),
-    "throttled": Reason("The integration asked us to slow down.", "Wait; the step runs again by itself.", True),
+    "throttled": Reason("The integration asked us to slow down.", "Wait; the step runs again automatically.", True),
     "unexpected_answer": Reason(
-        "The integration gave an answer that makes no sense here.",
+        "The integration sent a response that the platform cannot interpret.",
         "Check that the configured URL is the product's own address and that its version is supported.",
         True,
     ),
     "vanished": Reason(
-        "An object of the tenant vanished while the step ran.", "Wait; the step runs again and looks anew.", True
+        "An object of the tenant vanished while the step ran.",
+        "Wait; the step runs again and reads the current state.",
+        True,
     ),
     "not_ready": Reason(
-        "The integration accepted the change but has not finished it yet.", "Wait; the step runs again by itself.", True
+        "The integration accepted the change but has not finished it yet.",
+        "Wait; the step runs again automatically.",
+        True,
     ),
     "old_workers": Reason(
         "These workers are older than the operation and do not know the step; newer ones run it.",
-        "Finish the deployment; the step runs by itself as soon as there is a newer worker.",
+        "Finish the deployment; the step runs automatically as soon as there is a newer worker.",
         True,
     ),
     "storage_down": Reason(
-        "The file service's storage does not answer, so nothing it says about spaces can be believed.",
+        "The file service's storage does not answer, so its lists of spaces cannot be trusted.",
         "Check the storage provider of OCIS.",
         True,
     ),
@@ -79,16 +83,17 @@ REASONS: Mapping[str, Reason] = {
         "Correct the certificate or add its authority to EXTRA_CA_CERTS, then reconcile the tenant.",
     ),
     "paused": Reason(
-        "An operator has paused this; the step waits, and the operation's time stands still meanwhile.",
-        "Resume what is paused; the step goes on by itself.",
+        "An operator has paused this; the step is deferred, and the operation's deadline is suspended meanwhile.",
+        "End the pause; the step then runs automatically.",
         True,
     ),
     "observe_only": Reason(
-        "The platform only observes and changes nothing outside; the operation's time stands still meanwhile.",
-        "Bring the record in line with the world, then end it; the step goes on by itself.",
+        "The platform is in observe-only mode and changes nothing outside; the operation's deadline is suspended "
+        "meanwhile.",
+        "Compare the records with the integrations, then leave observe-only mode; the step then runs automatically.",
         True,
     ),
-    # the integration will not, as things stand
+    # permanent: somebody must change something
     "taken": Reason(
         "An object of this name exists and is not this tenant's.",
         "Rename or remove the foreign object, or choose another name, then reconcile the tenant.",
@@ -106,7 +111,7 @@ REASONS: Mapping[str, Reason] = {
         "Give the account the permissions listed in the documentation, then reconcile the tenant.",
     ),
     "locked_out": Reason(
-        "Our account was removed from this tenant's space, so it cannot be looked after.",
+        "Our account was removed from this tenant's space, so it cannot be managed.",
         "Make the provisioning account a manager of the space again, then reconcile the tenant.",
     ),
     "marker_removed": Reason(
@@ -116,13 +121,13 @@ REASONS: Mapping[str, Reason] = {
         "`python -m worker.ownership_markers show` prints into the description; then reconcile the tenant.",
     ),
     "in_use": Reason(
-        "Something in the integration still refers to what is to be removed.",
-        "Remove or change what refers to it; the removal goes on by itself.",
+        "Another object in the integration still refers to the one to be removed.",
+        "Remove or change that object; the removal then continues automatically.",
     ),
     "guards_alone": Reason(
         "Applications in Authentik could be opened to others by the removal of the tenant's group.",
         "Remove those applications or the group's bindings to them, or bind another group and let our account read"
-        " the application; the removal goes on by itself.",
+        " the application; the removal then continues automatically.",
     ),
     "not_supported": Reason(
         "This version or configuration of the integration cannot do what the step needs.",
@@ -130,7 +135,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "too_many_removals": Reason(
         "The step would remove or disable more than one run may, so it has removed nothing.",
-        "See whether that is meant; if it is, reconcile the tenant with allow_removals=true.",
+        "Check whether that is intended; if so, reconcile the tenant with allow_removals=true.",
     ),
     "quota": Reason(
         "A limit of the integration is reached.", "Raise the limit there or the plan here, then reconcile."
@@ -141,39 +146,40 @@ REASONS: Mapping[str, Reason] = {
     ),
     # the operation's own limits
     "attempts_exhausted": Reason(
-        "The step was tried as often as allowed and never came through.",
-        "Clear the cause named before, then reconcile the tenant.",
+        "The step used all its attempts without success.",
+        "Remove the cause of the last fault, then reconcile the tenant.",
     ),
     "deadline": Reason(
-        "The operation's time ran out before this step came through.",
-        "Clear the cause named before, then reconcile the tenant.",
+        "The operation's deadline passed before this step succeeded.",
+        "Remove the cause of the last fault, then reconcile the tenant.",
     ),
     "cancelled": Reason(
-        "Somebody cancelled the operation before this step came through.",
+        "Somebody cancelled the operation before this step succeeded.",
         "Nothing is wrong with the step; reconcile the tenant when it should go on.",
     ),
     "blocked": Reason(
-        "An earlier phase failed, so this step never ran.", "Clear the failed steps, then reconcile the tenant."
+        "A step of an earlier stage failed, so this step never ran.",
+        "Correct the failed steps, then reconcile the tenant.",
     ),
     "bug": Reason(
-        "The step failed in a way nobody foresaw; the details are in the worker's log.",
+        "The step failed because of a bug; the details are in the worker's log.",
         "Report it with the operation's id, then reconcile the tenant.",
     ),
 }
 
-#: why an event was not delivered, or a webhook switched off, in a sentence for whoever looks after the receiver
+#: why an event was not delivered or a webhook was disabled, in a sentence for the receiver's operator
 DELIVERY_REASONS: Mapping[str, str] = {
-    "bad_url": "The URL is not one that events can be sent to.",
-    "forbidden_address": "The URL leads to an address that events are not sent to.",
+    "bad_url": "Events cannot be sent to this URL.",
+    "forbidden_address": "The URL's host has an address that events must not be sent to.",
     "not_encrypted": "The URL must start with https://.",
     "unresolved": "The URL's host has no address in DNS.",
     "unreachable": "The receiver could not be reached.",
     "timeout": "The receiver did not answer in time.",
     "tls": "The receiver's certificate was not accepted.",
     "redirected": "The receiver answered with a redirect; give the URL that it points at.",
-    "gone": "The receiver says it takes no more events (410).",
+    "gone": "The receiver accepts no more events (410).",
     "not_taken": "The receiver did not answer with a status of 200 to 299.",
-    "failing": "Nothing has been delivered for days; mend the receiver, then enable the webhook again.",
+    "failing": "Nothing has been delivered for days; repair the receiver, then enable the webhook again.",
     "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
     "interrupted": "The delivery was interrupted again and again.",
     "event_missing": "The event is not in the log any more.",
@@ -182,7 +188,7 @@ DELIVERY_REASONS: Mapping[str, str] = {
 
 #: why an object outside is an orphan
 ORPHAN_CAUSES: Mapping[str, str] = {
-    "tenant_unknown": "It carries the mark of a tenant that is not on record here.",
-    "tenant_purged": "Its tenant was removed for good, and it is still there.",
-    "other_object": "It carries the mark of a tenant whose record names another object, which is there as well.",
+    "tenant_unknown": "It carries the ownership marker of a tenant that is not on record.",
+    "tenant_purged": "Its tenant was purged, but the object still exists.",
+    "other_object": "It carries the ownership marker of a tenant whose record names another object, which also exists.",
 }

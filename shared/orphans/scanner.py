@@ -53,7 +53,7 @@ class OrphanScanner:
         self._orphans = orphans
         self._switches = switches
         self._tenants = tenants
-        self._interval = settings.orphan_look_hours * HOUR
+        self._interval = settings.orphan_scan_hours * HOUR
         self._quarantine = settings.orphan_quarantine_hours * HOUR
         self._lease = settings.lease_seconds
 

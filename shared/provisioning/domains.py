@@ -41,8 +41,8 @@ class DomainService:
         self._events = events
         self._tenants = tenants
         self._tenant_service = tenant_service
-        self._first_look = settings.first_look_seconds
-        self._pause = settings.domain_check_pause_seconds
+        self._first_look = settings.first_domain_check_seconds
+        self._pause = settings.domain_check_interval_seconds
         self._maker = ProofMaker(settings.stamp_key_texts)
 
     def prepare(self) -> None:

@@ -43,8 +43,8 @@ class DriftDetector:
         self._switches = switches
         self._tenants = tenants
         self._starter = starter
-        self._interval = settings.drift_look_hours * HOUR
-        self._at_a_time = settings.drift_looks_at_a_time
+        self._interval = settings.drift_check_hours * HOUR
+        self._at_a_time = settings.drift_checks_at_a_time
 
     def push(self) -> int:
         """Start plans for tenants whose turn it is, a few at a time; returns how many were started."""

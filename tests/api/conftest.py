@@ -14,6 +14,7 @@ from api.app import create_app
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.store import Repositories
 from shared.config.settings import Settings
+from tests.simulators import API_TOKEN, CLIENTS
 
 ADMINS = "dezky-platform-admins"
 SCOPES = ["openid", "profile", "email"]
@@ -56,6 +57,21 @@ class Issuer:
         self.simulator.ensure_person(username, "app-password", username.title(), f"{username}@people.test", groups)
 
 
+@pytest.fixture(scope="session")
+def worker_authentik() -> Iterator[AuthentikSimulator]:
+    """Run one identity provider for all tests of a process, so that one API can trust its address."""
+    simulator = AuthentikSimulator(api_token=API_TOKEN, admin_group=ADMINS, clients=CLIENTS)
+    with simulator.running():
+        yield simulator
+
+
+@pytest.fixture
+def authentik(worker_authentik: AuthentikSimulator) -> AuthentikSimulator:
+    """Return the shared identity provider as new. Its signing keys stay: APIs have fetched them."""
+    assert requests.post(f"{worker_authentik.url}/__sim/reset", timeout=10).status_code == 200
+    return worker_authentik
+
+
 @pytest.fixture
 def issuer(authentik: AuthentikSimulator) -> Issuer:
     made = Issuer(authentik)
@@ -77,25 +93,61 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer) -> Sett
 Serve = Callable[[Settings], str]
 
 
+class ServedApi:
+    """An API on a port of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app = create_app(settings)
+        self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve an API with these settings; gives its URL."""
-    running = []
+    """Serve an API of the test's own with these settings; gives its URL."""
+    running: list[ServedApi] = []
 
     def start(settings: Settings) -> str:
-        server = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        running.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
+        running.append(ServedApi(settings))
+        return running[-1].url
 
     yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    for served in running:
+        served.close()
+
+
+@pytest.fixture(scope="session")
+def worker_apis() -> Iterator[list[ServedApi]]:
+    """Hold the APIs that tests of this process share. Making one takes longer than most tests."""
+    running: list[ServedApi] = []
+    yield running
+    for served in running:
+        served.close()
 
 
 @pytest.fixture
-def api_url(api_settings: Settings, serve: Serve, store: Repositories) -> str:
+def api_url(api_settings: Settings, worker_apis: list[ServedApi], store: Repositories) -> str:
+    """Return the URL of an API with these settings, which earlier tests may have used too: over an empty database.
+
+    A test of what a process remembers or forgets, such as keys or limits, uses `serve` or `fresh_api_url`.
+    """
+    served = next((one for one in worker_apis if one.settings == api_settings), None)
+    if served is None:
+        worker_apis.append(served := ServedApi(api_settings))
+    # what the process has just read of breakers and pauses is of an earlier test
+    served.app.extensions["control_plane"].switches._switches._seen = None
+    return served.url
+
+
+@pytest.fixture
+def fresh_api_url(api_settings: Settings, serve: Serve, store: Repositories) -> str:
+    """Return the URL of an API of the test's own, which has fetched no keys yet."""
     return serve(api_settings)
 
 

@@ -14,7 +14,7 @@ from shared.application.store import Repositories
 from shared.config.settings import Settings
 from tests.api.conftest import Client, Issuer
 from tests.domains.conftest import ZONE, World
-from tests.domains.test_sweeping import until
+from tests.domains.test_check_job import until
 from tests.simulators import fault, publish
 
 SignIn = Callable[..., Client]
@@ -28,7 +28,7 @@ def api_settings(make_settings: Callable[..., Settings], issuer: Issuer, dns: Dn
         oidc_audiences="operator=operator,portal=portal",
         domain_proof="required",
         dns_servers=dns.address,
-        domain_check_pause_seconds=5,
+        domain_check_interval_seconds=5,
     )
 
 
@@ -152,7 +152,7 @@ def test_a_check_right_after_another_is_refused_with_the_time_to_wait(root: Clie
     assert root("POST", "/tenants/acme/domains/acme.test/verify").status_code == 202
 
 
-def test_silence_of_dns_is_told_as_such(root: Client, world: World) -> None:
+def test_silence_of_dns_is_reported_as_a_timeout(root: Client, world: World) -> None:
     new(root)
     fault(world.dns, kind="servfail")
     with sweeping(world):

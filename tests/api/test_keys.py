@@ -19,7 +19,7 @@ from shared.config.settings import Settings
 from shared.core.http import trust_of
 from tests.api.conftest import Issuer, Serve
 from tests.api.test_tokens import me
-from tests.simulators import fault
+from tests.simulators import authentik, fault  # noqa: F401  an issuer of their own, whose keys they change
 
 RSA, EC, OTHER_RSA, WEAK = (
     RSAKey.generate_key(2048, private=True),
@@ -89,20 +89,20 @@ BAD: dict[str, Row] = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_token_is_verified_by_the_key_that_made_it(
-    api_url: str, publish: Callable[..., None], sign: Callable[..., str], name: str
+    fresh_api_url: str, publish: Callable[..., None], sign: Callable[..., str], name: str
 ) -> None:
     keys, key, alg, header = GOOD[name]
     publish(*keys)
-    assert me(api_url, sign(key, alg, **header)).status_code == 200
+    assert me(fresh_api_url, sign(key, alg, **header)).status_code == 200
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_key_that_may_not_sign_verifies_nothing(
-    api_url: str, publish: Callable[..., None], sign: Callable[..., str], name: str
+    fresh_api_url: str, publish: Callable[..., None], sign: Callable[..., str], name: str
 ) -> None:
     keys, key, alg, header = BAD[name]
     publish(*keys)
-    answer = me(api_url, sign(key, alg, **header))
+    answer = me(fresh_api_url, sign(key, alg, **header))
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
@@ -141,16 +141,16 @@ def test_a_discovery_document_of_another_issuer_is_no_answer(issuer: Issuer) -> 
     ],
 )
 def test_a_proxys_temporary_answer_costs_no_key(
-    api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
+    fresh_api_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:
-    assert me(api_url, issuer.token("admin")).status_code == 200
+    assert me(fresh_api_url, issuer.token("admin")).status_code == 200
     monkeypatch.setattr("api.auth.jwks.COOL_DOWN", 0.0)
     monkeypatch.setattr("api.auth.jwks.MAX_AGE", 0.0)
     fault(issuer.simulator, kind="status", path="jwks", **rule)
     for number in range(3):
-        assert me(api_url, issuer.token("admin", jti=str(number))).status_code == 200
+        assert me(fresh_api_url, issuer.token("admin", jti=str(number))).status_code == 200
     issuer.simulator.oidc.rotate_key("operator")
-    assert me(api_url, issuer.token("admin", jti="rotated")).status_code == 503
+    assert me(fresh_api_url, issuer.token("admin", jti="rotated")).status_code == 503
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""Orphans over HTTP: listed, shown, looked for, removed."""
+"""Orphans over HTTP: listed, shown, scanned for, removed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_removable_one_is_removed_later_and_says_who_asked(
     assert admin("DELETE", f"/orphans/{rights.ids['orphan']}").json() == shown
 
 
-def test_a_look_is_asked_for_and_how_each_integration_was_looked_through_is_shown(admin: Client) -> None:
+def test_a_scan_is_requested_and_the_latest_scan_of_each_integration_is_shown(admin: Client) -> None:
     assert [set(one) for one in admin("GET", "/orphans/looks").json()] == [{"integration", "stamped", "orphans"}] * 3
     answer = admin("POST", "/orphans/look")
     assert answer.status_code == 202

@@ -182,7 +182,7 @@ def test_each_route_answers_each_caller_as_the_table_says(rights: RightsFixture,
 
 
 @pytest.mark.parametrize("route", sorted(PUBLIC))
-def test_what_is_public_asks_nobody_for_a_token(rights: RightsFixture, route: str) -> None:
+def test_public_routes_need_no_token(rights: RightsFixture, route: str) -> None:
     assert rights.people["nobody"](*route.split(" ")).status_code == 200
 
 
@@ -218,7 +218,7 @@ def test_a_right_taken_in_the_database_is_gone_at_once_with_the_same_token(right
     assert owner("PATCH", "/tenants/acme", json={"billingInfo": {"company": "B"}}).status_code == 403
 
 
-def test_a_caller_without_a_record_is_told_how_to_get_one(api_url: str, issuer: Any) -> None:
+def test_a_caller_without_a_record_learns_how_to_get_one(api_url: str, issuer: Any) -> None:
     from tests.api.conftest import Client
 
     answer = Client(api_url, issuer.token("stranger"))("GET", "/tenants")

@@ -64,7 +64,7 @@ def _due(step: str) -> dict[str, object]:
     return {"$mergeObjects": [step, {"dueAt": "$createdAt"}]}
 
 
-def test_an_open_breaker_and_pauses_are_told_and_a_pause_alone_is_no_error(rights: RightsFixture) -> None:
+def test_an_open_breaker_and_pauses_are_shown_and_a_pause_alone_is_no_problem(rights: RightsFixture) -> None:
     admin = rights.people["admin"]
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
     admin("POST", "/tenants/acme/pause", json={"reason": "an investigation"})

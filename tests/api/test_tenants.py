@@ -252,7 +252,7 @@ def test_a_list_of_tenants_comes_in_the_order_asked_for_page_by_page(root: Clien
 
 def test_filters_narrow_a_list(root: Client) -> None:
     root("POST", "/tenants", json=new("acme"))
-    root("POST", "/tenants", json=new("beta", plan="business"))
+    root("POST", "/tenants", json=new("beta", plan="business", name="Beta"))
     for query, expected in [
         ("plan=business", ["beta"]),
         ("q=ac", ["acme"]),
@@ -261,7 +261,7 @@ def test_filters_narrow_a_list(root: Client) -> None:
         ("step.ocis=error", []),
     ]:
         assert [tenant["slug"] for tenant in root("GET", f"/tenants?{query}").json()] == expected, query
-    refused = root("GET", "/tenants?q=.*&status=gone&staus=active")
+    refused = root("GET", "/tenants?q=&status=gone&staus=active")
     assert {flaw["pointer"] for flaw in refused.json()["errors"]} == {"?q", "?status", "?staus"}
 
 

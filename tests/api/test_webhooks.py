@@ -32,7 +32,7 @@ def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     webhook = made(root, actions=["partner.created"])
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
-    open_outbox_relay(store, 14).look()
+    open_outbox_relay(store, 14).relay()
     for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None
@@ -85,7 +85,7 @@ def test_asked_again_with_the_same_key_it_is_the_same_webhook_without_its_secret
         ({"tenantId": "acme"}, "/tenantId"),
     ],
 )
-def test_what_is_wrong_with_a_webhook_is_told_with_its_place(root: Client, fields: Any, pointer: str) -> None:
+def test_each_flaw_of_a_webhook_is_reported_with_its_pointer(root: Client, fields: Any, pointer: str) -> None:
     answer = root("POST", "/webhooks", json={"url": URL, **fields})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
     assert [flaw["pointer"] for flaw in answer.json()["errors"]] == [pointer]
@@ -199,16 +199,16 @@ def test_a_deleted_tenants_own_people_know_of_its_webhooks_no_more(rights: Right
 
 
 @pytest.fixture
-def courier(api_settings: Settings, store: Repositories) -> Iterator[None]:
-    courier = open_delivery_loop(store, api_settings)
-    thread = threading.Thread(target=courier.run, args=(0.05,))
+def delivery_loop(api_settings: Settings, store: Repositories) -> Iterator[None]:
+    delivery_loop = open_delivery_loop(store, api_settings)
+    thread = threading.Thread(target=delivery_loop.run, args=(0.05,))
     thread.start()
     yield
-    courier.stop()
+    delivery_loop.stop()
     thread.join(20)
 
 
-def test_a_ping_is_answered_with_what_became_of_it(root: Client, courier: None) -> None:
+def test_a_ping_is_answered_with_what_became_of_it(root: Client, delivery_loop: None) -> None:
     place = f"/webhooks/{made(root, url='http://127.0.0.1:9/')['_id']}"
     answer = root("POST", f"{place}/test?wait=20")
     assert answer.status_code == 202

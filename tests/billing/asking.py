@@ -1,4 +1,4 @@
-"""What the tests of billing share: the key, and how they subscribe and control the simulator."""
+"""Shared parts of the billing tests: the key, subscribing, and control of the simulator."""
 
 from __future__ import annotations
 

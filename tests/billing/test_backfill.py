@@ -1,4 +1,4 @@
-"""Tenants from before billing was configured are brought to it by the sweep, at a pace, one operation at a time."""
+"""Tenants older than billing are backfilled by the scheduler at a limited rate, one operation at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_tenant_from_before_billing_gets_a_reconcile_that_says_why_and_then_no
     assert work.push() == 0
 
 
-def test_what_was_skipped_for_want_of_the_key_is_filled_and_what_was_skipped_otherwise_is_not(
+def test_steps_skipped_for_lack_of_the_key_are_backfilled_and_others_are_not(
     tenancy: Tenancy, dispatcher: Dispatcher
 ) -> None:
     ended(tenancy, tenancy.create("keyless"))
@@ -73,7 +73,7 @@ def test_workers_that_still_lack_the_key_do_not_make_it_go_round(tenancy: Tenanc
     assert work.push() == 0
 
 
-def test_the_pace_is_one_for_all_sweeps_and_nought_is_none(
+def test_the_pace_is_one_for_all_schedulers_and_nought_is_none(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     for number in range(4):
@@ -83,7 +83,7 @@ def test_the_pace_is_one_for_all_sweeps_and_nought_is_none(
     assert sum(one.push() for one in slow) == 1
 
 
-def test_a_tenant_with_an_open_operation_or_that_is_closed_is_left_alone(
+def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     create("busy")
@@ -93,14 +93,14 @@ def test_a_tenant_with_an_open_operation_or_that_is_closed_is_left_alone(
     assert backfill(tenancy, dispatcher).push() == 0
 
 
-def test_looking_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
+def test_the_search_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
     rows = open_database(tenancy.store.connection.client, tenancy.settings.mongodb_database)["tenants"]
     for condition in unfilled_conditions("billing"):
         plan: Document = rows.find(condition).limit(50).explain()
         assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
 
 
-def test_two_sweeps_at_once_start_one_reconcile(
+def test_two_schedulers_at_once_start_one_reconcile(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     view = ended(tenancy, create("acme"))
@@ -109,7 +109,7 @@ def test_two_sweeps_at_once_start_one_reconcile(
     assert len(tenancy.events(view, "tenant.reconcile")) == 1
 
 
-def test_a_tenant_that_another_sweep_brought_there_meanwhile_is_not_reconciled_again(
+def test_a_tenant_that_another_scheduler_brought_there_meanwhile_is_not_reconciled_again(
     tenancy: Tenancy, dispatcher: Dispatcher, create: Callable[..., TenantView]
 ) -> None:
     slugs = {"acme", "globex"}

@@ -1,4 +1,4 @@
-"""Events of Stripe's: believed only with its signature, and read for no more than whom and what they concern."""
+"""Events of Stripe count only with their signature, and only to learn which subscription to read."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_ids_are_found_wherever_the_object_and_the_version_have_them(
         signed(about(), at=NOW + 301),
     ],
 )
-def test_what_is_not_signed_or_not_of_now_is_not_read(headers: dict[str, str]) -> None:
+def test_an_event_that_is_unsigned_or_old_is_not_read(headers: dict[str, str]) -> None:
     with pytest.raises(BadSignature):
         read_event(about(), headers, [SECRET], NOW)
 
@@ -175,7 +175,9 @@ def test_stripes_own_library_signs_and_checks_as_we_do() -> None:
     assert stripe.WebhookSignature.verify_header(body, ours, SECRET, tolerance=300)
 
 
-def test_changes_are_told_by_signed_events(receiver: Receiver, server: StripeSimulator, billing: StripeClient) -> None:
+def test_changes_are_announced_by_signed_events(
+    receiver: Receiver, server: StripeSimulator, billing: StripeClient
+) -> None:
     customer = billing.create_customer(TENANT_ID, key="one").id
     made = billing.create_subscription(customer, TENANT_ID, "price_starter", key="two", days_until_due=30)
     server_side = billing.cancel(made.id)

@@ -1,4 +1,4 @@
-"""What Stripe tells: proven events move a subscription's status, whatever their order, and nothing else does."""
+"""Signed events of Stripe update a subscription's status in any order, and nothing else does."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_doubled_and_reordered_events_end_at_what_stripe_has_now(
 
 
 @pytest.mark.parametrize("how", ["forged", "old", "changed", "unsigned"])
-def test_what_is_not_proven_is_refused_and_changes_nothing(
+def test_an_event_without_a_valid_signature_is_refused_and_changes_nothing(
     tenancy: Tenancy, address: str, view: TenantView, how: str
 ) -> None:
     body = event(tenancy, "canceled")
@@ -97,12 +97,12 @@ def test_unknown_subscriptions_and_other_kinds_of_events_are_taken_and_change_no
     assert tenancy.store.billing_syncs.claim(60) is None
 
 
-def test_what_is_too_large_or_no_event_is_refused(address: str, view: TenantView) -> None:
+def test_a_body_that_is_too_large_or_no_event_is_refused(address: str, view: TenantView) -> None:
     assert send(address, b" " * (256 * 1024 + 1)) == 413
     assert send(address, b"[]") == 400
 
 
-def test_a_look_that_fails_is_made_again_and_one_whose_process_died_is_due_again(
+def test_a_sync_that_fails_is_retried_and_one_whose_process_died_is_due_again(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     assert send(address, event(tenancy, "active")) == 200
@@ -120,7 +120,7 @@ def test_a_look_that_fails_is_made_again_and_one_whose_process_died_is_due_again
         time.sleep(0.1)
 
 
-def test_a_look_that_began_before_an_event_came_does_not_count_as_the_one_it_asked_for(
+def test_a_sync_that_began_before_an_event_does_not_count_as_the_one_that_it_requested(
     tenancy: Tenancy, address: str, view: TenantView
 ) -> None:
     send(address, event(tenancy, "active"))

@@ -1,4 +1,4 @@
-"""Billing as an integration: what a tenant's life makes of its customer and subscription, whatever Stripe does."""
+"""The billing steps keep one customer and one subscription per tenant through its lifecycle and all faults."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_purge_ends_the_subscription_at_once_and_says_how_it_was_seen(tenancy:
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
 
 
-def test_what_was_ended_in_stripe_is_not_begun_again_by_a_reconcile_but_is_by_a_restore(tenancy: Tenancy) -> None:
+def test_a_subscription_ended_in_stripe_is_not_renewed_by_a_reconcile_but_by_a_restore(tenancy: Tenancy) -> None:
     view = tenancy.set_up()
     control(tenancy.server, "set_status", subscription=tenancy.upstream()[0]["id"], status="canceled")
     step = tenancy.billed(tenancy.reconcile())
@@ -143,7 +143,7 @@ def test_what_was_ended_in_stripe_is_not_begun_again_by_a_reconcile_but_is_by_a_
     assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
 
 
-def test_somebody_elses_subscription_on_record_is_left_alone(tenancy: Tenancy) -> None:
+def test_a_foreign_subscription_on_record_is_not_changed(tenancy: Tenancy) -> None:
     tenancy.set_up()
     tenancy.upstream()[0]["metadata"] = {}
     step = tenancy.billed(tenancy.reconcile())
@@ -187,7 +187,7 @@ def test_a_request_that_outlives_its_attempt_makes_nothing_twice(tenancy: Tenanc
     assert [len(tenancy.server.objects.customers), len(tenancy.upstream())] == [1, 1]
 
 
-def test_what_an_attempt_made_before_its_process_died_is_found_by_the_next(tenancy: Tenancy) -> None:
+def test_objects_that_an_attempt_created_before_its_process_died_are_found_by_the_next(tenancy: Tenancy) -> None:
     view = tenancy.create()
     made = tenancy.client.create_customer(view.tenant.id, key="of-the-dead")
     tenancy.client.create_subscription(made.id, view.tenant.id, "price_starter", key="of-the-dead-too")
@@ -196,7 +196,7 @@ def test_what_an_attempt_made_before_its_process_died_is_found_by_the_next(tenan
     assert tenancy.record(view).stripe_customer_id == made.id
 
 
-def test_what_an_older_operation_found_is_not_written_over_a_newer_change(tenancy: Tenancy) -> None:
+def test_values_of_an_older_operation_do_not_overwrite_a_newer_change(tenancy: Tenancy) -> None:
     view = tenancy.create()
     old = tenancy.seen(view)
     tenancy.store.connection.transaction(lambda session: tenancy.store.operations.cancel(old.id, session))

@@ -1,4 +1,4 @@
-"""The client for Stripe: nothing of a stranger's is touched, and what is asked for is what there is."""
+"""The client for Stripe touches nothing without our marker."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_an_unknown_price_or_customer_is_refused_and_an_unknown_subscription_is_
 
 
 @pytest.mark.parametrize("status", ["unpaid", "paused", "incomplete_expired", "canceled"])
-def test_what_time_does_to_it_is_seen(
+def test_a_subscriptions_changes_over_time_are_recorded(
     server: StripeSimulator, stripe: StripeClient, customer: str, status: str
 ) -> None:
     made = subscribe(stripe, customer)

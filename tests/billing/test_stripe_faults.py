@@ -1,4 +1,4 @@
-"""The client for Stripe in trouble: nothing is made twice, every fault has a meaning, no secret gets out."""
+"""The client for Stripe under faults: nothing is created twice, every fault has a reason, no secret leaks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_key_used_for_something_else_is_refused(stripe: StripeClient) -> None:
 
 
 @pytest.mark.parametrize(("kind", "made"), [("saved_500", 0), ("made_500", 1)])
-def test_a_fault_that_stripe_keeps_under_the_key_is_got_over_by_looking_and_another_key(
+def test_after_a_server_error_stored_under_a_key_the_step_searches_and_uses_another_key(
     server: StripeSimulator, stripe: StripeClient, kind: str, made: int
 ) -> None:
     fault(server, kind=kind, count=1)

@@ -64,7 +64,7 @@ def test_it_is_set_changed_and_removed_and_others_stay(tenancy: Tenancy) -> None
 
 
 @pytest.mark.parametrize("vat_id", ["DE12", "US123456789"])
-def test_one_that_stripe_does_not_take_is_told_and_does_not_stop_billing(tenancy: Tenancy, vat_id: str) -> None:
+def test_a_vat_id_that_stripe_refuses_is_noted_and_does_not_stop_billing(tenancy: Tenancy, vat_id: str) -> None:
     tenancy.set_up()
     change(tenancy, "DE123456789")
     assert "taxId" in change(tenancy, vat_id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.chaos.checks.effects import LAGGING, MEMBER, STRANGER, Effects
+from tools.chaos.checks.observations import LAGGING, MEMBER, STRANGER, Effects
 from tools.chaos.load.request_log import LoggedRequest
 
 ID = "6b058a725d1747cfeba27b12"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "a worker is killed after the product's write and before our record": (
         "tests/path/test_whole_path.py::test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_active_tenant",
-        "tests/path/test_life.py::test_a_worker_killed_half_way_through_a_suspension_forgets_nobody",
+        "tests/path/test_lifecycle.py::test_a_worker_killed_half_way_through_a_suspension_forgets_nobody",
     ),
     "every worker is dead, then one is started": (
         "tests/path/test_whole_path.py::test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts",
@@ -30,7 +30,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     ),
     "the database is killed and restarted, or steps down, in the middle of operations": (
         "tests/chaos/test_database.py::test_a_database_that_is_killed_and_steps_down_in_the_middle_loses_and_doubles_nothing",
-        "tests/worker/test_sweep.py::test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant",
+        "tests/worker/test_scheduler.py::test_a_document_locked_by_a_dead_process_delays_no_other_tenant",
     ),
     "a message comes twice, late, or from an older dispatch": (
         "tests/chaos/test_messages.py::test_messages_that_come_three_times_and_an_operation_too_late_have_no_effect",
@@ -45,12 +45,12 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product: connection refused": ("tests/worker/test_json_api.py::test_a_server_that_is_not_there_is_unreachable",),
     "a product: 500": (
-        "tests/worker/test_json_api.py::test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once",
+        "tests/worker/test_json_api.py::test_a_server_error_that_a_repeat_cannot_fix_is_tried_once",
         "tests/worker/test_identity.py::test_a_group_that_was_not_created_is_retried",
     ),
     "a product: 503 with Retry-After, 429": (
         "tests/worker/test_json_api.py::test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date",
-        "tests/worker/test_json_api.py::test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it",
+        "tests/worker/test_json_api.py::test_a_retry_after_date_is_read_by_the_servers_clock",
         "tests/worker/test_breakers.py::test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long",
     ),
     "a product: a 405 that hides another fault": (
@@ -79,10 +79,10 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     ),
     "a product: 200 and an error inside, or nothing done": (
         "tests/worker/test_mail.py::test_a_store_that_does_not_answer_is_tried_later_though_the_status_is_200",
-        "tests/worker/test_lies.py::test_what_was_answered_as_done_and_was_not_is_done_at_the_next_look_and_never_twice",
+        "tests/worker/test_false_responses.py::test_a_change_that_was_falsely_reported_done_is_made_by_the_next_run_and_never_twice",
     ),
     "a product: reads that lag behind writes": (
-        "tests/worker/test_lies.py::test_reads_that_lag_behind_writes_make_nothing_twice",
+        "tests/worker/test_false_responses.py::test_reads_that_lag_behind_writes_make_nothing_twice",
     ),
     "one product hangs for every tenant": (
         "tests/path/test_machine.py::test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any",
@@ -107,7 +107,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "a deploy: old and new workers together, told to stop in the middle of a step": (
         "tests/path/test_machine.py::test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten",
         "tests/path/test_machine.py::test_a_step_that_an_old_worker_does_not_know_is_left_for_a_new_one",
-        "tests/worker/test_newer_build.py::test_its_steps_are_neither_taken_nor_held",
+        "tests/worker/test_newer_build.py::test_unknown_steps_are_neither_claimed_nor_deferred",
     ),
     "a worker is killed with a handful of messages taken": (
         "tests/chaos/test_broker.py::test_a_worker_killed_with_a_handful_of_messages_taken_loses_none",

@@ -42,7 +42,7 @@ def test_the_scheduler_publishes_what_a_killed_api_recorded_and_did_not_publish(
             admin("POST", "/tenants", json={"slug": slug, "name": slug, "domains": [f"{slug}.test"]})
         assert sum(int(broker.llen(queue)) for queue in QUEUES) == sent
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in apis:
         assert platform.settled(slug).tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.evidence_fixture import FIRST, SECOND, Given, change_effects, event, given
-from tools.chaos.checks.effects import MEMBER, STRANGER
 from tools.chaos.checks.evidence import Evidence
 from tools.chaos.checks.invariants import broken
+from tools.chaos.checks.observations import MEMBER, STRANGER
 from tools.chaos.load.request_log import LoggedRequest
 
 

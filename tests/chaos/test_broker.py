@@ -30,7 +30,7 @@ def test_with_operations_in_every_state_a_broker_that_forgets_hangs_and_dies_los
     broker.flushall()
     fragile.plane.switches.pause("ocis", "upgrade", fragile.admin)
     fragile.start_worker()
-    fragile.start_sweep()
+    fragile.start_scheduler()
     fragile.create("held")
     until(lambda: step_of(fragile, "held", "ocis")[0] is StepStatus.PENDING and fragile.store.deferrals.any())
     fault(fragile.stalwart, kind="status", status=503)
@@ -69,7 +69,7 @@ def test_a_worker_killed_with_a_handful_of_messages_taken_loses_none(platform: P
     first.send_signal(signal.SIGKILL)
     first.wait(10)
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in slugs:
         assert platform.settled(slug).tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)

@@ -41,7 +41,7 @@ def test_with_workers_whose_clocks_are_hours_off_no_step_runs_twice_at_once(
 ) -> None:
     # a lease so long that a second attempt could only be one beside the first; few enough for the mail server's bound
     platform = make_platform(
-        redis_url, LEASE_SECONDS="60", ATTEMPT_SECONDS="50", CALL_SECONDS="20", INTEGRATION_SLOTS="1"
+        redis_url, LEASE_SECONDS="60", ATTEMPT_SECONDS="50", CALL_SECONDS="20", INTEGRATION_CONCURRENCY="1"
     )
     for product in (platform.authentik, platform.stalwart, platform.ocis):
         fault(product, kind="latency", delay=0.1)

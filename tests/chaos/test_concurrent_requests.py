@@ -43,7 +43,7 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
     platform: Platform,
 ) -> None:
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     slugs = [f"acme{number}" for number in range(MANY)]
     for slug in slugs:
         platform.create(slug)
@@ -94,7 +94,7 @@ def test_a_write_under_way_when_its_operation_was_cancelled_lands_before_the_nex
 ) -> None:
     platform = make_platform(redis_url, LEASE_SECONDS="7", ATTEMPT_SECONDS="6.5", CALL_SECONDS="6")
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.create("acme")
     platform.settled("acme")
     fault(platform.ocis, kind="latency", delay=5, method="PATCH", count=1)

@@ -41,7 +41,7 @@ def test_a_database_that_is_killed_and_steps_down_in_the_middle_loses_and_double
     on_own_database: Platform, own_mongod: Mongod
 ) -> None:
     platform = on_own_database
-    workers = [platform.start_worker(), platform.start_sweep()]
+    workers = [platform.start_worker(), platform.start_scheduler()]
     before = [f"acme{number}" for number in range(5)]
     create_and_be_in_the_middle(platform, before)
     own_mongod.kill()

@@ -17,7 +17,7 @@ def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_nobod
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, STEP_MAX_ATTEMPTS="2", LEASE_SECONDS="3", ATTEMPT_SECONDS="2.8")
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.create("poison")
     platform.create("acme")
     deaths = 0

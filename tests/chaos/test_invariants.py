@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.evidence_fixture import BEGAN, SECOND, Given, change_effects, event, given
-from tools.chaos.checks.effects import LAGGING, STRANGER
 from tools.chaos.checks.evidence import Evidence
 from tools.chaos.checks.invariants import INVARIANTS, broken
+from tools.chaos.checks.observations import LAGGING, STRANGER
 from tools.chaos.load.request_log import LoggedRequest
 
 

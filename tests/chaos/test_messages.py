@@ -76,7 +76,7 @@ def test_a_message_from_before_a_lost_lease_has_no_effect_before_or_while_a_newe
     ended = [step_of(platform, "acme", name) for name in ("authentik", "stalwart")]
     worker.kill()
     worker.wait(10)
-    sweep = platform.start_sweep()
+    sweep = platform.start_scheduler()
     until(lambda: broker.llen("ocis"))
     # from here on nothing is sent again
     sweep.terminate()
@@ -105,7 +105,7 @@ def test_malformed_messages_cost_a_supervised_worker_restarts_and_no_operation(
     for text in MALFORMED:
         broker.lpush("ocis", text)
     platform.create("acme")
-    platform.start_sweep()
+    platform.start_scheduler()
     workers = [platform.start_worker()]
 
     def ended_supervised() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client import Platform
-from tests.api.conftest import Issuer, api_settings, api_url, issuer, serve  # noqa: F401
+from tests.api.conftest import Issuer, api_settings, api_url, authentik, issuer, serve, worker_apis, worker_authentik  # noqa: F401
 from tests.platformctl.conftest import Workers, workers  # noqa: F401
 
 

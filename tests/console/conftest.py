@@ -171,7 +171,7 @@ def console_settings(console_port: int, sessions_valkey: Valkey) -> Callable[...
 @pytest.fixture(scope="session")
 def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) -> Iterator[World]:
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     api_url = platform.start_api()
     issuer = f"{platform.authentik.url}/application/o/dezky-console/"
     settings = console_settings(api_url=api_url, issuer=issuer)

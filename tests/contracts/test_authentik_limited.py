@@ -21,7 +21,7 @@ from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., StepContext]
+MakeStep = Callable[..., StepContext]
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def identity(limited_api: Server) -> Iterator[AuthentikClient]:
 
 
 @pytest.fixture
-def tenant(work: Errand, identity: AuthentikClient, saved: Saved, made: Made) -> Callable[[], StepContext]:
+def tenant(work: MakeStep, identity: AuthentikClient, saved: Saved, made: Made) -> Callable[[], StepContext]:
     """The context of a step for a tenant of its own, whose group exists."""
     slug = unique("t")
 

@@ -130,7 +130,7 @@ def test_our_own_account_is_found_and_never_locked(
     domain_id = jmap.get("Account", account, "domainId")["domainId"]
     domain = jmap.get("Domain", domain_id, "name")["name"]
     step = work_for(work, domain)
-    marker = step().stamper.text(step().tenant.id)
+    marker = step().signer.text(step().tenant.id)
     assert jmap.change("Domain", domain_id, description=marker) is None
     jmap.user(domain_id)
     closing = step()

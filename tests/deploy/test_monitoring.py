@@ -70,7 +70,7 @@ def wait_for(true: Any, seconds: float = 30) -> None:
 def test_every_expression_names_metrics_and_labels_that_are_served(platform: Platform, api_port: int) -> None:  # noqa: F811
     ports = {"worker": free_port(), "scheduler": free_port()}
     platform.start_worker(METRICS_PORT=str(ports["worker"]), METRICS_HOST="127.0.0.1")
-    platform.start_sweep(METRICS_PORT=str(ports["scheduler"]), METRICS_HOST="127.0.0.1")
+    platform.start_scheduler(METRICS_PORT=str(ports["scheduler"]), METRICS_HOST="127.0.0.1")
     platform.create("acme")
     assert platform.settled("acme").tenant.status == "active"
     fault(platform.ocis, kind="status", status=503)

@@ -1,4 +1,4 @@
-"""What the sender puts into the broker: real chords, as Celery's canvas would send them, and nothing else."""
+"""The dispatcher publishes real chords, as Celery's canvas would, and nothing else."""
 
 from __future__ import annotations
 

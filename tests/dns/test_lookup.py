@@ -21,7 +21,7 @@ LONG = "v=DKIM1; k=rsa; p=" + "A" * 2000
 
 @pytest.fixture
 def lookup(dns: DnsSimulator) -> DnsLookup:
-    return DnsLookup([dns.address], look_seconds=5.0)
+    return DnsLookup([dns.address], lookup_seconds=5.0)
 
 
 def asked(dns: DnsSimulator) -> list[str]:
@@ -72,7 +72,7 @@ def test_a_server_that_gives_no_answer_is_unavailable_and_never_taken_for_absenc
 ) -> None:
     fault(dns, kind=kind)
     with pytest.raises(TemporaryError) as caught:
-        DnsLookup([dns.address], look_seconds=0.5).values("acme.test", "TXT")
+        DnsLookup([dns.address], lookup_seconds=0.5).values("acme.test", "TXT")
     assert caught.value.reason == reason
 
 
@@ -122,7 +122,7 @@ def test_a_server_that_does_not_listen_is_unavailable() -> None:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(TemporaryError):
-        DnsLookup([address], look_seconds=0.5).values("acme.test", "TXT")
+        DnsLookup([address], lookup_seconds=0.5).values("acme.test", "TXT")
 
 
 @pytest.mark.parametrize(

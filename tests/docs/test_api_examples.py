@@ -25,7 +25,7 @@ def service(make_platform, redis_url: str, issuer: Issuer) -> tuple[Platform, st
     audiences = ",".join(f"{one}={one}" for one in SURFACES)
     platform = make_platform(redis_url, OIDC_ISSUERS=issuers, OIDC_AUDIENCES=audiences)
     api = platform.start_api()
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.start_worker()
     platform.until_ready(api)
     return platform, api

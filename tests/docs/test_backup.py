@@ -42,7 +42,7 @@ class Api:
 def platform(make_platform, redis_url: str, issuer: Issuer) -> Platform:  # type: ignore[no-untyped-def] # noqa: F811
     url = issuer.url(ISSUER)
     made: Platform = make_platform(
-        redis_url, OIDC_ISSUERS=f"{url}={url}jwks/", OIDC_AUDIENCES=f"{ISSUER}={ISSUER}", ORPHAN_LOOK_HOURS="0"
+        redis_url, OIDC_ISSUERS=f"{url}={url}jwks/", OIDC_AUDIENCES=f"{ISSUER}={ISSUER}", ORPHAN_SCAN_HOURS="0"
     )
     return made
 
@@ -79,7 +79,7 @@ def step_reasons(operation: Mapping[str, Any]) -> set[str | None]:
 def test_a_restored_backup_changes_nothing_outside_until_an_operator_ends_the_mode(
     platform: Platform, api: Api, redis_url: str, redis_is_empty: bool
 ) -> None:
-    processes = [platform.start_worker(), platform.start_sweep()]
+    processes = [platform.start_worker(), platform.start_scheduler()]
     assert api("POST", "/tenants?wait=30", slug="acme", name="Acme", domains=["acme.test"])["status"] == "active"
     backup = back_up(platform)
     assert api("POST", "/tenants?wait=30", slug="later", name="Later", domains=["later.test"])["status"] == "active"
@@ -90,7 +90,7 @@ def test_a_restored_backup_changes_nothing_outside_until_an_operator_ends_the_mo
     restore(platform, backup)
     if redis_is_empty:
         redis.Redis.from_url(redis_url).flushdb()
-    platform.start_sweep(OBSERVE_ONLY_ON_START="true")
+    platform.start_scheduler(OBSERVE_ONLY_ON_START="true")
     api.until("/observe-only", lambda found: bool(found["observeOnly"]))
     platform.start_worker()
 

@@ -26,4 +26,6 @@ def test_a_page_uses_no_replaced_word(page: Path) -> None:
 
 def test_a_replaced_word_is_found_and_code_is_not_searched() -> None:
     assert REPLACED.search("The sweep looks.")
-    assert not REPLACED.search(CODE.sub("", "Set `SWEEP_INTERVAL_SECONDS` for the sweep".replace("the sweep", "it")))
+    assert not REPLACED.search(
+        CODE.sub("", "Set `SCHEDULER_INTERVAL_SECONDS` for the sweep".replace("the sweep", "it"))
+    )

@@ -95,33 +95,33 @@ TENANT, OTHER = "6b058a725d1747cfeba27b12", "6b058a725d1747cfeba27b13"
 
 @pytest.mark.parametrize("text", ["Files of Acme. {}", "{} and more", "a {} b\n", "{0}{0}", "{}\u2028"])
 def test_a_marker_proves_the_tenant_anywhere_in_a_description(text: str) -> None:
-    stamper = MarkerSigner("ocis", ("key",))
-    written = text.format(stamper.text(TENANT))
-    assert stamper.tenant_id(written) == TENANT
-    assert stamper.marked(TENANT, written) == written
+    signer = MarkerSigner("ocis", ("key",))
+    written = text.format(signer.text(TENANT))
+    assert signer.tenant_id(written) == TENANT
+    assert signer.marked(TENANT, written) == written
 
 
 def test_valid_markers_of_two_tenants_prove_nothing_and_both_can_be_told() -> None:
-    stamper = MarkerSigner("ocis", ("key",))
-    both = stamper.text(TENANT) + stamper.text(OTHER)
-    assert stamper.tenant_id(both) is None
-    assert not stamper.belongs_to_another(TENANT, both)
-    assert stamper.belongs_to_another(TENANT, stamper.text(OTHER))
-    assert not stamper.belongs_to_another(TENANT, "nothing")
+    signer = MarkerSigner("ocis", ("key",))
+    both = signer.text(TENANT) + signer.text(OTHER)
+    assert signer.tenant_id(both) is None
+    assert not signer.belongs_to_another(TENANT, both)
+    assert signer.belongs_to_another(TENANT, signer.text(OTHER))
+    assert not signer.belongs_to_another(TENANT, "nothing")
 
 
 @given(st.text(max_size=60))
 def test_a_marker_is_added_to_any_text_once_and_the_text_stays(text: str) -> None:
-    stamper = MarkerSigner("ocis", ("key",))
-    once = stamper.marked(TENANT, text)
+    signer = MarkerSigner("ocis", ("key",))
+    once = signer.marked(TENANT, text)
     assert once.startswith(text.strip())
-    assert stamper.tenant_id(once) == TENANT
-    assert stamper.marked(TENANT, once) == once
+    assert signer.tenant_id(once) == TENANT
+    assert signer.marked(TENANT, once) == once
 
 
 def test_a_marker_of_another_product_key_or_tenant_proves_nothing() -> None:
-    stamper = MarkerSigner("ocis", ("key",))
-    good = stamper.text(TENANT)
+    signer = MarkerSigner("ocis", ("key",))
+    good = signer.text(TENANT)
     for forged in (
         None,
         "",
@@ -129,7 +129,7 @@ def test_a_marker_of_another_product_key_or_tenant_proves_nothing() -> None:
         MarkerSigner("ocis", ("guess",)).text(TENANT),
         good.replace(TENANT, OTHER),
     ):
-        assert stamper.tenant_id(forged) is None
+        assert signer.tenant_id(forged) is None
 
 
 def test_a_stamp_of_an_older_key_still_holds_and_the_first_key_signs() -> None:

@@ -46,7 +46,7 @@ class World:
         return open_domain_monitor(self.store, open_starter(self.store, self.dispatcher, self.settings), self.settings)
 
     def looks(self, slots: int = 8) -> DomainCheckJob:
-        lookup = DnsLookup(self.settings.dns_servers, look_seconds=self.settings.call_seconds)
+        lookup = DnsLookup(self.settings.dns_servers, lookup_seconds=self.settings.call_seconds)
         return DomainCheckJob(self.watch(), lookup, self.settings, slots)
 
     def look(self, name: str = "acme.test") -> TenantDomain:

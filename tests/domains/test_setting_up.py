@@ -59,7 +59,7 @@ def test_a_reconcile_that_ran_already_is_not_taken_for_the_one_that_is_due(world
     assert world.operations() == ["provision", "reconcile", "reconcile"]
 
 
-def test_several_domains_proven_together_and_several_sweeps_start_one_reconcile(world: World) -> None:
+def test_several_domains_proven_together_and_several_schedulers_start_one_reconcile(world: World) -> None:
     names = ("acme.test", "acme.org", "acme.net")
     world.create("acme", *names)
     verify(world, *names)

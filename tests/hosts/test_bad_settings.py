@@ -1,4 +1,4 @@
-"""A process that is told something that makes no sense ends at its start, with a sentence."""
+"""A process with invalid settings exits at start, with a sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_bad_address_of_sentinels_is_refused_by_the_variables_name(settings: d
     ("variable", "text", "sentence"),
     [
         ("LEASE_SECONDS", "inf", "LEASE_SECONDS: Input should be a finite number"),
-        ("DRIFT_LOOK_HOURS", "inf", "DRIFT_LOOK_HOURS: Input should be a finite number"),
+        ("DRIFT_CHECK_HOURS", "inf", "DRIFT_CHECK_HOURS: Input should be a finite number"),
         ("PLANS", "{}", "PLANS must have at least one plan"),
         ("PLANS", '{"starter": ', "PLANS: is not JSON"),
         ("PLANS", '["starter"]', "PLANS: Input should be a valid dictionary"),

@@ -118,9 +118,9 @@ def test_a_host_that_is_cut_off_loses_its_steps_to_another_and_comes_back_withou
 def _cut_off_and_come_back(platform: Platform, second: Host, third: Host, issuer: Issuer) -> None:
     with second.inside():
         url = platform.start_api(second.address)
-        platform.start_sweep()
+        platform.start_scheduler()
     with third.inside():
-        platform.start_sweep()
+        platform.start_scheduler()
         far_worker = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="suspended")
     platform.until_ready(url)
     client = Client(url, issuer.token("admin"))

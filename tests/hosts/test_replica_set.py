@@ -42,7 +42,7 @@ def test_nothing_is_lost_or_doubled_while_primaries_die_and_hand_over_and_withou
     platform = make_platform(redis_url, MONGODB_URI=replica_set.uri, **tokens_of(issuer), **times)
     url = platform.start_api()
     worker = platform.start_worker()
-    sweep = platform.start_sweep()
+    scheduler = platform.start_scheduler()
     platform.until_ready(url)
     client = operator(url)
     with SignUps(client) as sign_ups:
@@ -55,7 +55,7 @@ def test_nothing_is_lost_or_doubled_while_primaries_die_and_hand_over_and_withou
         sign_ups.wait_for(4)
     every_tenant_is_whole(platform, sign_ups.accepted)
     assert set(sign_ups.answers) <= {201, "store_unavailable", "key_in_progress", "unanswered"}, platform.logs()
-    assert all(process.poll() is None for process in (worker, sweep)), platform.logs()[-4000:]
+    assert all(process.poll() is None for process in (worker, scheduler)), platform.logs()[-4000:]
 
     # one is dead already: now a single one is left, which may not be primary
     primary = replica_set.primary()

@@ -33,7 +33,7 @@ def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_w
     platform = make_platform(watched.url, **sentinel_settings, **tokens_of(issuer))
     url = platform.start_api()
     worker = platform.start_worker()
-    sweep = platform.start_sweep()
+    scheduler = platform.start_scheduler()
     platform.until_ready(url)
     with SignUps(operator(url)) as sign_ups:
         sign_ups.wait_for(4)
@@ -49,7 +49,7 @@ def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_w
     every_tenant_is_whole(platform, sign_ups.accepted)
     # the broker was away, and nobody who signed up has seen it
     assert set(sign_ups.answers) <= {201, "unanswered"}
-    assert all(process.poll() is None for process in (worker, sweep)), platform.logs()[-4000:]
+    assert all(process.poll() is None for process in (worker, scheduler)), platform.logs()[-4000:]
     assert SERVER_PASSWORD not in platform.logs()
     assert SENTINEL_PASSWORD not in platform.logs()
 

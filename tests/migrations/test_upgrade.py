@@ -66,7 +66,7 @@ def test_open_operations_are_ended_by_the_new_worker(upgraded: Platform) -> None
     (paused,) = [one for one in upgraded.plane.switches.page(upgraded.admin) if one.pause is not None]
     upgraded.plane.switches.resume(paused.name, upgraded.admin)
     upgraded.start_worker()
-    upgraded.start_sweep()
+    upgraded.start_scheduler()
     for slug in ("hooli", "umbrella"):
         view = upgraded.settled(slug)
         assert view.operation is not None

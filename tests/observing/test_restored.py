@@ -1,4 +1,4 @@
-"""A database that is older than it was seen before is told from one that is not, whatever Redis still knows."""
+"""A restored older database is detected, and an unchanged one never, whatever Redis still knows."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def world(store: Repositories, dispatcher: Dispatcher, settings: Settings, admin
     return World(store, dispatcher, settings, admin)
 
 
-def test_a_database_that_goes_on_is_never_suspected(world: World) -> None:
+def test_a_database_without_a_restore_is_never_suspected(world: World) -> None:
     world.grow()
     assert world.look(8) is None
     (row,) = world.backup()
     assert row["number"] > 3
 
 
-def test_an_older_copy_is_told_at_the_next_look_and_the_event_says_so(world: World) -> None:
+def test_a_restored_older_copy_is_detected_at_the_next_check_with_an_event(world: World) -> None:
     world.look(3)
     backup = world.backup()
     world.look(3)
@@ -83,7 +83,7 @@ def test_an_older_copy_is_told_at_the_next_look_and_the_event_says_so(world: Wor
     assert (event["actor"], event["after"]) == (None, {"reason": OLDER})
 
 
-def test_it_stays_so_however_often_it_is_looked_and_is_told_once(world: World) -> None:
+def test_observe_only_mode_stays_through_further_checks_with_one_event(world: World) -> None:
     world.look(3)
     backup = world.backup()
     world.look(3)
@@ -93,7 +93,7 @@ def test_it_stays_so_however_often_it_is_looked_and_is_told_once(world: World) -
     assert world.backup()[0]["number"] == backup[0]["number"]
 
 
-def test_an_operators_word_ends_it_for_good_and_a_further_restore_is_told_again(world: World) -> None:
+def test_an_operator_ends_it_for_good_and_a_further_restore_is_detected_again(world: World) -> None:
     world.look(3)
     backup = world.backup()
     world.look(3)
@@ -105,7 +105,7 @@ def test_an_operators_word_ends_it_for_good_and_a_further_restore_is_told_again(
     assert world.look() == OLDER
 
 
-def test_another_database_in_its_place_is_told(world: World) -> None:
+def test_another_database_in_its_place_is_detected(world: World) -> None:
     world.look(3)
     world.restore([{"_id": "epoch", "line": "another", "number": 999}])
     assert world.look() == OTHER
@@ -113,7 +113,7 @@ def test_another_database_in_its_place_is_told(world: World) -> None:
     assert world.look(4) is None
 
 
-def test_a_backup_from_before_there_were_numbers_is_told_by_its_tenants(world: World) -> None:
+def test_a_backup_without_event_numbers_is_detected_by_its_tenants(world: World) -> None:
     world.grow()
     world.look(3)
     world.restore([])
@@ -153,7 +153,7 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     assert world.backup()[0]["forgiven"] is False
 
 
-def test_many_processes_that_look_at_once_suspect_nothing(world: World) -> None:
+def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None:
     def look(_: int) -> None:
         for _ in range(10):
             world.watch().look()
@@ -167,7 +167,7 @@ def test_many_processes_that_look_at_once_suspect_nothing(world: World) -> None:
         world.plane.observing.end(world.admin)
 
 
-def test_a_process_looks_no_more_often_than_it_must(world: World) -> None:
+def test_a_process_checks_no_more_often_than_it_must(world: World) -> None:
     watch = world.watch()
     watch.look()
     watch.look()
@@ -176,7 +176,7 @@ def test_a_process_looks_no_more_often_than_it_must(world: World) -> None:
     assert world.backup() == []
 
 
-def test_while_the_database_is_away_those_who_wait_for_one_look_share_its_failure(
+def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failure(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
     """Else the last of thirty steps waits for thirty looks to time out, and a worker that is told to stop with it."""

@@ -240,11 +240,11 @@ def test_two_spaces_with_our_marker_are_ambiguous_while_no_id_is_on_record(
 def test_a_foreign_space_with_our_name_and_alias_is_not_adopted(
     ocis: OcisSimulator, files: OcisClient, work: MakeWork, kind: str
 ) -> None:
-    stamper = MarkerSigner("ocis", STAMP_KEYS)
+    signer = MarkerSigner("ocis", STAMP_KEYS)
     descriptions = {
         "forged": MarkerSigner("ocis", ("guessed",)).text(TENANT_ID),
-        "other-tenant": stamper.text(OTHER_ID),
-        "two-tenants": f"{stamper.text(OTHER_ID)} {stamper.text(TENANT_ID)}",
+        "other-tenant": signer.text(OTHER_ID),
+        "two-tenants": f"{signer.text(OTHER_ID)} {signer.text(TENANT_ID)}",
     }
     foreign = ocis.add_space("Acme GmbH", descriptions[kind], "project/tenant-acme")
     ensure_files(work("ocis"), files)

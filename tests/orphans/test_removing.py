@@ -1,4 +1,4 @@
-"""An orphan goes on an operator's word alone, proven anew right before; what stops that is told and tried again."""
+"""An orphan is removed only on an operator's request, after it was verified again; faults are reported and retried."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.platform_fixture import PlatformFixture
 from tests.simulators import fault, writes
 
 
-def forgotten(platform: PlatformFixture, slug: str = "acme", looks: int = 2) -> None:
+def forgotten(platform: PlatformFixture, slug: str = "acme", scans: int = 2) -> None:
     """Objects of a tenant that is not on record, seen so often."""
     platform.grown(slug)
     platform.forget(slug)
-    for _ in range(looks):
-        platform.look()
+    for _ in range(scans):
+        platform.scan()
 
 
 def removed(platform: PlatformFixture, integration: str) -> Orphan:
     """The orphan, after an operator's word and a sweep."""
     platform.plane.orphans.remove(platform.one(integration).id, platform.admin)
-    platform.sweep()
+    platform.run_orphan_jobs()
     return platform.one(integration)
 
 
@@ -35,11 +35,11 @@ def make_due(platform: PlatformFixture) -> None:
 
 
 def test_nothing_is_removed_without_a_word_however_old_it_is(platform: PlatformFixture) -> None:
-    forgotten(platform, looks=1)
+    forgotten(platform, scans=1)
     for simulator in (platform.authentik, platform.stalwart, platform.ocis):
         simulator.journal.clear()
     for _ in range(3):
-        platform.look()
+        platform.scan()
     # queries of JMAP are posted too
     changing = [one for one in platform.stalwart.journal if "/set" in str(one)]
     assert (writes(platform.authentik), changing, writes(platform.ocis)) == ([], [], [])
@@ -63,7 +63,7 @@ def test_each_kind_is_removed_with_what_is_in_it_and_its_absence_seen(platform: 
         "tenant-beta"
     ]
     assert len(platform.spaces()) == 1
-    assert platform.look()["ocis"].orphans == 0
+    assert platform.scan()["ocis"].orphans == 0
     assert {status for _, _, status in platform.kinds()} == {"removed"}
 
 
@@ -93,7 +93,7 @@ def test_what_is_gone_or_removed_is_refused_and_what_is_being_removed_is_answere
     first = platform.plane.orphans.remove(orphan.id, platform.admin)
     assert platform.plane.orphans.remove(orphan.id, platform.admin) == first
     assert len(platform.events("orphan.remove")) == 1
-    platform.sweep()
+    platform.run_orphan_jobs()
     with pytest.raises(NotRemovable, match="removed"):
         platform.plane.orphans.remove(orphan.id, platform.admin)
     with pytest.raises(NotFound):
@@ -107,21 +107,21 @@ def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
         platform.plane.orphans.remove(platform.one("ocis").id, outside)
 
 
-def test_what_belongs_to_somebody_again_by_then_is_kept(platform: PlatformFixture) -> None:
+def test_an_object_that_belongs_to_a_tenant_again_is_kept(platform: PlatformFixture) -> None:
     platform.grown("acme")
     row = platform.rows["tenants"].find_one({"slug": "acme"})
     platform.forget("acme")
-    platform.look()
-    platform.look()
+    platform.scan()
+    platform.scan()
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.rows["tenants"].insert_one(row)
     platform.ocis.journal.clear()
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert (platform.one("ocis").status, writes(platform.ocis)) == ("kept", [])
     assert len(platform.spaces()) == 1
 
 
-def test_what_lost_its_mark_by_then_is_left_alone(platform: PlatformFixture) -> None:
+def test_an_object_that_lost_its_marker_is_not_removed(platform: PlatformFixture) -> None:
     forgotten(platform)
     orphan = platform.one("ocis")
     platform.clients["ocis"].update_space(orphan.object_id, {"description": "somebody's now"})
@@ -132,8 +132,8 @@ def test_what_lost_its_mark_by_then_is_left_alone(platform: PlatformFixture) -> 
 def test_of_two_spaces_the_one_on_record_stays(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
-    platform.look()
-    platform.look()
+    platform.scan()
+    platform.scan()
     assert removed(platform, "ocis").status == "removed"
     assert platform.spaces() == {tenant.remote["ocisSpaceId"]}
     assert twin not in platform.spaces()
@@ -142,13 +142,13 @@ def test_of_two_spaces_the_one_on_record_stays(platform: PlatformFixture) -> Non
 def test_the_other_space_stays_when_the_one_on_record_went_away_meanwhile(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
-    platform.look()
-    platform.look()
+    platform.scan()
+    platform.scan()
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     known = tenant.remote["ocisSpaceId"]
     platform.clients["ocis"].disable_space(known)
     platform.clients["ocis"].purge_space(known)
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert (platform.one("ocis").status, platform.spaces()) == ("kept", {twin})
 
 
@@ -181,10 +181,10 @@ def test_an_upstream_fault_in_the_middle_is_told_and_the_next_attempt_comes_thro
     assert (orphan.status, orphan.removal.reason) == ("removing", "upstream_error")
     assert orphan.removal.changes == ("disable the space Acme GmbH",)
     platform.ocis.faults.clear()
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removing"
     make_due(platform)
-    platform.sweep()
+    platform.run_orphan_jobs()
     done = platform.one("ocis")
     assert done.removal is not None
     assert (done.status, done.removal.attempts, done.removal.reason) == ("removed", 2, None)
@@ -199,12 +199,12 @@ def test_a_removal_whose_process_died_is_taken_up_when_its_lease_is_over(
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     lost = platform.store.orphans.claim_removal(["ocis"], 0.4)
     assert lost is not None
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removing"
     give_up = time.monotonic() + 20
     while platform.one("ocis").status == "removing":
         assert time.monotonic() < give_up
-        platform.sweep()
+        platform.run_orphan_jobs()
         time.sleep(0.05)
     assert platform.one("ocis").status == "removed"
     # the one that was thought dead comes back late, and counts for nothing
@@ -224,21 +224,21 @@ def test_one_that_died_after_the_removal_is_ended_by_the_next(platform: Platform
     platform.clients["ocis"].disable_space(orphan.object_id)
     platform.clients["ocis"].purge_space(orphan.object_id)
     make_due(platform)
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
 
 
-def test_several_sweeps_at_once_remove_it_once(platform: PlatformFixture) -> None:
+def test_several_schedulers_at_once_remove_it_once(platform: PlatformFixture) -> None:
     forgotten(platform)
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: platform.sweep(), range(4)))
+        list(pool.map(lambda _: platform.run_orphan_jobs(), range(4)))
     assert len(writes(platform.ocis)) == 2
     assert len(platform.events("orphan.removed")) == 1
 
 
-def test_a_pause_holds_a_removal_back_and_it_goes_on_afterwards(platform: PlatformFixture) -> None:
+def test_a_pause_defers_a_removal_which_continues_afterwards(platform: PlatformFixture) -> None:
     forgotten(platform)
     platform.plane.switches.pause("ocis", "upgrade", platform.admin)
     orphan = removed(platform, "ocis")
@@ -246,5 +246,5 @@ def test_a_pause_holds_a_removal_back_and_it_goes_on_afterwards(platform: Platfo
     assert (orphan.status, orphan.removal.reason) == ("removing", "paused")
     platform.plane.switches.resume("ocis", platform.admin)
     make_due(platform)
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"

@@ -1,4 +1,4 @@
-"""Looks come by themselves and on an operator's word, once however many sweeps there are, and again after a death."""
+"""Scans run on schedule and on request, once for any number of schedulers, and again after a process died."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from shared.orphans.model import MarkedObject, OrphanKind
 from tests.platform_fixture import PlatformFixture
 
 
-def test_two_sweeps_look_through_each_integration_once(platform: PlatformFixture) -> None:
+def test_two_schedulers_scan_each_integration_once(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.plane.orphans.look(platform.admin)
     platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: platform.sweep(), range(4)))
+        list(pool.map(lambda _: platform.run_orphan_jobs(), range(4)))
     lists = [one for one in platform.ocis.journal if one["path"].startswith("/graph/v1.0/drives")]
     assert len(lists) == 1
 
 
-def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(
+def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
     platform.plane.orphans.look(platform.admin)
     claims = [platform.store.orphan_scans.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert all(one.done_at is None for one in platform.store.orphan_scans.all())
     _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
@@ -40,29 +40,29 @@ def test_a_look_whose_process_died_is_made_again_when_its_lease_is_over(
 
 def _until_looked(platform: PlatformFixture) -> None:
     for _ in range(100):
-        platform.sweep()
+        platform.run_orphan_jobs()
         if all(one.done_at for one in platform.store.orphan_scans.all()):
             return
         time.sleep(0.05)
     pytest.fail("nobody looked")
 
 
-def test_without_a_schedule_looks_are_made_when_asked_for_only(make_platform: Callable[..., PlatformFixture]) -> None:
-    platform = make_platform(orphan_look_hours=0)
-    platform.sweep()
+def test_without_a_schedule_scans_run_only_on_request(make_platform: Callable[..., PlatformFixture]) -> None:
+    platform = make_platform(orphan_scan_hours=0)
+    platform.run_orphan_jobs()
     assert all(one.done_at is None for one in platform.store.orphan_scans.all())
-    assert all(one.done_at and one.due_at is None for one in platform.look().values())
+    assert all(one.done_at and one.due_at is None for one in platform.scan().values())
 
 
-def test_the_first_look_is_made_by_itself_and_the_next_when_it_is_due(platform: PlatformFixture) -> None:
-    platform.sweep()
+def test_the_first_scan_runs_automatically_and_the_next_when_it_is_due(platform: PlatformFixture) -> None:
+    platform.run_orphan_jobs()
     first = platform.store.orphan_scans.all()
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.store.orphan_scans.all() == first
     assert all(one.done_at for one in first)
 
 
-def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next(platform: PlatformFixture) -> None:
+def test_an_orphan_found_by_a_discarded_scan_is_reported_by_the_next(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.forget("acme")
     watch = open_orphan_scanner(platform.store, platform.settings)
@@ -73,6 +73,6 @@ def test_what_was_found_by_a_look_that_counts_for_nothing_is_told_of_by_the_next
     platform.plane.orphans.look(platform.admin)
     space = MarkedObject(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
     assert watch.record_look(claim, [space]) is None
-    platform.sweep()
+    platform.run_orphan_jobs()
     told = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]
     assert [(one["count"], one["orphans"][0]["objectId"]) for one in told] == [(1, space.id)]

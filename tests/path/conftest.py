@@ -1,4 +1,4 @@
-"""The whole platform for one test: real workers and sweep as processes, simulators and use cases in this one."""
+"""The whole platform for one test: real workers and schedulers as processes, simulators and services in this one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.simulators import API_TOKEN
 QUICK = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "1",
-    "SWEEP_INTERVAL_SECONDS": "0.4",
+    "SCHEDULER_INTERVAL_SECONDS": "0.4",
     "DISPATCH_GRACE_SECONDS": "1.5",
     "LEASE_SECONDS": "4",
     "ATTEMPT_SECONDS": "3.5",
@@ -116,8 +116,8 @@ class Platform:
         process = self._spawn(command, self._folder / f"flower-{port}.log", variables)
         return f"http://127.0.0.1:{port}", process
 
-    def start_sweep(self, **variables: str) -> subprocess.Popen[bytes]:
-        return self._begin(["worker.scheduler"], self._folder / f"sweep-{len(self._running)}.log", variables)
+    def start_scheduler(self, **variables: str) -> subprocess.Popen[bytes]:
+        return self._begin(["worker.scheduler"], self._folder / f"scheduler-{len(self._running)}.log", variables)
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))

@@ -1,4 +1,4 @@
-"""Billing through real workers and sweep: one of each whatever dies, and older tenants brought to it."""
+"""Billing through real workers and schedulers: one of each object whichever process dies, and a backfill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_worker_killed_while_stripe_makes_what_it_asked_for_leaves_one_of_each
 ) -> None:
     fault(stripe_server, kind="slow", delay=1.5, method="POST", path=path, count=1)
     worker = billed.start_worker()
-    billed.start_sweep()
+    billed.start_scheduler()
     billed.create("acme")
     until(billed, lambda: any(one["method"] == "POST" and one["path"] == path for one in stripe_server.journal))
     worker.kill()
@@ -74,7 +74,7 @@ def test_tenants_from_before_billing_are_brought_to_it_once_it_is_configured(
         BACKFILL_PER_MINUTE="600",
     )
     billed.start_worker()
-    billed.start_sweep()
+    billed.start_scheduler()
     slugs = ("acme", "globex")
     until(billed, lambda: all(billed.tenant(s).tenant.provisioning_status.get("billing") == "ok" for s in slugs))
     assert counts(stripe_server) == (2, 2)

@@ -114,7 +114,7 @@ def test_a_retried_step_runs_again_and_ends_its_operation(platform: Platform) ->
     assert again.tenant.status is Status.ACTIVE
 
 
-def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platform: Platform) -> None:
+def test_the_scheduler_checks_each_tenant_in_turn_and_shows_drift(platform: Platform) -> None:
     platform.start_worker()
     for slug in ("acme", "beta"):
         platform.create(slug)
@@ -122,7 +122,7 @@ def test_the_sweep_looks_at_each_tenant_in_turn_and_shows_what_has_drifted(platf
     platform.authentik.directory.delete_group(platform.authentik.directory.groups_by_name["tenant-acme"])
     rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_many({}, [{"$set": {"driftDueAt": "$$NOW"}}])
-    platform.start_sweep()
+    platform.start_scheduler()
     until(lambda: all(platform.tenant(slug).tenant.drift for slug in ("acme", "beta")))
     drift = {slug: platform.tenant(slug).tenant.drift for slug in ("acme", "beta")}
     assert drift["acme"] is not None

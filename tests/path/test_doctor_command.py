@@ -15,7 +15,7 @@ from tests.path.conftest import Platform
 @pytest.mark.timeout(120)
 def test_the_command_says_the_same_of_a_platform_that_runs_and_names_no_secret(platform: Platform) -> None:
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     give_up = time.monotonic() + 20
     while platform.store.status_repair.seconds_since_run() is None:
         assert time.monotonic() < give_up

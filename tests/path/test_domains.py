@@ -1,4 +1,4 @@
-"""Proof before mail, through real workers and a real sweep, as a customer and the platform live it."""
+"""Proof of a domain before mail, through real workers and a real scheduler."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.simulators import publish, withdraw
 def strict(make_platform: Callable[..., Platform], redis_url: str, dns: DnsSimulator) -> Platform:
     """A platform that requires proofs, with its worker and two sweeps."""
     platform = make_platform(
-        redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_PAUSE_SECONDS="0"
+        redis_url, DOMAIN_PROOF="required", DNS_SERVERS=dns.address, DOMAIN_CHECK_INTERVAL_SECONDS="0"
     )
     platform.start_worker()
-    platform.start_sweep()
-    platform.start_sweep()
+    platform.start_scheduler()
+    platform.start_scheduler()
     return platform
 
 
@@ -62,7 +62,7 @@ def in_mail(platform: Platform) -> list[str]:
     return sorted(one["name"] for one in platform.stalwart.snapshot()["Domain"])
 
 
-def test_mail_waits_for_the_proof_and_is_set_up_by_itself_once_it_is_there(strict: Platform, dns: DnsSimulator) -> None:
+def test_mail_waits_for_the_proof_and_is_then_provisioned_automatically(strict: Platform, dns: DnsSimulator) -> None:
     strict.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test", "acme.org")), strict.admin)
     view = strict.settled("acme")
     assert view.operation is not None

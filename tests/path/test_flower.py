@@ -64,7 +64,7 @@ def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_ov
 ) -> None:
     url, flower = started(platform)
     platform.start_worker(events=True)
-    platform.start_sweep()
+    platform.start_scheduler()
     until(lambda: requests.get(f"{url}/api/workers?refresh=1", auth=LOGIN, timeout=10).json())
     platform.create("acme")
     assert platform.settled("acme").tenant.status == "active"

@@ -1,4 +1,4 @@
-"""The workers under real trouble: an upstream that hangs or fails for all, pauses, hung slots, deploys."""
+"""Real workers under faults: an integration that hangs or fails for all, pauses, hung threads, deployments."""
 
 from __future__ import annotations
 
@@ -40,17 +40,23 @@ def test_one_upstream_that_hangs_for_every_tenant_slows_no_other_step_of_any(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     # as many tenants as the worker has slots; what hangs does so for longer than this test lasts
-    patient = {"CALL_SECONDS": "80", "ATTEMPT_SECONDS": "90", "LEASE_SECONDS": "100", "INTEGRATION_SLOTS": str(SLOTS)}
+    patient = {
+        "CALL_SECONDS": "80",
+        "ATTEMPT_SECONDS": "90",
+        "LEASE_SECONDS": "100",
+        "INTEGRATION_CONCURRENCY": str(SLOTS),
+    }
     platform = make_platform(redis_url, **patient)
     fault(platform.ocis, kind="hang", delay=3600)
-    platform.start_worker(concurrency=MANY)
-    platform.start_sweep()
+    processes = (platform.start_worker(concurrency=MANY), platform.start_scheduler())
     for slug in slugs():
         platform.create(slug)
     for name in ("authentik", "stalwart"):
         until(lambda name=name: count(platform, name, lambda status, _: status == "ok") == MANY, 60)
     assert count(platform, "ocis", lambda _, attempts: attempts > 0) == SLOTS
     assert count(platform, "ocis", lambda status, _: status == "ok") == 0
+    for process in processes:  # told to stop, they would wait for what hangs
+        process.kill()
 
 
 def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more_than_may_be_at_work(
@@ -60,16 +66,19 @@ def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more
     platform = make_platform(redis_url, **patient)
     for product in (platform.ocis, platform.authentik):
         fault(product, kind="hang", delay=3600)
-    platform.start_worker(concurrency=3 * MANY)
+    worker = platform.start_worker(concurrency=3 * MANY)
     for slug in slugs():
         platform.create(slug)
     for name in ("authentik", "ocis"):
         until(lambda name=name: count(platform, name, lambda _, attempts: attempts > 0) == MANY)
     until(lambda: count(platform, "stalwart", lambda status, _: status == "ok") == MANY)
+    worker.kill()  # told to stop, it would wait for what hangs
 
 
-def test_what_found_no_slot_is_done_once_there_is_one(make_platform: Callable[..., Platform], redis_url: str) -> None:
-    platform = make_platform(redis_url, INTEGRATION_SLOTS="1")
+def test_a_step_over_the_bulkheads_limit_runs_when_another_ends(
+    make_platform: Callable[..., Platform], redis_url: str
+) -> None:
+    platform = make_platform(redis_url, INTEGRATION_CONCURRENCY="1")
     fault(platform.ocis, kind="latency", delay=0.05)
     platform.start_worker(concurrency=MANY)
     for slug in slugs():
@@ -80,13 +89,13 @@ def test_what_found_no_slot_is_done_once_there_is_one(make_platform: Callable[..
         assert step_of(platform, slug, "ocis") == (StepStatus.OK, 1)
 
 
-def test_an_upstream_that_fails_for_all_is_left_alone_and_taken_up_again_by_a_probe(
+def test_an_integration_that_fails_for_all_opens_the_breaker_and_a_probe_closes_it(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, BREAKER_FAILURES="3", BREAKER_SECONDS="2")
     fault(platform.ocis, kind="status", status=500)
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in slugs():
         platform.create(slug)
     until(lambda: platform.store.switches.all().get("ocis") and platform.store.switches.all()["ocis"].is_open)
@@ -101,7 +110,7 @@ def test_an_upstream_that_fails_for_all_is_left_alone_and_taken_up_again_by_a_pr
 def test_a_paused_integration_is_not_asked_by_anyone_until_it_is_resumed(platform: Platform) -> None:
     platform.plane.switches.pause("ocis", "upgrade", platform.admin)
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in slugs()[:4]:
         platform.create(slug)
     for slug in slugs()[:4]:
@@ -116,14 +125,14 @@ def test_a_paused_integration_is_not_asked_by_anyone_until_it_is_resumed(platfor
         assert step_of(platform, slug, "ocis") == (StepStatus.OK, 1)
 
 
-def test_a_worker_with_a_hung_slot_ends_itself_and_the_next_one_does_the_work(platform: Platform) -> None:
+def test_a_worker_with_a_hung_step_exits_and_the_next_one_does_the_work(platform: Platform) -> None:
     hung = platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="hanging")
     platform.create("acme")
     assert hung.wait(30) == EXIT_CODE
-    assert "worker.slot_overstays" in platform.logs()
+    assert "worker.step_outlived_lease" in platform.logs()
     assert step_of(platform, "acme", "ocis") == (StepStatus.RUNNING, 1)
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     assert platform.settled("acme").tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")
     assert step_of(platform, "acme", "ocis") == (StepStatus.OK, 2)
@@ -138,7 +147,7 @@ def test_told_to_stop_in_the_middle_of_a_step_no_attempt_is_forgotten(platform: 
     old.terminate()
     # the new one is there before the old one has ended, as in a deploy
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     # of its own accord, with what it had begun done or put back
     assert old.wait(60) == 0
     for slug in slugs():
@@ -155,7 +164,7 @@ def test_told_to_stop_while_a_message_is_being_handed_to_a_thread_it_ends_well_a
     assert old.wait(15) == 0
     assert "cannot schedule new futures" not in platform.logs()
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in slugs():
         assert platform.settled(slug).tenant.status is Status.ACTIVE
         assert platform.has_one_of_each(slug)
@@ -163,7 +172,7 @@ def test_told_to_stop_while_a_message_is_being_handed_to_a_thread_it_ends_well_a
 
 def test_a_step_that_an_old_worker_does_not_know_is_left_for_a_new_one(platform: Platform) -> None:
     platform.start_worker(app="tests.path.odd_workers:app", ODD_WORKER="old")
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.create("acme")
     until(lambda: step_of(platform, "acme", "ocis")[1] > 0)
     until(lambda: step_of(platform, "acme", "stalwart")[0] == "ok")

@@ -1,4 +1,4 @@
-"""Orphans through real sweeps: found by themselves, and removed though a sweep dies half-way."""
+"""Orphans through real schedulers: found automatically, and removed although a scheduler dies half-way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.path.test_whole_path import until
 from tests.simulators import fault
 
 
-def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(
+def test_a_scheduler_killed_in_the_middle_of_a_removal_is_replaced_by_another(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
     platform = make_platform(redis_url, ORPHAN_QUARANTINE_HOURS="0")
@@ -23,7 +23,7 @@ def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(
     def spaces() -> tuple[Orphan, ...]:
         return platform.store.orphans.page(OrphanQuery(integration="ocis")).items
 
-    first = platform.start_sweep()
+    first = platform.start_scheduler()
     until(lambda: [one.object_id for one in spaces()] == [tenant.remote["ocisSpaceId"]])
     platform.plane.orphans.look(platform.admin)
     until(lambda: spaces()[0].status == "removable")
@@ -32,7 +32,7 @@ def test_a_sweep_killed_in_the_middle_of_a_removal_is_replaced_by_another(
     until(lambda: platform.upstream("acme")["spaces"][0]["disabled"])
     first.send_signal(signal.SIGKILL)
     assert spaces()[0].status == "removing"
-    platform.start_sweep()
+    platform.start_scheduler()
     until(lambda: spaces()[0].status == "removed", 90)
     assert platform.upstream("acme")["spaces"] == []
     assert len(platform.upstream("acme")["groups"]) == 1

@@ -1,4 +1,4 @@
-"""A worker whose slots are forked children instead of threads."""
+"""A worker with forked child processes instead of threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.simulators import fault
 
 def test_forked_children_do_the_work_and_what_they_leave_when_killed_is_done_by_others(platform: Platform) -> None:
     worker = platform.start_worker(pool="prefork", concurrency=2)
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.create("acme")
     assert platform.settled("acme").tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")

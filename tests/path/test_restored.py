@@ -1,4 +1,4 @@
-"""A database restored from a backup under real processes: nothing is changed outside until an operator says so."""
+"""A database restored from a backup under real processes: nothing is changed outside until an operator allows it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_en
     until(lambda: _held(platform) == 3)
     assert writes(platform.ocis) == []
     platform.plane.observing.end(platform.admin)
-    platform.start_sweep()
+    platform.start_scheduler()
     assert platform.settled("beta").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]
     assert platform.has_one_of_each("beta")
     assert view.operation is not None
@@ -56,7 +56,7 @@ def _held(platform: Platform) -> int:
 
 def test_restored_under_running_processes_it_is_noticed_by_them_and_plans_go_on(platform: Platform) -> None:
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     platform.create("acme")
     platform.settled("acme")
     restore(platform)

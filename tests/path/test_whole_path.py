@@ -1,4 +1,4 @@
-"""From a recorded tenant to an active one, through real workers, whatever dies on the way."""
+"""From a recorded tenant to an active one, through real workers, whichever process dies on the way."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_worker_killed_after_the_upstreams_write_leaves_one_object_and_an_acti
     worker.wait(5)
     assert platform.tenant("acme").tenant.status is Status.PENDING
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     view = platform.settled("acme")
     assert view.tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")
@@ -96,7 +96,7 @@ def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one
     patient = {"LEASE_SECONDS": "60", "ATTEMPT_SECONDS": "50", "CALL_SECONDS": "20"}
     platform = make_platform(redis_url, DISPATCH_GRACE_SECONDS="0.2", **patient)
     slugs = [f"acme{number}" for number in range(3)]
-    platform.start_sweep()
+    platform.start_scheduler()
     for slug in slugs:
         platform.create(slug)
     for slug in slugs:
@@ -115,14 +115,16 @@ def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one
     assert len(made) == len(creating) * len(slugs)
 
 
-def test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else(fragile: Platform, own_valkey: Valkey) -> None:
+def test_a_broker_that_lost_everything_costs_a_scheduler_and_nothing_else(
+    fragile: Platform, own_valkey: Valkey
+) -> None:
     for number in range(5):
         fragile.create(f"acme{number}")
     own_valkey.kill()
     own_valkey.start()
     assert redis.Redis.from_url(own_valkey.url).dbsize() == 0
     fragile.start_worker()
-    fragile.start_sweep()
+    fragile.start_scheduler()
     for number in range(5):
         assert fragile.settled(f"acme{number}").tenant.status is Status.ACTIVE
         assert fragile.has_one_of_each(f"acme{number}")
@@ -132,7 +134,7 @@ def test_workers_outlive_a_broker_that_dies_under_load(fragile: Platform, own_va
     for product in (fragile.authentik, fragile.stalwart, fragile.ocis):
         fault(product, kind="latency", delay=0.3)
     worker = fragile.start_worker()
-    fragile.start_sweep()
+    fragile.start_scheduler()
     for number in range(8):
         fragile.create(f"acme{number}")
     time.sleep(0.5)
@@ -158,7 +160,7 @@ def test_with_faults_of_every_kind_each_tenant_ends_active_with_one_object_of_ea
         ):
             fault(product, **rule)
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     for number in range(12):
         platform.create(f"acme{number}")
     for number in range(12):
@@ -229,7 +231,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_begun(platform: Platform) ->
     worker.terminate()
     assert worker.wait(30) == 0
     platform.start_worker()
-    platform.start_sweep()
+    platform.start_scheduler()
     view = platform.settled("acme")
     assert view.tenant.status is Status.ACTIVE
     assert platform.has_one_of_each("acme")

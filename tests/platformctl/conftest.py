@@ -24,7 +24,18 @@ from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.parts import open_settlement
 from shared.application.store import Repositories
 from shared.integrations.outcomes import PermanentError, failed, ok
-from tests.api.conftest import Issuer, api_settings, api_url, as_, issuer, root, serve  # noqa: F401
+from tests.api.conftest import (  # noqa: F401
+    Issuer,
+    api_settings,
+    api_url,
+    as_,
+    authentik,
+    issuer,
+    root,
+    serve,
+    worker_apis,
+    worker_authentik,
+)
 
 ROOT = Path(__file__).parents[2]
 VARIABLES = (
@@ -114,7 +125,12 @@ def cli(visitor: Cli, issuer: Issuer) -> Cli:  # noqa: F811
 
 
 @contextmanager
-def person(authentik: AuthentikSimulator, username: str = "admin", *, approve: bool = True) -> Iterator[None]:
+def person(
+    authentik: AuthentikSimulator,  # noqa: F811
+    username: str = "admin",
+    *,
+    approve: bool = True,
+) -> Iterator[None]:
     """Simulate a person at a browser, who decides as soon as a device shows its code."""
     done = threading.Event()
 

@@ -32,7 +32,7 @@ def looking(
     """Check every domain that is due, as the scheduler does."""
     settings = make_settings(dns_servers=dns.address, call_seconds=1.0)
     watch = open_domain_monitor(store, open_starter(store, dispatcher, settings), settings)
-    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, look_seconds=1.0), settings)
+    looks = DomainCheckJob(watch, DnsLookup(settings.dns_servers, lookup_seconds=1.0), settings)
     stop = threading.Event()
 
     def work() -> None:

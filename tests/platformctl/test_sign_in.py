@@ -24,14 +24,14 @@ SECRET = {"PLATFORM_CLIENT_SECRET": "operator-secret"}
 
 
 @pytest.fixture(autouse=True)
-def quick(authentik: AuthentikSimulator) -> None:
-    authentik.oidc.devices.interval = 1
+def quick(authentik: AuthentikSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentik.oidc.devices, "interval", 1)
 
 
 @pytest.fixture
-def public(authentik: AuthentikSimulator) -> None:
+def public(authentik: AuthentikSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the program's application a public client, without a secret, as on people's machines."""
-    authentik.oidc._clients["operator"] = OidcClient("operator", "operator", "")
+    monkeypatch.setitem(authentik.oidc._clients, "operator", OidcClient("operator", "operator", ""))
 
 
 @pytest.fixture
@@ -71,12 +71,12 @@ def test_a_script_signs_in_by_its_client_secret_from_the_environment_or_a_file(v
 
 
 def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
-    visitor: Cli, authentik: AuthentikSimulator, public: None
+    visitor: Cli, authentik: AuthentikSimulator, public: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = visitor("login", env={"PLATFORM_CLIENT_SECRET": "wrong-secret"})
     with person(authentik, approve=False):
         denied = visitor("login")
-    authentik.oidc.grants.device_life = 0.5
+    monkeypatch.setattr(authentik.oidc.grants, "device_life", 0.5)
     late = visitor("login")
     assert [done.exit_code for done in (wrong, denied, late)] == [5, 5, 5]
     assert "invalid_grant" in wrong.stderr
@@ -87,9 +87,9 @@ def test_a_wrong_secret_a_denial_and_an_expired_code_are_not_signed_in(
 
 
 def test_too_many_sign_ins_within_the_hour_are_told_in_a_sentence(
-    visitor: Cli, authentik: AuthentikSimulator, public: None
+    visitor: Cli, authentik: AuthentikSimulator, public: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    authentik.oidc.devices.per_hour = 0
+    monkeypatch.setattr(authentik.oidc.devices, "per_hour", 0)
     done = visitor("login")
     assert (done.exit_code, "too many sign-ins from here this hour" in done.stderr) == (5, True)
 

@@ -28,11 +28,11 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def delivering(api_settings: Settings, store: Repositories) -> Iterator[None]:
     """Deliver events, as the scheduler does."""
-    courier = open_delivery_loop(store, api_settings)
-    thread = threading.Thread(target=courier.run, args=(0.05,))
+    delivery_loop = open_delivery_loop(store, api_settings)
+    thread = threading.Thread(target=delivery_loop.run, args=(0.05,))
     thread.start()
     yield
-    courier.stop()
+    delivery_loop.stop()
     thread.join(20)
 
 

@@ -1,4 +1,4 @@
-"""What closes doors lets people out first, and goes on to the other doors however that went."""
+"""A closing operation revokes access first, and runs the other steps whatever the outcome."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def names(operation: Operation) -> list[str]:
     return [step.name for step in operation.steps_of_dispatch()]
 
 
-def test_people_are_let_out_before_any_other_door_closes(store: Repositories, closing: Operation) -> None:
+def test_access_is_revoked_before_any_other_step_closes(store: Repositories, closing: Operation) -> None:
     assert names(closing) == ["access"]
     assert store.operations.claim(closing.id, "stalwart", 9, 60) is None
     claim = store.operations.claim(closing.id, "access", 1, 60)
@@ -59,7 +59,7 @@ def test_people_are_let_out_before_any_other_door_closes(store: Repositories, cl
 
 
 @pytest.mark.parametrize("outcome", [LATER, failed(PermanentError("forbidden"))], ids=["away", "refused"])
-def test_the_other_doors_close_when_people_could_not_be_let_out(
+def test_the_other_steps_close_although_access_could_not_be_revoked(
     store: Repositories, closing: Operation, outcome: Outcome
 ) -> None:
     after = attempt(store, closing, "access", outcome)
@@ -72,7 +72,7 @@ def test_the_other_doors_close_when_people_could_not_be_let_out(
     assert last.status is (OperationStatus.SUCCEEDED if outcome is LATER else OperationStatus.FAILED)
 
 
-def test_the_other_doors_close_while_a_breaker_holds_the_first(store: Repositories, closing: Operation) -> None:
+def test_the_other_steps_close_while_a_breaker_defers_the_first(store: Repositories, closing: Operation) -> None:
     hold = Deferral("authentik", "unreachable", "Authentik is away.", 30.0)
     after = store.deferrals.defer(closing.id, "access", 1, hold)
     assert after is not None

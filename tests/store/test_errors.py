@@ -1,4 +1,4 @@
-"""What the driver's errors mean to the rest of the platform."""
+"""Driver errors and the domain errors that they become."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ STEPPED_DOWN = {"code": 11602, "codeName": "InterruptedDueToReplStateChange", "e
         OperationFailure("write conflict", 112, {"errorLabels": ["TransientTransactionError"]}),
     ],
 )
-def test_what_may_pass_means_that_the_database_is_away_for_now(error: PyMongoError) -> None:
+def test_transient_driver_errors_become_store_unavailable(error: PyMongoError) -> None:
     with pytest.raises(StoreUnavailable), our_errors():
         raise error
 
 
 @pytest.mark.parametrize("error", [DuplicateKeyError("E11000"), OperationFailure("unknown operator", 2)])
-def test_what_will_not_pass_stays_what_it_is(error: PyMongoError) -> None:
+def test_permanent_driver_errors_stay_unchanged(error: PyMongoError) -> None:
     with pytest.raises(type(error)), our_errors():
         raise error
 
@@ -80,7 +80,7 @@ def test_several_that_pause_the_same_at_once_all_do(control_plane: Services, adm
         assert {one.name for one in pool.map(pause, range(8))} == {"stalwart"}
 
 
-def test_the_database_is_not_away_for_whoever_reads_first_in_a_transaction_that_is_tried_again(
+def test_a_read_at_the_start_of_a_retried_transaction_does_not_report_an_unavailable_database(
     store: Repositories,
 ) -> None:
     tries = []

@@ -1,4 +1,4 @@
-"""The event log on record: the order in which its rows get their numbers."""
+"""The event log: the order in which events get their numbers."""
 
 from __future__ import annotations
 

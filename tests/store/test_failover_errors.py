@@ -1,4 +1,4 @@
-"""What a replica set answers while its primary changes means "not now", and what is our own fault does not."""
+"""Errors of a replica set during a failover are temporary; errors of ours are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A removal for good is settled however many people belong to the tenant."""
+"""A purge is settled however many people belong to the tenant."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_count
     assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE
 
 
-def test_whoever_settles_after_one_that_got_no_further_goes_on_and_the_count_is_whole(
+def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_correct_count(
     platform: PlatformFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement, "BATCHES", 2)

@@ -1,4 +1,4 @@
-"""What a step found goes to its tenant's record by way of the operation's row, so that no death in between loses it."""
+"""Values that a step found reach the tenant's record through the operation, so that no process death loses them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def tenant(store: Repositories) -> Tenant:
     return found
 
 
-def test_a_worker_that_dies_after_the_last_attempt_leaves_what_it_found_to_whoever_settles(
+def test_values_found_by_a_worker_that_died_after_the_last_attempt_are_recorded_at_settlement(
     store: Repositories, settings: Settings, operation: Operation
 ) -> None:
     end(store, operation, authentik=ok(), ocis=ok(), stalwart=FOUND)

@@ -1,4 +1,4 @@
-"""An operation's row is its own outbox, lease book and history."""
+"""An operation's document is its own outbox, lease and history."""
 
 from __future__ import annotations
 
@@ -258,7 +258,9 @@ def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[
     impatient.close()
 
 
-def test_two_sweeps_at_once_send_a_due_operation_once(make_settings: Callable[..., Settings], create: Create) -> None:
+def test_two_schedulers_at_once_send_a_due_operation_once(
+    make_settings: Callable[..., Settings], create: Create
+) -> None:
     store = open_repositories(make_settings())
     operation = create().operation
     assert operation is not None
@@ -330,7 +332,7 @@ def test_a_live_lease_holds_up_newer_steps_however_many_operations_came_between(
         control_plane.operations.cancel(newer.id, admin)
 
 
-def test_nothing_waits_for_an_attempt_that_only_looked(
+def test_no_step_waits_for_the_lease_of_a_dry_run(
     control_plane: Services,
     admin: Actor,
     create: Create,
@@ -407,7 +409,7 @@ def test_another_action_on_a_tenant_with_an_open_operation_is_refused_and_names_
     assert refusal.value.operation_id == operation.id
 
 
-def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
+def test_the_search_for_unsettled_operations_does_not_read_open_ones(
     store: Repositories, settings: Settings, create: Create
 ) -> None:
     rows = raw(store, settings)
@@ -427,7 +429,7 @@ def test_looking_for_what_is_not_settled_reads_nothing_of_what_still_runs(
     assert (seen["planSummary"], seen["docsExamined"]) == ("IXSCAN { finishedAt: 1 }", 0)
 
 
-def test_looking_for_due_operations_walks_an_index(store: Repositories, settings: Settings, create: Create) -> None:
+def test_the_search_for_due_operations_uses_an_index(store: Repositories, settings: Settings, create: Create) -> None:
     create()
     for field in ("dueAt", "deadlineAt"):
         condition = {"status": "running", "$expr": {"$lte": [f"${field}", "$$NOW"]}}

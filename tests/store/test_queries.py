@@ -1,4 +1,4 @@
-"""No list reads a whole collection: the database itself is asked how it would run each query."""
+"""No list reads a whole collection: the database's own query plans are checked."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_no_list_scans_a_collection(store: Repositories, settings: Settings, nam
 
 
 @pytest.mark.parametrize("busy", [(), (ID,)])
-def test_what_is_due_to_webhooks_is_found_by_its_time(
+def test_due_deliveries_are_found_by_an_index_on_their_time(
     store: Repositories, settings: Settings, busy: tuple[str, ...]
 ) -> None:
     store.deliveries.claim(1, busy)

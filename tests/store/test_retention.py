@@ -1,4 +1,4 @@
-"""What is kept is kept as long as the settings say, and a person can be erased; tombstones and the latest stay."""
+"""Retention deletes by age as configured, and a person can be erased; tombstones and latest operations stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A failed step that is run again keeps its place: no step runs before those it comes after are through."""
+"""A retried step keeps its place: no step runs before the steps that it follows have succeeded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def end(store: Repositories, operation: Operation, **outcomes: Outcome) -> Opera
     return last
 
 
-def test_nobody_is_let_in_while_what_comes_before_has_failed(
+def test_access_is_not_granted_while_an_earlier_step_has_failed(
     store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     assert end(store, provision, authentik=ok(), ocis=ok(), stalwart=TAKEN).step("access").reason == "blocked"
@@ -52,7 +52,7 @@ def test_nobody_is_let_in_while_what_comes_before_has_failed(
     assert end(store, after, access=ok()).status is OperationStatus.SUCCEEDED
 
 
-def test_nobody_is_let_in_while_what_comes_before_was_stopped_or_runs_again(
+def test_access_is_not_granted_while_an_earlier_step_was_cancelled_or_runs_again(
     store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     end(store, provision, authentik=ok(), ocis=ok())

@@ -1,4 +1,4 @@
-"""How often the doors that are asked most go to the database, and that what they read twice is made once."""
+"""The number of database round trips of the most frequent requests, and their caches."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def test_a_new_tenant_is_five_inserts(counted: Services, counter: Counter, calle
     assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
 
 
-def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: Services, caller: Caller) -> None:
+def test_a_caller_without_a_record_gets_the_same_error_from_every_route(
+    control_plane: Services, caller: Caller
+) -> None:
     stranger = Caller("nobody", "n@people.test", "N", None, caller.surfaces)
     for slug in ("acme", "missing"):
         with pytest.raises(UnknownUser):
@@ -86,7 +88,7 @@ def test_who_has_no_record_is_told_so_whatever_they_ask_for(control_plane: Servi
         control_plane.tenants.get_for("missing", caller)
 
 
-def test_what_is_made_of_a_row_is_made_once_and_anew_when_the_row_changes(
+def test_a_documents_response_is_cached_until_the_document_changes(
     store: Repositories, control_plane: Services, caller: Caller, create: Callable[..., TenantView]
 ) -> None:
     operation = create("acme").operation

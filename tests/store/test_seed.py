@@ -1,4 +1,4 @@
-"""The start of the service: indexes and the default tenant, made once however many processes start at once."""
+"""Start of the service: indexes and the default tenant, created once by any number of processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tenants are recorded whole or not at all, and what is unique stays unique when many ask at once."""
+"""Tenants are recorded completely or not at all, and unique values stay unique under concurrent requests."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_first_calls_of_one_person_at_once_make_one_record(control_plane: Servic
     assert len({user.id for user in users}) == 1
 
 
-def test_platform_powers_need_the_operators_front_door(control_plane: Services, create: Create) -> None:
+def test_platform_rights_need_a_token_of_the_operator_surface(control_plane: Services, create: Create) -> None:
     create("acme")
     caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
     user = control_plane.callers.record(caller, "request-1")

@@ -1,4 +1,4 @@
-"""Webhooks over the real database: couriers in this process, and a receiver that answers as it is told."""
+"""Webhooks over the real database: delivery loops in this process, and a receiver whose responses the test chooses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Web
 from tests.webhooks.receiver import Receiver
 from worker.composition import compose_delivery_loop, open_attempts
 from worker.jobs.webhook_delivery.delivery_loop import DeliveryLoop
-from worker.jobs.webhook_delivery.safe_client import WebhookSender
+from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 LOOPBACK = "127.0.0.0/8"
 QUICK = (0.05, 0.1, 0.1)
@@ -83,17 +83,22 @@ Run = Callable[..., AbstractContextManager[DeliveryLoop]]
 
 
 @pytest.fixture
-def courier(settings: Settings, store: Repositories) -> Run:
-    """`with courier(): ...`: one at work, with connections of its own and short waits."""
+def delivery_loop(settings: Settings, store: Repositories) -> Run:
+    """`with delivery_loop(): ...`: one at work, with connections of its own and short waits."""
 
     @contextmanager
     def run(
-        *, waits: Sequence[float] = QUICK, slots: int = 8, lease: float = 10.0, call: float = 2.0, disable: float = 3600
+        *,
+        waits: Sequence[float] = QUICK,
+        concurrency: int = 8,
+        lease: float = 10.0,
+        call: float = 2.0,
+        disable: float = 3600,
     ) -> Iterator[DeliveryLoop]:
         own = open_repositories(settings)
-        sender = WebhookSender(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
+        sender = SafeWebhookClient(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
         attempts = open_attempts(own, sender, webhook_sealer(settings), disable, waits)
-        made = compose_delivery_loop(own, attempts, keep_days=14, slots=slots, lease_seconds=lease)
+        made = compose_delivery_loop(own, attempts, keep_days=14, concurrency=concurrency, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Where webhooks may go: a table of addresses and URLs, most of them traps."""
+"""Addresses and URLs that webhooks may use: a table, most of it traps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every event reaches every webhook that wants it, whatever the receiver does and whoever dies."""
+"""Every event reaches every webhook that wants it, whatever the receiver does and whichever process dies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ def ids(receiver: Receiver) -> list[str]:
     return [headers["webhook-id"] for headers, _ in receiver.seen]
 
 
-def test_an_event_arrives_as_the_log_shows_it_signed_and_under_the_id_of_its_delivery(post: Post, courier: Run) -> None:
+def test_an_event_arrives_as_the_log_shows_it_signed_and_under_the_id_of_its_delivery(
+    post: Post, delivery_loop: Run
+) -> None:
     webhook, secret = post.subscribe("partner.*")
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1))
     ((headers, body),) = post.receiver.seen
     verify([secret], headers, body, now=time.time())
@@ -35,7 +37,7 @@ def test_an_event_arrives_as_the_log_shows_it_signed_and_under_the_id_of_its_del
 
 
 def test_a_webhook_is_told_of_what_happens_after_it_was_made_and_only_of_the_actions_it_names(
-    post: Post, courier: Run
+    post: Post, delivery_loop: Run
 ) -> None:
     post.happen("before")
     everything, _ = post.subscribe("*", path="/everything")
@@ -44,7 +46,7 @@ def test_a_webhook_is_told_of_what_happens_after_it_was_made_and_only_of_the_act
     post.happen("after")
     partner = post.plane.partners.page(post.admin, 1, None).items[0]
     post.plane.partners.rename(partner.id, "New", post.admin, None)
-    with courier():
+    with delivery_loop():
         until(lambda: len(post.deliveries(everything, "delivered")) >= 4)
         until(lambda: not post.store.webhooks.behind(post.store.events.last_number(), 10))
     told = Counter(one.action for one in post.deliveries(everything))
@@ -52,11 +54,11 @@ def test_a_webhook_is_told_of_what_happens_after_it_was_made_and_only_of_the_act
     assert post.deliveries(some) == post.deliveries(none) == []
 
 
-def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(post: Post, courier: Run) -> None:
+def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     fault(post.receiver, kind="lost", count=1)
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1))
     assert len(ids(post.receiver)) == 2
     assert len(set(ids(post.receiver))) == 1
@@ -65,11 +67,11 @@ def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(post: Po
     assert post.now(webhook).failures == 0
 
 
-def test_a_receiver_in_trouble_is_tried_again_until_the_schedule_ends(post: Post, courier: Run) -> None:
+def test_a_failing_receiver_is_retried_until_the_schedule_ends(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.receiver.status = 500
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1, "failed"))
     (delivery,) = post.deliveries(webhook)
     assert (delivery.attempts, delivery.response_status, delivery.reason) == (4, 500, "not_taken")
@@ -78,11 +80,11 @@ def test_a_receiver_in_trouble_is_tried_again_until_the_schedule_ends(post: Post
     assert post.now(webhook).enabled
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post, courier: Run) -> None:
+def test_a_receiver_that_hangs_delays_no_other(post: Post, delivery_loop: Run) -> None:
     fault(post.receiver, kind="hang", path="/hangs")
     stuck, _ = post.subscribe("partner.*", path="/hangs")
     well, _ = post.subscribe("partner.*", path="/well")
-    with courier(slots=3, call=2.0):
+    with delivery_loop(concurrency=3, call=2.0):
         post.happen(*(f"partner-{number}" for number in range(12)))
         until(post.ended(well, 12))
         assert post.deliveries(stuck, "delivered") == []
@@ -92,12 +94,12 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post, courier: Run) ->
     assert {one.reason for one in post.deliveries(stuck)} <= {None, "timeout"}
 
 
-def test_a_receiver_that_is_gone_gets_no_more_and_its_webhook_says_why(post: Post, courier: Run) -> None:
+def test_a_receiver_that_is_gone_gets_no_more_and_its_webhook_says_why(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     watcher, _ = post.subscribe("webhook.disabled", path="/watch")
     fault(post.receiver, kind="status", status=410, path="/take")
     post.happen("first", "second")
-    with courier():
+    with delivery_loop():
         until(post.ended(watcher, 1))
     told = json.loads(next(body for headers, body in post.receiver.seen))
     assert told["after"] == {"_id": webhook.id, "host": "127.0.0.1", "enabled": False, "reason": "gone"}
@@ -107,33 +109,33 @@ def test_a_receiver_that_is_gone_gets_no_more_and_its_webhook_says_why(post: Pos
     assert now.disabled_at is not None
 
 
-def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, courier: Run) -> None:
+def test_a_redirect_is_not_followed_and_not_tried_again(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.receiver.status, post.receiver.headers = 307, {"Location": "/elsewhere"}
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1, "failed"))
     assert [entry["path"] for entry in post.receiver.journal] == ["/take"]
     assert post.deliveries(webhook)[0].reason == "redirected"
 
 
-def test_what_a_dead_process_had_taken_is_sent_once_its_lease_has_run_out(post: Post, courier: Run) -> None:
+def test_a_delivery_claimed_by_a_dead_process_is_sent_when_its_lease_runs_out(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     claim = post.store.deliveries.claim(1.5, ())
     assert claim is not None
-    with courier():
+    with delivery_loop():
         time.sleep(0.4)
         assert post.receiver.seen == []
         until(post.ended(webhook, 1))
     assert post.deliveries(webhook)[0].attempts == 2
 
 
-def test_an_end_that_comes_after_the_lease_counts_for_nothing(post: Post, courier: Run) -> None:
+def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     late = post.store.deliveries.claim(0.05, ())
     time.sleep(0.1)
     assert late is not None
@@ -142,21 +144,21 @@ def test_an_end_that_comes_after_the_lease_counts_for_nothing(post: Post, courie
     assert post.deliveries(webhook)[0].attempts == 2
 
 
-def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, courier: Run) -> None:
+def test_an_event_that_kills_its_process_each_time_is_given_up(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     for _ in range(4):
         assert post.store.deliveries.claim(0, ()) is not None
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1, "failed"))
     assert post.deliveries(webhook)[0].reason == "interrupted"
     assert post.receiver.seen == []
 
 
-def test_several_couriers_at_once_make_and_send_each_delivery_once(post: Post, courier: Run) -> None:
+def test_several_delivery_loops_at_once_make_and_send_each_delivery_once(post: Post, delivery_loop: Run) -> None:
     webhooks = [post.subscribe("partner.*", path=f"/{number}")[0] for number in range(3)]
-    with courier(), courier(), courier():
+    with delivery_loop(), delivery_loop(), delivery_loop():
         post.happen(*(f"partner-{number}" for number in range(20)))
         for webhook in webhooks:
             until(post.ended(webhook, 20))
@@ -166,11 +168,11 @@ def test_several_couriers_at_once_make_and_send_each_delivery_once(post: Post, c
         assert paths[f"/{number}"] == 20
 
 
-def test_events_are_told_of_in_batches_without_a_gap(post: Post, courier: Run) -> None:
+def test_events_are_relayed_in_batches_without_a_gap(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen(*(f"partner-{number}" for number in range(7)))
-    fan_out = open_outbox_relay(post.store, 14, batch=3)
-    assert [fan_out.look() for _ in range(4)] == [3, 3, 1, 0]
+    relay = open_outbox_relay(post.store, 14, batch=3)
+    assert [relay.relay() for _ in range(4)] == [3, 3, 1, 0]
     assert len({one.event_id for one in post.deliveries(webhook)}) == 7
 
 
@@ -178,14 +180,14 @@ def test_events_older_than_deliveries_are_kept_are_not_sent_any_more(post: Post)
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
     time.sleep(0.01)
-    assert open_outbox_relay(post.store, 0).look() == 0
+    assert open_outbox_relay(post.store, 0).relay() == 0
     assert post.deliveries(webhook) == []
 
 
-def test_an_event_is_sent_again_on_demand_under_its_own_id(post: Post, courier: Run) -> None:
+def test_an_event_is_sent_again_on_demand_under_its_own_id(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1))
         (delivery,) = post.deliveries(webhook)
         again = post.plane.webhooks.replay(webhook.id, delivery.id, post.admin)
@@ -194,11 +196,13 @@ def test_an_event_is_sent_again_on_demand_under_its_own_id(post: Post, courier: 
     assert ids(post.receiver) == [delivery.id, delivery.id]
 
 
-def test_while_a_secret_is_replaced_both_prove_an_event_and_later_only_the_new_one(post: Post, courier: Run) -> None:
+def test_while_a_secret_is_replaced_both_prove_an_event_and_later_only_the_new_one(
+    post: Post, delivery_loop: Run
+) -> None:
     webhook, old = post.subscribe("partner.*")
     _, new = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 1))
         _, newest = post.plane.webhooks.rotate(webhook.id, 0, post.admin)
         post.happen("second")
@@ -218,12 +222,12 @@ def test_an_old_secret_stops_signing_when_its_time_is_up(post: Post) -> None:
 
 
 def test_a_webhook_that_has_failed_for_long_is_switched_off_and_goes_on_where_it_was_once_mended(
-    post: Post, courier: Run
+    post: Post, delivery_loop: Run
 ) -> None:
     webhook, _ = post.subscribe("partner.*")
     post.receiver.status = 503
     post.happen("one-a", "two-b", "three-c")
-    with courier(disable=0.01, waits=(0.01,) * 9):
+    with delivery_loop(disable=0.01, waits=(0.01,) * 9):
         until(lambda: not post.now(webhook).enabled)
         assert post.now(webhook).disabled_reason == "failing"
         post.happen("four-d")
@@ -236,9 +240,9 @@ def test_a_webhook_that_has_failed_for_long_is_switched_off_and_goes_on_where_it
         until(lambda: post.deliveries(webhook, "pending") == [])
 
 
-def test_a_ping_is_sent_once_and_its_end_is_told(post: Post, courier: Run) -> None:
+def test_a_ping_is_sent_once_and_its_outcome_is_shown(post: Post, delivery_loop: Run) -> None:
     webhook, secret = post.subscribe("tenant.*")
-    with courier():
+    with delivery_loop():
         record = post.plane.webhooks.test(webhook.id, post.admin, 10)
         assert (record.status, record.action, record.event_id) == ("delivered", "webhook.ping", None)
         headers, body = post.receiver.seen[0]
@@ -250,34 +254,34 @@ def test_a_ping_is_sent_once_and_its_end_is_told(post: Post, courier: Run) -> No
     assert post.now(webhook).failures == 0
 
 
-def test_a_removed_webhook_is_told_of_nothing_more(post: Post, courier: Run) -> None:
+def test_a_deleted_webhook_gets_no_more_events(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     kept, _ = post.subscribe("partner.*", path="/kept")
     post.happen("first")
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     post.plane.webhooks.delete(webhook.id, post.admin, None)
     post.store.deliveries.insert_ping(webhook.id, "request-2")
-    with courier():
+    with delivery_loop():
         until(post.ended(kept, 1))
         until(lambda: not post.store.deliveries.find(webhook.id, "0" * 24))
     assert {entry["path"] for entry in post.receiver.journal} == {"/kept"}
 
 
-def test_a_webhook_whose_secret_cannot_be_read_any_more_is_switched_off(post: Post, courier: Run) -> None:
+def test_a_webhook_whose_secret_cannot_be_decrypted_is_disabled(post: Post, delivery_loop: Run) -> None:
     webhook, _ = post.subscribe("partner.*")
     with post.store.connection.client.start_session() as session:
         post.store.webhooks.rotate(post.now(webhook), "sealed with a key that is no more", 0, session)
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(lambda: not post.now(webhook).enabled)
     assert post.now(webhook).disabled_reason == "unsigned"
     assert post.receiver.seen == []
 
 
-def test_a_webhook_made_switched_off_is_told_when_it_is_switched_on(post: Post, courier: Run) -> None:
+def test_a_webhook_created_disabled_gets_events_once_it_is_enabled(post: Post, delivery_loop: Run) -> None:
     new = NewWebhook(f"{post.receiver.url}/take", ("partner.*",), enabled=False)
     webhook, _ = post.plane.webhooks.create(new, None, None, post.admin)
-    with courier():
+    with delivery_loop():
         post.happen("first")
         time.sleep(0.3)
         assert post.deliveries(webhook) == []

@@ -1,4 +1,4 @@
-"""Webhooks of a tenant that was removed for good tell of the removal, and are removed a day later."""
+"""Webhooks of a purged tenant get the event of the purge, and are deleted a day later."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def time_is_up(post: Post, settings: Settings) -> None:
     rows.update_many({"removeAt": {"$exists": True}}, [{"$set": {"removeAt": "$$NOW"}}])
 
 
-def test_it_is_told_of_the_removal_first(post: Post, courier: Run) -> None:
+def test_a_purged_tenants_webhook_still_gets_the_purge_event(post: Post, delivery_loop: Run) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
     tenant = grown(post, partner.id).tenant
     new = NewWebhook(f"{post.receiver.url}/take", ("operation.*",))
     post.plane.webhooks.create(new, tenant.id, partner.id, post.admin)
     purge(post)
-    with courier():
+    with delivery_loop():
         until(lambda: len(post.receiver.journal) == 2)
     told = [json.loads(entry["body"])["after"]["action"] for entry in post.receiver.journal]
     assert sorted(told) == ["delete", "purge"]
 
 
 def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
-    post: Post, courier: Run, settings: Settings
+    post: Post, delivery_loop: Run, settings: Settings
 ) -> None:
     ours, _ = post.subscribe("user.*", tenant_id=grown(post).tenant.id)
     others, _ = post.subscribe("user.*", tenant_id=grown(post, slug="beta").tenant.id)
@@ -66,13 +66,13 @@ def test_it_is_removed_when_its_time_is_up_with_its_deliveries_and_an_event(
     assert open_ended_webhooks(post.store).remove() == 0
     assert not gone(post, ours)
     time_is_up(post, settings)
-    with courier():
+    with delivery_loop():
         until(lambda: gone(post, ours))
     assert post.now(others).id == others.id
     assert told_gone(post) == [ours.id]
 
 
-def test_two_couriers_at_once_remove_it_once(post: Post, settings: Settings) -> None:
+def test_two_delivery_loops_at_once_remove_it_once(post: Post, settings: Settings) -> None:
     webhook, _ = post.subscribe(tenant_id=grown(post).tenant.id)
     purge(post)
     time_is_up(post, settings)

@@ -1,4 +1,4 @@
-"""What docs/how-to/receive-webhooks.md tells receivers is true: its example is run, its numbers are the code's."""
+"""docs/how-to/receive-webhooks.md is true: its example is run, and its numbers are those of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real sweeps as processes: two at once, and one that is killed in the middle of a delivery."""
+"""Real schedulers as processes: two at once, and one that is killed in the middle of a delivery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ StartSweep = Callable[[], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
+def start_scheduler(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
     running: list[subprocess.Popen[bytes]] = []
     variables = {
         "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
@@ -29,12 +29,12 @@ def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
         "STAMP_KEYS": ",".join(settings.stamp_key_texts),
         "WEBHOOK_ALLOWED_NETWORKS": LOOPBACK,
         "WEBHOOK_CALL_SECONDS": "1",
-        "SWEEP_INTERVAL_SECONDS": "0.2",
+        "SCHEDULER_INTERVAL_SECONDS": "0.2",
         "LOG_LEVEL": "DEBUG",
     }
 
     def start() -> subprocess.Popen[bytes]:
-        log = tmp_path / f"sweep-{len(running)}.log"
+        log = tmp_path / f"scheduler-{len(running)}.log"
         running.append(start_forked("worker.scheduler", log=log, env={**os.environ, **variables}))
         return running[-1]
 
@@ -43,35 +43,37 @@ def start_sweep(settings: Settings, tmp_path: Path) -> Iterator[StartSweep]:
         end(process, 10)
 
 
-def test_two_sweeps_share_the_work_say_nothing_of_secrets_and_end_when_told_to(
-    post: Post, start_sweep: StartSweep, tmp_path: Path
+def test_two_schedulers_share_the_work_say_nothing_of_secrets_and_end_when_told_to(
+    post: Post, start_scheduler: StartSweep, tmp_path: Path
 ) -> None:
     webhook, secret = post.subscribe("partner.*", path="/take/path-secret?key=query-secret")
-    sweeps = [start_sweep(), start_sweep()]
-    logs = [tmp_path / f"sweep-{number}.log" for number in range(2)]
-    until(lambda: all(path.exists() and "sweep.started" in path.read_text() for path in logs), 40)
+    schedulers = [start_scheduler(), start_scheduler()]
+    logs = [tmp_path / f"scheduler-{number}.log" for number in range(2)]
+    until(lambda: all(path.exists() and "scheduler.started" in path.read_text() for path in logs), 40)
     post.happen(*(f"partner-{number}" for number in range(20)))
     until(post.ended(webhook, 20), 40)
     assert len(post.receiver.seen) == len({headers["webhook-id"] for headers, _ in post.receiver.seen}) == 20
-    for sweep in sweeps:
-        sweep.terminate()
-        assert sweep.wait(15) == 0
+    for scheduler in schedulers:
+        scheduler.terminate()
+        assert scheduler.wait(15) == 0
     logged = "".join(path.read_text() for path in logs)
     assert logged.count("webhook.attempted") == 20
     for word in (secret, secret.removeprefix("whsec_"), "path-secret", "query-secret"):
         assert word not in logged
 
 
-def test_a_sweep_killed_while_the_receiver_answers_is_made_good_by_another(post: Post, start_sweep: StartSweep) -> None:
+def test_a_scheduler_killed_while_the_receiver_answers_is_made_good_by_another(
+    post: Post, start_scheduler: StartSweep
+) -> None:
     webhook, _ = post.subscribe("partner.*")
     fault(post.receiver, kind="hang", count=1, delay=30)
-    sweep = start_sweep()
+    scheduler = start_scheduler()
     post.happen("first")
     until(lambda: post.receiver.journal, 40)
-    sweep.send_signal(signal.SIGKILL)
-    sweep.wait(5)
+    scheduler.send_signal(signal.SIGKILL)
+    scheduler.wait(5)
     assert post.deliveries(webhook)[0].status == "pending"
-    start_sweep()
+    start_scheduler()
     until(post.ended(webhook, 1), 40)
     first, second = (entry["body"] for entry in post.receiver.journal)
     assert first == second

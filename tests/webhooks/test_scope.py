@@ -1,4 +1,4 @@
-"""A webhook is told of what its owner may see, as things stand when it is told; and nobody sees another's webhooks."""
+"""A webhook gets only events that its owner may see at that time, and nobody sees another owner's webhooks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def webhooks_of(post: Post) -> tuple[Webhook, ...]:
 
 
 def test_each_owner_is_told_of_their_own_only(
-    post: Post, courier: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+    post: Post, delivery_loop: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
     acme, beta, gamma = tenant("acme"), tenant("beta", partner.id), tenant("gamma", partner.id)
@@ -75,7 +75,7 @@ def test_each_owner_is_told_of_their_own_only(
     for slug in ("acme", "beta", "gamma"):
         post.plane.tenants.change(slug, {"billing_info": {"company": slug}}, post.admin, None)
     post.happen("another")
-    with courier():
+    with delivery_loop():
         until(lambda: told_of_everything(post))
         assert sorted(slugs_told(post, "/platform"), key=str) == [None, "acme", "beta", "gamma"]
         assert slugs_told(post, "/acme") == ["acme"]
@@ -196,7 +196,7 @@ def test_a_webhook_that_is_switched_off_sends_nothing_on_demand(post: Post) -> N
 
 
 def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_replayed(
-    post: Post, courier: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
+    post: Post, delivery_loop: Run, tenant: Callable[..., Tenant], person: Callable[..., Actor]
 ) -> None:
     partner = post.plane.partners.create("reseller", "Reseller", post.admin)
     tenant("beta", partner.id)
@@ -204,14 +204,14 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     new = NewWebhook(f"{post.receiver.url}/partner", ("tenant.changed",))
     webhook, _ = post.plane.webhooks.create(new, None, None, reseller)
     post.plane.tenants.change("beta", {"billing_info": {"company": "first"}}, post.admin, None)
-    with courier():
+    with delivery_loop():
         until(lambda: post.deliveries(webhook, "delivered"))
     (delivered,) = post.deliveries(webhook)
     # the next event is on its way when the tenant leaves
     post.plane.tenants.change("beta", {"billing_info": {"company": "second"}}, post.admin, None)
-    open_outbox_relay(post.store, 14).look()
+    open_outbox_relay(post.store, 14).relay()
     post.plane.tenants.change("beta", {"partner_id": None}, post.admin, None)
-    with courier():
+    with delivery_loop():
         until(lambda: post.deliveries(webhook, "failed"))
     assert [one.reason for one in post.deliveries(webhook, "failed")] == ["out_of_scope"]
     with pytest.raises(ActionNotPossible, match="no longer belongs"):
@@ -219,5 +219,5 @@ def test_events_of_a_tenant_that_left_its_partner_are_neither_sent_late_nor_repl
     assert slugs_told(post, "/partner") == ["beta"]
     post.plane.tenants.change("beta", {"partner_id": partner.id}, post.admin, None)
     post.plane.webhooks.replay(webhook.id, delivered.id, reseller)
-    with courier():
+    with delivery_loop():
         until(lambda: len(slugs_told(post, "/partner")) > 1)

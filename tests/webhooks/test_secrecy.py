@@ -20,11 +20,11 @@ from tests.webhooks.conftest import Post, Run, until
 KEYS = ("an old key of some length", "another key of some length")
 
 
-def test_neither_the_database_nor_what_is_sent_has_it(post: Post, courier: Run, settings: Settings) -> None:
+def test_neither_the_database_nor_what_is_sent_has_it(post: Post, delivery_loop: Run, settings: Settings) -> None:
     webhook, secret = post.subscribe("*", path="/take/path-secret?key=query-secret")
     _, second = post.plane.webhooks.rotate(webhook.id, 60, post.admin)
     post.happen("first")
-    with courier():
+    with delivery_loop():
         until(post.ended(webhook, 3))
         post.receiver.status = 500
         post.plane.webhooks.test(webhook.id, post.admin, 10)

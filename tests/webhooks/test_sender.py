@@ -1,4 +1,4 @@
-"""The sender: to the checked address only, with the host's certificate, in bounded time, and never anywhere else."""
+"""The client sends to the checked address only, with the host's certificate, in limited time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.integrations.reasons import DELIVERY_REASONS
 from tests.simulators import fault
 from tests.webhooks.receiver import Receiver, certificate, slow_host, tls_host
 from worker.dns_lookup import DnsLookup
-from worker.jobs.webhook_delivery.safe_client import Delivered, Delivery, WebhookSender
+from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient
 
 LOOPBACK = ("127.0.0.0/8",)
 BODY = b'{"type":"tenant.active"}'
@@ -44,17 +44,17 @@ def names() -> Names:
 
 
 @pytest.fixture
-def sender(names: Names) -> WebhookSender:
-    return WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+def sender(names: Names) -> SafeWebhookClient:
+    return SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)
 
 
 def test_an_event_arrives_with_its_body_its_host_and_a_signature_that_holds(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: SafeWebhookClient
 ) -> None:
     secret = new_secret()
     headers = signed_headers([secret], "evt_1", int(time.time()), BODY)
     url = f"http://hooks.acme.test:{receiver.port}/take?it=now"
-    assert sender.send(url, BODY, headers) == Delivery(Delivered.YES, 204)
+    assert sender.send(url, BODY, headers) == DeliveryOutcome(DeliveryResult.DELIVERED, 204)
     ((seen, body),) = receiver.seen
     verify([secret], seen, body, now=time.time())
     assert (body, seen["Host"]) == (BODY, f"hooks.acme.test:{receiver.port}")
@@ -65,19 +65,19 @@ def test_an_event_arrives_with_its_body_its_host_and_a_signature_that_holds(
 @pytest.mark.parametrize(
     ("status", "result", "reason"),
     [
-        (200, Delivered.YES, None),
-        (202, Delivered.YES, None),
-        (302, Delivered.NEVER, "redirected"),
-        (308, Delivered.NEVER, "redirected"),
-        (400, Delivered.LATER, "not_taken"),
-        (404, Delivered.LATER, "not_taken"),
-        (410, Delivered.NEVER, "gone"),
-        (429, Delivered.LATER, "not_taken"),
-        (500, Delivered.LATER, "not_taken"),
+        (200, DeliveryResult.DELIVERED, None),
+        (202, DeliveryResult.DELIVERED, None),
+        (302, DeliveryResult.REFUSED, "redirected"),
+        (308, DeliveryResult.REFUSED, "redirected"),
+        (400, DeliveryResult.RETRY, "not_taken"),
+        (404, DeliveryResult.RETRY, "not_taken"),
+        (410, DeliveryResult.REFUSED, "gone"),
+        (429, DeliveryResult.RETRY, "not_taken"),
+        (500, DeliveryResult.RETRY, "not_taken"),
     ],
 )
 def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
-    receiver: Receiver, sender: WebhookSender, status: int, result: Delivered, reason: str | None
+    receiver: Receiver, sender: SafeWebhookClient, status: int, result: DeliveryResult, reason: str | None
 ) -> None:
     receiver.status, receiver.headers = status, {"Location": "/elsewhere", "Retry-After": "7"}
     ended = sender.send(f"{receiver.url}/", BODY, {})
@@ -103,22 +103,24 @@ def test_the_status_says_whether_it_was_taken_and_whether_to_try_again(
 def test_what_may_not_be_spoken_to_is_refused_before_anything_is_sent(
     url: str, addresses: list[str], reason: str
 ) -> None:
-    ended = WebhookSender(Names({"hooks.acme.test": addresses})).send(url, BODY, {})
-    assert ended == Delivery(Delivered.NEVER, reason=reason)
+    ended = SafeWebhookClient(Names({"hooks.acme.test": addresses})).send(url, BODY, {})
+    assert ended == DeliveryOutcome(DeliveryResult.REFUSED, reason=reason)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0177.0.0.1", "localhost"])
 def test_other_ways_to_write_loopback_are_names_that_dns_does_not_know(host: str) -> None:
     names = Names()
-    assert WebhookSender(names).send(f"https://{host}/", BODY, {}) == Delivery(Delivered.LATER, reason="unresolved")
+    assert SafeWebhookClient(names).send(f"https://{host}/", BODY, {}) == DeliveryOutcome(
+        DeliveryResult.RETRY, reason="unresolved"
+    )
     assert names.asked == 1
 
 
 def test_a_name_that_changes_its_mind_gains_nothing(receiver: Receiver) -> None:
     answers = iter([["127.0.0.1"], ["127.0.0.2"]])
-    sender = WebhookSender(lambda host: next(answers), allowed_networks=["127.0.0.1/32"], call_seconds=5.0)
+    sender = SafeWebhookClient(lambda host: next(answers), allowed_networks=["127.0.0.1/32"], call_seconds=5.0)
     url = f"http://hooks.acme.test:{receiver.port}/"
-    assert sender.send(url, BODY, {}).result is Delivered.YES
+    assert sender.send(url, BODY, {}).result is DeliveryResult.DELIVERED
     assert sender.send(url, BODY, {}).reason == "forbidden_address"
     assert len(receiver.seen) == 1
 
@@ -127,28 +129,28 @@ def test_a_name_server_that_fails_is_a_reason_to_try_again() -> None:
     def broken(host: str) -> list[str]:
         raise TemporaryError("upstream_error")
 
-    assert WebhookSender(broken).send("https://hooks.acme.test/", BODY, {}).reason == "unresolved"
+    assert SafeWebhookClient(broken).send("https://hooks.acme.test/", BODY, {}).reason == "unresolved"
 
 
 def test_names_are_looked_up_in_dns(receiver: Receiver) -> None:
     dns = DnsSimulator()
     with dns.running():
         dns.publish([{"name": "hooks.acme.test", "type": "A", "value": "127.0.0.1"}])
-        sender = WebhookSender(DnsLookup([dns.address]).addresses, allowed_networks=LOOPBACK, call_seconds=1.0)
+        sender = SafeWebhookClient(DnsLookup([dns.address]).addresses, allowed_networks=LOOPBACK, call_seconds=1.0)
         url = f"http://hooks.acme.test:{receiver.port}/"
-        assert sender.send(url, BODY, {}).result is Delivered.YES
+        assert sender.send(url, BODY, {}).result is DeliveryResult.DELIVERED
         fault(dns, kind="timeout")
-        assert sender.send(url, BODY, {}) == Delivery(Delivered.LATER, reason="timeout")
+        assert sender.send(url, BODY, {}) == DeliveryOutcome(DeliveryResult.RETRY, reason="timeout")
 
 
 def test_the_proxies_and_passwords_of_the_environment_are_not_used(
-    receiver: Receiver, sender: WebhookSender, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    receiver: Receiver, sender: SafeWebhookClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     (tmp_path / "netrc").write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert sender.send(f"{receiver.url}/", BODY, {}).result is Delivered.YES
+    assert sender.send(f"{receiver.url}/", BODY, {}).result is DeliveryResult.DELIVERED
     assert "Authorization" not in receiver.seen[0][0]
 
 
@@ -165,35 +167,35 @@ def test_a_receiver_in_trouble_is_tried_again_later(
     receiver: Receiver, names: Names, rule: dict[str, object], reason: str
 ) -> None:
     fault(receiver, **rule)
-    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=0.5)
     ended = sender.send(f"{receiver.url}/", BODY, {})
-    assert (ended.result, ended.reason) == (Delivered.LATER, reason)
+    assert (ended.result, ended.reason) == (DeliveryResult.RETRY, reason)
 
 
 def test_headers_that_drip_end_with_the_calls_time(names: Names) -> None:
-    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=0.5)
     with slow_host() as port:
         ended = sender.send(f"http://hooks.acme.test:{port}/", BODY, {})
-    assert ended == Delivery(Delivered.LATER, reason="timeout")
+    assert ended == DeliveryOutcome(DeliveryResult.RETRY, reason="timeout")
 
 
 def test_once_the_status_is_there_a_body_that_drips_or_breaks_off_changes_nothing(
     receiver: Receiver, names: Names
 ) -> None:
-    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=0.5)
+    sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=0.5)
     receiver.status, receiver.text = 200, "thank you"
     fault(receiver, kind="drip", delay=60)
-    assert sender.send(f"{receiver.url}/", BODY, {}) == Delivery(Delivered.YES, 200)
+    assert sender.send(f"{receiver.url}/", BODY, {}) == DeliveryOutcome(DeliveryResult.DELIVERED, 200)
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(receiver: Receiver, sender: WebhookSender) -> None:
-    assert sender.send(f"{receiver.url}/endless", BODY, {}) == Delivery(Delivered.YES, 200)
+def test_an_answer_without_end_is_not_read_to_its_end(receiver: Receiver, sender: SafeWebhookClient) -> None:
+    assert sender.send(f"{receiver.url}/endless", BODY, {}) == DeliveryOutcome(DeliveryResult.DELIVERED, 200)
 
 
 def test_the_next_address_is_tried_when_nobody_listens_at_the_first(receiver: Receiver, names: Names) -> None:
     names["hooks.acme.test"] = ["127.0.0.9", "127.0.0.1"]
-    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
-    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is Delivered.YES
+    sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is DeliveryResult.DELIVERED
     names["hooks.acme.test"] = ["127.0.0.9", "127.0.0.8"]
     assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).reason == "unreachable"
 
@@ -201,17 +203,17 @@ def test_the_next_address_is_tried_when_nobody_listens_at_the_first(receiver: Re
 def test_an_event_whose_answer_was_lost_goes_to_no_second_address(receiver: Receiver, names: Names) -> None:
     names["hooks.acme.test"] = ["127.0.0.1", "127.0.0.1"]
     fault(receiver, kind="lost")
-    sender = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0)
-    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is Delivered.LATER
+    sender = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0)
+    assert sender.send(f"http://hooks.acme.test:{receiver.port}/", BODY, {}).result is DeliveryResult.RETRY
     assert len(receiver.journal) == 1
 
 
 def test_tls_asks_for_the_name_and_insists_on_its_certificate(tmp_path: Path, names: Names) -> None:
     cert_file, key_file = certificate(tmp_path, "hooks.acme.test")
     names["other.acme.test"] = ["127.0.0.1"]
-    trusting = WebhookSender(names, allowed_networks=LOOPBACK, call_seconds=5.0, ca_file=str(cert_file))
+    trusting = SafeWebhookClient(names, allowed_networks=LOOPBACK, call_seconds=5.0, ca_file=str(cert_file))
     with tls_host(cert_file, key_file) as host:
-        assert trusting.send(f"https://hooks.acme.test:{host.port}/x", BODY, {}).result is Delivered.YES
+        assert trusting.send(f"https://hooks.acme.test:{host.port}/x", BODY, {}).result is DeliveryResult.DELIVERED
         assert host.requests[0].startswith(b"POST /x HTTP/1.1\r\n")
         assert f"Host: hooks.acme.test:{host.port}\r\n".encode() in host.requests[0]
         assert trusting.send(f"https://other.acme.test:{host.port}/x", BODY, {}).reason == "tls"
@@ -220,8 +222,8 @@ def test_tls_asks_for_the_name_and_insists_on_its_certificate(tmp_path: Path, na
         assert len(host.requests) == 1
 
 
-def test_a_certificate_of_an_unknown_authority_is_not_accepted(tmp_path: Path, sender: WebhookSender) -> None:
+def test_a_certificate_of_an_unknown_authority_is_not_accepted(tmp_path: Path, sender: SafeWebhookClient) -> None:
     with tls_host(*certificate(tmp_path, "hooks.acme.test")) as host:
         ended = sender.send(f"https://hooks.acme.test:{host.port}/", BODY, {})
-    assert ended == Delivery(Delivered.LATER, reason="tls")
+    assert ended == DeliveryOutcome(DeliveryResult.RETRY, reason="tls")
     assert host.requests == []

@@ -1,4 +1,4 @@
-"""Signatures: whoever holds the secret can tell our events, and nobody can make, change or replay one."""
+"""Signatures: the secret's owner can verify our events, and nobody else can make, change or replay one."""
 
 from __future__ import annotations
 

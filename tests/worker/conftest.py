@@ -36,13 +36,13 @@ class RunnerFixture:
         self._settings = settings
 
     def runner(
-        self, clients: Mapping[str, Any] | None = None, slots: Bulkhead | None = None, **functions: Function | None
+        self, clients: Mapping[str, Any] | None = None, bulkhead: Bulkhead | None = None, **functions: Function | None
     ) -> Runner:
         """`functions`: of a step, where it is to do something; None where the runner does not know it."""
         table = {name: found for name in STEPS if (found := functions.get(name, fine)) is not None}
         steps = {Action.PROVISION: table, Action.RECONCILE: table}
         chosen = clients if clients is not None else dict.fromkeys(STEPS, "client")
-        return open_runner(self.store, self._dispatcher, steps, chosen, self._settings, slots)
+        return open_runner(self.store, self._dispatcher, steps, chosen, self._settings, bulkhead)
 
     def seen(self, operation: Operation) -> Operation:
         found = self.store.operations.find(operation.id)

@@ -1,4 +1,4 @@
-"""Test the access step: members who are taken out are out, and are forgotten only when they are in again."""
+"""The access step: removed members lose access, and stay on record until they are added again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.integrations.authentik.group import ensure_group
 from worker.integrations.authentik.membership import close_access, ensure_access
 from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., StepContext]
+MakeStep = Callable[..., StepContext]
 #: all permissions that the step needs, without the one to see people
 BLIND = ("view_group", "change_group", "add_user_to_group", "remove_user_from_group")
 
@@ -29,7 +29,7 @@ def identity(authentik: AuthentikSimulator) -> Iterator[AuthentikClient]:
 
 
 @pytest.fixture
-def ann(authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand) -> int:
+def ann(authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep) -> int:
     """A member of the tenant's group; her number."""
     ensure_group(work("authentik"), identity)
     return authentik.ensure_person("ann", "password", "Ann", "ann@acme.test", ["tenant-acme"])
@@ -40,7 +40,7 @@ def members(identity: AuthentikClient, saved: Saved) -> set[int]:
 
 
 def test_members_are_taken_out_and_let_in_again(
-    identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     assert close_access(work("authentik"), identity).result is Result.OK
     assert members(identity, saved) == set()
@@ -49,7 +49,7 @@ def test_members_are_taken_out_and_let_in_again(
 
 
 def test_members_that_our_account_may_not_see_are_not_reported_as_out(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     # Authentik answers as if a person whom our account may not see did not exist
     authentik.limit_token(BLIND)
@@ -59,7 +59,7 @@ def test_members_that_our_account_may_not_see_are_not_reported_as_out(
 
 
 def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_out(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     close_access(work("authentik"), identity)
     authentik.limit_token(BLIND)
@@ -71,7 +71,7 @@ def test_members_that_our_account_may_not_see_are_not_forgotten_while_they_are_o
 
 
 def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
     close_access(work("authentik"), identity)
@@ -81,7 +81,7 @@ def test_an_account_that_was_deleted_while_it_was_out_keeps_nobody_else_out(
 
 
 def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     bob = authentik.ensure_person("bob", "password", "Bob", "bob@acme.test", ["tenant-acme"])
     fault(authentik, kind="status", status=400, contains=f'"pk": {ann}}}')
@@ -100,14 +100,14 @@ def test_one_member_that_cannot_be_taken_out_or_let_in_keeps_no_other(
 
 
 def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_and_none_is_forgotten(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     people = {
         authentik.ensure_person(f"p{number}", "password", "P", f"p{number}@acme.test", ["tenant-acme"])
         for number in range(30)
     } | {ann}
     fault(authentik, kind="latency", delay=0.1, path="remove_user")
-    with within(3.0), pytest.raises(TemporaryError, match="it goes on") as raised:
+    with within(3.0), pytest.raises(TemporaryError, match="the next attempt continues") as raised:
         close_access(work("authentik"), identity)
     # nothing that is held against the product, and no reason to wait
     assert (raised.value.reason, raised.value.wait) == ("not_ready", 0.0)
@@ -122,7 +122,7 @@ def test_more_members_than_one_attempt_has_time_for_are_taken_out_by_the_next_an
 
 
 def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     own = authentik.directory.users_by_name["akadmin"].pk
     authentik.directory.groups[saved["authentikGroupId"]].users.add(own)
@@ -134,7 +134,7 @@ def test_our_own_account_in_the_group_stays_there_and_is_not_counted(
 
 
 def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     directory, group = authentik.directory, saved["authentikGroupId"]
     bob = directory.add_user({"username": "bob"})
@@ -153,7 +153,7 @@ def test_members_of_a_child_group_are_let_out_with_it_and_in_again(
 
 
 def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
     close_access(work("authentik"), identity)
@@ -163,7 +163,7 @@ def test_a_child_group_that_was_deleted_while_it_was_out_stops_nobody(
 
 
 def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_member_in(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved, ann: int
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved, ann: int
 ) -> None:
     child = authentik.directory.add_group({"name": "their-team", "parents": [saved["authentikGroupId"]]})
     fault(authentik, kind="status", status=400, method="PATCH", path=child.pk)
@@ -176,7 +176,7 @@ def test_a_child_group_that_cannot_be_taken_out_fails_the_step_and_keeps_no_memb
 
 
 def test_members_may_be_added_and_removed_twice(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     group_id = saved["authentikGroupId"]
@@ -192,7 +192,7 @@ def test_members_may_be_added_and_removed_twice(
 
 
 def test_a_deleted_group_is_missing_the_second_time(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     identity.delete_group(saved["authentikGroupId"])

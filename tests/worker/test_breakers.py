@@ -52,12 +52,12 @@ def is_open(runners: RunnerFixture) -> bool:
     return switch is not None and switch.is_open
 
 
-def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_an_attempt_or_a_call(
+def test_after_enough_failures_in_a_row_of_all_workers_a_step_is_deferred_without_an_attempt_or_a_call(
     runners: RunnerFixture, operations: list[Operation], control_plane: Services, admin: Actor
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("timeout", "It hangs."))
     last = operations[LIMIT]
-    assert runners.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).said == "deferred"
+    assert runners.runner(ocis=raising(AssertionError())).run(last.id, "ocis", 1).summary == "deferred"
     step = runners.seen(last).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "timeout")
     assert "It hangs." in (step.message or "")
@@ -67,7 +67,7 @@ def test_after_so_many_failures_in_a_row_of_all_workers_a_step_is_held_without_a
     assert step.due_at >= until
     view = control_plane.tenants.get(last.tenant_slug, admin)
     assert "circuit breaker is open" in view.tenant.provisioning_errors["ocis"]
-    assert runners.runner().run(last.id, "stalwart", 1).said == "ok"
+    assert runners.runner().run(last.id, "stalwart", 1).summary == "ok"
 
 
 def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open_nothing(
@@ -76,7 +76,7 @@ def test_failures_of_as_many_tenants_with_an_answer_to_another_between_them_open
     timeout = TemporaryError("timeout")
     first, second, third, fourth = operations
     fails(runners, [first, second], timeout)
-    assert runners.runner().run(third.id, "ocis", 1).said == "ok"
+    assert runners.runner().run(third.id, "ocis", 1).summary == "ok"
     time.sleep(0.01)
     fails(runners, [first, second, fourth], timeout)
     assert not is_open(runners)
@@ -94,7 +94,7 @@ def test_one_tenant_that_always_fails_opens_nothing_and_is_named(
     assert [(one.tenant.slug, one.reason, one.is_isolated) for one in ocis.failing] == [
         (poisoned.tenant_slug, "upstream_error", False)
     ]
-    assert runners.runner().run(healthy.id, "ocis", 1).said == "ok"
+    assert runners.runner().run(healthy.id, "ocis", 1).summary == "ok"
     (one,) = runners.store.switches.all()["ocis"].failing
     assert one.is_isolated
 
@@ -134,7 +134,7 @@ def test_the_list_of_failing_tenants_is_bounded(store: Repositories) -> None:
         PermanentError("quota"),
     ],
 )
-def test_what_an_integration_answers_in_good_health_opens_nothing(
+def test_permanent_errors_of_a_healthy_integration_do_not_open_the_breaker(
     runners: RunnerFixture, operations: list[Operation], fault: Fault
 ) -> None:
     fails(runners, operations, fault)
@@ -152,7 +152,7 @@ def test_a_long_wait_that_few_tenants_are_asked_for_is_theirs_alone(
         due = runners.seen(operation).step("ocis").due_at
         assert due is not None
         assert (due - operation.created_at).total_seconds() >= 600
-    assert runners.runner().run(last.id, "ocis", 1).said == "ok"
+    assert runners.runner().run(last.id, "ocis", 1).summary == "ok"
 
 
 def test_a_job_that_is_asked_for_a_long_wait_has_all_wait(
@@ -167,7 +167,7 @@ def test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minut
 ) -> None:
     fails(runners, operations[:LIMIT], TemporaryError("throttled", wait=600))
     operations = operations[LIMIT - 1 :]
-    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).summary == "deferred"
     due = runners.seen(operations[1]).step("ocis").due_at
     assert due is not None
     assert (due - operations[1].created_at).total_seconds() >= 600
@@ -178,8 +178,8 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
 ) -> None:
     fails(runners, operations[:1], PermanentError("bad_credentials", "It was the token."))
     other = operations[1]
-    assert runners.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).said == "deferred"
-    assert runners.runner().run(other.id, "authentik", 1).said == "ok"
+    assert runners.runner(ocis=raising(AssertionError())).run(other.id, "ocis", 1).summary == "deferred"
+    assert runners.runner().run(other.id, "authentik", 1).summary == "ok"
     assert runners.seen(operations[0]).step("ocis").status is StepStatus.ERROR
     step = runners.seen(other).step("ocis")
     assert (step.status, step.attempts, step.reason) == (StepStatus.PENDING, 0, "bad_credentials")
@@ -188,7 +188,7 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
 
 def test_after_its_time_one_probe_closes_the_breaker(runners: RunnerFixture, operations: list[Operation]) -> None:
     runners.store.switches.open("ocis", "timeout", "", 0)
-    assert runners.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert runners.runner().run(operations[0].id, "ocis", 1).summary == "ok"
     assert not is_open(runners)
 
 
@@ -220,7 +220,7 @@ def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breake
     until = runners.store.switches.all()["ocis"].open_until
     assert until is not None
     time.sleep(0.02)
-    assert runners.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).said == "deferred"
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[0].id, "ocis", 1).summary == "deferred"
     due = runners.seen(operations[0]).step("ocis").due_at
     assert due is not None
     assert (due - until).total_seconds() >= OTHERS_FIRST
@@ -246,9 +246,9 @@ def test_a_worker_with_renewed_credentials_probes_at_once_and_one_with_the_same_
     refused.run(operations[0].id, "ocis", 1)
     same, renewed = worker("old").runner(), worker("new").runner()
     same.start()
-    assert same.run(operations[1].id, "ocis", 1).said == "deferred"
+    assert same.run(operations[1].id, "ocis", 1).summary == "deferred"
     renewed.start()
-    assert renewed.run(operations[2].id, "ocis", 1).said == "ok"
+    assert renewed.run(operations[2].id, "ocis", 1).summary == "ok"
     assert not is_open(runners)
 
 
@@ -290,7 +290,7 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
     other_process.store.close()
 
 
-def test_many_that_are_asked_to_wait_at_once_do_not_lengthen_what_follows(store: Repositories) -> None:
+def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_next_wait(store: Repositories) -> None:
     for _ in range(20):
         store.switches.open("ocis", "throttled", "", 0.0)
     assert store.switches.probe("ocis", 30)
@@ -306,24 +306,24 @@ def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
     runners.store.switches.open("ocis", "timeout", "", 0)
     fails(runners, operations[:1], TemporaryError("timeout"))
     assert runners.seen(operations[0]).step("ocis").attempts == 1
-    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).said == "deferred"
+    assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).summary == "deferred"
 
 
 def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     done = runners.runner()
-    assert done.run(operations[0].id, "ocis", 1).said == "ok"
+    assert done.run(operations[0].id, "ocis", 1).summary == "ok"
     runners.store.switches.open("ocis", "timeout", "", 0)
-    assert runners.runner().run(operations[0].id, "ocis", 1).said == "nothing to do"
-    assert runners.runner().run(operations[1].id, "ocis", 1).said == "ok"
+    assert runners.runner().run(operations[0].id, "ocis", 1).summary == "nothing to do"
+    assert runners.runner().run(operations[1].id, "ocis", 1).summary == "ok"
 
 
-def test_when_the_breaker_closes_what_it_held_is_due_at_once(
+def test_when_the_breaker_closes_deferred_steps_are_due_at_once(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
     runners.store.switches.open("ocis", "timeout", "", 600)
-    assert runners.runner().run(operations[0].id, "ocis", 1).said == "deferred"
+    assert runners.runner().run(operations[0].id, "ocis", 1).summary == "deferred"
     assert runners.store.deferrals.any()
     assert runners.store.deferrals.release(runners.store.switches.stopped(), 10) == 0
     runners.store.switches.close("ocis", is_probe=True)
@@ -331,7 +331,7 @@ def test_when_the_breaker_closes_what_it_held_is_due_at_once(
     assert not runners.store.deferrals.any()
     step = runners.seen(operations[0]).step("ocis")
     assert (step.deferred_by, step.reason, step.message) == (None, None, None)
-    assert runners.runner().run(operations[0].id, "ocis", 1).said == "ok"
+    assert runners.runner().run(operations[0].id, "ocis", 1).summary == "ok"
 
 
 def test_credentials_are_tried_so_seldom_that_no_product_bans_us_in_a_day() -> None:

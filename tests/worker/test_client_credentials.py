@@ -1,4 +1,4 @@
-"""The machine account's token: fetched once for all threads, renewed in time, and every bad answer told apart."""
+"""The machine account's token: fetched once for all threads, renewed in time, and each bad response has its reason."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_token_that_was_refused_is_fetched_again(issuer: Issuer, credentials: 
         (200, {"access_token": "t", "expires_in": "soon"}, TemporaryError, "unexpected_answer"),
     ],
 )
-def test_a_token_endpoint_that_gives_no_token_is_told_apart(
+def test_each_fault_of_the_token_endpoint_has_its_own_reason(
     issuer: Issuer, credentials: ClientCredentials, status: int, answer: object, kind: type[Fault], reason: str
 ) -> None:
     issuer.status, issuer.answer = status, answer

@@ -1,4 +1,4 @@
-"""What each fault of a product comes to: the class of the attempt's end, and the reason an operator reads."""
+"""Each fault of a product leads to the right class of outcome and the right reason."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def answered(product: Product, response: list[Any]) -> str:
     )
 
 
-def test_what_may_work_later_is_tried_again_and_nothing_else() -> None:
+def test_temporary_faults_are_retried_and_permanent_ones_are_not() -> None:
     """The class of an attempt's end and the catalogue's word for its reason are the same."""
     tables = [COMMON, *OWN.values(), LATER, *REFUSED.values(), METHOD_ERRORS, SET_ERRORS]
     for end in {end for table in tables for end in table.values()} - {"ok"}:

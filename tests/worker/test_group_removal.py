@@ -15,7 +15,7 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., StepContext]
+MakeStep = Callable[..., StepContext]
 #: what the documentation asks for; reading applications is not part of it
 LEAST = (
     *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),
@@ -53,13 +53,13 @@ class Wiki:
 
 
 @pytest.fixture
-def wiki(authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved) -> Wiki:
+def wiki(authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved) -> Wiki:
     ensure_group(work("authentik"), identity)
     return Wiki(authentik, saved["authentikGroupId"])
 
 
 def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     authentik.limit_token(LEAST)
     assert remove_group(work("authentik"), identity).result is Result.OK
@@ -68,7 +68,7 @@ def test_a_group_that_nothing_depends_on_is_removed_with_least_permissions(
 
 
 def test_a_group_is_removed_when_another_group_guards_the_same_application(
-    identity: AuthentikClient, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     wiki.bind(group=wiki.other)
@@ -88,7 +88,7 @@ def test_a_group_is_removed_when_another_group_guards_the_same_application(
     ids=["nothing", "disabled", "negated", "policy", "the same group again"],
 )
 def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki, other: dict[str, Any] | None
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, other: dict[str, Any] | None
 ) -> None:
     wiki.bind(group=wiki.group)
     if other is not None:
@@ -101,7 +101,7 @@ def test_a_group_stays_when_no_enabled_group_or_user_binding_would_be_left(
     assert writes(authentik) == []
 
 
-def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient, work: Errand, wiki: Wiki) -> None:
+def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient, work: MakeStep, wiki: Wiki) -> None:
     somebody = wiki.directory.add_user({"username": "somebody"})
     wiki.bind(group=wiki.group)
     wiki.bind(user=somebody.pk)
@@ -110,7 +110,7 @@ def test_a_user_binding_guards_as_a_group_binding_does(identity: AuthentikClient
 
 
 def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
-    identity: AuthentikClient, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.application.policy_engine_mode = "all"
     wiki.bind(group=wiki.group)
@@ -122,7 +122,7 @@ def test_with_the_mode_all_every_binding_narrows_so_the_group_stays(
 
 
 def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     # an account that is no superuser finds in the list only what it may use itself
     wiki.bind(group=wiki.group)
@@ -138,13 +138,13 @@ def test_the_mode_of_an_application_that_our_account_cannot_read_counts_as_all(
 
 
 def test_a_disabled_binding_of_the_group_keeps_nobody_out_so_it_may_go(
-    identity: AuthentikClient, work: Errand, wiki: Wiki
+    identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group, enabled=False)
     assert remove_group(work("authentik"), identity).result is Result.OK
 
 
-def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, work: Errand, wiki: Wiki) -> None:
+def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, work: MakeStep, wiki: Wiki) -> None:
     for number in range(120):
         other = wiki.access.add_application({"name": f"a{number}", "slug": f"a{number}"})
         wiki.access.add_binding({"target": other.pk, "order": number, "group": wiki.other})
@@ -154,7 +154,7 @@ def test_bindings_beyond_the_first_page_are_found(identity: AuthentikClient, wor
 
 
 def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     wiki.bind(group=wiki.group)
     authentik.limit_token(["view_group", "delete_group"])
@@ -165,7 +165,7 @@ def test_bindings_that_our_account_may_not_see_are_not_taken_for_none(
 
 @pytest.mark.parametrize("body", ["{}", '{"results": [{}]}', '{"results": {}}', "[]", "null"])
 def test_a_wrong_list_of_bindings_is_not_taken_for_none(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki, body: str
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki, body: str
 ) -> None:
     fault(authentik, kind="status", status=200, body=body, content_type="application/json", path="bindings")
     with pytest.raises(TemporaryError, match="unexpected_answer"):
@@ -174,7 +174,7 @@ def test_a_wrong_list_of_bindings_is_not_taken_for_none(
 
 
 def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="hang", path="bindings", count=1)
     with pytest.raises(TemporaryError, match="timeout"):
@@ -184,7 +184,7 @@ def test_a_hanging_authentik_removes_nothing_and_the_removal_goes_on_later(
 
 
 def test_a_removal_whose_response_was_lost_is_seen_to_be_done(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, wiki: Wiki
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, wiki: Wiki
 ) -> None:
     fault(authentik, kind="lost", method="DELETE", count=1)
     with pytest.raises(TemporaryError):

@@ -18,7 +18,7 @@ from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import close_access
 from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., StepContext]
+MakeStep = Callable[..., StepContext]
 STAMP = {
     "tenantId": TENANT_ID,
     "slug": "acme",
@@ -45,7 +45,7 @@ def foreign(authentik: AuthentikSimulator, name: str = "tenant-acme", **attribut
 
 
 def test_the_group_is_created_with_our_marker_and_put_on_record(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     assert ensure_group(work("authentik"), identity).result is Result.OK
     (group,) = groups(authentik)
@@ -54,7 +54,7 @@ def test_the_group_is_created_with_our_marker_and_put_on_record(
     assert saved == {"authentikGroupId": group["pk"]}
 
 
-def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand) -> None:
+def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep) -> None:
     ensure_group(work("authentik"), identity)
     authentik.journal.clear()
     ensure_group(work("authentik"), identity)
@@ -75,7 +75,7 @@ def test_a_second_run_writes_nothing(authentik: AuthentikSimulator, identity: Au
     ids=lambda rule: f"{rule['kind']}-{rule.get('status', '')}",
 )
 def test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, rule: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, rule: dict[str, Any]
 ) -> None:
     fault(authentik, method="POST", count=1, **rule)
     assert ensure_group(work("authentik"), identity).result is Result.OK
@@ -94,7 +94,7 @@ def test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice(
     ids=lambda rule: str(rule["kind"]),
 )
 def test_a_group_that_was_not_created_is_retried(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, rule: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, rule: dict[str, Any]
 ) -> None:
     fault(authentik, method="POST", count=1, **rule)
     with pytest.raises(TemporaryError):
@@ -105,7 +105,7 @@ def test_a_group_that_was_not_created_is_retried(
 
 @pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}])
 def test_the_first_attempt_for_a_tenant_does_not_read_and_adopts_no_group(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, attributes: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, attributes: dict[str, Any]
 ) -> None:
     ensure_group(work("authentik", is_first=True, slug="beta"), identity)
     assert [entry["method"] for entry in authentik.journal] == ["POST"]
@@ -116,7 +116,7 @@ def test_the_first_attempt_for_a_tenant_does_not_read_and_adopts_no_group(
 
 @pytest.mark.parametrize("attributes", [{}, {"dezky": {"tenantId": OTHER_ID}}, {"dezky": "tenant"}])
 def test_a_group_of_our_name_without_our_marker_is_never_adopted(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, attributes: dict[str, Any]
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, attributes: dict[str, Any]
 ) -> None:
     foreign(authentik, **attributes)
     authentik.journal.clear()
@@ -126,7 +126,7 @@ def test_a_group_of_our_name_without_our_marker_is_never_adopted(
 
 
 def test_a_group_that_somebody_else_creates_at_the_same_moment_is_not_adopted(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     fault(authentik, kind="race_lost", count=1)
     with pytest.raises(PermanentError, match="taken"):
@@ -134,7 +134,7 @@ def test_a_group_that_somebody_else_creates_at_the_same_moment_is_not_adopted(
 
 
 def test_names_that_differ_in_case_or_by_a_suffix_are_other_groups(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     foreign(authentik, "Tenant-Acme")
     foreign(authentik, "tenant-acme-2")
@@ -144,7 +144,7 @@ def test_names_that_differ_in_case_or_by_a_suffix_are_other_groups(
 
 
 def test_a_deleted_group_is_created_again(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     first = saved["authentikGroupId"]
@@ -155,7 +155,7 @@ def test_a_deleted_group_is_created_again(
 
 
 def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_stay(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     ensure_group(work("authentik"), identity)
     user = authentik.directory.add_user({"username": "member"})
@@ -171,7 +171,7 @@ def test_a_renamed_group_gets_its_name_back_and_foreign_attributes_and_members_s
 
 
 def test_an_id_on_record_that_is_somebody_elses_group_is_not_used(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, saved: Saved
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, saved: Saved
 ) -> None:
     saved["authentikGroupId"] = foreign(authentik, "tenant-beta", dezky={"tenantId": OTHER_ID})
     ensure_group(work("authentik"), identity)
@@ -180,7 +180,7 @@ def test_an_id_on_record_that_is_somebody_elses_group_is_not_used(
 
 
 def test_two_runs_at_once_create_one_group(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(lambda _: ensure_group(work("authentik"), identity), range(6)))
@@ -188,8 +188,8 @@ def test_two_runs_at_once_create_one_group(
     assert len(groups(authentik)) == 1
 
 
-def test_a_bad_token_and_a_missing_permission_are_told_apart(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+def test_a_bad_token_and_a_missing_permission_have_different_reasons(
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     authentik.limit_token(["view_group"])
     with pytest.raises(PermanentError) as refusal:
@@ -201,14 +201,14 @@ def test_a_bad_token_and_a_missing_permission_are_told_apart(
     assert refusal.value.reason == "bad_credentials"
 
 
-def test_a_url_that_is_not_authentiks_is_reported(authentik: AuthentikSimulator, work: Errand) -> None:
+def test_a_url_that_is_not_authentiks_is_reported(authentik: AuthentikSimulator, work: MakeStep) -> None:
     wrong = AuthentikClient(JsonClient(f"{authentik.url}/api/elsewhere", authorize=BearerToken(API_TOKEN)))
     with pytest.raises(PermanentError, match="URL"):
         ensure_group(work("authentik"), wrong)
 
 
 def test_no_secret_is_logged(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, caplog: pytest.LogCaptureFixture
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fault(authentik, kind="status", status=500, method="POST")
@@ -218,7 +218,7 @@ def test_no_secret_is_logged(
 
 
 def test_a_foreign_group_of_the_tenants_name_does_not_stop_its_suspension_or_removal(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep
 ) -> None:
     foreign(authentik)
     with pytest.raises(PermanentError, match="taken"):
@@ -233,7 +233,7 @@ def test_a_foreign_group_of_the_tenants_name_does_not_stop_its_suspension_or_rem
 def test_a_group_on_record_whose_marker_was_overwritten_is_not_reported_as_closed(
     authentik: AuthentikSimulator,
     identity: AuthentikClient,
-    work: Errand,
+    work: MakeStep,
     saved: Saved,
     step: Callable[[StepContext, AuthentikClient], Outcome],
     name: str,

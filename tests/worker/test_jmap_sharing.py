@@ -124,7 +124,7 @@ def test_a_reference_to_another_calls_result_moves_with_its_call(line: Line) -> 
 
 
 @pytest.mark.parametrize("alone", [{"shareable": False}, {"repeatable": False}, {"seconds": 4.0}])
-def test_what_may_not_be_repeated_or_has_little_time_left_goes_by_itself(line: Line, alone: dict[str, Any]) -> None:
+def test_calls_that_must_not_be_repeated_or_have_little_time_are_sent_alone(line: Line, alone: dict[str, Any]) -> None:
     asked = [line.ask("a"), line.ask("b"), line.ask("alone", **alone), line.ask("c")]
     line.answer(3)
     assert [told(one) for one in asked] == [["a"], ["b"], ["alone"], ["c"]]

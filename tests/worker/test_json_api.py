@@ -1,4 +1,4 @@
-"""The transport: each call ends in time, is repeated only where that is safe, and gives nothing away."""
+"""The HTTP client: each call ends in time, is repeated only where that is safe, and leaks nothing."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_cut_connection_is_unreachable_and_a_post_is_never_sent_twice(echo: Ec
 
 
 @pytest.mark.parametrize("rule", [{"kind": "reset"}, {"kind": "status", "status": 503}, {"kind": "rate_limited"}])
-def test_what_is_safe_to_repeat_is_repeated(echo: Echo, api: JsonClient, rule: dict[str, object]) -> None:
+def test_requests_that_are_safe_to_repeat_are_repeated(echo: Echo, api: JsonClient, rule: dict[str, object]) -> None:
     fault(echo, count=1, **rule)
     patient = JsonClient(echo.url, call_seconds=5)
     assert patient.call("GET", "/x").status == 200
@@ -186,7 +186,7 @@ def test_a_lasting_fault_is_tried_three_times_at_most(echo: Echo) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 501, 408, 425])
-def test_a_server_fault_that_a_repeat_will_not_mend_is_tried_once(echo: Echo, api: JsonClient, status: int) -> None:
+def test_a_server_error_that_a_repeat_cannot_fix_is_tried_once(echo: Echo, api: JsonClient, status: int) -> None:
     fault(echo, kind="status", status=status)
     with pytest.raises(TemporaryError, match="upstream_error"):
         api.call("GET", "/x")
@@ -208,7 +208,7 @@ def test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date(echo: Echo
     assert api.call("GET", "/x").status == 200
 
 
-def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_says_it(echo: Echo, api: JsonClient) -> None:
+def test_a_retry_after_date_is_read_by_the_servers_clock(echo: Echo, api: JsonClient) -> None:
     theirs = datetime.now(UTC) + timedelta(hours=3)
     headers = {
         "Date": format_datetime(theirs, usegmt=True),

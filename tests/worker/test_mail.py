@@ -19,7 +19,7 @@ from shared.integrations.ownership_marker import MarkerSigner
 from tests.simulators import API_TOKEN, OTHER_ID, STAMP_KEYS, TENANT_ID, Saved, fates, fault
 from worker.http.json_client import BearerToken, JsonClient
 from worker.integrations.stalwart.client import StalwartClient, TenantMode
-from worker.integrations.stalwart.models import MailFurnishing
+from worker.integrations.stalwart.models import MailSetup
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
 from worker.integrations.step_context import StepContext
@@ -343,10 +343,10 @@ def test_time_spent_otherwise_while_keys_are_made_is_not_waited_again(
     class Slow(StalwartClient):
         reads = 0
 
-        def furnishing(self, domain: str, domain_id: str) -> MailFurnishing:
+        def read_setup(self, domain: str, domain_id: str) -> MailSetup:
             self.reads += 1
             clock.now += reading
-            return MailFurnishing(self.reads == 3, True, ())
+            return MailSetup(self.reads == 3, True, ())
 
     with StalwartSimulator(api_key=API_TOKEN, dkim_delay=None).running() as server:
         jmap = Jmap(JsonClient(server.url, authorize=BearerToken(API_TOKEN), call_seconds=2.0))

@@ -27,9 +27,9 @@ from worker.integrations.stalwart.closed.smtp_probe import SmtpProbe
 from worker.integrations.stalwart.models import HIDDEN
 from worker.integrations.stalwart.protocol.jmap import Jmap
 from worker.integrations.stalwart.provision import ensure_mail
-from worker.integrations.stalwart.removal import remove_mail, take_domain_away
+from worker.integrations.stalwart.removal import delete_domain, remove_mail
 from worker.integrations.step_context import StepContext
-from worker.jobs.orphan_scans import Removing
+from worker.jobs.orphan_scans import RemovalRecorder
 
 WorkFactory = Callable[..., StepContext]
 FOREIGN = {"match": {"0": {"if": "rcpt_domain == 'old.test'", "then": "'all@new.test'"}}, "else": "false"}
@@ -332,7 +332,7 @@ def test_an_orphaned_domain_with_our_own_account_is_not_removed(
     before = {kind: objects(stalwart, kind) for kind in ("Account", "Domain", "DkimSignature")}
     (domain,) = mail.list_domains()
     with pytest.raises(PermanentError, match="own account"):
-        take_domain_away(Removing(), mail, domain)
+        delete_domain(RemovalRecorder(), mail, domain)
     assert {kind: objects(stalwart, kind) for kind in before} == before
 
 

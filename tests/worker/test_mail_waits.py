@@ -50,7 +50,7 @@ def test_only_proven_domains_are_set_up_and_the_waiting_ones_are_named(
     assert saved["stalwartDomainId"] == saved["stalwartDomains"][0]["id"]
 
 
-def test_what_was_to_be_published_for_a_removed_domain_goes_though_all_others_wait(
+def test_records_of_a_removed_domain_are_dropped_although_all_other_domains_wait(
     stalwart: StalwartSimulator, mail: StalwartClient, work: WorkFactory, saved: Saved
 ) -> None:
     ensure_mail(work("stalwart", domains=("acme.test", "acme.org")), mail)

@@ -1,4 +1,4 @@
-"""During a deployment: what only a newer build beside this one knows is left to that, whole."""
+"""During a deployment older workers and schedulers leave unknown operations to the newer build."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def moved(operation: Operation, rows: Collection[dict[str, Any]]) -> Operation:
     return operation
 
 
-def test_its_steps_are_neither_taken_nor_held(
+def test_unknown_steps_are_neither_claimed_nor_deferred(
     runners: RunnerFixture, store: Repositories, rows: Collection[dict[str, Any]], moved: Operation
 ) -> None:
     before = rows.find_one({})
@@ -50,7 +50,7 @@ def test_its_steps_are_neither_taken_nor_held(
 
 
 @pytest.mark.parametrize("late", ["dueAt", "deadlineAt"])
-def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
+def test_a_scheduler_leaves_it_to_the_newer_scheduler_and_goes_on_with_the_rest(
     store: Repositories,
     dispatcher: Dispatcher,
     rows: Collection[dict[str, Any]],
@@ -62,7 +62,7 @@ def test_a_sweep_leaves_it_to_the_newer_sweep_and_goes_on_with_the_rest(
     time.sleep(0.1)
     rows.update_many({}, [{"$set": {late: "$createdAt"}}])
     before = rows.find_one({"action": "move"})
-    assert open_scheduler_loop(store, dispatcher).look() == 1
+    assert open_scheduler_loop(store, dispatcher).run_once() == 1
     assert rows.find_one({"action": "move"}) == before
 
 
@@ -80,6 +80,6 @@ def test_its_end_is_shown_by_the_newer_build(
     rows.update_one({}, {"$set": {"action": "move"}})
     time.sleep(0.1)
     before = rows.find_one({})
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
     assert open_settlement(store).settle(operation.id) is None
     assert rows.find_one({}) == before

@@ -19,13 +19,13 @@ from worker.integrations.authentik.group import ensure_group, remove_group
 from worker.integrations.authentik.membership import ensure_access
 from worker.integrations.step_context import StepContext
 
-Errand = Callable[..., StepContext]
+MakeStep = Callable[..., StepContext]
 OLGA = Owner("Olga@Acme.test", "Olga")
 THREE_DAYS = 3 * 86400
 
 
 @pytest.fixture
-def identity(authentik: AuthentikSimulator, work: Errand) -> Iterator[AuthentikClient]:
+def identity(authentik: AuthentikSimulator, work: MakeStep) -> Iterator[AuthentikClient]:
     api = JsonClient(authentik.url, authorize=BearerToken(API_TOKEN), call_seconds=1.0)
     identity = AuthentikClient(api)
     ensure_group(work("authentik"), identity)
@@ -41,7 +41,7 @@ def stage(authentik: AuthentikSimulator) -> str:
 
 
 @pytest.fixture
-def give(identity: AuthentikClient, work: Errand) -> Callable[..., Outcome]:
+def give(identity: AuthentikClient, work: MakeStep) -> Callable[..., Outcome]:
     """Run the access step for a tenant with this owner."""
 
     def run(owner: Owner = OLGA, **given: Any) -> Outcome:
@@ -196,7 +196,7 @@ def test_an_owner_who_is_replaced_leaves_the_group_and_keeps_the_account(
 
 
 def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, give: Give
 ) -> None:
     give()
     person(authentik).attributes["theirs"] = 1
@@ -210,7 +210,7 @@ def test_a_purge_keeps_the_owners_account_without_our_marker_and_names_it(
 
 
 def test_a_purge_that_was_interrupted_before_the_accounts_goes_on(
-    authentik: AuthentikSimulator, identity: AuthentikClient, work: Errand, give: Give
+    authentik: AuthentikSimulator, identity: AuthentikClient, work: MakeStep, give: Give
 ) -> None:
     give()
     fault(authentik, kind="status", status=500, method="PATCH", path="/users/", count=1)

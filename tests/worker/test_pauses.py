@@ -1,4 +1,4 @@
-"""What an operator has paused waits: no attempt is spent on it, and its operation's time stands still."""
+"""A pause defers steps: no attempt is spent, and the operation's deadline is suspended."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def other(create: Callable[..., TenantView]) -> Operation:
 
 def said(runners: RunnerFixture, operation: Operation) -> list[str]:
     """What a worker says to each step's message."""
-    return [runners.runner().run(operation.id, step, 1).said for step in STEPS]
+    return [runners.runner().run(operation.id, step, 1).summary for step in STEPS]
 
 
 def test_a_paused_integration_holds_its_steps_of_every_tenant_and_no_others(
@@ -53,7 +53,7 @@ def test_a_paused_tenant_holds_its_own_steps_and_no_other_tenants(
     assert said(runners, operation) == ["deferred"] * 3
     assert said(runners, other) == ["ok"] * 3
     control_plane.switches.unpause_tenant("acme", admin)
-    assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 1
+    assert open_scheduler_loop(runners.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 1
     assert said(runners, operation) == ["ok"] * 3
     assert control_plane.tenants.get("acme", admin).tenant.provisioning_errors == {}
 
@@ -77,8 +77,8 @@ def test_a_pause_never_spends_an_attempt_however_often_the_step_is_sent(
     store.connection.transaction(lambda session: store.switches.pause("ocis", "upgrade", None, session))
     rows = store.connection.client[settings.mongodb_database]["operations"]
     for _ in range(5):
-        assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "deferred"
-        assert runners.runner().run(operation.id, "ocis", 1).said == "nothing to do"
+        assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).summary == "deferred"
+        assert runners.runner().run(operation.id, "ocis", 1).summary == "nothing to do"
         # its time comes, and it is still paused
         rows.update_one({"tenantSlug": "acme"}, [{"$set": {"steps": _all_due()}}])
     step = runners.seen(operation).step("ocis")
@@ -97,7 +97,7 @@ class Hurried:
         self.store, self.admin = store, admin
         self.plane = open_services(store, dispatcher, settings)
         self.runners = RunnerFixture(store, dispatcher, settings)
-        self.sweep = open_scheduler_loop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
+        self.scheduler = open_scheduler_loop(store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0")))
         self.plane.switches.pause("ocis", "upgrade", admin)
         begun = self.plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin).operation
         assert begun is not None
@@ -119,23 +119,23 @@ def test_while_a_step_is_paused_the_deadline_stands_still_and_then_moves_on_by_a
     run_all(hurried.runners.runner(), hurried.begun)
     assert hurried.now().paused_at is not None
     time.sleep(1)
-    hurried.sweep.look()
+    hurried.scheduler.run_once()
     assert hurried.now().status is OperationStatus.RUNNING
     hurried.plane.switches.resume("ocis", hurried.admin)
-    assert hurried.sweep.look() == 1
+    assert hurried.scheduler.run_once() == 1
     after = hurried.now()
     assert after.paused_at is None
     assert after.deadline_at - hurried.begun.deadline_at >= timedelta(seconds=1)
-    assert hurried.runners.runner().run(hurried.begun.id, "ocis", 1).said == "ok"
+    assert hurried.runners.runner().run(hurried.begun.id, "ocis", 1).summary == "ok"
     assert hurried.plane.tenants.get("acme", hurried.admin).tenant.status is Status.ACTIVE
 
 
 def test_resumed_and_never_run_it_ends_by_its_deadline_all_the_same(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), hurried.begun)
     hurried.plane.switches.resume("ocis", hurried.admin)
-    hurried.sweep.look()
+    hurried.scheduler.run_once()
     time.sleep(1)
-    hurried.sweep.look()
+    hurried.scheduler.run_once()
     assert hurried.now().status is OperationStatus.FAILED
     assert hurried.now().step("ocis").reason == "deadline"
 
@@ -147,7 +147,7 @@ def test_a_plan_is_waited_for_so_its_time_goes_on(hurried: Hurried) -> None:
     run_all(hurried.runners.runner(), plan)
     assert hurried.runners.seen(plan).step("ocis").reason == "paused"
     time.sleep(1)
-    hurried.sweep.look()
+    hurried.scheduler.run_once()
     ended = hurried.runners.seen(plan)
     assert ended.status is OperationStatus.FAILED
     assert "upgrade" in (ended.step("ocis").message or "")
@@ -160,7 +160,7 @@ def test_a_paused_operation_can_be_cancelled(hurried: Hurried) -> None:
     assert not hurried.store.deferrals.any()
 
 
-def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retried(
+def test_a_step_cancelled_while_deferred_starts_afresh_when_it_is_retried(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.switches.pause("stalwart", "upgrade", admin)
@@ -170,7 +170,7 @@ def test_a_step_that_was_stopped_while_it_was_held_begins_anew_when_it_is_retrie
     again = control_plane.operations.retry(operation.id, "stalwart", admin)
     assert (again.step("stalwart").deferred_by, again.step("stalwart").deferrals) == (None, 0)
     control_plane.switches.pause("stalwart", "another upgrade", admin)
-    assert runners.runner().run(operation.id, "stalwart", again.dispatch).said == "deferred"
+    assert runners.runner().run(operation.id, "stalwart", again.dispatch).summary == "deferred"
     shown = control_plane.tenants.get("acme", admin).tenant
     assert (shown.provisioning_status["stalwart"], shown.is_degraded) == ("pending", False)
     assert "another upgrade" in shown.provisioning_errors["stalwart"]
@@ -185,7 +185,7 @@ def test_time_does_not_stand_still_for_a_pause_that_ended_before_the_step_was_re
     control_plane.switches.resume("all", admin)
     control_plane.operations.retry(operation.id, "stalwart", admin)
     again = control_plane.operations.retry(operation.id, "ocis", admin)
-    assert runners.runner().run(operation.id, "ocis", again.dispatch).said == "ok"
+    assert runners.runner().run(operation.id, "ocis", again.dispatch).summary == "ok"
     assert runners.seen(operation).paused_at is None
 
 
@@ -194,6 +194,6 @@ def test_a_deadline_that_a_retry_set_anew_moves_on_only_by_what_it_stood_since(h
     time.sleep(1.5)
     again = hurried.plane.operations.retry(hurried.begun.id, "stalwart", hurried.admin)
     hurried.plane.switches.resume("ocis", hurried.admin)
-    hurried.sweep.look()
+    hurried.scheduler.run_once()
     assert hurried.now().paused_at is None
     assert hurried.now().deadline_at - again.deadline_at < timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""One run takes away no more than its bound: it stops before the first, says what it would do, and how to allow it."""
+"""A run with too many removals stops before the first, lists them, and says how to approve them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_as_many_as_the_bound_go(platform: PlatformFixture) -> None:
     assert delivered(platform) == ["d0.test", "d1.test"]
 
 
-def test_one_more_and_none_goes_and_the_step_says_what_it_would_do(platform: PlatformFixture) -> None:
+def test_with_one_removal_too_many_none_is_made_and_the_step_lists_them(platform: PlatformFixture) -> None:
     step = keep(platform, 1)
     assert (step.status, step.reason, step.attempts) == ("error", "too_many_removals", 1)
     assert "close the mail domain d1.test, close the mail domain d2.test" in (step.message or "")
@@ -50,7 +50,7 @@ def test_one_more_and_none_goes_and_the_step_says_what_it_would_do(platform: Pla
     assert [entry["domain"] for entry in platform.tenant("acme").remote["stalwartDomains"]] == list(DOMAINS)
 
 
-def test_a_reconcile_without_leave_stops_again_and_one_with_leave_goes_through(platform: PlatformFixture) -> None:
+def test_a_reconcile_without_approval_stops_again_and_one_with_approval_succeeds(platform: PlatformFixture) -> None:
     keep(platform, 0)
     again = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY))
     assert again.step("stalwart").reason == "too_many_removals"
@@ -61,7 +61,7 @@ def test_a_reconcile_without_leave_stops_again_and_one_with_leave_goes_through(p
     assert [one["after"].get("allowRemovals") for one in told] == [None, True]
 
 
-def test_leave_is_for_one_reconcile_only(platform: PlatformFixture) -> None:
+def test_an_approval_is_valid_for_one_reconcile_only(platform: PlatformFixture) -> None:
     assert platform.finish(
         platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY, allow_removals=True)
     ).settled
@@ -72,7 +72,7 @@ def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(platform: P
     keep(platform, 0)
     step = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN)).step("stalwart")
     assert step.status != "error"
-    assert "stop here without leave" in step.changes[0]
+    assert "stop here without an approval" in step.changes[0]
     closing = [one for one in step.changes if one.startswith("close the")]
     assert closing == [f"close the mail domain {one}" for one in DOMAINS]
     assert platform.tenant("acme").drift is not None
@@ -83,7 +83,7 @@ def test_a_plan_says_that_it_would_stop_and_all_that_it_would_remove(platform: P
     assert delivered(platform) == list(DOMAINS)
 
 
-def test_leave_takes_a_platform_administrator(platform: PlatformFixture) -> None:
+def test_only_a_platform_administrator_can_approve_removals(platform: PlatformFixture) -> None:
     acme = platform.tenant("acme").id
     owner = platform.admin.user.changed({"tenant_ids": (acme,), "role": Role.OWNER, "platform_role": None})
     insider = Actor(owner, frozenset({"portal"}))
@@ -92,7 +92,7 @@ def test_leave_takes_a_platform_administrator(platform: PlatformFixture) -> None
     assert platform.plane.tenants.reconcile("acme", insider, Mode.APPLY).operation
 
 
-def test_a_reconcile_that_runs_without_leave_is_no_answer_to_one_with_it(platform: PlatformFixture) -> None:
+def test_a_running_reconcile_without_approval_is_not_returned_for_one_with_approval(platform: PlatformFixture) -> None:
     running = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
     with pytest.raises(OperationInProgress):
         platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY, allow_removals=True)
@@ -100,7 +100,7 @@ def test_a_reconcile_that_runs_without_leave_is_no_answer_to_one_with_it(platfor
     assert (again.operation and again.operation.id) == (running.operation and running.operation.id)
 
 
-def test_what_is_asked_for_by_name_has_no_bound(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_an_action_that_removes_by_definition_has_no_limit(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(removals_per_run=0)
     platform.grown("acme")
     assert platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
@@ -110,7 +110,7 @@ def test_what_is_asked_for_by_name_has_no_bound(make_platform: Callable[..., Pla
     assert platform.stalwart.snapshot()["Domain"] == []
 
 
-def test_a_tenant_that_was_suspended_while_removals_waited_for_leave_can_be_resumed(
+def test_a_tenant_suspended_while_removals_waited_for_approval_can_be_resumed(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(removals_per_run=2, suspended_mail="receive")

@@ -1,4 +1,4 @@
-"""One attempt of one step, from claim to what follows from its outcome."""
+"""One attempt of one step, from claim to the consequences of its outcome."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_an_unavailable_integration_is_tried_again_after_a_pause(runners: Runner
     assert (step.status, step.reason, step.retryable) == (StepStatus.PENDING, "timeout", True)
 
 
-def test_only_an_attempt_that_nothing_began_before_is_told_so(
+def test_only_an_attempt_without_a_predecessor_is_marked_as_first(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     seen: list[bool] = []
@@ -116,7 +116,7 @@ def test_only_an_attempt_that_nothing_began_before_is_told_so(
     assert seen == [True, False, False, False]
 
 
-def test_a_wait_longer_than_a_minute_is_left_to_the_sweep(runners: RunnerFixture, operation: Operation) -> None:
+def test_a_wait_longer_than_a_minute_is_left_to_the_scheduler(runners: RunnerFixture, operation: Operation) -> None:
     verdict = runners.runner(ocis=raising(TemporaryError("throttled", wait=300))).run(operation.id, "ocis", 1)
     assert verdict.retry_in is None
     due = runners.seen(operation).step("ocis").due_at
@@ -148,12 +148,12 @@ def test_a_step_that_kills_its_worker_each_time_ends_as_an_error_and_harms_no_ot
     assert end.step("authentik").status is StepStatus.OK
 
 
-def test_what_vanishes_within_an_attempt_is_looked_for_again_in_the_next(
+def test_an_object_that_vanishes_during_an_attempt_is_read_again_in_the_next(
     runners: RunnerFixture, operation: Operation
 ) -> None:
     verdict = runners.runner(ocis=raising(NotFound("gone"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
+    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "vanished")
 
 
 def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
@@ -161,7 +161,7 @@ def test_a_bug_in_a_step_is_an_outcome_and_its_text_stays_in_the_log(
 ) -> None:
     verdict = runners.runner(ocis=raising(ValueError("secret-in-a-bug"))).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status) == ("error", StepStatus.ERROR)
+    assert (verdict.summary, step.status) == ("error", StepStatus.ERROR)
     assert "secret-in-a-bug" not in f"{step.message}{step.remedy}"
 
 
@@ -170,7 +170,7 @@ def test_a_step_that_these_workers_do_not_know_waits_for_newer_ones(
 ) -> None:
     verdict = runners.runner(ocis=None).run(operation.id, "ocis", 1)
     step = runners.seen(operation).step("ocis")
-    assert (verdict.said, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
+    assert (verdict.summary, step.status, step.reason) == ("retry", StepStatus.PENDING, "old_workers")
     assert step.message == REASONS["old_workers"].message
     assert step.remedy == REASONS["old_workers"].remedy
 
@@ -197,7 +197,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
     first = threading.Thread(target=runner.run, args=(operation.id, "ocis", 1))
     first.start()
     assert entered.wait(10)
-    assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).said == "nothing to do"
+    assert runners.runner(ocis=raising(AssertionError())).run(operation.id, "ocis", 1).summary == "nothing to do"
     leave.set()
     first.join(10)
     assert runners.seen(operation).step("ocis").attempts == 1
@@ -205,7 +205,7 @@ def test_a_message_delivered_while_the_step_runs_does_not_run_it_again(
 
 @pytest.mark.parametrize("operation_id", ["", "{}", "0" * 24, "x" * 10_000])
 def test_a_message_about_nothing_does_nothing(runners: RunnerFixture, operation_id: str) -> None:
-    assert runners.runner().run(operation_id, "ocis", 1).said == "nothing to do"
+    assert runners.runner().run(operation_id, "ocis", 1).summary == "nothing to do"
 
 
 def test_a_remote_id_is_on_record_as_soon_as_the_step_saves_it(
@@ -227,7 +227,7 @@ def finding(*records: str) -> Any:
     return step
 
 
-def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
+def test_values_that_a_step_found_are_recorded_when_its_attempt_ends(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     runners.runner(stalwart=finding("MX")).run(operation.id, "stalwart", 1)
@@ -235,7 +235,7 @@ def test_what_a_step_found_is_on_record_as_soon_as_its_attempt_has_ended(
     assert (view.tenant.remote["dnsRecords"], runners.seen(operation).status) == (["MX"], OperationStatus.RUNNING)
 
 
-def test_what_the_last_step_found_is_on_record_with_the_operations_end(
+def test_values_that_the_last_step_found_are_recorded_with_the_operations_end(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     for step in ("authentik", "ocis", "stalwart"):
@@ -244,7 +244,7 @@ def test_what_the_last_step_found_is_on_record_with_the_operations_end(
     assert (tenant.status, tenant.remote["dnsRecords"]) == (Status.ACTIVE, ["MX"])
 
 
-def test_what_a_plan_found_is_not_put_on_record(
+def test_values_that_a_dry_run_found_are_not_recorded(
     runners: RunnerFixture, operation: Operation, control_plane: Services, admin: Actor
 ) -> None:
     run_all(runners.runner(stalwart=finding("MX")), operation)
@@ -330,7 +330,7 @@ def test_a_permission_missing_on_one_tenants_object_stops_no_other_tenant(
     other = create("beta").operation
     assert other is not None
     runners.runner(ocis=raising(PermanentError("missing_permission"))).run(operation.id, "ocis", 1)
-    assert runners.runner().run(other.id, "ocis", 1).said == "ok"
+    assert runners.runner().run(other.id, "ocis", 1).summary == "ok"
 
 
 def test_steps_of_one_tenant_finishing_at_once_settle_it_once(

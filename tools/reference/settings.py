@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from console.settings import ConsoleSettings
+from shared.config.former_names import FORMER_NAMES
 from shared.config.plans import DEFAULT_PLANS
 from shared.config.settings import Settings
 from tools.reference import MARK
@@ -29,9 +30,9 @@ GROUPS = {
     "Webhooks": ("webhook_",),
     "Attempts, retries and leases": (
         *("operation_deadline", "plan_deadline", "step_max", "attempt_", "call_", "lease_", "retry_"),
-        *("breaker_", "integration_slots"),
+        *("breaker_", "integration_concurrency"),
     ),
-    "Scheduler": ("sweep_", "dispatch_", "drift_", "orphan_", "bulk_"),
+    "Scheduler": ("scheduler_", "dispatch_", "drift_", "orphan_", "bulk_"),
     "Safety": ("removals_", "purges_", "observe_"),
     "Retention": ("event_keep", "operation_keep"),
     "Logs and metrics": ("log_", "metrics_"),
@@ -44,8 +45,9 @@ CONFIGURATION = f"""\
 {MARK}
 
 Settings are environment variables, read once at start. An empty one counts as not set. A missing or malformed
-one ends the start with a sentence that names it. For each variable, `<NAME>_FILE` may name a file that holds the
-value instead. API, workers and schedulers get the same settings, except that the API needs no credentials of a
+one ends the start with a sentence that names it. A former name works for one more release, with a warning. For
+each variable, `<NAME>_FILE` may name a file that holds the value instead. API, workers and schedulers get the same
+settings, except that the API needs no credentials of a
 product."""
 
 
@@ -99,7 +101,8 @@ def setting_rows(names: dict[str, FieldInfo]) -> Iterator[str]:
     for name, field in names.items():
         shown = "required" if field.is_required() else f"`{default(field)}`" if default(field) else "–"
         kind = " (secret)" if is_secret(field) else ""
-        yield f"| `{name.upper()}` | {field.description}{kind} | {shown} | {allowed(field)} |"
+        former = f"; formerly `{FORMER_NAMES[name].upper()}`" if name in FORMER_NAMES else ""
+        yield f"| `{name.upper()}` | {field.description}{kind}{former} | {shown} | {allowed(field)} |"
 
 
 def configuration() -> str:

@@ -1,1 +1,1 @@
-"""First start beside the products: make what no configuration file can, and say what is left for a person."""
+"""Bootstrap: prepare the products beyond their configuration files, and list the tasks left for a person."""

@@ -20,7 +20,7 @@ from worker.bootstrap.stalwart import StalwartTarget, prepare_stalwart
 
 #: seconds between tries
 PAUSE = 3.0
-#: what only a person can do
+#: tasks that only a person can do
 TASKS = (
     ("DNS", "Point MX, SPF and the other records of each tenant's domain here; the console lists them."),
     ("Mail", "Open ports 25, 465, 587 and 993, and have the address's reverse name set by its provider."),
@@ -34,13 +34,13 @@ TASKS = (
 def main(folder: Path, patience: float) -> None:
     """Wait for the products, make what is missing, and print what is ready and what is left to do.
 
-    Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings do not make sense.
+    Exit status 0: all is ready but for a person's tasks; 1: something failed; 2: the settings are invalid.
     """
     files = SecretFiles(folder)
     try:
         settings = _settings(files)
     except SettingsError as problem:
-        click.echo(f"The settings do not make sense:\n{problem}", err=True)
+        click.echo(f"The settings are invalid:\n{problem}", err=True)
         sys.exit(2)
     give_up = time.monotonic() + patience
     findings = [_tried(subject, work, give_up) for subject, work in _work(settings, files).items()]
@@ -63,7 +63,7 @@ def _settings(files: SecretFiles) -> Settings:
 
 
 def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Finding]]:
-    """What there is to do for each configured product."""
+    """Return the preparation of each configured product."""
     work: dict[str, Callable[[], Finding]] = {}
     ca_file = settings.extra_ca_certs
     if settings.authentik_api_url is not None:

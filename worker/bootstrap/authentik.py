@@ -1,4 +1,4 @@
-"""Authentik's first start: whether the blueprints made the platform's account, and which stage invites people."""
+"""Prepare Authentik: check that the blueprints created the platform's account, and find the invitation stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bootstrap found or did, as one screen of lines."""
+"""Findings of the bootstrap, printed as one screen of lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OCIS' first start: whether the machine account signs in there and has a role."""
+"""Prepare OCIS: check that the machine account can sign in and has a role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stalwart's first start: its own mail domain and host name, an account for the platform, and that account's key."""
+"""Prepare Stalwart: its own mail domain and host name, an account for the platform, and that account's key."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _works(target: StalwartTarget, key: str) -> bool:
 
 
 class _Admin:
-    """Management calls one at a time, as the recovery administrator."""
+    """Makes management calls one at a time, as the recovery administrator."""
 
     def __init__(self, api: JsonClient) -> None:
         self._api = api

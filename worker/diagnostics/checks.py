@@ -26,14 +26,14 @@ from worker.jobs.certificates import product_urls
 
 #: a clock that differs more than this from the database's makes tokens and signatures fail, in seconds
 LARGEST_DIFFERENCE = 5.0
-#: how long workers have to answer, and an issuer, in seconds
+#: timeouts of workers and of an issuer, in seconds
 WORKERS_SECONDS, ISSUER_SECONDS = 3.0, 5.0
-#: work of the schedulers that comes round more often than this, in seconds
+#: a scheduler is considered dead when no job ran for this long, in seconds
 SCHEDULER_ROUND = 60.0
 
 
 class Doctor:
-    """Does all checks, one after another. Each is bounded in time, and one that fails stops no other."""
+    """Runs all checks, one after another. Each has a timeout, and one that fails stops no other."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Doctor:
 
     def _configuration(self) -> Iterator[Check]:
         names = ", ".join(sorted(self._settings.configured)) or "none"
-        yield Check("settings", "integrations", CheckStatus.OK, f"The settings make sense. Configured: {names}.")
+        yield Check("settings", "integrations", CheckStatus.OK, f"The settings are valid. Configured: {names}.")
         if not self._settings.stamp_keys:
             remedy = "Set STAMP_KEYS to a long random text."
             message = "STAMP_KEYS is not set, so domains cannot be proven."

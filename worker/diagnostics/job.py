@@ -1,4 +1,4 @@
-"""The scheduler's job that does the diagnostics runs that were asked for, on a thread of its own."""
+"""Job that carries out requested diagnostics runs on its own thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class DiagnosticsJob:
-    """One run at a time for each scheduler, so that a product that hangs delays no other job."""
+    """Carries out one run at a time on its own thread, so that a product that hangs delays no other job."""
 
     def __init__(self, *, diagnostics: DiagnosticsRepository, doctor: Doctor) -> None:
         self._diagnostics = diagnostics
@@ -23,7 +23,7 @@ class DiagnosticsJob:
         self._thread: threading.Thread | None = None
 
     def push(self) -> int:
-        """Begin a run that waits, if this scheduler has none under way. Starts no operation."""
+        """Begin a waiting run if this scheduler has none running. Starts no operation: returns 0."""
         if self._thread is None or not self._thread.is_alive():
             run_id = self._diagnostics.claim()
             if run_id is not None:

@@ -36,8 +36,8 @@ def product_checks(settings: Settings, clients: Mapping[str, Any]) -> Iterator[C
             # an account may have every right that it needs and yet not that of reading the version
             yield _tried(name, "version", partial(_version, client), CheckStatus.WARNING)
             if name in FINDERS:
-                stamper = MarkerSigner(name, settings.stamp_key_texts)
-                yield _tried(name, "rights", partial(_rights, name, client, stamper), CheckStatus.FAILED)
+                signer = MarkerSigner(name, settings.stamp_key_texts)
+                yield _tried(name, "rights", partial(_rights, name, client, signer), CheckStatus.FAILED)
         yield _certificate(name, urls.get(name), settings.extra_ca_certs)
 
 
@@ -49,13 +49,13 @@ def _tried(area: str, name: str, read: Callable[[], str], otherwise: CheckStatus
         return Check(area, name, otherwise, outcome.message or "It failed.", outcome.remedy or "Read its log.")
 
 
-def _rights(integration: str, client: Any, stamper: MarkerSigner) -> str:
-    return f"Our account may read; {len(FINDERS[integration](client, stamper))} objects there are ours."
+def _rights(integration: str, client: Any, signer: MarkerSigner) -> str:
+    return f"Our account may read; {len(FINDERS[integration](client, signer))} objects there are ours."
 
 
 def _version(client: Any) -> str:
     read = getattr(client, "version", None)
-    return f"Answers as version {read()}." if read is not None else "It answers; it tells no version."
+    return f"Answers as version {read()}." if read is not None else "It answers; it does not report its version."
 
 
 def _certificate(area: str, url: str | None, ca_file: str | None) -> Check:

@@ -1,1 +1,1 @@
-"""Execution."""
+"""Run steps: claim, breaker, bulkhead, watchdog, and the record of the outcome."""

@@ -33,11 +33,11 @@ from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
-#: when a paused step is asked again at the latest, in seconds; the scheduler frees it as soon as the pause ends
+#: a paused step is due again after this at the latest, in seconds; the scheduler releases it when the pause ends
 PAUSE_RECHECK = 60.0
-#: a breaker whose probes keep failing stays open for at most so many times its first span
+#: a breaker whose probes keep failing stays open for at most this many times its first span
 LONGEST_SPANS = 10
-#: how much longer a tenant that failed before waits for a probe, so that another tenant's step comes first, in seconds
+#: extra wait of a tenant that failed before, so that another tenant's step is the probe, in seconds
 OTHERS_FIRST = 5.0
 
 
@@ -50,7 +50,7 @@ class Permit:
 
 
 class Breaker:
-    """One per process; safe to share between threads."""
+    """Circuit breaker and pauses of all integrations. One per process; safe to share between threads."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Breaker:
         self._failed: set[str] = set()
 
     def probe_renewed_credentials(self) -> None:
-        """Let a breaker be probed at once when it opened for other credentials than this process has."""
+        """Probe a breaker at once if it opened because of other credentials than this process has."""
         for integration, fingerprint in self._fingerprints.items():
             if self._switches.probe_with(integration, fingerprint):
                 log.info("integration.credentials_renewed", integration=integration)
@@ -97,7 +97,7 @@ class Breaker:
         return until is not None and operation.created_at <= until
 
     def return_unused(self, integration: str, permit: Permit) -> None:
-        """Give a probe back: the step did not run."""
+        """Return an unused probe: the step did not run."""
         if permit.is_probe:
             self._switches.return_probe(integration)
 
@@ -105,7 +105,7 @@ class Breaker:
         """Record what an attempt's outcome says about the integration. `tenant`: None for a job."""
         signal = health_signal(outcome)
         if signal is HealthSignal.HEALTHY:
-            self._on_answer(integration, permit, tenant)
+            self._on_success(integration, permit, tenant)
         elif signal is HealthSignal.NONE:
             self.return_unused(integration, permit)
         else:
@@ -135,7 +135,7 @@ class Breaker:
         return Permit(deferred_by_breaker(switch, self._span.first / 3, until))
 
     def _observe_only(self, seen: Mapping[str, Switch], operation_id: str) -> Deferral | None:
-        """A dry run goes on; whether the operation is one is looked up only in observe-only mode."""
+        """Defer the step in observe-only mode, unless its operation is a dry run."""
         switch = seen.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
@@ -152,16 +152,16 @@ class Breaker:
         return None
 
     def _tenant_if_needed(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
-        """A message does not name its tenant; it is read only while a pause or an open breaker asks for it."""
+        """Return the operation's tenant, read only while a tenant's pause or an open breaker needs it."""
         switch = seen.get(integration)
         if not (switch is not None and switch.is_open) and not any(one.is_tenants for one in seen.values()):
             return None
         operation = self._operations.find(operation_id)
         return operation.tenant_id if operation else None
 
-    def _on_answer(self, integration: str, permit: Permit, tenant: TenantRef | None) -> None:
+    def _on_success(self, integration: str, permit: Permit, tenant: TenantRef | None) -> None:
         switch = self._switches.seen().get(integration)
-        if switch is None or not (permit.is_probe or integration in self._failed or _has_news(switch, tenant)):
+        if switch is None or not (permit.is_probe or integration in self._failed or _resets_failures(switch, tenant)):
             return
         self._failed.discard(integration)
         # an attempt that began before the breaker opened may end well after it: only the probe decides
@@ -189,8 +189,8 @@ class Breaker:
         return self._switches.fail(integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe)
 
 
-def _has_news(switch: Switch, tenant: TenantRef | None) -> bool:
-    """Whether this answer ends failures in a row, or this tenant's own."""
+def _resets_failures(switch: Switch, tenant: TenantRef | None) -> bool:
+    """Return whether this success ends a series of failures, or this tenant's failures."""
     return switch.failures > 0 or (tenant is not None and switch.is_failing(tenant.id))
 
 

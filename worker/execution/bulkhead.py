@@ -1,4 +1,4 @@
-"""How many of a worker's slots one integration may have, so that one that hangs leaves the others room."""
+"""Bulkhead: limit the concurrent steps of one integration, so that one that hangs leaves threads for the others."""
 
 from __future__ import annotations
 
@@ -10,53 +10,54 @@ from shared.messaging.queues import RUN_STEP
 
 
 class Message(NamedTuple):
-    """What a task's message says. `task`, `shown`: its name and what Flower shows as its arguments."""
+    """The arguments of a step task. `task`: its name. `args_shown`: its arguments as Flower shows them."""
 
     operation_id: str
     step: str
     dispatch: int
     task: str = RUN_STEP
-    shown: str | None = None
+    args_shown: str | None = None
 
 
 class Bulkhead:
-    """One per process; safe to share between threads. It bounds threads: a forked child has one slot anyway.
+    """Limits threads of one process; safe to share between threads. A forked child runs one step at a time anyway.
 
-    A message that finds no slot is set aside here and its task ends, so that it keeps no thread. It goes back to its
-    queue when a slot is free, or when the worker stops. Nothing is lost with it: the sweep sends again what is due.
+    When an integration is at its limit, its next message waits here and its task ends, so that it blocks no thread.
+    The message returns to its queue when a step ends, or when the worker stops. A message lost here is harmless: the
+    scheduler publishes the step again.
     """
 
-    def __init__(self, most: int) -> None:
-        """`most`: slots for each integration."""
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        """`limit`: concurrent steps of each integration."""
+        self._limit = limit
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
-        self._aside: dict[str, OrderedDict[tuple[str, str], Message]] = {}
+        self._running: Counter[str] = Counter()
+        self._waiting: dict[str, OrderedDict[tuple[str, str], Message]] = {}
 
-    def take(self, integration: str, message: Message) -> bool:
-        """Whether the message may be worked on; else it is set aside."""
+    def acquire(self, integration: str, message: Message) -> bool:
+        """Return whether the step may run now; else keep its message until `release` or `drain` returns it."""
         with self._lock:
-            if self._taken[integration] < self._most:
-                self._taken[integration] += 1
+            if self._running[integration] < self._limit:
+                self._running[integration] += 1
                 return True
-            aside = self._aside.setdefault(integration, OrderedDict())
-            # sent twice, it is set aside once
+            waiting = self._waiting.setdefault(integration, OrderedDict())
+            # of two messages for one step, keep the one with the higher dispatch number
             key = (message.operation_id, message.step)
-            aside[key] = max(message, aside.get(key, message), key=lambda one: one.dispatch)
+            waiting[key] = max(message, waiting.get(key, message), key=lambda one: one.dispatch)
             return False
 
-    def give_back(self, integration: str) -> Message | None:
-        """A slot is free again; the message that should go back to its queue for it, if one was set aside."""
+    def release(self, integration: str) -> Message | None:
+        """End one step; return the message that should go back to its queue in its place, if one waits."""
         with self._lock:
-            self._taken[integration] -= 1
-            aside = self._aside.get(integration)
-            if not aside:
+            self._running[integration] -= 1
+            waiting = self._waiting.get(integration)
+            if not waiting:
                 return None
-            return aside.popitem(last=False)[1]
+            return waiting.popitem(last=False)[1]
 
-    def empty(self) -> list[Message]:
-        """All that was set aside, for the worker's end."""
+    def drain(self) -> list[Message]:
+        """Remove and return all waiting messages, when the worker stops."""
         with self._lock:
-            found = [message for aside in self._aside.values() for message in aside.values()]
-            self._aside.clear()
+            found = [message for waiting in self._waiting.values() for message in waiting.values()]
+            self._waiting.clear()
             return found

@@ -1,4 +1,4 @@
-"""One attempt of one step: claim it, run it, record how it ended. Raises nothing: whatever happens is an outcome."""
+"""Run one attempt of one step: claim it, run it, record its outcome. Never raises: every fault becomes an outcome."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ from worker.integrations.step_context import StepContext, StepFunction
 
 log = structlog.get_logger(__name__)
 
-#: a retry due within this many seconds is the task's own; a later one is left to the sweep
-LONGEST_OWN_RETRY = 60.0
+#: Celery retries a task that is due within this many seconds; the scheduler publishes a later one
+LONGEST_TASK_RETRY = 60.0
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What the task should do next: `said` is its result, `retry_in` (seconds) asks for the same message again.
+    """Tell the task what to do next. `summary`: its result. `retry_in`: retry the same message after so many seconds.
 
-    `is_deferred`: the scheduler brings the step back later. `failure`: the reason and message of a step that failed.
+    `is_deferred`: the scheduler publishes the step again later. `failure`: reason and message of a failed step.
     """
 
-    said: str
+    summary: str
     retry_in: float | None = None
     is_deferred: bool = False
     failure: tuple[str, str] | None = None
 
 
 class Runner:
-    """One per process; safe to share between threads.
+    """Runs the attempts of one process; safe to share between threads.
 
-    `clients`: integration name to its client, None when it is not configured. `slots` and
-    `watchdog`: what bounds the steps of this process; without them nothing does.
+    `clients`: integration name to its client, None when it is not configured. `bulkhead` and `watchdog` limit
+    concurrency and duration; without them there is no limit.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Runner:
         steps: Mapping[Action, Mapping[str, StepFunction]],
         clients: Mapping[str, Any],
         settings: Settings,
-        slots: Bulkhead | None = None,
+        bulkhead: Bulkhead | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self._deferrals = deferrals
@@ -84,62 +84,62 @@ class Runner:
         self._settlement = settlement
         self._breaker = breaker
         self._contexts = contexts
-        self._slots = slots
+        self._bulkhead = bulkhead
         self._watchdog = watchdog
 
     def run(
-        self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
+        self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, args_shown: str | None = None
     ) -> StepResult:
-        """Run one step if it is there to be run. A late, doubled or stale message finds nothing to claim.
+        """Run one step if it is open and due. A late, duplicate or stale message finds nothing to claim.
 
-        `task`, `shown`: the message's own, for when it must go back to its queue.
+        `task`, `args_shown`: those of the message, needed when it must return to its queue.
         """
-        # a step this build does not know belongs to no integration here, and passes: its operation says so
+        # a step that this build does not know has no integration here; its outcome says so
         integration = INTEGRATION_OF_STEP.get(step)
-        if integration is None or self._slots is None:
-            return self._gated(operation_id, step, dispatch, integration)
-        if not self._slots.take(integration, Message(operation_id, step, dispatch, task, shown)):
-            return StepResult("no slot")
+        if integration is None or self._bulkhead is None:
+            return self._run_if_permitted(operation_id, step, dispatch, integration)
+        if not self._bulkhead.acquire(integration, Message(operation_id, step, dispatch, task, args_shown)):
+            return StepResult("bulkhead full")
         try:
-            return self._gated(operation_id, step, dispatch, integration)
+            return self._run_if_permitted(operation_id, step, dispatch, integration)
         finally:
-            waiting = self._slots.give_back(integration)
+            waiting = self._bulkhead.release(integration)
             if waiting is not None:
                 self._dispatcher.put_back(*waiting)
 
     def start(self) -> None:
-        """Prepare for work: a breaker that opened for credentials now replaced may be probed at once."""
+        """Probe a breaker at once if it opened because of credentials that were replaced since."""
         try:
             self._breaker.probe_renewed_credentials()
         except StoreUnavailable:
-            # the breaker is then probed when its time is over
+            # the breaker is then probed when its open time is over
             log.warning("breaker.store_unavailable")
 
     def stop(self) -> None:
-        """Put back what was set aside: other workers take it."""
-        for message in self._slots.empty() if self._slots is not None else ():
+        """Return waiting messages to their queues, where other workers take them."""
+        for message in self._bulkhead.drain() if self._bulkhead is not None else ():
             self._dispatcher.put_back(*message)
 
-    def _gated(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> StepResult:
+    def _run_if_permitted(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> StepResult:
         try:
             permit = self._breaker.permit(operation_id, integration) if integration else Permit()
             if permit.deferral is not None:
                 return self._defer(operation_id, step, dispatch, permit.deferral)
-            # from before the lease begins, so that however late anybody answers nothing is done outside after it ends
+            # starts before the lease, so that a slow answer never leads to calls after the lease has ended
             with within(self._settings.attempt_seconds):
                 claim = self._operations.claim(operation_id, step, dispatch, self._settings.lease_seconds)
                 if claim is not None:
-                    return self._logged(claim, permit)
+                    return self._run_with_log_context(claim, permit)
             if integration:
                 self._breaker.return_unused(integration, permit)
             return StepResult("nothing to do")
         except StoreUnavailable:
-            # whatever was claimed is under a lease; the sweep sends it again when that runs out
+            # a claimed step is under a lease; the scheduler publishes it again when the lease runs out
             log.warning("step.store_unavailable", operation=operation_id, step=step)
             return StepResult("store unavailable")
 
     def _defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> StepResult:
-        """Leave the step to the scheduler, due when the deferral may be over."""
+        """Defer the step until the breaker or pause may be over; the scheduler publishes it then."""
         operation = self._deferrals.defer(operation_id, step, dispatch, deferral)
         if operation is None:
             return StepResult("nothing to do")
@@ -153,37 +153,37 @@ class Runner:
                 self._dispatcher.send(operation)
         return StepResult("deferred", is_deferred=True)
 
-    def _logged(self, claim: Claim, permit: Permit) -> StepResult:
+    def _run_with_log_context(self, claim: Claim, permit: Permit) -> StepResult:
         operation = claim.operation
         facts = {"operation": operation.id, "tenant": operation.tenant_slug, "step": claim.step.name}
         with (
             bound_contextvars(request_id=operation.request_id, attempt=claim.step.attempts, **facts),
             self._watchdog.watching(facts) if self._watchdog is not None else nullcontext(),
         ):
-            return self._claimed(claim, permit)
+            return self._run_and_record(claim, permit)
 
-    def _claimed(self, claim: Claim, permit: Permit) -> StepResult:
+    def _run_and_record(self, claim: Claim, permit: Permit) -> StepResult:
         integration = INTEGRATION_OF_STEP.get(claim.step.name, "unknown")
         began = time.perf_counter()
-        outcome = self._bounded(claim, self._attempt(claim, permit))
+        outcome = self._limited(claim, self._attempt(claim, permit))
         STEP_ATTEMPTS.labels(integration, outcome.result).inc()
         STEP_SECONDS.labels(integration, outcome.result).observe(time.perf_counter() - began)
-        retry_in = self._pause(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
+        retry_in = self._retry_delay(claim.step.attempts, outcome.wait) if outcome.result is Result.RETRY else 0.0
         operation = self._operations.record(claim, outcome, retry_in)
         if operation is None:
             LEASES_LOST.labels(integration).inc()
             log.warning("step.lease_lost", outcome=outcome.result)
             return StepResult("lease lost")
         log.info(f"step.{_EVENTS[outcome.result]}", reason=outcome.reason, message=outcome.message, retry_in=retry_in)
-        self._follow(operation, claim)
+        self._continue_operation(operation, claim)
         if outcome.result is Result.ERROR:
             return StepResult(outcome.result, failure=(outcome.reason or "unknown", outcome.message or ""))
         again = outcome.result is Result.RETRY and operation.is_open
-        own = again and retry_in <= LONGEST_OWN_RETRY
-        return StepResult(outcome.result, retry_in if own else None, is_deferred=again and not own)
+        is_task_retry = again and retry_in <= LONGEST_TASK_RETRY
+        return StepResult(outcome.result, retry_in if is_task_retry else None, is_deferred=again and not is_task_retry)
 
-    def _follow(self, operation: Operation, claim: Claim) -> None:
-        """What the recorded outcome means beyond its step."""
+    def _continue_operation(self, operation: Operation, claim: Claim) -> None:
+        """Settle a closed operation; else update the tenant, and publish the next stage when one begins."""
         if not operation.is_open:
             self._settlement.settle(operation.id)
             return
@@ -203,43 +203,43 @@ class Runner:
         elif client is None:
             outcome = skipped("not_configured")
         else:
-            outcome = self._guarded(claim, function, client, integration)
+            outcome = self._call_step(claim, function, client, integration)
             self._breaker.report(integration, permit, outcome, _tenant_of(claim.operation))
             return outcome
         if integration is not None:
             self._breaker.return_unused(integration, permit)
         return outcome
 
-    def _guarded(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
+    def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
         tenant = self._tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
             return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
-        work = self._contexts.make(tenant, claim, integration)
-        outcome = self._run(function, work, client)
-        # what earlier attempts did counts as well, once
-        changes = tuple(dict.fromkeys((*claim.step.changes, *work.changes)))
-        return replace(outcome, changes=changes, found={} if work.is_plan else work.found)
+        context = self._contexts.make(tenant, claim, integration)
+        outcome = self._call(function, context, client)
+        # changes of earlier attempts are kept, each once
+        changes = tuple(dict.fromkeys((*claim.step.changes, *context.changes)))
+        return replace(outcome, changes=changes, found={} if context.is_plan else context.found)
 
-    def _run(self, function: StepFunction, work: StepContext, client: Any) -> Outcome:
+    def _call(self, function: StepFunction, context: StepContext, client: Any) -> Outcome:
         try:
-            return function(work, client)
+            return function(context, client)
         except Fault as fault:
             return failed(fault)
         except StoreUnavailable:
             raise
-        except Exception:  # the one place where a bug must not escape: it would take the chord with it
+        except Exception:  # the one place where a bug must not escape: it would fail the whole chord
             log.exception("step.bug")
             return Outcome(Result.ERROR, "bug", sentence("bug"))
 
-    def _bounded(self, claim: Claim, outcome: Outcome) -> Outcome:
-        """No further attempt after the last allowed one."""
+    def _limited(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Turn a retry after the last allowed attempt into an error."""
         last = claim.step.attempts >= self._settings.step_max_attempts
         return _exhausted(outcome.message) if last and outcome.result is Result.RETRY else outcome
 
-    def _pause(self, attempts: int, asked: float | None) -> float:
-        """Seconds until the next attempt: exponential with full jitter, never less than the upstream asked for."""
+    def _retry_delay(self, attempts: int, asked: float | None) -> float:
+        """Return seconds until the next attempt: exponential with full jitter, at least the wait that was asked for."""
         ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2 ** min(attempts - 1, 16))
-        return max(random.uniform(0, ceiling), asked or 0.0)  # noqa: S311 - spreads load, guards nothing
+        return max(random.uniform(0, ceiling), asked or 0.0)  # noqa: S311 - spreads load, protects nothing
 
 
 _EVENTS = {Result.OK: "ok", Result.SKIPPED: "skipped", Result.ERROR: "failed", Result.RETRY: "retrying"}

@@ -1,4 +1,4 @@
-"""What each step is given: made from the tenant's record, the claim and the settings."""
+"""Make the context of each step from the tenant's record, the claim and the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.integrations.step_context import GroupState, StepContext
 
 
 class StepContexts:
-    """`clients`: integration to its client, None when it is not configured."""
+    """Makes step contexts. `clients`: integration to its client, None when it is not configured."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class StepContexts:
         return StepContext(
             tenant=tenant,
             plan=self._settings.plans.get(tenant.plan) or next(iter(self._settings.plans.values())),
-            stamper=MarkerSigner(integration, self._settings.stamp_key_texts),
+            signer=MarkerSigner(integration, self._settings.stamp_key_texts),
             save=save,
             member_role=self._settings.ocis_member_role,
             proven=self._proven(tenant, integration),
@@ -73,7 +73,7 @@ class StepContexts:
         )
 
     def _group_state(self, tenant: Tenant, operation: Operation) -> GroupState:
-        """Read how the tenant's group is now. Without Authentik there is nothing to compare with: the name counts."""
+        """Read the group's current state. Without Authentik there is nothing to compare with: the name counts."""
         if "authentikGroupId" in tenant.remote or self._clients.get(AUTHENTIK) is None:
             return GroupState.RECORDED
         # its step may have ended since this attempt began
@@ -94,6 +94,6 @@ class StepContexts:
         return frozenset(tenant.domains) - unproven if unproven else None
 
     def _most_removals(self, operation: Operation) -> int | None:
-        """Return the limit of removals. There is none for what was asked for by name, or allowed."""
+        """Return the limit of removals; None for an action that removes by definition, or with an approval."""
         is_allowed = operation.allow_removals or operation.action in REMOVING
         return None if is_allowed else self._settings.removals_per_run

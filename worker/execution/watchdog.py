@@ -1,7 +1,7 @@
-"""Ends the worker's process when a slot overstays its lease: a thread that hangs cannot be ended by itself.
+"""Watchdog: terminate the worker's process when a step outlives its lease, because Python cannot stop a hung thread.
 
-What the process had claimed is under leases: the sweep sends it again when those run out. Whoever started the worker
-starts it again.
+The steps that the process had claimed are under leases: the scheduler publishes them again when those run out. A
+process manager must start the worker again.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ log = structlog.get_logger(__name__)
 EXIT_CODE = 75
 
 
-def _leave() -> None:
-    # not sys.exit: that would wait for the thread that hangs
+def _terminate() -> None:
+    # not sys.exit, which would wait for the hung thread
     os._exit(EXIT_CODE)
 
 
 class Watchdog:
-    """One per process; safe to share between threads. It looks only while there is something to watch."""
+    """Watches the steps of one process; safe to share between threads. Its thread sleeps while no step runs."""
 
-    def __init__(self, seconds: float, leave: Callable[[], None] = _leave) -> None:
-        """`seconds`: how long a slot may be taken; `leave`: how the process ends."""
+    def __init__(self, seconds: float, terminate: Callable[[], None] = _terminate) -> None:
+        """`seconds`: how long a step may run. `terminate`: ends the process."""
         self._seconds = seconds
-        self._leave = leave
+        self._terminate = terminate
         self._changed = threading.Condition()
         self._watched: dict[object, tuple[float, Mapping[str, Any]]] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def watching(self, facts: Mapping[str, Any]) -> Iterator[None]:
-        """The block is one slot's work. `facts` go into the log if it overstays."""
+        """Watch the step that runs in this block. `facts` go into the log if it runs too long."""
         key = object()
         with self._changed:
             self._watched[key] = (time.monotonic() + self._seconds, facts)
@@ -60,12 +60,12 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             with self._changed:
-                # all have the same time, so the oldest is the first to overstay
+                # all have the same limit, so the oldest reaches it first
                 end, facts = next(iter(self._watched.values()), (None, {}))
                 left = None if end is None else end - time.monotonic()
                 if left is None or left > 0:
                     self._changed.wait(left)
                     continue
-            log.critical("worker.slot_overstays", seconds=self._seconds, **facts)
-            self._leave()
+            log.critical("worker.step_outlived_lease", seconds=self._seconds, **facts)
+            self._terminate()
             return

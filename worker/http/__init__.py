@@ -1,1 +1,1 @@
-"""Http."""
+"""HTTP client of the integrations: sessions, deadlines, credentials, responses."""

@@ -1,4 +1,4 @@
-"""Access tokens of a machine account by OAuth client credentials (RFC 6749, section 4.4), through Authlib."""
+"""Get access tokens of a machine account by OAuth client credentials (RFC 6749, section 4.4), with Authlib."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from worker.http.json_client import judged
 from worker.http.response import ApiResponse
 from worker.http.session import CONNECT_SECONDS, adapter_for, bounded, prepared, repeat
 
-#: a token is renewed this long before its end, in seconds
+#: a token is renewed this long before it expires, in seconds
 EARLY = 60.0
-#: life of a token whose answer names none, in seconds
+#: assumed lifetime of a token without `expires_in`, in seconds
 SHORT_LIFE = 300.0
-#: error codes of RFC 6749, section 5.2: words of the standard, which hold no secret
+#: error codes of RFC 6749, section 5.2, which contain no secret
 CODES = ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type")
 
-#: error codes that say nothing about our account
-PASSING = ("server_error", "temporarily_unavailable")
+#: error codes of temporary faults
+TEMPORARY = ("server_error", "temporarily_unavailable")
 
 
 class ClientCredentials(AuthBase):
-    """Puts a bearer token on each request; safe to share between threads, which use one token.
+    """Adds a bearer token to each request; safe to share between threads, which use one token.
 
-    `account`: user name and password that Authentik takes besides (an app password), for a named account.
+    `account`: user name and app password that Authentik additionally accepts, for a named account.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ClientCredentials(AuthBase):
         return request
 
     def forget(self) -> None:
-        """Fetch a new token for the next request: this one was refused."""
+        """Drop a refused token, so that the next request fetches a new one."""
         with self._lock:
             self._token = None
 
@@ -114,7 +114,7 @@ def _error_code(answer: ApiResponse) -> str | None:
 
 
 def _refused(code: str | None) -> Fault:
-    if code in PASSING:
+    if code in TEMPORARY:
         return TemporaryError("upstream_error", "The token endpoint had a fault of its own.")
     known = f" ({code})" if code in CODES else ""
     return PermanentError("bad_credentials", f"The token endpoint refused our account{known}.")

@@ -1,4 +1,4 @@
-"""The time an attempt has left: set once where the attempt starts, asked for wherever it could wait."""
+"""The deadline of an attempt: set where the attempt starts, read wherever code may wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ends_at: ContextVar[float | None] = ContextVar("attempt_ends_at", default=None)
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Everything in this block shares `seconds`; an inner block can only shorten it."""
+    """Set a deadline for this block; an inner block can only shorten it."""
     end = time.monotonic() + seconds
     outer = _ends_at.get()
     token = _ends_at.set(end if outer is None else min(outer, end))
@@ -23,6 +23,6 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def remaining(at_most: float) -> float:
-    """Seconds left, never more than `at_most`; 0 or less when the time is up."""
+    """Return the seconds left, at most `at_most`; 0 or less after the deadline."""
     end = _ends_at.get()
     return at_most if end is None else min(at_most, end - time.monotonic())

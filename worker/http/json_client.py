@@ -1,6 +1,6 @@
-"""Client of one product's HTTP origin: a deadline for each whole call, repeats only where repeating is safe.
+"""HTTP client of one product: a deadline for each whole call, and repeats only where they are safe.
 
-Nothing that a product sends, and no credential, enters an exception's text or a log from here.
+No text of a product and no credential enters an exception or a log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class JsonClient:
-    """One origin; safe to share between threads: each has a session of its own over shared connections."""
+    """Client of one origin; safe to share between threads. Each thread has its own session over shared connections."""
 
     def __init__(
         self,
@@ -57,12 +57,13 @@ class JsonClient:
         repeatable: bool | None = None,
         hand_back: Collection[int] = (),
     ) -> ApiResponse:
-        """Send one request and return its whole answer. `form`: fields, or their encoded text.
+        """Send one request and return its whole response. `form`: fields, or their encoded text.
 
-        Returns any 2xx to 4xx answer except 408, 425 and 429, and any status in `hand_back`. Raises TemporaryError
-        (`unreachable`, `timeout`, `upstream_error`, `throttled` with the wait asked for) or Refused("tls"). Requests
-        that are safe to repeat (`repeatable`; by default GET, HEAD and OPTIONS) are sent up to three times within the
-        call's time; all others once, since a lost answer may have had its effect.
+        Returns any 2xx to 4xx response except 408, 425 and 429, and any status in `hand_back`. Raises TemporaryError
+        (`unreachable`, `timeout`, `upstream_error`, `throttled` with the wait asked for) or PermanentError("tls").
+
+        Requests that are safe to repeat (`repeatable`; by default GET, HEAD, OPTIONS) are sent up to three times within
+        the call's time; all others once, since one whose response was lost may have had its effect.
         """
         ends_at = time.monotonic() + remaining(self.call_seconds)
 
@@ -110,9 +111,9 @@ def _read(response: requests.Response) -> ApiResponse:
 def judged(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
     """Return the answer, or raise the temporary fault that its status means."""
     status = answer.status
-    if _is_of_proxy(answer):
-        # before the caller may take a 404 for the absence of an object
-        raise Repeatable("upstream_error", "The proxy in front has nothing behind this address at the moment.")
+    if _is_from_proxy(answer):
+        # first, else the caller would take the 404 for the absence of an object
+        raise Repeatable("upstream_error", "The proxy currently has no server behind this URL.")
     if status in hand_back:
         return answer
     if status == 429:
@@ -124,8 +125,8 @@ def judged(answer: ApiResponse, hand_back: Collection[int] = ()) -> ApiResponse:
     return answer
 
 
-def _is_of_proxy(answer: ApiResponse) -> bool:
-    """Whether Traefik answers, as it does while the container behind it restarts."""
+def _is_from_proxy(answer: ApiResponse) -> bool:
+    """Return whether the response is Traefik's own, which it sends while the container behind it restarts."""
     is_text = answer.headers.get("Content-Type", "").startswith("text/plain")
     return answer.status == 404 and is_text and answer.content.strip() == b"404 page not found"
 
@@ -133,7 +134,7 @@ def _is_of_proxy(answer: ApiResponse) -> bool:
 def retry_after(answer: ApiResponse) -> float | None:
     """Read Retry-After in seconds, at most LONGEST_WAIT: a number or an HTTP date (RFC 9110, section 10.2.3).
 
-    A date counts by the server's own clock where the answer tells its time, since ours may be hours off.
+    A date is compared with the response's Date header if present, since our clock may be hours off.
     """
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""A complete answer of a product, and its body read as JSON."""
+"""A complete response of a product, and its body read as JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shared.integrations.outcomes import PermanentError, TemporaryError
 
 T = TypeVar("T")
 
-#: what says that the values are at fault, and not the address, the version or something in between
-OF_VALUES = frozenset({400, 422})
+#: statuses that mean invalid values, and not a wrong URL, version or proxy
+INVALID_VALUES = frozenset({400, 422})
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """A complete answer. `headers` are looked up without regard to case."""
+    """A complete response. `headers`: case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,8 +30,10 @@ class ApiResponse:
         return not self.content.strip()
 
     def refusal(self) -> PermanentError:
-        """What a status comes to that the product gives no meaning of its own, such as a redirect or a 405."""
-        return PermanentError("invalid" if self.status in OF_VALUES else "not_supported", f"It answered {self.status}.")
+        """Return the fault for a status without a special meaning in the product, such as a redirect or a 405."""
+        return PermanentError(
+            "invalid" if self.status in INVALID_VALUES else "not_supported", f"It answered {self.status}."
+        )
 
     def json(self) -> Any:
         """Return the body read as JSON. Raises TemporaryError("unexpected_answer") when it is not JSON.
@@ -44,21 +46,21 @@ class ApiResponse:
             raise TemporaryError("unexpected_answer", "The answer was not JSON.") from None
 
     def fields(self) -> dict[str, Any]:
-        """The body's fields. Raises TemporaryError("unexpected_answer") when the body is not a JSON object."""
+        """Return the body's fields. Raises TemporaryError("unexpected_answer") when the body is not a JSON object."""
         body = self.json()
         if not isinstance(body, dict):
             raise TemporaryError("unexpected_answer", "The answer has another shape.")
         return body
 
     def text(self, field: str) -> str:
-        """A field of the body. Raises TemporaryError("unexpected_answer") when that is not text."""
+        """Return a text field of the body. Raises TemporaryError("unexpected_answer") when it is not text."""
         found = self.fields().get(field)
         if not isinstance(found, str):
             raise TemporaryError("unexpected_answer", "The answer has another shape.")
         return found
 
     def parsed(self, shape: TypeAdapter[T]) -> T:
-        """What the shape wants of the body, with the rest skipped: long answers cost less than by `json`.
+        """Parse the body into the type and skip other fields: for long responses this is faster than `json`.
 
         Raises TemporaryError("unexpected_answer").
         """

@@ -1,6 +1,6 @@
-"""Sessions of `requests` for the products: with deadlines, without cookies and ambient proxies; faults in our words.
+"""Sessions of `requests` for the integrations: with deadlines, without cookies and ambient proxies.
 
-Nothing that a server sends, and no credential, enters an exception's text or a log from here.
+Errors become our faults. No text of a server and no credential enters an exception or a log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=requests.Session)
 
 CONNECT_SECONDS = 3.0
-#: a Retry-After up to this is waited for within the attempt; a longer one ends the attempt, in seconds
+#: longest Retry-After that is waited for within an attempt, in seconds; a longer one ends the attempt
 SHORT_WAIT = 2.0
 TRIES = 3
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "dezky-platform-api"}
@@ -39,7 +39,7 @@ def adapter_for(ca_file: str | None, pool_size: int = 32) -> DeadlineAdapter:
 
 
 def prepared(session: S, adapter: DeadlineAdapter) -> S:
-    """Give a session the adapter and take away what no product's API needs. A session serves one thread at a time."""
+    """Mount the adapter and remove features that APIs do not need. A session serves one thread at a time."""
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()
@@ -51,7 +51,7 @@ def prepared(session: S, adapter: DeadlineAdapter) -> S:
 
 @contextmanager
 def bounded(ends_at: float) -> Iterator[float]:
-    """Bound a whole call by a time of `time.monotonic`, and raise its transport faults as ours. Yields seconds left.
+    """Limit a whole call by a time of `time.monotonic`, and turn transport errors into faults. Yield the seconds left.
 
     Raises TemporaryError("timeout" | "unreachable") or PermanentError("tls").
     """
@@ -79,7 +79,7 @@ def _fault_of(problem: BaseException) -> Fault:
     chain = list(_causes(problem))
     tls = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
     if tls is not None and not isinstance(tls, TimeoutError):
-        # a server that goes away in the handshake may do better later; a certificate that is refused will not
+        # a server that disconnects during the handshake may work later; a refused certificate will not
         return PermanentError("tls") if isinstance(tls, ssl.SSLCertVerificationError) else Repeatable("unreachable")
     if any(isinstance(one, urllib3.exceptions.SSLError) for one in chain):
         return PermanentError("tls")

@@ -1,1 +1,1 @@
-"""Clients of the outside systems: their words in ours, no policy."""
+"""Integrations: a client, the steps and the orphan discovery of each."""

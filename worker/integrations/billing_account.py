@@ -1,4 +1,4 @@
-"""What the billing step is given besides Stripe: the plan's price, our record, and names for its idempotency keys."""
+"""Give the billing step the plan's price, our record of the subscription, and parts of its idempotency keys."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shared.subscriptions.model import Subscription
 
 @dataclass(frozen=True)
 class Account:
-    """`price`: the plan's, None when it has none. `known`: reads the tenant's subscription as it is on record.
+    """`price`: the plan's, None when it has none. `known`: reads the tenant's recorded subscription.
 
-    `save`: puts what Stripe has on record, unless a newer change of the tenant was accepted. `attempt`: from 1.
+    `save`: records Stripe's state, unless a newer change of the tenant was accepted. `attempt`: counts from 1.
     """
 
     price: str | None
@@ -27,15 +27,15 @@ class Account:
 
 
 def account_of(billing: BillingService, operation: Operation, step: StepRecord, price: str | None) -> Account:
-    """The account for one attempt of a step; a plan saves nothing."""
+    """Return the account for one attempt of a step; a dry run saves nothing."""
     return Account(
         price=price,
         generation=operation.generation,
         attempt=step.attempts,
         known=partial(billing.known, operation.tenant_id),
-        save=_nothing if operation.is_plan else partial(billing.save, operation),
+        save=_save_nothing if operation.is_plan else partial(billing.save, operation),
     )
 
 
-def _nothing(bill: Bill) -> None:
-    """A plan changes nothing."""
+def _save_nothing(bill: Bill) -> None:
+    """Ignore the state: a dry run changes nothing."""

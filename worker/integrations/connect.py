@@ -1,4 +1,4 @@
-"""A client for each integration by the settings; where one is not configured there is none."""
+"""Create the client of each configured integration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def connect_integrations(settings: Settings) -> Mapping[str, Any]:
-    """A client for each integration, None where it is not configured."""
+    """Return integration to its client, None when it is not configured."""
     return {
         AUTHENTIK: authentik.connect(settings),
         STALWART: stalwart.connect(settings),
@@ -26,7 +26,7 @@ def connect_integrations(settings: Settings) -> Mapping[str, Any]:
 
 
 def connect_billing(settings: Settings) -> StripeClient | None:
-    """Stripe's library is half a second of a process's start and a few megabytes: it is loaded where it is used."""
+    """Return the client of Stripe, or None. Its library is imported only here: it costs half a second and megabytes."""
     if settings.stripe_api_key is None:
         return None
     from worker.integrations.stripe.client import connect

@@ -1,6 +1,6 @@
-"""Everything in a product that carries a tenant's mark, each with the removal that a purge would give it.
+"""List all objects in a product that carry an ownership marker, each with the function that removes it.
 
-A list that may be short says so by a fault: absence from it counts.
+An incomplete list must raise a fault, because an object's absence from it has consequences.
 """
 
 from __future__ import annotations
@@ -15,55 +15,55 @@ from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.orphans.model import MarkedObject, OrphanKind
 from worker.integrations.authentik.client import AuthentikClient
-from worker.integrations.authentik.group import take_group_away
+from worker.integrations.authentik.group import delete_group
 from worker.integrations.authentik.models import MANAGER, Group, marker
 from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.finding import list_all
 from worker.integrations.ocis.space import remove_space
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.removal import take_domain_away, take_mail_tenant_away
+from worker.integrations.stalwart.removal import delete_domain, delete_mail_tenant
 from worker.integrations.step_context import ChangeRecorder
 
 TENANT_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
-class Find:
-    """One object. `take_away` removes it: call it only for what was seen just now."""
+class FoundObject:
+    """A marked object. `remove` deletes it: call it only for an object that was read just now."""
 
-    stamped: MarkedObject
-    take_away: Callable[[ChangeRecorder], None]
+    marked: MarkedObject
+    remove: Callable[[ChangeRecorder], None]
 
 
-def find_groups(identity: AuthentikClient, stamper: MarkerSigner) -> list[Find]:
-    """Groups with a tenant's data in their attributes, made by us."""
+def find_groups(identity: AuthentikClient, signer: MarkerSigner) -> list[FoundObject]:
+    """Return the groups that carry our ownership marker."""
     return [
-        Find(
+        FoundObject(
             MarkedObject(OrphanKind.GROUP, group.id, group.name, group.tenant_id),
-            partial(take_group_away, identity=identity, group=group),
+            partial(delete_group, identity=identity, group=group),
         )
         for group in identity.list_groups()
         if group.tenant_id is not None and TENANT_ID.fullmatch(group.tenant_id) and _is_managed(group)
     ]
 
 
-def find_mail(mail: StalwartClient, stamper: MarkerSigner) -> list[Find]:
-    """Domains with our mark, and mail tenants that are named after a tenant's id, which proves little by itself."""
+def find_mail(mail: StalwartClient, signer: MarkerSigner) -> list[FoundObject]:
+    """Return domains with our marker, and mail tenants named after a tenant's id, which alone proves little."""
     found = []
     for domain in mail.list_domains():
-        tenant_id = stamper.tenant_id(domain.description)
+        tenant_id = signer.tenant_id(domain.description)
         if tenant_id is not None:
-            stamped = MarkedObject(OrphanKind.MAIL_DOMAIN, domain.id, domain.name, tenant_id)
-            found.append(Find(stamped, partial(take_domain_away, mail=mail, domain=domain)))
+            marked = MarkedObject(OrphanKind.MAIL_DOMAIN, domain.id, domain.name, tenant_id)
+            found.append(FoundObject(marked, partial(delete_domain, mail=mail, domain=domain)))
     return found + (_find_mail_tenants(mail) if mail.links_tenants() else [])
 
 
-def find_spaces(files: OcisClient, stamper: MarkerSigner) -> list[Find]:
-    """Spaces with our mark, disabled ones too; all of them: the storage answers, and our role shows every space."""
+def find_spaces(files: OcisClient, signer: MarkerSigner) -> list[FoundObject]:
+    """Return all spaces with our marker, disabled ones too. Raises a Fault unless our role shows every space."""
     files.require_role()
-    spaces = [(stamper.tenant_id(one.description), one) for one in list_all(files)]
+    spaces = [(signer.tenant_id(one.description), one) for one in list_all(files)]
     return [
-        Find(
+        FoundObject(
             MarkedObject(OrphanKind.SPACE, space.id, space.name, tenant_id),
             partial(remove_space, files=files, space=space),
         )
@@ -72,21 +72,21 @@ def find_spaces(files: OcisClient, stamper: MarkerSigner) -> list[Find]:
     ]
 
 
-#: integration: finds all there is, given its client and its product's stamper
-FINDERS: Mapping[str, Callable[[Any, MarkerSigner], list[Find]]] = {
+#: integration to the function that lists its marked objects
+FINDERS: Mapping[str, Callable[[Any, MarkerSigner], list[FoundObject]]] = {
     AUTHENTIK: find_groups,
     STALWART: find_mail,
     OCIS: find_spaces,
 }
 
 
-def _find_mail_tenants(mail: StalwartClient) -> list[Find]:
+def _find_mail_tenants(mail: StalwartClient) -> list[FoundObject]:
     found = []
     for id_, name in mail.contents.mail_tenants():
         word = name.split()[-1] if name.split() else ""
         if TENANT_ID.fullmatch(word):
-            stamped = MarkedObject(OrphanKind.MAIL_TENANT, id_, name, word, is_proof=False)
-            found.append(Find(stamped, partial(take_mail_tenant_away, mail=mail, id_=id_, name=name)))
+            marked = MarkedObject(OrphanKind.MAIL_TENANT, id_, name, word, is_proof=False)
+            found.append(FoundObject(marked, partial(delete_mail_tenant, mail=mail, id_=id_, name=name)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which function runs which step of which action. A test finds any step of a workflow that has none."""
+"""Map each action's steps to their functions. A test fails when a step of a workflow has none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.integrations.stripe.subscription import close_billing, ensure_billin
 
 Functions = Mapping[str, StepFunction]
 
-#: what was closed is opened by the same functions that set it up: they know how an active tenant has to be
+#: resume and restore use the functions of provisioning: these bring an active tenant to its desired state
 _ENSURE: Functions = {
     AUTHENTIK: ensure_group,
     STALWART: ensure_mail,

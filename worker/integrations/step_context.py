@@ -1,4 +1,4 @@
-"""What a step is given besides the integration's client."""
+"""The context of a step: the tenant, its plan, and how changes are made, limited and recorded."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from worker.integrations.billing_account import Account
 
 T = TypeVar("T")
 
-#: how many removals a message names
+#: removals that a message lists by name
 NAMED = 10
-#: with less time than this an attempt begins nothing more of many, in seconds
+#: an attempt starts no further action with less time left than this, in seconds
 ENOUGH = 1.0
 
 
 class GroupState(StrEnum):
-    """Whether the tenant's group in the identity provider is known to be ours."""
+    """State of our knowledge about the tenant's group in the identity provider."""
 
     RECORDED = "recorded"
-    #: its step in the same operation has not ended
+    #: the group's step in the same operation has not ended
     AWAITED = "awaited"
-    #: its step ended without one, as when a foreign group has the name
+    #: the group's step ended without one, such as when a foreign group has the name
     ABSENT = "absent"
 
 
 class ChangeRecorder(Protocol):
-    """What a removal of one object needs to know of whoever wants it: how changes are made and told."""
+    """Carries out and records a change: a step's context, or the removal of an orphan."""
 
     def change(self, sentence: str, act: Callable[[], T], planned: T) -> T: ...
 
 
 @dataclass(frozen=True)
 class StepContext:
-    """One step's errand.
+    """The context of one attempt of a step.
 
-    `stamper` is the step's product's; `save(field=value)` puts a remote id on record at once, and says
-    whether it could: not once a newer operation was accepted; `found` holds what can be
-    read again, and goes there with the attempt's end, which saves a write; `member_role` is what a
-    tenant's group may do in its space; `email_stage` sends invitations, whose links live for `invitation_duration`;
-    `suspended_mail` is the setting;
-    `account` is what billing needs. `proven`: the domains that are known to be the tenant's, None when no proof is
-    required.
-    `is_first`: no attempt for this tenant began before this one, so nothing of it can be outside yet.
-    `is_plan`: nothing may be changed, only said; `changes` holds what was said.
-    `group_state`: reads how the tenant's group in the identity provider is now.
-    `most_removals`: how much the run may remove or disable, None without a bound; `announced` holds what it wants to.
+    `signer`: signs and verifies ownership markers of the step's product.
+    `save(field=value)`: records a remote id at once; returns False if a newer operation was accepted.
+    `found`: remote values that can be read again; they are recorded with the outcome, which saves a write.
+    `member_role`: role of a tenant's group in its space.
+    `email_stage`: sends invitations, whose links are valid for `invitation_duration`.
+    `suspended_mail`: the setting SUSPENDED_MAIL.
+    `account`: for billing steps only.
+    `proven`: domains whose ownership is proven, None when no proof is required.
+    `is_first`: no attempt for this tenant began earlier, so nothing of it can exist outside yet.
+    `is_plan`: a dry run: nothing may be changed; `changes` holds what a real run would change.
+    `group_state`: reads the current state of the tenant's group in the identity provider.
+    `most_removals`: how many objects the run may remove or disable, None without a limit.
+    `announced`: the removals that it wants to make.
     """
 
     tenant: Tenant
     plan: Plan
-    stamper: MarkerSigner
+    signer: MarkerSigner
     save: Callable[..., bool]
     member_role: str = "editor"
     email_stage: str | None = None
@@ -75,59 +77,59 @@ class StepContext:
 
     @property
     def ready_domains(self) -> tuple[str, ...]:
-        """Those of the tenant's domains that may be acted on."""
+        """The tenant's domains that may be provisioned."""
         return tuple(name for name in self.tenant.domains if self.proven is None or name in self.proven)
 
     @property
     def waiting_domains(self) -> tuple[str, ...]:
-        """Those that may not be acted on, for want of a proof."""
+        """The tenant's domains that wait for a proof of ownership."""
         return tuple(name for name in self.tenant.domains if name not in self.ready_domains)
 
     def remote(self, field: str) -> Any:
-        """What the tenant's record holds in a remote field (`ocisSpaceId`), or None."""
+        """Return a remote field (`ocisSpaceId`) of the tenant's record, or None."""
         return self.tenant.remote.get(field)
 
     def change(self, sentence: str, act: Callable[[], T], planned: T) -> T:
-        """Every change outside goes through here. Does it and says so; in a plan says so, and what would be there.
+        """Make one change outside and record it; in a dry run only record it, and return `planned`.
 
-        `sentence`: what is done, as an order ("create the group tenant-acme").
+        All changes go through here. `sentence`: the change, as an imperative ("create the group tenant-acme").
         """
         done = planned if self.is_plan else act()
         self.changes.append(sentence)
         return done
 
     def announce_removals(self, sentences: Sequence[str]) -> None:
-        """Say all that is to be removed or disabled, before the first of it: too much of it stops the run.
+        """Announce all removals before the first one, so that too many of them stop the run.
 
-        A plan says that it would stop, and goes on. Raises PermanentError("too_many_removals").
+        A dry run records that a real one would stop, and goes on. Raises PermanentError("too_many_removals").
         """
         self.announced.extend(sentences)
         if self.most_removals is None or len(self.announced) <= self.most_removals:
             return
         if not self.is_plan:
             raise PermanentError("too_many_removals", f"{_bound(self)} It would {_listed(self.announced)}.")
-        self.changes.append(f"stop here without leave: {_bound(self)}")
+        self.changes.append(f"stop here without an approval: {_bound(self)}")
 
     def remove(self, sentence: str, act: Callable[[], object]) -> None:
-        """A change that takes away, announced before. Raises LookupError for one that was not, which would be a bug."""
+        """Make a removal that was announced. Raises LookupError for one that was not, which is a bug."""
         if sentence not in self.announced:
             raise LookupError("a removal was not announced")
         self.change(sentence, act, None)
 
 
-def do_all(deeds: Iterable[Callable[[], object]]) -> None:
-    """Do each although others are refused; raises the first refusal then. Refused credentials end it at once: some
-    products ban whoever goes on trying.
+def run_all(actions: Iterable[Callable[[], object]]) -> None:
+    """Run all actions even if some fail permanently, then raise the first such error.
 
-    For thousands one attempt's time may be too short: the next goes on. Raises TemporaryError("not_ready") then, since
-    a call that the time's end cuts off would be held against the product.
+    Refused credentials end it at once, because some products ban an account that keeps trying. Raises
+    TemporaryError("not_ready") when the attempt's time is nearly over: the next attempt continues. A call cut off by
+    the deadline would count as a failure of the product.
     """
     first: PermanentError | None = None
-    for number, deed in enumerate(deeds):
+    for number, action in enumerate(actions):
         if number and remaining(ENOUGH) < ENOUGH:
-            raise TemporaryError("not_ready", f"{number} are done, and there are more: it goes on.", wait=0.0)
+            raise TemporaryError("not_ready", f"{number} are done; the next attempt continues.", wait=0.0)
         try:
-            deed()
+            action()
         except PermanentError as refusal:
             if refusal.reason == BREAKER_REASON:
                 raise
@@ -145,5 +147,5 @@ def _listed(sentences: Sequence[str]) -> str:
     return ", ".join((*sentences[:NAMED], *rest))
 
 
-#: takes the step's work and its integration's client
+#: a step: takes its context and its integration's client
 StepFunction = Callable[[StepContext, Any], Outcome]

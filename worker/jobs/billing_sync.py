@@ -1,4 +1,4 @@
-"""Looks at subscriptions in Stripe on a few threads of its own, so that a Stripe that hangs holds up nothing else."""
+"""Read subscriptions from Stripe on a few own threads, so that a Stripe that hangs delays no other job."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: looks at once
-SLOTS = 4
-#: seconds until a look that failed is made again: the first, doubled each time up to the last
+#: subscriptions read at once
+CONCURRENCY = 4
+#: seconds until a failed read is retried: the first wait, doubled each time up to the longest
 FIRST_WAIT, LONGEST_WAIT = 2.0, 600.0
 
 
 class BillingSyncJob:
-    """One per sweep. Without a client nothing is claimed: what was asked for waits until Stripe is configured."""
+    """One per scheduler. Without a client nothing is claimed: subscriptions wait until Stripe is configured."""
 
     def __init__(
         self,
@@ -41,17 +41,17 @@ class BillingSyncJob:
         service: BillingService,
         billing: StripeClient | None,
         settings: Settings,
-        slots: int = SLOTS,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._billing_syncs = billing_syncs
         self._switches = switches
         self._billing = billing
         self._service = service
         self._settings = settings
-        self._pool = WorkerPool("billing", slots)
+        self._pool = WorkerPool("billing", concurrency)
 
     def push(self) -> int:
-        """Start due syncs as far as threads are free, and wait for none. No operations are started: 0."""
+        """Start due reads while threads are free. Starts no operation: returns 0."""
         if is_paused(self._switches.seen(), BILLING):
             return 0
         while self._billing is not None and self._pool.free:
@@ -62,6 +62,7 @@ class BillingSyncJob:
         return 0
 
     def close(self) -> None:
+        """Wait until running reads have ended; each has a deadline."""
         self._pool.close()
 
     def _sync(self, claim: LookClaim, billing: StripeClient) -> None:
@@ -76,15 +77,15 @@ class BillingSyncJob:
         except Fault as fault:
             return self._failed(claim, fault)
         done = self._service.looked(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
-        log.info("billing.looked", subscription=known.id, status=found.status, counted=done)
+        log.info("billing.synced", subscription=known.id, status=found.status, recorded=done)
 
     def _failed(self, claim: LookClaim, fault: Fault) -> None:
-        log.warning("billing.look_failed", subscription=claim.subscription.id, reason=fault.reason)
+        log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
-            # not ours, or another account's: a look later sees no more
+            # not ours, or of another Stripe account: a retry cannot find it
             return self._billing_syncs.drop(claim)
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
-            ceiling = LONGEST_WAIT  # until somebody mends it, each further try would only count against us
+            ceiling = LONGEST_WAIT  # until somebody corrects it, each retry would only count against our rate limit
         wait = getattr(fault, "wait", None) or 0.0
         self._billing_syncs.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

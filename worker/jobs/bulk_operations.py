@@ -1,4 +1,4 @@
-"""The scheduler's job that does bulk operations, tenant by tenant, at a pace that all schedulers share."""
+"""Job that carries out bulk operations tenant by tenant, at a rate that all schedulers share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from shared.db.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
-#: tenants that one run takes at most, whatever the pace
+#: tenants that one run acts on at most
 BATCH = 50
-#: a tenant that was taken by a scheduler that died is taken again after so many seconds
+#: lease of one tenant, in seconds: another scheduler takes it over when one died
 LEASE_SECONDS = 60.0
 
 
 class BulkJob:
-    """Every tenant is claimed by one atomic write, so that any number of schedulers share the work."""
+    """Claims each tenant by one atomic write, so that any number of schedulers share the work."""
 
     def __init__(
         self, *, bulk: BulkOperationRepository, rate_limiter: RateLimiter, service: BulkService, settings: Settings
@@ -29,7 +29,7 @@ class BulkJob:
         self._per_minute = settings.bulk_per_minute
 
     def push(self) -> int:
-        """Do what the pace allows; how many tenants were acted on."""
+        """Act on as many tenants as the rate allows; return how many."""
         return sum(map(self._push, self._bulk.running()))
 
     def _push(self, bulk_id: str) -> int:

@@ -1,4 +1,4 @@
-"""When the certificates of the products end, as a metric: an alert comes weeks before nothing works any more."""
+"""Export the expiry of the integrations' TLS certificates as a metric, so that an alert comes weeks before."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: how often each certificate is read, and how long one reading may take, in seconds
-INTERVAL, LONGEST_READ = 6 * 3600.0, 5.0
+#: interval between reads of each certificate, and the timeout of one read, in seconds
+INTERVAL, READ_TIMEOUT = 6 * 3600.0, 5.0
 EXPIRY = Gauge(
     "dezky_certificate_expiry_timestamp_seconds",
     "End of the certificate of a product's address",
@@ -26,7 +26,7 @@ EXPIRY = Gauge(
 
 
 def certificate_end(url: str, ca_file: str | None) -> float | None:
-    """Return when the certificate of an address ends, None for one without TLS. Raises OSError, ssl.SSLError."""
+    """Return when the certificate of an address expires, None for one without TLS. Raises OSError, ssl.SSLError."""
     parts = urlsplit(url)
     if parts.scheme != "https" or parts.hostname is None:
         return None
@@ -34,15 +34,15 @@ def certificate_end(url: str, ca_file: str | None) -> float | None:
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     with (
-        socket.create_connection((parts.hostname, parts.port or 443), LONGEST_READ) as plain,
+        socket.create_connection((parts.hostname, parts.port or 443), READ_TIMEOUT) as plain,
         context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
     ):
         found = secured.getpeercert() or {}
     return ssl.cert_time_to_seconds(str(found["notAfter"]))
 
 
-class CertificateWatch:
-    """A job of the scheduler. It reads on a thread of its own, so that a product that hangs delays no other job."""
+class CertificateJob:
+    """Reads certificates on its own thread, so that an integration that hangs delays no other job."""
 
     def __init__(self, settings: Settings) -> None:
         self._urls = {name: url for name, url in product_urls(settings).items() if url}
@@ -50,14 +50,14 @@ class CertificateWatch:
         self._next = 0.0
 
     def push(self) -> int:
-        """Read all certificates when it is time. Starts no operation."""
+        """Read all certificates when the interval is over. Starts no operation: returns 0."""
         if self._urls and time.monotonic() >= self._next:
             self._next = time.monotonic() + INTERVAL
             threading.Thread(target=self.read, name="certificates", daemon=True).start()
         return 0
 
     def read(self) -> None:
-        """Read the certificate of every product's address. One that cannot be read keeps its last value."""
+        """Read the certificate of every integration's address. One that cannot be read keeps its last value."""
         for name, url in self._urls.items():
             try:
                 end = certificate_end(url, self._ca_file)

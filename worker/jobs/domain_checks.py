@@ -1,4 +1,4 @@
-"""Check domains in DNS."""
+"""Check domains in DNS on a few own threads, so that resolvers that hang delay no other job."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
 from worker.jobs.worker_pool import WorkerPool
 
-#: checks at once. With the scheduler's interval this also limits how many questions a second the resolvers get.
-SLOTS = 16
+#: checks at once. With the scheduler's interval this also limits how many queries a second the resolvers get.
+CONCURRENCY = 16
 
 
 class DomainCheckJob:
-    """One per scheduler. Runs the checks that are due."""
+    """One per scheduler. Claims a domain only when a thread is free for it, so that no lease runs out in a queue."""
 
-    def __init__(self, watch: DomainMonitor, lookup: DnsLookup, settings: Settings, slots: int = SLOTS) -> None:
-        self._watch = watch
+    def __init__(
+        self, monitor: DomainMonitor, lookup: DnsLookup, settings: Settings, concurrency: int = CONCURRENCY
+    ) -> None:
+        self._monitor = monitor
         self._lookup = lookup
         self._attempt_seconds = settings.attempt_seconds
-        self._pool = WorkerPool("domain", slots)
+        self._pool = WorkerPool("domain", concurrency)
 
     def push(self) -> int:
-        """Start due checks as far as threads are free, and wait for none; return how many operations were started."""
-        for due in self._watch.claim(self._pool.free):
+        """Start due checks while threads are free; return how many operations were started."""
+        for due in self._monitor.claim(self._pool.free):
             self._pool.submit(partial(self._check, due), domain=due.name, tenant=due.tenant.slug)
-        return self._watch.start_reconciles()
+        return self._monitor.start_reconciles()
 
     def close(self) -> None:
+        """Wait until running checks have ended; each has a deadline."""
         self._pool.close()
 
     def _check(self, due: DueDomain) -> None:
         with within(self._attempt_seconds):
-            answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._watch.maker))
-        self._watch.record(due, judged(due.tenant, due.name, self._watch.maker, answers, fault))
+            answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._monitor.maker))
+        self._monitor.record(due, judged(due.tenant, due.name, self._monitor.maker, answers, fault))

@@ -1,6 +1,6 @@
-"""Looks for orphans, and removes what an operator gave the word for, on a few threads of its own.
+"""Scan integrations for orphans and remove those that an operator approved, on a few own threads.
 
-A product that hangs holds up nothing else: each integration has its own row, and its own failure.
+An integration that hangs delays no other: each has its own lease and its own failures.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from shared.orphans.scanner import OrphanScanner
 from shared.switches.model import Deferral
 from worker.execution.breaker import Breaker
 from worker.http.deadline import within
-from worker.integrations.discovery import FINDERS, Find
+from worker.integrations.discovery import FINDERS, FoundObject
 from worker.jobs.worker_pool import WorkerPool
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-#: looks and removals at once
-SLOTS = 3
-#: seconds until what failed is tried again: the first, doubled each time up to the last
+#: scans and removals at once
+CONCURRENCY = 3
+#: seconds until a retry after a failure: the first wait, doubled each time up to the longest
 FIRST_WAIT, LONGEST_WAIT = 10.0, 3600.0
-#: and until what a pause or an open breaker holds back is looked at again
+#: seconds until a retry while a pause or an open breaker defers the work
 DEFERRED_WAIT = 15.0
-VERIFIED = "the integration lists it no more"
+VERIFIED = "the integration no longer lists it"
 
 
 @dataclass
-class Removing:
-    """What one removal has done so far."""
+class RemovalRecorder:
+    """Records the changes of one removal."""
 
     changes: list[str] = field(default_factory=list)
 
@@ -51,89 +51,95 @@ class Removing:
 
 
 class OrphanScanJob:
-    """One per sweep. `clients`: integration name to its client, None when it is not configured."""
+    """One per scheduler. `clients`: integration name to its client, None when it is not configured."""
 
     def __init__(
-        self, watch: OrphanScanner, breaker: Breaker, clients: Mapping[str, Any], settings: Settings, slots: int = SLOTS
+        self,
+        scanner: OrphanScanner,
+        breaker: Breaker,
+        clients: Mapping[str, Any],
+        settings: Settings,
+        concurrency: int = CONCURRENCY,
     ) -> None:
-        self._watch = watch
+        self._scanner = scanner
         self._breaker = breaker
         self._clients = clients
         self._settings = settings
-        self._pool = WorkerPool("orphans", slots)
+        self._pool = WorkerPool("orphans", concurrency)
         self._has_begun = False
 
     def push(self) -> int:
-        """Start due scans and removals as far as threads are free, and wait for none. No operations are started: 0."""
+        """Start due scans and removals while threads are free. Starts no operation: returns 0."""
         if not self._has_begun:
-            self._watch.begin()
+            self._scanner.begin()
             self._has_begun = True
         while self._pool.free and self._start_next():
             pass
         return 0
 
     def close(self) -> None:
+        """Wait until running scans and removals have ended; each has a deadline."""
         self._pool.close()
 
     def _start_next(self) -> bool:
-        removal = self._watch.claim_removal([name for name in LOOKED_THROUGH if self._clients.get(name)])
+        removal = self._scanner.claim_removal([name for name in LOOKED_THROUGH if self._clients.get(name)])
         if removal is not None:
             self._pool.submit(partial(self._remove, removal), integration=removal.orphan.integration)
             return True
-        look = self._watch.claim_look(LOOKED_THROUGH)
-        if look is not None:
-            self._pool.submit(partial(self._look, look), integration=look.integration)
-        return look is not None
+        scan = self._scanner.claim_look(LOOKED_THROUGH)
+        if scan is not None:
+            self._pool.submit(partial(self._scan, scan), integration=scan.integration)
+        return scan is not None
 
-    # -- looks
+    # -- scans
 
-    def _look(self, claim: OrphanLookClaim) -> None:
-        found: list[Find] = []
-        outcome = self._asked(claim.integration, lambda: found.extend(self._found(claim.integration)))
+    def _scan(self, claim: OrphanLookClaim) -> None:
+        found: list[FoundObject] = []
+        outcome = self._call(claim.integration, lambda: found.extend(self._found(claim.integration)))
         if outcome.result is Result.OK:
-            count = self._watch.record_look(claim, [one.stamped for one in found])
-            log.info("orphans.looked", integration=claim.integration, stamped=len(found), orphans=count)
+            count = self._scanner.record_look(claim, [one.marked for one in found])
+            log.info("orphans.scanned", integration=claim.integration, marked=len(found), orphans=count)
             return
-        log.warning("orphans.look_failed", integration=claim.integration, reason=outcome.reason)
-        self._watch.put_off_look(claim, _wait(claim.attempts, outcome), outcome)
+        log.warning("orphans.scan_failed", integration=claim.integration, reason=outcome.reason)
+        self._scanner.put_off_look(claim, _wait(claim.attempts, outcome), outcome)
 
-    def _found(self, integration: str) -> list[Find]:
-        stamper = MarkerSigner(integration, self._settings.stamp_key_texts)
-        return FINDERS[integration](self._clients[integration], stamper)
+    def _found(self, integration: str) -> list[FoundObject]:
+        signer = MarkerSigner(integration, self._settings.stamp_key_texts)
+        return FINDERS[integration](self._clients[integration], signer)
 
     # -- removals
 
     def _remove(self, claim: RemovalClaim) -> None:
-        removing = Removing()
+        recorder = RemovalRecorder()
         ended: list[tuple[OrphanStatus, str | None]] = []
-        outcome = self._asked(claim.orphan.integration, lambda: ended.append(self._removed(claim, removing)))
-        facts = {"orphan": claim.orphan.id, "integration": claim.orphan.integration, "changes": removing.changes}
+        outcome = self._call(claim.orphan.integration, lambda: ended.append(self._removed(claim, recorder)))
+        facts = {"orphan": claim.orphan.id, "integration": claim.orphan.integration, "changes": recorder.changes}
         if outcome.result is Result.OK:
             status, verified = ended[0]
-            done = self._watch.end_removal(claim, status, removing.changes, verified)
-            log.info(f"orphan.{status}", counted=done, **facts)
+            done = self._scanner.end_removal(claim, status, recorder.changes, verified)
+            log.info(f"orphan.{status}", recorded=done, **facts)
             return
         log.warning("orphan.removal_failed", reason=outcome.reason, **facts)
-        self._watch.put_off_removal(claim, _wait(claim.attempts, outcome), outcome, removing.changes)
+        self._scanner.put_off_removal(claim, _wait(claim.attempts, outcome), outcome, recorder.changes)
 
-    def _removed(self, claim: RemovalClaim, removing: Removing) -> tuple[OrphanStatus, str | None]:
-        """What became of it. It is proven again, by its mark and by our record, right before it is removed."""
+    def _removed(self, claim: RemovalClaim, recorder: RemovalRecorder) -> tuple[OrphanStatus, str | None]:
+        """Remove the object if it is still an orphan by its marker and our records; return how that ended."""
         found = self._found(claim.orphan.integration)
-        find = _same(claim, found)
-        if find is None:
-            # an earlier attempt may have ended before it could say so
+        match = _same(claim, found)
+        if match is None:
+            # an earlier attempt may have removed it and died before recording that
             return (OrphanStatus.REMOVED, VERIFIED) if claim.attempts > 1 else (OrphanStatus.GONE, None)
-        if not self._watch.is_still_orphan(claim, find.stamped, [one.stamped for one in found]):
+        if not self._scanner.is_still_orphan(claim, match.marked, [one.marked for one in found]):
             return OrphanStatus.KEPT, None
-        find.take_away(removing)
+        match.remove(recorder)
         if _same(claim, self._found(claim.orphan.integration)) is not None:
             raise TemporaryError("not_ready", "It was removed and is still listed.")
         return OrphanStatus.REMOVED, VERIFIED
 
-    # -- one integration's answer, under its breaker
+    # -- calls under the integration's breaker
 
-    def _asked(self, integration: str, work: Callable[[], None]) -> Outcome:
-        """How the work ended; a pause or an open breaker defers it."""
+    def _call(self, integration: str, work: Callable[[], None]) -> Outcome:
+        """Run the work under the integration's breaker; return its outcome, deferred by a pause or an open breaker."""
         if self._clients.get(integration) is None:
             return skipped("not_configured")
         permit = self._breaker.permit_job(integration)
@@ -154,7 +160,7 @@ def _deferred(deferral: Deferral) -> Outcome:
 
 
 def _wait(attempts: int, outcome: Outcome) -> float:
-    """Seconds until the next attempt. What is refused stays so until somebody mends it, and trying would count."""
+    """Return seconds until the next attempt. A permanent error waits longest: somebody must correct it first."""
     if "deferred" in outcome.notes:
         return DEFERRED_WAIT
     if outcome.result is not Result.RETRY:
@@ -163,6 +169,6 @@ def _wait(attempts: int, outcome: Outcome) -> float:
     return max(random.uniform(ceiling / 2, ceiling), outcome.wait or 0.0)  # noqa: S311 - spreads load only
 
 
-def _same(claim: RemovalClaim, found: list[Find]) -> Find | None:
+def _same(claim: RemovalClaim, found: list[FoundObject]) -> FoundObject | None:
     wanted = (claim.orphan.kind, claim.orphan.object_id)
-    return next((one for one in found if (one.stamped.kind, one.stamped.id) == wanted), None)
+    return next((one for one in found if (one.marked.kind, one.marked.id) == wanted), None)

@@ -1,4 +1,4 @@
-"""Invite tenants' groups that OCIS did not know when their space was set up, once it knows them."""
+"""Invite tenants' groups that OCIS did not know when their space was provisioned, as soon as it knows them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ INTERVAL = 300.0
 
 
 class PendingMembersJob:
-    """One per scheduler. Checks one tenant at a time, on a thread of its own: an OCIS that hangs delays nothing else.
+    """One per scheduler. Checks one tenant at a time on its own thread: an OCIS that hangs delays no other job.
 
-    A check asks OCIS for the group only. When it is there, an ordinary reconcile invites it.
+    A check only asks OCIS for the group. If it exists, an ordinary reconcile invites it.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PendingMembersJob:
         self._pool = WorkerPool("members", 1)
 
     def push(self) -> int:
-        """Start the next check if none runs, and wait for none. Starts no operation on this thread: 0."""
+        """Start the next check if none runs. Starts no operation on this thread: returns 0."""
         if self._files is None or not self._pool.free:
             return 0
         switches = self._switches.seen()
@@ -65,6 +65,7 @@ class PendingMembersJob:
         return 0
 
     def close(self) -> None:
+        """Wait until the running check has ended; it has a deadline."""
         self._pool.close()
 
     def _check(self, tenant: Tenant, files: OcisClient) -> None:
@@ -77,4 +78,4 @@ class PendingMembersJob:
         except Fault as fault:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
         except (OperationInProgress, ActionNotPossible):
-            log.info("members.left_for_later", tenant=tenant.slug)
+            log.info("members.reconcile_postponed", tenant=tenant.slug)

@@ -1,4 +1,4 @@
-"""Partners over HTTP."""
+"""Routes of partners."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def partner_routes(control_plane: Services) -> Blueprint:
     partners = control_plane.partners
 
     @routes.get("")
-    @route_spec("Partners you may see, newest first", {200: [PartnerResponse]}, surfaces=STAFF, headers=PAGED)
+    @route_spec("List the partners you may see, newest first", {200: [PartnerResponse]}, surfaces=STAFF, headers=PAGED)
     def list_partners(query: ListQuery) -> Response:
         page = partners.page(actor(control_plane), query.limit, query.cursor)
         return json_list_response([PartnerResponse.of(partner) for partner in page.items], next_link(page.next))
 
     @routes.post("")
     @route_spec(
-        "Record a partner",
+        "Create a partner",
         {201: PartnerResponse},
         surfaces=OPERATOR,
         problems=(errors.Forbidden, errors.SlugTaken),
@@ -37,7 +37,7 @@ def partner_routes(control_plane: Services) -> Blueprint:
         return _answer(partner, 201, {"Location": f"/partners/{partner.id}"})
 
     @routes.get("/<id:partner_id>")
-    @route_spec("One partner", {200: PartnerResponse}, surfaces=STAFF, headers=ETAG)
+    @route_spec("Get a partner", {200: PartnerResponse}, surfaces=STAFF, headers=ETAG)
     def get_partner(partner_id: str) -> Response:
         return _answer(partners.get(partner_id, actor(control_plane)))
 
@@ -55,7 +55,7 @@ def partner_routes(control_plane: Services) -> Blueprint:
 
     @routes.delete("/<id:partner_id>")
     @route_spec(
-        "Remove a partner that nobody belongs to",
+        "Delete a partner without tenants and users",
         {204: None},
         surfaces=OPERATOR,
         problems=(errors.Forbidden, errors.PartnerInUse),

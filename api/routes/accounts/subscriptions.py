@@ -1,4 +1,4 @@
-"""Subscriptions over HTTP."""
+"""Routes of subscriptions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def subscription_routes(control_plane: Services) -> Blueprint:
     subscriptions = control_plane.subscriptions
 
     @routes.get("")
-    @route_spec("Subscriptions you may see, newest first", {200: [SubscriptionResponse]}, headers=PAGED)
+    @route_spec("List the subscriptions you may see, newest first", {200: [SubscriptionResponse]}, headers=PAGED)
     def list_subscriptions(query: SubscriptionListQuery) -> Response:
         page = subscriptions.page(actor(control_plane), query.to_domain(), query.tenant)
         return json_list_response([SubscriptionResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
     @route_spec(
-        "Record a tenant's subscription",
+        "Create a tenant's subscription",
         {201: SubscriptionResponse},
         surfaces=OPERATOR,
         problems=(errors.Forbidden, errors.SubscriptionExists, errors.UnknownReference),
@@ -41,7 +41,7 @@ def subscription_routes(control_plane: Services) -> Blueprint:
         return _answer(subscription, 201, {"Location": f"/subscriptions/{subscription.id}"})
 
     @routes.get("/<id:subscription_id>")
-    @route_spec("One subscription", {200: SubscriptionResponse}, headers=ETAG)
+    @route_spec("Get a subscription", {200: SubscriptionResponse}, headers=ETAG)
     def get_subscription(subscription_id: str) -> Response:
         return _answer(subscriptions.get(subscription_id, actor(control_plane)))
 
@@ -60,7 +60,7 @@ def subscription_routes(control_plane: Services) -> Blueprint:
 
     @routes.delete("/<id:subscription_id>")
     @route_spec(
-        "Remove a subscription's record",
+        "Delete a subscription's record",
         {204: None},
         surfaces=OPERATOR,
         problems=(errors.Forbidden,),

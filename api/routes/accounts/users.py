@@ -1,4 +1,4 @@
-"""Users over HTTP, and who the caller is."""
+"""Routes of users and of the caller's own profile."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def user_routes(control_plane: Services) -> Blueprint:
     users = control_plane.users
 
     @routes.get("/me")
-    @route_spec("You, your tenants and their subscriptions", {200: ProfileResponse})
+    @route_spec("Get your profile, your tenants and their subscriptions", {200: ProfileResponse})
     def profile() -> Response:
         return json_response(ProfileResponse.of(control_plane.callers.profile(actor(control_plane))))
 
     @routes.get("/users/me")
-    @route_spec("Your record, brought in line with your token", {200: UserResponse}, headers=ETAG)
+    @route_spec("Get your user record, updated from your token", {200: UserResponse}, headers=ETAG)
     def me() -> Response:
         return _answer(control_plane.callers.record(caller(), request_id()))
 
     @routes.get("/users")
-    @route_spec("Users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
+    @route_spec("List the users you may see, newest first", {200: [UserResponse]}, headers=PAGED)
     def list_users(query: UserListQuery) -> Response:
         page = users.page(actor(control_plane), query.to_domain(), query.tenant)
         return json_list_response([UserResponse.of(user) for user in page.items], next_link(page.next))
 
     @routes.post("/users")
     @route_spec(
-        "Make somebody's record before they first sign in",
+        "Create a user before their first sign-in",
         {201: UserResponse},
         problems=(errors.Forbidden, errors.SubjectTaken, errors.UnknownReference),
         headers=("ETag", "Location"),
@@ -49,13 +49,13 @@ def user_routes(control_plane: Services) -> Blueprint:
         return _answer(user, 201, {"Location": f"/users/{user.id}"})
 
     @routes.get("/users/<id:user_id>")
-    @route_spec("One user", {200: UserResponse}, headers=ETAG)
+    @route_spec("Get a user", {200: UserResponse}, headers=ETAG)
     def get_user(user_id: str) -> Response:
         return _answer(users.get(user_id, actor(control_plane)))
 
     @routes.patch("/users/<id:user_id>")
     @route_spec(
-        "Change a user; nobody gives a right above their own",
+        "Change a user; you cannot grant more rights than you have",
         {200: UserResponse},
         problems=(errors.Forbidden, errors.UnknownReference),
         headers=ETAG,
@@ -66,13 +66,13 @@ def user_routes(control_plane: Services) -> Blueprint:
 
     @routes.delete("/users/<id:user_id>")
     @route_spec(
-        "Forget a user here; with `erase`, also what events say about the person",
+        "Delete a user; with `erase`, also the personal data in events",
         {200: ErasureResponse, 204: None},
         problems=(errors.Forbidden,),
         takes_version=True,
     )
     def delete_user(user_id: str, query: EraseQuery) -> Response:
-        return _removed(users, user_id, actor(control_plane), is_erased=query.erase)
+        return _deleted(users, user_id, actor(control_plane), is_erased=query.erase)
 
     return routes
 
@@ -81,7 +81,7 @@ def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None
     return json_response(UserResponse.of(user), status, etag(user.version) | (headers or {}))
 
 
-def _removed(users: UserService, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
+def _deleted(users: UserService, user_id: str, asking: Actor, *, is_erased: bool) -> Response:
     if is_erased:
         return json_response(ErasureResponse.of(users.erase(user_id, asking, expected_versions())))
     users.delete(user_id, asking, expected_versions())

@@ -1,4 +1,4 @@
-"""Bulk operations over HTTP: a dry run first, then the same tenants at an even pace."""
+"""Routes of bulk operations: a dry run first, then the same tenants at a limited rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bulk_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("")
     @route_spec(
-        "Find the tenants of a bulk operation without changing anything, or start one that was found",
+        "Make a dry run of a bulk operation, or start the bulk operation of a dry run",
         {201: BulkOperationResponse, 202: BulkOperationResponse},
         problems=(errors.Forbidden, errors.NotFound, errors.ActionNotPossible),
         headers=("Location", "Retry-After"),
@@ -27,11 +27,11 @@ def bulk_routes(control_plane: Services) -> Blueprint:
     def create_bulk_operation(body: BulkOperationRequest) -> Response:
         if body.start is not None:
             return _answer(bulk.start(body.start, actor(control_plane)), 202)
-        assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model's own rule
+        assert body.action is not None and body.selector is not None  # noqa: S101, PT018 - the model has checked it
         return _answer(bulk.dry_run(body.action, body.selector.to_domain(), actor(control_plane)), 201)
 
     @routes.get("/<id:bulk_id>")
-    @route_spec("Read a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))
+    @route_spec("Get a bulk operation's progress", {200: BulkOperationResponse}, headers=("Retry-After",))
     def get_bulk_operation(bulk_id: str) -> Response:
         return _answer(bulk.get(bulk_id, actor(control_plane)), 200)
 

@@ -1,4 +1,4 @@
-"""Diagnostics over HTTP: asked for here, done by a scheduler, read here."""
+"""Routes of diagnostics: request a run, which a scheduler carries out, and read its result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def diagnostics_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("")
     @route_spec(
-        "Check products, rights, DNS, TLS, workers and queues; a scheduler does it",
+        "Start a diagnostics run: integrations, rights, DNS, TLS, workers and queues",
         {202: DiagnosisResponse},
         surfaces=OPERATOR,
         problems=(errors.Forbidden,),
@@ -32,7 +32,7 @@ def diagnostics_routes(control_plane: Services) -> Blueprint:
 
     @routes.get("/<id:run_id>")
     @route_spec(
-        "Read a diagnostics run",
+        "Get a diagnostics run",
         {200: DiagnosisResponse},
         surfaces=OPERATOR,
         problems=(errors.Forbidden,),

@@ -1,4 +1,4 @@
-"""What is wrong now, all operations, and how they ended, over HTTP. Everything is within the caller's scope."""
+"""Routes of the platform's state: problems, all operations and their statistics, within the caller's scope."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def status_routes(control_plane: Services) -> Blueprint:
     status = control_plane.status
 
     @routes.get("/status")
-    @route_spec("List what is wrong now, grouped by integration and reason", {200: StatusResponse})
+    @route_spec("List current problems, grouped by integration and reason", {200: StatusResponse})
     def get_status() -> Response:
         return json_response(StatusResponse.of(status.status(actor(control_plane))))
 

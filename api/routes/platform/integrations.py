@@ -1,4 +1,4 @@
-"""Switches over HTTP: how each integration stands; pausing one, a tenant or all, and resuming."""
+"""Routes of integrations: state of breakers and pauses; pause and resume an integration, a tenant or all."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PROBLEMS = (errors.Forbidden,)
 
 
 class PauseRequest(RequestModel):
-    """Why something is paused; kept, and shown on every step that waits for it."""
+    """The reason for a pause; every deferred step shows it."""
 
     model_config = example({"reason": "maintenance of the mail server"})
 
     reason: Name
 
 
-def switch_routes(control_plane: Services) -> Blueprint:
-    routes = Blueprint("switches", __name__)
+def integration_routes(control_plane: Services) -> Blueprint:
+    routes = Blueprint("integrations", __name__)
     switches = control_plane.switches
 
     @routes.get("/integrations")
     @route_spec(
-        "How each integration stands: paused, left alone, or at work",
+        "List integrations with their circuit breakers and pauses",
         {200: [IntegrationResponse]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
@@ -40,7 +40,7 @@ def switch_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("/integrations/<integration>/pause")
     @route_spec(
-        "Let no step of an integration begin, or of any; what has begun ends, what waits keeps its time",
+        "Pause an integration, or all: running attempts end, other steps are deferred",
         {200: IntegrationResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
@@ -50,7 +50,7 @@ def switch_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("/integrations/<integration>/resume")
     @route_spec(
-        "Let steps go on; an integration that was left alone is tried again at once",
+        "Resume an integration, or all; an open breaker is probed at once",
         {200: IntegrationResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
@@ -60,7 +60,7 @@ def switch_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("/tenants/<slug>/pause")
     @route_spec(
-        "Let no step of the tenant's operations begin; what waits keeps its time",
+        "Pause a tenant: running attempts end, other steps are deferred",
         {200: TenantPauseResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
@@ -69,7 +69,7 @@ def switch_routes(control_plane: Services) -> Blueprint:
         return json_response(TenantPauseResponse.of(*switches.pause_tenant(slug, body.reason, actor(control_plane))))
 
     @routes.post("/tenants/<slug>/unpause")
-    @route_spec("Let the tenant's steps go on", {200: TenantPauseResponse}, surfaces=OPERATOR, problems=PROBLEMS)
+    @route_spec("End a tenant's pause", {200: TenantPauseResponse}, surfaces=OPERATOR, problems=PROBLEMS)
     def unpause_tenant(slug: str) -> Response:
         return json_response(TenantPauseResponse.of(*switches.unpause_tenant(slug, actor(control_plane))))
 

@@ -1,4 +1,4 @@
-"""Observe-only over HTTP: nothing is changed outside until an operator ends it."""
+"""Routes of observe-only mode, in which nothing is changed outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBLEMS = (errors.Forbidden,)
 
 
 class ObserveOnlyRequest(RequestModel):
-    """Why; kept, and shown on every step that waits for it."""
+    """The reason for observe-only mode; every deferred step shows it."""
 
     model_config = example({"reason": "the database was restored from a backup"})
 
@@ -25,37 +25,37 @@ class ObserveOnlyRequest(RequestModel):
 
 
 def observe_only_routes(control_plane: Services) -> Blueprint:
-    routes = Blueprint("observing", __name__)
-    observing = control_plane.observing
+    routes = Blueprint("observe_only", __name__)
+    observe_only = control_plane.observing
 
     @routes.get("/observe-only")
     @route_spec(
-        "Whether the platform only observes, why and since when",
+        "Get the state of observe-only mode",
         {200: ObserveOnlyResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def get_observe_only() -> Response:
-        return json_response(ObserveOnlyResponse.of(observing.state(actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.state(actor(control_plane))))
 
     @routes.post("/observe-only")
     @route_spec(
-        "Change nothing outside from now on: plans and looks go on, everything else is accepted and waits",
+        "Enter observe-only mode: dry runs and checks go on, other operations are accepted and wait",
         {200: ObserveOnlyResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def begin_observe_only(body: ObserveOnlyRequest) -> Response:
-        return json_response(ObserveOnlyResponse.of(observing.begin(body.reason, actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.begin(body.reason, actor(control_plane))))
 
     @routes.delete("/observe-only")
     @route_spec(
-        "Go on: what has waited begins, and all tenants and products are looked at",
+        "Leave observe-only mode: waiting operations begin, and all tenants and integrations are checked",
         {200: ObserveOnlyResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
     def end_observe_only() -> Response:
-        return json_response(ObserveOnlyResponse.of(observing.end(actor(control_plane))))
+        return json_response(ObserveOnlyResponse.of(observe_only.end(actor(control_plane))))
 
     return routes

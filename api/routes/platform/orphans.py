@@ -1,4 +1,4 @@
-"""Orphans over HTTP: what carries our mark outside and belongs to no living tenant; looking for it, removing it."""
+"""Routes of orphans: list them, scan for them, remove them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.auth.guard import actor
 from api.http.query_params import OrphanListQuery, next_link
 from api.http.responses import json_list_response, json_response
 from api.http.route_spec import OPERATOR, PAGED, route_spec
-from api.schemas.platform.orphans import OrphanLookResponse, OrphanResponse
+from api.schemas.platform.orphans import OrphanResponse, OrphanScanResponse
 from shared.application.services import Services
 from shared.core import errors
 
@@ -21,7 +21,7 @@ def orphan_routes(control_plane: Services) -> Blueprint:
 
     @routes.get("")
     @route_spec(
-        "What was seen outside with our mark and belongs to no living tenant, newest first",
+        "List the objects outside that carry our ownership marker and belong to no living tenant, newest first",
         {200: [OrphanResponse]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
@@ -33,32 +33,34 @@ def orphan_routes(control_plane: Services) -> Blueprint:
 
     @routes.get("/looks")
     @route_spec(
-        "When each integration was last looked through for orphans, and what stopped a look",
-        {200: [OrphanLookResponse]},
+        "List the latest orphan scan of each integration",
+        {200: [OrphanScanResponse]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
-    def list_looks() -> Response:
-        return json_list_response(list(map(OrphanLookResponse.of, orphans.looks(actor(control_plane)))))
+    def list_orphan_scans() -> Response:
+        return json_list_response(list(map(OrphanScanResponse.of, orphans.looks(actor(control_plane)))))
 
     @routes.post("/look")
     @route_spec(
-        "Have every integration looked through now",
-        {202: [OrphanLookResponse]},
+        "Scan all integrations for orphans now",
+        {202: [OrphanScanResponse]},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
-    def look() -> Response:
-        return json_list_response(list(map(OrphanLookResponse.of, orphans.look(actor(control_plane)))), status=202)
+    def start_orphan_scan() -> Response:
+        return json_list_response(list(map(OrphanScanResponse.of, orphans.look(actor(control_plane)))), status=202)
 
     @routes.get("/<id:orphan_id>")
-    @route_spec("One orphan, and how its removal stands", {200: OrphanResponse}, surfaces=OPERATOR, problems=PROBLEMS)
+    @route_spec(
+        "Get an orphan and the state of its removal", {200: OrphanResponse}, surfaces=OPERATOR, problems=PROBLEMS
+    )
     def get_orphan(orphan_id: str) -> Response:
         return json_response(OrphanResponse.of(orphans.get(orphan_id, actor(control_plane))))
 
     @routes.delete("/<id:orphan_id>")
     @route_spec(
-        "Have a removable orphan removed for good, with all that is in it; nothing brings it back",
+        "Remove a removable orphan with all its contents; this cannot be undone",
         {202: OrphanResponse},
         surfaces=OPERATOR,
         problems=(errors.Forbidden, errors.NotRemovable, errors.ObserveOnly),

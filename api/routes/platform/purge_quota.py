@@ -1,4 +1,4 @@
-"""Removals that begin by themselves, over HTTP: how many a day, how many wait, and the word for more."""
+"""Routes of the purge quota: the daily limit of automatic purges, and raising it for today."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from api.http.responses import json_response
 from api.http.route_spec import OPERATOR, route_spec
 from api.schemas.fields import WHOLE
 from api.schemas.request_model import RequestModel, example
-from api.schemas.service import PurgePaceResponse
+from api.schemas.service import PurgeQuotaResponse
 from shared.application.services import Services
 from shared.core import errors
 
 PROBLEMS = (errors.Forbidden,)
 
 
-class AllowanceRequest(RequestModel):
-    """How many more may begin by themselves."""
+class RaiseQuotaRequest(RequestModel):
+    """Additional automatic purges for today."""
 
     model_config = example({"count": 5})
 
@@ -28,27 +28,27 @@ class AllowanceRequest(RequestModel):
 
 
 def purge_quota_routes(control_plane: Services) -> Blueprint:
-    routes = Blueprint("purges", __name__, url_prefix="/purges")
+    routes = Blueprint("purge_quota", __name__, url_prefix="/purges")
     purges = control_plane.purges
 
     @routes.get("")
     @route_spec(
-        "How many removals of deleted tenants have begun by themselves in the last day, and how many wait",
-        {200: PurgePaceResponse},
+        "Get the quota of automatic purges: used in the last 24 hours, and waiting",
+        {200: PurgeQuotaResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
-    def get_pace() -> Response:
-        return json_response(PurgePaceResponse.of(purges.pace(actor(control_plane))))
+    def get_purge_quota() -> Response:
+        return json_response(PurgeQuotaResponse.of(purges.pace(actor(control_plane))))
 
     @routes.post("/allow")
     @route_spec(
-        "Let so many more removals begin by themselves, beyond the day's",
-        {200: PurgePaceResponse},
+        "Raise today's quota of automatic purges",
+        {200: PurgeQuotaResponse},
         surfaces=OPERATOR,
         problems=PROBLEMS,
     )
-    def allow_purges(body: AllowanceRequest) -> Response:
-        return json_response(PurgePaceResponse.of(purges.allow(body.count, actor(control_plane))))
+    def raise_purge_quota(body: RaiseQuotaRequest) -> Response:
+        return json_response(PurgeQuotaResponse.of(purges.allow(body.count, actor(control_plane))))
 
     return routes

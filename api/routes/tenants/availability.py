@@ -1,4 +1,4 @@
-"""Whether names are free, over HTTP, for forms that are checked while they are filled in."""
+"""Route that checks whether names are free, for forms that validate while somebody types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AvailabilityQuery(Query):
 
 
 class AvailabilityResponse(ResponseModel):
-    """What was asked for, each free or not."""
+    """Whether each requested name is free."""
 
     slug: bool | None = Field(None, description="whether it is free")
     domain: bool | None = Field(None, description="whether it is free")

@@ -1,4 +1,4 @@
-"""A tenant's domains over HTTP: how they stand, what to publish for them, and having one checked now."""
+"""Routes of a tenant's domains: state, DNS records to publish, and a check on demand."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def domain_routes(control_plane: Services) -> Blueprint:
     domains = control_plane.domains
 
     @routes.get("")
-    @route_spec("A tenant's domains, with the records to publish and what DNS last said", {200: [DomainResponse]})
+    @route_spec("List a tenant's domains with the DNS records to publish and the latest check", {200: [DomainResponse]})
     def list_domains(slug: str) -> Response:
         return json_list_response([DomainResponse.of(view) for view in domains.list(slug, actor(control_plane))])
 
     @routes.post("/<domain>/verify")
     @route_spec(
-        "Have a domain checked in DNS as soon as possible",
+        "Check a domain in DNS as soon as possible",
         {202: DomainResponse},
         problems=(errors.Forbidden, errors.CheckedRecently, errors.ActionNotPossible),
         headers=RUNNING,

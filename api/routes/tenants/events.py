@@ -1,4 +1,4 @@
-"""The event log over HTTP: newest first to look back, oldest first to follow."""
+"""Route of the event log: newest first to page back, oldest first to follow new events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def event_routes(control_plane: Services) -> Blueprint:
 
     @routes.get("")
     @route_spec(
-        "What happened, newest first; with `after`, what happened since, oldest first",
+        "List events, newest first; with `after`, later events, oldest first",
         {200: [EventResponse]},
         headers=PAGED,
     )
@@ -36,7 +36,7 @@ def event_routes(control_plane: Services) -> Blueprint:
 
 
 def _followed(feed: Feed) -> Response:
-    """There is always a next: asked later, it has what came meanwhile."""
+    """Return the link for following: there is always a next page, which later contains newer events."""
     return _answer(feed, [link("next", after=_place(feed.newer))])
 
 

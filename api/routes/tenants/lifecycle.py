@@ -1,4 +1,4 @@
-"""A tenant's life over HTTP: suspend, resume, delete, restore, purge; its export and the receipt of its removal."""
+"""Routes of a tenant's lifecycle: suspend, resume, delete, restore, purge; its export and purge receipt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.core import errors
 
 
 def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bool = False) -> Callable[[View], View]:
-    """Describe a view that begins an operation of the tenant's life."""
+    """Specify a view that starts a lifecycle operation."""
     return route_spec(
         summary,
         {202: TenantResponse},
@@ -30,48 +30,54 @@ def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bo
 
 
 def lifecycle_routes(control_plane: Services) -> Blueprint:
-    routes = Blueprint("life", __name__, url_prefix="/tenants")
-    life = control_plane.life
+    routes = Blueprint("lifecycle", __name__, url_prefix="/tenants")
+    lifecycle = control_plane.life
 
     @routes.post("/<slug>/suspend")
-    @_begins("Cut all access and keep everything; our own doors close at once")
+    @_begins("Suspend a tenant: access ends at once; its data is kept")
     def suspend_tenant(slug: str, body: SuspensionRequest, query: WaitQuery) -> Response:
-        return started(control_plane, life.suspend(slug, body.reason, actor(control_plane)), query.wait, 202)
+        return started(control_plane, lifecycle.suspend(slug, body.reason, actor(control_plane)), query.wait, 202)
 
     @routes.post("/<slug>/resume")
-    @_begins("Give a suspended tenant everything back")
+    @_begins("Resume a suspended tenant")
     def resume_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, life.resume(slug, actor(control_plane)), query.wait, 202)
+        return started(control_plane, lifecycle.resume(slug, actor(control_plane)), query.wait, 202)
 
     @routes.delete("/<slug>")
     @_begins(
-        "Cut all access; everything is kept until `purgeAfter`, and can be restored until then", takes_version=True
+        "Delete a tenant: access ends; its data is kept and can be restored until `purgeAfter`", takes_version=True
     )
     def delete_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, life.delete(slug, actor(control_plane), expected_versions()), query.wait, 202)
+        return started(
+            control_plane, lifecycle.delete(slug, actor(control_plane), expected_versions()), query.wait, 202
+        )
 
     @routes.post("/<slug>/restore")
-    @_begins("Give a deleted tenant everything back")
+    @_begins("Restore a deleted tenant")
     def restore_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, life.restore(slug, actor(control_plane)), query.wait, 202)
+        return started(control_plane, lifecycle.restore(slug, actor(control_plane)), query.wait, 202)
 
     @routes.post("/<slug>/purge")
     @_begins(
-        "Remove for good all a deleted tenant has in the outside systems; nothing brings it back", surfaces=OPERATOR
+        "Purge a deleted tenant: remove all its data in all integrations; this cannot be undone", surfaces=OPERATOR
     )
     def purge_tenant(slug: str, query: WaitQuery) -> Response:
-        return started(control_plane, life.purge(slug, actor(control_plane)), query.wait, 202)
+        return started(control_plane, lifecycle.purge(slug, actor(control_plane)), query.wait, 202)
 
     @routes.get("/<slug>/receipt")
-    @route_spec("What was removed for good, when, and how its absence was seen", {200: ReceiptResponse}, surfaces=STAFF)
+    @route_spec(
+        "Get the receipt of a purge: what was removed, when, and how that was verified",
+        {200: ReceiptResponse},
+        surfaces=STAFF,
+    )
     def get_receipt(slug: str) -> Response:
-        return json_response(ReceiptResponse.of(life.receipt(slug, actor(control_plane))))
+        return json_response(ReceiptResponse.of(lifecycle.receipt(slug, actor(control_plane))))
 
     @routes.get("/<slug>/export")
     @route_spec(
-        "All that is held about a tenant, as one stream", {200: ExportResponse}, problems=(errors.Forbidden,), cost=20
+        "Export all data about a tenant as one stream", {200: ExportResponse}, problems=(errors.Forbidden,), cost=20
     )
     def export_tenant(slug: str) -> Response:
-        return json_stream_response(ExportResponse.pages(life.export(slug, actor(control_plane))))
+        return json_stream_response(ExportResponse.pages(lifecycle.export(slug, actor(control_plane))))
 
     return routes

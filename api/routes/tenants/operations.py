@@ -1,4 +1,4 @@
-"""Operations over HTTP: how one stands, waiting for its end, stopping it, trying a failed step again."""
+"""Routes of operations: read one, wait for its end, cancel it, retry a failed step."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def operation_routes(control_plane: Services) -> Blueprint:
     operations = control_plane.operations
 
     @routes.get("/<id:operation_id>")
-    @route_spec("One operation with its steps", {200: OperationResponse}, headers=RUNNING)
+    @route_spec("Get an operation with its steps", {200: OperationResponse}, headers=RUNNING)
     def get_operation(operation_id: str, query: WaitQuery) -> Response:
         operation = operations.wait_for(operation_id, actor(control_plane), query.wait)
         return json_response(OperationResponse.of(operation), headers=pace(operation))
 
     @routes.post("/<id:operation_id>/cancel")
     @route_spec(
-        "Stop what has not run; asking again answers the same",
+        "Cancel an operation: steps that have not run are skipped; may be repeated",
         {200: OperationResponse},
         problems=(errors.Forbidden, errors.ActionNotPossible),
     )
@@ -36,7 +36,7 @@ def operation_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("/<id:operation_id>/steps/<step>/retry")
     @route_spec(
-        "Run one failed step of the tenant's latest operation again",
+        "Retry a failed step of the tenant's latest operation",
         {202: OperationResponse},
         problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
         headers=RUNNING,

@@ -1,4 +1,4 @@
-"""A tenant's owner over HTTP: another invitation."""
+"""Route of a tenant's owner: another invitation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def owner_routes(control_plane: Services) -> Blueprint:
 
     @routes.post("/invitation")
     @route_spec(
-        "Send the owner another invitation; a reconcile does it",
+        "Send the owner another invitation, by a reconcile",
         {202: TenantResponse},
         problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
         headers=STARTED,

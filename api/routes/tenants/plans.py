@@ -1,4 +1,4 @@
-"""The plan catalogue over HTTP."""
+"""Route of the plan catalogue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.config.plans import Plan
 
 
 class PlanResponse(ResponseModel):
-    """One plan. A quota of 0 is without limit."""
+    """A plan. A quota of 0 means no limit."""
 
     name: str
     mailboxes: int = Field(description="how many mail accounts")

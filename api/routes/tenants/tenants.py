@@ -1,4 +1,4 @@
-"""Tenants over HTTP: create, read, change, reconcile, and each one's history."""
+"""Routes of tenants: create, read, change, reconcile, and list their operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
 
     @routes.post("")
     @route_spec(
-        "Record a tenant and start setting it up",
+        "Create a tenant and start provisioning it",
         {201: TenantResponse},
         surfaces=STAFF,
         problems=(
@@ -45,13 +45,13 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
         return started(control_plane, view, query.wait, 201)
 
     @routes.get("")
-    @route_spec("Tenants you may see, newest first", {200: [TenantResponse]}, headers=PAGED)
+    @route_spec("List the tenants you may see, newest first", {200: [TenantResponse]}, headers=PAGED)
     def list_tenants(query: TenantListQuery) -> Response:
         page = tenants.page(actor(control_plane), query.to_domain())
         return json_texts_response([written(view) for view in page.items], next_link(page.next))
 
     @routes.get("/<slug>")
-    @route_spec("One tenant with its latest operation", {200: TenantResponse}, headers=ETAG)
+    @route_spec("Get a tenant with its latest operation", {200: TenantResponse}, headers=ETAG)
     def get_tenant(slug: str) -> Response:
         return _answer(tenants.get_for(slug, caller()))
 
@@ -78,7 +78,7 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
 
     @routes.post("/<slug>/reconcile")
     @route_spec(
-        "Run every step again, or find out what that would change",
+        "Reconcile a tenant, or make a dry run",
         {202: TenantResponse},
         problems=(errors.Forbidden, errors.OperationInProgress, errors.ActionNotPossible),
         headers=STARTED,
@@ -88,7 +88,7 @@ def tenant_routes(control_plane: Services, default_plan: str) -> Blueprint:
         return started(control_plane, view, query.wait, 202)
 
     @routes.get("/<slug>/operations")
-    @route_spec("A tenant's operations, newest first", {200: [OperationResponse]}, headers=PAGED)
+    @route_spec("List a tenant's operations, newest first", {200: [OperationResponse]}, headers=PAGED)
     def list_operations(slug: str, query: ListQuery) -> Response:
         page = control_plane.operations.page(slug, actor(control_plane), query.limit, query.cursor)
         return json_list_response([OperationResponse.of(operation) for operation in page.items], next_link(page.next))
@@ -101,7 +101,7 @@ def _answer(view: TenantView) -> Response:
 
 
 def started(control_plane: Services, view: TenantView, seconds: float, status: int) -> Response:
-    """The answer to a request that started an operation, given when it has ended or the caller's patience has.
+    """Respond to a request that started an operation, after its end or after the wait that was asked for.
 
     It stands, whatever becomes of waiting: told to try again, the caller would be told that what they asked for exists.
     """

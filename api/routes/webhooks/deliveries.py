@@ -1,4 +1,4 @@
-"""What became of a webhook's events, over HTTP; and sending one, or a ping, on demand."""
+"""Routes of a webhook's deliveries: list them, send one again, send a ping."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def delivery_routes(control_plane: Services) -> Blueprint:
     webhooks = control_plane.webhooks
 
     @routes.post("/test")
-    @route_spec("Send a ping, once", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,))
+    @route_spec("Send a ping, without retries", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,))
     def send_ping(webhook_id: str, query: TestQuery) -> Response:
         return json_response(DeliveryResponse.of(webhooks.test(webhook_id, actor(control_plane), query.wait)), 202)
 
     @routes.get("/deliveries")
-    @route_spec("What became of each event, newest first", {200: [DeliveryResponse]}, headers=PAGED)
+    @route_spec("List a webhook's deliveries, newest first", {200: [DeliveryResponse]}, headers=PAGED)
     def list_deliveries(webhook_id: str, query: DeliveryListQuery) -> Response:
         page = webhooks.deliveries(webhook_id, actor(control_plane), query.to_domain())
         return json_list_response([DeliveryResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("/deliveries/<id:delivery_id>/replay")
     @route_spec(
-        "Send an event again, now, under its own id", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,)
+        "Send an event again now, with its original id", {202: DeliveryResponse}, problems=(errors.ActionNotPossible,)
     )
     def replay_delivery(webhook_id: str, delivery_id: str) -> Response:
         return json_response(DeliveryResponse.of(webhooks.replay(webhook_id, delivery_id, actor(control_plane))), 202)

@@ -1,4 +1,4 @@
-"""Where Stripe tells of changes. A public route: no token, but a signature over the body as it was sent."""
+"""Route that receives Stripe's events. It is public: the signature of the raw body replaces a token."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
 
     @routes.post("/events")
     @route_spec(
-        "Take an event of Stripe's; what it is about is then looked at in Stripe",
+        "Receive an event of Stripe; its subscription is then read from Stripe",
         {200: None},
         surfaces=PUBLIC,
         problems=(errors.StoreUnavailable,),

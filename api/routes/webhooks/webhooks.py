@@ -1,4 +1,4 @@
-"""Webhooks over HTTP."""
+"""Routes of webhooks."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def webhook_routes(control_plane: Services) -> Blueprint:
     webhooks = control_plane.webhooks
 
     @routes.get("")
-    @route_spec("Webhooks you may see, newest first", {200: [WebhookResponse]}, headers=PAGED)
+    @route_spec("List the webhooks you may see, newest first", {200: [WebhookResponse]}, headers=PAGED)
     def list_webhooks(query: WebhookListQuery) -> Response:
         page = webhooks.page(actor(control_plane), query.tenant, query.limit, query.cursor)
         return json_list_response([WebhookResponse.of(one) for one in page.items], next_link(page.next))
 
     @routes.post("")
     @route_spec(
-        "Have events sent to a URL; the secret is shown this once",
+        "Create a webhook; its secret is shown only in this response",
         {201: WebhookWithSecretResponse},
         problems=(errors.Forbidden, errors.UnknownReference, errors.TooManyWebhooks, errors.ActionNotPossible),
         headers=("ETag", "Location"),
@@ -41,24 +41,24 @@ def webhook_routes(control_plane: Services) -> Blueprint:
         return _answer_once(webhook, secret, 201, {"Location": f"/webhooks/{webhook.id}"})
 
     @routes.get("/<id:webhook_id>")
-    @route_spec("One webhook", {200: WebhookResponse}, headers=ETAG)
+    @route_spec("Get a webhook", {200: WebhookResponse}, headers=ETAG)
     def get_webhook(webhook_id: str) -> Response:
         return _answer(webhooks.get(webhook_id, actor(control_plane)))
 
     @routes.patch("/<id:webhook_id>")
-    @route_spec("Change a webhook, or switch it on or off", {200: WebhookResponse}, headers=ETAG, takes_version=True)
+    @route_spec("Change, enable or disable a webhook", {200: WebhookResponse}, headers=ETAG, takes_version=True)
     def change_webhook(webhook_id: str, body: UpdateWebhookRequest) -> Response:
         return _answer(webhooks.change(webhook_id, body.to_domain(), actor(control_plane), expected_versions()))
 
     @routes.delete("/<id:webhook_id>")
-    @route_spec("Remove a webhook and its deliveries", {204: None}, takes_version=True)
+    @route_spec("Delete a webhook and its deliveries", {204: None}, takes_version=True)
     def delete_webhook(webhook_id: str) -> Response:
         webhooks.delete(webhook_id, actor(control_plane), expected_versions())
         return Response(status=204)
 
     @routes.post("/<id:webhook_id>/rotate-secret")
     @route_spec(
-        "Give a webhook a new secret, shown this once; the old one signs beside it for a while",
+        "Replace a webhook's secret, shown only in this response; the old one stays valid for a while",
         {200: WebhookWithSecretResponse},
         problems=(errors.ActionNotPossible,),
         headers=ETAG,

@@ -1,4 +1,4 @@
-"""Response schema of the caller's own page."""
+"""Response schema of the caller's profile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.administration.sign_in import Profile
 
 
 class ProfileResponse(ResponseModel):
-    """What a portal's first page needs, in one answer."""
+    """The caller's profile with tenants and subscriptions, for a portal's first page."""
 
     profile: UserResponse
     tenants: list[TenantResponse]

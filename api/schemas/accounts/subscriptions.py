@@ -12,12 +12,12 @@ from api.schemas.fields import Moment, ObjectIdText, StripeId
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
 
-#: an enumeration comes as text, which strict checking would refuse
+#: an enumeration arrives as text, which strict mode would refuse
 StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
 
 
 class CreateSubscriptionRequest(RequestModel):
-    """What a tenant pays for; a tenant has one live subscription at most."""
+    """A new subscription; a tenant has at most one live subscription."""
 
     model_config = example(
         {"tenantId": "65f0c0ffee65f0c0ffee65f0", "plan": "starter", "currentPeriodEnd": "2030-01-31T00:00:00Z"}
@@ -50,7 +50,7 @@ class UpdateSubscriptionRequest(PatchModel):
 
 
 class SubscriptionResponse(ResponseModel):
-    """What a tenant pays for."""
+    """A tenant's subscription."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
     tenant_id: str

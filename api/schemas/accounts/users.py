@@ -16,10 +16,8 @@ from shared.administration.users import Erasure
 TenantIds = Annotated[
     list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")
 ]
-#: an enumeration comes as text, which strict checking would refuse
-RoleText = Annotated[
-    Role, Field(strict=False, description="a role for all tenants, and the partner, that the person belongs to")
-]
+#: an enumeration arrives as text, which strict mode would refuse
+RoleText = Annotated[Role, Field(strict=False, description="a role in all the person's tenants and the partner")]
 SingleRole = Annotated[Role, Field(strict=False)]
 PlatformRoleText = Annotated[
     PlatformRole,
@@ -27,11 +25,11 @@ PlatformRoleText = Annotated[
 ]
 PlatformAdmin = Annotated[bool, Field(description="the same as `platformRole: admin`, or as none")]
 PartnerId = Annotated[ObjectIdText, Field(description="the partner that the person works for")]
-ROLES = "a role in single tenants, by tenant id; it wins over `role`"
+ROLES = "roles in single tenants, by tenant id; they override `role`"
 
 
 class CreateUserRequest(RequestModel):
-    """A person's record, made before they first sign in."""
+    """A person's record, created before their first sign-in."""
 
     model_config = example(
         {
@@ -57,13 +55,13 @@ class CreateUserRequest(RequestModel):
         return NewUser(subject=self.authentik_subject_id, email=self.email, name=self.name)
 
     def to_changes(self) -> UserChanges:
-        """The rights that were sent."""
+        """Return the rights that were sent."""
         names = ("role", "roles", "tenant_ids", "partner_id", "platform_role", "platform_admin")
         return cast(UserChanges, {name: value for name, value in self.sent_fields().items() if name in names})
 
 
 class UpdateUserRequest(PatchModel):
-    """Changes to a person's record; nobody gives a right above their own."""
+    """Changes to a person's record; you cannot grant more rights than you have."""
 
     model_config = example({"roles": {"65f0c0ffee65f0c0ffee65f0": "admin"}})
 
@@ -81,9 +79,9 @@ class UpdateUserRequest(PatchModel):
 
 
 class UserResponse(ResponseModel):
-    """A person's record: what the database, not the token, says they are.
+    """A person's record, from the database and not from the token.
 
-    It names only those tenants of the person that the caller looks after.
+    It names only those of the person's tenants that the caller may see.
     """
 
     id: ObjectIdText = Field(serialization_alias="_id", description="the record's id")
@@ -118,10 +116,10 @@ class UserResponse(ResponseModel):
 
 
 class ErasureResponse(ResponseModel):
-    """What was erased, and what stays with the reason why."""
+    """The result of an erasure, and what remains for which reason."""
 
-    erased_events: int = Field(description="events that say nothing about the person any more")
-    kept: list[str] = Field(description="what stays, and why")
+    erased_events: int = Field(description="events whose personal data was erased")
+    kept: list[str] = Field(description="data that remains, and why")
 
     @classmethod
     def of(cls, erasure: Erasure) -> ErasureResponse:

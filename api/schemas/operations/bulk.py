@@ -1,4 +1,4 @@
-"""Bulk operations, as they are asked for and answered."""
+"""Request and response schemas of bulk operations."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ IntegrationName = Annotated[str, AfterValidator(_integration), WithJsonSchema({"
 
 
 class SelectorRequest(RequestModel):
-    """All criteria must hold. `problem`, `integration` and `reason` are of the latest operation, as in `/status`."""
+    """Selects tenants; all criteria must match. `problem`, `integration` and `reason`: as in `/status`."""
 
     tenants: list[SlugText] | None = Field(None, min_length=1, max_length=500, description="slugs")
     status: Status | None = Field(None, strict=False)
     plan: str | None = Field(None, min_length=1, max_length=64)
     partner: SlugText | None = Field(None, description="a partner's id or slug")
-    q: str | None = Field(None, min_length=1, max_length=254, description="as of the list of tenants")
+    q: str | None = Field(None, min_length=1, max_length=254, description="search text, as in the list of tenants")
     drift: Literal["any"] | IntegrationName | None = None
     problem: Kind | None = Field(None, strict=False)
     integration: IntegrationName | None = None
     reason: ReasonText | None = None
-    everything: bool = Field(False, description="every tenant within your reach")
+    everything: bool = Field(False, description="every tenant you may see")
 
     def to_domain(self) -> Selector:
-        """The selector as the service takes it."""
+        """Return the selector for the service."""
         return Selector(
             tenants=tuple(self.tenants) if self.tenants else None,
             status=self.status,
@@ -63,7 +63,7 @@ class BulkOperationRequest(RequestModel):
 
     action: BulkAction | None = Field(None, strict=False)
     selector: SelectorRequest | None = None
-    start: SentId | None = Field(None, description="the dry run whose tenants are to be acted on, and no others")
+    start: SentId | None = Field(None, description="id of the dry run whose tenants are acted on, and no others")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -104,7 +104,7 @@ class BulkOperationResponse(ResponseModel):
     pending: int
     done: int
     refused: int
-    tenants: list[BulkItemResponse] = Field(description="the first few, those that were refused before others")
+    tenants: list[BulkItemResponse] = Field(description="the first few; refused ones come first")
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

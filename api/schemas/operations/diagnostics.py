@@ -1,4 +1,4 @@
-"""Diagnostics, as they are answered."""
+"""Response schemas of diagnostics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.diagnostics.model import CheckStatus, Diagnosis, RunStatus
 
 
 class CheckResponse(ResponseModel):
-    """`not_configured` says that there was nothing to check, which is not the same as `ok`."""
+    """The result of one check. `not_configured`: there was nothing to check."""
 
     area: str
     name: str
@@ -21,7 +21,7 @@ class CheckResponse(ResponseModel):
 
 
 class DiagnosisResponse(ResponseModel):
-    """A run that waits for more than a few seconds says that no scheduler is alive."""
+    """A diagnostics run. If it waits for more than a few seconds, no scheduler is alive."""
 
     id: ObjectIdText
     status: RunStatus

@@ -28,7 +28,7 @@ def _hours(value: Any) -> Any:
 _STEPS: dict[str, Any] = {
     f"step_{name}": (
         Kind | None,
-        Field(None, alias=f"step.{name}", description=f"the latest operation's problem with {name} is of this kind"),
+        Field(None, alias=f"step.{name}", description=f"kind of the latest operation's problem with {name}"),
     )
     for name in INTEGRATIONS
 }
@@ -37,8 +37,10 @@ _STEPS: dict[str, Any] = {
 class _OperationFilters(ListQuery):
     status: OperationStatus | None = None
     action: Action | None = None
-    problem: Kind | None = Field(None, description="the most severe problem of a latest operation is of this kind")
-    reason: ReasonText | None = Field(None, description="some step of a latest operation has a problem of this reason")
+    problem: Kind | None = Field(None, description="kind of the most severe problem of a tenant's latest operation")
+    reason: ReasonText | None = Field(
+        None, description="reason of a problem of some step of a tenant's latest operation"
+    )
     tenant: SlugText | None = Field(None, description="a tenant's slug")
     since: Moment | None = Field(None, description="recorded at this time or later")
     until: Moment | None = Field(None, description="recorded before this time")
@@ -46,7 +48,7 @@ class _OperationFilters(ListQuery):
 
 class OperationListQuery(create_model("_OperationSteps", __base__=_OperationFilters, **_STEPS)):  # type: ignore[misc]
     def to_domain(self) -> OperationQuery:
-        """The query that the read model takes."""
+        """Return the query for the read model."""
         problems = {name: kind for name in INTEGRATIONS if (kind := getattr(self, f"step_{name}")) is not None}
         return OperationQuery(
             limit=self.limit,

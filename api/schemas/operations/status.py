@@ -1,4 +1,4 @@
-"""What is wrong now, and how operations ended, as they are answered."""
+"""Response schemas of current problems and of operation statistics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.operations.problems import Kind
 from shared.status.model import Example, Finding, Group, Hour, Status, Summary
 from shared.switches.model import Switch
 
-#: what each kind that has no reason of the catalogue means, and what to do about it
+#: problem kind without a reason in the catalogue, to its message and remedy
 MEANINGS: dict[str, tuple[str, str]] = {
     Kind.OVERDUE: (
         "The step was sent several times and no worker took it.",
@@ -49,7 +49,7 @@ _DOMAINS: dict[tuple[str, str], tuple[str, str]] = {
 
 
 class ExampleResponse(ResponseModel):
-    """One of a group. `name`: the domain or the webhook's host, where the group is of those."""
+    """An example of a group. `name`: the domain or the webhook's host, in groups of those."""
 
     tenant: str | None = Field(None, description="the tenant's slug")
     since: datetime | None = None
@@ -67,7 +67,7 @@ class ExampleResponse(ResponseModel):
 
 
 class GroupResponse(ResponseModel):
-    """All of one kind, integration and reason: how many, since when the oldest, and the oldest few of them."""
+    """Problems of one kind, integration and reason: their number, and the oldest of them."""
 
     kind: Kind | Finding
     integration: str | None = None
@@ -94,7 +94,7 @@ class GroupResponse(ResponseModel):
 
 
 class OpenBreakerResponse(BreakerResponse):
-    """`failing`: the tenants whose attempts opened it, of those the caller may see."""
+    """An open breaker. `failing`: the tenants whose attempts opened it, if the caller may see them."""
 
     integration: str
     failing: list[FailingTenantResponse]
@@ -106,7 +106,7 @@ class OpenBreakerResponse(BreakerResponse):
 
 
 class ActivePauseResponse(PauseResponse):
-    """`integration`: one of them, `all`, or `observe-only`; else `tenant` is there."""
+    """A pause of an integration, of `all`, or `observe-only`; or of the `tenant`."""
 
     integration: str | None = None
     tenant: str | None = Field(None, description="the tenant's slug")
@@ -119,13 +119,13 @@ class ActivePauseResponse(PauseResponse):
 
 
 class StatusResponse(ResponseModel):
-    """What is wrong now. A pause is no error: with nothing but pauses, `ok` is true."""
+    """Current problems. Pauses are not problems: they leave `ok` true."""
 
     at: datetime
     ok: bool
-    tenants: dict[str, int] = Field(description="tenants with a step that is not well, by their most severe kind")
+    tenants: dict[str, int] = Field(description="tenants with a problem, by the most severe kind")
     groups: list[GroupResponse]
-    breakers: list[OpenBreakerResponse] = Field(description="integrations that are not asked for a while")
+    breakers: list[OpenBreakerResponse] = Field(description="open circuit breakers")
     pauses: list[ActivePauseResponse]
 
     @classmethod
@@ -151,7 +151,7 @@ class OutcomeResponse(ResponseModel):
 class HourResponse(ResponseModel):
     begins: datetime
     outcomes: list[OutcomeResponse]
-    active_seconds_p50: float | None = Field(None, description="half of the provisions were active within this time")
+    active_seconds_p50: float | None = Field(None, description="median time from request to active")
     active_seconds_p95: float | None = None
 
     @classmethod
@@ -169,11 +169,11 @@ class HourResponse(ResponseModel):
 
 
 class SummaryResponse(ResponseModel):
-    """`open`: running operations by action. `problems`: operations that are not well, by their most severe kind."""
+    """`open`: running operations by action. `problems`: operations with a problem, by the most severe kind."""
 
     open: dict[str, int]
     problems: dict[str, int]
-    hours: list[HourResponse] = Field(description="oldest first; hours in which nothing ended are left out")
+    hours: list[HourResponse] = Field(description="oldest first; hours in which no operation ended are omitted")
 
     @classmethod
     def of(cls, summary: Summary) -> SummaryResponse:

@@ -1,4 +1,4 @@
-"""Switches, as they are answered."""
+"""Response schemas of integrations, pauses and observe-only mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PauseResponse(ResponseModel):
 
 
 class BreakerResponse(ResponseModel):
-    """`open`: steps are deferred until one, from `openUntil` on, probes the integration and it answers."""
+    """A circuit breaker. `open`: steps are deferred until a probe, from `openUntil` on, succeeds."""
 
     state: Literal["closed", "open"]
     failures: int = Field(description="attempts in a row that found the integration unavailable")
@@ -61,7 +61,7 @@ class FailingTenantResponse(ResponseModel):
 
 
 class IntegrationResponse(ResponseModel):
-    """One integration, or `all`. `pause` is there while an operator has paused it."""
+    """An integration, or `all`. `pause` is present while an operator has paused it."""
 
     name: str
     paused: bool
@@ -84,7 +84,7 @@ class ObserveOnlyResponse(ResponseModel):
     observe_only: bool
     reason: str | None = None
     since: datetime | None = None
-    by: ObjectIdText | None = Field(None, description="the user's id; absent when it began by itself")
+    by: ObjectIdText | None = Field(None, description="the user's id; absent when the service entered the mode itself")
 
     @classmethod
     def of(cls, switch: Switch) -> ObserveOnlyResponse:

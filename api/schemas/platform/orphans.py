@@ -1,4 +1,4 @@
-"""Orphans and the looks for them, as they are answered."""
+"""Response schemas of orphans and orphan scans."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanLook, OrphanSt
 
 
 class OrphanRemovalResponse(ResponseModel):
-    """What an operator's word has led to."""
+    """The removal of an orphan, requested by an operator."""
 
     asked_by: ObjectIdText | None = Field(None, description="the user's id")
     asked_at: datetime
     attempts: int
     next_attempt_at: datetime | None = None
-    reason: str | None = Field(None, description="stable code of what stopped the latest attempt")
+    reason: str | None = Field(None, description="stable code of the latest attempt's fault")
     message: str | None = None
     remedy: str | None = None
-    removed: list[str] | None = Field(None, description="what was done outside")
-    verified: str | None = Field(None, description="how the absence was seen")
+    removed: list[str] | None = Field(None, description="the changes made outside")
+    verified: str | None = Field(None, description="how the absence was verified")
     ended_at: datetime | None = None
 
     @classmethod
@@ -42,20 +42,22 @@ class OrphanRemovalResponse(ResponseModel):
 
 
 class OrphanResponse(ResponseModel):
-    """An object outside that carries our mark and belongs to no living tenant."""
+    """An object outside that carries our ownership marker and belongs to no living tenant."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
     integration: str
     kind: OrphanKind
-    object_id: str = Field(description="the integration's own")
+    object_id: str = Field(description="its id in the integration")
     name: str
-    tenant_id: ObjectIdText = Field(description="whose mark it carries")
+    tenant_id: ObjectIdText = Field(description="the tenant that its marker names")
     cause: Cause
-    message: str = Field(description="the cause for people")
+    message: str = Field(description="the cause in words")
     status: OrphanStatus
     first_seen_at: datetime
     last_seen_at: datetime
-    removable_at: datetime = Field(description="when its quarantine ends; seen once more after that, it is removable")
+    removable_at: datetime = Field(
+        description="when its quarantine ends; the next scan that finds it makes it removable"
+    )
     removal: OrphanRemovalResponse | None = None
 
     @classmethod
@@ -77,27 +79,27 @@ class OrphanResponse(ResponseModel):
         )
 
 
-class OrphanLookResponse(ResponseModel):
-    """How one integration was last looked through. With `reason`, the latest look did not come to its end."""
+class OrphanScanResponse(ResponseModel):
+    """The latest orphan scan of an integration. With `reason`, the scan failed."""
 
     integration: str
-    done_at: datetime | None = Field(None, description="when it was last looked through to the end")
+    done_at: datetime | None = Field(None, description="when a scan last succeeded")
     next_look_at: datetime | None = None
-    stamped: int = Field(description="objects with a tenant's mark, at that look")
+    stamped: int = Field(description="objects with an ownership marker, at that scan")
     orphans: int = Field(description="how many of them belong to no living tenant")
     reason: str | None = None
     message: str | None = None
     remedy: str | None = None
 
     @classmethod
-    def of(cls, look: OrphanLook) -> OrphanLookResponse:
+    def of(cls, scan: OrphanLook) -> OrphanScanResponse:
         return cls(
-            integration=look.integration,
-            done_at=look.done_at,
-            next_look_at=look.due_at,
-            stamped=look.stamped,
-            orphans=look.orphans,
-            reason=look.reason,
-            message=look.message,
-            remedy=look.remedy,
+            integration=scan.integration,
+            done_at=scan.done_at,
+            next_look_at=scan.due_at,
+            stamped=scan.stamped,
+            orphans=scan.orphans,
+            reason=scan.reason,
+            message=scan.message,
+            remedy=scan.remedy,
         )

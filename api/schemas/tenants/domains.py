@@ -1,4 +1,4 @@
-"""Domains of a tenant, as they are answered: how each stands and what must be published for it."""
+"""Response schemas of a tenant's domains and their DNS records."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from shared.domains.views import DomainRecord, DomainView
 
 
 class DomainRecordResponse(ResponseModel):
-    """One record to publish, and what DNS answered for it at the last check."""
+    """A DNS record to publish, and its state at the last check."""
 
-    purpose: Literal["ownership", "mail"] = Field(description="ownership: proves whose the domain is")
-    name: str = Field(description="absolute, without a dot at its end")
+    purpose: Literal["ownership", "mail"] = Field(description="ownership: proves that the domain is the tenant's")
+    name: str = Field(description="absolute, without a final dot")
     type: str
-    value: str = Field(description="the text of a TXT record in one piece; other data as in a zone file")
+    value: str = Field(description="a TXT record's text in one piece; other types as in a zone file")
     ttl: int = Field(description="seconds; a suggestion")
     essential: bool = Field(description="without it the domain cannot be verified, or counts as degraded")
-    presence: Presence | None = Field(None, description="at the last check; absent when DNS was never asked for it")
-    seen: list[str] | None = Field(None, description="what stands in its place or undoes it, when that is different")
-    last_seen_at: datetime | None = Field(None, description="the last check that found it as wanted")
+    presence: Presence | None = Field(None, description="at the last check; absent when it was never checked")
+    seen: list[str] | None = Field(None, description="conflicting data in DNS")
+    last_seen_at: datetime | None = Field(None, description="the last check that found it as required")
 
     @classmethod
     def of(cls, wanted: DomainRecord) -> DomainRecordResponse:
@@ -43,26 +43,26 @@ class DomainRecordResponse(ResponseModel):
 
 
 class DomainResponse(ResponseModel):
-    """One domain of a tenant."""
+    """A tenant's domain."""
 
     domain: str
-    proof_required: bool = Field(description="whether mail is set up only once DNS proves whose the domain is")
+    proof_required: bool = Field(description="whether mail waits for the proof of ownership in DNS")
     state: DomainState = Field(
-        description="degraded: proven, but the proof or a record that mail depends on is not as it should be; "
-        "failed: not proven in time, or the proof stayed away"
+        description="degraded: proven, but the proof or a record that mail needs is wrong or missing; "
+        "failed: not proven in time, or the proof was lost for too long"
     )
     verified_at: datetime | None = Field(None, description="when it was first proven")
-    proof_lost_at: datetime | None = Field(None, description="since when a proof that was there is gone")
+    proof_lost_at: datetime | None = Field(None, description="since when a former proof is missing")
     checked_at: datetime | None = Field(None, description="when DNS last answered for the proof")
-    check_requested_at: datetime | None = Field(None, description="present while a check that was asked for is to come")
-    next_check_at: datetime | None = Field(None, description="absent: none before somebody asks for it")
+    check_requested_at: datetime | None = Field(None, description="present while a requested check is due")
+    next_check_at: datetime | None = Field(None, description="absent: no check until one is requested")
     fault: str | None = Field(None, description="why the last check got no answer for some record: timeout, ...")
-    records: list[DomainRecordResponse] = Field(description="what its owner must publish, the proof first")
+    records: list[DomainRecordResponse] = Field(description="records that the owner must publish, the proof first")
 
     @classmethod
     def of(cls, view: DomainView) -> DomainResponse:
         domain = view.domain
-        # one that is asked for comes at the next sweep, whatever time the row carries to be first among those due
+        # a requested check runs at the next scheduler run; the stored time only puts it first in the queue
         planned = domain.due_at if domain.requested_at is None else None
         return cls(
             domain=domain.name,

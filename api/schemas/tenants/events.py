@@ -1,4 +1,4 @@
-"""Events, as they are answered."""
+"""Response schema of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.events.model import Event
 
 
 class EventResponse(ResponseModel):
-    """One accepted change or one operation's outcome."""
+    """An accepted change, or an operation's outcome."""
 
     id: ObjectIdText
     time: datetime

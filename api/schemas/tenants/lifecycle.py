@@ -1,4 +1,4 @@
-"""A tenant's export and the receipt of its removal, as they are answered."""
+"""Response schemas of a tenant's export and purge receipt."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shared.tenants.views import Receipt, Removal, TenantView
 
 
 class RemovalResponse(ResponseModel):
-    """One step of one purge. Without `verified` its success was not seen in that purge."""
+    """A step of a purge. Without `verified` that purge did not verify its success."""
 
     operation: ObjectIdText
     step: str
     status: str
     removed: list[str]
-    verified: str | None = Field(None, description="how the absence was seen")
+    verified: str | None = Field(None, description="how the absence was verified")
     at: datetime | None = None
 
     @classmethod
@@ -40,9 +40,9 @@ class RemovalResponse(ResponseModel):
 
 
 class ReceiptResponse(ResponseModel):
-    """What is left to show of a tenant that was removed for good."""
+    """The receipt of a purged tenant."""
 
-    tenant: str = Field(description="the slug, which is never given again")
+    tenant: str = Field(description="the slug; it is never reused")
     domains: list[str]
     purged_at: datetime
     users_removed: int = Field(description="user records that belonged to this tenant alone")
@@ -60,7 +60,7 @@ class ReceiptResponse(ResponseModel):
 
 
 class ExportResponse(ResponseModel):
-    """All that is held about a tenant, in one document."""
+    """All data about a tenant, in one document."""
 
     tenant: TenantResponse
     users: list[UserResponse]
@@ -70,7 +70,7 @@ class ExportResponse(ResponseModel):
 
     @classmethod
     def pages(cls, export: Export) -> dict[str, ResponseModel | Iterator[list[ResponseModel]]]:
-        """This model's fields; of each list its pages, which are read as they are taken."""
+        """Return this model's fields; each list as pages that are read on demand."""
         return {
             "tenant": TenantResponse.of(TenantView(export.tenant, None)),
             "users": ([UserResponse.of(one) for one in page] for page in export.users),

@@ -1,4 +1,4 @@
-"""Operations and their steps, as they are answered."""
+"""Response schemas of operations and their steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.workflows.model import Action
 
 
 class StepResponse(ResponseModel):
-    """One integration's part of an operation. `changes`: what was done outside or, in a plan, what would be."""
+    """One integration's part of an operation. `changes`: made outside or, in a dry run, that would be made."""
 
     name: str
     status: StepStatus
@@ -20,8 +20,8 @@ class StepResponse(ResponseModel):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     next_attempt_at: datetime | None = None
-    reason: str | None = Field(None, description="stable code of what is wrong, or of why there was nothing to do")
-    message: str | None = Field(None, description="the same for people")
+    reason: str | None = Field(None, description="stable code of the problem, or why the step was skipped")
+    message: str | None = Field(None, description="the reason in words")
     remedy: str | None = Field(None, description="what to do about it")
     retryable: bool
     notes: dict[str, str] | None = None
@@ -53,17 +53,17 @@ class OperationResponse(ResponseModel):
     action: Action
     mode: Mode
     status: OperationStatus
-    requested_by: str | None = Field(None, description="the user's id; absent when the service itself asked")
+    requested_by: str | None = Field(None, description="the user's id; absent when the service started it")
     request_id: str
     generation: int
     steps: list[StepResponse]
     created_at: datetime
     deadline_at: datetime
     paused_at: datetime | None = Field(
-        None, description="since when the deadline stands still; it is moved on by as long as it stood"
+        None, description="since when the deadline is suspended; it is then extended by that time"
     )
     finished_at: datetime | None = None
-    allow_removals: bool | None = Field(None, description="somebody allowed it to remove more than one run usually may")
+    allow_removals: bool | None = Field(None, description="approved to remove more than one run may")
 
     @classmethod
     def of(cls, operation: Operation) -> OperationResponse:
@@ -86,5 +86,5 @@ class OperationResponse(ResponseModel):
 
 
 def pace(operation: Operation | None) -> dict[str, str]:
-    """The header that a running operation's answer carries."""
+    """Return the Retry-After header of a running operation."""
     return {"Retry-After": "1"} if operation is not None and not operation.settled else {}

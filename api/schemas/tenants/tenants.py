@@ -48,7 +48,7 @@ class OwnerRequest(RequestModel):
 
 
 class SuspensionRequest(RequestModel):
-    """Why a tenant is suspended; kept, and shown to its people."""
+    """The reason of a suspension, which is shown to the tenant's people."""
 
     model_config = example({"reason": "the invoice of March is unpaid"})
 
@@ -56,7 +56,7 @@ class SuspensionRequest(RequestModel):
 
 
 class CreateTenantRequest(RequestModel):
-    """A tenant to be set up. Without a plan it gets the catalogue's first."""
+    """A new tenant. Without a plan it gets the first of the catalogue."""
 
     model_config = example(
         {
@@ -116,7 +116,7 @@ class UpdateOwnerRequest(PatchModel):
 
 
 class UpdateTenantRequest(PatchModel):
-    """Changes to a tenant. A new name, plan, owner or set of domains starts the reconcile that carries it outside."""
+    """Changes to a tenant. A new name, plan, owner or set of domains starts a reconcile."""
 
     model_config = example({"name": "Acme AG", "billingInfo": {"vatId": None}})
 
@@ -133,8 +133,8 @@ class UpdateTenantRequest(PatchModel):
         return cast(TenantPatch, fields | {name: part.sent_fields() for name, part in parts.items() if part})
 
 
-#: how many answers are remembered: a few pages of a few callers
-REMEMBERED = 1024
+#: responses in the cache: a few pages of a few callers
+CACHE_SIZE = 1024
 
 StepState = Literal["pending", "ok", "skipped", "error"]
 
@@ -169,7 +169,7 @@ class OwnerResponse(ResponseModel):
 
 
 class DriftResponse(ResponseModel):
-    """What the latest plan found: step to what a reconcile would do there. Empty: all was as wanted."""
+    """The latest drift check: step to the changes that a reconcile would make; empty: no drift."""
 
     looked_at: datetime
     changes: dict[str, list[str]]
@@ -189,17 +189,17 @@ class _TenantFields(ResponseModel):
     health: Literal["ok", "degraded"] = Field(description="degraded: some step failed or is being retried")
     owner: OwnerResponse | None = None
     suspend_reason: str | None = None
-    purge_after: datetime | None = Field(None, description="from then on a deleted tenant is removed for good")
+    purge_after: datetime | None = Field(None, description="a deleted tenant is purged after this time")
     purged_at: datetime | None = None
-    pause: PauseResponse | None = Field(None, description="an operator holds its steps back")
-    drift: DriftResponse | None = Field(None, description="what the latest plan found since the last change")
+    pause: PauseResponse | None = Field(None, description="an operator's pause of its steps")
+    drift: DriftResponse | None = Field(None, description="the latest drift check since the last change")
     version: int
     created_at: datetime
     updated_at: datetime
     operation: OperationResponse | None = None
 
 
-#: what each integration knows the tenant by, named by the integrations' own table
+#: the tenant's ids in each integration, named by the integrations' catalog
 _LISTS: dict[str, Any] = {
     "stalwartDomains": list[dict[str, str]],
     "dnsRecords": list[dict[str, str]],
@@ -214,7 +214,7 @@ _REMOTE: dict[str, Any] = {
 
 
 class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_REMOTE)):  # type: ignore[misc]
-    """A customer organisation with its latest operation, and what each integration knows it by."""
+    """A customer organisation with its latest operation and its ids in each integration."""
 
     @classmethod
     def of(cls, view: TenantView) -> TenantResponse:
@@ -245,9 +245,9 @@ class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_RE
         )
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(CACHE_SIZE)
 def written(view: TenantView) -> str:
-    """The answer to a view that was read. What is remembered is of this very view, which is another once its row is."""
+    """Return the JSON of a view. The cache key is the view itself, so a changed document misses the cache."""
     return to_json(TenantResponse.of(view))
 
 

@@ -17,7 +17,7 @@ ActionList = Annotated[list[EventActions], Field(min_length=1, max_length=50)]
 
 
 class CreateWebhookRequest(RequestModel):
-    """Where to send which events. With a tenant: that tenant's; with a partner: its tenants'; with neither: all."""
+    """A new webhook. With a tenant: its events; with a partner: its tenants' events; with neither: all."""
 
     model_config = example({"url": "https://hooks.acme.example/dezky", "actions": ["tenant.*", "operation.failed"]})
 
@@ -32,7 +32,7 @@ class CreateWebhookRequest(RequestModel):
 
 
 class UpdateWebhookRequest(PatchModel):
-    """Changes to a webhook; whose it is stays."""
+    """Changes to a webhook; its owner stays."""
 
     model_config = example({"enabled": False})
 
@@ -45,18 +45,20 @@ class UpdateWebhookRequest(PatchModel):
 
 
 class WebhookResponse(ResponseModel):
-    """Where events are sent, and which."""
+    """A webhook: a URL and the events sent to it."""
 
     id: ObjectIdText = Field(serialization_alias="_id")
-    tenant_id: str | None = Field(None, description="told of this tenant only")
-    partner_id: str | None = Field(None, description="the partner's; with neither it is the platform's")
+    tenant_id: str | None = Field(None, description="only events of this tenant")
+    partner_id: str | None = Field(
+        None, description="events of this partner's tenants; without tenant and partner: all events"
+    )
     url: str
     actions: list[str]
     enabled: bool
-    disabled_reason: str | None = Field(None, description="why the service switched it off")
+    disabled_reason: str | None = Field(None, description="why the service disabled it")
     disabled_message: str | None = None
     disabled_at: datetime | None = None
-    failures: int = Field(description="attempts in a row that did not get through")
+    failures: int = Field(description="failed attempts in a row")
     failing_since: datetime | None = None
     created_at: datetime
     updated_at: datetime
@@ -67,9 +69,9 @@ class WebhookResponse(ResponseModel):
 
 
 class WebhookWithSecretResponse(WebhookResponse):
-    """The only answers that show a secret, and only the first time they are given."""
+    """A webhook with its secret, which only the first response shows."""
 
-    secret: str | None = Field(None, description="to verify signatures with; absent when the answer is replayed")
+    secret: str | None = Field(None, description="to verify signatures with; absent in a replayed response")
 
     @classmethod
     def of_secret(cls, webhook: Webhook, secret: str) -> WebhookWithSecretResponse:
@@ -77,7 +79,7 @@ class WebhookWithSecretResponse(WebhookResponse):
 
 
 class DeliveryResponse(ResponseModel):
-    """One event for one webhook. Its id is what receivers get as `webhook-id`, each time it is sent."""
+    """An event for a webhook. Its id is the `webhook-id` of every attempt."""
 
     id: ObjectIdText
     webhook: ObjectIdText
@@ -85,9 +87,9 @@ class DeliveryResponse(ResponseModel):
     action: str
     status: DeliveryStatus
     attempts: int
-    due_at: datetime | None = Field(None, description="when it is sent next, at the latest")
+    due_at: datetime | None = Field(None, description="when it is sent next")
     response_status: int | None = Field(None, description="of the latest attempt")
-    reason: str | None = Field(None, description="why the latest attempt did not get through")
+    reason: str | None = Field(None, description="why the latest attempt failed")
     message: str | None = None
     created_at: datetime
     finished_at: datetime | None = None

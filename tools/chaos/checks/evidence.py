@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tools.chaos.checks.effects import Effects
+from tools.chaos.checks.observations import Effects
 from tools.chaos.load.request_log import LoggedRequest
 
 Row = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 import requests
 
 from tools.chaos.checks.browser import Browser
-from tools.chaos.checks.effects import LAGGING, MEMBER, STRANGER, Effects
 from tools.chaos.checks.evidence import Evidence, Row
+from tools.chaos.checks.observations import LAGGING, MEMBER, STRANGER, Effects
 from tools.chaos.load.members import PASSWORD, Members, application_of, member_of
 from tools.chaos.load.scripts import domains_of
 from tools.chaos.platform.environment import PORTAL, Environment

@@ -13,7 +13,7 @@ from shared.config.settings import Settings
 SHORTENED: dict[str, str] = {
     "RETRY_BASE_SECONDS": "0.2",
     "RETRY_CAP_SECONDS": "2",
-    "SWEEP_INTERVAL_SECONDS": "0.5",
+    "SCHEDULER_INTERVAL_SECONDS": "0.5",
     "DISPATCH_GRACE_SECONDS": "1.5",
     # longer than an attempt and the longest call to the database together
     "LEASE_SECONDS": "10",
@@ -22,7 +22,7 @@ SHORTENED: dict[str, str] = {
     "BREAKER_SECONDS": "0.5",
     "PLAN_DEADLINE_SECONDS": "20",
     # no drift checks: at the end no operation may be open
-    "DRIFT_LOOK_HOURS": "0",
+    "DRIFT_CHECK_HOURS": "0",
 }
 
 

@@ -34,7 +34,7 @@ PAGE_SIZE = "100"
 
 
 class AuthentikClient:
-    """Methods in our words, small values back, no policy."""
+    """Client of Authentik: methods in the platform's terms that return small values, without policy."""
 
     def __init__(self, api: JsonClient) -> None:
         self._api = api
@@ -54,7 +54,7 @@ class AuthentikClient:
         return found[0] if found else None
 
     def get_group(self, group_id: str) -> Group:
-        """Raises NotFound."""
+        """Return a group. Raises NotFound."""
         return read_group(self._call("GET", f"{GROUPS}{group_id}/", params=BRIEF_GROUP).json())
 
     def list_groups(self) -> list[Group]:
@@ -62,9 +62,9 @@ class AuthentikClient:
         return [read_group(one) for one in self._pages(GROUPS, {**BRIEF_GROUP, "ordering": "name"})]
 
     def create_group(self, name: str, attributes: Mapping[str, Any]) -> Group:
-        """Raises PermanentError("taken") when the name exists.
+        """Create a group. Raises PermanentError("taken") when the name exists.
 
-        After that, or TemporaryError, read again before you retry.
+        After that, or a TemporaryError, read again before a retry.
         """
         return read_group(self._call("POST", GROUPS, json={"name": name, "attributes": attributes}).json())
 
@@ -80,15 +80,15 @@ class AuthentikClient:
         self._call("PATCH", f"{GROUPS}{group_id}/", json={"parents": list(parent_ids)}, repeatable=True)
 
     def delete_group(self, group_id: str) -> None:
-        """Raises NotFound when it is gone already."""
+        """Delete a group. Raises NotFound when it is already gone."""
         self._call("DELETE", f"{GROUPS}{group_id}/")
 
     def add_member(self, group_id: str, user_id: int) -> None:
-        """May be repeated. Raises NotFound for an unknown group or user, or one that our account may not see."""
+        """Add a member. May be repeated. Raises NotFound for an unknown or hidden group or user."""
         self._call("POST", f"{GROUPS}{group_id}/add_user/", json={"pk": user_id}, repeatable=True)
 
     def remove_member(self, group_id: str, user_id: int) -> None:
-        """May be repeated. Raises NotFound as `add_member` does."""
+        """Remove a member. May be repeated. Raises NotFound as `add_member` does."""
         self._call("POST", f"{GROUPS}{group_id}/remove_user/", json={"pk": user_id}, repeatable=True)
 
     # -- access to applications
@@ -121,7 +121,7 @@ class AuthentikClient:
         return [one for one in found if one.owned_tenant_id == tenant_id]
 
     def get_person(self, person_id: int) -> Person:
-        """Raises NotFound; PermanentError("missing_permission") when our account may see nobody."""
+        """Return a user. Raises NotFound; PermanentError("missing_permission") when our account may see nobody."""
         return read_person(self._call("GET", f"{USERS}{person_id}/").json())
 
     def create_person(self, username: str, name: str, email: str, attributes: Mapping[str, Any]) -> Person:

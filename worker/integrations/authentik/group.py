@@ -19,7 +19,7 @@ HELD_MEMBERS, HELD_CHILDREN = "heldMembers", "heldChildren"
 def ensure_group(step: StepContext, identity: AuthentikClient) -> Outcome:
     """Ensure that the tenant's group exists, carries our ownership marker, and is on record. Members stay."""
     tenant = step.tenant
-    # names are unique: the first attempt need not read, and is told when somebody has the name
+    # names are unique: the first attempt need not read, since creation fails when the name exists
     group = None if step.is_first else find_group(step, identity)
     if group is None:
         group = step.change(
@@ -36,20 +36,20 @@ def remove_group(step: StepContext, identity: AuthentikClient) -> Outcome:
     """Remove the group if it is provably ours and no application depends on it; then our marker on owners' accounts."""
     group = find_own_group(step, identity)
     if group is None:
-        seen = "no group carries the tenant's stamp under its id or name"
+        seen = "no group with its id or name carries the tenant's ownership marker"
     else:
-        take_group_away(step, identity, group)
+        delete_group(step, identity, group)
         seen = "Authentik answers 404 for the group"
     stay = release_owners(step, identity)
     return ok(verified=seen, **({"accounts": f"stay in Authentik: {', '.join(stay)}"} if stay else {}))
 
 
-def take_group_away(deeds: ChangeRecorder, identity: AuthentikClient, group: Group) -> None:
+def delete_group(recorder: ChangeRecorder, identity: AuthentikClient, group: Group) -> None:
     """Remove a group whose marker was read just now. Raises PermanentError("guards_alone")."""
     opened = opened_without(identity, group.id)
     if opened:
         raise PermanentError("guards_alone", f"Ids of the applications: {', '.join(opened)}.")
-    deeds.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
+    recorder.change(f"remove the group {group.name}", lambda: _removed(group, identity), None)
 
 
 def find_group(step: StepContext, identity: AuthentikClient) -> Group | None:
@@ -65,7 +65,9 @@ def find_own_group(step: StepContext, identity: AuthentikClient) -> Group | None
     """
     known = _on_record(step, identity)
     if known is not None and known.tenant_id is None:
-        raise PermanentError("taken", "The group on record carries no stamp any more; put it back into its attributes.")
+        raise PermanentError(
+            "taken", "The group on record carries no ownership marker any more; put it back into its attributes."
+        )
     if known is not None and known.tenant_id == step.tenant.id:
         return known
     named = identity.find_group(step.tenant.group_name)
@@ -85,7 +87,7 @@ def group_marker(tenant: Tenant) -> dict[str, Any]:
 
 
 def _on_record(step: StepContext, identity: AuthentikClient) -> Group | None:
-    """Return the group on record, whosever it is by now, unless it is gone."""
+    """Return the group on record, also when it is not ours any more; None when it is gone."""
     group_id = step.remote("authentikGroupId")
     if group_id is None:
         return None
@@ -104,7 +106,7 @@ def _by_name(tenant: Tenant, identity: AuthentikClient) -> Group | None:
     group = identity.find_group(tenant.group_name)
     if group is not None and group.tenant_id != tenant.id:
         raise PermanentError(
-            "taken", f"A group named {tenant.group_name} exists in Authentik without this tenant's stamp."
+            "taken", f"A group named {tenant.group_name} exists in Authentik without this tenant's ownership marker."
         )
     return group
 
@@ -134,7 +136,7 @@ def _removed(group: Group, identity: AuthentikClient) -> None:
 def _align(step: StepContext, group: Group, identity: AuthentikClient) -> None:
     tenant = step.tenant
     known = marker(group.attributes)
-    # who is to be let in again is kept until the step that lets them in has done so
+    # the list of removed members is kept until the access step has added them again
     held = {key: known[key] for key in (HELD_MEMBERS, HELD_CHILDREN) if key in known}
     if known != group_marker(tenant) | held:
         # PATCH replaces the whole object, so that foreign keys are sent back with it

@@ -1,4 +1,4 @@
-"""Give and take access: membership of the tenant's group opens everything, so it is given last and taken at once."""
+"""Grant and revoke access: membership of the tenant's group opens all, so it is granted last and revoked first."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from worker.integrations.authentik.client import AuthentikClient
 from worker.integrations.authentik.group import HELD_CHILDREN, HELD_MEMBERS, find_group, find_own_group
 from worker.integrations.authentik.models import OUR_KEY, Group, marker
 from worker.integrations.authentik.owner import ensure_owner
-from worker.integrations.step_context import StepContext, do_all
+from worker.integrations.step_context import StepContext, run_all
 
 
 def ensure_access(step: StepContext, identity: AuthentikClient) -> Outcome:
-    """Let in again everybody who was taken out, and ensure the owner's account, membership and invitation."""
+    """Add all removed members again, and ensure the owner's account, membership and invitation."""
     group = find_group(step, identity)
     if group is None:
         if step.is_plan:
             return ok()
         raise TemporaryError("not_ready", "The tenant's group is not there yet.")
-    _let_in_again(step, group, identity)
+    _add_again(step, group, identity)
     if step.tenant.owner is None:
         return ok()
     return ensure_owner(step, step.tenant.owner, group, identity)
 
 
 def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
-    """Take everybody out of the group, child groups too. Who it was is noted first, so that nobody is forgotten.
+    """Remove all members and child groups from the group. They are recorded first, so that none is forgotten.
 
-    Our own account stays as it is and is not counted.
+    Our own account stays a member and is not counted.
     """
     group = find_own_group(step, identity)
     if group is None:
@@ -43,21 +43,21 @@ def close_access(step: StepContext, identity: AuthentikClient) -> Outcome:
         _change(step, f"take user {one} out of the group {group.name}", partial(_out, group, one, identity))
         for one in sorted(members)
     )
-    do_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
+    run_all([*for_members, *_moves(step, group, group.child_ids, identity, inside=False)])
     notes = {"childGroups": f"{len(children)} held"} if children else {}
     return ok(members=f"{len(held)} held", **notes)
 
 
-def _let_in_again(step: StepContext, group: Group, identity: AuthentikClient) -> None:
+def _add_again(step: StepContext, group: Group, identity: AuthentikClient) -> None:
     held, children = _held_members(group), _held_children(group)
     for_members = (
         _change(step, f"let user {one} into the group {group.name}", partial(_in, group, one, identity))
         for one in sorted(held - group.member_ids)
     )
-    do_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
+    run_all([*for_members, *_moves(step, group, children - group.child_ids, identity, inside=True)])
     if held or children:
         forget = partial(_write_held, group, frozenset(), frozenset(), identity)
-        step.change(f"forget who was held of {group.name}", forget, None)
+        step.change(f"delete the record of removed members of {group.name}", forget, None)
 
 
 def _change(step: StepContext, sentence: str, act: Callable[[], None]) -> Callable[[], None]:

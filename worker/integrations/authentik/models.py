@@ -49,7 +49,7 @@ class Person:
 
     @property
     def invitations(self) -> int:
-        """How many invitations were sent to this account."""
+        """The number of invitations sent to this account."""
         ours = marker(self.attributes)
         sent = ours.get("invitations")
         return sent if isinstance(sent, int) else int(bool(ours.get("invited")))
@@ -61,7 +61,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Binding:
-    """Who may use a target, usually an application. One of group and user is set, or a policy, which we do not read."""
+    """A binding: who may use a target, usually an application. A group, a user or a policy; policies are not read."""
 
     target: str
     group: str | None

@@ -1,4 +1,4 @@
-"""Look after the owner's account: create it, put it into the tenant's group, invite, and let go of it."""
+"""Manage the owner's account: create it, add it to the tenant's group, invite, and release it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _release(step: StepContext, person: Person, identity: AuthentikClient) -> No
 def _release_former(
     step: StepContext, owner: Owner, group: Group, identity: AuthentikClient, now: Person | None
 ) -> None:
-    """Let go of the account of an owner who was replaced before the tenant was active."""
+    """Release the account of an owner who was replaced before the tenant was active."""
     known = step.remote("ownerSubject")
     if known is None or (now is not None and now.subject == known):
         return

@@ -41,7 +41,7 @@ ENTRY = re.compile(rb"</(?:[\w-]+:)?response>")
 
 
 class OcisClient:
-    """Methods in our words over LibreGraph, with small values as results and no policy."""
+    """Client of LibreGraph: methods in the platform's terms that return small values, without policy."""
 
     def __init__(
         self, api: JsonClient, credentials: ClientCredentials | None = None, *, role_pause: float = ROLE_PAUSE

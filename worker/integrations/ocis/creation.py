@@ -41,7 +41,7 @@ def space_name(tenant_name: str) -> str:
 
 def description(step: StepContext) -> str:
     """Return the description of a new space."""
-    return step.stamper.marked(step.tenant.id, f"Files of {' '.join(step.tenant.name.split())}")
+    return step.signer.marked(step.tenant.id, f"Files of {' '.join(step.tenant.name.split())}")
 
 
 def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool) -> None:
@@ -62,7 +62,7 @@ def give_up(step: StepContext, space: Space, files: OcisClient, *, is_new: bool)
 
 
 def _require_locked_out(space: Space, files: OcisClient) -> None:
-    """Check with a second look that we are no member.
+    """Check with a second read that we are no member.
 
     Raises TemporaryError when we are, or when the storage is down.
     """
@@ -96,5 +96,5 @@ def _was_never_used(step: StepContext, space: Space, files: OcisClient, *, is_ne
 
 def _disable(step: StepContext, space: Space, files: OcisClient) -> None:
     # the text comes first: a space that is disabled without it would be enabled again
-    files.update_space(space.id, {"description": step.stamper.marked(step.tenant.id, GIVEN_UP)})
+    files.update_space(space.id, {"description": step.signer.marked(step.tenant.id, GIVEN_UP)})
     files.disable_space(space.id)

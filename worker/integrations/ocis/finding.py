@@ -22,7 +22,7 @@ def find_on_record(step: StepContext, files: OcisClient) -> Space | None:
     """
     space_id = step.remote("ocisSpaceId")
     space = files.find_space(space_id) if space_id else None
-    if space is None or step.stamper.belongs_to_another(step.tenant.id, space.description):
+    if space is None or step.signer.belongs_to_another(step.tenant.id, space.description):
         return None
     return space
 
@@ -34,7 +34,7 @@ def find_by_marker(step: StepContext, files: OcisClient) -> Space | None:
 
 def find_marked(step: StepContext, files: OcisClient) -> list[Space]:
     """List the spaces with the tenant's marker. Raises Unavailable("storage_down") when absence cannot be believed."""
-    return [space for space in list_all(files) if step.stamper.is_of(step.tenant.id, space.description)]
+    return [space for space in list_all(files) if step.signer.is_of(step.tenant.id, space.description)]
 
 
 def find_created(step: StepContext, files: OcisClient, new_id: str | None) -> tuple[Space | None, Space | None]:

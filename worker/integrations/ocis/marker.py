@@ -8,7 +8,7 @@ from shared.tenants.model import Tenant
 from worker.integrations.ocis.client import OcisClient
 
 
-def repair_marker(tenant: Tenant, files: OcisClient, stamper: MarkerSigner) -> str:
+def repair_marker(tenant: Tenant, files: OcisClient, signer: MarkerSigner) -> str:
     """Write the marker back into the space on record and return a sentence about it.
 
     A reconcile does that only as the space's manager; an operator may know that the space is the tenant's. Raises
@@ -22,9 +22,9 @@ def repair_marker(tenant: Tenant, files: OcisClient, stamper: MarkerSigner) -> s
     if space is None:
         files.require_role()
         raise NotFound("The space on record is not there any more; reconcile the tenant.")
-    if stamper.belongs_to_another(tenant.id, space.description):
+    if signer.belongs_to_another(tenant.id, space.description):
         raise PermanentError("taken", f"The space {space.name} carries another tenant's marker.")
-    marked = stamper.marked(tenant.id, space.description)
+    marked = signer.marked(tenant.id, space.description)
     if marked == space.description:
         return f"The space {space.name} carries the marker already."
     files.update_space(space.id, {"description": marked})

@@ -9,7 +9,7 @@ from worker.integrations.ocis.client import OcisClient
 from worker.integrations.ocis.models import SPACE_ROLES, Space
 from worker.integrations.step_context import GroupState, StepContext
 
-#: how long an attempt waits for the identity provider's step, and how long between two looks at the record, in seconds
+#: how long an attempt waits for the identity provider's step, and the interval of its reads, in seconds
 GROUP_PATIENCE, GROUP_PAUSE = 1.0, 0.1
 INVITED, PENDING = "invited", "pending"
 #: stands for the id of a group that a plan would create
@@ -26,7 +26,7 @@ def ensure_members(step: StepContext, space: Space, files: OcisClient, *, is_new
     """
     name = step.tenant.group_name
     group_id = _ensure_group(step, files, is_new=is_new) if step.is_plan or _is_group_ours(step) else None
-    # nobody else is in a space that was just created; without an invitation it is still to be seen that we are
+    # nobody else is in a space that was just created; without an invitation our own membership must still be verified
     members = {} if is_new and (step.is_plan or group_id) else read_members(step, space, files)
     if group_id is None:
         return PENDING

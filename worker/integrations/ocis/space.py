@@ -92,11 +92,11 @@ def _require_ours(step: StepContext, space: Space, files: OcisClient) -> None:
         raise PermanentError("ambiguous", NOT_OURS.format(space.name, space.id))
 
 
-def remove_space(deeds: ChangeRecorder, files: OcisClient, space: Space) -> None:
+def remove_space(recorder: ChangeRecorder, files: OcisClient, space: Space) -> None:
     """Remove a space with its data. Call it only for a space that was read just now and is ours."""
     if not space.is_disabled:
-        deeds.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
-    deeds.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
+        recorder.change(f"disable the space {space.name}", partial(files.disable_space, space.id), None)
+    recorder.change(f"remove the space {space.name} with its data", partial(_purge, space, files), None)
 
 
 def _purge(space: Space, files: OcisClient) -> None:
@@ -167,9 +167,9 @@ def _align(step: StepContext, space: Space, files: OcisClient) -> None:
         changes["name"] = space_name(step.tenant.name)
     if space.quota != step.plan.space_bytes:
         changes["quota"] = {"total": step.plan.space_bytes}
-    marked = step.stamper.marked(step.tenant.id, space.description)
+    marked = step.signer.marked(step.tenant.id, space.description)
     if marked != space.description:
-        if not step.stamper.is_of(step.tenant.id, space.description):
+        if not step.signer.is_of(step.tenant.id, space.description):
             return _write_marker_back(step, space, files, {**changes, "description": marked})
         changes["description"] = marked
     if changes:

@@ -18,7 +18,7 @@ from worker.integrations.stalwart.models import (
     DOMAIN_PROPERTIES,
     POSTMASTER,
     MailDomain,
-    MailFurnishing,
+    MailSetup,
     MailTenant,
     mail_domain,
 )
@@ -137,7 +137,7 @@ class StalwartClient:
     def set_catch_all(self, domain_id: str, address: str) -> None:
         self._jmap.update("Domain", domain_id, {"catchAllAddress": address})
 
-    def furnishing(self, domain: str, domain_id: str) -> MailFurnishing:
+    def read_setup(self, domain: str, domain_id: str) -> MailSetup:
         """Read what the domain has so far."""
         _, signatures, accounts, domains = self._jmap.read(
             ("x:DkimSignature/query", {"filter": {"domainId": domain_id}}),
@@ -150,7 +150,7 @@ class StalwartClient:
         if not domains["list"]:
             raise TemporaryError("upstream_error", "The domain vanished.")
         records = zone_records(domain, domains["list"][0].get("dnsZoneFile")) if has_keys else ()
-        return MailFurnishing(has_keys, bool(accounts["ids"]), records)
+        return MailSetup(has_keys, bool(accounts["ids"]), records)
 
     def make_keys(self, domain_id: str) -> None:
         """Ask the server to make the missing keys; may be repeated."""

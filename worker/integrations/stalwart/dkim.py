@@ -1,4 +1,4 @@
-"""Wait for a domain's DKIM keys, which the mail server makes in the background; a plan only foresees them."""
+"""Wait for a domain's DKIM keys, which the mail server makes in the background; a dry run only predicts them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from shared.integrations.outcomes import NotFound, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
-from worker.integrations.stalwart.models import MailDomain, MailFurnishing
+from worker.integrations.stalwart.models import MailDomain, MailSetup
 from worker.integrations.step_context import StepContext
 
 #: how long one attempt waits for DKIM keys before it leaves the rest to the next attempt, in seconds
@@ -15,11 +15,11 @@ KEY_PATIENCE = 1.2
 KEY_PAUSE = 0.15
 
 
-def furnished_with_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailFurnishing:
+def wait_for_keys(step: StepContext, mail: StalwartClient, domain: MailDomain, since: float) -> MailSetup:
     """Read what the domain has, once its keys are there: the server makes them within seconds."""
     if step.is_plan:
         return _foreseen(step, mail, domain)
-    found = _waited_for(lambda: mail.furnishing(domain.name, domain.id), since)
+    found = _waited_for(lambda: mail.read_setup(domain.name, domain.id), since)
     if found is None:
         why = mail.key_failure(domain.id)
         try:
@@ -31,15 +31,15 @@ def furnished_with_keys(step: StepContext, mail: StalwartClient, domain: MailDom
     return found
 
 
-def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailFurnishing:
+def _foreseen(step: StepContext, mail: StalwartClient, domain: MailDomain) -> MailSetup:
     """Return what a plan can know: nothing of a domain that does not exist, and of missing keys that they come."""
-    seen = mail.furnishing(domain.name, domain.id) if domain.id else MailFurnishing(False, True, ())
+    seen = mail.read_setup(domain.name, domain.id) if domain.id else MailSetup(False, True, ())
     if domain.id and not seen.has_keys:
         step.change(f"have DKIM keys made for {domain.name}", lambda: None, None)
     return seen
 
 
-def _waited_for(read: Callable[[], MailFurnishing], since: float) -> MailFurnishing | None:
+def _waited_for(read: Callable[[], MailSetup], since: float) -> MailSetup | None:
     """Return what a read finds once there are keys; None when the patience is over. `since`: when their making began.
 
     A read comes KEY_PAUSE after the one before began, and the second so long after `since`: time that was spent

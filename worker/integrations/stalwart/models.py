@@ -56,7 +56,7 @@ class MailDomain:
 
     @property
     def makes_keys(self) -> bool:
-        """Whether the server makes a key of every algorithm."""
+        """Return whether the server makes a key of every algorithm."""
         return self.algorithms is not None and self.algorithms >= set(DKIM_ALGORITHMS)
 
     @property
@@ -65,10 +65,10 @@ class MailDomain:
 
 
 @dataclass(frozen=True)
-class MailFurnishing:
-    """What a domain has: an active key of each DKIM algorithm, a postmaster, and the records its owner must publish.
+class MailSetup:
+    """The state of a domain's set-up: DKIM keys of each algorithm, postmaster, and records to publish.
 
-    The records hold its keys, so they are not read before these are there.
+    The records contain the keys, so they are not read before the keys exist.
     """
 
     has_keys: bool

@@ -12,7 +12,7 @@ from shared.integrations.outcomes import Outcome, PermanentError, TemporaryError
 from worker.integrations.stalwart.client import StalwartClient
 from worker.integrations.stalwart.closed.closing import close_removed, domains_of, open_mail
 from worker.integrations.stalwart.closed.record import ClosedRecord
-from worker.integrations.stalwart.dkim import furnished_with_keys
+from worker.integrations.stalwart.dkim import wait_for_keys
 from worker.integrations.stalwart.domain_faults import DomainFaults
 from worker.integrations.stalwart.mail_tenant import ensure_mail_tenant
 from worker.integrations.stalwart.models import POSTMASTER, MailDomain
@@ -47,7 +47,7 @@ def ensure_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     published = {}
     for domain in domains:
         with faults.of(domain.name):
-            published[domain.name] = _furnished(step, mail, domain, owner, since)
+            published[domain.name] = _complete_setup(step, mail, domain, owner, since)
     _note_records(step, published, [*step.waiting_domains, *faults.found])
     faults.raise_found()
     return ok(**closed.notes, **_waiting_notes(step))
@@ -151,7 +151,7 @@ def _ours(step: StepContext, domain: MailDomain | None) -> MailDomain | None:
 
 
 def _description(step: StepContext) -> str:
-    return f"{step.tenant.name} {step.stamper.text(step.tenant.id)}"
+    return f"{step.tenant.name} {step.signer.text(step.tenant.id)}"
 
 
 def _on_record(step: StepContext) -> list[dict[str, str]]:
@@ -161,14 +161,14 @@ def _on_record(step: StepContext) -> list[dict[str, str]]:
 # -- addresses and records
 
 
-def _furnished(
+def _complete_setup(
     step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None, since: float
 ) -> tuple[Record, ...]:
     """Wait for the domain's keys, ensure its postmaster, and return the records to publish."""
-    furnishing = furnished_with_keys(step, mail, domain, since)
-    if not furnishing.has_postmaster:
+    setup = wait_for_keys(step, mail, domain, since)
+    if not setup.has_postmaster:
         _ensure_postmaster(step, mail, domain, owner)
-    return furnishing.records
+    return setup.records
 
 
 def _ensure_postmaster(step: StepContext, mail: StalwartClient, domain: MailDomain, owner: str | None) -> None:
@@ -187,7 +187,7 @@ def _make_postmaster(mail: StalwartClient, domain: MailDomain, owner: str | None
         with suppress(KeyTaken):
             mail.create_postmaster(domain.name, domain.id, owner, has_abuse=False)
     except TemporaryError:
-        if not mail.furnishing(domain.name, domain.id).has_postmaster:
+        if not mail.read_setup(domain.name, domain.id).has_postmaster:
             raise
 
 

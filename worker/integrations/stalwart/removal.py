@@ -30,9 +30,9 @@ def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     for domain in domains:
         _empty(step, mail, domain, accounts[domain.id])
     for domain in domains:  # now nobody in one of them has an alias in another
-        _take_away(step, mail, domain)
+        _delete(step, mail, domain)
     for tenant in _mail_tenants(step, mail):
-        take_mail_tenant_away(step, mail, tenant.id, tenant.name)
+        delete_mail_tenant(step, mail, tenant.id, tenant.name)
     require_markers(step, every)
     if step.is_plan:
         return ok()
@@ -41,15 +41,15 @@ def remove_mail(step: StepContext, mail: StalwartClient) -> Outcome:
     return ok(verified="Stalwart lists no domain with the tenant's ownership marker")
 
 
-def take_domain_away(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
+def delete_domain(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
     """Remove a mail domain whose marker was read just now, with all that is in it. Raises PermanentError("in_use")."""
-    _empty(deeds, mail, domain, _removable(mail, domain))
-    _take_away(deeds, mail, domain)
+    _empty(recorder, mail, domain, _removable(mail, domain))
+    _delete(recorder, mail, domain)
 
 
-def take_mail_tenant_away(deeds: ChangeRecorder, mail: StalwartClient, id_: str, name: str) -> None:
+def delete_mail_tenant(recorder: ChangeRecorder, mail: StalwartClient, id_: str, name: str) -> None:
     """Remove a mail tenant that is empty. Raises PermanentError("in_use") for one that is not."""
-    deeds.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
+    recorder.change(f"remove the mail tenant {name}", partial(_remove_tenant, mail, id_), None)
 
 
 def _mail_tenants(step: StepContext, mail: StalwartClient) -> list[MailTenant]:
@@ -71,22 +71,22 @@ def _removable(mail: StalwartClient, domain: MailDomain) -> list[Account]:
     return accounts
 
 
-def _empty(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain, accounts: Sequence[Account]) -> None:
+def _empty(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain, accounts: Sequence[Account]) -> None:
     contents = mail.contents
-    deeds.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
+    recorder.change(f"stop making keys for {domain.name}", partial(contents.stop_keys, domain.id), None)
     for account in [one for one in accounts if one.kind != "Group"]:
-        deeds.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
+        recorder.change(f"remove the account {account.address}", partial(contents.remove, "Account", account.id), None)
     for found in contents.lists(domain.id):
         remove = partial(contents.remove, "MailingList", found.id)
-        deeds.change(f"remove the mailing list {found.address}", remove, None)
+        recorder.change(f"remove the mailing list {found.address}", remove, None)
     for account in [one for one in accounts if one.kind == "Group"]:
-        deeds.change(f"remove the group {account.address}", partial(contents.remove, "Account", account.id), None)
+        recorder.change(f"remove the group {account.address}", partial(contents.remove, "Account", account.id), None)
     for key in contents.keys(domain.id):
-        deeds.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
+        recorder.change(f"remove the key {key} of {domain.name}", partial(contents.remove, "DkimSignature", key), None)
 
 
-def _take_away(deeds: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
-    deeds.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
+def _delete(recorder: ChangeRecorder, mail: StalwartClient, domain: MailDomain) -> None:
+    recorder.change(f"remove the mail domain {domain.name}", partial(_remove_domain, mail, domain), None)
 
 
 def _remove_domain(mail: StalwartClient, domain: MailDomain) -> None:

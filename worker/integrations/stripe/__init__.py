@@ -1,1 +1,1 @@
-"""Stripe."""
+"""Stripe: the tenant's customer and subscription."""

@@ -26,7 +26,7 @@ TAX_ID_KEY = "dezky_tax_id"
 
 
 class StripeClient:
-    """Methods in our words over Stripe, with small values as results and no policy.
+    """Client of Stripe: methods in the platform's terms that return small values, without policy.
 
     `key`: an idempotency key. For a day the same key returns the same response and creates nothing twice, so a call
     whose response was lost is repeated with its key. Stripe keeps a fault of its own under the key as well: after

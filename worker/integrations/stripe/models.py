@@ -1,4 +1,4 @@
-"""Values that billing keeps of a tenant. They need no library of Stripe's."""
+"""Values of billing. They do not need Stripe's library."""
 
 from __future__ import annotations
 

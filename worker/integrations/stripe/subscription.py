@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: how many keys of one purpose a generation has: Stripe keeps a fault of its own under a key for a day
+#: keys of one purpose per generation: Stripe keeps a server error under a key for a day
 KEYS = 5
 
 
@@ -191,13 +191,13 @@ def _at_price(step: StepContext, billing: StripeClient, live: BilledSubscription
     if live.price_id == price:
         return live
 
-    def look() -> BilledSubscription | None:
+    def find() -> BilledSubscription | None:
         seen = billing.get_subscription(live.id)
         return seen if seen.price_id == price else None
 
     return step.change(
         f"move the subscription {live.id} to the price {price}",
-        lambda: _made(step, f"{live.id}-{price}", partial(billing.change_price, live, price), look),
+        lambda: _made(step, f"{live.id}-{price}", partial(billing.change_price, live, price), find),
         live,
     )
 
@@ -209,10 +209,10 @@ def _has_ended(subscription: BilledSubscription) -> bool:
 # -- keys and our record
 
 
-def _made(step: StepContext, what: str, make: Callable[..., T], look: Callable[[], T | None]) -> T:
-    """Make it once. The key is the same in every attempt, so that what is still under way is not made beside it.
+def _made(step: StepContext, what: str, make: Callable[..., T], find: Callable[[], T | None]) -> T:
+    """Create an object once. Every attempt uses the same key, so that a request still running creates no second object.
 
-    A key that holds a fault of Stripe's own is spent: after a search, each further attempt has one key more.
+    A key with a stored server error of Stripe's is used up: after a search, the next attempt uses the next key.
     """
     account = _account(step)
     fault = TemporaryError("upstream_error")
@@ -223,7 +223,7 @@ def _made(step: StepContext, what: str, make: Callable[..., T], look: Callable[[
             if problem.reason != "upstream_error":
                 raise
             fault = problem
-        found = look()
+        found = find()
         if found is not None:
             return found
     raise fault
@@ -237,5 +237,5 @@ def _save(step: StepContext, found: BilledSubscription) -> None:
 
 def _account(step: StepContext) -> Account:
     if step.account is None:
-        raise LookupError("a billing step was given no account")
+        raise LookupError("a billing step has no account")
     return step.account

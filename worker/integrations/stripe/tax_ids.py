@@ -1,4 +1,4 @@
-"""VAT ids as Stripe takes them: each with the type that its country has there."""
+"""Convert VAT ids to Stripe's tax ids, whose type depends on the country."""
 
 from __future__ import annotations
 

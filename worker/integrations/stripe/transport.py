@@ -1,6 +1,6 @@
-"""Stripe's own library over our transport: it makes the requests and reads the answers, we bound and repeat the calls.
+"""Run Stripe's library over our HTTP client, which sets deadlines and repeats safe calls.
 
-Every fault leaves here as one of ours, and nothing that Stripe says in words enters a message or a log.
+Every error becomes one of our faults, and no text of Stripe's enters a message or a log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.http.json_client import JsonClient
 
 
 class _Transport(stripe.HTTPClient):
-    """GETs, and whatever has an idempotency key, may be repeated."""
+    """Transport for Stripe's library. GETs and requests with an idempotency key may be repeated."""
 
     name = "json_api"
 
@@ -37,7 +37,7 @@ class _Transport(stripe.HTTPClient):
             repeatable=method == "get" or "Idempotency-Key" in (headers or {}),
         )
         if answer.status < 300 and not _is_object(answer.json()):
-            raise TemporaryError("unexpected_answer", "The answer is not one Stripe gives.")
+            raise TemporaryError("unexpected_answer", "The response is not one of Stripe's.")
         return answer.content, answer.status, answer.headers
 
     def close(self) -> None:
@@ -45,13 +45,13 @@ class _Transport(stripe.HTTPClient):
 
 
 def _is_object(body: Any) -> bool:
-    """All that Stripe gives says what it is; the library would take anything."""
+    """Return whether the body is an object of Stripe's; the library itself would accept any JSON."""
     return isinstance(body, dict) and "object" in body
 
 
 def stripe_client(api_key: str, origin: str, call_seconds: float, ca_file: str | None) -> stripe.StripeClient:
-    """The library's client, for one origin and without repeats of its own."""
-    # at INFO the library logs Stripe's own words
+    """Return the library's client, for one origin and without its own retries."""
+    # at INFO the library logs texts of Stripe's
     logging.getLogger("stripe").setLevel(logging.WARNING)
     transport = _Transport(JsonClient(origin, call_seconds=call_seconds, ca_file=ca_file), origin)
     return stripe.StripeClient(api_key, base_addresses={"api": origin}, http_client=transport, max_network_retries=0)
@@ -66,23 +66,23 @@ def our_faults() -> Iterator[None]:
         raise _meaning(problem) from None
 
 
-#: the first class that fits; a status says more where these are silent
+#: the first class that matches decides; otherwise the status does
 MEANINGS: tuple[tuple[type[stripe.StripeError], type[Fault], str, str], ...] = (
     (stripe.RateLimitError, TemporaryError, "throttled", ""),
     (stripe.AuthenticationError, PermanentError, "bad_credentials", ""),
     (stripe.PermissionError, PermanentError, "missing_permission", "The API key may not do this in Stripe."),
     (stripe.IdempotencyError, PermanentError, "invalid", "The idempotency key was used for another request."),
     (stripe.CardError, PermanentError, "invalid", "The payment was declined."),
-    (stripe.InvalidRequestError, PermanentError, "invalid", "Stripe takes no such request."),
+    (stripe.InvalidRequestError, PermanentError, "invalid", "Stripe refuses the request as invalid."),
 )
 
 
 def _meaning(problem: stripe.StripeError) -> Fault:
     if problem.http_status == 409:
-        return TemporaryError("not_ready", "Another request for the same is under way.", wait=1.0)
+        return TemporaryError("not_ready", "Another request with this key is running.", wait=1.0)
     if problem.http_status == 404 and problem.code == "resource_missing":
         return NotFound()
     for kind, fault, reason, detail in MEANINGS:
         if isinstance(problem, kind):
             return fault(reason, detail)
-    return TemporaryError("unexpected_answer", "The answer is not one Stripe gives.")
+    return TemporaryError("unexpected_answer", "The response is not one of Stripe's.")

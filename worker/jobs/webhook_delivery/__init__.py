@@ -1,1 +1,1 @@
-"""Webhook_delivery."""
+"""Deliver events to customers' webhooks: outbox relay, delivery loop, attempts, retries, clean-up."""

@@ -1,4 +1,4 @@
-"""One attempt: what was claimed is signed, sent, its end put on record; a webhook that only fails goes off."""
+"""Make one delivery attempt: sign and send the event, record the result, disable a webhook that keeps failing."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.repository import WebhookRepository
 from worker.jobs.webhook_delivery.backoff import WAITS, wait_after
 from worker.jobs.webhook_delivery.payload import event_body, ping_body
-from worker.jobs.webhook_delivery.safe_client import Delivered, Delivery, WebhookSender
+from worker.jobs.webhook_delivery.safe_client import DeliveryOutcome, DeliveryResult, SafeWebhookClient
 
 log = structlog.get_logger(__name__)
 
-#: how long a webhook that is switched off is left alone before somebody looks whether it still is, in seconds
-OFF_PAUSE = 300.0
-#: a receiver that does not even answer costs us time, so all of its events wait: this long first, doubled each time
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-#: a few failures say nothing, however long they lie apart
-FEWEST_FAILURES = 10
+#: seconds until a delivery to a disabled webhook is due again
+DISABLED_WAIT = 300.0
+#: a receiver that does not answer costs a whole call, so all its events wait: the first wait, doubled up to the longest
+FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
+#: a webhook is disabled after this many failures at least, however long ago the first was
+MIN_FAILURES = 10
 
 
 class Attempts:
-    """Safe to share between threads."""
+    """Makes delivery attempts; safe to share between threads."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Attempts:
         events: EventRepository,
         tenants: TenantRepository,
         webhooks: WebhookRepository,
-        sender: WebhookSender,
+        client: SafeWebhookClient,
         sealer: Sealer,
         disable_seconds: float,
         waits: Sequence[float] = WAITS,
@@ -55,27 +55,27 @@ class Attempts:
         self._events = events
         self._tenants = tenants
         self._webhooks = webhooks
-        self._sender = sender
+        self._client = client
         self._sealer = sealer
         self._disable_seconds = disable_seconds
         self._waits = waits
 
     def make(self, claim: Claim) -> None:
-        """Make the attempt. Raises StoreUnavailable: the lease then runs out, and the event is sent again."""
+        """Make the attempt. Raises StoreUnavailable; the lease then runs out and the event is sent again."""
         record = claim.record
         webhook = self._webhooks.find(record.webhook_id)
         if webhook is None:
             self._deliveries.drop(record.webhook_id)
         elif not webhook.enabled:
-            self._leave(claim)
+            self._postpone(claim)
         elif record.attempts > len(self._waits) + 1:
             self._deliveries.record(claim, End(DeliveryStatus.FAILED, reason="interrupted"))
         else:
             self._deliver(claim, webhook)
 
-    def _leave(self, claim: Claim) -> None:
-        self._deliveries.put_back(claim, OFF_PAUSE)
-        self._deliveries.postpone(claim.record.webhook_id, OFF_PAUSE)
+    def _postpone(self, claim: Claim) -> None:
+        self._deliveries.put_back(claim, DISABLED_WAIT)
+        self._deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
 
     def _deliver(self, claim: Claim, webhook: Webhook) -> None:
         body, reason = self._body(claim.record, webhook)
@@ -85,14 +85,14 @@ class Attempts:
         try:
             secrets = [self._sealer.open(one) for one in self._webhooks.sealed_secrets(webhook.id)]
         except Unsealable:
-            self._leave(claim)
+            self._postpone(claim)
             self._disable(webhook, "unsigned")
             return
         headers = signed_headers(secrets, claim.record.id, int(time.time()), body)
-        self._settle(claim, webhook, self._sender.send(webhook.url, body, headers))
+        self._settle(claim, webhook, self._client.send(webhook.url, body, headers))
 
     def _body(self, record: DeliveryRecord, webhook: Webhook) -> tuple[bytes | None, str | None]:
-        """The body to send, or None and the reason why there is none."""
+        """Return the body to send, or None and the reason why there is none."""
         if record.event_id is None:
             return ping_body(record), None
         event = self._events.find(record.event_id)
@@ -102,7 +102,7 @@ class Attempts:
             return None, "out_of_scope"
         return event_body(event), None
 
-    def _settle(self, claim: Claim, webhook: Webhook, ended: Delivery) -> None:
+    def _settle(self, claim: Claim, webhook: Webhook, ended: DeliveryOutcome) -> None:
         end = self._end(claim.record, ended)
         if not self._deliveries.record(claim, end):
             return
@@ -113,35 +113,35 @@ class Attempts:
             delivery=claim.record.id,
             attempt=claim.record.attempts,
             status=end.status,
-            answer=ended.status,
+            response_status=ended.status,
             reason=ended.reason,
         )
-        if ended.result is Delivered.YES:
+        if ended.result is DeliveryResult.DELIVERED:
             if webhook.failures:
                 self._webhooks.succeeded(webhook)
         elif not claim.record.is_ping:
-            self._hold_against(webhook, ended)
+            self._record_failure(webhook, ended)
 
-    def _end(self, record: DeliveryRecord, ended: Delivery) -> End:
-        if ended.result is Delivered.YES:
+    def _end(self, record: DeliveryRecord, ended: DeliveryOutcome) -> End:
+        if ended.result is DeliveryResult.DELIVERED:
             return End(DeliveryStatus.DELIVERED, ended.status)
         wait = None
-        # somebody waits for a ping's answer, so it is not sent again
-        if ended.result is Delivered.LATER and not record.is_ping:
-            chance = random.random()  # noqa: S311 - spreads attempts, guards nothing
+        # a person waits for the result of a ping, so it is not retried
+        if ended.result is DeliveryResult.RETRY and not record.is_ping:
+            chance = random.random()  # noqa: S311 - spreads attempts, protects nothing
             wait = wait_after(record.attempts, chance, ended.wait, self._waits)
         status = DeliveryStatus.FAILED if wait is None else DeliveryStatus.PENDING
         return End(status, ended.status, ended.reason, wait)
 
-    def _hold_against(self, webhook: Webhook, ended: Delivery) -> None:
+    def _record_failure(self, webhook: Webhook, ended: DeliveryOutcome) -> None:
         if ended.reason == "gone":
             self._disable(webhook, "gone")
             return
         failures = self._webhooks.failed(webhook)
         if ended.status is None and failures:
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 16))
-            self._deliveries.postpone(webhook.id, pause)
-        if failures >= FEWEST_FAILURES:
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 16))
+            self._deliveries.postpone(webhook.id, wait)
+        if failures >= MIN_FAILURES:
             self._disable(webhook, "failing", self._disable_seconds)
 
     def _disable(self, webhook: Webhook, reason: str, failing_seconds: float | None = None) -> None:
@@ -149,7 +149,7 @@ class Attempts:
             disabled = self._webhooks.disable(webhook, reason, session, failing_seconds)
             if disabled is not None:
                 after = {"_id": webhook.id, "host": webhook.host, "enabled": False, "reason": reason}
-                event = disabled.event("disabled", Author(None, "sweep"), {"enabled": True}, after)
+                event = disabled.event("disabled", Author(None, "scheduler"), {"enabled": True}, after)
                 self._events.append(event, session)
             return disabled
 

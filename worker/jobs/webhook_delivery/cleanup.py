@@ -1,4 +1,4 @@
-"""Webhooks of a tenant that was removed for good: told of the removal itself for a day, then removed as well."""
+"""Delete the webhooks of purged tenants, a day after the purge, so that they still receive its event."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.model import SHOWN, Webhook
 from shared.webhooks.repository import WebhookRepository
 
-#: how many one look removes; the next takes the rest
+#: webhooks that one run deletes; the next run takes the rest
 BATCH = 50
 
 
 class EndedWebhooks:
-    """Removes webhooks whose time is up."""
+    """Deletes ended webhooks."""
 
     def __init__(
         self,

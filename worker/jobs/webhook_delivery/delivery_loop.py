@@ -1,6 +1,7 @@
-"""The courier: a thread of the sweep that makes deliveries of new events, and hands those due to a few slots.
+"""The delivery loop: a thread of the scheduler that relays new events and starts due attempts on a thread pool.
 
-A slow receiver holds its slots and nothing else: they are none of the sweep's own threads, and one webhook has but two.
+A slow receiver blocks only its own attempts: the pool is separate from the scheduler's jobs, and one webhook gets at
+most two of its threads.
 """
 
 from __future__ import annotations
@@ -22,78 +23,78 @@ from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
 
 log = structlog.get_logger(__name__)
 
-#: slots that one webhook may have of a sweep at a time
-EACH = 2
+#: concurrent attempts of one webhook in one scheduler
+PER_WEBHOOK = 2
 
 
 class DeliveryLoop:
-    """Every act is an atomic claim or a conditional write, so any number of couriers may work at once."""
+    """Every write is an atomic claim or conditional, so any number of delivery loops may run at once."""
 
     def __init__(
         self,
         *,
         deliveries: DeliveryRepository,
         ended: EndedWebhooks,
-        fan_out: OutboxRelay,
+        relay: OutboxRelay,
         attempts: Attempts,
-        slots: int,
+        concurrency: int,
         lease_seconds: float,
     ) -> None:
-        """`lease_seconds`: longer than an attempt can last."""
+        """`concurrency`: attempts at once. `lease_seconds`: longer than an attempt can last."""
         self._deliveries = deliveries
         self._ended = ended
-        self._fan_out = fan_out
+        self._relay = relay
         self._attempts = attempts
-        self._slots = slots
+        self._concurrency = concurrency
         self._lease_seconds = lease_seconds
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="webhook")
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="webhook")
         self._lock = threading.Lock()
-        self._under_way: Counter[str] = Counter()
-        self._look_again = threading.Event()
+        self._running: Counter[str] = Counter()
+        self._wake = threading.Event()
         self._stopped = threading.Event()
 
     def run(self, interval: float) -> None:
-        """Work until told to stop: look for new events every `interval` seconds, for what is due whenever a slot is."""
-        next_look = 0.0
+        """Run until `stop`: relay new events every `interval` seconds, and start due attempts when a thread is free."""
+        next_poll = 0.0
         while not self._stopped.is_set():
-            if time.monotonic() >= next_look:
-                self._guarded(self.look)
-                next_look = time.monotonic() + interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads looks only
+            if time.monotonic() >= next_poll:
+                self._guarded(self.poll)
+                next_poll = time.monotonic() + interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads polls only
             else:
                 self._guarded(self.start_due)
-            self._look_again.wait(max(0.0, next_look - time.monotonic()))
-            self._look_again.clear()
+            self._wake.wait(max(0.0, next_poll - time.monotonic()))
+            self._wake.clear()
         self._pool.shutdown()
 
     def stop(self) -> None:
-        """Start nothing more; what is under way comes to its end."""
+        """Start no more attempts; running ones end normally."""
         self._stopped.set()
-        self._look_again.set()
+        self._wake.set()
 
-    def look(self) -> None:
-        """Make the deliveries of new events, and start what is due; remove what has ended."""
-        made = self._fan_out.look()
+    def poll(self) -> None:
+        """Create the deliveries of new events, delete ended webhooks, and start due attempts."""
+        made = self._relay.relay()
         if made:
-            log.info("webhook.deliveries_made", deliveries=made)
+            log.info("webhook.deliveries_created", deliveries=made)
         ended = self._ended.remove()
         if ended:
             log.info("webhook.ended", webhooks=ended)
         self.start_due()
 
     def start_due(self) -> None:
-        """Start attempts until all slots are taken or nothing more is due."""
+        """Start attempts until all threads are busy or nothing more is due."""
         while (claim := self._claim()) is not None:
             self._pool.submit(self._work, claim)
 
     def _claim(self) -> Claim | None:
         with self._lock:
-            if self._under_way.total() >= self._slots or self._stopped.is_set():
+            if self._running.total() >= self._concurrency or self._stopped.is_set():
                 return None
-            busy = [webhook_id for webhook_id, taken in self._under_way.items() if taken >= EACH]
+            busy = [webhook_id for webhook_id, taken in self._running.items() if taken >= PER_WEBHOOK]
         claim = self._deliveries.claim(self._lease_seconds, busy)
         if claim is not None:
             with self._lock:
-                self._under_way[claim.record.webhook_id] += 1
+                self._running[claim.record.webhook_id] += 1
         return claim
 
     def _work(self, claim: Claim) -> None:
@@ -101,12 +102,12 @@ class DeliveryLoop:
             self._guarded(lambda: self._attempts.make(claim))
         finally:
             with self._lock:
-                self._under_way[claim.record.webhook_id] -= 1
-                self._under_way += Counter()  # forgets those with none
-            self._look_again.set()
+                self._running[claim.record.webhook_id] -= 1
+                self._running += Counter()  # drops entries that are zero
+            self._wake.set()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """A fault of ours or the database's ends one look or one attempt; its lease runs out, and all goes on."""
+        """Log a bug or a database fault and go on; an attempt's lease then runs out."""
         try:
             work()
         except StoreUnavailable:

@@ -1,7 +1,7 @@
-"""From the event log to deliveries: each webhook is told of each event that its owner may see, once.
+"""Outbox relay: create a delivery for each new event and each webhook whose owner may see it.
 
-A webhook's cursor is the number of the last event it was told of. It moves in the transaction that makes the
-deliveries, and only from where it was read: so none is lost and none is doubled, however many look at once.
+A webhook's cursor is the number of the last event that was relayed to it. The transaction that creates the deliveries
+moves the cursor, and only from the value that was read. So no event is lost or relayed twice, even by several relays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.webhooks.delivery_repository import DAY, DeliveryRepository
 from shared.webhooks.model import Webhook
 from shared.webhooks.repository import WebhookRepository
 
-#: webhooks looked after in one look, those furthest behind first; and events for one of them in one transaction
+#: webhooks that one run serves, those furthest behind first, and events for one webhook in one transaction
 WEBHOOKS, EVENTS = 200, 200
 
 
@@ -33,9 +33,9 @@ class OutboxRelay:
         keep_days: float,
         batch: int = EVENTS,
     ) -> None:
-        """`keep_days`: events older than that are not sent any more, such as after a webhook was off for long.
+        """`keep_days`: older events are not relayed, such as after a webhook was disabled for long.
 
-        `events`: how many of them one webhook is told of in one transaction.
+        `events`: how many events of one webhook one transaction relays.
         """
         self._connection = connection
         self._deliveries = deliveries
@@ -45,16 +45,16 @@ class OutboxRelay:
         self._batch = batch
         self._oldest = keep_days * DAY
 
-    def look(self) -> int:
-        """Number what is new and make its deliveries; how many."""
+    def relay(self) -> int:
+        """Number new events and create their deliveries; return how many."""
         number_events(self._connection, self._events)
         last = self._events.last_number()
-        return sum(self._tell(webhook, last) for webhook in self._webhooks.behind(last, WEBHOOKS))
+        return sum(self._relay(webhook, last) for webhook in self._webhooks.behind(last, WEBHOOKS))
 
-    def _tell(self, webhook: Webhook, last: int) -> int:
+    def _relay(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
         events = self._events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._batch)
-        # a full batch may not be all there is
+        # after a full batch there may be more events
         cursor = events[-1].number if len(events) == self._batch else last
         if not events:
             self._webhooks.advance(webhook, cursor)
@@ -68,7 +68,7 @@ class OutboxRelay:
         return len(events)
 
     def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
-        """Asked anew each time: a tenant may have changed its partner."""
+        """Return the ids of the tenants that the webhook may see now: a tenant may have changed its partner."""
         found = self._tenants.ids_in(webhook_access.told_to(webhook.owner))
         only = webhook.owner.tenant_id
         if only is None or found is None:

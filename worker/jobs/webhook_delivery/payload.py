@@ -1,4 +1,4 @@
-"""What is sent: an event as `GET /events` shows it, or a ping; the same bytes for each attempt."""
+"""Write the body of a delivery: an event as `GET /events` shows it, or a ping. Each attempt sends the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.webhooks.model import DeliveryRecord
 
 
 def event_body(event: Event) -> bytes:
-    """JSON as the API answers it; what is absent there is absent here."""
+    """Return the event as JSON, with the same fields as the API's response."""
     return _json(
         id=event.id,
         time=event.time,
@@ -25,7 +25,7 @@ def event_body(event: Event) -> bytes:
 
 
 def ping_body(record: DeliveryRecord) -> bytes:
-    """An event that happened for nobody but this webhook, named by its delivery."""
+    """Return a ping as JSON: an event that only this webhook gets, with the delivery's id."""
     return _json(id=record.id, time=record.created_at, action=record.action, requestId=record.request_id)
 
 

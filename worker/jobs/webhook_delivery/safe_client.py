@@ -1,7 +1,7 @@
-"""Sends one event to an address a customer chose: checked, pinned, bounded in time and size, never redirected.
+"""Send one event to a customer's URL: address checked and pinned, time and size limited, redirects not followed.
 
-The name is resolved once; what was checked is what is connected to, so a name that changes its mind between the two
-gains nothing. The certificate must still be the name's.
+The name is resolved once, and the connection goes to the very address that was checked, so DNS rebinding does not help
+an attacker. The certificate must still be the name's.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from shared.integrations.outcomes import Fault
 from worker.http.deadline import remaining, within
 
 CONNECT_SECONDS = 3.0
-#: what is read of an answer before the connection is closed; nobody looks at it, but a small one ends the call tidily
-LARGEST_ANSWER = 64 * 1024
-#: of a host's addresses, how many are tried
-ADDRESSES_TRIED = 4
+#: bytes read of a response before the connection is closed; they are ignored, but a small response then ends cleanly
+LARGEST_RESPONSE = 64 * 1024
+#: addresses of a host that are tried at most
+MAX_ADDRESSES = 4
 USER_AGENT = "dezky-webhooks/1"
 
 
-class Delivered(StrEnum):
-    """YES: the receiver took it. LATER: worth another attempt. NEVER: not as things stand."""
+class DeliveryResult(StrEnum):
+    """DELIVERED: the receiver answered 2xx. RETRY: a later attempt may succeed. REFUSED: a retry cannot succeed."""
 
-    YES = "delivered"
-    LATER = "unavailable"
-    NEVER = "refused"
+    DELIVERED = "delivered"
+    RETRY = "unavailable"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """How one attempt ended. `reason`: a key of REASONS unless delivered. `wait`: seconds the receiver asked for."""
+class DeliveryOutcome:
+    """Outcome of one attempt. `reason`: a key of REASONS unless delivered. `wait`: seconds the receiver asked for."""
 
-    result: Delivered
+    result: DeliveryResult
     status: int | None = None
     reason: str | None = None
     wait: float | None = None
 
 
-class _NotSent(Exception):
-    def __init__(self, result: Delivered, reason: str) -> None:
+class _Failed(Exception):
+    def __init__(self, result: DeliveryResult, reason: str) -> None:
         super().__init__(reason)
-        self.delivery = Delivery(result, reason=reason)
+        self.outcome = DeliveryOutcome(result, reason=reason)
 
 
-class WebhookSender:
-    """Safe to share between threads; each event has a connection of its own."""
+class SafeWebhookClient:
+    """Sends events, each over its own connection; safe to share between threads."""
 
     def __init__(
         self,
@@ -64,77 +64,79 @@ class WebhookSender:
         call_seconds: float = 10.0,
         ca_file: str | None = None,
     ) -> None:
-        """`resolve`: a name's addresses, within the attempt's time; may raise Fault. `allowed_networks`: in CIDR form,
-        spoken to although they are not public, and without TLS too. Raises ValueError for one that is none."""
+        """`resolve`: returns a name's addresses within the attempt's time; may raise Fault.
+
+        `allowed_networks`: CIDRs that are allowed although not public, also without TLS. Raises ValueError for bad ones
+        """
         self._resolve = resolve
         self._rule = AddressRule.of(allowed_networks)
         self._call_seconds = call_seconds
         self._trust = trust_of(ca_file)
 
-    def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
-        """One attempt, looking up included, within the call's time. Raises nothing: how it ended is the answer."""
+    def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryOutcome:
+        """Make one attempt, DNS lookup included, within the call's time. Never raises; returns the outcome."""
         sent = {"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers}
         try:
             with within(self._call_seconds):
                 target = _target(url)
-                return _judged(self._to_first(target, self._addresses(target), body, sent))
-        except _NotSent as ending:
-            return ending.delivery
+                return _outcome_of(self._to_first(target, self._addresses(target), body, sent))
+        except _Failed as failure:
+            return failure.outcome
 
     def _addresses(self, target: Target) -> Sequence[str]:
-        """Checked ones. One forbidden address among good ones forbids all: no honest host has both."""
+        """Return the host's checked addresses. One forbidden address forbids all: no honest host has both kinds."""
         literal = literal_address(target.host)
         try:
             found = [literal] if literal else list(self._resolve(target.host))
         except Fault as fault:
-            raise _NotSent(Delivered.LATER, "timeout" if fault.reason == "timeout" else "unresolved") from None
+            raise _Failed(DeliveryResult.RETRY, "timeout" if fault.reason == "timeout" else "unresolved") from None
         if not found:
-            raise _NotSent(Delivered.LATER, "unresolved")
+            raise _Failed(DeliveryResult.RETRY, "unresolved")
         if not all(self._rule.admits(address) for address in found):
-            raise _NotSent(Delivered.NEVER, "forbidden_address")
+            raise _Failed(DeliveryResult.REFUSED, "forbidden_address")
         if target.scheme != "https" and not all(self._rule.is_allowed(address) for address in found):
-            raise _NotSent(Delivered.NEVER, "not_encrypted")
-        return found[:ADDRESSES_TRIED]
+            raise _Failed(DeliveryResult.REFUSED, "not_encrypted")
+        return found[:MAX_ADDRESSES]
 
     def _to_first(
         self, target: Target, addresses: Sequence[str], body: bytes, headers: Mapping[str, str]
     ) -> requests.Response:
-        """Whatever the first address that takes a connection answers."""
-        ending = _NotSent(Delivered.LATER, "unreachable")
+        """Return the response of the first address that accepts a connection."""
+        failure = _Failed(DeliveryResult.RETRY, "unreachable")
         for address in addresses:
             try:
                 return self._post(target, address, body, headers)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
-                ending = _meaning(problem)
+                failure = _failure_of(problem)
                 if not _never_connected(problem):
                     break
-        raise ending
+        raise failure
 
     def _post(self, target: Target, address: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
         left = remaining(self._call_seconds)
         if left <= 0:
             raise TimeoutError
         with requests.Session() as session, call_within(left):
-            # no proxies, no .netrc, no CA bundle of the environment
+            # ignore proxies, .netrc and CA bundles of the environment
             session.trust_env = False
             session.mount(f"{target.scheme}://", _PinnedAdapter(target.host, self._trust))
             response = session.post(
                 target.at(address),
                 data=body,
                 headers={**headers, "Host": target.authority},
-                # connecting is two waits, for the handshake too
+                # the connect timeout applies twice: to TCP and to the TLS handshake
                 timeout=(min(CONNECT_SECONDS, left / 2), left),
                 allow_redirects=False,
                 stream=True,
             )
-            # the status says all; an answer that breaks off or takes its time behind it changes nothing
+            # only the status counts; a body that breaks off or is slow changes nothing
             with response, suppress(urllib3.exceptions.HTTPError, OSError):
-                response.raw.read(LARGEST_ANSWER, decode_content=False)
+                response.raw.read(LARGEST_RESPONSE, decode_content=False)
             return response
 
 
 class _PinnedAdapter(DeadlineAdapter):
-    """For a URL that names an address: TLS asks for, and insists on, the host's certificate."""
+    """Adapter for a URL with an IP address: TLS requests and verifies the certificate of the host's name."""
 
     def __init__(self, host: str, trust: Any) -> None:
         self._host = host.rstrip(".")
@@ -148,30 +150,32 @@ def _target(url: str) -> Target:
     try:
         return target_of(url)
     except ValueError:
-        raise _NotSent(Delivered.NEVER, "bad_url") from None
+        raise _Failed(DeliveryResult.REFUSED, "bad_url") from None
 
 
-def _judged(response: requests.Response) -> Delivery:
+def _outcome_of(response: requests.Response) -> DeliveryOutcome:
     status = response.status_code
     if 200 <= status < 300:
-        return Delivery(Delivered.YES, status)
+        return DeliveryOutcome(DeliveryResult.DELIVERED, status)
     if status == 410:
-        return Delivery(Delivered.NEVER, status, "gone")
+        return DeliveryOutcome(DeliveryResult.REFUSED, status, "gone")
     if 300 <= status < 400:
-        return Delivery(Delivered.NEVER, status, "redirected")
-    # a 404 or 401 is most often a receiver in the middle of a change, so these are tried again as well
-    return Delivery(Delivered.LATER, status, "not_taken", _asked_wait(response.headers.get("Retry-After", "")))
+        return DeliveryOutcome(DeliveryResult.REFUSED, status, "redirected")
+    # a 404 or 401 usually comes from a receiver during a deployment, so these are retried as well
+    return DeliveryOutcome(
+        DeliveryResult.RETRY, status, "not_taken", _retry_after(response.headers.get("Retry-After", ""))
+    )
 
 
-def _asked_wait(text: str) -> float | None:
-    """Retry-After in seconds; its other form, a date, is left to the schedule."""
+def _retry_after(text: str) -> float | None:
+    """Return Retry-After in seconds; None for its other form, a date."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _meaning(problem: Exception) -> _NotSent:
+def _failure_of(problem: Exception) -> _Failed:
     if isinstance(problem, requests.exceptions.SSLError):
-        return _NotSent(Delivered.LATER, "tls")
-    return _NotSent(Delivered.LATER, "timeout" if _is_timeout(problem) else "unreachable")
+        return _Failed(DeliveryResult.RETRY, "tls")
+    return _Failed(DeliveryResult.RETRY, "timeout" if _is_timeout(problem) else "unreachable")
 
 
 def _is_timeout(problem: BaseException | None) -> bool:

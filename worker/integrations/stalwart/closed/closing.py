@@ -15,7 +15,7 @@ from worker.integrations.stalwart.closed.mail_stop import let_mail_in, stop_mail
 from worker.integrations.stalwart.closed.record import LOCKED, ClosedRecord
 from worker.integrations.stalwart.contents import SIGN_IN, Account
 from worker.integrations.stalwart.models import MailDomain
-from worker.integrations.step_context import NAMED, StepContext, do_all
+from worker.integrations.step_context import NAMED, StepContext, run_all
 
 Accounts = Mapping[str, Sequence[Account]]
 Domains = Sequence[MailDomain]
@@ -62,7 +62,7 @@ def open_mail(
     locked = record.held(LOCKED)
     if not locked or not domains:
         return
-    do_all(
+    run_all(
         partial(
             step.change,
             f"let {account.address} sign in again",
@@ -87,7 +87,7 @@ def close_domains(
     """Lock the accounts of domains, and stop the mail of some of the domains; returns notes on what was reached."""
     notes: dict[str, str] = {}
     every = [account for found in accounts.values() for account in found]
-    do_all(
+    run_all(
         [
             partial(_lock, step, mail, record, every),
             lambda: notes.update(stop_mail(step, mail, record, refusing, settled) if refusing else {}),
@@ -143,7 +143,7 @@ def note_closed(step: StepContext, domains: Sequence[MailDomain]) -> None:
 
 def domains_of(step: StepContext, every: Sequence[MailDomain]) -> list[MailDomain]:
     """Return the tenant's domains by the marker, not by our record: one that left the tenant is still the tenant's."""
-    return [one for one in every if step.stamper.tenant_id(one.description) == step.tenant.id]
+    return [one for one in every if step.signer.tenant_id(one.description) == step.tenant.id]
 
 
 def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
@@ -154,7 +154,7 @@ def require_markers(step: StepContext, every: Sequence[MailDomain]) -> None:
     """
     fields = ("stalwartDomains", "stalwartClosedDomains")
     on_record = {entry["id"] for field in fields for entry in _on_record(step, field)}
-    bare = [one.name for one in every if one.id in on_record and step.stamper.tenant_id(one.description) is None]
+    bare = [one.name for one in every if one.id in on_record and step.signer.tenant_id(one.description) is None]
     if bare:
         raise PermanentError(
             "taken", f"{', '.join(bare)} in Stalwart: the ownership marker is gone; put it back into the description."
@@ -167,7 +167,7 @@ def _lock(step: StepContext, mail: StalwartClient, record: ClosedRecord, account
         return
     # on record before it is done, so that every locked account can be unlocked again
     record.add(LOCKED, [one.id for one in open_now])
-    do_all(
+    run_all(
         partial(
             step.change,
             f"keep {account.address} from signing in",

@@ -19,7 +19,7 @@ from worker.integrations.stalwart.closed.record import OPENING, RETURNING, Close
 from worker.integrations.stalwart.closed.smtp_probe import ACCEPTED, REFUSED
 from worker.integrations.stalwart.contents import RECEIVE, Account
 from worker.integrations.stalwart.models import HIDDEN, POSTMASTER, MailDomain
-from worker.integrations.step_context import StepContext, do_all
+from worker.integrations.step_context import StepContext, run_all
 
 #: how long the server may take until a key is in force, in seconds
 PATIENCE = 2.0
@@ -68,7 +68,7 @@ def let_mail_in(
     _accept(step, mail, record, domains)
     stopped = record.held(RETURNING)
     if stopped and domains:
-        do_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
+        run_all([partial(_restore, step, mail, domain, stopped) for domain in domains])
         record.keep(RETURNING, kept)
 
 
@@ -142,7 +142,7 @@ def _return(step: StepContext, mail: StalwartClient, record: ClosedRecord, domai
     ]
     # on record before it is done, so that it can be undone
     record.add(RETURNING, [*(f"account {one.id}" for one in receiving), *(f"domain {one.id}" for one in domains)])
-    do_all(
+    run_all(
         [
             *(partial(_stop_account, step, mail, account) for account in receiving),
             *(partial(_hide, step, mail, domain) for domain in domains),
@@ -169,7 +169,7 @@ def _hide(step: StepContext, mail: StalwartClient, domain: MailDomain) -> None:
 def _restore(step: StepContext, mail: StalwartClient, domain: MailDomain, stopped: Collection[str]) -> None:
     if f"domain {domain.id}" not in stopped:
         return
-    do_all(
+    run_all(
         partial(
             step.change,
             f"let {account.address} receive mail again",

@@ -19,7 +19,7 @@ PORTS = {"smtp": 25, "smtps": 465}
 
 @dataclass(frozen=True)
 class SmtpProbe:
-    """One mail server."""
+    """Asks one mail server."""
 
     host: str
     port: int

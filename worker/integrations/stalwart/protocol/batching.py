@@ -1,6 +1,6 @@
-"""Share few requests among many threads: calls that wait for a free request go together in the next.
+"""Batch the calls of many threads into few requests: calls that wait for a free request go together in the next.
 
-A server that bounds the requests of one account, and takes several method calls in each, is used to the full only so.
+The server limits concurrent requests of one account, but accepts several method calls in each.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class _Pending:
 
 
 class SharedRequests:
-    """One per server and process; safe to share between threads, which are served in order.
+    """Batches the calls of threads in order. One per server and process; safe to share between threads.
 
-    The thread whose turn it is sends the request for all whose calls are in it, so there is no thread of its own here.
+    The first waiting thread sends the request for all calls in it, so this class needs no own thread.
     """
 
     def __init__(self, send: Send, *, in_flight: int, most_calls: int, call_seconds: float) -> None:

@@ -47,11 +47,11 @@ ONE_REQUEST = (
 
 
 class _Crowded(TemporaryError):
-    """Nothing was carried out: too many requests of our account were in flight."""
+    """The request was not carried out: too many requests of our account were in flight."""
 
 
 class Jmap:
-    """Calls on one server. The server's own idea of its URL is never followed: inside a cluster it is wrong."""
+    """Makes calls on one server. The URL in its session is ignored: inside a cluster it is wrong."""
 
     def __init__(self, api: JsonClient, anonymous: JsonClient | None = None) -> None:
         """`anonymous`: the same server without credentials, to tell a ban from a missing permission."""

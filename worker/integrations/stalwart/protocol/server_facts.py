@@ -1,4 +1,4 @@
-"""Remember what the server says about itself and our account: edition, permissions, and which account is ours."""
+"""Cache facts about the server and our account: edition, permissions, account id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Facts:
 
 
 class ServerFacts:
-    """One per client; safe to share between threads."""
+    """Caches the facts of one server; safe to share between threads."""
 
     def __init__(self, jmap: Jmap) -> None:
         self._jmap = jmap

@@ -1,4 +1,4 @@
-"""A tenant's life after its first day, through real workers: suspended, resumed, deleted, restored, removed."""
+"""A tenant's lifecycle through real workers: suspended, resumed, deleted, restored, purged."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_suspension_while_one_integration_is_paused_shuts_the_others_at_once(p
 
 def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: Platform) -> None:
     grown(platform)
-    platform.start_sweep()
+    platform.start_scheduler()
     fault(platform.authentik, kind="latency", delay=0.7, method="POST", path="remove_user")
     platform.plane.life.suspend("acme", "unpaid", platform.admin)
     until(lambda: "heldMembers" in platform.upstream("acme")["groups"][0]["attributes"]["dezky"])
@@ -162,13 +162,13 @@ def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_t
     assert {"tenant.created", "tenant.delete", "tenant.purge"} <= {event.action for event in events}
 
 
-def test_when_the_grace_has_run_out_the_sweep_removes_the_tenant(platform: Platform) -> None:
+def test_when_the_grace_has_run_out_the_scheduler_removes_the_tenant(platform: Platform) -> None:
     grown(platform)
     platform.plane.life.delete("acme", platform.admin)
     platform.settled("acme")
     rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
-    platform.start_sweep()
+    platform.start_scheduler()
     until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
     assert platform.upstream("acme") == {"groups": [], "domains": [], "spaces": []}
 
@@ -193,7 +193,7 @@ def test_a_group_that_alone_guards_an_application_is_not_removed_until_something
     rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     assert rows.find_one({"slug": "acme"})["retryAt"] is not None  # type: ignore[index]
     rows.update_one({"slug": "acme"}, [{"$set": {"retryAt": "$$NOW"}}])
-    platform.start_sweep()
+    platform.start_scheduler()
     until(lambda: platform.tenant("acme").tenant.purged_at is not None, 40)
 
 

@@ -1,4 +1,4 @@
-"""The judgement itself: what a look may and may not say of an object, by what the record held at which time."""
+"""Classification of a found object as an orphan, by the records at the time of the scan."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_of_a_tenant_in_any_status_it_is_none(status: Status) -> None:
     assert cause([ONE], status=status) == {}
 
 
-def test_of_a_tenant_that_was_purged_before_the_look_began_it_is_one() -> None:
+def test_an_object_of_a_tenant_purged_before_the_scan_began_is_an_orphan() -> None:
     assert cause([ONE], status=Status.DELETED, purged_at=BEFORE) == {"one": Cause.TENANT_PURGED}
 
 
 @pytest.mark.parametrize("purged_at", [BEGAN, AFTER])
-def test_what_a_purge_may_have_removed_while_the_look_was_under_way_is_left_to_the_next(purged_at: datetime) -> None:
+def test_an_object_that_a_purge_may_have_removed_during_the_scan_is_left_to_the_next(purged_at: datetime) -> None:
     assert cause([ONE], status=Status.DELETED, purged_at=purged_at) == {}
 
 

@@ -1,4 +1,4 @@
-"""The sweep's part: each domain once however many sweep, hanging resolvers hold up nothing, the dead are replaced."""
+"""The domain check job: each domain is checked once by several schedulers; hanging resolvers delay no other job."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def challenges(world: World) -> list[str]:
     return sorted(entry["path"].split()[0] for entry in world.dns.journal)
 
 
-def test_several_sweeps_at_once_look_at_each_domain_once(world: World) -> None:
+def test_several_schedulers_at_once_check_each_domain_once(world: World) -> None:
     names = many(world, 12)
-    sweeps = [world.looks() for _ in range(4)]
+    schedulers = [world.looks() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda looks: looks.push(), sweeps))
-    for looks in sweeps:
+        list(pool.map(lambda looks: looks.push(), schedulers))
+    for looks in schedulers:
         looks.push()
         looks.close()
     assert challenges(world) == sorted(f"_dezky-challenge.{name}" for name in names)
 
 
-def test_no_more_is_taken_than_there_are_threads_free(world: World) -> None:
+def test_no_more_domains_are_claimed_than_threads_are_free(world: World) -> None:
     many(world, 5)
     fault(world.dns, kind="timeout")
     looks = world.looks(slots=2)
@@ -56,34 +56,34 @@ def test_no_more_is_taken_than_there_are_threads_free(world: World) -> None:
     looks.close()
 
 
-def test_what_somebody_waits_for_goes_before_what_is_merely_due(world: World) -> None:
+def test_a_requested_check_comes_before_a_periodic_one(world: World) -> None:
     many(world, 3)
     world.plane.domains.request_check("acme", "acme2.test", world.admin)
     (errand,) = world.watch().claim(1)
     assert errand.name == "acme2.test"
 
 
-def test_a_resolver_that_hangs_holds_up_none_of_the_sweeps_other_duties(make_world: Callable[..., World]) -> None:
+def test_a_resolver_that_hangs_holds_up_none_of_the_schedulers_other_duties(make_world: Callable[..., World]) -> None:
     world = make_world(call_seconds=6.0)
     many(world, 3)
     fault(world.dns, kind="timeout")
     operation = world.store.operations.find_open(world.tenant().id)
     assert operation is not None
     looks = world.looks(slots=3)
-    sweep = open_scheduler_loop(world.store, world.dispatcher, {"domain_checks": looks.push})
-    assert sweep.look() == 0
+    scheduler = open_scheduler_loop(world.store, world.dispatcher, {"domain_checks": looks.push})
+    assert scheduler.run_once() == 0
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     # meanwhile the operation falls due, and is sent again though every look still waits for an answer
     operations = world.store.connection.client[world.settings.mongodb_database]["operations"]
     due = {"$map": {"input": "$steps", "as": "step", "in": {"$mergeObjects": ["$$step", {"lookAt": "$$NOW"}]}}}
     operations.update_one({}, [{"$set": {"dueAt": "$$NOW", "steps": due}}])
-    assert sweep.look() == 1
+    assert scheduler.run_once() == 1
     assert world.rows.count_documents({"leaseToken": {"$ne": None}}) == 3
     looks.close()
     assert [row["faults"] for row in world.rows.find()] == [1, 1, 1]
 
 
-def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at(
+def test_a_domain_whose_scheduler_was_killed_during_the_check_is_checked_by_the_next(
     make_world: Callable[..., World], tmp_path: Path
 ) -> None:
     world = make_world(lease_seconds=3, attempt_seconds=2.5)
@@ -100,9 +100,9 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
         "DOMAIN_PROOF": "required",
         "LEASE_SECONDS": "3",
         "ATTEMPT_SECONDS": "2.5",
-        "SWEEP_INTERVAL_SECONDS": "0.2",
+        "SCHEDULER_INTERVAL_SECONDS": "0.2",
     }
-    process = start_forked("worker.scheduler", log=tmp_path / "sweep.log", env=environment)
+    process = start_forked("worker.scheduler", log=tmp_path / "scheduler.log", env=environment)
     try:
         until(lambda: world.dns.journal)
     finally:
@@ -116,7 +116,7 @@ def test_a_sweep_killed_during_a_look_leaves_a_domain_that_the_next_one_looks_at
     assert world.domain().ownership.is_proven
 
 
-def test_a_look_whose_lease_ran_out_counts_for_nothing(make_world: Callable[..., World]) -> None:
+def test_a_check_whose_lease_ran_out_is_discarded(make_world: Callable[..., World]) -> None:
     world = make_world(lease_seconds=0.05, attempt_seconds=0.04)
     world.create()
     world.make_due("acme.test")
@@ -129,7 +129,7 @@ def test_a_look_whose_lease_ran_out_counts_for_nothing(make_world: Callable[...,
     assert world.actions() == ["domain.verified"]
 
 
-def test_without_a_key_for_proofs_no_domain_is_looked_at(make_world: Callable[..., World]) -> None:
+def test_without_a_key_for_proofs_no_domain_is_checked(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.create()
     world.make_due("acme.test")

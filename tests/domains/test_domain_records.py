@@ -1,4 +1,4 @@
-"""Rows of domains come and go with the tenant's own list, and no domain ever has two owners."""
+"""Domain records follow the tenant's own list, and no domain ever has two owners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def change(world: World, slug: str, *domains: str) -> None:
     world.plane.tenants.change(slug, TenantPatch(domains=domains), world.admin, None)
 
 
-def test_each_domain_of_a_new_tenant_has_a_row_that_is_to_be_looked_at(world: World) -> None:
+def test_each_domain_of_a_new_tenant_gets_a_record_that_is_due_for_a_check(world: World) -> None:
     world.create("acme", "acme.test", "acme.org")
     assert names(world) == ["acme.org", "acme.test"]
     domain = world.domain("acme.org")
@@ -92,7 +92,7 @@ def test_a_domain_that_goes_to_another_tenant_must_be_proven_anew(world: World) 
     assert world.look().ownership.state is DomainState.UNVERIFIED
 
 
-def test_where_no_proof_is_required_nothing_is_looked_at_before_somebody_asks(
+def test_where_no_proof_is_required_no_domain_is_checked_before_a_request(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(domain_proof="off")
@@ -104,7 +104,7 @@ def test_where_no_proof_is_required_nothing_is_looked_at_before_somebody_asks(
     assert world.domain().is_watched
 
 
-def test_tenants_of_an_older_version_get_rows_at_the_start_and_are_looked_at_once_proofs_are_required(
+def test_domains_of_an_older_version_get_records_at_start_and_are_checked_once_proofs_are_required(
     make_world: Callable[..., World],
 ) -> None:
     before, after = make_world(domain_proof="off"), make_world(domain_first_recheck_seconds=0.001)
@@ -121,7 +121,7 @@ def test_tenants_of_an_older_version_get_rows_at_the_start_and_are_looked_at_onc
     assert after.domain().ownership.is_proven
 
 
-def test_domains_of_a_tenant_that_was_removed_for_good_stay_reserved_and_are_looked_at_no_more(world: World) -> None:
+def test_domains_of_a_purged_tenant_stay_reserved_and_are_not_checked_any_more(world: World) -> None:
     world.create()
     world.publish_proof()
     world.look()

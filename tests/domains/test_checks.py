@@ -1,4 +1,4 @@
-"""What a look at DNS makes of a domain: found, missing, wrong, no answer, lost, and when to look again."""
+"""The result of a domain check: found, missing, wrong, no answer, lost, and when the next check is due."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_published_proof_verifies_the_domain_and_says_so(world: World) -> None
     assert (action, before["state"], after["state"]) == ("domain.verified", "unverified", "verified")
 
 
-def test_a_missing_proof_leaves_it_unverified_and_tells_nobody(world: World) -> None:
+def test_a_missing_proof_leaves_it_unverified_without_an_event(world: World) -> None:
     world.create()
     domain = world.look()
     assert (domain.ownership.state, presences(domain)) == (DomainState.UNVERIFIED, {"proof": Presence.MISSING})
@@ -134,7 +134,7 @@ def test_a_lost_proof_degrades_then_fails_and_nothing_is_taken_away(world: World
     assert world.actions()[3:] == ["domain.verified"]
 
 
-def test_a_proof_that_vanishes_from_a_degraded_domain_is_told_all_the_same(world: World) -> None:
+def test_a_proof_that_vanishes_from_a_degraded_domain_is_still_announced(world: World) -> None:
     world.create()
     world.furnish()
     world.publish_proof()
@@ -155,7 +155,7 @@ def test_a_proof_that_never_comes_fails_and_asking_again_gives_its_time_anew(wor
     assert world.actions() == ["domain.failed", "domain.check_requested"]
 
 
-def test_young_states_are_looked_at_often_old_ones_seldom_failed_ones_daily_and_silence_backs_off(
+def test_young_states_are_checked_often_old_ones_seldom_failed_ones_daily_and_silence_backs_off(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world(domain_first_recheck_seconds=60, domain_recheck_seconds=3600, call_seconds=0.3)
@@ -183,7 +183,7 @@ def test_young_states_are_looked_at_often_old_ones_seldom_failed_ones_daily_and_
     assert 24 * 54 <= wait() <= 24 * 67
 
 
-def test_a_look_that_was_asked_for_while_one_ran_is_made_after_it(world: World) -> None:
+def test_a_check_requested_while_one_runs_is_made_after_it(world: World) -> None:
     world.create()
     world.make_due("acme.test")
     (errand,) = world.watch().claim(1)
@@ -195,7 +195,7 @@ def test_a_look_that_was_asked_for_while_one_ran_is_made_after_it(world: World) 
     assert list(world.store.domain_checks.due(10)) == []
 
 
-def test_a_domain_that_left_its_tenant_while_it_was_looked_at_counts_for_nothing(world: World) -> None:
+def test_the_check_of_a_domain_that_left_its_tenant_meanwhile_is_discarded(world: World) -> None:
     world.create()
     world.make_due("acme.test")
     (errand,) = world.watch().claim(1)

@@ -75,7 +75,7 @@ def as_it_should_be(product: Product, saved: Saved) -> tuple[dict[str, Any], int
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_answered_as_done_and_was_not_is_done_at_the_next_look_and_never_twice(
+def test_a_change_that_was_falsely_reported_done_is_made_by_the_next_run_and_never_twice(
     products: dict[str, Product], saved: Saved, name: str, first: bool
 ) -> None:
     product = products[name]

@@ -66,11 +66,11 @@ def all_due(rows: Any) -> None:
     rows.update_many({"status": "running"}, [{"$set": {"dueAt": "$$NOW", "steps": steps}}])
 
 
-def test_one_look_takes_on_a_batch_and_no_more(
+def test_one_run_takes_a_batch_and_no_more(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
-    assert open_scheduler_loop(store, dispatcher).look() == BATCH
+    assert open_scheduler_loop(store, dispatcher).run_once() == BATCH
     assert lengths() == [BATCH] * 3
 
 
@@ -80,7 +80,7 @@ def no_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_a_full_batch_is_followed_by_the_next_look_at_once(
+def test_a_full_batch_is_followed_by_the_next_run_at_once(
     store: Repositories, dispatcher: Dispatcher, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     backlog(3 * BATCH)
@@ -99,7 +99,7 @@ def test_a_full_batch_is_followed_by_the_next_look_at_once(
 
 
 @pytest.mark.usefixtures("no_queue_is_full")
-def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
+def test_three_schedulers_share_it_and_take_all_of_it_and_nothing_twice(
     store: Repositories, settings: Settings, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     count = 10 * BATCH
@@ -108,10 +108,10 @@ def test_three_sweeps_share_it_and_take_all_of_it_and_nothing_twice(
     def until_nothing_is_due(_: int) -> int:
         own, dispatcher = open_repositories(settings), Dispatcher(settings.broker)
         try:
-            sweep = open_scheduler_loop(own, dispatcher)
+            scheduler = open_scheduler_loop(own, dispatcher)
             taken = 0
             while any(own.operations.due(1)):
-                taken += sweep.look()
+                taken += scheduler.run_once()
             return taken
         finally:
             dispatcher.close()
@@ -149,13 +149,13 @@ def long_backlog(store: Repositories, settings: Settings, operation: Operation) 
 
 
 @pytest.mark.usefixtures("long_backlog")
-def test_a_look_reads_as_much_as_it_takes_on_however_much_there_is(
+def test_a_run_reads_only_what_it_takes_however_long_the_backlog_is(
     store: Repositories, dispatcher: Dispatcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.jobs.scheduler_loop, "BATCH", 20)
     taken = 3 * 20
     with profiled(store.connection.client[settings.mongodb_database]) as read:
-        assert open_scheduler_loop(store, dispatcher).look() == taken
+        assert open_scheduler_loop(store, dispatcher).run_once() == taken
     docs, keys = (sum(one) for one in zip(*read, strict=True))
     assert taken <= docs < 10 * taken
     assert taken <= keys < 10 * taken
@@ -174,7 +174,7 @@ def profiled(database: Any) -> Iterator[list[tuple[int, int]]]:
         database["system.profile"].drop()
 
 
-def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile(
+def test_nothing_is_published_to_full_queues_and_due_times_stay(
     store: Repositories, dispatcher: Dispatcher, redis_url: str, backlog: Backlog, lengths: Callable[[], list[int]]
 ) -> None:
     client = redis.Redis.from_url(redis_url)
@@ -182,10 +182,10 @@ def test_queues_that_are_full_are_left_to_drain_and_nothing_is_put_off_meanwhile
         client.lpush(name, *(["waiting"] * FULL_QUEUE))
     backlog(10)
     before = list(store.operations.due(20))
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
     assert list(store.operations.due(20)) == before
     client.flushdb()
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths() == [10] * 3
 
 
@@ -195,9 +195,9 @@ def test_one_integrations_full_queue_keeps_no_other_waiting(
     client = redis.Redis.from_url(redis_url)
     client.lpush("stalwart", *(["waiting"] * FULL_QUEUE))
     backlog(10)
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths() == [10, FULL_QUEUE, 10]
     client.flushdb()
     all_due(store.connection.client[settings.mongodb_database]["operations"])
-    assert open_scheduler_loop(store, dispatcher).look() == 10
+    assert open_scheduler_loop(store, dispatcher).run_once() == 10
     assert lengths()[1] == 10

@@ -1,4 +1,4 @@
-"""While the platform only observes, plans and looks go on and nothing changes outside; what waits begins afterwards."""
+"""In observe-only mode dry runs and checks go on and nothing changes outside; deferred operations begin afterwards."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from worker.composition import open_scheduler_loop
 
 
 def release(platform: PlatformFixture) -> int:
-    return open_scheduler_loop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look()
+    return open_scheduler_loop(platform.store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once()
 
 
 def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
     operation = platform.store.operations.find(operation_id)
     assert operation is not None
-    return [platform.runner.run(operation.id, step.name, operation.dispatch).said for step in operation.steps]
+    return [platform.runner.run(operation.id, step.name, operation.dispatch).summary for step in operation.steps]
 
 
-def test_what_is_asked_for_is_accepted_and_waits_with_its_reason_and_begins_when_it_ends(
+def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and_begin_at_its_end(
     platform: PlatformFixture,
 ) -> None:
     platform.plane.observing.begin("a backup is being looked at", platform.admin)
@@ -61,7 +61,9 @@ def test_a_plan_goes_on_and_says_what_would_change(platform: PlatformFixture) ->
     assert platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).name == "Renamed"
 
 
-def test_nothing_begins_by_itself(make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher) -> None:
+def test_in_observe_only_mode_no_automatic_operation_begins(
+    make_platform: Callable[..., PlatformFixture], dispatcher: Dispatcher
+) -> None:
     platform = make_platform(delete_grace_days=0)
     for slug in ("acme", "beta", "gamma"):
         platform.grown(slug)
@@ -85,18 +87,18 @@ def test_nothing_begins_by_itself(make_platform: Callable[..., PlatformFixture],
 def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.forget("acme")
-    platform.look()
-    platform.look()
+    platform.scan()
+    platform.scan()
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
     platform.plane.observing.begin("looking", platform.admin)
     with pytest.raises(ObserveOnly):
         platform.plane.orphans.remove(platform.one("authentik").id, platform.admin)
     platform.ocis.journal.clear()
-    seen = platform.look()
+    seen = platform.scan()
     assert (platform.one("ocis").status, writes(platform.ocis)) == ("removing", [])
     assert seen["authentik"].orphans == 1
     platform.plane.observing.end(platform.admin)
-    platform.sweep()
+    platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
 
 
@@ -104,7 +106,7 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
     platform: PlatformFixture, dispatcher: Dispatcher
 ) -> None:
     platform.grown("acme")
-    platform.look()
+    platform.scan()
     drift = open_drift_detector(
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
@@ -142,7 +144,7 @@ def test_beginning_and_ending_are_events_with_who_and_why(platform: PlatformFixt
     assert platform.plane.observing.state(platform.admin).pause is None
 
 
-def test_our_own_doors_close_and_open_all_the_same(platform: PlatformFixture) -> None:
+def test_in_observe_only_mode_access_to_our_api_still_closes_and_opens(platform: PlatformFixture) -> None:
     platform.grown("acme")
     platform.plane.observing.begin("looking", platform.admin)
     assert platform.plane.life.delete("acme", platform.admin).tenant.status is Status.DELETED
@@ -158,7 +160,7 @@ def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) ->
     assert set(run_once(platform, plan.id)) == {"deferred"}
 
 
-def test_the_deadline_of_what_waits_moves_on(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(operation_deadline_seconds=1)
     platform.plane.observing.begin("looking", platform.admin)
     operation = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
@@ -176,7 +178,7 @@ def test_the_deadline_of_what_waits_moves_on(make_platform: Callable[..., Platfo
     assert freed.deadline_at > held.deadline_at
 
 
-def test_what_had_not_begun_in_the_backup_looks_first_whether_it_had_later(platform: PlatformFixture) -> None:
+def test_a_step_that_had_not_begun_in_the_backup_first_reads_whether_it_began_later(platform: PlatformFixture) -> None:
     view = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin)
     backup = [(name, row) for name in ("tenants", "operations") for row in platform.rows[name].find()]
     assert platform.finish(view).status is OperationStatus.SUCCEEDED

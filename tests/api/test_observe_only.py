@@ -1,4 +1,4 @@
-"""Observe-only and the day's removals over HTTP, in readiness, and leave to remove more than one run may."""
+"""Observe-only mode, the purge quota, readiness, and the approval of more removals, over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_it_begins_is_shown_and_ends(admin: Client) -> None:
     assert admin("POST", "/observe-only", json={}).status_code == 400
 
 
-def test_readiness_tells_of_it_and_is_ready_all_the_same(admin: Client) -> None:
+def test_readiness_shows_observe_only_mode_and_stays_ready(admin: Client) -> None:
     assert "notices" not in admin("GET", "/health/ready").json()
     admin("POST", "/observe-only", json={"reason": "secret reasons"})
     answer = admin("GET", "/health/ready")
@@ -58,7 +58,7 @@ def test_the_days_removals_are_shown_and_more_can_be_allowed(admin: Client) -> N
     assert admin("POST", "/purges/allow", json={}).status_code == 400
 
 
-def test_removals_that_wait_are_told_in_readiness(admin: Client, store: Repositories) -> None:
+def test_waiting_purges_are_shown_in_readiness(admin: Client, store: Repositories) -> None:
     admin("DELETE", "/tenants/acme")
     rows = store.connection.client.get_database(_database(store))["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
@@ -74,7 +74,7 @@ def _database(store: Repositories) -> str:
     return str(store.tenants._rows.database.name)
 
 
-def test_leave_to_remove_more_is_a_platform_administrators_and_is_shown(
+def test_only_a_platform_administrator_approves_more_removals_and_the_approval_is_shown(
     admin: Client, rights: RightsFixture, store: Repositories
 ) -> None:
     owner = rights.people["owner"]("POST", "/tenants/acme/reconcile?allow_removals=true")

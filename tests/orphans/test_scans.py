@@ -1,4 +1,4 @@
-"""What carries our mark and belongs to no living tenant is seen; what belongs to somebody never is."""
+"""Objects with our marker that belong to no living tenant are found; objects of a living tenant never are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_living_tenants_have_is_no_orphan(platform: PlatformFixture) -> Non
     platform.grown("acme")
     platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin))
     platform.grown("beta")
-    seen = platform.look()
+    seen = platform.scan()
     assert platform.orphans() == []
     assert {name: (one.stamped, one.orphans, one.reason) for name, one in seen.items()} == {
         name: (2, 0, None) for name in ("authentik", "stalwart", "ocis")
@@ -37,7 +37,7 @@ def test_objects_of_a_tenant_that_is_not_on_record_are_quarantined_and_told_of_o
     tenant = platform.grown("acme")
     platform.grown("beta")
     platform.forget("acme")
-    platform.look()
+    platform.scan()
     assert platform.kinds() == ALL_THREE
     assert {one.tenant_id for one in platform.orphans()} == {tenant.id}
     told = platform.events("orphans.found")
@@ -46,7 +46,7 @@ def test_objects_of_a_tenant_that_is_not_on_record_are_quarantined_and_told_of_o
         ("ocis", 1),
         ("stalwart", 1),
     ]
-    platform.look()
+    platform.scan()
     assert [status for _, _, status in platform.kinds()] == ["removable"] * 3
     assert len(platform.events("orphans.found")) == 3
 
@@ -58,7 +58,7 @@ def test_quarantine_lasts_as_long_as_the_setting_says_however_often_it_is_seen(
     platform.grown("acme")
     platform.forget("acme")
     for _ in range(3):
-        platform.look()
+        platform.scan()
     assert platform.kinds() == ALL_THREE
     assert {one.sightings for one in platform.orphans()} == {3}
 
@@ -68,17 +68,17 @@ def test_what_a_purge_left_behind_is_an_orphan_of_a_purged_tenant(platform: Plat
     description = platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).description
     platform.finish(platform.plane.life.delete("acme", platform.admin))
     platform.finish(platform.plane.life.purge("acme", platform.admin))
-    platform.look()
+    platform.scan()
     assert platform.orphans() == []
     platform.clients["ocis"].create_space("Back", "project/back", description, 1)
-    platform.look()
+    platform.scan()
     assert platform.kinds() == [("space", "tenant_purged", "quarantined")]
 
 
 def test_a_second_object_of_a_living_tenant_is_one_and_the_one_on_record_is_not(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     twin = platform.twin_of_space(tenant)
-    platform.look()
+    platform.scan()
     assert [(one.object_id, one.cause) for one in platform.orphans()] == [(twin, "other_object")]
 
 
@@ -87,7 +87,7 @@ def test_when_what_is_on_record_is_gone_the_other_may_be_taken_instead_so_it_is_
     platform.twin_of_space(tenant)
     platform.clients["ocis"].disable_space(tenant.remote["ocisSpaceId"])
     platform.clients["ocis"].purge_space(tenant.remote["ocisSpaceId"])
-    platform.look()
+    platform.scan()
     assert platform.orphans() == []
 
 
@@ -95,10 +95,10 @@ def test_while_an_operation_is_open_nothing_of_its_tenant_is_an_orphan(platform:
     tenant = platform.grown("acme")
     platform.twin_of_space(tenant)
     view = platform.plane.tenants.reconcile("acme", platform.admin, Mode.APPLY)
-    platform.look()
+    platform.scan()
     assert platform.orphans() == []
     platform.finish(view)
-    platform.look()
+    platform.scan()
     assert [one.name for one in platform.orphans()] == ["Twin"]
 
 
@@ -109,20 +109,20 @@ def test_tenants_that_are_made_while_looks_go_on_never_show_as_orphans(platform:
     with ThreadPoolExecutor(3) as pool:
         making = [pool.submit(platform.grown, slug) for slug in slugs]
         while not all(one.done() for one in making):
-            platform.look()
+            platform.scan()
             assert platform.orphans() == []
         for one in making:
             one.result()
-    assert platform.look()["ocis"].stamped == len(slugs)
+    assert platform.scan()["ocis"].stamped == len(slugs)
     assert platform.orphans() == []
 
 
 def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    before = platform.look()["stalwart"].done_at
+    before = platform.scan()["stalwart"].done_at
     platform.forget("acme")
     fault(platform.stalwart, kind="status", status=503)
-    seen = platform.look()
+    seen = platform.scan()
     assert [kind for kind, _, _ in platform.kinds()] == ["group", "space"]
     broken = seen["stalwart"]
     assert (broken.reason, broken.done_at) == ("upstream_error", before)
@@ -130,7 +130,7 @@ def test_one_integration_that_fails_stops_no_other_and_is_shown_with_what_to_do(
     assert broken.remedy
     assert broken.due_at is not None
     platform.stalwart.faults.clear()
-    assert platform.look()["stalwart"].reason is None
+    assert platform.scan()["stalwart"].reason is None
     assert platform.kinds()[-1] == ("mail_domain", "tenant_unknown", "quarantined")
 
 
@@ -141,24 +141,24 @@ def test_with_the_storage_of_ocis_down_at_any_time_of_a_look_nothing_is_said_of_
     """Its list is empty each time; which of the canary's answers gives it away differs."""
     platform.grown("acme")
     platform.forget("acme")
-    platform.look()
+    platform.scan()
     fault(platform.ocis, kind="storage_down", path="drives\\?")
     fault(platform.ocis, kind="storage_down", path="me/drive$", after=canary, count=1)
-    assert platform.look()["ocis"].reason == "storage_down"
+    assert platform.scan()["ocis"].reason == "storage_down"
     assert platform.one("ocis").status == "quarantined"
 
 
 def test_a_paused_integration_is_not_looked_through_and_says_so(platform: PlatformFixture) -> None:
     platform.plane.switches.pause("ocis", "upgrade", platform.admin)
     platform.ocis.journal.clear()
-    seen = platform.look()
+    seen = platform.scan()
     assert (seen["ocis"].reason, seen["authentik"].reason) == ("paused", None)
     assert list(platform.ocis.journal) == []
 
 
 def test_an_integration_that_is_not_configured_says_so(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(stalwart_api_url=None, stalwart_api_token=None)
-    assert {name: one.reason for name, one in platform.look().items()} == {
+    assert {name: one.reason for name, one in platform.scan().items()} == {
         "authentik": None,
         "stalwart": "not_configured",
         "ocis": None,
@@ -170,12 +170,12 @@ def test_what_is_no_longer_seen_is_gone_and_comes_back_to_quarantine(platform: P
     files = platform.clients["ocis"]
     space = files.find_space(tenant.remote["ocisSpaceId"])
     platform.forget("acme")
-    platform.look()
-    platform.look()
+    platform.scan()
+    platform.scan()
     files.disable_space(space.id)
-    assert platform.look()["ocis"].orphans == 1
+    assert platform.scan()["ocis"].orphans == 1
     files.purge_space(space.id)
-    platform.look()
+    platform.scan()
     assert platform.one("ocis").status == "gone"
 
 
@@ -197,12 +197,12 @@ def test_what_belongs_to_somebody_after_all_is_kept(platform: PlatformFixture) -
     platform.grown("acme")
     row = platform.rows["tenants"].find_one({"slug": "acme"})
     platform.forget("acme")
-    platform.look()
+    platform.scan()
     platform.rows["tenants"].insert_one(row)
-    platform.look()
+    platform.scan()
     assert {status for _, _, status in platform.kinds()} == {"kept"}
     platform.rows["tenants"].delete_one({"slug": "acme"})
-    platform.look()
+    platform.scan()
     assert platform.kinds() == ALL_THREE
 
 
@@ -210,7 +210,7 @@ def test_a_mark_that_was_made_with_another_key_is_nobodys(make_platform: Callabl
     make_platform(stamp_keys="another-key" * 3).grown("acme")
     platform = make_platform()
     platform.forget("acme")
-    seen = platform.look()
+    seen = platform.scan()
     assert (seen["stalwart"].stamped, seen["ocis"].stamped) == (0, 0)
 
 
@@ -219,10 +219,10 @@ def test_a_mail_tenant_counts_only_for_a_tenant_that_was_ours(make_platform: Cal
     platform.stalwart.set_edition("enterprise")
     platform.clients["stalwart"].create_tenant(f"Somebody {'a' * 24}", {})
     platform.grown("acme")
-    platform.look()
+    platform.scan()
     assert platform.orphans() == []
     platform.forget("acme")
-    platform.look()
+    platform.scan()
     assert [one.kind for one in platform.orphans() if one.integration == "stalwart"] == ["mail_tenant", "mail_domain"]
 
 
@@ -231,7 +231,7 @@ def test_orphans_are_listed_by_integration_and_status_page_by_page(platform: Pla
     platform.grown("beta")
     platform.forget("acme")
     platform.forget("beta")
-    platform.look()
+    platform.scan()
     first = platform.store.orphans.page(OrphanQuery(limit=1, integration="ocis", status="quarantined"))
     second = platform.store.orphans.page(OrphanQuery(limit=1, integration="ocis", after=first.next))
     assert {one.name for one in (*first.items, *second.items)} == {"Acme GmbH", "Beta GmbH"}
@@ -242,5 +242,5 @@ def test_a_new_tenant_of_a_forgotten_slug_leaves_the_old_objects_orphans(platfor
     platform.grown("acme")
     platform.forget("acme")
     platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin)
-    platform.look()
+    platform.scan()
     assert platform.kinds() == ALL_THREE

@@ -1,4 +1,4 @@
-"""Pausing and resuming over HTTP, and how each integration stands."""
+"""Pauses and breakers of integrations over HTTP."""
 
 from __future__ import annotations
 

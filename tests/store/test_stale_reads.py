@@ -1,4 +1,4 @@
-"""What was read before something newer was accepted is not acted upon: between look and act anything can happen."""
+"""A decision on a stale read has no effect once something newer was accepted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
     assert [row["status"] for row in purges] == ["cancelled"]
 
 
-def test_a_removal_that_another_sweep_began_takes_no_second_turn(platform: PlatformFixture) -> None:
+def test_a_removal_that_another_scheduler_began_takes_no_second_turn(platform: PlatformFixture) -> None:
     delete_both(platform)
     assert sweeping(platform, lambda: platform.plane.life.take_up(200)).take_up(200) == 1
     assert platform.plane.purges.pace(platform.admin).begun == 2
@@ -103,7 +103,7 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
     assert platform.rows["operations"].count_documents({"action": "reconcile"}) == 0
 
 
-def test_what_was_removed_for_good_is_not_restored_before_its_end_is_shown(platform: PlatformFixture) -> None:
+def test_a_purged_tenant_is_not_restored_before_its_status_says_so(platform: PlatformFixture) -> None:
     delete_both(platform)
     purge = platform.end_unsettled(platform.plane.life.purge("first", platform.admin))
     with pytest.raises(ActionNotPossible):

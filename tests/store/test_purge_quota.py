@@ -1,4 +1,4 @@
-"""Removals of tenants begin by themselves so often a day; the rest waits for the next, or for an operator's word."""
+"""The purge quota limits automatic purges per day; an operator can raise it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def begun(platform: PlatformFixture) -> int:
     return int(platform.rows["operations"].count_documents({"action": "purge"}))
 
 
-def test_only_so_many_begin_and_that_the_others_wait_is_told_once(platform: PlatformFixture) -> None:
+def test_only_the_quota_of_purges_begins_and_one_event_says_that_others_wait(platform: PlatformFixture) -> None:
     assert [platform.plane.life.take_up(200) for _ in range(3)] == [2, 0, 0]
     assert begun(platform) == 2
     pace = platform.plane.purges.pace(platform.admin)
@@ -42,7 +42,7 @@ def test_only_so_many_begin_and_that_the_others_wait_is_told_once(platform: Plat
     assert told["after"] == {"waiting": 3, "perDay": 2}
 
 
-def test_on_an_operators_word_so_many_more_begin(platform: PlatformFixture) -> None:
+def test_a_raised_quota_lets_that_many_more_purges_begin(platform: PlatformFixture) -> None:
     platform.plane.life.take_up(200)
     pace = platform.plane.purges.allow(2, platform.admin)
     assert (pace.extra, pace.waiting) == (2, 3)
@@ -62,7 +62,7 @@ def test_the_next_day_the_next_begin(platform: PlatformFixture) -> None:
     assert platform.plane.purges.pace(platform.admin).waiting == 1
 
 
-def test_several_sweeps_at_once_begin_no_more(platform: PlatformFixture) -> None:
+def test_several_schedulers_at_once_begin_no_more(platform: PlatformFixture) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: platform.plane.life.take_up(200), range(6)))
     assert 1 <= begun(platform) <= 2
@@ -85,7 +85,7 @@ def test_a_failed_closing_is_taken_up_though_the_days_removals_are_used_up(platf
     assert platform.plane.life.take_up(200) == 1
 
 
-def test_with_none_a_day_none_begins_by_itself(make_platform: Callable[..., PlatformFixture]) -> None:
+def test_with_a_quota_of_zero_no_purge_begins_automatically(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(purges_per_day=0, delete_grace_days=0)
     platform.finish(platform.plane.tenants.create(_new("acme"), platform.admin))
     platform.finish(platform.plane.life.delete("acme", platform.admin))
@@ -93,7 +93,7 @@ def test_with_none_a_day_none_begins_by_itself(make_platform: Callable[..., Plat
     assert begun(platform) == 0
 
 
-def test_what_did_not_begin_gives_its_turn_back(platform: PlatformFixture) -> None:
+def test_a_purge_that_did_not_begin_does_not_use_up_the_quota(platform: PlatformFixture) -> None:
     slugs = [f"tenant{number}" for number in range(5)]
     for slug in slugs:
         # another operation is open, so none of the removals can begin
@@ -103,7 +103,7 @@ def test_what_did_not_begin_gives_its_turn_back(platform: PlatformFixture) -> No
     assert platform.events("purges.held") == []
 
 
-def test_an_operators_word_for_more_is_not_used_up_by_what_did_not_begin(platform: PlatformFixture) -> None:
+def test_a_raised_quota_is_not_used_up_by_a_purge_that_did_not_begin(platform: PlatformFixture) -> None:
     platform.plane.life.take_up(200)
     for slug in [f"tenant{number}" for number in range(5)]:
         if platform.tenant(slug).purge_after is not None:
@@ -113,7 +113,7 @@ def test_an_operators_word_for_more_is_not_used_up_by_what_did_not_begin(platfor
     assert platform.plane.purges.pace(platform.admin).extra == 1
 
 
-def test_only_a_platform_administrator_may_look_or_allow(platform: PlatformFixture) -> None:
+def test_only_a_platform_administrator_may_read_or_raise_the_quota(platform: PlatformFixture) -> None:
     outside = Actor(platform.admin.user, frozenset({"portal"}))
     for ask in (platform.plane.purges.pace, lambda actor: platform.plane.purges.allow(1, actor)):
         with pytest.raises(Forbidden):

@@ -69,29 +69,27 @@ def queued(url: str) -> int:
     return sum(int(client.llen(name)) for name in STEPS)
 
 
-def test_what_was_recorded_but_never_sent_is_sent(
+def test_a_recorded_operation_that_was_never_published_is_published(
     lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
 ) -> None:
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     assert queued(redis_url) == 3
 
 
-def test_several_sweeps_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
+def test_several_schedulers_at_once_send_it_once(lost: str, quick_store: Repositories, dispatcher: Dispatcher) -> None:
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: open_scheduler_loop(quick_store, dispatcher).look(), range(6))) == 1
+        assert sum(pool.map(lambda _: open_scheduler_loop(quick_store, dispatcher).run_once(), range(6))) == 1
 
 
-def test_what_was_just_sent_is_left_alone(
+def test_a_step_published_a_moment_ago_is_not_published_again(
     control_plane: Services, admin: Actor, store: Repositories, dispatcher: Dispatcher
 ) -> None:
     control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
-    assert open_scheduler_loop(store, dispatcher).look() == 0
+    assert open_scheduler_loop(store, dispatcher).run_once() == 0
 
 
-def test_with_the_broker_away_due_times_are_not_pushed_on(
-    lost: str, quick_store: Repositories, quick: Settings
-) -> None:
-    assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).look() == 0
+def test_without_a_broker_due_times_stay(lost: str, quick_store: Repositories, quick: Settings) -> None:
+    assert open_scheduler_loop(quick_store, Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))).run_once() == 0
     assert list(quick_store.operations.due(10)) == [lost]
 
 
@@ -104,7 +102,7 @@ def test_an_operation_closed_by_a_worker_that_died_before_settling_it_is_settled
         quick_store.operations.record(claim, ok())
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.PENDING
     time.sleep(0.1)
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     assert control_plane.tenants.get("acme", admin).tenant.status is Status.ACTIVE
 
 
@@ -115,7 +113,7 @@ def test_an_operation_past_its_deadline_ends_with_a_reason_on_its_tenant(
     plane = open_services(store, dispatcher, settings)
     view = plane.tenants.create(NewTenant("acme", "Acme", "starter"), admin)
     time.sleep(0.1)
-    assert open_scheduler_loop(store, dispatcher).look() == 1
+    assert open_scheduler_loop(store, dispatcher).run_once() == 1
     tenant = plane.tenants.get("acme", admin)
     assert tenant.operation is not None
     assert tenant.operation.status is OperationStatus.FAILED
@@ -141,7 +139,7 @@ def left_open(store: Repositories, settings: Settings) -> Iterator[Callable[[str
     client.close()
 
 
-def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
+def test_a_document_locked_by_a_dead_process_delays_no_other_tenant(
     quick_store: Repositories, dispatcher: Dispatcher, quick: Settings, admin: Actor, left_open: Callable[[str], None]
 ) -> None:
     plane = open_services(quick_store, Unplugged(quick.broker), quick)
@@ -154,12 +152,12 @@ def test_what_a_process_left_locked_when_it_died_holds_up_no_other_tenant(
     left_open(locked_open)
     left_open(locked_closed)
     time.sleep(0.1)
-    assert open_scheduler_loop(quick_store, dispatcher).look() == 1
+    assert open_scheduler_loop(quick_store, dispatcher).run_once() == 1
     operations = [quick_store.operations.find(one) for one in (locked_open, locked_closed, free)]
     assert [(one.dispatch, one.settled) for one in operations if one] == [(1, False), (1, False), (2, False)]
 
 
-def test_a_change_that_meets_what_a_dead_process_left_locked_gives_up_in_time(
+def test_a_change_of_a_document_locked_by_a_dead_process_gives_up_in_time(
     lost: str, quick_store: Repositories, left_open: Callable[[str], None]
 ) -> None:
     left_open(lost)

@@ -1,0 +1,41 @@
+"""Effects that were observed from outside: what mail senders, members and strangers met."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: somebody without any group
+STRANGER = "a stranger"
+#: the tenant's member, with what a sign-in grants now
+MEMBER = "the member"
+#: somebody who is still in the tenant's group in OCIS, which reads groups only every few minutes
+LAGGING = "a member whose membership in OCIS is old"
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What mail senders, members and strangers met after the run. Slugs are those of tenants on record."""
+
+    #: mail domain to what became of a message to its postmaster: delivered, refused, or returned
+    mail: Mapping[str, str] = field(default_factory=dict)
+    #: address of a member's mail account to whether the member can sign in to it
+    mailboxes: Mapping[str, bool] = field(default_factory=dict)
+    #: slug to the groups in the token of the tenant's member; None without a token
+    groups: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    #: slug to who could open the application that only the tenant's group may open
+    opened: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    #: slug to who could list the tenant's files and add one
+    files: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+
+    def counts(self) -> Counter[str]:
+        return Counter(
+            {
+                "messages sent": len(self.mail),
+                "sign-ins to mail accounts": len(self.mailboxes),
+                "sign-ins with authorization code": len(self.groups),
+                "applications opened, or refused": sum(map(len, self.opened.values())),
+                "spaces reached, or refused": sum(map(len, self.files.values())),
+            }
+        )
