@@ -104,8 +104,7 @@ class PlatformFixture:
         job = self.make_orphan_job()
         for _ in range(4):
             job.push()
-            for running in list(job._running):
-                running.result()
+            job._pool.wait(60)
         job.close()
 
     def scan(self) -> dict[str, OrphanLook]:

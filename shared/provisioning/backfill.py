@@ -78,7 +78,7 @@ class Backfill:
             return False
         facts = {"integration": integration, "operation": view.operation.id, "request_id": author.request_id}
         log.info("backfill.started", tenant=view.tenant.slug, **facts)
-        self._starter.ring(view)
+        self._starter.publish(view)
         return True
 
     def _begun(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:

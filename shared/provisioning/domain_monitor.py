@@ -92,7 +92,7 @@ class DomainMonitor:
         """Put a look's outcome on record, with the event if anything changed. None when it counts for nothing."""
         domain = self._connection.transaction(lambda session: self._recorded(due, look, session))
         if domain is None:
-            log.info("domain.look_dropped", domain=due.name, tenant=due.tenant.slug)
+            log.info("domain.check_discarded", domain=due.name, tenant=due.tenant.slug)
         return domain
 
     def start_reconciles(self) -> int:
@@ -130,7 +130,7 @@ class DomainMonitor:
         if view is None:
             return 0
         log.info("domain.reconcile_started", tenant=view.tenant.slug, request_id=author.request_id)
-        self._starter.ring(view)
+        self._starter.publish(view)
         return 1
 
     def _begun(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:

@@ -116,7 +116,7 @@ class OperationService:
             raise ActionNotPossible(
                 "Only a failed step of the tenant's latest operation can be retried; reconcile the tenant instead."
             )
-        self._starter.ring(TenantView(tenant, reopened))
+        self._starter.publish(TenantView(tenant, reopened))
         return reopened
 
     def _is_latest(self, operation: Operation, session: Transaction) -> bool:

@@ -75,7 +75,7 @@ class Starter:
             view = self.recorded(record, tenant)
         except AlreadyOpen:
             return self._running(action, mode, tenant, allow_removals=allow_removals)
-        return self.ring(view)
+        return self.publish(view)
 
     def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
         """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
@@ -164,7 +164,7 @@ class Starter:
             if not answers_running:
                 raise self.in_the_way(tenant) from None
             return self._running(beginning.action, Mode.APPLY, tenant)
-        return self.ring(view)
+        return self.publish(view)
 
     def _current(self, tenant: Tenant, session: Transaction) -> Tenant:
         """As it stands with all that has ended, shown yet or not: of a worker that died before, a removal for good."""
@@ -223,8 +223,8 @@ class Starter:
             Mode.PLAN: self._settings.plan_deadline_seconds,
         }[mode]
 
-    def ring(self, view: TenantView) -> TenantView:
-        """Send what was recorded; if that fails, the sweep does it."""
+    def publish(self, view: TenantView) -> TenantView:
+        """Publish the recorded operation; if that fails, the scheduler publishes it later."""
         if view.operation is not None and view.operation.is_open:
             self._dispatcher.send(view.operation)
         return view

@@ -112,7 +112,7 @@ class TenantService:
             self._events.append(event, session, now)
             return view
 
-        return self._starter.ring(self._connection.transaction(work))
+        return self._starter.publish(self._connection.transaction(work))
 
     def get(self, slug: str, actor: Actor) -> TenantView:
         """Raises NotFound, also when the actor may not know of it."""
@@ -163,7 +163,7 @@ class TenantService:
             raise self._starter.in_the_way(tenant) from None
         if view is None or view.operation is None:
             return TenantView(view.tenant if view else self.visible(slug, actor), None)
-        return self._starter.ring(view)
+        return self._starter.publish(view)
 
     def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
         """Run every step again, or answer the reconcile that runs; as a plan, find out what that would change.
@@ -203,7 +203,7 @@ class TenantService:
             return view
 
         try:
-            return self._starter.ring(self._starter.recorded(work, tenant))
+            return self._starter.publish(self._starter.recorded(work, tenant))
         except AlreadyOpen:
             raise self._starter.in_the_way(tenant) from None
 

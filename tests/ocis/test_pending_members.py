@@ -39,8 +39,7 @@ def run(platform: PlatformFixture, job: PendingMembersJob, *, is_due: bool = Tru
     if is_due:
         platform.rows["tenants"].update_many({}, {"$unset": {"membersDueAt": ""}})
     job.push()
-    if job._running is not None:
-        job._running.result(10)
+    job._pool.wait(10)
     for row in platform.rows["operations"].find({"status": "running"}):
         operation = platform.store.operations.find(str(row["_id"]))
         assert operation is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,12 +12,12 @@ from shared.billing.model import Bill
 from shared.billing.sync import BillingService
 from shared.billing.sync_queue import BillingSyncQueue, LookClaim
 from shared.config.settings import Settings
-from shared.core.errors import StoreUnavailable
 from shared.integrations.catalog import BILLING
 from shared.integrations.outcomes import Fault, NotFound, PermanentError
 from shared.switches.model import is_paused
 from shared.switches.repository import SwitchRepository
 from worker.http.deadline import within
+from worker.jobs.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from worker.integrations.stripe.client import StripeClient
@@ -48,36 +48,24 @@ class BillingSyncJob:
         self._billing = billing
         self._service = service
         self._settings = settings
-        self._concurrency = concurrency
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="billing-sync")
-        self._running: set[Future[None]] = set()
+        self._pool = WorkerPool("billing", concurrency)
 
     def push(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
-        self._running = {task for task in self._running if not task.done()}
         if is_paused(self._switches.seen(), BILLING):
             return 0
-        while self._billing is not None and len(self._running) < self._concurrency:
+        while self._billing is not None and self._pool.free:
             claim = self._billing_syncs.claim(self._settings.lease_seconds)
             if claim is None:
                 break
-            self._running.add(self._pool.submit(self._sync, claim, self._billing))
+            self._pool.submit(partial(self._sync, claim, self._billing), subscription=claim.subscription.id)
         return 0
 
     def close(self) -> None:
         """Wait until running reads have ended; each has a deadline."""
-        self._pool.shutdown()
+        self._pool.close()
 
     def _sync(self, claim: LookClaim, billing: StripeClient) -> None:
-        try:
-            self._read(claim, billing)
-        except StoreUnavailable:
-            # the subscription is due again when its lease runs out
-            log.warning("billing.store_unavailable", subscription=claim.subscription.id)
-        except Exception:  # a bug with one subscription must not end the scheduler's thread
-            log.exception("billing.bug", subscription=claim.subscription.id)
-
-    def _read(self, claim: LookClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
             return self._billing_syncs.drop(claim)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-
-import structlog
+from functools import partial
 
 from shared.config.settings import Settings
-from shared.core.errors import StoreUnavailable
 from shared.domains.model import judged, questions_of
 from shared.provisioning.domain_monitor import DomainMonitor, DueDomain
 from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
-
-log = structlog.get_logger(__name__)
+from worker.jobs.worker_pool import WorkerPool
 
 #: checks at once. With the scheduler's interval this also limits how many queries a second the resolvers get.
 CONCURRENCY = 16
@@ -28,28 +24,19 @@ class DomainCheckJob:
         self._monitor = monitor
         self._lookup = lookup
         self._attempt_seconds = settings.attempt_seconds
-        self._concurrency = concurrency
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="domain-check")
-        self._running: set[Future[None]] = set()
+        self._pool = WorkerPool("domain", concurrency)
 
     def push(self) -> int:
         """Start due checks while threads are free; return how many operations were started."""
-        self._running = {check for check in self._running if not check.done()}
-        for due in self._monitor.claim(self._concurrency - len(self._running)):
-            self._running.add(self._pool.submit(self._check, due))
+        for due in self._monitor.claim(self._pool.free):
+            self._pool.submit(partial(self._check, due), domain=due.name, tenant=due.tenant.slug)
         return self._monitor.start_reconciles()
 
     def close(self) -> None:
         """Wait until running checks have ended; each has a deadline."""
-        self._pool.shutdown()
+        self._pool.close()
 
     def _check(self, due: DueDomain) -> None:
-        try:
-            with within(self._attempt_seconds):
-                answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._monitor.maker))
-            self._monitor.record(due, judged(due.tenant, due.name, self._monitor.maker, answers, fault))
-        except StoreUnavailable:
-            # the domain is due again when its lease runs out
-            log.warning("domain.store_unavailable", domain=due.name)
-        except Exception:  # a bug with one domain must not end the scheduler's thread
-            log.exception("domain.bug", domain=due.name, tenant=due.tenant.slug)
+        with within(self._attempt_seconds):
+            answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._monitor.maker))
+        self._monitor.record(due, judged(due.tenant, due.name, self._monitor.maker, answers, fault))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 import structlog
 
 from shared.config.settings import Settings
-from shared.core.errors import StoreUnavailable
 from shared.integrations.outcomes import Fault, Outcome, Result, TemporaryError, failed, ok, skipped
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.orphans.model import LOOKED_THROUGH, OrphanStatus
@@ -26,6 +24,7 @@ from shared.switches.model import Deferral
 from worker.execution.breaker import Breaker
 from worker.http.deadline import within
 from worker.integrations.discovery import FINDERS, FoundObject
+from worker.jobs.worker_pool import WorkerPool
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -66,43 +65,31 @@ class OrphanScanJob:
         self._breaker = breaker
         self._clients = clients
         self._settings = settings
-        self._concurrency = concurrency
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="orphan-scan")
-        self._running: set[Future[None]] = set()
+        self._pool = WorkerPool("orphans", concurrency)
         self._has_begun = False
 
     def push(self) -> int:
         """Start due scans and removals while threads are free. Starts no operation: returns 0."""
-        self._running = {task for task in self._running if not task.done()}
         if not self._has_begun:
             self._scanner.begin()
             self._has_begun = True
-        while len(self._running) < self._concurrency:
-            task = self._claim()
-            if task is None:
-                break
-            self._running.add(self._pool.submit(task))
+        while self._pool.free and self._start_next():
+            pass
         return 0
 
     def close(self) -> None:
         """Wait until running scans and removals have ended; each has a deadline."""
-        self._pool.shutdown()
+        self._pool.close()
 
-    def _claim(self) -> Callable[[], None] | None:
+    def _start_next(self) -> bool:
         removal = self._scanner.claim_removal([name for name in LOOKED_THROUGH if self._clients.get(name)])
         if removal is not None:
-            return partial(self._safely, removal.orphan.integration, partial(self._remove, removal))
+            self._pool.submit(partial(self._remove, removal), integration=removal.orphan.integration)
+            return True
         scan = self._scanner.claim_look(LOOKED_THROUGH)
-        return partial(self._safely, scan.integration, partial(self._scan, scan)) if scan else None
-
-    def _safely(self, integration: str, task: Callable[[], None]) -> None:
-        try:
-            task()
-        except StoreUnavailable:
-            # it is due again when its lease runs out
-            log.warning("orphans.store_unavailable", integration=integration)
-        except Exception:  # a bug with one object must not end the scheduler's thread
-            log.exception("orphans.bug", integration=integration)
+        if scan is not None:
+            self._pool.submit(partial(self._scan, scan), integration=scan.integration)
+        return scan is not None
 
     # -- scans
 

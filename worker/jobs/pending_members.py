@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import structlog
 
 from shared.config.settings import Settings
-from shared.core.errors import ActionNotPossible, OperationInProgress, StoreUnavailable
+from shared.core.errors import ActionNotPossible, OperationInProgress
 from shared.db.documents import new_id
 from shared.events.model import Author
 from shared.integrations.catalog import OCIS
@@ -21,6 +21,7 @@ from shared.tenants.pending_members_repository import PendingMembersRepository
 from shared.workflows.model import Action
 from worker.http.deadline import within
 from worker.integrations.ocis.client import OcisClient
+from worker.jobs.worker_pool import WorkerPool
 
 log = structlog.get_logger(__name__)
 
@@ -49,24 +50,23 @@ class PendingMembersJob:
         self._starter = starter
         self._files = files
         self._attempt_seconds = settings.attempt_seconds
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="pending-members")
-        self._running: Future[None] | None = None
+        self._pool = WorkerPool("members", 1)
 
     def push(self) -> int:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
-        if self._files is None or (self._running is not None and not self._running.done()):
+        if self._files is None or not self._pool.free:
             return 0
         switches = self._switches.seen()
         if is_observing(switches) or is_paused(switches, OCIS):
             return 0
         tenant = self._pending_members.claim(INTERVAL)
         if tenant is not None:
-            self._running = self._pool.submit(self._check, tenant, self._files)
+            self._pool.submit(partial(self._check, tenant, self._files), tenant=tenant.slug)
         return 0
 
     def close(self) -> None:
         """Wait until the running check has ended; it has a deadline."""
-        self._pool.shutdown()
+        self._pool.close()
 
     def _check(self, tenant: Tenant, files: OcisClient) -> None:
         try:
@@ -79,7 +79,3 @@ class PendingMembersJob:
             log.warning("members.check_failed", tenant=tenant.slug, reason=fault.reason)
         except (OperationInProgress, ActionNotPossible):
             log.info("members.reconcile_postponed", tenant=tenant.slug)
-        except StoreUnavailable:
-            log.warning("members.store_unavailable", tenant=tenant.slug)
-        except Exception:  # a bug with one tenant must not end the scheduler's thread
-            log.exception("members.bug", tenant=tenant.slug)
