@@ -12,9 +12,9 @@ PlanName = Annotated[str, StringConstraints(max_length=64), Field(json_schema_ex
 UNSENT: Any = Field(default_factory=lambda: None)
 
 
-def example(value: dict[str, Any]) -> ConfigDict:
-    """Return a `model_config` with this example for the OpenAPI description."""
-    return ConfigDict(json_schema_extra={"examples": [value]})
+def example(value: dict[str, Any], **keywords: Any) -> ConfigDict:
+    """Return a `model_config` with this example for the OpenAPI description, and further keywords of its schema."""
+    return ConfigDict(json_schema_extra={"examples": [value], **keywords})
 
 
 class RequestModel(BaseModel):

@@ -13,7 +13,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
         "tests/path/test_whole_path.py::test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one_starts",
     ),
     "the broker is restarted empty, flushed, gone or hung with operations in every state": (
-        "tests/path/test_whole_path.py::test_a_broker_that_lost_everything_costs_a_sweep_and_nothing_else",
+        "tests/path/test_whole_path.py::test_a_broker_that_lost_everything_costs_one_scheduler_interval_and_nothing_else",
         "tests/path/test_whole_path.py::test_workers_outlive_a_broker_that_dies_under_load",
         "tests/chaos/test_broker.py::test_with_operations_in_every_state_a_broker_that_forgets_hangs_and_dies_loses_none_of_them",
     ),
@@ -51,7 +51,7 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "a product: 503 with Retry-After, 429": (
         "tests/worker/test_json_api.py::test_a_long_wait_asked_for_is_handed_on_in_seconds_or_from_a_date",
         "tests/worker/test_json_api.py::test_a_retry_after_date_is_read_by_the_servers_clock",
-        "tests/worker/test_breakers.py::test_asked_to_wait_for_longer_than_a_minute_all_wait_so_long",
+        "tests/worker/test_breakers.py::test_as_many_tenants_as_open_a_breaker_asked_to_wait_for_longer_than_a_minute_have_all_wait_so_long",
     ),
     "a product: a 405 that hides another fault": (
         "tests/worker/test_identity.py::test_a_group_whose_response_was_lost_is_found_again_and_not_created_twice",

@@ -17,7 +17,7 @@ from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.simulators import fault
 from tools.chaos.checks.evidence import Evidence
-from tools.chaos.checks.product_invariants import nothing_older_lands_over_newer
+from tools.chaos.checks.product_invariants import writes_keep_their_order
 
 MANY = 6
 
@@ -64,7 +64,7 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
     rows = platform.store.connection.client[platform.settings.mongodb_database]["operations"]
     requests = {name: list(product.journal) for name, product in products.items()}
     evidence = Evidence([], [], list(rows.find()), [], requests=requests)
-    assert list(nothing_older_lands_over_newer(evidence)) == []
+    assert list(writes_keep_their_order(evidence)) == []
 
 
 def renamed(platform: Platform, name: str) -> Operation:

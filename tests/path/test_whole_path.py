@@ -115,7 +115,7 @@ def test_with_every_worker_dead_what_is_sent_over_and_over_is_done_once_when_one
     assert len(made) == len(creating) * len(slugs)
 
 
-def test_a_broker_that_lost_everything_costs_a_scheduler_and_nothing_else(
+def test_a_broker_that_lost_everything_costs_one_scheduler_interval_and_nothing_else(
     fragile: Platform, own_valkey: Valkey
 ) -> None:
     for number in range(5):

@@ -56,10 +56,23 @@ class SelectorRequest(RequestModel):
         )
 
 
-class BulkOperationRequest(RequestModel):
-    """Either `action` and `selector`, for a dry run that changes nothing; or `start` with the id of a dry run."""
+#: the rule of BulkOperationRequest as JSON Schema says it
+_EITHER = [
+    {"required": ["start"], "properties": {"start": {"type": "string"}}},
+    {
+        "required": ["action", "selector"],
+        "properties": {"action": {"type": "string"}, "selector": {"type": "object"}},
+    },
+]
 
-    model_config = example({"action": "retry", "selector": {"reason": "unavailable"}})
+
+class BulkOperationRequest(RequestModel):
+    """Either `action` and `selector`, for a dry run that changes nothing; or `start` with the id of a dry run.
+
+    With `start` the other two are ignored: the dry run has them.
+    """
+
+    model_config = example({"action": "retry", "selector": {"reason": "unreachable"}}, anyOf=_EITHER)
 
     action: BulkAction | None = Field(None, strict=False)
     selector: SelectorRequest | None = None
@@ -67,8 +80,7 @@ class BulkOperationRequest(RequestModel):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        is_dry_run = self.action is not None and self.selector is not None
-        if is_dry_run == (self.start is not None) or (self.start and (self.action or self.selector)):
+        if self.start is None and (self.action is None or self.selector is None):
             raise ValueError("send either action and selector, for a dry run, or start with the id of a dry run")
         return self
 

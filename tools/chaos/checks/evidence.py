@@ -39,7 +39,7 @@ class Evidence:
     """`products`: state of each simulator; `requests`: what each received; `broker`: what is left in it.
 
     `members`: slugs of tenants that have a member. `unexpected_exits`: exit codes by process,
-    without those of processes that were killed, or stopped as told. `malformed_messages`: how many were put into queues.
+    without those of processes that were killed, or stopped as told. `malformed_messages`: put into queues.
     """
 
     entries: Sequence[LoggedRequest]
