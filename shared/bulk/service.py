@@ -51,10 +51,10 @@ class BulkService:
         self._operation_service = operation_service
 
     def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
-        """Find the tenants, of those the actor may steer, and change nothing. Raises InvalidInput."""
-        if not selector.facts:
-            raise InvalidInput([Flaw("/selector", "names nothing; to mean every tenant, say everything: true")])
-        found = {target.tenant_id: target for target in self._targets(action, selector, actor)}
+        """Find the tenants, of those the actor may steer, and change nothing. Raises InvalidInput for too many."""
+        # an empty selector means no tenant: to mean every one, `everything` must be said
+        targets = self._targets(action, selector, actor) if selector.facts else ()
+        found = {target.tenant_id: target for target in targets}
         if len(found) > MOST_TENANTS:
             raise InvalidInput([Flaw("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
         return self._bulk.insert(action, selector, actor, list(found.values()))

@@ -14,6 +14,7 @@ from api.app import create_app
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from shared.application.store import Repositories
 from shared.config.settings import Settings
+from shared.core.logging import configure_logs
 from tests.simulators import API_TOKEN, CLIENTS
 
 ADMINS = "dezky-platform-admins"
@@ -140,6 +141,8 @@ def api_url(api_settings: Settings, worker_apis: list[ServedApi], store: Reposit
     served = next((one for one in worker_apis if one.settings == api_settings), None)
     if served is None:
         worker_apis.append(served := ServedApi(api_settings))
+    # other applications of this process log otherwise
+    configure_logs(api_settings.log_level, api_settings.log_format)
     # what the process has just read of breakers and pauses is of an earlier test
     served.app.extensions["control_plane"].switches._switches._seen = None
     return served.url

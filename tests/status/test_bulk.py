@@ -12,7 +12,7 @@ from shared.application.services import Services
 from shared.application.store import Repositories
 from shared.bulk.model import BulkAction, BulkStatus, ItemStatus, Selector
 from shared.config.settings import Settings
-from shared.core.errors import InvalidInput, NotFound
+from shared.core.errors import NotFound
 from shared.integrations.outcomes import ok
 from shared.rights.policy import Actor
 from shared.tenants.views import TenantView
@@ -170,9 +170,9 @@ def test_nobody_reaches_further_in_bulk_than_one_by_one(
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
 
 
-def test_a_selector_that_names_nothing_is_refused(control_plane: Services, admin: Actor) -> None:
-    with pytest.raises(InvalidInput):
-        control_plane.bulk.dry_run(BulkAction.RETRY, Selector(), admin)
+def test_a_selector_without_criteria_selects_no_tenant(control_plane: Services, admin: Actor) -> None:
+    assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(), admin).total == 0
+    assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), admin).total > 0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ class WorkerPool:
     """
 
     def __init__(self, name: str, slots: int) -> None:
-        """`name`: prefix of the log events, such as `billing` of `billing.bug`."""
+        """`name`: the job, as the log events `job.bug` and `job.store_unavailable` name it."""
         self._name = name
         self._slots = slots
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix=name)
@@ -47,6 +47,6 @@ class WorkerPool:
         try:
             work()
         except StoreUnavailable:
-            log.warning(f"{self._name}.store_unavailable", **facts)
+            log.warning("job.store_unavailable", job=self._name, **facts)
         except Exception:  # a bug with one piece of work must not cost the scheduler its thread
-            log.exception(f"{self._name}.bug", **facts)
+            log.exception("job.bug", job=self._name, **facts)

@@ -27,7 +27,7 @@ IntegrationName = Annotated[str, AfterValidator(_integration), WithJsonSchema({"
 
 
 class SelectorRequest(RequestModel):
-    """Selects tenants; all criteria must match. `problem`, `integration` and `reason`: as in `/status`."""
+    """Selects tenants; all criteria must match, and none select none. `problem` and so on: as in `/status`."""
 
     tenants: list[SlugText] | None = Field(None, min_length=1, max_length=500, description="slugs")
     status: Status | None = Field(None, strict=False)
