@@ -170,7 +170,10 @@ def test_nobody_reaches_further_in_bulk_than_one_by_one(
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.REFUSED: 1}
 
 
-def test_a_selector_without_criteria_selects_no_tenant(control_plane: Services, admin: Actor) -> None:
+def test_a_selector_without_criteria_selects_no_tenant(
+    control_plane: Services, admin: Actor, create: Callable[..., TenantView]
+) -> None:
+    create("acme")
     assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(), admin).total == 0
     assert control_plane.bulk.dry_run(BulkAction.RECONCILE, Selector(everything=True), admin).total > 0
 
