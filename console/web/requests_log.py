@@ -27,7 +27,8 @@ def configure_logs(level: str, style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        cache_logger_on_first_use=True,
+        # not cached: a second application in the process may configure the loggers again
+        cache_logger_on_first_use=False,
     )
     # Authlib's and urllib3's own debug logs hold verifiers and addresses
     for name in ("authlib", "urllib3"):
