@@ -7,11 +7,13 @@ values are kept in files that several processes share.
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,19 @@ def forget_process(pid: int | None) -> None:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
+class AllProcesses:
+    """The values of all processes. A process that starts makes its files empty first: then they are read again."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    @retry(
+        retry=retry_if_exception_type(struct.error), stop=stop_after_attempt(20), wait=wait_fixed(0.05), reraise=True
+    )
+    def collect(self) -> list[Any]:
+        return list(self._files.collect())
+
+
 def serve_metrics(port: int | None, host: str, collectors: Sequence[Any] = ()) -> None:
     """Serve this process's metrics, its children's and the collectors'. A port that is taken is logged, not fatal."""
     if port is None:
@@ -42,7 +57,7 @@ def serve_metrics(port: int | None, host: str, collectors: Sequence[Any] = ()) -
     registry = REGISTRY
     if values.ValueClass is not values.MutexValue:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(AllProcesses(MultiProcessCollector(None)))  # type: ignore[no-untyped-call]
     for collector in collectors:
         registry.register(collector)
     try:
