@@ -60,7 +60,7 @@ class Response(Generic[T]):
 
     @property
     def replayed(self) -> bool:
-        """Whether this is the first response to an earlier request with the same idempotency key."""
+        """True if the API repeated its first response because the idempotency key had been used before."""
         return self.headers.get("Idempotency-Replayed") == "true"
 
 
@@ -84,7 +84,7 @@ class Connection:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has not answered for longer than a restart takes, or never."""
+        """True if the API has never answered, or not for longer than a restart takes."""
         return time.monotonic() - self._succeeded_at > LONGEST_SILENCE
 
     def get(

@@ -228,7 +228,7 @@ class Removal(TypedDict):
 
 
 class Receipt(TypedDict):
-    """What a purge removed."""
+    """The receipt of a purge: everything that it removed."""
 
     tenant: str
     domains: list[str]

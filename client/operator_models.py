@@ -76,7 +76,7 @@ class ActivePause(Pause):
 
 
 class Status(TypedDict):
-    """What is wrong now. `tenants`: how many have a problem, by their most severe kind."""
+    """The platform's problems at present. `tenants`: number of tenants with a problem, by its most severe kind."""
 
     at: Time
     ok: bool

@@ -25,7 +25,7 @@ ENDINGS = {
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """What to show: a page, the code to type there, and if there is one the page with the code filled in."""
+    """The sign-in page, the code to type there and, if the provider gives one, the page with the code filled in."""
 
     page: str
     user_code: str

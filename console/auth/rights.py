@@ -1,4 +1,4 @@
-"""What a person may do, so that nothing is offered that the API would refuse. The API alone decides."""
+"""Hide the actions that the API would refuse this person. The API alone decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person chooses for this browser."""
+"""Preferences kept in this browser, such as the theme."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What all pages share: security headers, the API, forms, lists, words for times and states."""
+"""Shared by all pages: security headers, API access, forms, lists, formats of times and states."""
