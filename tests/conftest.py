@@ -18,7 +18,13 @@ from xdist.scheduler import LoadGroupScheduling
 
 from sandbox.services import Mongod, Valkey
 
-pytest_plugins = ["tests.records", "tests.simulators", "tests.api.rights_fixture", "tests.platform_fixture"]
+pytest_plugins = [
+    "tests.browser",
+    "tests.records",
+    "tests.simulators",
+    "tests.api.rights_fixture",
+    "tests.platform_fixture",
+]
 
 #: the variable by which the controlling process gives its workers the shared server
 SHARED = "DEZKY_TEST_MONGODB_URI"

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from tests.api.conftest import Client
-from tests.path.test_flower import FLAGS
 
 
 @pytest.mark.timeout(120)
-def test_the_page_shows_the_routes_by_tag_and_asks_nobody_else(api_url: str, anonymous: Client) -> None:
+def test_the_page_shows_the_routes_by_tag_and_asks_nobody_else(
+    api_url: str, anonymous: Client, browser: Browser
+) -> None:
     tags = [tag["name"] for tag in anonymous("GET", "/openapi.json").json()["tags"]]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_page()
-        asked: list[str] = []
-        errors: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(f"{api_url}/")
-        page.wait_for_selector("#swagger-ui .opblock-tag")
-        shown = page.inner_text("#swagger-ui")
-        browser.close()
-    assert page.url == f"{api_url}/docs"
+    page = browser.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(f"{api_url}/")
+    page.wait_for_selector("#swagger-ui .opblock-tag")
+    shown = page.inner_text("#swagger-ui")
+    url = page.url
+    page.close()
+    assert url == f"{api_url}/docs"
     assert [tag for tag in tags if tag not in shown] == []
-    assert [url for url in asked if not url.startswith((api_url, "data:"))] == []
+    assert [one for one in asked if not one.startswith((api_url, "data:"))] == []
     assert errors == []
 
 

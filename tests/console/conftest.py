@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from pymongo import MongoClient
 from redis import Redis
 from werkzeug.serving import make_server
@@ -29,17 +28,12 @@ from sandbox.simulators.authentik.oidc.clients import OidcClient, RedirectUri
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
+from tests.browser import SECONDS
 from tests.path.conftest import Platform, build
 from tests.simulators import API_TOKEN
 
 ADMINS = "dezky-platform-admins"
 SECRET, KEY = "client-secret-that-must-never-be-logged", "key-that-must-never-be-logged-0123456789"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
-SECONDS = 1000
 
 
 @dataclass
@@ -188,17 +182,6 @@ def world(platform: Platform, console_settings: Callable[..., ConsoleSettings]) 
     server.shutdown()
     thread.join(5)
     redis.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if shutil.which(CHROMIUM) is None:
-        pytest.skip(f"{CHROMIUM} is missing: run `sudo apt-get install chromium`")
-    expect.set_options(timeout=15 * SECONDS)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 class People:

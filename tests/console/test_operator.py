@@ -9,7 +9,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import SECONDS, People, World
+from tests.browser import SECONDS
+from tests.console.conftest import People, World
 from tests.simulators import API_TOKEN, fault
 
 SOON = 20 * SECONDS

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: how many seconds one page may take
 PATIENCE = 120
+UNTIL_FAILED = "until platformctl tenants describe acme | grep upstream_error; do sleep 0.1; done"
 
 
 @pytest.fixture
@@ -34,12 +35,16 @@ def commands(page: Path, first: str, last: str) -> str:
 
 
 def script(text: str, base: int, data: Path) -> str:
-    """The same for another sandbox. `platformctl status` ends with 1 when something is wrong, as it is here."""
+    """The same for another sandbox, at a reader's pace: the first attempt has failed when the tenant is described.
+
+    `platformctl status` ends with 1 when something is wrong, as it is here.
+    """
     text = re.sub(r"127\.0\.0\.1:30(\d\d)", lambda port: f"127.0.0.1:{base + int(port[1])}", text)
     text = re.sub(r"-m sandbox (\w+)", rf"-m sandbox \1 --data {data}", text).replace(
         "up --data", f"up --port-base {base} --data"
     )
     text = re.sub(r"^platformctl status.*$", "platformctl status && exit 1", text, flags=re.MULTILINE)
+    text = re.sub(r"^(platformctl tenants update .*)$", rf"\1\n{UNTIL_FAILED}", text, flags=re.MULTILINE)
     return f"set -e -o pipefail\nshopt -s expand_aliases\n{text}"
 
 

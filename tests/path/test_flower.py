@@ -9,24 +9,20 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from sandbox.processes import end
 from tests.path.conftest import Platform
 from tests.simulators import fault
 
 LOGIN = ("operator", "a-password")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run"]
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        context = browser.new_context(http_credentials={"username": LOGIN[0], "password": LOGIN[1]})
-        yield context.new_page()
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(http_credentials={"username": LOGIN[0], "password": LOGIN[1]})
+    yield context.new_page()
+    context.close()
 
 
 def until(true: Callable[[], Any], seconds: float = 40) -> Any:
