@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.integrations.outcomes import ok
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
-from shared.orphans.model import Orphan, OrphanLook, OrphanQuery
+from shared.orphans.model import Orphan, OrphanQuery, OrphanScan
 from shared.rights.policy import Actor, Caller
 from shared.tenants.model import NewTenant, Tenant
 from shared.tenants.views import TenantView
@@ -107,11 +107,11 @@ class PlatformFixture:
             job._pool.wait(60)
         job.close()
 
-    def scan(self) -> dict[str, OrphanLook]:
+    def scan(self) -> dict[str, OrphanScan]:
         """Scan all products for orphans, and return the scans by integration."""
-        self.plane.orphans.look(self.admin)
+        self.plane.orphans.request_scan(self.admin)
         self.run_orphan_jobs()
-        return {one.integration: one for one in self.plane.orphans.looks(self.admin)}
+        return {one.integration: one for one in self.plane.orphans.scans(self.admin)}
 
     # -- for assertions
 

@@ -22,6 +22,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JOURNAL_LENGTH = 20_000
 
 
+class Journal(deque[dict[str, Any]]):
+    """The latest requests. Iteration goes over a copy: the server may append from its own thread meanwhile."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(tuple(super().__iter__()))
+
+
 class Simulator:
     """The simulator of a product. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset`, `controls`.
 
@@ -39,7 +46,7 @@ class Simulator:
     def __init__(self, *, seed: int = 0) -> None:
         self._state_faults = StateFaults(self.containers)
         self.faults = FaultPlan(self.kinds(), seed)
-        self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
+        self.journal = Journal(maxlen=JOURNAL_LENGTH)
         self.url = ""
         self.app = web.Application(middlewares=[self._journal_and_faults], client_max_size=64 * 2**20)
         self.app.router.add_route("*", "/__sim/{name:.*}", self._control)

@@ -8,7 +8,7 @@ import structlog
 
 from shared.billing.model import Bill
 from shared.billing.stripe_events import BillingEvent
-from shared.billing.sync_queue import BillingSyncQueue, LookClaim
+from shared.billing.sync_queue import BillingSyncQueue, SyncClaim
 from shared.core.errors import SubscriptionExists
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -43,7 +43,7 @@ class BillingService:
 
         Events may come twice, late or out of order: the event itself changes nothing on the record.
         """
-        known = self._billing_syncs.ask(event.subscription_id) if event.subscription_id else False
+        known = self._billing_syncs.request(event.subscription_id) if event.subscription_id else False
         log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
         return known
 
@@ -69,12 +69,12 @@ class BillingService:
             if self._write(known, bill, operation.tenant_slug, author, session):
                 # events that came before the id was on record found nobody, and what came after the step had read
                 # Stripe is written over now: what they told is asked for once more
-                self._billing_syncs.ask_within(known.id, session)
+                self._billing_syncs.request_within(known.id, session)
             return True
 
         return self._connection.transaction(work)
 
-    def looked(self, claim: LookClaim, bill: Bill) -> bool:
+    def record_sync(self, claim: SyncClaim, bill: Bill) -> bool:
         """Record the result of a read. False when it is outdated: another was requested, or took over."""
 
         def work(session: Transaction) -> bool:

@@ -1,19 +1,19 @@
-"""When subscriptions are read from Stripe: times on the rows of `subscriptions`, which are their own queue.
+"""The queue of billing syncs: which subscriptions are due to be read from Stripe, over the collection `subscriptions`.
 
-`lookAt`: due from then on; a claim moves it to the lease's end. `lookNumber`: raised by every request for a read,
-so that a read which began before the request does not answer it. `lookAttempts`: in a row without success.
+`lookAt`: due from then on. `lookNumber`: raised by each request for a sync, so that a sync which began before the
+request does not answer it. `lookAttempts`: attempts in a row without success.
 """
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, make_indexes, our_errors, seconds_from_now
+from shared.db.lease_queue import LeaseQueue
 from shared.subscriptions.model import Subscription
 from shared.subscriptions.repository import subscription_of
 
@@ -22,7 +22,7 @@ INDEXES = [
     IndexModel([("stripeSubscriptionId", ASCENDING)], name="stripe", sparse=True),
 ]
 
-_ASKED: list[Document] = [
+_REQUESTED: list[Document] = [
     {
         "$set": {
             "lookAt": "$$NOW",
@@ -35,8 +35,8 @@ _ASKED: list[Document] = [
 
 
 @dataclass(frozen=True)
-class LookClaim:
-    """A subscription taken for one read. `attempts`: this one included."""
+class SyncClaim:
+    """A subscription claimed for one sync. `attempts`: this one included."""
 
     subscription: Subscription
     number: int
@@ -45,52 +45,42 @@ class LookClaim:
 
 
 class BillingSyncQueue:
+    """Claims due subscriptions for one sync each, under a lease."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["subscriptions"]
+        self._queue = LeaseQueue(self._rows, due_field="lookAt", claim_field="lookToken")
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def ask(self, stripe_subscription_id: str) -> bool:
-        """Make it due now. False when no record has this id."""
+    def request(self, stripe_subscription_id: str) -> bool:
+        """Make a sync due now. False when no record has this id."""
         with our_errors():
-            done = self._rows.update_many({"stripeSubscriptionId": stripe_subscription_id}, _ASKED)
+            done = self._rows.update_many({"stripeSubscriptionId": stripe_subscription_id}, _REQUESTED)
         return done.matched_count > 0
 
-    def ask_within(self, subscription_id: str, session: Transaction) -> None:
-        self._rows.update_one({"_id": ObjectId(subscription_id)}, _ASKED, session=session)
+    def request_within(self, subscription_id: str, session: Transaction) -> None:
+        """Make a sync due when the transaction commits."""
+        self._rows.update_one({"_id": ObjectId(subscription_id)}, _REQUESTED, session=session)
 
-    def claim(self, lease_seconds: float) -> LookClaim | None:
-        """Take the subscription that is due for longest."""
-        token = secrets.token_hex(8)
-        taken = {
-            "lookAt": seconds_from_now(lease_seconds),
-            "lookAttempts": {"$add": ["$lookAttempts", 1]},
-            "lookToken": token,
-        }
-        due: Document = {"lookAt": {"$exists": True}, "$expr": {"$lte": ["$lookAt", "$$NOW"]}}
-        with our_errors():
-            row = self._rows.find_one_and_update(
-                due, [{"$set": taken}], sort=[("lookAt", ASCENDING)], return_document=ReturnDocument.AFTER
-            )
-        return LookClaim(subscription_of(row), row["lookNumber"], row["lookAttempts"], token) if row else None
+    def claim(self, lease_seconds: float) -> SyncClaim | None:
+        """Claim the subscription that has been due longest."""
+        lease = self._queue.claim(lease_seconds, changes={"lookAttempts": {"$add": ["$lookAttempts", 1]}})
+        if lease is None:
+            return None
+        row = lease.row
+        return SyncClaim(subscription_of(row), row["lookNumber"], row["lookAttempts"], lease.token)
 
-    def end(self, claim: LookClaim, session: Transaction) -> bool:
-        """End a read. False when another process took it, or a new read was requested since."""
-        ended = [{"$unset": ["lookAt", "lookToken", "lookAttempts"]}]
-        return self._rows.update_one(_held(claim), ended, session=session).matched_count == 1
+    def end(self, claim: SyncClaim, session: Transaction | None = None) -> bool:
+        """End a sync until the next request. False when another process took over, or a sync was requested since."""
+        ended = {"lookAt": "$$REMOVE", "lookToken": "$$REMOVE", "lookAttempts": "$$REMOVE"}
+        return self._queue.release(_held(claim), claim.token, ended, session)
 
-    def drop(self, claim: LookClaim) -> None:
-        """Drop a read that finds nothing, until the next request."""
-        with our_errors():
-            self._rows.update_one(_held(claim), [{"$unset": ["lookAt", "lookToken", "lookAttempts"]}])
-
-    def put_off(self, claim: LookClaim, seconds: float) -> None:
+    def postpone(self, claim: SyncClaim, seconds: float) -> None:
         """Make it due again after so many seconds."""
-        with our_errors():
-            self._rows.update_one(_held(claim), [{"$set": {"lookAt": seconds_from_now(seconds), "lookToken": None}}])
+        self._queue.release(_held(claim), claim.token, {"lookAt": seconds_from_now(seconds)})
 
 
-def _held(claim: LookClaim) -> Document:
-    key = ObjectId(claim.subscription.id)
-    return {"_id": key, "lookToken": claim.token, "lookNumber": claim.number}
+def _held(claim: SyncClaim) -> Document:
+    return {"_id": ObjectId(claim.subscription.id), "lookNumber": claim.number}

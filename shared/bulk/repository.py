@@ -1,4 +1,4 @@
-"""The `bulk_operations` collection, and `bulk_items` with one row for each tenant of one."""
+"""The `bulk_operations` collection, and `bulk_items` with one document for each tenant of a bulk operation."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.bulk.model import NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.db.documents import Document, Transaction, inserting, make_indexes, object_id, our_errors, seconds_from_now
+from shared.db.lease_queue import LeaseQueue
 from shared.rights.policy import Actor
 from shared.status.model import Target
 
 #: how long a bulk operation is kept
 KEPT = timedelta(days=90)
-#: a dry run that was not started is forgotten after this; what it found is no longer true anyway
+#: how long a dry run that is not started is kept: its result is soon outdated
 DRY_RUN_KEPT = timedelta(hours=1)
-#: rows written in one command
+#: documents written in one command
 BATCH = 1000
 
 INDEXES = [
@@ -33,9 +34,12 @@ ITEM_INDEXES = [
 
 
 class BulkOperationRepository:
+    """Reads and writes bulk operations; claims their tenants one by one under a lease."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["bulk_operations"]
         self._items = database["bulk_items"]
+        self._queue = LeaseQueue(self._items)
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
@@ -61,7 +65,7 @@ class BulkOperationRepository:
                 "finishedAt": None,
             }
             kept = seconds_from_now(DRY_RUN_KEPT.total_seconds())
-            self._items.update_many({"bulkId": key}, [{"$set": {"expiresAt": kept}}])
+            self._items.update_many({"bulkId": key}, [{"$set": {"expiresAt": kept, "dueAt": "$$NOW"}}])
             row = inserting(document, createdAt="$$NOW", expiresAt=kept)
             self._rows.update_one({"_id": key}, row, upsert=True)
         found = self.find(str(key))
@@ -70,7 +74,7 @@ class BulkOperationRepository:
         return found
 
     def find(self, bulk_id: str) -> BulkOperation | None:
-        """One with its counts and the first tenants of it, those that were refused first."""
+        """Return a bulk operation with its counts and its first tenants, refused ones first."""
         key = object_id(bulk_id)
         with our_errors():
             row = self._rows.find_one({"_id": key}) if key else None
@@ -86,7 +90,7 @@ class BulkOperationRepository:
         return _bulk(row, counts, [_item(one) for one in (*refused, *others)[:NAMED]])
 
     def start(self, bulk_id: str, session: Transaction) -> bool:
-        """Let a dry run's tenants be acted on. False when it was started before."""
+        """Start a dry run. False when it was started before."""
         key = ObjectId(bulk_id)
         kept = {"expiresAt": seconds_from_now(KEPT.total_seconds())}
         fields = {"status": BulkStatus.RUNNING, "startedAt": "$$NOW", **kept}
@@ -95,38 +99,28 @@ class BulkOperationRepository:
             self._items.update_many({"bulkId": key}, [{"$set": kept}], session=session)
         return done.modified_count == 1
 
-    # -- the scheduler's
+    # -- run by the scheduler
 
     def running(self) -> list[str]:
-        """Ids of those that are under way, the oldest first."""
+        """Return the ids of running bulk operations, oldest first."""
         with our_errors():
             rows = self._rows.find({"status": BulkStatus.RUNNING}, {"_id": 1}, hint="running").sort("_id", ASCENDING)
             return [str(row["_id"]) for row in rows]
 
-    def take(self, bulk_id: str, lease_seconds: float) -> Item | None:
-        """Take a tenant that waits, for so many seconds: should this process die, another takes it then."""
-        condition = {
-            "bulkId": ObjectId(bulk_id),
-            "status": ItemStatus.PENDING,
-            "$expr": {"$lte": ["$dueAt", "$$NOW"]},
-        }
-        with our_errors():
-            row = self._items.find_one_and_update(
-                condition,
-                [{"$set": {"dueAt": seconds_from_now(lease_seconds)}}],
-                sort=[("dueAt", ASCENDING)],
-                return_document=ReturnDocument.AFTER,
-            )
-        return _item(row) if row else None
+    def claim(self, bulk_id: str, lease_seconds: float) -> Item | None:
+        """Claim the next pending tenant of a bulk operation."""
+        pending = {"bulkId": ObjectId(bulk_id), "status": ItemStatus.PENDING}
+        lease = self._queue.claim(lease_seconds, pending)
+        return _item(lease.row) if lease else None
 
     def record(self, item: Item, status: ItemStatus, detail: str | None) -> None:
-        """Put on record what became of a tenant that was taken."""
+        """Record the result for a claimed tenant."""
         key = {"bulkId": ObjectId(item.bulk_id), "tenantId": item.target.tenant_id, "status": ItemStatus.PENDING}
         with our_errors():
             self._items.update_one(key, {"$set": {"status": status, "detail": detail}})
 
     def finish(self, bulk_id: str, session: Transaction) -> bool:
-        """End one of which no tenant waits any more. False when some do, or somebody else ended it."""
+        """End a bulk operation. False while tenants of it are pending, or when another process ended it."""
         key = ObjectId(bulk_id)
         waiting = self._items.find_one({"bulkId": key, "status": ItemStatus.PENDING}, {"_id": 1}, session=session)
         if waiting is not None:

@@ -1,4 +1,4 @@
-"""The `diagnostics` collection: a run waits there for a scheduler, which claims it under a lease."""
+"""The `diagnostics` collection: requested runs, which schedulers claim, and their results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, inserting, make_indexes, object_id, our_errors, present, seconds_from_now
+from shared.db.lease_queue import LeaseQueue
 from shared.diagnostics.model import Check, CheckStatus, Diagnosis, RunStatus
 
-#: how long a run is kept, and how long a scheduler may take for one before another does it, in seconds
+#: how long a run is kept, and how long a claim holds, in seconds
 KEPT, LEASE = 30 * 86400.0, 180.0
 
 INDEXES = [
@@ -21,14 +22,17 @@ INDEXES = [
 
 
 class DiagnosticsRepository:
+    """Reads and writes runs; claims waiting ones under a lease."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["diagnostics"]
+        self._queue = LeaseQueue(self._rows)
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, requested_by: str | None) -> Diagnosis:
-        """Record a run that waits."""
+        """Record a requested run."""
         document = {"_id": ObjectId(), "status": RunStatus.WAITING, "requestedBy": requested_by, "checks": []}
         times = {"createdAt": "$$NOW", "dueAt": "$$NOW", "expiresAt": seconds_from_now(KEPT)}
         with our_errors():
@@ -47,15 +51,12 @@ class DiagnosticsRepository:
         return _diagnosis(row) if row else None
 
     def claim(self) -> str | None:
-        """Take the run that waits longest; its id."""
-        condition = {"dueAt": {"$type": "date"}, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
-        taken = {"status": RunStatus.RUNNING, "dueAt": seconds_from_now(LEASE)}
-        with our_errors():
-            row = self._rows.find_one_and_update(condition, [{"$set": taken}], sort=[("dueAt", ASCENDING)])
-        return str(row["_id"]) if row else None
+        """Claim the run that has been waiting longest; return its id."""
+        lease = self._queue.claim(LEASE, changes={"status": RunStatus.RUNNING})
+        return str(lease.row["_id"]) if lease else None
 
     def finish(self, run_id: str, checks: Sequence[Check]) -> None:
-        """Put the checks on record."""
+        """Record the checks of a run, whichever scheduler made them: two of one run say the same."""
         fields = {"status": RunStatus.FINISHED, "dueAt": None, "finishedAt": "$$NOW"}
         rows = [vars(check) for check in checks]
         with our_errors():

@@ -1,33 +1,32 @@
-"""The queue of domain checks, over the collection `domains`: which domain is due, who checks it, what it found."""
+"""The queue of domain checks, over the collection `domains`: the domains that are due, and the results of checks."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, literals, our_errors, seconds_from_now
-from shared.domains.documents import domain_of, standing
+from shared.db.documents import Document, Transaction, literals, seconds_from_now
+from shared.db.lease_queue import LeaseQueue
+from shared.domains.documents import check_fields, domain_of
 from shared.domains.model import TenantDomain
 from shared.domains.repository import HEAD_START
 
-#: somebody asked after this check had begun, so it may have missed what they published
-_ASKED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
+#: a check was requested after this one had begun, so this one may have missed what the requester published
+_REQUESTED_SINCE: Document = {"$and": [{"$ne": ["$requestedAt", None]}, {"$gte": ["$requestedAt", "$claimedAt"]}]}
 
 
 @dataclass(frozen=True)
 class DomainClaim:
-    """A domain claimed for one check. `at`: when, on the database's clock. `trace`: id for its consequences."""
+    """A domain claimed for one check. `at`: when, on the database's clock. `request_id`: for events and logs."""
 
     domain: TenantDomain
     at: datetime
     token: str
-    trace: str
+    request_id: str
 
 
 class DomainCheckQueue:
@@ -35,47 +34,38 @@ class DomainCheckQueue:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["domains"]
+        self._queue = LeaseQueue(self._rows)
 
-    def due(self, limit: int) -> Iterator[str]:
-        """Yield ids of domains that are due for a check, requested ones first."""
-        return self._ids({"$expr": {"$lte": ["$dueAt", "$$NOW"]}, "dueAt": {"$type": "date"}}, limit)
-
-    def claim(self, domain_id: str, lease_seconds: float) -> DomainClaim | None:
-        """Claim a due domain for one check. None when another scheduler was faster."""
-        token = secrets.token_hex(8)
-        # if this process dies, the domain is due again when the lease ends
-        lease_end = seconds_from_now(lease_seconds)
-        fields = {"leaseToken": token, "leaseUntil": lease_end, "dueAt": lease_end, "claimedAt": "$$NOW"}
-        condition = {"_id": ObjectId(domain_id), "dueAt": {"$type": "date"}, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
-        with our_errors():
-            row = self._rows.find_one_and_update(condition, [{"$set": fields}], return_document=ReturnDocument.AFTER)
-        if row is None:
+    def claim(self, lease_seconds: float) -> DomainClaim | None:
+        """Claim the domain that has been due longest; requested checks come first (see HEAD_START)."""
+        changes = {"leaseUntil": seconds_from_now(lease_seconds), "claimedAt": "$$NOW"}
+        lease = self._queue.claim(lease_seconds, changes=changes)
+        if lease is None:
             return None
-        return DomainClaim(domain_of(row), row["claimedAt"], token, row["requestId"] or f"domain-{token}")
+        row = lease.row
+        return DomainClaim(domain_of(row), row["claimedAt"], lease.token, row["requestId"] or f"domain-{lease.token}")
 
     def record(
         self, claim: DomainClaim, domain: TenantDomain, wait: float, reconcile: bool, session: Transaction
     ) -> TenantDomain | None:
-        """Record a check's outcome. None when the lease was lost or the domain left its tenant: it does not count.
+        """Record a check's result. None when the claim no longer holds or the domain has left its tenant.
 
-        `wait`: seconds until the next check. `reconcile`: the tenant is to be reconciled because of it.
+        `wait`: seconds until the next check. `reconcile`: the tenant must be reconciled because of the result.
         """
-        fields = literals(standing(domain)) | {
+        fields = literals(check_fields(domain)) | {
             "leaseToken": None,
             "leaseUntil": None,
-            "requestedAt": {"$cond": [_ASKED_SINCE, "$requestedAt", None]},
-            "requestId": {"$cond": [_ASKED_SINCE, "$requestId", None]},
-            "dueAt": {"$cond": [_ASKED_SINCE, seconds_from_now(-HEAD_START), seconds_from_now(wait)]},
+            "requestedAt": {"$cond": [_REQUESTED_SINCE, "$requestedAt", None]},
+            "requestId": {"$cond": [_REQUESTED_SINCE, "$requestId", None]},
+            "dueAt": {"$cond": [_REQUESTED_SINCE, seconds_from_now(-HEAD_START), seconds_from_now(wait)]},
         }
         if reconcile:
             fields["reconcileDueAt"] = "$$NOW"
-        condition = {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token}
+        # the new state is needed, so this is a find and update instead of the queue's release
         row = self._rows.find_one_and_update(
-            condition, [{"$set": fields}], return_document=ReturnDocument.AFTER, session=session
+            {"_id": ObjectId(claim.domain.id), "leaseToken": claim.token},
+            [{"$set": fields}],
+            return_document=ReturnDocument.AFTER,
+            session=session,
         )
         return domain_of(row) if row else None
-
-    def _ids(self, condition: Document, limit: int) -> Iterator[str]:
-        with our_errors():
-            for row in self._rows.find(condition, {"_id": 1}).sort("dueAt", ASCENDING).limit(limit):
-                yield str(row["_id"])

@@ -39,8 +39,8 @@ def new_row(tenant_id: str, slug: str, name: str, is_proof_required: bool) -> Do
     }
 
 
-def standing(domain: TenantDomain) -> Document:
-    """The fields that a look, or being asked again, changes."""
+def check_fields(domain: TenantDomain) -> Document:
+    """Return the fields that a check, or a request for one, changes."""
     ownership = domain.ownership
     return {
         "state": ownership.state,

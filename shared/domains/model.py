@@ -69,13 +69,13 @@ class TenantDomain:
     requested_at: datetime | None = None
     is_proof_required: bool = False
 
-    def after_look(self, look: DomainCheck, now: datetime, patience: Patience) -> TenantDomain:
+    def after_check(self, look: DomainCheck, now: datetime, patience: Patience) -> TenantDomain:
         """The next value. A look that DNS did not answer for changes nothing but the count of such looks."""
         if look.proof_found is None:
             return replace(self, fault=look.fault, faults=self.faults + 1)
         sightings = self._seen(look, now)
         checks = [sighting.check for sighting in sightings]
-        ownership = self.ownership.after_look(now, look.proof_found, checks, patience)
+        ownership = self.ownership.after_check(now, look.proof_found, checks, patience)
         return replace(
             self,
             ownership=ownership,
@@ -86,7 +86,7 @@ class TenantDomain:
             faults=0,
         )
 
-    def stands_as(self, other: TenantDomain) -> bool:
+    def has_same_state(self, other: TenantDomain) -> bool:
         """Whether neither the state nor the loss of the proof differs: nothing that anybody must be told."""
         return _standing(self.ownership) == _standing(other.ownership)
 

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.core.errors import DomainOverlaps, DomainTaken
 from shared.core.naming import overlaps, registrable_domain
 from shared.db.documents import Document, Transaction, insert, literals, make_indexes, our_errors, seconds_from_now
-from shared.domains.documents import domain_of, new_row, standing
+from shared.domains.documents import check_fields, domain_of, new_row
 from shared.domains.model import TenantDomain, Terms
 from shared.domains.verification import DomainState
 from shared.tenants.model import Tenant
@@ -158,7 +158,7 @@ class DomainRepository:
 
     def restart(self, domain: TenantDomain, session: Transaction) -> None:
         """Write how a domain stands after it was asked for anew."""
-        self._rows.update_one({"_id": ObjectId(domain.id)}, [{"$set": literals(standing(domain))}], session=session)
+        self._rows.update_one({"_id": ObjectId(domain.id)}, [{"$set": literals(check_fields(domain))}], session=session)
 
     def rest_needed(self, domain_id: str, pause: float) -> float:
         """Seconds until `pause` after the latest look's beginning; 0 or less when that has passed."""
@@ -169,18 +169,18 @@ class DomainRepository:
 
     # -- what becomes of a proof
 
-    def waiting_tenants(self, limit: int) -> list[str]:
+    def tenants_to_reconcile(self, limit: int) -> list[str]:
         """Ids of tenants that a newly proven domain waits in, to be set up."""
         condition = {"reconcileDueAt": {"$type": "date"}, "$expr": {"$lte": ["$reconcileDueAt", "$$NOW"]}}
         with our_errors():
             rows = self._rows.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
             return list(dict.fromkeys(row["tenantId"] for row in rows))
 
-    def take_waiting(self, tenant_id: str, session: Transaction) -> bool:
+    def take_reconcile(self, tenant_id: str, session: Transaction) -> bool:
         """All of a tenant's domains that wait, wait no more. False when somebody else took them."""
         return self._set_waiting(tenant_id, None, session) > 0
 
-    def put_off_waiting(self, tenant_id: str, seconds: float) -> None:
+    def postpone_reconcile(self, tenant_id: str, seconds: float) -> None:
         with our_errors():
             self._set_waiting(tenant_id, seconds_from_now(seconds), None)
 
@@ -212,7 +212,7 @@ class DomainRepository:
 
     # -- at the end
 
-    def leave_alone(self, tenant_id: str, session: Transaction) -> None:
+    def stop_checks(self, tenant_id: str, session: Transaction) -> None:
         """Look no more at the domains of a tenant that was removed for good; they stay reserved."""
         fields = {"dueAt": None, "requestedAt": None, "reconcileDueAt": None, "leaseToken": None, "leaseUntil": None}
         self._rows.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)

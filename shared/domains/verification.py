@@ -49,7 +49,7 @@ class Ownership:
         """Whether the domain may be acted on for its tenant."""
         return self.state in (DomainState.VERIFIED, DomainState.DEGRADED)
 
-    def after_look(
+    def after_check(
         self, now: datetime, proof_found: bool, checks: Sequence[Check], patience: Patience = Patience()
     ) -> Ownership:
         """The next value, from what DNS answered. When DNS could not be asked there was no look: keep this value."""

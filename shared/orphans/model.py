@@ -1,6 +1,6 @@
-"""An orphan: an object outside that carries our stamp and belongs to no living tenant; how it is told.
+"""Rules for orphans: objects in an integration that carry our ownership marker and belong to no living tenant.
 
-Nothing here removes anything: an orphan stays until an operator says otherwise.
+An orphan is never removed automatically: an operator has to approve its removal.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from enum import StrEnum
 from shared.integrations.catalog import AUTHENTIK, OCIS, STALWART
 from shared.tenants.model import Tenant
 
-#: integrations that are looked through. What Stripe keeps of a tenant that is gone has to be kept.
-LOOKED_THROUGH = (AUTHENTIK, STALWART, OCIS)
+#: scanned integrations. Stripe is not among them: the records of former customers must be kept
+SCANNED = (AUTHENTIK, STALWART, OCIS)
 
 
 class OrphanKind(StrEnum):
@@ -24,8 +24,8 @@ class OrphanKind(StrEnum):
     SPACE = "space"
 
 
-#: kinds of which a tenant has one, with the field of its record that names it. What leaves a tenant's list of domains
-#: is still the tenant's, so a mail domain of a living tenant is never an orphan.
+#: kinds of which a tenant has one object, with the tenant's field that holds its id. A domain removed from a tenant
+#: still belongs to it, so a mail domain of a living tenant is never an orphan.
 RECORDED: Mapping[OrphanKind, str] = {
     OrphanKind.GROUP: "authentikGroupId",
     OrphanKind.MAIL_TENANT: "stalwartTenantId",
@@ -34,8 +34,8 @@ RECORDED: Mapping[OrphanKind, str] = {
 
 
 class OrphanStatus(StrEnum):
-    """`quarantined` from first sight; `removable` once it was seen again after its quarantine; `removing` on an
-    operator's word, then `removed`. `kept`: it belongs to somebody after all; `gone`: it was no longer seen.
+    """`quarantined`: found; `removable`: found again after the quarantine; `removing`: approved by an operator;
+    `removed`: removed by us; `kept`: it belongs to a living tenant after all; `gone`: no longer found.
     """
 
     QUARANTINED = "quarantined"
@@ -47,7 +47,7 @@ class OrphanStatus(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an object is an orphan: the names of ORPHAN_CAUSES in the catalogue."""
+    """Why an object is an orphan. ORPHAN_CAUSES in the catalogue of reasons has a sentence for each."""
 
     TENANT_UNKNOWN = "tenant_unknown"
     TENANT_PURGED = "tenant_purged"
@@ -56,7 +56,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class MarkedObject:
-    """An object that carries a tenant's mark. `is_proof`: the mark is one that only we make."""
+    """An object with a tenant's ownership marker. `is_proof`: the marker is signed, so only we can have made it."""
 
     kind: OrphanKind
     id: str
@@ -67,13 +67,13 @@ class MarkedObject:
 
 @dataclass(frozen=True)
 class Removal:
-    """What an operator's word has led to. `changes`: what was removed; `verified`: how its absence was seen.
+    """A removal that an operator approved. `changes`: removed objects; `verified`: how the absence was confirmed.
 
-    `reason`, `message`, `remedy`: what stopped the latest attempt; `due_at`: when there is another.
+    `reason`, `message`, `remedy`: why the latest attempt failed; `due_at`: when the next attempt is due.
     """
 
-    asked_by: str | None
-    asked_at: datetime
+    requested_by: str | None
+    requested_at: datetime
     attempts: int
     due_at: datetime | None = None
     reason: str | None = None
@@ -86,7 +86,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Orphan:
-    """As read from the record. `object_id` is the integration's. `removable_at`: when its quarantine ends."""
+    """An orphan on record. `object_id`: its id in the integration. `removable_at`: end of its quarantine."""
 
     id: str
     integration: str
@@ -104,16 +104,18 @@ class Orphan:
 
 
 @dataclass(frozen=True)
-class OrphanLook:
-    """How an integration was last looked through: `done_at` is when that came to its end, `stamped` and `orphans` what
-    was seen. `reason`, `message`, `remedy`: what stopped the latest attempt. `due_at` None: not by itself.
+class OrphanScan:
+    """The latest scan of an integration. `marked`: objects found with our marker; `orphans`: how many of them are.
+
+    `done_at`: when a scan last succeeded. `reason`, `message`, `remedy`: why the latest attempt failed. `due_at`: when
+    the next one is due, None: on request only.
     """
 
     integration: str
     done_at: datetime | None = None
     due_at: datetime | None = None
     began_at: datetime | None = None
-    stamped: int = 0
+    marked: int = 0
     orphans: int = 0
     reason: str | None = None
     message: str | None = None
@@ -122,7 +124,7 @@ class OrphanLook:
 
 @dataclass(frozen=True)
 class OrphanQuery:
-    """A list request. `after` is a page's `next`; the others are exact."""
+    """A list request. `after`: the cursor of the page before; `integration` and `status` filter exactly."""
 
     limit: int = 50
     after: str | None = None
@@ -132,9 +134,9 @@ class OrphanQuery:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known as a look is judged, read from the record after the look had ended.
+    """Our records, read after a scan has ended, to compare its result with.
 
-    `began_at`: when the look began. `tenants`: by id. `busy`: ids of tenants that an operation is open for.
+    `began_at`: when the scan began. `tenants`: by id. `busy`: ids of tenants with an open operation.
     """
 
     began_at: datetime
@@ -142,8 +144,8 @@ class Known:
     busy: Collection[str]
 
 
-def judged(found: Collection[MarkedObject], known: Known) -> dict[MarkedObject, Cause]:
-    """The orphans among all that a look found. Whatever changed since the look began is left to the next."""
+def orphans_among(found: Collection[MarkedObject], known: Known) -> dict[MarkedObject, Cause]:
+    """Return the orphans among the objects that a scan found. The next scan decides on anything changed since."""
     proven = {one.tenant_id for one in found if one.is_proof}
     seen = {(one.kind, one.id, one.tenant_id) for one in found}
     causes: dict[MarkedObject, Cause] = {}
@@ -159,7 +161,7 @@ def _cause(
 ) -> Cause | None:
     tenant = known.tenants.get(one.tenant_id)
     if tenant is None:
-        # a tenant is on record before anything of it is made. A bare number in a name proves nothing by itself.
+        # a tenant is on record before any of its objects exists. An id in a name alone proves nothing
         return Cause.TENANT_UNKNOWN if one.is_proof or one.tenant_id in proven else None
     if tenant.purged_at is not None:
         return Cause.TENANT_PURGED if tenant.purged_at < known.began_at else None
@@ -167,5 +169,5 @@ def _cause(
         return None
     named = tenant.remote.get(RECORDED.get(one.kind, ""))
     if named is None or named == one.id or (one.kind, named, one.tenant_id) not in seen:
-        return None  # what the record names is not there: the tenant's next reconcile may take this one instead
+        return None  # the recorded object is missing: the next reconcile may adopt this one instead
     return Cause.OTHER_OBJECT

@@ -1,12 +1,10 @@
-"""The `orphans` collection: what was seen outside that belongs to nobody, and its removals, each row its own queue.
+"""The `orphans` collection: orphans that scans found, and their removals.
 
-`dueAt`: a removal that was asked for is due from then on; a claim moves it to the lease's end. `untold`: no event has
-told of it yet.
+`dueAt`: an approved removal is due from then on. `untold`: no event names the orphan yet.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +14,17 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, newest_first, object_id, our_errors, seconds_from_now
+from shared.db.documents import (
+    Document,
+    Transaction,
+    literals,
+    make_indexes,
+    newest_first,
+    object_id,
+    our_errors,
+    seconds_from_now,
+)
+from shared.db.lease_queue import LeaseQueue
 from shared.db.paging import Page
 from shared.orphans.model import Cause, MarkedObject, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal
 
@@ -27,13 +35,13 @@ INDEXES = [
     IndexModel([("dueAt", ASCENDING)], name="due", sparse=True),
     IndexModel([("untold", ASCENDING)], name="untold", sparse=True),
 ]
-WATCHED = [OrphanStatus.QUARANTINED, OrphanStatus.REMOVABLE]
+OPEN = [OrphanStatus.QUARANTINED, OrphanStatus.REMOVABLE]
 _ENDED = [OrphanStatus.GONE, OrphanStatus.KEPT, OrphanStatus.REMOVED, None]
 
 
 @dataclass(frozen=True)
 class RemovalClaim:
-    """An orphan taken for one attempt to remove it, at `began_at` on the database's clock."""
+    """An orphan claimed for one attempt to remove it, at `began_at` on the database's clock."""
 
     orphan: Orphan
     began_at: datetime
@@ -41,17 +49,19 @@ class RemovalClaim:
 
     @property
     def attempts(self) -> int:
-        """This one included."""
+        """Return the number of attempts, this one included."""
         return self.orphan.removal.attempts if self.orphan.removal else 1
 
 
 class OrphanRepository:
+    """Reads and writes orphans; claims due removals under a lease."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphans"]
+        self._removals = LeaseQueue(self._rows, claim_field="token")
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def find(self, orphan_id: str, session: Transaction | None = None) -> Orphan | None:
         key = object_id(orphan_id)
@@ -60,16 +70,16 @@ class OrphanRepository:
         return _orphan(row) if row else None
 
     def page(self, query: OrphanQuery) -> Page[Orphan]:
-        """Newest first."""
+        """Return a page of orphans, newest first."""
         wanted = {"integration": query.integration, "status": query.status}
         conditions = [{name: value} for name, value in wanted.items() if value is not None]
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(_orphan, rows)), following)
 
-    # -- what looks see
+    # -- scans
 
     def see(self, integration: str, one: MarkedObject, cause: Cause, quarantine: float) -> None:
-        """Note a sighting. Seen again once its quarantine (seconds) is over, it is removable."""
+        """Record a sighting. An orphan seen again after its quarantine (seconds) is removable."""
         key = {"integration": integration, "kind": one.kind, "objectId": one.id}
         with our_errors():
             self._rows.update_one(key, _sighting(one, cause, quarantine), upsert=True)
@@ -81,93 +91,80 @@ class OrphanRepository:
         still_there: Collection[tuple[OrphanKind, str]],
         session: Transaction,
     ) -> None:
-        """Whatever was watched and not seen as an orphan by a look: it is gone, or kept if it is among those still
-        there, by kind and id."""
+        """End the orphans that a scan did not find again: kept if the object still exists, else gone.
+
+        `began_at`: when the scan began. `still_there`: objects that it found to be no orphans, by kind and id.
+        """
         missed: Document = {
             "integration": integration,
-            "status": {"$in": WATCHED},
+            "status": {"$in": OPEN},
             "lastSeenAt": {"$lt": began_at},
         }
         is_there = {"$in": [["$kind", "$objectId"], {"$literal": [list(one) for one in still_there]}]}
         found = {"$cond": [is_there, OrphanStatus.KEPT, OrphanStatus.GONE]}
         self._rows.update_many(missed, [{"$set": {"status": found, "endedAt": "$$NOW"}}], session=session)
 
-    def take_untold(self, integration: str, session: Transaction) -> list[Orphan]:
-        """Those that no event has told of yet, which one does now; what has ended by then is told of by none."""
+    def take_unpublished(self, integration: str, session: Transaction) -> list[Orphan]:
+        """Return the orphans that no event names yet, and mark them as named. Ended ones are marked only."""
         untold: Document = {"untold": True, "integration": integration}
         rows = list(self._rows.find(untold, session=session).sort("_id", ASCENDING))
         self._rows.update_many(untold, {"$unset": {"untold": ""}}, session=session)
-        return [_orphan(row) for row in rows if row["status"] in WATCHED]
+        return [_orphan(row) for row in rows if row["status"] in OPEN]
 
     # -- removals
 
-    def ask_removal(self, orphan_id: str, by: str | None, session: Transaction) -> Orphan | None:
-        """Have a removable one removed. None when it is not removable."""
-        asked = {"askedBy": by, "askedAt": "$$NOW", "attempts": 0}
+    def request_removal(self, orphan_id: str, by: str | None, session: Transaction) -> Orphan | None:
+        """Make the removal of an orphan due now. None when it is not removable."""
+        removal = {"askedBy": by, "askedAt": "$$NOW", "attempts": 0}
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(orphan_id), "status": OrphanStatus.REMOVABLE},
-            [{"$set": {"status": OrphanStatus.REMOVING, "dueAt": "$$NOW", "removal": asked}}],
+            [{"$set": {"status": OrphanStatus.REMOVING, "dueAt": "$$NOW", "removal": removal}}],
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         return _orphan(row) if row else None
 
     def claim_removal(self, integrations: Collection[str], lease_seconds: float) -> RemovalClaim | None:
-        """Take the removal that is longest due in one of these integrations."""
-        token = secrets.token_hex(8)
-        due: Document = {
-            "dueAt": {"$exists": True},
-            "integration": {"$in": list(integrations)},
-            "$expr": {"$lte": ["$dueAt", "$$NOW"]},
-        }
-        taken = {
-            "dueAt": seconds_from_now(lease_seconds),
-            "token": token,
-            "claimedAt": "$$NOW",
-            "removal.attempts": {"$add": ["$removal.attempts", 1]},
-        }
-        with our_errors():
-            row = self._rows.find_one_and_update(
-                due, [{"$set": taken}], sort=[("dueAt", ASCENDING)], return_document=ReturnDocument.AFTER
-            )
-        return RemovalClaim(_orphan(row), row["claimedAt"], token) if row else None
+        """Claim the removal that has been due longest in one of these integrations."""
+        changes = {"claimedAt": "$$NOW", "removal.attempts": {"$add": ["$removal.attempts", 1]}}
+        lease = self._removals.claim(lease_seconds, {"integration": {"$in": list(integrations)}}, changes)
+        return RemovalClaim(_orphan(lease.row), lease.row["claimedAt"], lease.token) if lease else None
 
     def end_removal(self, claim: RemovalClaim, status: OrphanStatus, ended: Removal, session: Transaction) -> bool:
-        """Put a removal's end on record. False when another attempt took over."""
+        """Record how a removal ended. False when another process took over."""
         fields = {
             "status": status,
             "endedAt": "$$NOW",
             "removal.endedAt": "$$NOW",
             "removal.changes": {"$literal": list(ended.changes)},
             "removal.verified": {"$literal": ended.verified},
-            **_stopped(None, None, None),
+            "dueAt": "$$REMOVE",
+            **_failure(None, None, None),
         }
-        pipeline: list[Document] = [{"$set": fields}, {"$unset": ["dueAt", "token"]}]
-        return self._rows.update_one(_still_claimed(claim), pipeline, session=session).matched_count == 1
+        return self._removals.release(_held(claim), claim.token, fields, session)
 
-    def put_off_removal(self, claim: RemovalClaim, seconds: float, stopped: Removal) -> None:
-        """Try again after so many seconds; what stopped it, and what was removed before, is shown meanwhile."""
+    def postpone_removal(self, claim: RemovalClaim, seconds: float, failed: Removal) -> None:
+        """Record why a removal failed and what it removed; make it due again after so many seconds."""
         fields = {
             "dueAt": seconds_from_now(seconds),
-            "token": None,
-            "removal.changes": {"$literal": list(stopped.changes)},
-            **_stopped(stopped.reason, stopped.message, stopped.remedy),
+            "removal.changes": {"$literal": list(failed.changes)},
+            **_failure(failed.reason, failed.message, failed.remedy),
         }
-        with our_errors():
-            self._rows.update_one(_still_claimed(claim), [{"$set": fields}])
+        self._removals.release(_held(claim), claim.token, fields)
 
 
-def _still_claimed(claim: RemovalClaim) -> Document:
-    return {"_id": ObjectId(claim.orphan.id), "token": claim.token, "status": OrphanStatus.REMOVING}
+def _held(claim: RemovalClaim) -> Document:
+    return {"_id": ObjectId(claim.orphan.id), "status": OrphanStatus.REMOVING}
 
 
-def _stopped(reason: str | None, message: str | None, remedy: str | None) -> Document:
-    given = {"reason": reason, "message": message, "remedy": remedy}
-    return {f"removal.{name}": {"$literal": value} for name, value in given.items()}
+def _failure(reason: str | None, message: str | None, remedy: str | None) -> Document:
+    return literals({"removal.reason": reason, "removal.message": message, "removal.remedy": remedy})
 
 
 def _sighting(one: MarkedObject, cause: Cause, quarantine: float) -> list[Document]:
-    """The first of an object begins its quarantine, also if it came back or is an orphan for another cause."""
+    """Build the update of a sighting. The first one begins the quarantine, also of an object that came back or is an
+    orphan for another cause.
+    """
     status = {"$ifNull": ["$status", None]}
     is_removing = {"$eq": [status, OrphanStatus.REMOVING]}
     is_other = {"$and": [{"$ne": [{"$ifNull": ["$cause", None]}, cause]}, {"$not": is_removing}]}
@@ -213,8 +210,8 @@ def _orphan(row: Document) -> Orphan:
 
 def _removal(document: Document, due_at: datetime | None) -> Removal:
     return Removal(
-        asked_by=document["askedBy"],
-        asked_at=document["askedAt"],
+        requested_by=document["askedBy"],
+        requested_at=document["askedAt"],
         attempts=document["attempts"],
         due_at=due_at,
         reason=document.get("reason"),

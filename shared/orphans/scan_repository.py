@@ -1,28 +1,27 @@
-"""The `orphan_looks` collection: when each integration is looked through for orphans, a row for each, its own queue.
+"""The `orphan_looks` collection: one document for each scanned integration, with its latest scan and the next due time.
 
-`dueAt`: due from then on; a claim moves it to the lease's end; none: when somebody asks. `number`: raised whenever a
-look is asked for, so that one which began before does not count for it.
+`number`: raised by each request for a scan, so that a scan which began before the request does not answer it.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now
-from shared.orphans.model import LOOKED_THROUGH, OrphanLook
+from shared.db.documents import Document, Transaction, literals, make_indexes, our_errors, seconds_from_now
+from shared.db.lease_queue import LeaseQueue
+from shared.orphans.model import SCANNED, OrphanScan
 
 INDEXES = [IndexModel([("dueAt", ASCENDING)], name="due", sparse=True)]
 
 
 @dataclass(frozen=True)
-class OrphanLookClaim:
-    """An integration taken for one look. `attempts`: in a row without success, this one included."""
+class OrphanScanClaim:
+    """An integration claimed for one scan. `attempts`: attempts in a row without success, this one included."""
 
     integration: str
     number: int
@@ -32,94 +31,85 @@ class OrphanLookClaim:
 
 
 class OrphanScanRepository:
+    """Reads and writes scans; claims due ones under a lease."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["orphan_looks"]
+        self._queue = LeaseQueue(self._rows, claim_field="token")
 
     def make_indexes(self) -> None:
-        with our_errors():
-            self._rows.create_indexes(INDEXES)
+        make_indexes(self._rows, INDEXES)
 
     def begin(self) -> None:
-        """Integrations that were never looked through are due now. Idempotent."""
-        for name in LOOKED_THROUGH:
+        """Make integrations that were never scanned due now. Idempotent."""
+        for name in SCANNED:
             with our_errors():
                 self._rows.update_one(
                     {"_id": name}, [{"$replaceWith": {"$mergeObjects": [{"dueAt": "$$NOW"}, "$$ROOT"]}}], upsert=True
                 )
 
-    def ask(self, session: Transaction) -> None:
-        """Have every integration looked through now."""
-        asked = {"dueAt": "$$NOW", "number": {"$add": [{"$ifNull": ["$number", 0]}, 1]}, "attempts": 0, "token": None}
-        for name in LOOKED_THROUGH:
-            self._rows.update_one({"_id": name}, [{"$set": asked}], upsert=True, session=session)
+    def request(self, session: Transaction) -> None:
+        """Make a scan of every integration due now."""
+        number = {"$add": [{"$ifNull": ["$number", 0]}, 1]}
+        requested = {"dueAt": "$$NOW", "number": number, "attempts": 0, "token": None}
+        for name in SCANNED:
+            self._rows.update_one({"_id": name}, [{"$set": requested}], upsert=True, session=session)
 
-    def all(self, session: Transaction | None = None) -> list[OrphanLook]:
-        """One for each integration, looked through or not."""
+    def all(self, session: Transaction | None = None) -> list[OrphanScan]:
+        """Return the latest scan of each integration, also of those never scanned."""
         with our_errors():
             rows = {row["_id"]: row for row in self._rows.find(session=session)}
-        return [_look(name, rows.get(name, {})) for name in LOOKED_THROUGH]
+        return [_scan(name, rows.get(name, {})) for name in SCANNED]
 
-    def claim(self, integrations: Collection[str], lease_seconds: float) -> OrphanLookClaim | None:
-        """Take the one of these that is longest due."""
-        token = secrets.token_hex(8)
-        due: Document = {
-            "dueAt": {"$exists": True},
-            "_id": {"$in": list(integrations)},
-            "$expr": {"$lte": ["$dueAt", "$$NOW"]},
-        }
-        taken = {
-            "dueAt": seconds_from_now(lease_seconds),
-            "token": token,
+    def claim(self, integrations: Collection[str], lease_seconds: float) -> OrphanScanClaim | None:
+        """Claim the one of these integrations that has been due longest."""
+        changes = {
             "beganAt": "$$NOW",
             "number": {"$ifNull": ["$number", 0]},
             "attempts": {"$add": [{"$ifNull": ["$attempts", 0]}, 1]},
         }
-        with our_errors():
-            row = self._rows.find_one_and_update(
-                due, [{"$set": taken}], sort=[("dueAt", ASCENDING)], return_document=ReturnDocument.AFTER
-            )
-        return OrphanLookClaim(row["_id"], row["number"], row["attempts"], row["beganAt"], token) if row else None
+        lease = self._queue.claim(lease_seconds, {"_id": {"$in": list(integrations)}}, changes)
+        if lease is None:
+            return None
+        row = lease.row
+        return OrphanScanClaim(row["_id"], row["number"], row["attempts"], row["beganAt"], lease.token)
 
-    def end(self, claim: OrphanLookClaim, interval: float, seen: OrphanLook, session: Transaction) -> bool:
-        """The look is done; the next is due after `interval` seconds, 0: when asked for. False: it counts for nothing,
-        as another took over or one was asked for since, which is due already."""
+    def end(self, claim: OrphanScanClaim, interval: float, seen: OrphanScan, session: Transaction) -> bool:
+        """Record a finished scan. False when another process took over, or a scan was requested since.
+
+        `interval`: seconds until the next scan, 0: on request only.
+        """
         fields = {
             "dueAt": seconds_from_now(interval) if interval else "$$REMOVE",
             "doneAt": "$$NOW",
-            "stamped": seen.stamped,
+            "stamped": seen.marked,
             "orphans": seen.orphans,
             "attempts": 0,
-            "token": None,
-            **_stopped(None, None, None),
+            **_failure(None, None, None),
         }
-        return self._rows.update_one(_still_claimed(claim), [{"$set": fields}], session=session).matched_count == 1
+        return self._queue.release(_held(claim), claim.token, fields, session)
 
-    def put_off(self, claim: OrphanLookClaim, seconds: float, stopped: OrphanLook) -> None:
-        """Look again after so many seconds; what stopped this one is shown meanwhile."""
-        fields = {"dueAt": seconds_from_now(seconds), "token": None}
-        with our_errors():
-            self._rows.update_one(
-                _still_claimed(claim),
-                [{"$set": fields | _stopped(stopped.reason, stopped.message, stopped.remedy)}],
-            )
+    def postpone(self, claim: OrphanScanClaim, seconds: float, failed: OrphanScan) -> None:
+        """Record why a scan failed; make it due again after so many seconds."""
+        fields = {"dueAt": seconds_from_now(seconds), **_failure(failed.reason, failed.message, failed.remedy)}
+        self._queue.release(_held(claim), claim.token, fields)
 
 
-def _still_claimed(claim: OrphanLookClaim) -> Document:
-    return {"_id": claim.integration, "token": claim.token, "number": claim.number}
+def _held(claim: OrphanScanClaim) -> Document:
+    return {"_id": claim.integration, "number": claim.number}
 
 
-def _stopped(reason: str | None, message: str | None, remedy: str | None) -> Document:
-    given = {"reason": reason, "message": message, "remedy": remedy}
-    return {name: {"$literal": value} for name, value in given.items()}
+def _failure(reason: str | None, message: str | None, remedy: str | None) -> Document:
+    return literals({"reason": reason, "message": message, "remedy": remedy})
 
 
-def _look(name: str, row: Document) -> OrphanLook:
-    return OrphanLook(
+def _scan(name: str, row: Document) -> OrphanScan:
+    return OrphanScan(
         integration=name,
         done_at=row.get("doneAt"),
         due_at=row.get("dueAt"),
         began_at=row.get("beganAt"),
-        stamped=row.get("stamped", 0),
+        marked=row.get("stamped", 0),
         orphans=row.get("orphans", 0),
         reason=row.get("reason"),
         message=row.get("message"),

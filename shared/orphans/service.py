@@ -1,4 +1,4 @@
-"""Orphans, for operators: what is there, when it was last looked for, a look now, and the word to remove one."""
+"""Use cases for orphans: list them, show and request scans, and approve the removal of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.db.documents import Transaction
 from shared.db.paging import Page
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
-from shared.orphans.model import Orphan, OrphanLook, OrphanQuery, OrphanStatus
+from shared.orphans.model import Orphan, OrphanQuery, OrphanScan, OrphanStatus
 from shared.orphans.repository import OrphanRepository
 from shared.orphans.scan_repository import OrphanScanRepository
 from shared.rights import operator_policy as machine_access
@@ -17,11 +17,11 @@ from shared.rights.policy import Actor
 from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
 
-SEEING = "This takes a platform administrator; support may read it."
+READ_RIGHT = "This takes a platform administrator; support may read it."
 
 
 class OrphanService:
-    """All of these raise Forbidden."""
+    """Every method raises Forbidden for a caller without the right."""
 
     def __init__(
         self,
@@ -39,40 +39,40 @@ class OrphanService:
         self._switches = switches
 
     def page(self, query: OrphanQuery, actor: Actor) -> Page[Orphan]:
-        """Newest first."""
-        access.require(machine_access.may_see_orphans(actor), SEEING)
+        """Return a page of orphans, newest first."""
+        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         return self._orphans.page(query)
 
     def get(self, orphan_id: str, actor: Actor) -> Orphan:
-        """Raises NotFound."""
-        access.require(machine_access.may_see_orphans(actor), SEEING)
+        """Return one orphan. Raises NotFound."""
+        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         found = self._orphans.find(orphan_id)
         if found is None:
             raise NotFound(f"There is no orphan {orphan_id!r}.")
         return found
 
-    def looks(self, actor: Actor) -> list[OrphanLook]:
-        """How each integration was last looked through."""
-        access.require(machine_access.may_see_orphans(actor), SEEING)
+    def scans(self, actor: Actor) -> list[OrphanScan]:
+        """Return the latest scan of each integration."""
+        access.require(machine_access.may_see_orphans(actor), READ_RIGHT)
         return self._orphan_scans.all()
 
-    def look(self, actor: Actor) -> list[OrphanLook]:
-        """Ask for a scan of every integration now, by the scheduler."""
-        access.require(machine_access.may_scan_for_orphans(actor), SEEING)
+    def request_scan(self, actor: Actor) -> list[OrphanScan]:
+        """Make a scan of every integration due now; the scheduler runs it."""
+        access.require(machine_access.may_scan_for_orphans(actor), READ_RIGHT)
 
-        def work(session: Transaction) -> list[OrphanLook]:
-            self._orphan_scans.ask(session)
+        def work(session: Transaction) -> list[OrphanScan]:
+            self._orphan_scans.request(session)
             self._events.append(NewEvent("orphans.look", actor.author), session)
             return self._orphan_scans.all(session)
 
         return self._connection.transaction(work)
 
     def remove(self, orphan_id: str, actor: Actor) -> Orphan:
-        """Have one removed for good, by the sweep; asked again it is the same.
+        """Request the permanent removal of an orphan; the scheduler runs it. A second request changes nothing.
 
         Raises NotFound, NotRemovable, ObserveOnly.
         """
-        access.require(machine_access.may_remove_orphan(actor), SEEING)
+        access.require(machine_access.may_remove_orphan(actor), READ_RIGHT)
         known = self.get(orphan_id, actor)
         if is_observing(self._switches.all()):
             raise ObserveOnly
@@ -80,19 +80,19 @@ class OrphanService:
             return known
 
         def work(session: Transaction) -> Orphan | None:
-            asked = self._orphans.ask_removal(orphan_id, actor.user.id, session)
-            if asked is not None:
-                self._events.append(NewEvent("orphan.remove", actor.author, after=facts_of(asked)), session)
-            return asked
+            requested = self._orphans.request_removal(orphan_id, actor.user.id, session)
+            if requested is not None:
+                self._events.append(NewEvent("orphan.remove", actor.author, after=facts_of(requested)), session)
+            return requested
 
-        asked = self._connection.transaction(work)
-        if asked is None:
+        requested = self._connection.transaction(work)
+        if requested is None:
             raise NotRemovable(_why_not(self.get(orphan_id, actor)))
-        return asked
+        return requested
 
 
 def facts_of(orphan: Orphan) -> dict[str, str]:
-    """An orphan as events show it."""
+    """Return an orphan as events show it."""
     return {
         "orphan": orphan.id,
         "integration": orphan.integration,
@@ -107,5 +107,5 @@ def facts_of(orphan: Orphan) -> dict[str, str]:
 def _why_not(orphan: Orphan) -> str:
     if orphan.status is OrphanStatus.QUARANTINED:
         until = orphan.removable_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"It is in quarantine until {until}, and has to be seen once more after that."
+        return f"It is in quarantine until {until}, and must be found by one more scan after that."
     return f"It is {orphan.status}, so there is nothing to remove."

@@ -1,4 +1,4 @@
-"""What the sweep does about domains, apart from asking DNS: which to look at, and what follows from a look."""
+"""Claim due domain checks and record their results. The scheduler's job asks DNS; this module decides and records."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 
-#: tenants that one pass starts a reconcile of; the next takes the rest
+#: reconciles started in one pass
 BATCH = 50
-#: seconds until a reconcile is tried again: while another operation is open, and while the tenant's status forbids it
-BUSY_PAUSE, BARRED_PAUSE = 5.0, 300.0
+#: seconds until the next try: while another operation is open, and while the tenant's status forbids a reconcile
+BUSY_PAUSE, FORBIDDEN_PAUSE = 5.0, 300.0
 
 
 @dataclass(frozen=True)
 class DueDomain:
-    """One domain to look at, claimed, with its tenant."""
+    """A domain claimed for one check, with its tenant."""
 
     claim: DomainClaim
     tenant: Tenant
@@ -51,7 +51,7 @@ class DueDomain:
 
 
 class DomainMonitor:
-    """Every act is an atomic claim, so any number of sweeps may do this at once. Safe to share between threads."""
+    """Claims are atomic, so any number of schedulers may run at once. Safe to share between threads."""
 
     def __init__(
         self,
@@ -81,39 +81,41 @@ class DomainMonitor:
         self.maker = ProofMaker(settings.stamp_key_texts)
 
     def claim(self, limit: int) -> Iterator[DueDomain]:
-        """Take due domains, `limit` at most. Without a key for proofs nothing could be told, so none is taken."""
-        for domain_id in self._domain_checks.due(limit) if self.maker.keys and limit > 0 else ():
-            claim = self._domain_checks.claim(domain_id, self._lease)
-            tenant = self._tenants.find_by_id(claim.domain.tenant_id) if claim else None
-            if claim is not None and tenant is not None:
+        """Claim due domains, `limit` at most. None without a key: a proof could not be recognised."""
+        for _ in range(limit if self.maker.keys else 0):
+            claim = self._domain_checks.claim(self._lease)
+            if claim is None:
+                return
+            tenant = self._tenants.find_by_id(claim.domain.tenant_id)
+            if tenant is not None:
                 yield DueDomain(claim, tenant)
 
-    def record(self, due: DueDomain, look: DomainCheck) -> TenantDomain | None:
-        """Put a look's outcome on record, with the event if anything changed. None when it counts for nothing."""
-        domain = self._connection.transaction(lambda session: self._recorded(due, look, session))
+    def record(self, due: DueDomain, check: DomainCheck) -> TenantDomain | None:
+        """Record a check's result, with an event if the state changed. None when the claim no longer holds."""
+        domain = self._connection.transaction(lambda session: self._recorded(due, check, session))
         if domain is None:
             log.info("domain.check_discarded", domain=due.name, tenant=due.tenant.slug)
         return domain
 
     def start_reconciles(self) -> int:
-        """Set up what has been proven: start a reconcile of each tenant that waits for one; how many were started."""
+        """Start a reconcile of each tenant with a newly proven domain; return how many were started."""
         if is_observing(self._switches.seen()):
             return 0
-        return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.waiting_tenants(BATCH))
+        return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.tenants_to_reconcile(BATCH))
 
-    def _recorded(self, due: DueDomain, look: DomainCheck, session: Transaction) -> TenantDomain | None:
+    def _recorded(self, due: DueDomain, check: DomainCheck, session: Transaction) -> TenantDomain | None:
         claim = due.claim
-        # as it now stands: its owner may have asked again since it was claimed
+        # read again: a check may have been requested since the claim
         before = self._domains.find(due.tenant.id, due.name, session)
         if before is None:
             return None
-        after = before.after_look(look, claim.at, self._patience)
-        is_news = after.ownership.is_proven and not before.ownership.is_proven
+        after = before.after_check(check, claim.at, self._patience)
+        is_newly_proven = after.ownership.is_proven and not before.ownership.is_proven
         waits = self._may_require and before.is_proof_required
         wait = self._pace.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
-        written = self._domain_checks.record(claim, after, wait, is_news and waits, session)
-        if written is not None and not after.stands_as(before):
-            self._events.append(_event(before, after, claim.trace), session)
+        written = self._domain_checks.record(claim, after, wait, is_newly_proven and waits, session)
+        if written is not None and not after.has_same_state(before):
+            self._events.append(_event(before, after, claim.request_id), session)
         return written
 
     def _start_reconcile(self, tenant_id: str) -> int:
@@ -121,11 +123,11 @@ class DomainMonitor:
         try:
             view = self._connection.transaction(lambda session: self._begun(tenant_id, author, session))
         except AlreadyOpen:
-            # also a reconcile that runs: its mail step may have run before the proof was seen
-            self._domains.put_off_waiting(tenant_id, BUSY_PAUSE)
+            # even when a reconcile is running: its mail step may have run before the proof was found
+            self._domains.postpone_reconcile(tenant_id, BUSY_PAUSE)
             return 0
         except ActionNotPossible:
-            self._domains.put_off_waiting(tenant_id, BARRED_PAUSE)
+            self._domains.postpone_reconcile(tenant_id, FORBIDDEN_PAUSE)
             return 0
         if view is None:
             return 0
@@ -134,21 +136,21 @@ class DomainMonitor:
         return 1
 
     def _begun(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:
-        if not self._domains.take_waiting(tenant_id, session):
+        if not self._domains.take_reconcile(tenant_id, session):
             return None
         tenant = self._tenants.find_by_id(tenant_id, session)
         return self._starter.start_within(Action.RECONCILE, tenant, author, session) if tenant else None
 
 
-def _event(before: TenantDomain, after: TenantDomain, trace: str) -> NewEvent:
-    is_news = after.ownership.is_proven and not before.ownership.is_proven
-    action = "verified" if is_news else after.ownership.state.value
-    author = Author(None, trace)
+def _event(before: TenantDomain, after: TenantDomain, request_id: str) -> NewEvent:
+    is_newly_proven = after.ownership.is_proven and not before.ownership.is_proven
+    action = "verified" if is_newly_proven else after.ownership.state.value
+    author = Author(None, request_id)
     return NewEvent(f"domain.{action}", author, after.tenant_id, after.tenant_slug, _shown(before), _shown(after))
 
 
 def _shown(domain: TenantDomain) -> dict[str, Any]:
-    """A domain as events show it, with the records that are not as they should be."""
+    """Return a domain as events show it, with the records that are missing or different."""
     wrong = [one.check for one in domain.sightings if one.check.presence is not Presence.OK]
     lost = domain.ownership.proof_lost_at
     return {

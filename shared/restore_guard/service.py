@@ -73,7 +73,7 @@ class ObserveOnlyService:
                 return known
             ended = self._switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
             self._restore_guard.forgive(session)
-            self._orphan_scans.ask(session)
+            self._orphan_scans.request(session)
             self._events.append(NewEvent("observe_only.ended", actor.author), session)
             return ended
 

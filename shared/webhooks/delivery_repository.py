@@ -1,12 +1,7 @@
-"""The `deliveries` collection: a row for each event and webhook, which is its own queue, lease book and history.
-
-One time, `dueAt`, says when a pending row may be taken: a claim moves it to the lease's end, so a row whose taker died
-is due again by itself. `leaseToken` proves the claim when its end is recorded.
-"""
+"""The `deliveries` collection: one document for each event and webhook. It is queue and history at once."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +20,7 @@ from shared.db.documents import (
     present,
     seconds_from_now,
 )
+from shared.db.lease_queue import LeaseQueue
 from shared.db.paging import Page
 from shared.events.model import Event
 from shared.webhooks.model import PING, DeliveryQuery, DeliveryRecord, DeliveryStatus
@@ -42,16 +38,16 @@ DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A delivery taken for one attempt. `token` proves it when the end is recorded."""
+class DeliveryClaim:
+    """A delivery claimed for one attempt."""
 
     record: DeliveryRecord
     token: str
 
 
 @dataclass(frozen=True)
-class End:
-    """How an attempt ended. `due_in`: seconds until the next one of a delivery that stays pending."""
+class AttemptResult:
+    """How an attempt ended. `due_in`: seconds until the next attempt of a delivery that stays pending."""
 
     status: DeliveryStatus
     response_status: int | None = None
@@ -60,21 +56,25 @@ class End:
 
 
 class DeliveryRepository:
+    """Reads and writes deliveries; claims due ones under a lease."""
+
     def __init__(self, database: Database[Document], keep_days: float) -> None:
         self._rows = database["deliveries"]
+        self._queue = LeaseQueue(self._rows)
         self._keep_seconds = keep_days * DAY
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, webhook_id: str, events: Sequence[Event], session: Transaction) -> None:
-        """A pending delivery, due now, for each event."""
+        """Insert a pending delivery, due now, for each event."""
         rows = [_new(webhook_id, ObjectId(event.id), event.action, event.request_id) for event in events]
         self._rows.bulk_write(
             [UpdateOne({"_id": row["_id"]}, self._inserting(row), upsert=True) for row in rows], session=session
         )
 
     def insert_ping(self, webhook_id: str, request_id: str) -> DeliveryRecord:
+        """Insert a test delivery that stands for no event."""
         row = _new(webhook_id, ObjectId(), PING, request_id)
         with our_errors():
             found = self._rows.find_one_and_update(
@@ -89,13 +89,13 @@ class DeliveryRepository:
         return _record(row) if row else None
 
     def page(self, webhook_id: str, query: DeliveryQuery) -> Page[DeliveryRecord]:
-        """One webhook's, newest first."""
+        """Return a page of a webhook's deliveries, newest first."""
         conditions: list[Document] = [{"webhookId": webhook_id}, {"status": query.status} if query.status else {}]
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(_record, rows)), following)
 
     def replay(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
-        """Due now, with all attempts before it again unless it is pending still. One under way is left to its end."""
+        """Make a delivery due now. An ended one gets all its attempts again; a running one is left alone."""
         key = object_id(delivery_id)
         was_pending = {"$eq": ["$status", DeliveryStatus.PENDING]}
         again = {
@@ -113,43 +113,34 @@ class DeliveryRepository:
             )
         return _record(row) if row else self.find(webhook_id, delivery_id)
 
-    # -- what the delivery needs
+    # -- attempts
 
-    def claim(self, lease_seconds: float, busy: Collection[str]) -> Claim | None:
-        """Take the longest due one for an attempt, which is counted before it is made. `busy`: webhooks left alone."""
-        token = secrets.token_hex(8)
-        taken = {
-            "attempts": {"$add": ["$attempts", 1]},
-            "dueAt": seconds_from_now(lease_seconds),
-            "leaseToken": token,
-        }
-        condition: Document = {"status": DeliveryStatus.PENDING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+    def claim(self, lease_seconds: float, busy: Collection[str]) -> DeliveryClaim | None:
+        """Claim the delivery that has been due longest, and count the attempt. `busy`: webhooks to skip."""
+        condition: Document = {"status": DeliveryStatus.PENDING}
         if busy:
             condition["webhookId"] = {"$nin": list(busy)}
-        with our_errors():
-            row = self._rows.find_one_and_update(
-                condition, [{"$set": taken}], sort=[("dueAt", ASCENDING)], return_document=ReturnDocument.AFTER
-            )
-        return Claim(_record(row), token) if row else None
+        lease = self._queue.claim(lease_seconds, condition, {"attempts": {"$add": ["$attempts", 1]}})
+        return DeliveryClaim(_record(lease.row), lease.token) if lease else None
 
-    def record(self, claim: Claim, end: End) -> bool:
-        """Put an attempt's end on record. False when the lease was lost: the attempt then counts for nothing."""
-        is_open = end.due_in is not None
+    def record(self, claim: DeliveryClaim, result: AttemptResult) -> bool:
+        """Record an attempt. False when the claim no longer holds: nothing is written then."""
+        is_open = result.due_in is not None
         fields = {
-            "status": end.status,
-            "responseStatus": end.response_status,
-            "reason": end.reason,
-            "dueAt": seconds_from_now(end.due_in or 0.0) if is_open else None,
+            "status": result.status,
+            "responseStatus": result.response_status,
+            "reason": result.reason,
+            "dueAt": seconds_from_now(result.due_in or 0.0) if is_open else None,
             "finishedAt": None if is_open else "$$NOW",
         }
-        return self._let_go(claim, fields)
+        return self._release(claim, fields)
 
-    def put_back(self, claim: Claim, seconds: float) -> bool:
-        """As if it had not been taken, to be looked at again after so many seconds."""
-        return self._let_go(claim, {"attempts": {"$subtract": ["$attempts", 1]}, "dueAt": seconds_from_now(seconds)})
+    def give_back(self, claim: DeliveryClaim, seconds: float) -> bool:
+        """Undo a claim without counting an attempt; the delivery is due again after so many seconds."""
+        return self._release(claim, {"attempts": {"$subtract": ["$attempts", 1]}, "dueAt": seconds_from_now(seconds)})
 
     def postpone(self, webhook_id: str, seconds: float) -> None:
-        """Leave all of a webhook's pending deliveries alone for so many seconds at least."""
+        """Make a webhook's pending deliveries due in so many seconds at the earliest."""
         until = seconds_from_now(seconds)
         condition = {
             "webhookId": webhook_id,
@@ -159,14 +150,14 @@ class DeliveryRepository:
         with our_errors():
             self._rows.update_many(condition, [{"$set": {"dueAt": until}}])
 
-    def hasten(self, webhook_id: str) -> None:
-        """Have all of a webhook's pending deliveries due now."""
+    def make_due(self, webhook_id: str) -> None:
+        """Make all pending deliveries of a webhook due now."""
         condition = {"webhookId": webhook_id, "status": DeliveryStatus.PENDING, "leaseToken": None}
         with our_errors():
             self._rows.update_many(condition, [{"$set": {"dueAt": "$$NOW"}}])
 
-    def drop(self, webhook_id: str) -> None:
-        """Forget all deliveries of a webhook that is no more."""
+    def delete_all(self, webhook_id: str) -> None:
+        """Delete all deliveries of a webhook."""
         with our_errors():
             self._rows.delete_many({"webhookId": webhook_id})
 
@@ -174,10 +165,8 @@ class DeliveryRepository:
         kept_until = seconds_from_now(self._keep_seconds)
         return inserting(row, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
 
-    def _let_go(self, claim: Claim, fields: Document) -> bool:
-        condition = {"_id": ObjectId(claim.record.id), "leaseToken": claim.token}
-        with our_errors():
-            return self._rows.update_one(condition, [{"$set": {**fields, "leaseToken": None}}]).matched_count == 1
+    def _release(self, claim: DeliveryClaim, fields: Document) -> bool:
+        return self._queue.release({"_id": ObjectId(claim.record.id)}, claim.token, fields)
 
 
 def _new(webhook_id: str, event_id: ObjectId, action: str, request_id: str) -> Document:

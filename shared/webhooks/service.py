@@ -136,7 +136,7 @@ class WebhookService:
 
         changed = self._connection.transaction(work)
         if changed.enabled:
-            self._deliveries.hasten(changed.id)
+            self._deliveries.make_due(changed.id)
         return changed
 
     def delete(self, webhook_id: str, actor: Actor, expected: Collection[int] | None) -> None:
@@ -150,7 +150,7 @@ class WebhookService:
             self._events.append(known.event("deleted", actor.author, before=before), session)
 
         self._connection.transaction(work)
-        self._deliveries.drop(webhook_id)
+        self._deliveries.delete_all(webhook_id)
 
     def rotate(self, webhook_id: str, grace_seconds: float, actor: Actor) -> tuple[Webhook, str]:
         """The webhook and its new secret, shown this once; the old one signs beside it for `grace_seconds`.

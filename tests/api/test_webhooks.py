@@ -10,7 +10,7 @@ import pytest
 
 from shared.application.store import Repositories
 from shared.config.settings import Settings
-from shared.webhooks.delivery_repository import End
+from shared.webhooks.delivery_repository import AttemptResult
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture
 from worker.composition import open_delivery_loop, open_outbox_relay
@@ -33,7 +33,7 @@ def delivered(root: Client, store: Repositories) -> dict[str, Any]:
     for slug in ("one-a", "two-b", "three-c"):
         assert root("POST", "/partners", json={"slug": slug, "name": slug}).status_code == 201
     open_outbox_relay(store, 14).relay()
-    for end in (End("delivered", 200), End("failed", 410, "gone")):  # type: ignore[arg-type]
+    for end in (AttemptResult("delivered", 200), AttemptResult("failed", 410, "gone")):  # type: ignore[arg-type]
         claim = store.deliveries.claim(10, ())
         assert claim is not None
         store.deliveries.record(claim, end)

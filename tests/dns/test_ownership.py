@@ -48,43 +48,43 @@ def test_texts_that_are_not_ascii_prove_nothing_and_break_nothing() -> None:
 
 
 def test_a_domain_is_verified_by_its_proof_and_working_records() -> None:
-    seen = FRESH.after_look(START + DAY, True, GOOD)
+    seen = FRESH.after_check(START + DAY, True, GOOD)
     assert (seen.state, seen.verified_at, seen.is_proven) == (DomainState.VERIFIED, START + DAY, True)
-    assert seen.after_look(START + 2 * DAY, True, GOOD).verified_at == START + DAY
+    assert seen.after_check(START + 2 * DAY, True, GOOD).verified_at == START + DAY
 
 
 def test_a_proven_domain_whose_mail_records_are_wrong_is_degraded_until_they_are_right() -> None:
-    degraded = FRESH.after_look(START, True, NO_MAIL)
+    degraded = FRESH.after_check(START, True, NO_MAIL)
     assert (degraded.state, degraded.is_proven) == (DomainState.DEGRADED, True)
-    assert degraded.after_look(START + DAY, True, GOOD).state is DomainState.VERIFIED
+    assert degraded.after_check(START + DAY, True, GOOD).state is DomainState.VERIFIED
 
 
 def test_a_missing_convenience_degrades_nothing() -> None:
-    assert FRESH.after_look(START, True, NO_COMFORT).state is DomainState.VERIFIED
+    assert FRESH.after_check(START, True, NO_COMFORT).state is DomainState.VERIFIED
 
 
 def test_a_domain_that_is_not_proven_in_time_fails_and_may_still_be_proven_later() -> None:
-    waiting = FRESH.after_look(START + 13 * DAY, False, ())
+    waiting = FRESH.after_check(START + 13 * DAY, False, ())
     assert waiting.state is DomainState.UNVERIFIED
-    failed = waiting.after_look(START + 14 * DAY, False, ())
+    failed = waiting.after_check(START + 14 * DAY, False, ())
     assert (failed.state, failed.is_proven) == (DomainState.FAILED, False)
-    assert failed.after_look(START + 15 * DAY, True, GOOD).state is DomainState.VERIFIED
+    assert failed.after_check(START + 15 * DAY, True, GOOD).state is DomainState.VERIFIED
 
 
 def test_a_failed_domain_that_is_asked_for_again_gets_its_time_anew() -> None:
-    failed = FRESH.after_look(START + 14 * DAY, False, ())
+    failed = FRESH.after_check(START + 14 * DAY, False, ())
     again = failed.asked_again(START + 20 * DAY)
-    assert again.after_look(START + 21 * DAY, False, ()).state is DomainState.UNVERIFIED
+    assert again.after_check(START + 21 * DAY, False, ()).state is DomainState.UNVERIFIED
     assert FRESH.asked_again(START + DAY) is FRESH
 
 
 def test_a_proof_that_vanishes_degrades_at_once_and_fails_only_when_it_stays_away() -> None:
     patience = Patience(lost_proof=3 * DAY)
-    verified = FRESH.after_look(START, True, GOOD)
-    lost = verified.after_look(START + DAY, False, GOOD, patience)
+    verified = FRESH.after_check(START, True, GOOD)
+    lost = verified.after_check(START + DAY, False, GOOD, patience)
     assert (lost.state, lost.proof_lost_at) == (DomainState.DEGRADED, START + DAY)
-    still = lost.after_look(START + 3 * DAY, False, GOOD, patience)
+    still = lost.after_check(START + 3 * DAY, False, GOOD, patience)
     assert (still.state, still.proof_lost_at) == (DomainState.DEGRADED, START + DAY)
-    assert still.after_look(START + 4 * DAY, False, GOOD, patience).state is DomainState.FAILED
-    back = still.after_look(START + 4 * DAY, True, GOOD, patience)
+    assert still.after_check(START + 4 * DAY, False, GOOD, patience).state is DomainState.FAILED
+    back = still.after_check(START + 4 * DAY, True, GOOD, patience)
     assert (back.state, back.proof_lost_at) == (DomainState.VERIFIED, None)

@@ -114,7 +114,7 @@ def test_domains_of_an_older_version_get_records_at_start_and_are_checked_once_p
     assert before.domain().due_at is None
     for _ in range(2):
         after.plane.service.prepare()
-        assert len(list(after.store.domain_checks.due(10))) == 1
+        assert after.store.domain_checks.claim(0) is not None
     after.publish_proof()
     assert after.look().ownership.is_proven
     after.plane.service.prepare()

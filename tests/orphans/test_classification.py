@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.orphans.model import Cause, Known, MarkedObject, OrphanKind, judged
+from shared.orphans.model import Cause, Known, MarkedObject, OrphanKind, orphans_among
 from shared.tenants.model import Status
 from tests.simulators import OTHER_ID, TENANT_ID, tenant
 
@@ -23,7 +23,7 @@ def cause(found: list[MarkedObject], busy: bool = False, **fields: Any) -> dict[
     """Id to cause; the fields are those of the objects' tenant, without any it is not on record."""
     known = {TENANT_ID: tenant(**{"updated_at": BEFORE, **fields})} if fields else {}
     on_record = Known(BEGAN, known, {TENANT_ID} if busy else ())
-    return {one.id: said for one, said in judged(found, on_record).items()}
+    return {one.id: said for one, said in orphans_among(found, on_record).items()}
 
 
 def test_of_a_tenant_that_is_not_on_record_it_is_one() -> None:

@@ -27,7 +27,7 @@ def test_what_living_tenants_have_is_no_orphan(platform: PlatformFixture) -> Non
     platform.grown("beta")
     seen = platform.scan()
     assert platform.orphans() == []
-    assert {name: (one.stamped, one.orphans, one.reason) for name, one in seen.items()} == {
+    assert {name: (one.marked, one.orphans, one.reason) for name, one in seen.items()} == {
         name: (2, 0, None) for name in ("authentik", "stalwart", "ocis")
     }
     assert all(one.done_at and one.due_at and one.due_at > one.done_at for one in seen.values())
@@ -113,7 +113,7 @@ def test_tenants_that_are_made_while_looks_go_on_never_show_as_orphans(platform:
             assert platform.orphans() == []
         for one in making:
             one.result()
-    assert platform.scan()["ocis"].stamped == len(slugs)
+    assert platform.scan()["ocis"].marked == len(slugs)
     assert platform.orphans() == []
 
 
@@ -186,10 +186,10 @@ def test_a_mail_tenant_is_gone_though_a_mail_domain_of_its_id_is_there(platform:
     domain = MarkedObject(OrphanKind.MAIL_DOMAIN, tenant.remote["stalwartDomainId"], "acme.test", tenant.id)
     nobodys = MarkedObject(OrphanKind.MAIL_TENANT, domain.id, f"Beta {'a' * 24}", "a" * 24)
     for found in ([domain, nobodys], [domain]):
-        platform.plane.orphans.look(platform.admin)
-        claim = watch.claim_look(["stalwart"])
+        platform.plane.orphans.request_scan(platform.admin)
+        claim = watch.claim_scan(["stalwart"])
         assert claim is not None
-        assert watch.record_look(claim, found) is not None
+        assert watch.record_scan(claim, found) is not None
     assert platform.kinds() == [("mail_tenant", "tenant_unknown", "gone")]
 
 
@@ -211,7 +211,7 @@ def test_a_mark_that_was_made_with_another_key_is_nobodys(make_platform: Callabl
     platform = make_platform()
     platform.forget("acme")
     seen = platform.scan()
-    assert (seen["stalwart"].stamped, seen["ocis"].stamped) == (0, 0)
+    assert (seen["stalwart"].marked, seen["ocis"].marked) == (0, 0)
 
 
 def test_a_mail_tenant_counts_only_for_a_tenant_that_was_ours(make_platform: Callable[..., PlatformFixture]) -> None:

@@ -15,7 +15,7 @@ from tests.platform_fixture import PlatformFixture
 
 def test_two_schedulers_scan_each_integration_once(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.orphans.look(platform.admin)
+    platform.plane.orphans.request_scan(platform.admin)
     platform.ocis.journal.clear()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: platform.run_orphan_jobs(), range(4)))
@@ -27,7 +27,7 @@ def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     platform = make_platform(lease_seconds=0.3, attempt_seconds=0.2)
-    platform.plane.orphans.look(platform.admin)
+    platform.plane.orphans.request_scan(platform.admin)
     claims = [platform.store.orphan_scans.claim([name], 0.3) for name in ("authentik", "stalwart", "ocis")]
     assert all(claims)
     platform.run_orphan_jobs()
@@ -35,7 +35,7 @@ def test_a_scan_whose_process_died_is_repeated_when_its_lease_runs_out(
     _until_looked(platform)
     # the one that was thought dead comes back late, and counts for nothing
     assert claims[0] is not None
-    assert open_orphan_scanner(platform.store, platform.settings).record_look(claims[0], []) is None
+    assert open_orphan_scanner(platform.store, platform.settings).record_scan(claims[0], []) is None
 
 
 def _until_looked(platform: PlatformFixture) -> None:
@@ -66,13 +66,13 @@ def test_an_orphan_found_by_a_discarded_scan_is_reported_by_the_next(platform: P
     tenant = platform.grown("acme")
     platform.forget("acme")
     watch = open_orphan_scanner(platform.store, platform.settings)
-    platform.plane.orphans.look(platform.admin)
-    claim = watch.claim_look(["ocis"])
+    platform.plane.orphans.request_scan(platform.admin)
+    claim = watch.claim_scan(["ocis"])
     assert claim is not None
     # somebody asks anew while the look is under way
-    platform.plane.orphans.look(platform.admin)
+    platform.plane.orphans.request_scan(platform.admin)
     space = MarkedObject(OrphanKind.SPACE, tenant.remote["ocisSpaceId"], tenant.name, tenant.id)
-    assert watch.record_look(claim, [space]) is None
+    assert watch.record_scan(claim, [space]) is None
     platform.run_orphan_jobs()
     told = [one["after"] for one in platform.events("orphans.found") if one["after"]["integration"] == "ocis"]
     assert [(one["count"], one["orphans"][0]["objectId"]) for one in told] == [(1, space.id)]

@@ -128,7 +128,7 @@ def test_a_tenant_that_a_dead_scheduler_took_is_taken_again(
     begun(create)
     bulk = control_plane.bulk.dry_run(BulkAction.CANCEL, Selector(everything=True), admin)
     control_plane.bulk.start(bulk.id, admin)
-    assert store.bulk.take(bulk.id, 0) is not None
+    assert store.bulk.claim(bulk.id, 0) is not None
     run(job, store, bulk.id)
     assert control_plane.bulk.get(bulk.id, admin).counts == {ItemStatus.DONE: 1}
 

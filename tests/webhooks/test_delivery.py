@@ -140,7 +140,7 @@ def test_an_outcome_after_the_lease_is_discarded(post: Post, delivery_loop: Run)
     time.sleep(0.1)
     assert late is not None
     assert post.store.deliveries.claim(10, ()) is not None
-    assert not post.store.deliveries.put_back(late, 0)
+    assert not post.store.deliveries.give_back(late, 0)
     assert post.deliveries(webhook)[0].attempts == 2
 
 

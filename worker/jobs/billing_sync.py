@@ -10,7 +10,7 @@ import structlog
 
 from shared.billing.model import Bill
 from shared.billing.sync import BillingService
-from shared.billing.sync_queue import BillingSyncQueue, LookClaim
+from shared.billing.sync_queue import BillingSyncQueue, SyncClaim
 from shared.config.settings import Settings
 from shared.integrations.catalog import BILLING
 from shared.integrations.outcomes import Fault, NotFound, PermanentError
@@ -65,10 +65,11 @@ class BillingSyncJob:
         """Wait until running reads have ended; each has a deadline."""
         self._pool.close()
 
-    def _sync(self, claim: LookClaim, billing: StripeClient) -> None:
+    def _sync(self, claim: SyncClaim, billing: StripeClient) -> None:
         known = claim.subscription
         if known.stripe_subscription_id is None:
-            return self._billing_syncs.drop(claim)
+            self._billing_syncs.end(claim)
+            return
         try:
             with within(self._settings.attempt_seconds):
                 found = billing.get_subscription(known.stripe_subscription_id)
@@ -76,16 +77,17 @@ class BillingSyncJob:
                 raise PermanentError("taken")
         except Fault as fault:
             return self._failed(claim, fault)
-        done = self._service.looked(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
+        done = self._service.record_sync(claim, Bill(found.customer_id, found.id, found.status, found.period_ends_at))
         log.info("billing.synced", subscription=known.id, status=found.status, recorded=done)
 
-    def _failed(self, claim: LookClaim, fault: Fault) -> None:
+    def _failed(self, claim: SyncClaim, fault: Fault) -> None:
         log.warning("billing.sync_failed", subscription=claim.subscription.id, reason=fault.reason)
         if isinstance(fault, NotFound) or fault.reason == "taken":
             # not ours, or of another Stripe account: a retry cannot find it
-            return self._billing_syncs.drop(claim)
+            self._billing_syncs.end(claim)
+            return
         ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(claim.attempts - 1, 16))
         if isinstance(fault, PermanentError):
             ceiling = LONGEST_WAIT  # until somebody corrects it, each retry would only count against our rate limit
         wait = getattr(fault, "wait", None) or 0.0
-        self._billing_syncs.put_off(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311
+        self._billing_syncs.postpone(claim, max(random.uniform(ceiling / 2, ceiling), wait))  # noqa: S311

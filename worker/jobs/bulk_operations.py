@@ -37,7 +37,7 @@ class BulkJob:
         while acted < BATCH:
             if not self._rate_limiter.take("bulk-operations", 60 / self._per_minute):
                 return acted
-            item = self._bulk.take(bulk_id, LEASE_SECONDS)
+            item = self._bulk.claim(bulk_id, LEASE_SECONDS)
             if item is None:
                 if self._service.finish(bulk_id):
                     log.info("bulk_operation.finished", bulk_operation=bulk_id)

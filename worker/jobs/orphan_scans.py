@@ -16,9 +16,9 @@ import structlog
 from shared.config.settings import Settings
 from shared.integrations.outcomes import Fault, Outcome, Result, TemporaryError, failed, ok, skipped
 from shared.integrations.ownership_marker import MarkerSigner
-from shared.orphans.model import LOOKED_THROUGH, OrphanStatus
+from shared.orphans.model import SCANNED, OrphanStatus
 from shared.orphans.repository import RemovalClaim
-from shared.orphans.scan_repository import OrphanLookClaim
+from shared.orphans.scan_repository import OrphanScanClaim
 from shared.orphans.scanner import OrphanScanner
 from shared.switches.model import Deferral
 from worker.execution.breaker import Breaker
@@ -82,26 +82,26 @@ class OrphanScanJob:
         self._pool.close()
 
     def _start_next(self) -> bool:
-        removal = self._scanner.claim_removal([name for name in LOOKED_THROUGH if self._clients.get(name)])
+        removal = self._scanner.claim_removal([name for name in SCANNED if self._clients.get(name)])
         if removal is not None:
             self._pool.submit(partial(self._remove, removal), integration=removal.orphan.integration)
             return True
-        scan = self._scanner.claim_look(LOOKED_THROUGH)
+        scan = self._scanner.claim_scan(SCANNED)
         if scan is not None:
             self._pool.submit(partial(self._scan, scan), integration=scan.integration)
         return scan is not None
 
     # -- scans
 
-    def _scan(self, claim: OrphanLookClaim) -> None:
+    def _scan(self, claim: OrphanScanClaim) -> None:
         found: list[FoundObject] = []
         outcome = self._call(claim.integration, lambda: found.extend(self._found(claim.integration)))
         if outcome.result is Result.OK:
-            count = self._scanner.record_look(claim, [one.marked for one in found])
+            count = self._scanner.record_scan(claim, [one.marked for one in found])
             log.info("orphans.scanned", integration=claim.integration, marked=len(found), orphans=count)
             return
         log.warning("orphans.scan_failed", integration=claim.integration, reason=outcome.reason)
-        self._scanner.put_off_look(claim, _wait(claim.attempts, outcome), outcome)
+        self._scanner.postpone_scan(claim, _wait(claim.attempts, outcome), outcome)
 
     def _found(self, integration: str) -> list[FoundObject]:
         signer = MarkerSigner(integration, self._settings.stamp_key_texts)
@@ -120,7 +120,7 @@ class OrphanScanJob:
             log.info(f"orphan.{status}", recorded=done, **facts)
             return
         log.warning("orphan.removal_failed", reason=outcome.reason, **facts)
-        self._scanner.put_off_removal(claim, _wait(claim.attempts, outcome), outcome, recorder.changes)
+        self._scanner.postpone_removal(claim, _wait(claim.attempts, outcome), outcome, recorder.changes)
 
     def _removed(self, claim: RemovalClaim, recorder: RemovalRecorder) -> tuple[OrphanStatus, str | None]:
         """Remove the object if it is still an orphan by its marker and our records; return how that ended."""

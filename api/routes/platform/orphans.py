@@ -39,7 +39,7 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def list_orphan_scans() -> Response:
-        return json_list_response(list(map(OrphanScanResponse.of, orphans.looks(actor(control_plane)))))
+        return json_list_response(list(map(OrphanScanResponse.of, orphans.scans(actor(control_plane)))))
 
     @routes.post("/look")
     @route_spec(
@@ -49,7 +49,9 @@ def orphan_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def start_orphan_scan() -> Response:
-        return json_list_response(list(map(OrphanScanResponse.of, orphans.look(actor(control_plane)))), status=202)
+        return json_list_response(
+            list(map(OrphanScanResponse.of, orphans.request_scan(actor(control_plane)))), status=202
+        )
 
     @routes.get("/<id:orphan_id>")
     @route_spec(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.reasons import ORPHAN_CAUSES
-from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanLook, OrphanStatus, Removal
+from shared.orphans.model import Cause, Orphan, OrphanKind, OrphanScan, OrphanStatus, Removal
 
 
 class OrphanRemovalResponse(ResponseModel):
@@ -28,8 +28,8 @@ class OrphanRemovalResponse(ResponseModel):
     @classmethod
     def of(cls, removal: Removal) -> OrphanRemovalResponse:
         return cls(
-            asked_by=removal.asked_by,
-            asked_at=removal.asked_at,
+            asked_by=removal.requested_by,
+            asked_at=removal.requested_at,
             attempts=removal.attempts,
             next_attempt_at=removal.due_at,
             reason=removal.reason,
@@ -92,12 +92,12 @@ class OrphanScanResponse(ResponseModel):
     remedy: str | None = None
 
     @classmethod
-    def of(cls, scan: OrphanLook) -> OrphanScanResponse:
+    def of(cls, scan: OrphanScan) -> OrphanScanResponse:
         return cls(
             integration=scan.integration,
             done_at=scan.done_at,
             next_look_at=scan.due_at,
-            stamped=scan.stamped,
+            stamped=scan.marked,
             orphans=scan.orphans,
             reason=scan.reason,
             message=scan.message,

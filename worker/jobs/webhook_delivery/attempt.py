@@ -16,7 +16,7 @@ from shared.events.model import Author
 from shared.events.repository import EventRepository
 from shared.metrics.metrics import WEBHOOK_DELIVERIES
 from shared.tenants.repository import TenantRepository
-from shared.webhooks.delivery_repository import Claim, DeliveryRepository, End
+from shared.webhooks.delivery_repository import AttemptResult, DeliveryClaim, DeliveryRepository
 from shared.webhooks.delivery_rules import is_in_scope
 from shared.webhooks.model import DeliveryRecord, DeliveryStatus, Webhook
 from shared.webhooks.repository import WebhookRepository
@@ -60,27 +60,27 @@ class Attempts:
         self._disable_seconds = disable_seconds
         self._waits = waits
 
-    def make(self, claim: Claim) -> None:
+    def make(self, claim: DeliveryClaim) -> None:
         """Make the attempt. Raises StoreUnavailable; the lease then runs out and the event is sent again."""
         record = claim.record
         webhook = self._webhooks.find(record.webhook_id)
         if webhook is None:
-            self._deliveries.drop(record.webhook_id)
+            self._deliveries.delete_all(record.webhook_id)
         elif not webhook.enabled:
             self._postpone(claim)
         elif record.attempts > len(self._waits) + 1:
-            self._deliveries.record(claim, End(DeliveryStatus.FAILED, reason="interrupted"))
+            self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason="interrupted"))
         else:
             self._deliver(claim, webhook)
 
-    def _postpone(self, claim: Claim) -> None:
-        self._deliveries.put_back(claim, DISABLED_WAIT)
+    def _postpone(self, claim: DeliveryClaim) -> None:
+        self._deliveries.give_back(claim, DISABLED_WAIT)
         self._deliveries.postpone(claim.record.webhook_id, DISABLED_WAIT)
 
-    def _deliver(self, claim: Claim, webhook: Webhook) -> None:
+    def _deliver(self, claim: DeliveryClaim, webhook: Webhook) -> None:
         body, reason = self._body(claim.record, webhook)
         if body is None:
-            self._deliveries.record(claim, End(DeliveryStatus.FAILED, reason=reason))
+            self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason=reason))
             return
         try:
             secrets = [self._sealer.open(one) for one in self._webhooks.sealed_secrets(webhook.id)]
@@ -102,7 +102,7 @@ class Attempts:
             return None, "out_of_scope"
         return event_body(event), None
 
-    def _settle(self, claim: Claim, webhook: Webhook, ended: DeliveryOutcome) -> None:
+    def _settle(self, claim: DeliveryClaim, webhook: Webhook, ended: DeliveryOutcome) -> None:
         end = self._end(claim.record, ended)
         if not self._deliveries.record(claim, end):
             return
@@ -122,16 +122,16 @@ class Attempts:
         elif not claim.record.is_ping:
             self._record_failure(webhook, ended)
 
-    def _end(self, record: DeliveryRecord, ended: DeliveryOutcome) -> End:
+    def _end(self, record: DeliveryRecord, ended: DeliveryOutcome) -> AttemptResult:
         if ended.result is DeliveryResult.DELIVERED:
-            return End(DeliveryStatus.DELIVERED, ended.status)
+            return AttemptResult(DeliveryStatus.DELIVERED, ended.status)
         wait = None
         # a person waits for the result of a ping, so it is not retried
         if ended.result is DeliveryResult.RETRY and not record.is_ping:
             chance = random.random()  # noqa: S311 - spreads attempts, protects nothing
             wait = wait_after(record.attempts, chance, ended.wait, self._waits)
         status = DeliveryStatus.FAILED if wait is None else DeliveryStatus.PENDING
-        return End(status, ended.status, ended.reason, wait)
+        return AttemptResult(status, ended.status, ended.reason, wait)
 
     def _record_failure(self, webhook: Webhook, ended: DeliveryOutcome) -> None:
         if ended.reason == "gone":

@@ -44,5 +44,5 @@ class EndedWebhooks:
             return removed
 
         removed = self._connection.transaction(work)
-        self._deliveries.drop(webhook.id)
+        self._deliveries.delete_all(webhook.id)
         return removed

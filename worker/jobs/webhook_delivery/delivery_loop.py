@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from shared.core.errors import StoreUnavailable
-from shared.webhooks.delivery_repository import Claim, DeliveryRepository
+from shared.webhooks.delivery_repository import DeliveryClaim, DeliveryRepository
 from worker.jobs.webhook_delivery.attempt import Attempts
 from worker.jobs.webhook_delivery.cleanup import EndedWebhooks
 from worker.jobs.webhook_delivery.outbox_relay import OutboxRelay
@@ -86,7 +86,7 @@ class DeliveryLoop:
         while (claim := self._claim()) is not None:
             self._pool.submit(self._work, claim)
 
-    def _claim(self) -> Claim | None:
+    def _claim(self) -> DeliveryClaim | None:
         with self._lock:
             if self._running.total() >= self._concurrency or self._stopped.is_set():
                 return None
@@ -97,7 +97,7 @@ class DeliveryLoop:
                 self._running[claim.record.webhook_id] += 1
         return claim
 
-    def _work(self, claim: Claim) -> None:
+    def _work(self, claim: DeliveryClaim) -> None:
         try:
             self._guarded(lambda: self._attempts.make(claim))
         finally:
