@@ -1,1 +1,1 @@
-"""What both doors need: the domain, the store, dispatch, settings and logs. Knows neither door."""
+"""Code that the API and the worker both use: features, database access, messaging, settings and logs."""

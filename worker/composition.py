@@ -12,10 +12,10 @@ from shared.application.parts import open_billing_service, open_restore_detector
 from shared.application.store import Repositories
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
-from shared.core.encryption import Sealer
+from shared.core.encryption import SecretCipher
 from shared.operations.dispatcher import Dispatcher
 from shared.provisioning.starter import Starter
-from shared.webhooks.delivery_rules import webhook_sealer
+from shared.webhooks.delivery_rules import webhook_cipher
 from shared.workflows.model import Action
 from worker.diagnostics.checks import Doctor
 from worker.diagnostics.job import DiagnosticsJob
@@ -171,7 +171,7 @@ def open_outbox_relay(store: Repositories, keep_days: float, batch: int = EVENTS
 def open_attempts(
     store: Repositories,
     client: SafeWebhookClient,
-    sealer: Sealer,
+    cipher: SecretCipher,
     disable_seconds: float,
     waits: Sequence[float] = WAITS,
 ) -> Attempts:
@@ -182,7 +182,7 @@ def open_attempts(
         tenants=store.tenants,
         webhooks=store.webhooks,
         client=client,
-        sealer=sealer,
+        cipher=cipher,
         disable_seconds=disable_seconds,
         waits=waits,
     )
@@ -210,7 +210,7 @@ def open_delivery_loop(store: Repositories, settings: Settings) -> DeliveryLoop:
         call_seconds=call_seconds,
         ca_file=settings.extra_ca_certs,
     )
-    attempts = open_attempts(store, client, webhook_sealer(settings), settings.webhook_disable_seconds)
+    attempts = open_attempts(store, client, webhook_cipher(settings), settings.webhook_disable_seconds)
     # if a slow database makes an attempt outlive its lease, the event is sent twice, which is allowed
     lease_seconds = 2 * call_seconds + 5
     return compose_delivery_loop(

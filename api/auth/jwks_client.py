@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from api.auth.jwks import KeysUnavailable, SigningKey
 from shared.config.tokens import require_safe_address
-from shared.core.http import DeadlineAdapter, call_within
+from shared.core.http import DeadlineAdapter, call_deadline
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[Si
     Raises KeysUnavailable, also for a response without a usable key, such as a proxy's error page. An empty key set is
     valid: the issuer has withdrawn all its keys.
     """
-    with requests.Session() as session, call_within(FETCH_SECONDS):
+    with requests.Session() as session, call_deadline(FETCH_SECONDS):
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, DeadlineAdapter(trust, 1))

@@ -22,7 +22,7 @@ from api.auth.jwks_client import fetch_keys
 from shared.accounts.emergency_token import PREFIX, EmergencyGrant
 from shared.config.settings import Settings
 from shared.config.tokens import SURFACES, Audience
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 from shared.rights.policy import Caller
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             {"kid": HeaderParameter("Key ID", _check_kid)}, self._algorithms, strict_check_header=False
         )
         self._audiences = settings.oidc_audiences
-        trust = trust_of(settings.extra_ca_certs)
+        trust = tls_context(settings.extra_ca_certs)
         self._rings: Mapping[str, KeyRing] = {
             issuer: KeyRing(partial(fetch_keys, issuer, jwks_url, trust))
             for issuer, jwks_url in settings.oidc_issuers.items()

@@ -50,8 +50,8 @@ HTTP_CODES = {
 }
 
 
-#: flaws that one response lists at most
-MOST_FLAWS = 50
+#: invalid fields that one response lists at most
+MAX_FIELD_ERRORS = 50
 
 
 class Problem(Exception):
@@ -89,7 +89,9 @@ def problem_response(problem: Problem, extra: Mapping[str, Any] | None = None) -
 def _of_domain_error(error: errors.DomainError) -> Response:
     extra: dict[str, Any] = {}
     if isinstance(error, errors.InvalidInput):
-        extra["errors"] = [{"pointer": flaw.pointer, "detail": flaw.detail} for flaw in error.flaws[:MOST_FLAWS]]
+        extra["errors"] = [
+            {"pointer": one.pointer, "detail": one.detail} for one in error.field_errors[:MAX_FIELD_ERRORS]
+        ]
     if isinstance(error, errors.OperationInProgress):
         extra["operation"] = error.operation_id
     if isinstance(error, errors.UnknownReference):

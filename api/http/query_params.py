@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from api.http.request_body import validated
 from api.schemas.fields import EventActions, Moment, ObjectIdText
 from shared.accounts.user import UserQuery
-from shared.core.errors import Flaw, InvalidInput
+from shared.core.errors import FieldError, InvalidInput
 from shared.events.model import EventFilter
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Mode
@@ -214,7 +214,7 @@ def parse_query(model: type[AnyQuery]) -> AnyQuery:
         return nothing
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
-        raise InvalidInput([Flaw(f"?{name}", "is given more than once") for name in twice])
+        raise InvalidInput([FieldError(f"?{name}", "is given more than once") for name in twice])
     return validated(model, request.args.to_dict(), "?")
 
 

@@ -1,4 +1,4 @@
-"""Read a request's body: strict JSON (RFC 8259), validated as a whole, so that one response lists all flaws."""
+"""Read a request body as strict JSON (RFC 8259) and validate all of it, so that a response lists all invalid fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.body_limits import body_limit, is_encoded
 from api.http.problem_details import Problem
 from api.http.response_headers import PATCH_TYPES
-from shared.core.errors import Flaw, InvalidInput
+from shared.core.errors import FieldError, InvalidInput
 
 DEEPEST = 20
 #: characters that no text may contain: NUL and lone surrogates
@@ -50,11 +50,11 @@ def raw_body() -> bytes:
 
 
 def validated(model: type[Model], given: Any, mark: str) -> Model:
-    """Validate `given` as a model. Raises InvalidInput with a flaw for each fault; each pointer begins with `mark`."""
+    """Validate `given` as a model. Raises InvalidInput with each invalid field; pointers begin with `mark`."""
     try:
         return model.model_validate(given)
     except ValidationError as problem:
-        raise InvalidInput([_flaw(dict(error), mark) for error in problem.errors(include_url=False)]) from None
+        raise InvalidInput([_field_error(dict(error), mark) for error in problem.errors(include_url=False)]) from None
 
 
 def _parsed(raw: bytes) -> Any:
@@ -101,11 +101,13 @@ def _check_text(text: str) -> None:
         raise Problem(400, "malformed_json", "The body has a text with a NUL or a lone surrogate.")
 
 
-def _flaw(error: dict[str, Any], mark: str) -> Flaw:
+def _field_error(error: dict[str, Any], mark: str) -> FieldError:
     parts = [str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]]
     pointer = mark + "/".join(parts) if parts else ""
     if error["type"] == "extra_forbidden":
-        return Flaw(pointer, "is not a field of this record" if mark == "/" else "is not a parameter of this route")
+        return FieldError(
+            pointer, "is not a field of this record" if mark == "/" else "is not a parameter of this route"
+        )
     if error["type"] == "missing":
-        return Flaw(pointer, "is required")
-    return Flaw(pointer, str(error["msg"]).removeprefix("Value error, "))
+        return FieldError(pointer, "is required")
+    return FieldError(pointer, str(error["msg"]).removeprefix("Value error, "))

@@ -151,7 +151,7 @@ Moment = Annotated[
     AfterValidator(_sensible),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "RFC 3339, from 2000 to 2200"}),
 ]
-#: the full rule needs the settings: see AddressRule.entered
+#: the full rule needs the settings: see AddressRule.validate_url
 WebhookUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2048),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from shared.config.settings import Settings
-from shared.core.errors import Flaw, InvalidInput, NotFound, UnknownReference, require_version
+from shared.core.errors import FieldError, InvalidInput, NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
@@ -112,7 +112,7 @@ class SubscriptionService:
 
     def _require_plan(self, plan: str | None) -> None:
         if plan is not None and plan not in self._plans:
-            raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
+            raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
 
     def _record(
         self,

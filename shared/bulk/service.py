@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from shared.accounts.user_repository import UserRepository
 from shared.bulk.model import MOST_TENANTS, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
 from shared.bulk.repository import BulkOperationRepository
-from shared.core.errors import ActionNotPossible, DomainError, Flaw, Forbidden, InvalidInput, NotFound, StoreUnavailable
+from shared.core.errors import (
+    ActionNotPossible,
+    DomainError,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    StoreUnavailable,
+)
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.events.model import Author, NewEvent
@@ -56,7 +64,7 @@ class BulkService:
         targets = self._targets(action, selector, actor) if selector.facts else ()
         found = {target.tenant_id: target for target in targets}
         if len(found) > MOST_TENANTS:
-            raise InvalidInput([Flaw("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
+            raise InvalidInput([FieldError("/selector", f"finds more than {MOST_TENANTS} tenants; narrow it")])
         return self._bulk.insert(action, selector, actor, list(found.values()))
 
     def start(self, bulk_id: str, actor: Actor) -> BulkOperation:

@@ -1,1 +1,1 @@
-"""Core."""
+"""Building blocks without knowledge of any feature: errors, naming rules, HTTP, encryption, signatures, logs."""

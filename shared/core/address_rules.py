@@ -1,4 +1,4 @@
-"""Where a webhook may go: what its URL says, and which addresses no customer may make us speak to."""
+"""Rules for webhook URLs: their form, and the IP addresses that may be contacted (protection against SSRF)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 PORTS = {"https": 443, "http": 80}
-#: printable ASCII without the backslash: readers of URLs disagree on what stands behind one
-PLAIN = re.compile(r"[!-\[\]-~]+")
+#: printable ASCII without the backslash, because URL parsers disagree about the text after one
+PRINTABLE_ASCII = re.compile(r"[!-\[\]-~]+")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
-#: all of the IPv6 internet; forms that carry an IPv4 address (mapped, NAT64, compatible) lie outside
+#: all public IPv6 addresses; forms that carry an IPv4 address (mapped, NAT64, compatible) are outside
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-#: not for us, though some Python releases or cloud providers see them otherwise: protocol assignments (one provider's
-#: metadata service is there), 6to4 relays, another provider's host agent; Teredo and the like, 6to4, documentation
-CLOSED: tuple[Network, ...] = tuple(
+#: refused although some Python releases call them global: protocol assignments (with one cloud provider's metadata
+#: service), 6to4 relays, another provider's host agent; Teredo and similar, 6to4, documentation
+NOT_PUBLIC: tuple[Network, ...] = tuple(
     map(
         ip_network,
         "192.0.0.0/24 192.88.99.0/24 168.63.129.16/32 2001::/23 2002::/16 2001:db8::/32 3fff::/20".split(),
@@ -29,7 +29,7 @@ CLOSED: tuple[Network, ...] = tuple(
 
 @dataclass(frozen=True)
 class Target:
-    """A webhook's URL taken apart. `host`: lower case, an IPv6 address without brackets; `path`: with the query."""
+    """A parsed webhook URL. `host`: lower case, an IPv6 address without brackets; `path`: with the query."""
 
     scheme: str
     host: str
@@ -38,24 +38,24 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The Host header."""
+        """The value of the Host header."""
         return _authority(self.host, self.port, self.scheme)
 
-    def at(self, address: str) -> str:
-        """The URL that goes to this very address."""
+    def url_at(self, address: str) -> str:
+        """Return the URL with this IP address in place of the host."""
         return f"{self.scheme}://{_authority(address, self.port, self.scheme)}{self.path}"
 
 
 def target_of(url: str) -> Target:
-    """Raises ValueError with the rule the URL breaks."""
-    if not PLAIN.fullmatch(url):
-        raise ValueError("must be a URL of plain ASCII characters; write other ones in percent or IDNA form")
+    """Parse and check a webhook's URL. Raises ValueError with the rule that it breaks."""
+    if not PRINTABLE_ASCII.fullmatch(url):
+        raise ValueError("must be a URL of printable ASCII characters; encode others with percent or IDNA encoding")
     parts = urlsplit(url)
-    port = parts.port  # raises ValueError when it is no port
+    port = parts.port  # raises ValueError for an invalid port
     if parts.scheme not in PORTS or not parts.hostname:
         raise ValueError("must start with https:// and name a host")
     if "@" in parts.netloc or parts.fragment or port == 0:
-        raise ValueError("must hold no user name, no password, no fragment and a port that exists")
+        raise ValueError("must have no user name, no password, no fragment and a valid port")
     if not (_literal(parts.hostname) or HOST.fullmatch(parts.hostname)):
         raise ValueError("must name a host by its domain name or address")
     query = f"?{parts.query}" if parts.query else ""
@@ -64,43 +64,47 @@ def target_of(url: str) -> Target:
 
 @dataclass(frozen=True)
 class AddressRule:
-    """Public addresses may be spoken to, and those in networks that the operator allows."""
+    """Allows public addresses and addresses in networks that the operator allows."""
 
     allowed: tuple[Network, ...] = ()
 
     @classmethod
     def of(cls, networks: Sequence[str]) -> AddressRule:
-        """`networks` in CIDR form. Raises ValueError."""
+        """Make the rule from networks in CIDR form. Raises ValueError."""
         return cls(tuple(ip_network(text) for text in networks))
 
-    def admits(self, address: str) -> bool:
-        return self.is_allowed(address) or is_public(address)
+    def allows(self, address: str) -> bool:
+        """Return whether events may be sent to this IP address."""
+        return self.is_allowlisted(address) or is_public(address)
 
-    def entered(self, url: str) -> str:
-        """The URL itself, when events might be sent to it. Raises ValueError with the rule it breaks.
+    def validate_url(self, url: str) -> str:
+        """Return the URL unchanged if it may be registered. Raises ValueError with the rule that it breaks.
 
-        What a name leads to can change any day, so that is looked at before each event and not here.
+        Host names are not resolved here: DNS can change later, so each delivery checks the addresses again.
         """
         target = target_of(url)
         literal = literal_address(target.host)
-        if literal is not None and not self.admits(literal):
-            raise ValueError("must not name an address that events are not sent to, such as a private one")
-        may_be_plain = self.is_allowed(literal) if literal is not None else bool(self.allowed)
+        if literal is not None and not self.allows(literal):
+            raise ValueError("must not contain an address that events are not sent to, such as a private one")
+        may_be_plain = self.is_allowlisted(literal) if literal is not None else bool(self.allowed)
         if target.scheme != "https" and not may_be_plain:
             raise ValueError("must start with https://")
         return url
 
-    def is_allowed(self, address: str) -> bool:
-        """Whether the operator allowed it; only such an address may be spoken to without TLS."""
-        found = _plain(ip_address(address))
+    def is_allowlisted(self, address: str) -> bool:
+        """Return whether the operator allows the address; only such an address may be contacted without TLS."""
+        found = _unmapped(ip_address(address))
         return _is_in(found, self.allowed)
 
 
 def is_public(address: str) -> bool:
-    """Whether the address is a host's on the internet: not private, loopback, link-local, shared, multicast, reserved
-    or documentation, and none that stands for an IPv4 address by a tunnel or a translator."""
+    """Return whether the address belongs to a host on the internet.
+
+    Private, loopback, link-local, shared, multicast, reserved and documentation addresses do not, and neither do IPv6
+    addresses that stand for an IPv4 address through a tunnel or a translator.
+    """
     found = ip_address(address)
-    if _is_in(found, CLOSED):
+    if _is_in(found, NOT_PUBLIC):
         return False
     if isinstance(found, IPv4Address):
         return found.is_global and not found.is_multicast
@@ -108,7 +112,7 @@ def is_public(address: str) -> bool:
 
 
 def literal_address(host: str) -> str | None:
-    """The address that a URL's host is, or None for a name. Only the full dotted form is an IPv4 address."""
+    """Return the host if it is an IP address, None for a name. Only the full dotted form is an IPv4 address."""
     return host if _literal(host) else None
 
 
@@ -123,8 +127,8 @@ def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
-def _plain(address: Address) -> Address:
-    """An IPv4 address in IPv6 clothes is that IPv4 address."""
+def _unmapped(address: Address) -> Address:
+    """Return the IPv4 address of an IPv4-mapped IPv6 address, any other address unchanged."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 

@@ -1,4 +1,4 @@
-"""Secrets that must be used again are stored sealed: whoever has only the database cannot read them."""
+"""Encrypt secrets that must be stored, so that a copy of the database does not reveal them."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
-class Unsealable(Exception):
-    """There is no key to seal with, or none that opens this. Says nothing of the secret."""
+class EncryptionError(Exception):
+    """No key is configured, or no key decrypts the text. The message never contains the secret."""
 
 
-class Sealer:
-    """The first key seals, all open; so a key is replaced by putting another before it."""
+class SecretCipher:
+    """Encrypt with the first key and decrypt with any, so that keys can be rotated."""
 
     def __init__(self, keys: Sequence[str], purpose: str) -> None:
-        """`keys`: long random texts. `purpose`: what is sealed for one opens for no other."""
-        made = [Fernet(_derived(key, purpose)) for key in keys]
-        self._box = MultiFernet(made) if made else None
+        """`keys`: long random texts. `purpose`: a text encrypted for one purpose cannot be decrypted for another."""
+        derived = [Fernet(_derived(key, purpose)) for key in keys]
+        self._fernet = MultiFernet(derived) if derived else None
 
-    def seal(self, secret: str) -> str:
-        """Raises Unsealable without a key."""
-        if self._box is None:
-            raise Unsealable("there is no key to seal with")
-        return self._box.encrypt(secret.encode()).decode()
+    def encrypt(self, secret: str) -> str:
+        """Return the secret encrypted with the first key. Raises EncryptionError without a key."""
+        if self._fernet is None:
+            raise EncryptionError("there is no key to encrypt with")
+        return self._fernet.encrypt(secret.encode()).decode()
 
-    def open(self, sealed: str) -> str:
-        """Raises Unsealable when no key fits."""
-        if self._box is None:
-            raise Unsealable("there is no key to open with")
+    def decrypt(self, encrypted: str) -> str:
+        """Return the secret. Raises EncryptionError when no key decrypts it."""
+        if self._fernet is None:
+            raise EncryptionError("there is no key to decrypt with")
         try:
-            return self._box.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(encrypted.encode()).decode()
         except InvalidToken:
-            raise Unsealable("no key opens this") from None
+            raise EncryptionError("no key decrypts this") from None
 
 
 def _derived(key: str, purpose: str) -> bytes:
-    # the texts are long and random, so one keyed hash is derivation enough (RFC 5869's extract step)
+    # the keys are long and random, so one keyed hash is a sufficient derivation (RFC 5869, extract step)
     return base64.urlsafe_b64encode(hmac.digest(key.encode(), purpose.encode(), hashlib.sha256))

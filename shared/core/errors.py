@@ -1,4 +1,4 @@
-"""What can be wrong with a request, each as a name, a stable code and a sentence. No HTTP status: the API adds that."""
+"""Domain errors: each has a name, a stable code and a sentence for the caller. The API adds the HTTP status."""
 
 from __future__ import annotations
 
@@ -8,61 +8,61 @@ from dataclasses import dataclass
 
 
 class DomainError(Exception):
-    """A request that cannot be granted. `code` is stable; `str(error)` says what is wrong and what to do."""
+    """The request is refused. `code` is stable; `str(error)` tells the caller the cause and what to do."""
 
     code = "error"
     retryable = False
-    #: after how many seconds a retryable request may be made again
+    #: seconds until a retryable request may be sent again
     retry_after = 2
 
 
 class NotFound(DomainError):
-    """There is no such object, or the actor may not know of it."""
+    """The object does not exist, or the actor may not see it."""
 
     code = "not_found"
 
 
 class Forbidden(DomainError):
-    """The actor may see the object but not do this to it."""
+    """The actor may see the object but may not do this with it."""
 
     code = "forbidden"
 
 
 class UnknownUser(DomainError):
-    """A good token whose holder has no record here yet."""
+    """The token is valid, but its holder has no user record yet."""
 
     code = "unknown_user"
 
     def __init__(self) -> None:
-        super().__init__("You are signed in but have no user record here yet; call GET /users/me once to make it.")
+        super().__init__("You are signed in but have no user record here yet; call GET /users/me once to create it.")
 
 
 class WrongSurface(DomainError):
-    """The token was made for another front door than this route admits."""
+    """The token was issued for a surface that this route does not accept."""
 
     code = "wrong_surface"
 
 
 @dataclass(frozen=True)
-class Flaw:
-    """One fault of a body: where (RFC 6901 JSON pointer) and what."""
+class FieldError:
+    """One invalid field of a request: its place (RFC 6901 JSON pointer) and the rule that it breaks."""
 
     pointer: str
     detail: str
 
 
 class InvalidInput(DomainError):
-    """A body or query that breaks rules; carries every flaw found."""
+    """The body or query breaks rules; lists every invalid field."""
 
     code = "invalid_input"
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
+    def __init__(self, field_errors: Sequence[FieldError]) -> None:
         super().__init__("The request breaks the rules named in errors; correct all of them and send it again.")
-        self.flaws = tuple(flaws)
+        self.field_errors = tuple(field_errors)
 
 
 class SlugTaken(DomainError):
-    """A tenant, living or deleted, or a partner has this slug."""
+    """A tenant (also a deleted one) or a partner has this slug."""
 
     code = "slug_taken"
 
@@ -80,13 +80,14 @@ class DomainTaken(DomainError):
 
 
 class DomainOverlaps(DomainError):
-    """A domain lies above or below one of another tenant."""
+    """A domain is a parent or a subdomain of another tenant's domain."""
 
     code = "domain_overlaps"
 
     def __init__(self) -> None:
         super().__init__(
-            "One of the domains lies above or below one of another tenant; only a platform administrator can add it."
+            "One of the domains is a parent or a subdomain of another tenant's domain; "
+            "only a platform administrator can add it."
         )
 
 
@@ -118,26 +119,26 @@ class PartnerInUse(DomainError):
 
 
 class TooManyWebhooks(DomainError):
-    """The owner has as many webhooks as one may have."""
+    """The owner has reached the limit of webhooks."""
 
     code = "too_many_webhooks"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"There are {most} webhooks here already, and no more are allowed; remove or change one.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The limit of {limit} webhooks is reached; remove or change one.")
 
 
 class UnknownReference(DomainError):
-    """The request points at an object that does not exist; `pointer` says by which field."""
+    """The request refers to an object that does not exist; `pointer` names the field."""
 
     code = "unknown_reference"
 
-    def __init__(self, pointer: str, what: str) -> None:
-        super().__init__(f"{pointer} names a {what} that does not exist.")
+    def __init__(self, pointer: str, kind: str) -> None:
+        super().__init__(f"{pointer} names a {kind} that does not exist.")
         self.pointer = pointer
 
 
 class StaleVersion(DomainError):
-    """The record is no longer as the caller last saw it."""
+    """The record has changed since the caller read it."""
 
     code = "stale_version"
 
@@ -146,7 +147,7 @@ class StaleVersion(DomainError):
 
 
 def require_version(version: int, expected: Collection[int] | None) -> None:
-    """Raises StaleVersion unless the record's version is one the caller expects; None expects nothing."""
+    """Raise StaleVersion unless the caller expects this version of the record. None accepts every version."""
     if expected is not None and version not in expected:
         raise StaleVersion
 
@@ -161,7 +162,7 @@ class KeyReused(DomainError):
 
 
 class KeyInProgress(DomainError):
-    """The first request with this Idempotency-Key has not been answered yet."""
+    """The first request with this Idempotency-Key is still being processed."""
 
     code = "idempotency_key_in_progress"
     retryable = True
@@ -177,7 +178,7 @@ class OperationInProgress(DomainError):
     retryable = True
 
     def __init__(self, operation_id: str, action: str) -> None:
-        super().__init__(f"Operation {operation_id} ({action}) is still running on this tenant; wait for its end.")
+        super().__init__(f"Operation {operation_id} ({action}) is still running on this tenant; wait until it ends.")
         self.operation_id = operation_id
 
 
@@ -188,36 +189,36 @@ class ActionNotPossible(DomainError):
 
 
 class NotRemovable(DomainError):
-    """The orphan is in quarantine, or is none any more."""
+    """The orphan is still in quarantine, or the object is no longer an orphan."""
 
     code = "not_removable"
 
 
 class ObserveOnly(DomainError):
-    """The platform only observes."""
+    """The platform is in observe-only mode."""
 
     code = "observe_only"
 
     def __init__(self) -> None:
-        super().__init__("The platform only observes, so nothing may be removed outside; end that first.")
+        super().__init__("The platform is in observe-only mode, so nothing may be removed; leave that mode first.")
 
 
 class CheckedRecently(DomainError):
-    """The domain was looked at a moment ago."""
+    """The domain was checked a moment ago."""
 
     code = "checked_recently"
     retryable = True
 
     def __init__(self, wait: float) -> None:
         self.retry_after = max(1, math.ceil(wait))
-        super().__init__(f"The domain was checked a moment ago; ask again in {self.retry_after} s.")
+        super().__init__(f"The domain was checked a moment ago; try again in {self.retry_after} s.")
 
 
 class StoreUnavailable(DomainError):
-    """The database did not answer in time, or refused; nothing can be promised about a write that was under way."""
+    """The database did not answer in time, or refused. A write in progress may have succeeded or failed."""
 
     code = "store_unavailable"
     retryable = True
 
     def __init__(self) -> None:
-        super().__init__("The database cannot be reached at the moment; try again in a few seconds.")
+        super().__init__("The database is not available at the moment; try again in a few seconds.")

@@ -1,7 +1,7 @@
-"""HTTP for both doors: a requests adapter whose every socket wait ends at the call's deadline.
+"""HTTP adapter for `requests` with a deadline for the whole call.
 
-`requests` timeouts bound one socket operation, so a server that sends a byte a second is never timed out. Here the
-socket is wrapped: before each receive and each send its timeout is set to what is left of the call.
+The timeouts of `requests` limit one socket operation, so a server that sends one byte per second never times out. This
+adapter wraps the socket and sets its timeout to the remaining time of the call before each send and receive.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-#: more interim answers to one request than this are a fault
-MOST_INTERIM = 20
+#: interim responses (1xx) that one request may receive
+MAX_INTERIM_RESPONSES = 20
 SWITCHING_PROTOCOLS = 101
 
-_call_ends_at: ContextVar[float] = ContextVar("call_ends_at")
+_deadline: ContextVar[float] = ContextVar("call_ends_at")
 
 
 @contextmanager
-def call_within(seconds: float) -> Iterator[None]:
-    """Every socket wait in this block ends with it."""
-    token = _call_ends_at.set(time.monotonic() + seconds)
+def call_deadline(seconds: float) -> Iterator[None]:
+    """Limit all socket operations in this block to the given time."""
+    token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
     finally:
-        _call_ends_at.reset(token)
+        _deadline.reset(token)
 
 
-def _left() -> float:
-    left = _call_ends_at.get() - time.monotonic()
+def _seconds_left() -> float:
+    left = _deadline.get() - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the call's time is up")
+        raise TimeoutError("the deadline of the call has passed")
     return left
 
 
 class _DeadlineReader(io.RawIOBase):
     """The receiving side of a socket, as http.client reads it.
 
-    It holds a file of the socket's own: when an answer is the connection's last, http.client closes the socket before
-    the body is read, and only such a file keeps it open until then.
+    It keeps a file object of the socket, because http.client closes the socket of a last response before the body is
+    read, and the open file object delays that close.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -61,7 +61,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left())
+        self._sock.settimeout(_seconds_left())
         return self._file.readinto(buffer)
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """A socket that asks for the time left before it waits. All else is the real socket's."""
+    """A socket that limits each wait to the remaining time. Everything else is delegated to the real socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -79,7 +79,7 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self._sock), 65536)
 
     def sendall(self, data: Any, *flags: Any) -> None:
-        self._sock.settimeout(_left())
+        self._sock.settimeout(_seconds_left())
         self._sock.sendall(data, *flags)
 
     def __getattr__(self, name: str) -> Any:
@@ -87,16 +87,16 @@ class _DeadlineSocket:
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """A response that follows interim ones, such as 103 Early Hints (RFC 9110, section 15.2), which are skipped."""
+    """A response that skips interim ones before it, such as 103 Early Hints (RFC 9110, section 15.2)."""
 
     def begin(self) -> None:
-        for _ in range(MOST_INTERIM):
+        for _ in range(MAX_INTERIM_RESPONSES):
             super().begin()
             if not 100 <= self.status < 200 or self.status == SWITCHING_PROTOCOLS:
                 return
-            # http.client itself skips 100 Continue only; without headers it reads the next one
+            # http.client itself skips only 100 Continue; it reads the next response when there are no headers
             self.headers = None  # type: ignore[assignment]
-        raise http.client.HTTPException("the server sent interim answers only")
+        raise http.client.HTTPException("the server sent only interim responses")
 
 
 class _Connection(HTTPConnection):
@@ -124,9 +124,11 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 @cache
-def trust_of(ca_file: str | None) -> ssl.SSLContext:
-    """The system's authorities and those of a PEM file. Reading them takes 30 ms, so there is one for the process, and
-    nobody may change anything of it."""
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a TLS context with the system's certificate authorities and those of a PEM file.
+
+    Loading them takes 30 ms, so the process shares one context per file; callers must not change it.
+    """
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
@@ -134,14 +136,14 @@ def trust_of(ca_file: str | None) -> ssl.SSLContext:
 
 
 def deadline_pools(trust: ssl.SSLContext, pool_size: int, **options: Any) -> PoolManager:
-    """urllib3's pools, safe to share between threads, for requests sent inside `call_within`."""
+    """Return urllib3 pools for requests inside `call_deadline`. Safe to share between threads."""
     pools = PoolManager(maxsize=pool_size, ssl_context=trust, **options)
     pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return pools
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Mount on a session and send inside `call_within`. `trust`: whom TLS connections believe."""
+    """Adapter to mount on a session; send requests inside `call_deadline`. `trust`: the TLS context."""
 
     def __init__(self, trust: ssl.SSLContext, pool_size: int) -> None:
         self._context = trust
@@ -151,7 +153,7 @@ class DeadlineAdapter(HTTPAdapter):
         self.poolmanager = deadline_pools(self._context, maxsize, num_pools=connections, block=block, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """The context says whom to trust; requests' own bundle would replace it."""
+        """Keep the context's authorities, which `requests` would replace with its own bundle."""
         conn.cert_reqs = "CERT_REQUIRED"
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Logs as events with facts: JSON lines in production, coloured text on a console."""
+"""Configure structured logs: JSON lines in production, coloured text on a console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from structlog.typing import Processor
 
 
 def configure_logs(level: str, form: Literal["json", "console"]) -> None:
-    """Route structlog and the standard library's loggers to stderr in one form. Repeatable."""
+    """Send the logs of structlog and of the standard library to stderr in one format. Idempotent."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -33,7 +33,7 @@ def configure_logs(level: str, form: Literal["json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # what they say of each message or call, our own events say better
+    # these log every message or call, which our own events already report
     for noisy in ("urllib3", "pymongo", "kombu", "amqp", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
     structlog.configure(

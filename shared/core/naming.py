@@ -1,4 +1,4 @@
-"""What slugs, domain names and name servers may be. Each rule returns the canonical form or says why not."""
+"""Rules for slugs, domain names and name servers. Each returns the canonical form or raises ValueError."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import idna
 from publicsuffixlist import PublicSuffixList
 
 DNS_PORT = 53
-#: so that the longest name of a record below it, of a DKIM key as the mail server names it, has 253 characters
+#: leaves room for the longest record name below a domain, that of a DKIM key, within DNS's 253 characters
 LONGEST_DOMAIN = 253 - len("v99-ed25519-20260708._domainkey.")
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
-#: of plain labels, which IDNA leaves as they are: finding that out by its tables takes a hundred times as long
+#: a domain of ASCII labels, which IDNA does not change; this match is a hundred times faster than IDNA's tables
 PLAIN_DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?=[^.]{1,63}\.)[a-z](?:-?[a-z0-9])*\.)+[a-z]{1,63}")
 
-#: names that would collide with hosts or routes of the platform itself
+#: names that would collide with hosts or routes of the platform
 RESERVED_SLUGS = frozenset(
     """
     about abuse account accounts admin administrator api app apps assets auth authentik autoconfig autodiscover
@@ -32,7 +32,7 @@ RESERVED_SLUGS = frozenset(
 
 
 def slug(text: str) -> str:
-    """The slug itself when it may be used. Raises ValueError with the rule it breaks."""
+    """Return the slug if it is valid. Raises ValueError with the rule that it breaks."""
     if not SLUG.fullmatch(text):
         raise ValueError("must be 3 to 32 of a-z, 0-9 and '-', start with a letter and not end with '-'")
     if "--" in text:
@@ -43,10 +43,10 @@ def slug(text: str) -> str:
 
 
 def domain_name(text: str) -> str:
-    """The domain as lower-case A-labels (RFC 5891, UTS 46). Raises ValueError with the rule it breaks."""
+    """Return the domain as lower-case A-labels (RFC 5891, UTS 46). Raises ValueError with the rule that it breaks."""
     candidate = text.strip()
     name = candidate if PLAIN_DOMAIN.fullmatch(candidate) else _a_labels(candidate)
-    # only now: UTS 46 makes dots of other full stops, and takes away what nobody sees behind one
+    # checked after the conversion: UTS 46 turns other full stops into dots and removes invisible characters
     if not name or name.endswith("."):
         raise ValueError("must be a domain name without a dot at its end")
     if "." not in name:
@@ -56,27 +56,27 @@ def domain_name(text: str) -> str:
     if name.rsplit(".", 1)[1].isdigit():
         raise ValueError("must not be an IP address")
     if registrable_domain(name) is None:
-        raise ValueError("is a public suffix, under which others register names; give a name below it")
+        raise ValueError("is a public suffix, under which anybody registers names; give a name below it")
     return name
 
 
 def registrable_domain(name: str) -> str | None:
-    """The name that was registered, of which `name` is a part or all; None for a public suffix such as co.uk.
+    """Return the registered domain that `name` belongs to; None for a public suffix such as co.uk.
 
-    `name`: in A-labels, lower case.
+    `name`: lower-case A-labels.
     """
     found: str | None = _suffixes().privatesuffix(name)
     return found
 
 
 def overlaps(one: str, other: str) -> bool:
-    """Whether the domains are the same or one lies below the other."""
+    """Return whether the domains are equal or one is a subdomain of the other."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    """The public suffix list that comes with the library: nothing is fetched."""
+    """Return the public suffix list that is part of the library, so that nothing is downloaded."""
     return PublicSuffixList()
 
 
@@ -88,8 +88,8 @@ def _a_labels(text: str) -> str:
 
 
 def name_server(text: str) -> tuple[str, int]:
-    """(address, port) of `address`, `address:port` or `[v6]:port`. Raises ValueError for anything but an IP address."""
-    # the colons of a bare IPv6 address announce no port
+    """Parse `address`, `address:port` or `[v6]:port` into (address, port). Raises ValueError for a host name."""
+    # the colons of a bare IPv6 address do not separate a port
     bare = text.count(":") > 1 and not text.startswith("[")
     try:
         parts = urlsplit(f"//[{text}]" if bare else f"//{text}")

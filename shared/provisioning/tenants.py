@@ -8,7 +8,14 @@ from datetime import datetime
 
 from shared.accounts.partner_repository import PartnerRepository
 from shared.config.settings import Settings
-from shared.core.errors import ActionNotPossible, Flaw, InvalidInput, UnknownReference, UnknownUser, require_version
+from shared.core.errors import (
+    ActionNotPossible,
+    FieldError,
+    InvalidInput,
+    UnknownReference,
+    UnknownUser,
+    require_version,
+)
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id, object_id
 from shared.db.paging import Page
@@ -253,7 +260,7 @@ class TenantService:
 
     def _require_plan(self, plan: str | None) -> None:
         if plan is not None and plan not in self._plans:
-            raise InvalidInput([Flaw("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
+            raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._partners.hold(partner_id, session):

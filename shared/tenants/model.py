@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, cast
 
-from shared.core.errors import Flaw, InvalidInput
+from shared.core.errors import FieldError, InvalidInput
 from shared.switches.pause import Pause
 
 
@@ -159,7 +159,9 @@ def _merged_owner(known: Owner | None, patch: Mapping[str, str]) -> Owner:
     given = {"email": known.email, "name": known.name} | dict(patch) if known else dict(patch)
     missing = [name for name in ("email", "name") if name not in given]
     if missing:
-        raise InvalidInput([Flaw(f"/owner/{name}", "must be sent: the tenant has no owner yet") for name in missing])
+        raise InvalidInput(
+            [FieldError(f"/owner/{name}", "must be sent: the tenant has no owner yet") for name in missing]
+        )
     if known is not None and given["email"] == known.email:
         return replace(known, name=given["name"])
     return Owner(given["email"], given["name"])

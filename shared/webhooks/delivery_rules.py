@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from shared.config.settings import Settings
-from shared.core.encryption import Sealer
+from shared.core.encryption import SecretCipher
 from shared.events.model import Event
 from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.model import Owner, Webhook
 
 
-def webhook_sealer(settings: Settings) -> Sealer:
+def webhook_cipher(settings: Settings) -> SecretCipher:
     """Return the encryption of webhooks' secrets."""
-    return Sealer(settings.stamp_key_texts, "webhook secrets")
+    return SecretCipher(settings.stamp_key_texts, "webhook secrets")
 
 
 def is_in_scope(tenants: TenantRepository, webhook: Webhook, event: Event) -> bool:

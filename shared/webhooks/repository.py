@@ -1,4 +1,4 @@
-"""The `webhooks` collection: who is told of which events. Secrets come and go sealed, and in no record."""
+"""The `webhooks` collection: who is told of which events. Secrets come and go encrypted, and in no record."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WebhookRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(
-        self, new: NewWebhook, owner: Owner, tenant_slug: str | None, sealed: str, cursor: int, session: Transaction
+        self, new: NewWebhook, owner: Owner, tenant_slug: str | None, encrypted: str, cursor: int, session: Transaction
     ) -> Webhook:
         document = {
             "_id": ObjectId(),
@@ -65,7 +65,7 @@ class WebhookRepository:
             "disabledReason": None,
             "disabledAt": None,
             "cursor": cursor,
-            "secrets": [{"sealed": sealed, "until": None}],
+            "secrets": [{"sealed": encrypted, "until": None}],
             "version": 1,
             **_WELL,
         }
@@ -100,10 +100,10 @@ class WebhookRepository:
             fields["actions"] = list(changes["actions"])
         return self._written(webhook, literals(fields), session)
 
-    def rotate(self, webhook: Webhook, sealed: str, grace_seconds: float, session: Transaction) -> Webhook:
+    def rotate(self, webhook: Webhook, encrypted: str, grace_seconds: float, session: Transaction) -> Webhook:
         """A new secret; the newest of the old ones signs beside it for `grace_seconds`."""
         old = {"$mergeObjects": [{"$first": "$secrets"}, {"until": seconds_from_now(grace_seconds)}]}
-        secrets: list[Any] = [{"sealed": {"$literal": sealed}, "until": None}]
+        secrets: list[Any] = [{"sealed": {"$literal": encrypted}, "until": None}]
         return self._written(webhook, {"secrets": [*secrets, old] if grace_seconds else secrets}, session)
 
     def delete(self, webhook_id: str, session: Transaction) -> bool:
@@ -124,7 +124,7 @@ class WebhookRepository:
 
     # -- what the delivery needs
 
-    def sealed_secrets(self, webhook_id: str) -> tuple[str, ...]:
+    def encrypted_secrets(self, webhook_id: str) -> tuple[str, ...]:
         """Those in force, newest first."""
         in_force = {"$or": [{"$eq": ["$$one.until", None]}, {"$gt": ["$$one.until", "$$NOW"]}]}
         shown = {"secrets": {"$filter": {"input": "$secrets", "as": "one", "cond": in_force}}}

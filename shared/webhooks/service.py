@@ -10,10 +10,10 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.config.settings import Settings
 from shared.core.address_rules import AddressRule
-from shared.core.encryption import Unsealable
+from shared.core.encryption import EncryptionError
 from shared.core.errors import (
     ActionNotPossible,
-    Flaw,
+    FieldError,
     InvalidInput,
     NotFound,
     TooManyWebhooks,
@@ -34,7 +34,7 @@ from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DeliveryRepository
-from shared.webhooks.delivery_rules import is_in_scope, webhook_sealer
+from shared.webhooks.delivery_rules import is_in_scope, webhook_cipher
 from shared.webhooks.model import (
     MOST_PER_OWNER,
     SHOWN,
@@ -73,7 +73,7 @@ class WebhookService:
         self._webhooks = webhooks
         self._tenant_service = tenant_service
         self._rule = AddressRule.of(settings.webhook_allowed_networks)
-        self._sealer = webhook_sealer(settings)
+        self._cipher = webhook_cipher(settings)
 
     def create(
         self, new: NewWebhook, tenant_id: str | None, partner_id: str | None, actor: Actor
@@ -83,7 +83,7 @@ class WebhookService:
         Raises Forbidden, InvalidInput, UnknownReference, TooManyWebhooks, ActionNotPossible.
         """
         self._require_url(new.url)
-        secret, sealed = self._new_secret()
+        secret, encrypted = self._new_secret()
         number_events(self._connection, self._events)
 
         def work(session: Transaction) -> Webhook:
@@ -98,7 +98,7 @@ class WebhookService:
                 raise TooManyWebhooks(MOST_PER_OWNER)
             cursor = self._events.last_number(session)
             slug = tenant.slug if tenant else None
-            made = self._webhooks.insert(new, owner, slug, sealed, cursor, session)
+            made = self._webhooks.insert(new, owner, slug, encrypted, cursor, session)
             after = {"_id": made.id} | facts(made, SHOWN)
             self._events.append(made.event("created", actor.author, after=after), session)
             return made
@@ -157,11 +157,11 @@ class WebhookService:
 
         Raises NotFound, ActionNotPossible.
         """
-        secret, sealed = self._new_secret()
+        secret, encrypted = self._new_secret()
 
         def work(session: Transaction) -> Webhook:
             known = self._manageable(webhook_id, actor, session)
-            rotated = self._webhooks.rotate(known, sealed, grace_seconds, session)
+            rotated = self._webhooks.rotate(known, encrypted, grace_seconds, session)
             event = rotated.event("secret_rotated", actor.author, after={"_id": known.id, "host": known.host})
             self._events.append(event, session)
             return rotated
@@ -237,13 +237,13 @@ class WebhookService:
 
     def _require_url(self, url: str) -> None:
         try:
-            self._rule.entered(url)
+            self._rule.validate_url(url)
         except ValueError as rule:
-            raise InvalidInput([Flaw("/url", str(rule))]) from None
+            raise InvalidInput([FieldError("/url", str(rule))]) from None
 
     def _new_secret(self) -> tuple[str, str]:
         secret = new_secret()
         try:
-            return secret, self._sealer.seal(secret)
-        except Unsealable:
+            return secret, self._cipher.encrypt(secret)
+        except EncryptionError:
             raise ActionNotPossible("Webhooks need STAMP_KEYS to be set on this service.") from None

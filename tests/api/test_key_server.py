@@ -12,7 +12,7 @@ from joserfc.jwk import RSAKey
 
 from api.auth.jwks import KeysUnavailable
 from api.auth.jwks_client import fetch_keys
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 from tests.api.conftest import Issuer
 from tests.api.test_tokens import me
 from tests.simulators import authentik, fault  # noqa: F401  an issuer of their own, whose keys they change
@@ -97,14 +97,14 @@ def test_a_document_that_is_no_key_set_is_no_answer_and_so_costs_us_no_key(
     place = "openid-configuration" if by_discovery else "jwks"
     fault(issuer.simulator, kind="status", status=200, body=document, path=place)
     with pytest.raises(KeysUnavailable):
-        fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", trust_of(None))
+        fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", tls_context(None))
 
 
 def test_an_entry_that_makes_no_sense_costs_us_none_of_the_keys_beside_it(issuer: Issuer) -> None:
     good = issuer.simulator.oidc.key_of("operator").as_dict(private=False)
     document = json.dumps({"keys": [1, {"kid": "a", "kty": ["RSA"]}, {"kid": {}, "kty": "RSA"}, good]})
     fault(issuer.simulator, kind="status", status=200, body=document, path="jwks")
-    keys = fetch_keys(issuer.url(), f"{issuer.url()}jwks/", trust_of(None))
+    keys = fetch_keys(issuer.url(), f"{issuer.url()}jwks/", tls_context(None))
     assert [key.kid for key in keys] == [good["kid"]]
 
 

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from api.auth.jwks import KeyRing, KeysUnavailable, SigningKey
 from api.auth.jwks_client import fetch_keys
 from shared.config.settings import Settings
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 from tests.api.conftest import Issuer, Serve
 from tests.api.test_tokens import me
 from tests.simulators import authentik, fault  # noqa: F401  an issuer of their own, whose keys they change
@@ -120,7 +120,7 @@ def test_a_redirect_to_another_origin_is_not_followed(issuer: Issuer, status: in
     elsewhere = f"{issuer.simulator.url.replace('127.0.0.1', 'localhost')}/evil"
     fault(issuer.simulator, kind="status", status=status, headers={"Location": elsewhere}, path=place)
     with pytest.raises(KeysUnavailable):
-        fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", trust_of(None))
+        fetch_keys(issuer.url(), "" if by_discovery else f"{issuer.url()}jwks/", tls_context(None))
     assert not [one for one in issuer.simulator.journal if "evil" in one["path"]]
 
 
@@ -128,7 +128,7 @@ def test_a_discovery_document_of_another_issuer_is_no_answer(issuer: Issuer) -> 
     document = {"issuer": "https://elsewhere.test/", "jwks_uri": f"{issuer.url()}jwks/"}
     fault(issuer.simulator, kind="status", status=200, body=json.dumps(document), path="openid-configuration")
     with pytest.raises(KeysUnavailable):
-        fetch_keys(issuer.url(), "", trust_of(None))
+        fetch_keys(issuer.url(), "", tls_context(None))
 
 
 @pytest.mark.parametrize(

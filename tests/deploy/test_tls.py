@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.prepare import NAMES
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,11 +57,11 @@ def handshake(port: int, name: str, trust: ssl.SSLContext) -> None:
 
 def test_every_name_is_reached_by_a_client_that_trusts_the_root(port: int, certificates: Path) -> None:
     for name in NAMES:
-        handshake(port, f"{name}.dezky.local", trust_of(str(certificates / "root.pem")))
+        handshake(port, f"{name}.dezky.local", tls_context(str(certificates / "root.pem")))
 
 
 def test_another_name_and_another_client_are_refused(port: int, certificates: Path) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(port, "portal.dezky.local", trust_of(str(certificates / "root.pem")))
+        handshake(port, "portal.dezky.local", tls_context(str(certificates / "root.pem")))
     with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(port, "api.dezky.local", trust_of(None))
+        handshake(port, "api.dezky.local", tls_context(None))

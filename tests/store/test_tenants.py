@@ -104,7 +104,7 @@ def test_a_name_that_looks_like_an_expression_is_kept_as_text(control_plane: Ser
 def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: Services, admin: Actor) -> None:
     with pytest.raises(InvalidInput) as refusal:
         control_plane.tenants.create(NewTenant("acme", "Acme", "gold"), admin)
-    assert "starter" in refusal.value.flaws[0].detail
+    assert "starter" in refusal.value.field_errors[0].detail
 
 
 def test_ten_services_starting_at_once_make_one_default_tenant(settings: Settings, dispatcher: Dispatcher) -> None:

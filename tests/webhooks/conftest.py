@@ -15,7 +15,7 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings
 from shared.operations.dispatcher import Dispatcher
 from shared.rights.policy import Actor
-from shared.webhooks.delivery_rules import webhook_sealer
+from shared.webhooks.delivery_rules import webhook_cipher
 from shared.webhooks.model import DeliveryQuery, DeliveryRecord, NewWebhook, Webhook
 from tests.webhooks.receiver import Receiver
 from worker.composition import compose_delivery_loop, open_attempts
@@ -97,7 +97,7 @@ def delivery_loop(settings: Settings, store: Repositories) -> Run:
     ) -> Iterator[DeliveryLoop]:
         own = open_repositories(settings)
         sender = SafeWebhookClient(lambda host: [], allowed_networks=[LOOPBACK], call_seconds=call)
-        attempts = open_attempts(own, sender, webhook_sealer(settings), disable, waits)
+        attempts = open_attempts(own, sender, webhook_cipher(settings), disable, waits)
         made = compose_delivery_loop(own, attempts, keep_days=14, concurrency=concurrency, lease_seconds=lease)
         thread = threading.Thread(target=made.run, args=(0.05,))
         thread.start()

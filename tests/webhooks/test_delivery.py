@@ -217,8 +217,8 @@ def test_while_a_secret_is_replaced_both_prove_an_event_and_later_only_the_new_o
 def test_an_old_secret_stops_signing_when_its_time_is_up(post: Post) -> None:
     webhook, _ = post.subscribe()
     post.plane.webhooks.rotate(webhook.id, 1, post.admin)
-    assert len(post.store.webhooks.sealed_secrets(webhook.id)) == 2
-    until(lambda: len(post.store.webhooks.sealed_secrets(webhook.id)) == 1)
+    assert len(post.store.webhooks.encrypted_secrets(webhook.id)) == 2
+    until(lambda: len(post.store.webhooks.encrypted_secrets(webhook.id)) == 1)
 
 
 def test_a_webhook_that_has_failed_for_long_is_switched_off_and_goes_on_where_it_was_once_mended(

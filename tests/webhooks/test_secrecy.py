@@ -11,7 +11,7 @@ import pytest
 from shared.application.services import open_services
 from shared.application.store import Repositories
 from shared.config.settings import Settings
-from shared.core.encryption import Sealer, Unsealable
+from shared.core.encryption import EncryptionError, SecretCipher
 from shared.core.errors import ActionNotPossible
 from shared.operations.dispatcher import Dispatcher
 from shared.webhooks.model import NewWebhook
@@ -42,15 +42,19 @@ def test_neither_the_database_nor_what_is_sent_has_it(post: Post, delivery_loop:
     assert b"webhook.secret_rotated" in events
 
 
-def test_what_is_sealed_opens_with_any_of_the_keys_and_for_its_purpose_only() -> None:
-    sealed = Sealer(KEYS[:1], "webhooks").seal("text")
-    assert "text" not in sealed
-    assert Sealer((KEYS[1], KEYS[0]), "webhooks").open(sealed) == "text"
-    for other in (Sealer(KEYS[1:], "webhooks"), Sealer(KEYS, "something else"), Sealer((), "webhooks")):
-        with pytest.raises(Unsealable):
-            other.open(sealed)
-    with pytest.raises(Unsealable):
-        Sealer(KEYS, "webhooks").open("no seal")
+def test_a_secret_can_be_decrypted_with_any_key_but_only_for_its_purpose() -> None:
+    encrypted = SecretCipher(KEYS[:1], "webhooks").encrypt("text")
+    assert "text" not in encrypted
+    assert SecretCipher((KEYS[1], KEYS[0]), "webhooks").decrypt(encrypted) == "text"
+    for other in (
+        SecretCipher(KEYS[1:], "webhooks"),
+        SecretCipher(KEYS, "something else"),
+        SecretCipher((), "webhooks"),
+    ):
+        with pytest.raises(EncryptionError):
+            other.decrypt(encrypted)
+    with pytest.raises(EncryptionError):
+        SecretCipher(KEYS, "webhooks").decrypt("no ciphertext")
 
 
 def test_without_a_key_to_seal_with_no_webhook_can_be_made(

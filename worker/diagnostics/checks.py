@@ -15,7 +15,7 @@ from celery import Celery
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 from shared.db.connection import MongoConnection
 from shared.diagnostics.model import Check, CheckStatus
 from shared.messaging.queues import QUEUES
@@ -136,7 +136,7 @@ class Doctor:
             yield self._issuer(issuer, keys_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration")
 
     def _issuer(self, issuer: str, url: str) -> Check:
-        trust = trust_of(self._settings.extra_ca_certs) if url.startswith("https:") else None
+        trust = tls_context(self._settings.extra_ca_certs) if url.startswith("https:") else None
         try:
             with urllib.request.urlopen(url, timeout=ISSUER_SECONDS, context=trust) as answer:  # noqa: S310 - a setting
                 found = json.loads(answer.read(1_000_000))

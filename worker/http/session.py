@@ -16,7 +16,7 @@ import requests
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from shared.core.http import DeadlineAdapter, call_within, trust_of
+from shared.core.http import DeadlineAdapter, call_deadline, tls_context
 from shared.integrations.outcomes import Fault, PermanentError, TemporaryError
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Repeatable(TemporaryError):
 
 def adapter_for(ca_file: str | None, pool_size: int = 32) -> DeadlineAdapter:
     """Make the adapter that all sessions of one client share. `ca_file`: authorities trusted beside the system's."""
-    return DeadlineAdapter(trust_of(ca_file), pool_size)
+    return DeadlineAdapter(tls_context(ca_file), pool_size)
 
 
 def prepared(session: S, adapter: DeadlineAdapter) -> S:
@@ -59,7 +59,7 @@ def bounded(ends_at: float) -> Iterator[float]:
     if left <= 0:
         raise TemporaryError("timeout", "The attempt's time was up before the call.")
     try:
-        with call_within(left):
+        with call_deadline(left):
             yield left
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
         raise _fault_of(problem) from None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from shared.core.encryption import Sealer, Unsealable
+from shared.core.encryption import EncryptionError, SecretCipher
 from shared.core.signatures import signed_headers
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
@@ -46,7 +46,7 @@ class Attempts:
         tenants: TenantRepository,
         webhooks: WebhookRepository,
         client: SafeWebhookClient,
-        sealer: Sealer,
+        cipher: SecretCipher,
         disable_seconds: float,
         waits: Sequence[float] = WAITS,
     ) -> None:
@@ -56,7 +56,7 @@ class Attempts:
         self._tenants = tenants
         self._webhooks = webhooks
         self._client = client
-        self._sealer = sealer
+        self._cipher = cipher
         self._disable_seconds = disable_seconds
         self._waits = waits
 
@@ -83,8 +83,8 @@ class Attempts:
             self._deliveries.record(claim, AttemptResult(DeliveryStatus.FAILED, reason=reason))
             return
         try:
-            secrets = [self._sealer.open(one) for one in self._webhooks.sealed_secrets(webhook.id)]
-        except Unsealable:
+            secrets = [self._cipher.decrypt(one) for one in self._webhooks.encrypted_secrets(webhook.id)]
+        except EncryptionError:
             self._postpone(claim)
             self._disable(webhook, "unsigned")
             return

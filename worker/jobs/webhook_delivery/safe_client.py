@@ -17,7 +17,7 @@ import urllib3
 from urllib3.exceptions import NewConnectionError
 
 from shared.core.address_rules import AddressRule, Target, literal_address, target_of
-from shared.core.http import DeadlineAdapter, call_within, trust_of
+from shared.core.http import DeadlineAdapter, call_deadline, tls_context
 from shared.integrations.outcomes import Fault
 from worker.http.deadline import remaining, within
 
@@ -71,7 +71,7 @@ class SafeWebhookClient:
         self._resolve = resolve
         self._rule = AddressRule.of(allowed_networks)
         self._call_seconds = call_seconds
-        self._trust = trust_of(ca_file)
+        self._trust = tls_context(ca_file)
 
     def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> DeliveryOutcome:
         """Make one attempt, DNS lookup included, within the call's time. Never raises; returns the outcome."""
@@ -92,9 +92,9 @@ class SafeWebhookClient:
             raise _Failed(DeliveryResult.RETRY, "timeout" if fault.reason == "timeout" else "unresolved") from None
         if not found:
             raise _Failed(DeliveryResult.RETRY, "unresolved")
-        if not all(self._rule.admits(address) for address in found):
+        if not all(self._rule.allows(address) for address in found):
             raise _Failed(DeliveryResult.REFUSED, "forbidden_address")
-        if target.scheme != "https" and not all(self._rule.is_allowed(address) for address in found):
+        if target.scheme != "https" and not all(self._rule.is_allowlisted(address) for address in found):
             raise _Failed(DeliveryResult.REFUSED, "not_encrypted")
         return found[:MAX_ADDRESSES]
 
@@ -116,12 +116,12 @@ class SafeWebhookClient:
         left = remaining(self._call_seconds)
         if left <= 0:
             raise TimeoutError
-        with requests.Session() as session, call_within(left):
+        with requests.Session() as session, call_deadline(left):
             # ignore proxies, .netrc and CA bundles of the environment
             session.trust_env = False
             session.mount(f"{target.scheme}://", _PinnedAdapter(target.host, self._trust))
             response = session.post(
-                target.at(address),
+                target.url_at(address),
                 data=body,
                 headers={**headers, "Host": target.authority},
                 # the connect timeout applies twice: to TCP and to the TLS handshake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 from dataclasses import dataclass
 
-from shared.core.http import trust_of
+from shared.core.http import tls_context
 from worker.http.deadline import remaining
 
 #: the name that we give; servers refuse one without a dot
@@ -40,6 +40,6 @@ class SmtpProbe:
     def _connected(self) -> smtplib.SMTP:
         seconds = max(0.1, remaining(STEP_SECONDS))
         if self.is_tls:
-            context = trust_of(self.ca_file)
+            context = tls_context(self.ca_file)
             return smtplib.SMTP_SSL(self.host, self.port, local_hostname=OUR_NAME, timeout=seconds, context=context)
         return smtplib.SMTP(self.host, self.port, local_hostname=OUR_NAME, timeout=seconds)
