@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from api.http.problem_details import Problem
 from api.http.request_body import raw_body
 from shared.core.errors import StoreUnavailable
-from shared.db.idempotency_keys import IdempotencyClaim, IdempotencyRepository, KeptAnswer
+from shared.db.idempotency_keys import IdempotencyClaim, IdempotencyRepository, StoredResponse
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ def handle_idempotency_keys(app: Flask, kept: IdempotencyRepository, rights: Rig
         if not ACCEPTED.fullmatch(key):
             raise Problem(400, "bad_idempotency_key", f"{HEADER} must be 1 to 255 printable ASCII characters.")
         turn = kept.begin(_digest(g.caller.subject, key), _fingerprint())
-        if isinstance(turn, KeptAnswer):
+        if isinstance(turn, StoredResponse):
             rights.require(turn.rights, turn.headers.get("Location"))
             return Response(turn.body, turn.status, {**turn.headers, "Idempotency-Replayed": "true"})
         g.turn = turn
@@ -69,7 +69,7 @@ def _store(kept: IdempotencyRepository, turn: IdempotencyClaim, response: Respon
         return
     headers = {name: response.headers[name] for name in KEPT if name in response.headers}
     body = g.get("kept_body") or response.get_data()
-    kept.keep(turn, KeptAnswer(response.status_code, headers, body, tuple(rights.held())))
+    kept.keep(turn, StoredResponse(response.status_code, headers, body, tuple(rights.held())))
 
 
 def _fingerprint() -> str:

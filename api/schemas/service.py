@@ -48,7 +48,7 @@ class PurgeQuotaResponse(ResponseModel):
             begun=pace.begun,
             extra=pace.extra,
             waiting=pace.waiting,
-            held_since=pace.held_since,
+            held_since=pace.exhausted_since,
         )
 
 

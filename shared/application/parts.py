@@ -19,7 +19,7 @@ from shared.restore_guard.service import ObserveOnlyService
 
 def open_settlement(store: Repositories) -> Settlement:
     """Compose the settlement, with what must end together with a purged tenant."""
-    on_purged = (store.subscriptions.cancel_all, store.domains.stop_checks, store.webhooks.end)
+    on_purged = (store.subscriptions.cancel_all, store.domains.stop_checks, store.webhooks.schedule_removal)
     return Settlement(
         connection=store.connection,
         events=store.events,

@@ -1,4 +1,4 @@
-"""What is known of a tenant's subscription at Stripe, as it goes on our own record."""
+"""A tenant's subscription as Stripe has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.subscriptions.model import SubscriptionChanges, SubscriptionStatus
 
 @dataclass(frozen=True)
 class Bill:
-    """`plan`: the one whose price it has, None when unknown. `paid_until`: None when unknown."""
+    """A subscription read from Stripe. `plan`: our plan with its price. None: not known."""
 
     customer_id: str
     subscription_id: str
@@ -19,6 +19,7 @@ class Bill:
     plan: str | None = None
 
     def to_changes(self) -> SubscriptionChanges:
+        """Return the changes of our record; unknown values change nothing."""
         changes: SubscriptionChanges = {
             "status": self.status,
             "stripe_customer_id": self.customer_id,

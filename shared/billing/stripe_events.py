@@ -19,9 +19,9 @@ from shared.subscriptions.model import SubscriptionStatus
 #: the key of a Stripe object's metadata that names its tenant
 TENANT_KEY = "dezky_tenant"
 SIGNATURE_HEADER = "Stripe-Signature"
-NO_EVENT = "The body is not an event of Stripe's."
+NO_EVENT = "The body is not a Stripe event."
 
-#: Stripe's status to ours. PAST_DUE stands for all that a payment or a payment method would correct.
+#: Stripe's status to ours. PAST_DUE: a payment or another payment method is needed
 STATUSES: Mapping[str, SubscriptionStatus] = {
     "trialing": SubscriptionStatus.TRIALING,
     "active": SubscriptionStatus.ACTIVE,
@@ -36,7 +36,7 @@ STATUSES: Mapping[str, SubscriptionStatus] = {
 
 @dataclass(frozen=True)
 class BillingEvent:
-    """A verified event. `id` is the same on every delivery of it; the others are None where the event has none."""
+    """A verified event. Repeated deliveries have the same `id`. Fields that the event lacks are None."""
 
     id: str
     type: str
@@ -47,7 +47,7 @@ class BillingEvent:
 
 
 def our_status(stripe_status: str) -> SubscriptionStatus:
-    """Return our status. Raises ValueError for one that Stripe did not have when this was written."""
+    """Return our status. Raises ValueError for an unknown one."""
     try:
         return STATUSES[stripe_status]
     except KeyError:
@@ -55,10 +55,10 @@ def our_status(stripe_status: str) -> SubscriptionStatus:
 
 
 def read_event(payload: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: float) -> BillingEvent:
-    """Return the event in a request's body. `secrets`: of the webhook endpoint, several while one is being replaced.
+    """Verify and read the event in a request's body. `secrets`: several while the endpoint's secret is rotated.
 
-    Only the event's id and type are required: Stripe repeats for days what is refused, and one endpoint receives events
-    of many shapes. Raises BadSignature when it is not proven to be Stripe's and recent, ValueError for another body.
+    Only id and type are required: one endpoint receives events of many shapes, and Stripe repeats a refused event for
+    days. Raises BadSignature when the signature is wrong or old, ValueError for a body that is not an event.
     """
     verify(secrets, headers, payload, now=now, name=SIGNATURE_HEADER)
     event = _fields(_json(payload))

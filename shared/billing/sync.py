@@ -1,4 +1,4 @@
-"""Subscriptions as Stripe has them, brought onto our records: by steps, and by looks that Stripe's events ask for."""
+"""Bring subscriptions from Stripe onto our records: by the billing step, and by syncs that Stripe's events request."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 
 class BillingService:
+    """Records what Stripe says about subscriptions."""
+
     def __init__(
         self,
         *,
@@ -38,10 +40,10 @@ class BillingService:
         self._subscriptions = subscriptions
         self._tenants = tenants
 
-    def heard(self, event: BillingEvent) -> bool:
-        """Schedule a read of the subscription that a verified event is about. False for one that we do not know.
+    def receive(self, event: BillingEvent) -> bool:
+        """Request a sync of the event's subscription. False for a subscription that is not on record.
 
-        Events may come twice, late or out of order: the event itself changes nothing on the record.
+        Events may come twice, late or out of order, so the event itself changes nothing.
         """
         known = self._billing_syncs.request(event.subscription_id) if event.subscription_id else False
         log.info("billing.event", stripe_event=event.id, type=event.type, known=known)
@@ -56,7 +58,7 @@ class BillingService:
         return next((one for one in ended if one.stripe_subscription_id is not None), None)
 
     def save(self, operation: Operation, bill: Bill) -> bool:
-        """Record what a step created or found. False, and nothing written, after a newer change of the tenant."""
+        """Record a billing step's subscription. False, with nothing written, after a newer change of the tenant."""
 
         def work(session: Transaction) -> bool:
             if not self._tenants.is_current(operation.tenant_id, operation.generation, session):
@@ -67,8 +69,8 @@ class BillingService:
                 plan = bill.plan or ""
                 known = self._subscriptions.insert(NewSubscription(operation.tenant_id, plan), session)
             if self._write(known, bill, operation.tenant_slug, author, session):
-                # events that came before the id was on record found nobody, and what came after the step had read
-                # Stripe is written over now: what they told is asked for once more
+                # events that arrived before the id was on record were dropped, and a sync that ran after the step's
+                # read is overwritten here, so read Stripe once more
                 self._billing_syncs.request_within(known.id, session)
             return True
 
@@ -93,7 +95,7 @@ class BillingService:
             return False
 
     def _write(self, known: Subscription, bill: Bill, slug: str, author: Author, session: Transaction) -> bool:
-        """Whether it is another than before."""
+        """Write the changes, if there are any. Return whether there were."""
         changes = bill.to_changes()
         if replace(known, **changes) == known:
             return False

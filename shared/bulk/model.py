@@ -1,4 +1,4 @@
-"""A bulk operation: an action on the tenants that a selector found, with its progress."""
+"""Values of bulk operations: one action on all tenants that a selector finds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from shared.status.model import Target
 
-#: tenants of one bulk operation at most
+#: limit of tenants in one bulk operation
 MOST_TENANTS = 20_000
-#: tenants named in an answer
+#: tenants listed in a response
 NAMED = 20
 
 
@@ -25,7 +25,7 @@ class BulkAction(StrEnum):
 
 
 class BulkStatus(StrEnum):
-    """`dry_run` has found its tenants and changes nothing until it is started."""
+    """`dry_run`: tenants were found, nothing is changed before the start."""
 
     DRY_RUN = "dry_run"
     RUNNING = "running"
@@ -33,7 +33,7 @@ class BulkStatus(StrEnum):
 
 
 class ItemStatus(StrEnum):
-    """One tenant's part. `refused`: the action was not possible any more; its reason is kept."""
+    """State of one tenant's part. `refused`: the action was not possible; `detail` says why."""
 
     PENDING = "pending"
     DONE = "done"
@@ -42,9 +42,9 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Selector:
-    """Which tenants; all criteria must hold. `kind`, `integration` and `reason` are of the latest operation's problems.
+    """Criteria that a tenant must meet, all of them. `kind`, `integration`, `reason`: of its latest problem.
 
-    `everything`: every tenant within reach, which no selector means by being empty.
+    `everything`: all tenants that the caller may change. An empty selector finds none.
     """
 
     tenants: tuple[str, ...] | None = None
@@ -64,13 +64,13 @@ class Selector:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The criteria that are given, as stored and shown."""
+        """Return the given criteria, as stored and shown."""
         return {name: value for name, value in vars(self).items() if value not in (None, False)}
 
 
 @dataclass(frozen=True)
 class Item:
-    """A target with what became of it."""
+    """One tenant of a bulk operation, and the result for it."""
 
     bulk_id: str
     target: Target
@@ -80,7 +80,7 @@ class Item:
 
 @dataclass(frozen=True)
 class BulkOperation:
-    """`surfaces`, `created_by`: on whose word, and through which surfaces; rights are checked anew for each tenant."""
+    """A bulk operation on record. `created_by`, `surfaces`: the caller, whose rights are checked for each tenant."""
 
     id: str
     action: BulkAction

@@ -1,4 +1,4 @@
-"""Bulk operations as the API offers them, and the work of one tenant's part. Rights are checked for every tenant."""
+"""Use cases for bulk operations: dry run, start, progress. Rights are checked again for every tenant."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class BulkService:
         self._operation_service = operation_service
 
     def dry_run(self, action: BulkAction, selector: Selector, actor: Actor) -> BulkOperation:
-        """Find the tenants, of those the actor may steer, and change nothing. Raises InvalidInput for too many."""
-        # an empty selector means no tenant: to mean every one, `everything` must be said
+        """Find the tenants that the actor may change; change nothing. Raises InvalidInput when there are too many."""
+        # an empty selector finds no tenant: a caller who means all of them has to say `everything`
         targets = self._targets(action, selector, actor) if selector.facts else ()
         found = {target.tenant_id: target for target in targets}
         if len(found) > MOST_TENANTS:
@@ -68,10 +68,10 @@ class BulkService:
         return self._bulk.insert(action, selector, actor, list(found.values()))
 
     def start(self, bulk_id: str, actor: Actor) -> BulkOperation:
-        """Act on the tenants that a dry run found, and on no others. Raises NotFound, ActionNotPossible."""
+        """Start the action for the tenants that the dry run found. Raises NotFound, Forbidden, ActionNotPossible."""
         bulk = self.get(bulk_id, actor)
         if bulk.created_by != actor.user.id:
-            raise Forbidden("A dry run is started by the one who made it; make one of your own.")
+            raise Forbidden("Only the user who made a dry run may start it. Make your own dry run.")
 
         def work(session: Transaction) -> bool:
             if not self._bulk.start(bulk_id, session):
@@ -84,24 +84,24 @@ class BulkService:
         return self.get(bulk_id, actor)
 
     def get(self, bulk_id: str, actor: Actor) -> BulkOperation:
-        """One's own, or any for platform administrators and support. Raises NotFound."""
+        """Return an own bulk operation; platform administrators and support see all. Raises NotFound."""
         bulk = self._bulk.find(bulk_id)
         if bulk is None or not (actor.reads_everything or bulk.created_by == actor.user.id):
             raise NotFound(f"There is no bulk operation {bulk_id!r}.")
         return bulk
 
-    # -- the scheduler's
+    # -- run by the scheduler
 
     def act(self, item: Item) -> None:
-        """Do one tenant's part with the rights that its author has now. Raises StoreUnavailable."""
+        """Run the action for one tenant, with the rights that the author has now. Raises StoreUnavailable."""
         bulk = self._bulk.find(item.bulk_id)
         user = self._users.find(bulk.created_by) if bulk else None
         if bulk is None or user is None:
-            self._bulk.record(item, ItemStatus.REFUSED, "Its author has no record here any more.")
+            self._bulk.record(item, ItemStatus.REFUSED, "The user who started it no longer exists.")
             return
         actor = Actor(user, frozenset(bulk.surfaces), bulk.request_id)
         try:
-            self._acted(bulk.action, item.target, actor)
+            self._run_action(bulk.action, item.target, actor)
         except StoreUnavailable:
             raise
         except DomainError as refusal:
@@ -110,7 +110,7 @@ class BulkService:
             self._bulk.record(item, ItemStatus.DONE, None)
 
     def finish(self, bulk_id: str) -> bool:
-        """End one of which no tenant waits any more, with its event."""
+        """End a bulk operation without pending tenants, and append its event. False when it is not finished."""
 
         def work(session: Transaction) -> bool:
             if not self._bulk.finish(bulk_id, session):
@@ -123,7 +123,7 @@ class BulkService:
 
         return self._connection.transaction(work)
 
-    def _acted(self, action: BulkAction, target: Target, actor: Actor) -> None:
+    def _run_action(self, action: BulkAction, target: Target, actor: Actor) -> None:
         if action is BulkAction.RECONCILE:
             self._tenant_service.reconcile(target.slug, actor, Mode.APPLY)
         elif action is BulkAction.CANCEL:
@@ -133,7 +133,7 @@ class BulkService:
                 self._retry(target.operation_id or "", step, actor)
 
     def _retry(self, operation_id: str, step: str, actor: Actor) -> None:
-        """Run a failed step again; one that was blocked by another begins with that one."""
+        """Run a failed step again. A step that was blocked by it runs after it."""
         now = self._operation_service.get(operation_id, actor)
         if now.step(step).status is StepStatus.ERROR:
             self._operation_service.retry(operation_id, step, actor)
@@ -151,7 +151,7 @@ class BulkService:
                 yield target
 
     def _with_problems(self, query: OperationQuery, selector: Selector, actor: Actor) -> Iterator[Target]:
-        """Tenants by their operations: those that also meet the selector's other criteria."""
+        """Yield tenants whose operations have the problem and that meet the selector's other criteria."""
         tenant_ids = self._tenants.ids_in(access.visible_tenants(actor))
         after: str | None = None
         while True:

@@ -1,4 +1,4 @@
-"""One write for many rows, of which one may be locked: by a process that died within a transaction, for a while."""
+"""Bulk update that skips documents still locked by an abandoned transaction."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pymongo.errors import PyMongoError
 
 from shared.db.documents import Document, Pipeline, our_errors
 
-#: how long a row may be waited for that another writes, and how long a batch of which one is locked may take, seconds
-LONGEST_WRITE, LONGEST_APART = 1.0, 10.0
+#: limits in seconds: for one write, which waits for a locked document, and for all single writes of a batch
+WRITE_SECONDS, BATCH_SECONDS = 1.0, 10.0
 
 
 def update_unlocked(
     rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
 ) -> None:
-    """Update those of these rows that meet the condition still: all at once, or one by one when one is locked.
+    """Update the documents that meet the condition: in one write, or one by one when one of them is locked.
 
-    What stays locked stays as it is, and so does what cannot be reached in a few seconds. Raises StoreUnavailable.
+    Documents that stay locked, or are not reached in time, stay as they are. Raises StoreUnavailable.
     """
     with our_errors():
         if _is_updated_in_time(rows, keys, condition, update):
             return
-        give_up = time.monotonic() + LONGEST_APART
+        give_up = time.monotonic() + BATCH_SECONDS
         for key in keys:
             if time.monotonic() > give_up:
                 return
@@ -37,7 +37,7 @@ def _is_updated_in_time(
     rows: Collection[Document], keys: Sequence[ObjectId], condition: Document, update: Pipeline
 ) -> bool:
     try:
-        with pymongo.timeout(LONGEST_WRITE):
+        with pymongo.timeout(WRITE_SECONDS):
             rows.update_many({"_id": {"$in": list(keys)}, **condition}, update)
     except PyMongoError as problem:
         if not problem.timeout:

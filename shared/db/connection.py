@@ -22,21 +22,21 @@ from shared.metrics.pool_listener import PoolListener
 
 T = TypeVar("T")
 
-#: journal=True is not decoration: majority without it waits for the periodic journal flush, about 100 ms a write
+#: journal=True is needed: majority without it waits for the periodic journal flush, about 100 ms a write
 DURABLE = WriteConcern(w="majority", j=True)
 
-#: how long any one call or transaction may take, retries of the driver included, in seconds: a request waits meanwhile
+#: limit of one call or transaction in seconds, the driver's retries included: a request waits meanwhile
 PATIENCE = 5.0
-#: what a transaction that is given up has left to be ended in
+#: seconds beyond that limit, to abort a transaction
 ENDING_SECONDS = 2.0
 
-#: how often each member is looked at, in milliseconds: one that falls silent is given up after this and the connect
-#: timeout together, and what was waiting for it then goes to the next primary
+#: milliseconds between two checks of each member. A member that stops answering is given up after this and the connect
+#: timeout together; calls that wait for it then go to the next primary
 HEARTBEAT_MS = 3000
 
 
 def open_client(uri: str, patience: float = PATIENCE) -> MongoClient[Document]:
-    """A client for this process; make it after forking. Nothing is sent until it is used. `patience`: in seconds."""
+    """Make a client for this process; call it after forking. It connects on first use. `patience`: seconds per call."""
     return MongoClient(
         uri,
         tz_aware=True,
@@ -69,13 +69,12 @@ class MongoConnection:
         self.database = database
 
     def transaction(self, work: Callable[[Transaction], T], seconds: float | None = None) -> T:
-        """Run `work` in one transaction, all or nothing. It may run twice: conflicts and changes of primary are retried
-        for `seconds`, or as long as a call may take. So `work` must make database calls only.
+        """Run `work` in one transaction. Raises StoreUnavailable.
 
-        The driver by itself retries for two minutes, and needs to when a process died within a transaction on the same
-        record: the server releases that only after its own time limit. Retries end a little before calls do: a call
-        that was cut short could not abort its own transaction any more, and would leave the next such lock. Raises
-        StoreUnavailable.
+        `work` may run several times, so it must make database calls only: conflicts and changes of primary are retried
+        for `seconds`, by default as long as a call may take. The driver alone would retry for two minutes, for example
+        when a process died within a transaction on the same document. Retries end before calls do, because a call that
+        is cut short cannot abort its transaction and would leave the document locked.
         """
         patience = seconds or self.client.options.timeout or PATIENCE
         give_up = time.monotonic() + patience
@@ -88,7 +87,7 @@ class MongoConnection:
             except StoreUnavailable as problem:
                 cause = problem.__cause__
                 if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
-                    raise cause from None  # by its label the driver knows that all of it may be tried again
+                    raise cause from None  # the driver retries the transaction by this error's label
                 raise
 
         with our_errors(), pymongo.timeout(patience + ENDING_SECONDS), self.client.start_session() as session:
@@ -96,9 +95,9 @@ class MongoConnection:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Limit all calls in the block to `seconds` together; then StoreUnavailable.
+        """Limit all calls in the block to `seconds` together; then they raise StoreUnavailable.
 
-        Not around a transaction, which has a limit of its own.
+        A transaction has its own limit, so do not use this around one.
         """
         with pymongo.timeout(seconds):
             yield
@@ -110,7 +109,7 @@ class MongoConnection:
         return found.astimezone(UTC)
 
     def is_up(self, seconds: float) -> bool:
-        """Tell whether a primary answers within `seconds`."""
+        """Return whether a primary answers within `seconds`."""
         try:
             with pymongo.timeout(seconds):
                 self.client.admin.command("ping")

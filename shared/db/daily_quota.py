@@ -1,6 +1,6 @@
-"""The `allowances` collection: how often something may be done by itself within a span, all processes together.
+"""The `allowances` collection: quotas per time span that all processes share.
 
-`taken`: when, within the span; `extra`: how often more somebody has allowed; `heldSince`: since when it is used up.
+`taken`: times of the uses within the span; `extra`: uses that an operator added; `heldSince`: when it was used up.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from shared.db.documents import Document, Transaction, our_errors, present, seco
 
 
 @dataclass(frozen=True)
-class Allowance:
-    """As it stands: `taken` within the span, `extra` left beyond it, `held_since`: when it was found used up."""
+class QuotaState:
+    """`used` within the span, `extra` uses left beyond the limit, `exhausted_since`: when a use was first refused."""
 
-    taken: int = 0
+    used: int = 0
     extra: int = 0
-    held_since: datetime | None = None
+    exhausted_since: datetime | None = None
 
 
 class DailyQuota:
+    """Counts uses by atomic writes."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["allowances"]
 
     def take(self, name: str, most: int, seconds: float, session: Transaction) -> bool:
-        """Use one up; False when `most` were taken in the last `seconds` and nothing extra was allowed."""
+        """Count one use. False when the last `seconds` hold `most` uses and no extra ones are left."""
         recent = _recent(seconds)
         within = {"$lt": [{"$size": recent}, most]}
         extra: Document = {"$ifNull": ["$extra", 0]}
@@ -41,24 +43,25 @@ class DailyQuota:
         self._begin(name, session)
         return self._rows.update_one(left, [{"$set": taken}], session=session).matched_count == 1
 
-    def hold(self, name: str, session: Transaction) -> bool:
-        """Note that it is used up and something waits; False when that was noted before."""
+    def mark_exhausted(self, name: str, session: Transaction) -> bool:
+        """Record that a use was refused. False when that is on record already."""
         self._begin(name, session)
         fresh = {"_id": name, "heldSince": None}
         return self._rows.update_one(fresh, [{"$set": {"heldSince": "$$NOW"}}], session=session).matched_count == 1
 
-    def allow(self, name: str, count: int, seconds: float, session: Transaction) -> Allowance:
-        """Let it be done so often more, beyond the span's."""
+    def add_extra(self, name: str, count: int, seconds: float, session: Transaction) -> QuotaState:
+        """Allow `count` more uses beyond the limit."""
         more = {"extra": {"$add": [{"$ifNull": ["$extra", 0]}, count]}, "taken": _recent(seconds)}
         row = self._rows.find_one_and_update(
             {"_id": name}, [{"$set": more}], upsert=True, return_document=ReturnDocument.AFTER, session=session
         )
-        return _allowance(present(row))
+        return _state(present(row))
 
-    def find(self, name: str, seconds: float) -> Allowance:
+    def find(self, name: str, seconds: float) -> QuotaState:
+        """Return the state of a quota with a span of `seconds`."""
         with our_errors():
             found = list(self._rows.aggregate([{"$match": {"_id": name}}, {"$set": {"taken": _recent(seconds)}}]))
-        return _allowance(found[0]) if found else Allowance()
+        return _state(found[0]) if found else QuotaState()
 
     def _begin(self, name: str, session: Transaction) -> None:
         self._rows.update_one({"_id": name}, {"$setOnInsert": {"taken": []}}, upsert=True, session=session)
@@ -69,5 +72,5 @@ def _recent(seconds: float) -> Document:
     return {"$filter": {"input": {"$ifNull": ["$taken", []]}, "as": "one", "cond": since}}
 
 
-def _allowance(row: Document) -> Allowance:
-    return Allowance(len(row.get("taken") or []), row.get("extra", 0), row.get("heldSince"))
+def _state(row: Document) -> QuotaState:
+    return QuotaState(len(row.get("taken") or []), row.get("extra", 0), row.get("heldSince"))

@@ -1,4 +1,4 @@
-"""The `idempotency` collection: first answers, kept for a day, so that a request sent twice is carried out once."""
+"""The `idempotency` collection: responses kept for a day, so that a repeated request runs once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shared.core.errors import KeyInProgress, KeyReused
 from shared.db.documents import Document, literals, make_indexes, our_errors, present, seconds_from_now
 
 KEEP_SECONDS = 24 * 3600
-#: a first request that has not been answered for so long is taken to have died with its process
+#: a first request without a response for so long counts as dead with its process
 LEASE_SECONDS = 60
 
 INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0)]
 
 
 @dataclass(frozen=True)
-class KeptAnswer:
-    """An answer as it was first given. `rights`: those that its caller had then."""
+class StoredResponse:
+    """The response to the first request. `rights`: the caller's rights at that time."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,21 +32,23 @@ class KeptAnswer:
 
 @dataclass(frozen=True)
 class IdempotencyClaim:
-    """Leave to carry the request out; hand it back with `keep` or `release`."""
+    """Permission to run the request. End it with `keep` or `release`."""
 
     key: str
     token: str
 
 
 class IdempotencyRepository:
+    """Reads and writes idempotency keys by atomic writes."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["idempotency"]
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
 
-    def begin(self, key: str, fingerprint: str) -> IdempotencyClaim | KeptAnswer:
-        """A turn for the first to come, the kept answer for those after. Raises KeyReused, KeyInProgress."""
+    def begin(self, key: str, fingerprint: str) -> IdempotencyClaim | StoredResponse:
+        """Claim a new key, or return the response stored for it. Raises KeyReused, KeyInProgress."""
         token = secrets.token_hex(8)
         row = self._taken(key, fingerprint, token)
         if row["fingerprint"] != fingerprint:
@@ -55,25 +57,25 @@ class IdempotencyRepository:
             return IdempotencyClaim(key, token)
         if "status" not in row:
             raise KeyInProgress
-        return KeptAnswer(row["status"], row["headers"], bytes(row["body"]), tuple(row.get("rights", ())))
+        return StoredResponse(row["status"], row["headers"], bytes(row["body"]), tuple(row.get("rights", ())))
 
-    def keep(self, turn: IdempotencyClaim, answer: KeptAnswer) -> None:
-        """Keep the first answer. A turn whose time ran out keeps nothing."""
-        fields: Document = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-        fields["rights"] = list(answer.rights)
+    def keep(self, claim: IdempotencyClaim, response: StoredResponse) -> None:
+        """Store the response. A claim whose lease has ended stores nothing."""
+        fields: Document = {"status": response.status, "headers": dict(response.headers), "body": response.body}
+        fields["rights"] = list(response.rights)
         with our_errors():
-            self._rows.update_one({"_id": turn.key, "token": turn.token}, {"$set": fields})
+            self._rows.update_one({"_id": claim.key, "token": claim.token}, {"$set": fields})
 
-    def release(self, turn: IdempotencyClaim) -> None:
-        """Nothing was carried out: the same key may be tried again at once."""
+    def release(self, claim: IdempotencyClaim) -> None:
+        """Free the key at once, because the request changed nothing."""
         with our_errors():
-            self._rows.delete_one({"_id": turn.key, "token": turn.token})
+            self._rows.delete_one({"_id": claim.key, "token": claim.token})
 
     def _taken(self, key: str, fingerprint: str, token: str) -> Document:
         new = {"_id": key, "fingerprint": fingerprint, "token": token}
         times = {"leaseUntil": seconds_from_now(LEASE_SECONDS), "expiresAt": seconds_from_now(KEEP_SECONDS)}
         is_new = {"$eq": [{"$type": "$fingerprint"}, "missing"]}
-        # the TTL monitor comes by once a minute only, so an expired row may still be there
+        # MongoDB removes expired documents once a minute only, so one may still be there
         has_expired = {"$lte": ["$expiresAt", "$$NOW"]}
         has_died = {
             "$and": [
@@ -90,7 +92,7 @@ class IdempotencyRepository:
                     row = self._rows.find_one_and_update(
                         {"_id": key}, pipeline, upsert=True, return_document=ReturnDocument.AFTER
                     )
-                except DuplicateKeyError:  # two firsts at once: the other one made the row
+                except DuplicateKeyError:  # another first request inserted the document at the same time
                     continue
                 return present(row)
         raise KeyInProgress

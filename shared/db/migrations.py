@@ -21,10 +21,10 @@ from shared.db.documents import Document, our_errors, present, seconds_from_now
 log = structlog.get_logger(__name__)
 
 _LOCK = "lock"
-#: a process that died while it migrated keeps others away for this long, in seconds
+#: the lock of a process that died ends after so many seconds
 LOCK_SECONDS = 60.0
 
-#: to be called between batches, so that the lock stays ours
+#: a migration calls it between batches, to keep the lock
 KeepLock = Callable[[], None]
 
 
@@ -38,11 +38,11 @@ class Migration:
 
 
 class LockLost(Exception):
-    """Another process took the lock over; it goes on from here."""
+    """Another process has the lock now and continues the migrations."""
 
 
 class Migrator:
-    """Applies what is missing, in order. The collection `migrations` has a document for each that was applied."""
+    """Applies missing migrations in order. The collection `migrations` has a document for each applied one."""
 
     def __init__(self, database: Database[Document], migrations: Sequence[Migration]) -> None:
         numbers = [one.number for one in migrations]
@@ -58,9 +58,9 @@ class Migrator:
             return sorted(row["_id"] for row in self._rows.find({"_id": {"$type": "int"}}))
 
     def run(self) -> list[int]:
-        """Apply what is missing and return the numbers; nothing while another process does so.
+        """Apply missing migrations and return their numbers; none while another process holds the lock.
 
-        Numbers of a newer build are left as they are. Raises StoreUnavailable.
+        Migrations of a newer build stay as they are. Raises StoreUnavailable.
         """
         if not self._missing():
             return []
@@ -70,7 +70,7 @@ class Migrator:
             return []
         done = []
         try:
-            # read again: another process may have just ended
+            # read again: another process may have applied some in the meantime
             for migration in self._missing():
                 self._apply(migration, token)
                 done.append(migration.number)

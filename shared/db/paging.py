@@ -1,4 +1,4 @@
-"""Parts of long lists."""
+"""Pages of long lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Part of a list, newest first. `next`: where the following page starts, None at the end."""
+    """One page of a list, newest first. `next`: cursor of the following page, None at the end."""
 
     items: tuple[T, ...]
     next: str | None

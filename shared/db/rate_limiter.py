@@ -1,4 +1,4 @@
-"""How often something may be done by all processes together: turns, taken by atomic updates on the database's clock."""
+"""Rate limiter that all processes share: a token bucket in MongoDB, on the database's clock."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.db.documents import Document, our_errors, seconds_from_now
 
-#: turns nobody took add up to so many seconds' worth, and no more
-CATCH_UP = 5.0
+#: unused tokens add up to at most so many seconds' worth
+BURST_SECONDS = 5.0
 
 
 class RateLimiter:
+    """Takes tokens by atomic writes."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["paces"]
 
     def take(self, name: str, seconds: float) -> bool:
-        """Take a turn of which there is one every so many seconds; False when it is too early for the next."""
-        earliest = seconds_from_now(-max(CATCH_UP - seconds, 0.0))
+        """Take a token; one is added every `seconds`. False when none is left."""
+        earliest = seconds_from_now(-max(BURST_SECONDS - seconds, 0.0))
         following = {"$add": [{"$max": ["$nextAt", earliest]}, round(seconds * 1000)]}
         due = {"_id": name, "$expr": {"$lte": ["$nextAt", "$$NOW"]}}
         with our_errors():
@@ -30,5 +32,5 @@ class RateLimiter:
         try:
             self._rows.update_one(fresh, [{"$set": {"nextAt": seconds_from_now(seconds)}}], upsert=True)
         except DuplicateKeyError:
-            return False  # there were turns before, and the next is not due
+            return False  # another process took the first token
         return True

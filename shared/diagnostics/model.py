@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class CheckStatus(StrEnum):
-    """`not_configured` says that there was nothing to check, which is not the same as `ok`."""
+    """`not_configured`: there was nothing to check, which is not `ok`."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,7 +24,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """`area`: what it is about, such as `mongodb` or `stalwart`; `message`: what was found; `remedy`: what to do."""
+    """One check. `area`: such as `mongodb` or `stalwart`; `message`: its finding; `remedy`: the advice."""
 
     area: str
     name: str
@@ -35,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A run as last read. One that waits for long says that no scheduler takes it."""
+    """A run and its checks. A run that stays `waiting` shows that no scheduler is running."""
 
     id: str
     status: RunStatus

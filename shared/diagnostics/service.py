@@ -1,4 +1,4 @@
-"""Diagnostics as the API offers them: asked for, and read once a scheduler has done them."""
+"""Use cases for diagnostics: request a run, which a scheduler carries out, and read its checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.diagnostics.repository import DiagnosticsRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 
-DIAGNOSING = "Diagnostics take a platform administrator."
+NOT_ALLOWED = "Diagnostics are for platform administrators."
 
 
 class DiagnosticsService:
@@ -16,13 +16,13 @@ class DiagnosticsService:
         self._diagnostics = diagnostics
 
     def start(self, actor: Actor) -> Diagnosis:
-        """Record a run for a scheduler to do. Raises Forbidden."""
-        access.require(actor.is_platform_admin, DIAGNOSING)
+        """Request a run. Raises Forbidden."""
+        access.require(actor.is_platform_admin, NOT_ALLOWED)
         return self._diagnostics.insert(actor.user.id)
 
     def get(self, run_id: str, actor: Actor) -> Diagnosis:
-        """Raises Forbidden, NotFound."""
-        access.require(actor.reads_everything, DIAGNOSING)
+        """Return a run. Raises Forbidden, NotFound."""
+        access.require(actor.reads_everything, NOT_ALLOWED)
         found = self._diagnostics.find(run_id)
         if found is None:
             raise NotFound(f"There is no diagnostics run {run_id!r}.")

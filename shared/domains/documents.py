@@ -1,4 +1,4 @@
-"""A row of the `domains` collection and the domain value it stands for."""
+"""Mapping between documents of the `domains` collection and domain values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from shared.domains.dns_records import Check, Presence, Record
 from shared.domains.model import Sighting, TenantDomain
 from shared.domains.verification import DomainState, Ownership
 
-#: of what others publish beside ours, how much is kept: they may publish anything, and a row must stay small
+#: limits of stored foreign values: others may publish anything, and a document must stay small
 SEEN_VALUES = 5
 SEEN_LENGTH = 500
 
 
 def new_row(tenant_id: str, slug: str, name: str, is_proof_required: bool) -> Document:
-    """The row of a new domain, without its times."""
+    """Return the document of a new domain, without its times."""
     return {
         "tenantId": tenant_id,
         "tenantSlug": slug,
@@ -56,9 +56,9 @@ def check_fields(domain: TenantDomain) -> Document:
 
 
 def domain_of(row: Document) -> TenantDomain:
-    """The domain a row of the collection stands for."""
+    """Read a domain from its document."""
     ownership = Ownership(
-        # nobody has asked for the proof of a domain that is not watched, so its time does not run
+        # the time limit of a domain that is not watched does not run
         asked_at=row["askedAt"] or row["createdAt"],
         state=DomainState(row["state"]),
         verified_at=row["verifiedAt"],
@@ -78,7 +78,7 @@ def domain_of(row: Document) -> TenantDomain:
         is_watched=row["askedAt"] is not None,
         due_at=row["dueAt"],
         requested_at=row["requestedAt"],
-        # rows of earlier versions: domains that were there before the rule need no proof
+        # a document of an earlier version: domains from before the rule need no proof
         is_proof_required=row.get("proofRequired", False),
     )
 

@@ -1,4 +1,4 @@
-"""A tenant's domain under watch: what must be published for it, what DNS last said, and when to look again."""
+"""A tenant's domain: the records to publish, the results of checks, and the time of the next check."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domains.dns_records import Check, Presence, Question, Record, compare
-from shared.domains.verification import DomainState, Ownership, Patience, ProofMaker
+from shared.domains.verification import DomainState, Ownership, ProofLimits, ProofMaker
 from shared.tenants.model import Tenant
 
-#: how often a domain that failed is looked at, in case its owner mended it without telling us
+#: pause between checks of a failed domain, whose owner may have repaired it without a request
 FAILED_PAUSE = timedelta(days=1)
-#: the share of a state's age that is waited until the next look: young states are looked at often, old ones seldom
+#: the next check comes after this share of the state's age: new states are checked often, old ones seldom
 AGE_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How a domain is added. `is_proof_required`: mail waits for its proof. `first_check`: seconds until DNS is asked
-    first, None: not before somebody asks for it."""
+    """Terms of a new domain. `is_proof_required`: mail waits for its proof. `first_check`: seconds until the first
+    check, None: on request only.
+    """
 
     is_proof_required: bool = False
     first_check: float | None = None
@@ -27,7 +28,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Sighting:
-    """One wanted record as DNS last answered for it. `last_seen_at`: the last look that found it as wanted."""
+    """The latest answer of DNS for one wanted record. `last_seen_at`: the last check that found it correct."""
 
     check: Check
     last_seen_at: datetime | None = None
@@ -35,9 +36,9 @@ class Sighting:
 
 @dataclass(frozen=True)
 class DomainCheck:
-    """What one look gave. `proof_found` is None when nobody could say, which is never taken for absence.
+    """Result of one check. `proof_found` None: DNS did not answer, which never counts as absence.
 
-    `checks`: of the records that DNS answered for, the proof first. `unanswered`: the others, and `fault` why.
+    `checks`: records that DNS answered for, the proof first. `unanswered`: the others; `fault`: why.
     """
 
     proof_found: bool | None
@@ -48,10 +49,10 @@ class DomainCheck:
 
 @dataclass(frozen=True)
 class TenantDomain:
-    """`since`: when the state or the loss of the proof began. `checked_at`: when DNS last answered for the proof.
+    """A domain on record. `since`: when the state or the loss of the proof began. `checked_at`: when DNS last answered.
 
-    `faults`: looks in a row that DNS did not answer. `requested_at`: when a look was asked for that is still to come.
-    `is_watched`: whether the service looks by itself; it does not before somebody asked for the proof.
+    `faults`: checks in a row without an answer. `requested_at`: when a check was requested that has not run yet.
+    `is_watched`: the service checks the domain regularly; it does not before somebody requested the proof.
     """
 
     id: str
@@ -69,35 +70,35 @@ class TenantDomain:
     requested_at: datetime | None = None
     is_proof_required: bool = False
 
-    def after_check(self, look: DomainCheck, now: datetime, patience: Patience) -> TenantDomain:
-        """The next value. A look that DNS did not answer for changes nothing but the count of such looks."""
-        if look.proof_found is None:
-            return replace(self, fault=look.fault, faults=self.faults + 1)
-        sightings = self._seen(look, now)
+    def after_check(self, check: DomainCheck, now: datetime, limits: ProofLimits) -> TenantDomain:
+        """Return the next value. A check without an answer changes only the count of such checks."""
+        if check.proof_found is None:
+            return replace(self, fault=check.fault, faults=self.faults + 1)
+        sightings = self._seen(check, now)
         checks = [sighting.check for sighting in sightings]
-        ownership = self.ownership.after_check(now, look.proof_found, checks, patience)
+        ownership = self.ownership.after_check(now, check.proof_found, checks, limits)
         return replace(
             self,
             ownership=ownership,
-            since=self.since if _standing(ownership) == _standing(self.ownership) else now,
+            since=self.since if _state(ownership) == _state(self.ownership) else now,
             sightings=sightings,
             checked_at=now,
-            fault=look.fault,
+            fault=check.fault,
             faults=0,
         )
 
     def has_same_state(self, other: TenantDomain) -> bool:
-        """Whether neither the state nor the loss of the proof differs: nothing that anybody must be told."""
-        return _standing(self.ownership) == _standing(other.ownership)
+        """Return whether the state and the loss of the proof are the same, so that no event is needed."""
+        return _state(self.ownership) == _state(other.ownership)
 
     def sighting(self, record: Record) -> Sighting | None:
-        """What DNS last said of just this record, None when it has not been asked for it."""
+        """Return the latest answer of DNS for this record, None when it was never asked."""
         return next((one for one in self.sightings if one.check.record == record), None)
 
-    def _seen(self, look: DomainCheck, now: datetime) -> tuple[Sighting, ...]:
-        """The look's checks, and what was known before of the records that DNS did not answer for this time."""
-        fresh = [Sighting(check, self._last_seen(check, now)) for check in look.checks]
-        kept = [self.sighting(record) for record in look.unanswered]
+    def _seen(self, check: DomainCheck, now: datetime) -> tuple[Sighting, ...]:
+        """Return the new answers, and the earlier ones for records without an answer this time."""
+        fresh = [Sighting(one, self._last_seen(one, now)) for one in check.checks]
+        kept = [self.sighting(record) for record in check.unanswered]
         return (*fresh, *(one for one in kept if one is not None))
 
     def _last_seen(self, check: Check, now: datetime) -> datetime | None:
@@ -108,14 +109,14 @@ class TenantDomain:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How often the service looks by itself, in seconds: never sooner than `first`, never later than `usual`."""
+class CheckSchedule:
+    """Seconds between regular checks: at least `first`, at most `usual`."""
 
     first: float
     usual: float
 
     def wait_after(self, domain: TenantDomain, now: datetime) -> float:
-        """Seconds from a look at `now`, whose outcome `domain` shows, to the next one."""
+        """Return the seconds until the next check. `domain`: after the check at `now`."""
         if domain.faults:
             return min(self.first * 2.0 ** min(domain.faults - 1, 16), self.usual)
         if domain.ownership.state is DomainState.FAILED:
@@ -125,30 +126,30 @@ class Pace:
 
 
 def mail_records(tenant: Tenant, name: str) -> tuple[Record, ...]:
-    """What the mail step found must be published for this domain; empty before it has set the domain up."""
+    """Return the records that the mail server requires for a domain; none before the mail step has run."""
     kept: Sequence[Mapping[str, str]] = tenant.remote.get("dnsRecords") or ()
     return tuple(Record(one["name"].lower(), one["type"], one["value"]) for one in kept if one["domain"] == name)
 
 
 def questions_of(tenant: Tenant, name: str, maker: ProofMaker) -> tuple[Question, ...]:
-    """What one look asks, the proof first."""
+    """Return the questions of one check, the proof first."""
     wanted = (maker.record(tenant.id, name), *mail_records(tenant, name))
     return tuple(dict.fromkeys(record.question for record in wanted))
 
 
-def judged(
+def result_of(
     tenant: Tenant,
     name: str,
     maker: ProofMaker,
     answers: Mapping[Question, Sequence[str]],
     fault: str | None,
 ) -> DomainCheck:
-    """What the answers mean. A question that is not in `answers` was not answered, for the reason `fault`."""
+    """Compare the answers with the wanted records. Questions missing in `answers` have none, because of `fault`."""
     proof = maker.record(tenant.id, name)
     if proof.question not in answers:
         return DomainCheck(None, fault=fault)
     is_proven = maker.is_proven(tenant.id, name, answers[proof.question])
-    # a proof made with an older key is as good as the one that is shown now
+    # a proof made with an older key is valid too
     (shown,) = (Check(proof, Presence.OK),) if is_proven else compare([proof], answers)
     wanted = mail_records(tenant, name)
     known = [record for record in wanted if record.question in answers]
@@ -156,5 +157,5 @@ def judged(
     return DomainCheck(is_proven, (shown, *compare(known, answers)), unanswered, fault)
 
 
-def _standing(ownership: Ownership) -> tuple[DomainState, datetime | None]:
+def _state(ownership: Ownership) -> tuple[DomainState, datetime | None]:
     return ownership.state, ownership.proof_lost_at

@@ -1,4 +1,4 @@
-"""The `domains` collection: one row for each domain of a tenant, with what DNS last said and when to check again."""
+"""The `domains` collection: one document for each domain of a tenant, with the result and due time of its checks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from shared.domains.verification import DomainState
 from shared.tenants.model import Tenant
 
 PROVEN = (DomainState.VERIFIED, DomainState.DEGRADED)
-#: seconds; what somebody waits for goes before what is merely due, however much that is
+#: seconds; a requested check is due so much earlier, so that it comes before all regular ones
 HEAD_START = 24 * 3600
 
-#: not as they must be, and somebody has to do something about it
-UNWELL = (DomainState.DEGRADED, DomainState.FAILED)
+#: states that somebody has to correct
+PROBLEM_STATES = (DomainState.DEGRADED, DomainState.FAILED)
 
 INDEXES = [
-    # no two tenants may share a domain, whatever becomes of the rule on the tenants themselves
+    # the rule that no two tenants share a domain
     IndexModel([("domain", ASCENDING)], name="domain", unique=True),
     IndexModel([("tenantId", ASCENDING)], name="tenant"),
     IndexModel([("registrable", ASCENDING)], name="family"),
@@ -40,7 +40,7 @@ INDEXES = [
     IndexModel(
         [("state", ASCENDING), ("since", ASCENDING), ("tenantId", ASCENDING)],
         name="unwell",
-        partialFilterExpression={"state": {"$in": list(UNWELL)}},
+        partialFilterExpression={"state": {"$in": list(PROBLEM_STATES)}},
     ),
 ]
 
@@ -49,6 +49,8 @@ _IS_LEASED: Document = {"$gt": [{"$ifNull": ["$leaseUntil", "$$NOW"]}, "$$NOW"]}
 
 
 class DomainRepository:
+    """Reads and writes domains."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["domains"]
         self._tenants = database["tenants"]
@@ -56,21 +58,18 @@ class DomainRepository:
 
     def make_indexes(self) -> None:
         make_indexes(self._rows, INDEXES)
-        # a collection cannot be made by two transactions at once, so it is there before
+        # two transactions at once cannot create a collection, so create it before
         make_indexes(self._families, [IndexModel([("additions", ASCENDING)], name="additions")])
 
     def prune(self, tenant: Tenant, session: Transaction) -> list[str]:
-        """Remove the rows of domains that the tenant has no longer; the names of those that have no row yet."""
+        """Delete domains that the tenant no longer has. Return the names of its domains that have no document yet."""
         names = list(tenant.domains)
         self._rows.delete_many({"tenantId": tenant.id, "domain": {"$nin": names}}, session=session)
         kept = {row["domain"] for row in self._rows.find({"tenantId": tenant.id}, {"domain": 1}, session=session)}
         return [one for one in names if one not in kept]
 
     def add(self, tenant: Tenant, names: Sequence[str], terms: Terms, at: datetime, session: Transaction) -> None:
-        """Insert the rows of these domains, which have none. Raises DomainTaken.
-
-        `at`: the time on the database's clock.
-        """
+        """Insert domains. `at`: the time on the database's clock. Raises DomainTaken."""
         times = _times(at, terms.first_check)
         rows = [
             {"_id": ObjectId(), **new_row(tenant.id, tenant.slug, one, terms.is_proof_required), **times}
@@ -83,10 +82,10 @@ class DomainRepository:
             raise DomainTaken from None
 
     def require_apart(self, tenant_id: str, names: Sequence[str], session: Transaction) -> None:
-        """Raises DomainOverlaps when one of these lies above or below a domain of another tenant.
+        """Raise DomainOverlaps when one of these is a parent or a subdomain of another tenant's domain.
 
-        Two at once cannot miss each other: both write to the same family, by which one of them conflicts and is run
-        again.
+        Two transactions at once write to the same document of their registrable domain, so one of them is retried and
+        then finds the other's domain.
         """
         families = sorted({registrable_domain(one) or one for one in names})
         for family in families:
@@ -98,17 +97,17 @@ class DomainRepository:
             raise DomainOverlaps
 
     def is_free(self, name: str, *, may_overlap: bool) -> bool:
-        """Return whether no tenant has the domain nor, unless it may overlap, one above or below it."""
+        """Return whether no tenant has the domain, nor, unless it may overlap, a parent or subdomain of it."""
         family = {"registrable": registrable_domain(name) or name}
         with our_errors():
             others = [row["domain"] for row in self._rows.find(family, {"domain": 1})]
         return not any(other == name or (not may_overlap and overlaps(other, name)) for other in others)
 
     def complete_rows(self, *, is_always_required: bool) -> None:
-        """Give rows of earlier versions their registrable name, and say whether they must be proven.
+        """Add `registrable` and `proofRequired` to documents of earlier versions.
 
-        `is_always_required`: where proofs are, and were, required of every domain, those that were asked for a proof
-        still need one; others that were there before the rule need none.
+        `is_always_required`: every domain needs a proof, so those for which a proof was requested still need one.
+        Domains from before the rule need none.
         """
         with our_errors():
             for row in self._rows.find({"registrable": {"$exists": False}}, {"domain": 1, "askedAt": 1}):
@@ -119,7 +118,7 @@ class DomainRepository:
                 self._rows.update_one({"_id": row["_id"], "registrable": {"$exists": False}}, {"$set": fields})
 
     def of_tenant(self, tenant_id: str) -> dict[str, TenantDomain]:
-        """A tenant's domains by name."""
+        """Return a tenant's domains by name."""
         with our_errors():
             return {row["domain"]: domain_of(row) for row in self._rows.find({"tenantId": tenant_id})}
 
@@ -129,7 +128,7 @@ class DomainRepository:
         return domain_of(row) if row else None
 
     def unproven_of(self, tenant_id: str, *, is_always_required: bool) -> frozenset[str]:
-        """Names of the tenant's domains that must be proven and are not: mail waits for these.
+        """Return the names of a tenant's domains that need a proof and have none: their mail waits.
 
         `is_always_required`: see `complete_rows`.
         """
@@ -140,16 +139,18 @@ class DomainRepository:
         with our_errors():
             return frozenset(row["domain"] for row in self._rows.find(condition, {"domain": 1}))
 
-    # -- asked for
+    # -- requested checks
 
-    def ask(self, tenant_id: str, name: str, pause: float, trace: str, session: Transaction) -> TenantDomain | None:
-        """Have a domain looked at now. None when that was asked for already, or a look began within `pause` seconds."""
+    def request_check(
+        self, tenant_id: str, name: str, pause: float, request_id: str, session: Transaction
+    ) -> TenantDomain | None:
+        """Make a check due now. None when one is requested already, or began less than `pause` seconds ago."""
         # null comes before every time
         rested = {"$lte": ["$claimedAt", seconds_from_now(-pause)]}
         condition = {"tenantId": tenant_id, "domain": name, "requestedAt": None, "$expr": rested}
         fields = {
             "requestedAt": "$$NOW",
-            "requestId": {"$literal": trace},
+            "requestId": {"$literal": request_id},
             "askedAt": {"$ifNull": ["$askedAt", "$$NOW"]},
             "since": {"$cond": [{"$eq": ["$askedAt", None]}, "$$NOW", "$since"]},
             "dueAt": {"$cond": [_IS_LEASED, "$leaseUntil", seconds_from_now(-HEAD_START)]},
@@ -157,30 +158,31 @@ class DomainRepository:
         return self._advance(condition, [{"$set": fields}], session)
 
     def restart(self, domain: TenantDomain, session: Transaction) -> None:
-        """Write how a domain stands after it was asked for anew."""
+        """Write the state of a domain after a request."""
         self._rows.update_one({"_id": ObjectId(domain.id)}, [{"$set": literals(check_fields(domain))}], session=session)
 
     def rest_needed(self, domain_id: str, pause: float) -> float:
-        """Seconds until `pause` after the latest look's beginning; 0 or less when that has passed."""
+        """Return the seconds until `pause` has passed since the latest check began; 0 or less when it has."""
         waiting = {"$subtract": [{"$add": ["$claimedAt", round(pause * 1000)]}, "$$NOW"]}
         with our_errors():
             rows = self._rows.aggregate([{"$match": {"_id": ObjectId(domain_id)}}, {"$project": {"wait": waiting}}])
             return next(((row["wait"] or 0) / 1000 for row in rows), 0.0)
 
-    # -- what becomes of a proof
+    # -- reconciles after a proof
 
     def tenants_to_reconcile(self, limit: int) -> list[str]:
-        """Ids of tenants that a newly proven domain waits in, to be set up."""
+        """Return ids of tenants whose reconcile is due because a domain was proven."""
         condition = {"reconcileDueAt": {"$type": "date"}, "$expr": {"$lte": ["$reconcileDueAt", "$$NOW"]}}
         with our_errors():
             rows = self._rows.find(condition, {"tenantId": 1}).sort("reconcileDueAt", ASCENDING).limit(limit)
             return list(dict.fromkeys(row["tenantId"] for row in rows))
 
     def take_reconcile(self, tenant_id: str, session: Transaction) -> bool:
-        """All of a tenant's domains that wait, wait no more. False when somebody else took them."""
+        """Claim the due reconcile of a tenant. False when another process did."""
         return self._set_waiting(tenant_id, None, session) > 0
 
     def postpone_reconcile(self, tenant_id: str, seconds: float) -> None:
+        """Make a tenant's reconcile due again after so many seconds."""
         with our_errors():
             self._set_waiting(tenant_id, seconds_from_now(seconds), None)
 
@@ -192,7 +194,7 @@ class DomainRepository:
     # -- at the start
 
     def tenants_without_rows(self) -> list[str]:
-        """Ids of tenants recorded by a version that kept no rows for their domains."""
+        """Return ids of tenants from a version without documents for domains."""
         found = {"from": "domains", "localField": "domains", "foreignField": "domain", "as": "rows"}
         pipeline: list[Document] = [
             {"$match": {"domains.0": {"$exists": True}, "purgedAt": {"$exists": False}}},
@@ -203,8 +205,8 @@ class DomainRepository:
         with our_errors():
             return [str(row["_id"]) for row in self._tenants.aggregate(pipeline)]
 
-    def wake(self, within: float) -> int:
-        """Watch every domain that is not watched yet, first looks spread over `within` seconds; how many those were."""
+    def watch_all(self, within: float) -> int:
+        """Begin regular checks of all domains, the first ones spread over `within` seconds. Return how many began."""
         spread = {"$add": ["$$NOW", {"$multiply": [{"$rand": {}}, round(within * 1000)]}]}
         with our_errors():
             fields = {"askedAt": "$$NOW", "since": "$$NOW", "dueAt": spread}
@@ -213,7 +215,7 @@ class DomainRepository:
     # -- at the end
 
     def stop_checks(self, tenant_id: str, session: Transaction) -> None:
-        """Look no more at the domains of a tenant that was removed for good; they stay reserved."""
+        """Stop the checks of a purged tenant's domains; the domains stay reserved."""
         fields = {"dueAt": None, "requestedAt": None, "reconcileDueAt": None, "leaseToken": None, "leaseUntil": None}
         self._rows.update_many({"tenantId": tenant_id}, {"$set": fields}, session=session)
 
@@ -223,6 +225,6 @@ class DomainRepository:
 
 
 def _times(at: datetime, first_look: float | None) -> Document:
-    """Of a new domain; nobody has asked for one that is not watched."""
+    """Return the times of a new domain. `first_look` None: it is not watched."""
     due = at + timedelta(seconds=first_look) if first_look is not None else None
     return {"askedAt": at if due is not None else None, "since": at, "dueAt": due, "createdAt": at}

@@ -1,4 +1,4 @@
-"""Whose a domain is: the record that proves it, and the states a domain goes through as it is looked at again."""
+"""Proof of domain ownership: the DNS record that proves it, and the states of a domain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from shared.domains.dns_records import Check, Presence, Record
 
 CHALLENGE_LABEL = "_dezky-challenge"
 PROOF_KEY = "dezky-verification"
-#: mail does not flow, or is not believed, without these; the rest are conveniences
+#: TXT records without which mail is not accepted; other wanted records are optional
 ESSENTIAL_TEXTS = ("v=spf1", "v=dkim1", "v=dmarc1")
 
 
 class DomainState(StrEnum):
-    """UNVERIFIED: never proven. VERIFIED: proven and working. DEGRADED: proven, but records or lately the proof
-    itself are not as they should be. FAILED: not proven in time, or the proof stayed away."""
+    """`unverified`: never proven. `verified`: proven, mail records correct. `degraded`: proven, but mail records are
+    wrong or the proof has disappeared lately. `failed`: not proven in time, or the proof stayed away.
+    """
 
     UNVERIFIED = "unverified"
     VERIFIED = "verified"
@@ -28,8 +29,8 @@ class DomainState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long we wait for the first proof, and for one that vanished to come back."""
+class ProofLimits:
+    """Time limits: for the first proof, and for the return of a proof that has disappeared."""
 
     first_proof: timedelta = timedelta(days=14)
     lost_proof: timedelta = timedelta(days=3)
@@ -37,7 +38,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Ownership:
-    """What is known of one domain. `asked_at`: when the proof was first asked for; times are aware."""
+    """The proof of one domain. `asked_at`: when the proof was first requested. Times have a time zone."""
 
     asked_at: datetime
     state: DomainState = DomainState.UNVERIFIED
@@ -46,53 +47,54 @@ class Ownership:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the domain may be acted on for its tenant."""
+        """Return whether the integrations may use the domain for its tenant."""
         return self.state in (DomainState.VERIFIED, DomainState.DEGRADED)
 
     def after_check(
-        self, now: datetime, proof_found: bool, checks: Sequence[Check], patience: Patience = Patience()
+        self, now: datetime, proof_found: bool, checks: Sequence[Check], limits: ProofLimits = ProofLimits()
     ) -> Ownership:
-        """The next value, from what DNS answered. When DNS could not be asked there was no look: keep this value."""
+        """Return the next value after DNS has answered. Without an answer, keep this value."""
         if proof_found:
             state = DomainState.VERIFIED if works(checks) else DomainState.DEGRADED
             return replace(self, state=state, verified_at=self.verified_at or now, proof_lost_at=None)
         if not self.is_proven:
-            late = self.state is DomainState.FAILED or now - self.asked_at >= patience.first_proof
+            late = self.state is DomainState.FAILED or now - self.asked_at >= limits.first_proof
             return replace(self, state=DomainState.FAILED if late else DomainState.UNVERIFIED)
         lost_at = self.proof_lost_at or now
-        late = now - lost_at >= patience.lost_proof
+        late = now - lost_at >= limits.lost_proof
         return replace(self, state=DomainState.FAILED if late else DomainState.DEGRADED, proof_lost_at=lost_at)
 
-    def asked_again(self, now: datetime) -> Ownership:
-        """A failed domain gets its time anew when its owner asks for another look; any other stays as it is."""
+    def after_request(self, now: datetime) -> Ownership:
+        """Restart the time limit of a failed domain, because its owner requested a check. Others stay as they are."""
         return Ownership(now) if self.state is DomainState.FAILED else self
 
 
 def works(checks: Iterable[Check]) -> bool:
-    """Whether every record that mail depends on is there and undisturbed."""
+    """Return whether every record that mail depends on is correct."""
     return all(check.presence is Presence.OK for check in checks if is_essential(check.record))
 
 
 def is_essential(record: Record) -> bool:
+    """Return whether mail depends on a record."""
     return record.type == "MX" or (record.type == "TXT" and record.value.lower().startswith(ESSENTIAL_TEXTS))
 
 
 @dataclass(frozen=True)
 class ProofMaker:
-    """Makes and recognises proofs of ownership. The first key makes, all recognise, so that keys can be rotated.
+    """Makes proofs of ownership with the first key and recognises them with all keys, so that keys can be rotated.
 
-    A token is the first 32 hex digits of HMAC-SHA256(key, "domain-ownership:<tenantId>:<domain>"): nothing has to be
-    stored, and what one tenant publishes proves nothing for another tenant or another domain.
+    A token is the first 32 hex digits of HMAC-SHA256(key, "domain-ownership:<tenantId>:<domain>"). Nothing is stored,
+    and a token proves nothing for another tenant or domain.
     """
 
     keys: Sequence[str]
 
     def record(self, tenant_id: str, domain: str) -> Record:
-        """The TXT record that the domain's owner publishes. `domain`: in A-labels."""
+        """Return the TXT record that the domain's owner must publish. `domain`: in A-labels."""
         return Record(challenge_name(domain), "TXT", self._value(self.keys[0], tenant_id, domain))
 
     def is_proven(self, tenant_id: str, domain: str, texts: Iterable[str]) -> bool:
-        """Whether one of the texts at the challenge's name is this tenant's proof for this domain."""
+        """Return whether one of the texts at the challenge's name proves the domain for the tenant."""
         good = [self._value(key, tenant_id, domain).encode() for key in self.keys]
         seen = [text.strip().strip('"').encode() for text in texts]
         return any(hmac.compare_digest(text, value) for text in seen for value in good)
@@ -104,4 +106,5 @@ class ProofMaker:
 
 
 def challenge_name(domain: str) -> str:
+    """Return the name of the proof's record."""
     return f"{CHALLENGE_LABEL}.{domain.lower()}"

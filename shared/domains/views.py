@@ -1,4 +1,4 @@
-"""A domain as it is shown, with the records that its owner must publish."""
+"""A domain as the API shows it, with the records that its owner must publish."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DomainRecord:
 
 @dataclass(frozen=True)
 class DomainView:
-    """A tenant's domain with all that must be published for it, the proof first."""
+    """A tenant's domain with all records to publish, the proof first."""
 
     domain: TenantDomain
     records: tuple[DomainRecord, ...]

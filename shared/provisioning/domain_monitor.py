@@ -16,9 +16,9 @@ from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.domains.check_queue import DomainCheckQueue, DomainClaim
 from shared.domains.dns_records import Presence
-from shared.domains.model import DomainCheck, Pace, TenantDomain
+from shared.domains.model import CheckSchedule, DomainCheck, TenantDomain
 from shared.domains.repository import DomainRepository
-from shared.domains.verification import Patience, ProofMaker
+from shared.domains.verification import ProofLimits, ProofMaker
 from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.operations.repository import AlreadyOpen
@@ -74,8 +74,8 @@ class DomainMonitor:
         self._starter = starter
         self._may_require = settings.domain_proof != "off"
         self._lease = settings.lease_seconds
-        self._pace = Pace(settings.domain_first_recheck_seconds, settings.domain_recheck_seconds)
-        self._patience = Patience(
+        self._schedule = CheckSchedule(settings.domain_first_recheck_seconds, settings.domain_recheck_seconds)
+        self._limits = ProofLimits(
             timedelta(days=settings.domain_proof_days), timedelta(days=settings.domain_lost_proof_days)
         )
         self.maker = ProofMaker(settings.stamp_key_texts)
@@ -109,10 +109,10 @@ class DomainMonitor:
         before = self._domains.find(due.tenant.id, due.name, session)
         if before is None:
             return None
-        after = before.after_check(check, claim.at, self._patience)
+        after = before.after_check(check, claim.at, self._limits)
         is_newly_proven = after.ownership.is_proven and not before.ownership.is_proven
         waits = self._may_require and before.is_proof_required
-        wait = self._pace.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
+        wait = self._schedule.wait_after(after, claim.at) * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load only
         written = self._domain_checks.record(claim, after, wait, is_newly_proven and waits, session)
         if written is not None and not after.has_same_state(before):
             self._events.append(_event(before, after, claim.request_id), session)

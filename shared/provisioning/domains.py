@@ -51,7 +51,7 @@ class DomainService:
         for tenant_id in self._domains.tenants_without_rows():
             self._connection.transaction(partial(self._keep, tenant_id))
         if self._first_look is not None:
-            self._domains.wake(self._first_look)
+            self._domains.watch_all(self._first_look)
 
     def list(self, slug: str, actor: Actor) -> tuple[DomainView, ...]:
         """All of the tenant's domains in its order. Raises NotFound."""
@@ -93,14 +93,14 @@ class DomainService:
 
     def _ask(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
         author = actor.author
-        domain = self._domains.ask(tenant.id, name, self._pause, author.request_id, session)
+        domain = self._domains.request_check(tenant.id, name, self._pause, author.request_id, session)
         if domain is None or domain.requested_at is None:
             return None
-        anew = domain.ownership.asked_again(domain.requested_at)
-        if anew != domain.ownership:
-            domain = replace(domain, ownership=anew, since=domain.requested_at)
+        restarted = domain.ownership.after_request(domain.requested_at)
+        if restarted != domain.ownership:
+            domain = replace(domain, ownership=restarted, since=domain.requested_at)
             self._domains.restart(domain, session)
-        after = {"domain": name, "state": anew.state.value}
+        after = {"domain": name, "state": restarted.state.value}
         event = NewEvent("domain.check_requested", author, tenant.id, tenant.slug, None, after)
         self._events.append(event, session)
         return domain

@@ -33,14 +33,14 @@ class NoTurnLeft(Exception):
 class PurgePace:
     """`begun` in the last day, of `per_day`; `extra`: how many more may; `waiting`: tenants whose grace is over.
 
-    `held_since`: the day's were used up while others wait.
+    `exhausted_since`: the day's were used up while others wait.
     """
 
     per_day: int
     begun: int
     extra: int
     waiting: int
-    held_since: datetime | None
+    exhausted_since: datetime | None
 
 
 class PurgeQuotaService:
@@ -69,7 +69,7 @@ class PurgeQuotaService:
         access.require(access.may_purge_tenant(actor), PURGING)
 
         def work(session: Transaction) -> None:
-            self._daily_quota.allow(NAME, count, DAY, session)
+            self._daily_quota.add_extra(NAME, count, DAY, session)
             self._events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
 
         self._connection.transaction(work)
@@ -88,7 +88,7 @@ class PurgeQuotaService:
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
-            is_news = self._daily_quota.hold(NAME, session)
+            is_news = self._daily_quota.mark_exhausted(NAME, session)
             if is_news:
                 self._events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
             return is_news
@@ -99,9 +99,9 @@ class PurgeQuotaService:
     def _pace(self) -> PurgePace:
         found = self._daily_quota.find(NAME, DAY)
         waiting = self._tenant_counts.count_over()
-        return PurgePace(self._per_day, found.taken, found.extra, waiting, found.held_since if waiting else None)
+        return PurgePace(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
 
 
 def are_deferred(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
     """Tell whether tenants wait because the day's purge quota is used up."""
-    return daily_quota.find(NAME, DAY).held_since is not None and tenant_counts.count_over(1) > 0
+    return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_over(1) > 0

@@ -13,7 +13,7 @@ from pymongo.database import Database
 
 from shared.accounts.scope import Scope
 from shared.db.documents import Document, our_errors, seconds_from_now
-from shared.domains.repository import UNWELL
+from shared.domains.repository import PROBLEM_STATES
 from shared.integrations.catalog import INTEGRATIONS
 from shared.status.model import EXAMPLES, Example, Finding, Group
 from shared.status.problem_repository import TenantIds, in_scope
@@ -37,7 +37,7 @@ class FindingRepository:
     def domains(self, tenant_ids: TenantIds) -> list[Group]:
         """Domains that are not as they must be, by state."""
         found = []
-        for state in UNWELL:
+        for state in PROBLEM_STATES:
             rows, count = _oldest(self._domains, {"state": state, **in_scope(tenant_ids)}, "since")
             examples = tuple(Example(row["tenantSlug"], row["since"], name=row["domain"]) for row in rows)
             found.append(_group(Finding.DEGRADED_DOMAIN, "stalwart", state, count, examples))

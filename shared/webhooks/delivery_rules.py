@@ -16,8 +16,8 @@ def webhook_cipher(settings: Settings) -> SecretCipher:
 
 
 def is_in_scope(tenants: TenantRepository, webhook: Webhook, event: Event) -> bool:
-    """Tell whether the webhook's owner may know of this event now: the event's tenant may have left them since."""
+    """Return whether the webhook's owner may receive this event now: the tenant may have moved to another owner."""
     if webhook.owner == Owner():
         return True
     tenant = tenants.find(event.tenant_slug) if event.tenant_slug else None
-    return webhook_access.may_be_told(webhook.owner, tenant)
+    return webhook_access.may_receive(webhook.owner, tenant)

@@ -1,4 +1,4 @@
-"""Webhooks: who is told of which events, where, and how each telling went."""
+"""Values of webhooks and of their deliveries."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 from shared.events.model import Author, NewEvent
 
-#: what a webhook sends when it is asked to prove itself; stands in no event log
+#: action of a test delivery; it stands for no event
 PING = "webhook.ping"
-#: a webhook's fields, as events show them; its URL may hold a receiver's secret
+#: fields that events show; not the URL, which may contain a secret of the receiver
 SHOWN = ("host", "actions", "enabled")
-#: webhooks of one owner at most, so that nobody takes all the places of the delivery
+#: limit of webhooks per owner, so that one owner cannot occupy all delivery threads
 MOST_PER_OWNER = 20
 
 
 class DeliveryStatus(StrEnum):
-    """PENDING: to be sent, for the first time or again. The others are ends, until somebody replays it."""
+    """`pending`: due for an attempt. `delivered` and `failed` are final unless the delivery is replayed."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -29,9 +29,9 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a webhook is: a partner's, else a tenant's, else the platform's.
+    """The owner of a webhook: a partner, else a tenant, else the platform.
 
-    A partner's with a tenant is told of that tenant only, as long as it is the partner's.
+    With both, the partner is the owner and receives events of that tenant only, while it belongs to the partner.
     """
 
     tenant_id: str | None = None
@@ -39,7 +39,7 @@ class Owner:
 
 
 class WebhookChanges(TypedDict, total=False):
-    """Fields to change; what is absent stays."""
+    """Fields to change; absent fields stay."""
 
     url: str
     actions: tuple[str, ...]
@@ -48,7 +48,7 @@ class WebhookChanges(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class NewWebhook:
-    """`actions`: event actions such as `tenant.created`, `tenant.*` or `*`. The URL is checked for form."""
+    """A webhook to create. `actions`: event actions such as `tenant.created`, `tenant.*` or `*`."""
 
     url: str
     actions: tuple[str, ...] = ("*",)
@@ -57,9 +57,9 @@ class NewWebhook:
 
 @dataclass(frozen=True)
 class Webhook:
-    """`cursor`: the number of the last event it has a delivery for, or did not want.
+    """A webhook on record. `cursor`: number of the last event that was turned into a delivery or skipped.
 
-    `failures`: attempts without success since the last success, the first of them at `failing_since`.
+    `failures`: failed attempts since the last success; `failing_since`: time of the first of them.
     """
 
     id: str
@@ -79,27 +79,27 @@ class Webhook:
 
     @property
     def host(self) -> str:
-        """All that is shown of the URL outside its owner's answers: path and query may be a receiver's secret."""
+        """Return the host, the only part of the URL that events and logs show: the rest may be a secret."""
         return urlsplit(self.url).hostname or ""
 
     def event(
         self,
-        what: str,
+        name: str,
         author: Author,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
     ) -> NewEvent:
-        """`webhook.<what>`, for the eyes of whoever sees the owner's events."""
+        """Build the event `webhook.<name>`, visible to those who may see the owner's events."""
         is_tenants = self.owner.partner_id is None
         tenant_id, slug = (self.owner.tenant_id, self.tenant_slug) if is_tenants else (None, None)
-        return NewEvent(f"webhook.{what}", author, tenant_id, slug, before, after)
+        return NewEvent(f"webhook.{name}", author, tenant_id, slug, before, after)
 
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """One event for one webhook. `id` stays the same however often it is sent: a receiver tells repeats by it.
+    """One event for one webhook. `id` is the same in every attempt, so that a receiver can recognise repeats.
 
-    `event_id` None: a ping. `response_status` and `reason`: how the latest attempt ended.
+    `event_id` None: a test delivery. `response_status` and `reason`: result of the latest attempt.
     """
 
     id: str
@@ -122,7 +122,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True)
 class DeliveryQuery:
-    """A list request; the filter is exact."""
+    """A list request with an exact filter."""
 
     limit: int = 50
     after: str | None = None

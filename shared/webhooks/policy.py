@@ -1,4 +1,4 @@
-"""Who may have webhooks, and of which events their owners may know."""
+"""Rights of webhooks: who may manage them, and which events their owners may receive."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from shared.webhooks.model import Owner
 
 
 def visible_webhooks(actor: Actor) -> Scope:
-    """The scope of every query for webhooks: all; else those of the tenants one administers, and of one's partner.
+    """Return the scope of queries for webhooks: all, or those of the actor's administered tenants and own partner.
 
-    It names deleted tenants too, to which their own people are strangers: narrow it before it is shown by.
+    It includes deleted tenants, which their own people may not see: narrow it before showing anything.
     """
     partner_id = actor.user.partner_id if actor.is_partner_admin else None
     return Scope(everything=actor.reads_everything, tenant_ids=actor.administered_tenant_ids, partner_id=partner_id)
 
 
 def may_see_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
-    """See the owner's webhooks and their deliveries. `tenant`: the owner's, as it is now."""
+    """Return whether the actor may see the owner's webhooks and deliveries. `tenant`: the owner's current one."""
     return actor.reads_everything or may_manage_webhooks(actor, owner, tenant)
 
 
 def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bool:
-    """Make, change and remove the owner's webhooks. `tenant`: the owner's, as it is now."""
+    """Return whether the actor may create, change and delete the owner's webhooks."""
     if actor.is_platform_admin:
         return True
     if owner.partner_id is not None:
@@ -32,22 +32,22 @@ def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bo
 
 
 def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:
-    """Whose a new webhook is. What a partner's administrator makes without saying so is their partner's."""
+    """Return the owner of a new webhook. For a partner's administrator it is the partner by default."""
     own = own_partner(actor)
     if tenant is not None and partner_id is None and not (own and not actor.administers(tenant)):
         return Owner(tenant_id=tenant.id)
     return Owner(tenant.id if tenant else None, partner_id or own)
 
 
-def told_to(owner: Owner) -> Scope:
-    """Whose events a webhook's owner may know of. One that a partner narrowed to a tenant gets less than this."""
+def event_scope(owner: Owner) -> Scope:
+    """Return the scope of events that an owner may receive. A partner's webhook for one tenant receives fewer."""
     if owner.partner_id is not None:
         return Scope(partner_id=owner.partner_id)
     return Scope(tenant_ids=(owner.tenant_id,)) if owner.tenant_id else Scope(everything=True)
 
 
-def may_be_told(owner: Owner, tenant: Tenant | None) -> bool:
-    """Whether the owner may know now of an event of this tenant. None: an event of the platform itself."""
+def may_receive(owner: Owner, tenant: Tenant | None) -> bool:
+    """Return whether the owner may receive an event of this tenant now. None: an event of the platform itself."""
     if owner == Owner():
         return True
     if tenant is None or owner.tenant_id not in (None, tenant.id):

@@ -1,4 +1,4 @@
-"""The `webhooks` collection: who is told of which events. Secrets come and go encrypted, and in no record."""
+"""The `webhooks` collection. Secrets are stored encrypted and are in no returned record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.db.documents import (
 from shared.db.paging import Page
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
 
-#: attempts of theirs fail, or did until they were switched off for it
+#: webhooks whose attempts fail, or were disabled because of that
 FAILING: Document = {"failingSince": {"$type": "date"}}
 
 INDEXES = [
@@ -37,14 +37,15 @@ INDEXES = [
     IndexModel([("failingSince", ASCENDING)], name="failing", partialFilterExpression=FAILING),
 ]
 
-#: how long the webhooks of a removed tenant still tell of its end, in seconds
-LAST_WORDS = 86400.0
-#: what being well again, or beginning anew, looks like
-_WELL: Document = {"failures": 0, "failingSince": None}
+#: how long webhooks of a purged tenant are kept to deliver its last events, in seconds
+REMOVAL_DELAY = 86400.0
+_NO_FAILURES: Document = {"failures": 0, "failingSince": None}
 _NO_SECRETS = {"secrets": 0}
 
 
 class WebhookRepository:
+    """Reads and writes webhooks."""
+
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["webhooks"]
 
@@ -67,7 +68,7 @@ class WebhookRepository:
             "cursor": cursor,
             "secrets": [{"sealed": encrypted, "until": None}],
             "version": 1,
-            **_WELL,
+            **_NO_FAILURES,
         }
         return _webhook(made(self._rows, document, session))
 
@@ -78,7 +79,7 @@ class WebhookRepository:
         return _webhook(row) if row else None
 
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
-        """Newest first."""
+        """Return a page of webhooks, newest first."""
         conditions = [scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
         rows, following = newest_first(self._rows, conditions, limit, after)
         return Page(tuple(map(_webhook, rows)), following)
@@ -90,10 +91,10 @@ class WebhookRepository:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def change(self, webhook: Webhook, changes: WebhookChanges, session: Transaction) -> Webhook:
-        """With another URL, or switched on again, it begins anew: what was held against it is forgotten."""
+        """Change a webhook. A new URL, or enabling it, resets its failures."""
         fields: dict[str, Any] = dict(changes)
         if "url" in changes or changes.get("enabled"):
-            fields |= _WELL
+            fields |= _NO_FAILURES
         if changes.get("enabled"):
             fields |= {"disabledReason": None, "disabledAt": None}
         if "actions" in changes:
@@ -101,62 +102,62 @@ class WebhookRepository:
         return self._written(webhook, literals(fields), session)
 
     def rotate(self, webhook: Webhook, encrypted: str, grace_seconds: float, session: Transaction) -> Webhook:
-        """A new secret; the newest of the old ones signs beside it for `grace_seconds`."""
+        """Store a new secret; the newest of the old ones stays valid for `grace_seconds`."""
         old = {"$mergeObjects": [{"$first": "$secrets"}, {"until": seconds_from_now(grace_seconds)}]}
         secrets: list[Any] = [{"sealed": {"$literal": encrypted}, "until": None}]
         return self._written(webhook, {"secrets": [*secrets, old] if grace_seconds else secrets}, session)
 
     def delete(self, webhook_id: str, session: Transaction) -> bool:
-        """False when it was gone already."""
+        """Delete a webhook. False when it did not exist."""
         return self._rows.delete_one({"_id": ObjectId(webhook_id)}, session=session).deleted_count == 1
 
-    def end(self, tenant_id: str, session: Transaction) -> None:
-        """The tenant is gone: its webhooks go, too, when they had a day to tell of it."""
+    def schedule_removal(self, tenant_id: str, session: Transaction) -> None:
+        """Schedule the removal of a purged tenant's webhooks, after they had time to deliver its last events."""
         self._rows.update_many(
-            {"tenantId": tenant_id}, [{"$set": {"removeAt": seconds_from_now(LAST_WORDS)}}], session=session
+            {"tenantId": tenant_id}, [{"$set": {"removeAt": seconds_from_now(REMOVAL_DELAY)}}], session=session
         )
 
-    def ended(self, limit: int) -> list[Webhook]:
-        """Those whose time to go has come."""
+    def due_for_removal(self, limit: int) -> list[Webhook]:
+        """Return webhooks whose removal is due."""
         condition = {"removeAt": {"$exists": True}, "$expr": {"$lte": ["$removeAt", "$$NOW"]}}
         with our_errors():
             return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("removeAt", ASCENDING).limit(limit)))
 
-    # -- what the delivery needs
+    # -- deliveries
 
     def encrypted_secrets(self, webhook_id: str) -> tuple[str, ...]:
-        """Those in force, newest first."""
-        in_force = {"$or": [{"$eq": ["$$one.until", None]}, {"$gt": ["$$one.until", "$$NOW"]}]}
-        shown = {"secrets": {"$filter": {"input": "$secrets", "as": "one", "cond": in_force}}}
+        """Return the valid secrets, encrypted, newest first."""
+        is_valid = {"$or": [{"$eq": ["$$one.until", None]}, {"$gt": ["$$one.until", "$$NOW"]}]}
+        shown = {"secrets": {"$filter": {"input": "$secrets", "as": "one", "cond": is_valid}}}
         with our_errors():
             row = self._rows.find_one({"_id": ObjectId(webhook_id)}, shown)
         return tuple(one["sealed"] for one in row["secrets"]) if row else ()
 
     def behind(self, number: int, limit: int) -> list[Webhook]:
-        """Enabled ones that have not been told of all events up to this one, those furthest behind first."""
+        """Return enabled webhooks whose cursor is before this event's number, the oldest cursor first."""
         condition = {"enabled": True, "cursor": {"$lt": number}}
         with our_errors():
             return list(map(_webhook, self._rows.find(condition, _NO_SECRETS).sort("cursor", ASCENDING).limit(limit)))
 
     def advance(self, webhook: Webhook, number: int, session: Transaction | None = None) -> bool:
-        """Move the cursor on. False when somebody else did, or the webhook was switched off or changed."""
+        """Advance the cursor. False when another process did, or the webhook was disabled or changed."""
         condition = {
             "_id": ObjectId(webhook.id),
             "cursor": webhook.cursor,
             "enabled": True,
             "version": webhook.version,
         }
-        # in a transaction a conflict must reach whoever runs it, to be tried again
+        # a transaction is repeated by its caller, who must see the driver's error
         with our_errors() if session is None else nullcontext():
             moved = self._rows.update_one(condition, {"$set": {"cursor": number}}, session=session)
         return moved.matched_count == 1
 
     def succeeded(self, webhook: Webhook) -> None:
         with our_errors():
-            self._rows.update_one({"_id": ObjectId(webhook.id), "failures": {"$gt": 0}}, {"$set": _WELL})
+            self._rows.update_one({"_id": ObjectId(webhook.id), "failures": {"$gt": 0}}, {"$set": _NO_FAILURES})
 
     def failed(self, webhook: Webhook) -> int:
-        """Count an attempt that did not get through; how many there were in a row. 0 when the webhook has changed."""
+        """Count a failed attempt; return how many failed in a row, 0 when the webhook has changed since."""
         counted = {
             "failures": {"$add": ["$failures", 1]},
             "failingSince": {"$ifNull": ["$failingSince", "$$NOW"]},
@@ -173,7 +174,9 @@ class WebhookRepository:
     def disable(
         self, webhook: Webhook, reason: str, session: Transaction, failing_seconds: float | None = None
     ) -> Webhook | None:
-        """Switch it off. None when it is off, has changed, or has not been failing for so long."""
+        """Disable a webhook. None when it is disabled, has changed, or has been failing for less than
+        `failing_seconds`.
+        """
         condition: Document = {"_id": ObjectId(webhook.id), "enabled": True, "version": webhook.version}
         if failing_seconds is not None:
             condition["failingSince"] = {"$ne": None}
@@ -199,7 +202,7 @@ class WebhookRepository:
 
 
 def scope_filter(scope: Scope) -> Document:
-    """A condition: the webhooks that a scope lets see."""
+    """Return the condition for webhooks within a scope."""
     if scope.everything:
         return {}
     choices: list[Document] = [{"partnerId": None, "tenantId": {"$in": list(scope.tenant_ids)}}]

@@ -1,4 +1,4 @@
-"""Webhooks: made, read, changed, removed, tried out; and what became of each event they were to be told of."""
+"""Use cases for webhooks: create, read, change, delete, test, rotate the secret; list and replay deliveries."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ from shared.webhooks.model import (
 )
 from shared.webhooks.repository import WebhookRepository
 
-NOT_YOURS = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
-LOOK_SECONDS = 0.2
+NOT_ALLOWED = "Webhooks are for a tenant's owners and administrators, a partner's administrators, and the platform's."
+#: seconds between two reads while a caller waits for a test delivery
+POLL_SECONDS = 0.2
 
 
 class WebhookService:
@@ -78,7 +79,7 @@ class WebhookService:
     def create(
         self, new: NewWebhook, tenant_id: str | None, partner_id: str | None, actor: Actor
     ) -> tuple[Webhook, str]:
-        """The webhook and its secret, which is shown this once. It is told of what happens from now on.
+        """Create a webhook for events from now on; return it with its secret, which is never shown again.
 
         Raises Forbidden, InvalidInput, UnknownReference, TooManyWebhooks, ActionNotPossible.
         """
@@ -89,10 +90,10 @@ class WebhookService:
         def work(session: Transaction) -> Webhook:
             tenant = self._tenant(tenant_id, actor, session)
             owner = webhook_access.webhook_owner(actor, tenant, partner_id)
-            access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_YOURS)
+            access.require(webhook_access.may_manage_webhooks(actor, owner, tenant), NOT_ALLOWED)
             self._require_partner(owner, tenant, session)
             if tenant is not None:
-                # a write, so that of two at once for one tenant the second counts the first's; as the partner's hold is
+                # a write: of two transactions at once the second is retried, and then counts the first one's webhook
                 self._tenants.is_current(tenant.id, tenant.generation, session)
             if self._webhooks.count(owner, session) >= MOST_PER_OWNER:
                 raise TooManyWebhooks(MOST_PER_OWNER)
@@ -106,11 +107,11 @@ class WebhookService:
         return self._connection.transaction(work), secret
 
     def get(self, webhook_id: str, actor: Actor) -> Webhook:
-        """Raises NotFound, also when the actor may not know of it."""
+        """Return a webhook. Raises NotFound, also when the actor may not see it."""
         return self._visible(webhook_id, actor)[0]
 
     def page(self, actor: Actor, tenant_slug: str | None, limit: int, after: str | None) -> Page[Webhook]:
-        """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
+        """Return a page of the webhooks that the actor may see, newest first. Raises NotFound for an unknown tenant."""
         tenant_id = self._tenant_service.visible(tenant_slug, actor).id if tenant_slug is not None else None
         scope = webhook_access.visible_webhooks(actor)
         living = self._tenants.ids_in(Scope(tenant_ids=scope.tenant_ids)) or ()
@@ -119,7 +120,7 @@ class WebhookService:
     def change(
         self, webhook_id: str, changes: WebhookChanges, actor: Actor, expected: Collection[int] | None
     ) -> Webhook:
-        """Switched on again, it goes on where it was. Raises NotFound, InvalidInput, StaleVersion."""
+        """Change a webhook. An enabled one continues at its cursor. Raises NotFound, InvalidInput, StaleVersion."""
         if "url" in changes:
             self._require_url(changes["url"])
 
@@ -140,7 +141,7 @@ class WebhookService:
         return changed
 
     def delete(self, webhook_id: str, actor: Actor, expected: Collection[int] | None) -> None:
-        """Raises NotFound, StaleVersion."""
+        """Delete a webhook and its deliveries. Raises NotFound, StaleVersion."""
 
         def work(session: Transaction) -> None:
             known = self._manageable(webhook_id, actor, session)
@@ -153,7 +154,7 @@ class WebhookService:
         self._deliveries.delete_all(webhook_id)
 
     def rotate(self, webhook_id: str, grace_seconds: float, actor: Actor) -> tuple[Webhook, str]:
-        """The webhook and its new secret, shown this once; the old one signs beside it for `grace_seconds`.
+        """Make a new secret, never shown again. For `grace_seconds` the old one signs too.
 
         Raises NotFound, ActionNotPossible.
         """
@@ -169,23 +170,23 @@ class WebhookService:
         return self._connection.transaction(work), secret
 
     def test(self, webhook_id: str, actor: Actor, wait_seconds: float) -> DeliveryRecord:
-        """Send a ping, once; answered when it has ended or after `wait_seconds`. Raises NotFound, ActionNotPossible."""
+        """Send a test delivery, and wait up to `wait_seconds` for its result. Raises NotFound, ActionNotPossible."""
         webhook = self._enabled(webhook_id, actor)
         record = self._deliveries.insert_ping(webhook.id, actor.request_id)
         give_up = time.monotonic() + wait_seconds
         while record.status is DeliveryStatus.PENDING and (left := give_up - time.monotonic()) > 0:
-            time.sleep(min(left, LOOK_SECONDS))
+            time.sleep(min(left, POLL_SECONDS))
             record = self._deliveries.find(webhook.id, record.id) or record
         return record
 
     def deliveries(self, webhook_id: str, actor: Actor, query: DeliveryQuery) -> Page[DeliveryRecord]:
-        """What became of its events, newest first. Raises NotFound."""
+        """Return a page of deliveries, newest first. Raises NotFound."""
         return self._deliveries.page(self.get(webhook_id, actor).id, query)
 
     def replay(self, webhook_id: str, delivery_id: str, actor: Actor) -> DeliveryRecord:
-        """Send one again, now, under its own id. Raises NotFound, ActionNotPossible.
+        """Send a delivery again, with the same id. Raises NotFound, ActionNotPossible.
 
-        An event of a tenant that has left the webhook's owner since is not sent again.
+        An event of a tenant that no longer belongs to the webhook's owner is not sent again.
         """
         webhook = self._enabled(webhook_id, actor)
         known = self._deliveries.find(webhook.id, delivery_id)
@@ -199,7 +200,7 @@ class WebhookService:
     def _enabled(self, webhook_id: str, actor: Actor) -> Webhook:
         webhook = self._manageable(webhook_id, actor)
         if not webhook.enabled:
-            raise ActionNotPossible("The webhook is switched off; enable it first.")
+            raise ActionNotPossible("The webhook is disabled. Enable it first.")
         return webhook
 
     def _visible(
@@ -214,7 +215,7 @@ class WebhookService:
 
     def _manageable(self, webhook_id: str, actor: Actor, session: Transaction | None = None) -> Webhook:
         webhook, tenant = self._visible(webhook_id, actor, session)
-        access.require(webhook_access.may_manage_webhooks(actor, webhook.owner, tenant), NOT_YOURS)
+        access.require(webhook_access.may_manage_webhooks(actor, webhook.owner, tenant), NOT_ALLOWED)
         return webhook
 
     def _is_in_scope(self, webhook: Webhook, delivery: DeliveryRecord) -> bool:

@@ -62,8 +62,8 @@ def test_waiting_purges_are_shown_in_readiness(admin: Client, store: Repositorie
     admin("DELETE", "/tenants/acme")
     rows = store.connection.client.get_database(_database(store))["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
-    store.connection.transaction(lambda session: store.daily_quota.allow("purges", 1, 60, session))
-    store.connection.transaction(lambda session: store.daily_quota.hold("purges", session))
+    store.connection.transaction(lambda session: store.daily_quota.add_extra("purges", 1, 60, session))
+    store.connection.transaction(lambda session: store.daily_quota.mark_exhausted("purges", session))
     assert admin("GET", "/purges").json()["waiting"] == 1
     assert admin("GET", "/health/ready").json()["notices"] == ["purges_held"]
     assert store.connection.transaction(lambda session: store.daily_quota.take("purges", 0, 60, session))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domains.dns_records import Check, Presence, Record
-from shared.domains.verification import DomainState, Ownership, Patience, ProofMaker
+from shared.domains.verification import DomainState, Ownership, ProofLimits, ProofMaker
 from tests.simulators import OTHER_ID, STAMP_KEYS, TENANT_ID
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,18 +73,18 @@ def test_a_domain_that_is_not_proven_in_time_fails_and_may_still_be_proven_later
 
 def test_a_failed_domain_that_is_asked_for_again_gets_its_time_anew() -> None:
     failed = FRESH.after_check(START + 14 * DAY, False, ())
-    again = failed.asked_again(START + 20 * DAY)
+    again = failed.after_request(START + 20 * DAY)
     assert again.after_check(START + 21 * DAY, False, ()).state is DomainState.UNVERIFIED
-    assert FRESH.asked_again(START + DAY) is FRESH
+    assert FRESH.after_request(START + DAY) is FRESH
 
 
 def test_a_proof_that_vanishes_degrades_at_once_and_fails_only_when_it_stays_away() -> None:
-    patience = Patience(lost_proof=3 * DAY)
+    limits = ProofLimits(lost_proof=3 * DAY)
     verified = FRESH.after_check(START, True, GOOD)
-    lost = verified.after_check(START + DAY, False, GOOD, patience)
+    lost = verified.after_check(START + DAY, False, GOOD, limits)
     assert (lost.state, lost.proof_lost_at) == (DomainState.DEGRADED, START + DAY)
-    still = lost.after_check(START + 3 * DAY, False, GOOD, patience)
+    still = lost.after_check(START + 3 * DAY, False, GOOD, limits)
     assert (still.state, still.proof_lost_at) == (DomainState.DEGRADED, START + DAY)
-    assert still.after_check(START + 4 * DAY, False, GOOD, patience).state is DomainState.FAILED
-    back = still.after_check(START + 4 * DAY, True, GOOD, patience)
+    assert still.after_check(START + 4 * DAY, False, GOOD, limits).state is DomainState.FAILED
+    back = still.after_check(START + 4 * DAY, True, GOOD, limits)
     assert (back.state, back.proof_lost_at) == (DomainState.VERIFIED, None)

@@ -37,7 +37,7 @@ def test_only_the_quota_of_purges_begins_and_one_event_says_that_others_wait(pla
     assert begun(platform) == 2
     pace = platform.plane.purges.pace(platform.admin)
     assert (pace.per_day, pace.begun, pace.extra, pace.waiting) == (2, 2, 0, 3)
-    assert pace.held_since is not None
+    assert pace.exhausted_since is not None
     (told,) = platform.events("purges.held")
     assert told["after"] == {"waiting": 3, "perDay": 2}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from shared.config.settings import Settings
-from shared.domains.model import judged, questions_of
+from shared.domains.model import questions_of, result_of
 from shared.provisioning.domain_monitor import DomainMonitor, DueDomain
 from worker.dns_lookup import DnsLookup
 from worker.http.deadline import within
@@ -39,4 +39,4 @@ class DomainCheckJob:
     def _check(self, due: DueDomain) -> None:
         with within(self._attempt_seconds):
             answers, fault = self._lookup.answered(questions_of(due.tenant, due.name, self._monitor.maker))
-        self._monitor.record(due, judged(due.tenant, due.name, self._monitor.maker, answers, fault))
+        self._monitor.record(due, result_of(due.tenant, due.name, self._monitor.maker, answers, fault))

@@ -33,7 +33,7 @@ def stripe_routes(control_plane: Services, settings: Settings) -> Blueprint:
     )
     def take_event() -> Response:
         # 200 also for what we do not know: Stripe would send it again for days
-        control_plane.billing.heard(_verified(secrets))
+        control_plane.billing.receive(_verified(secrets))
         return Response(status=200)
 
     return routes

@@ -32,7 +32,7 @@ class EndedWebhooks:
 
     def remove(self) -> int:
         """Remove a batch of them with their deliveries; return how many."""
-        return sum(self._remove(webhook) for webhook in self._webhooks.ended(BATCH))
+        return sum(self._remove(webhook) for webhook in self._webhooks.due_for_removal(BATCH))
 
     def _remove(self, webhook: Webhook) -> bool:
         def work(session: Transaction) -> bool:

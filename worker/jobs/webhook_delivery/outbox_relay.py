@@ -69,7 +69,7 @@ class OutboxRelay:
 
     def _tenant_ids(self, webhook: Webhook) -> tuple[str, ...] | None:
         """Return the ids of the tenants that the webhook may see now: a tenant may have changed its partner."""
-        found = self._tenants.ids_in(webhook_access.told_to(webhook.owner))
+        found = self._tenants.ids_in(webhook_access.event_scope(webhook.owner))
         only = webhook.owner.tenant_id
         if only is None or found is None:
             return found
