@@ -117,7 +117,7 @@ def test_the_old_secret_signs_on_for_as_long_as_asked(root: Client, store: Repos
         answer = root("POST", f"/webhooks/{webhook['_id']}/rotate-secret{query}")
         assert answer.status_code == 200
         assert answer.json()["secret"].startswith("whsec_")
-        assert len(store.webhooks.sealed_secrets(webhook["_id"])) == secrets
+        assert len(store.webhooks.encrypted_secrets(webhook["_id"])) == secrets
     for grace in ("-1", "604801", "1.5", "long"):
         assert root("POST", f"/webhooks/{webhook['_id']}/rotate-secret?grace={grace}").status_code == 400
 
