@@ -21,13 +21,13 @@ def refuse_until_prepared(app: Flask, control_plane: Services) -> None:
 
     @app.before_request
     def require_indexes() -> None:
-        if control_plane.service.awaits_indexes and request.blueprint != "health":
+        if control_plane.readiness.awaits_indexes and request.blueprint != "health":
             raise StoreUnavailable
 
 
 def prepare_in_background(control_plane: Services) -> threading.Thread:
     """Prepare on a thread, so that a late database does not stop the start."""
-    control_plane.service.awaits_indexes = True
+    control_plane.readiness.awaits_indexes = True
     thread = threading.Thread(target=_prepare, args=(control_plane,), name="prepare", daemon=True)
     thread.start()
     return thread
@@ -36,7 +36,7 @@ def prepare_in_background(control_plane: Services) -> threading.Thread:
 def _prepare(control_plane: Services) -> None:
     while True:
         try:
-            control_plane.service.prepare()
+            control_plane.readiness.prepare()
         except StoreUnavailable:
             log.warning("prepare.waiting_for_database")
         except Exception:  # an operator must see it and may correct it while the process runs

@@ -45,7 +45,7 @@ class PlatformFixture:
         self.store: Repositories = open_repositories(settings)
         self.plane = open_services(self.store, dispatcher, settings)
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-        self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+        self.admin = Actor(self.plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
         self.clients = connect_integrations(settings)
         self.runner = open_runner(self.store, dispatcher, STEPS, self.clients, settings)
         self.rows = self.store.connection.client[settings.mongodb_database]

@@ -69,7 +69,7 @@ def control_plane(store: Repositories, dispatcher: Dispatcher, settings: Setting
 @pytest.fixture
 def admin(control_plane: Services) -> Actor:
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-    return Actor(control_plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+    return Actor(control_plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def caller() -> Caller:
 
 def actor(control_plane: Services) -> Actor:
     """Return the user of this request, with the current rights of their record. Raises UnknownUser."""
-    found = g.actor = control_plane.callers.actor_for(caller(), g.request_id)
+    found = g.actor = control_plane.sign_in.actor_for(caller(), g.request_id)
     return found
 
 

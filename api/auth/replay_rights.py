@@ -9,7 +9,7 @@ from flask import g, request
 from api.auth.guard import actor
 from shared.application.services import Services
 from shared.core.errors import Forbidden
-from shared.rights.held_rights import has_lost, held_rights
+from shared.rights.held_rights import has_lost_rights, rights_snapshot
 
 FEWER = "You have fewer rights than when this request was first answered, so the response is not replayed."
 
@@ -23,7 +23,7 @@ class ReplayRights:
     def held(self) -> list[str]:
         """Return the rights of this request's caller, to be stored with the response."""
         found = g.get("actor")
-        return sorted(held_rights(found)) if found is not None else []
+        return sorted(rights_snapshot(found)) if found is not None else []
 
     def require(self, kept: Collection[str], location: str | None) -> None:
         """Raise UnknownUser, Forbidden when a right is gone, or NotFound when the tenant is no longer the caller's.
@@ -31,7 +31,7 @@ class ReplayRights:
         `location`: the header of the stored response.
         """
         caller = actor(self._control_plane)
-        if has_lost(caller, kept):
+        if has_lost_rights(caller, kept):
             raise Forbidden(FEWER)
         parts = request.view_args or {}
         slug = parts.get("slug") or _slug(location)

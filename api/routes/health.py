@@ -33,11 +33,11 @@ def health_routes(control_plane: Services, version: str) -> Blueprint:
         surfaces=PUBLIC,
     )
     def ready() -> Response:
-        parts = control_plane.service.readiness()
+        parts = control_plane.readiness.readiness()
         is_ready = all(parts[name] for name in parts if name != "broker")
         status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
-        standing = control_plane.service.standing() if parts["mongodb"] else Standing({}, ())
+        standing = control_plane.readiness.standing() if parts["mongodb"] else Standing({}, ())
         found = ReadinessResponse(
             status=status,  # type: ignore[arg-type]
             checks=checks,  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""Accounts."""
+"""User records, partners and emergency tokens."""

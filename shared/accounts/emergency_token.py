@@ -1,7 +1,7 @@
-"""Emergency tokens: how an administrator gets in while the identity provider is down, for minutes and on record.
+"""Emergency tokens: short-lived access for an administrator while the identity provider is down.
 
-The collection `emergency_tokens` holds only a hash of each token. A token stands for one platform administrator and has
-the rights that their record gives at each request, so taking those away works at once.
+The collection `emergency_tokens` stores only a hash of each token. A token belongs to one platform administrator; the
+rights are read from their record at each request, so revoked rights end at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeco
 
 @dataclass(frozen=True)
 class EmergencyGrant:
-    """Whom a token stands for. `expires_at`: on the database's clock."""
+    """The holder of a token. `expires_at`: by the database's clock."""
 
     subject: str
     email: str
@@ -40,7 +40,7 @@ class EmergencyTokenRepository:
         make_indexes(self._rows, INDEXES)
 
     def issue(self, subject: str, email: str, name: str, minutes: float, session: Transaction) -> str:
-        """Make a token for this person and return it; it cannot be read again."""
+        """Create a token for this person and return it; only its hash is stored."""
         token = f"{PREFIX}{secrets.token_urlsafe(32)}"
         fields = {
             "subject": {"$literal": subject},
@@ -53,7 +53,7 @@ class EmergencyTokenRepository:
         return token
 
     def find(self, token: str) -> EmergencyGrant | None:
-        """Return whom the token stands for; None for an unknown or expired one."""
+        """Return the holder of the token; None if it is unknown or expired."""
         condition: Document = {"_id": _hash(token), "$expr": {"$gt": ["$expiresAt", "$$NOW"]}}
         with our_errors():
             row = self._rows.find_one(condition)

@@ -1,4 +1,4 @@
-"""A partner: a reseller, whose administrators look after its tenants."""
+"""A partner: a reseller whose administrators manage its tenants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Partner:
-    """`slug` is immutable; `version` is raised by each accepted change."""
+    """A partner on record. `slug` is immutable; each accepted change increments `version`."""
 
     id: str
     slug: str

@@ -36,7 +36,7 @@ class PartnerRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, slug: str, name: str, session: Transaction) -> Partner:
-        """Raises SlugTaken."""
+        """Insert a partner. Raises SlugTaken."""
         document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
         try:
             row = made(self._rows, document, session)
@@ -56,13 +56,13 @@ class PartnerRepository:
         return _partner(row) if row else None
 
     def ids_by_slug(self, begins: str, limit: int) -> tuple[str, ...]:
-        """Ids of the first few partners whose slugs begin so."""
+        """Return the ids of at most `limit` partners whose slug starts with this text."""
         condition = {"slug": {"$regex": f"^{re.escape(begins)}"}}
         with our_errors():
             return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}).limit(limit))
 
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
-        """Newest first."""
+        """Return a page of partners, newest first."""
         own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
         rows, following = newest_first(self._rows, [own], limit, after)
         return Page(tuple(map(_partner, rows)), following)
@@ -71,8 +71,8 @@ class PartnerRepository:
         row = changed(self._rows, partner.id, literals({"name": name}), session)
         return _partner(row)
 
-    def hold(self, partner_id: str, session: Transaction) -> bool:
-        """Whether the partner exists and stays until this transaction ends: a delete at the same time conflicts."""
+    def lock(self, partner_id: str, session: Transaction) -> bool:
+        """Return whether the partner exists, and make a concurrent delete conflict with this transaction."""
         key = object_id(partner_id)
         return key is not None and bool(
             self._rows.update_one({"_id": key}, {"$inc": {"holds": 1}}, session=session).matched_count
@@ -83,7 +83,7 @@ class PartnerRepository:
 
 
 def _partner(row: Document) -> Partner:
-    # the sandbox and older tools wrote rows with nothing but slug and name
+    # the sandbox and older tools wrote documents with only slug and name
     made = row["_id"].generation_time
     return Partner(
         id=str(row["_id"]),

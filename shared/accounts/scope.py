@@ -1,4 +1,4 @@
-"""Which tenants a query may read."""
+"""The tenants that a query may read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scope:
-    """Which tenants an actor may know of, in a form a query can carry. `everything` overrides the others."""
+    """The tenants that an actor may see, as criteria of a query. `everything` overrides the others."""
 
     everything: bool = False
     tenant_ids: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A person's record: who they are and what they may do. The database decides that, not the token."""
+"""A user's record: identity and rights. The database is authoritative for rights, not the token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order of roles: nobody gives, takes or changes a role above their own."""
+        """Order of the roles: nobody may assign or remove a role above their own."""
         return {Role.MEMBER: 0, Role.ADMIN: 1, Role.OWNER: 2}[self]
 
 
@@ -30,10 +30,10 @@ class PlatformRole(StrEnum):
 
 
 class UserChanges(TypedDict, total=False):
-    """Fields to change; an absent one stays.
+    """Fields to change; an absent field keeps its value.
 
-    `role` holds in all tenants and in the partner of the record; `roles` gives one in single tenants, None takes it.
-    `platform_admin` gives and takes that one platform role; `platform_role` wins over it.
+    `role` applies to all tenants of the record and to its partner; `roles` sets the role in single tenants, None
+    removes it. `platform_admin` grants or removes that platform role; `platform_role` takes precedence over it.
     """
 
     email: str
@@ -48,10 +48,10 @@ class UserChanges(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Rights:
-    """What a record lets its person do.
+    """The rights on a user's record.
 
-    `roles`: tenant id to role. A tenant without an entry gives `member`; an entry without the tenant gives nothing.
-    `partner_role`: the role within the partner. It may be given before the person has either a partner or a tenant.
+    `roles`: tenant id to role. A tenant without an entry means `member`; an entry without the tenant has no effect.
+    `partner_role`: the role within the partner. It may be set before the user has a partner or a tenant.
     """
 
     tenant_ids: tuple[str, ...] = ()
@@ -62,18 +62,18 @@ class Rights:
 
     @property
     def role(self) -> Role:
-        """The highest of all roles that hold."""
+        """The highest of the user's roles."""
         held = [self.roles.get(one, Role.MEMBER) for one in self.tenant_ids]
         if self.partner_id is not None or not self.tenant_ids:
             held.append(self.partner_role)
         return max(held, key=lambda one: one.rank)
 
     def role_in(self, tenant_id: str) -> Role | None:
-        """The role within one tenant, None for somebody who does not belong to it."""
+        """Return the role within one tenant; None if the user does not belong to it."""
         return self.roles.get(tenant_id, Role.MEMBER) if tenant_id in self.tenant_ids else None
 
     def changed(self, changes: UserChanges) -> Rights:
-        """The next value. A tenant or partner that is left takes its role along."""
+        """Return the rights after the changes. Leaving a tenant or partner removes the role there."""
         tenant_ids = changes.get("tenant_ids", self.tenant_ids)
         partner_id = changes.get("partner_id", self.partner_id)
         roles: dict[str, Role | None] = {one: role for one, role in self.roles.items() if one in tenant_ids}
@@ -95,14 +95,14 @@ class Rights:
             return PlatformRole.ADMIN
         return None if is_admin is False and self.platform_role is PlatformRole.ADMIN else self.platform_role
 
-    def within(self, tenant_ids: Collection[str]) -> Rights:
-        """These rights with no other tenants than these."""
+    def limited_to(self, tenant_ids: Collection[str]) -> Rights:
+        """Return these rights without tenants outside `tenant_ids`."""
         return replace(self, tenant_ids=tuple(one for one in self.tenant_ids if one in tenant_ids))
 
 
 @dataclass(frozen=True)
 class NewUser:
-    """A record to be made before its person first signs in. `subject` is the `sub` of their Authentik tokens."""
+    """A record to insert before the user's first sign-in. `subject` is the `sub` of their Authentik tokens."""
 
     subject: str
     email: str
@@ -112,9 +112,12 @@ class NewUser:
 
 @dataclass(frozen=True)
 class User:
-    """`subject` is the `sub` of their Authentik tokens; `token_issued_at` the `iat` of the latest token that was
-    applied to the record by `GET /users/me`, in seconds, None before the first. `rights_taken_at`: when somebody last
-    took a right away that tokens give, in seconds: tokens from before it change nothing on the record."""
+    """A user on record. `subject` is the `sub` of their Authentik tokens.
+
+    `token_issued_at`: the `iat` of the latest token that `GET /users/me` applied to the record, in seconds; None before
+    the first. `rights_revoked_at`: time when somebody last revoked a right that tokens grant, in seconds; older tokens
+    do not change the record, because they would grant that right again.
+    """
 
     id: str
     subject: str
@@ -125,11 +128,11 @@ class User:
     updated_at: datetime
     version: int = 1
     token_issued_at: float | None = None
-    rights_taken_at: float | None = None
+    rights_revoked_at: float | None = None
 
     @property
     def tenant_ids(self) -> tuple[str, ...]:
-        """The tenants that the person belongs to."""
+        """Ids of the tenants that the user belongs to."""
         return self.rights.tenant_ids
 
     @property
@@ -150,32 +153,32 @@ class User:
 
     @property
     def roles(self) -> dict[str, Role]:
-        """The role in each tenant that the person belongs to."""
+        """The role in each tenant that the user belongs to."""
         return {one: self.rights.roles.get(one, Role.MEMBER) for one in self.tenant_ids}
 
     def role_in(self, tenant_id: str) -> Role | None:
-        """The role within one tenant, None for somebody who does not belong to it."""
+        """Return the role within one tenant; None if the user does not belong to it."""
         return self.rights.role_in(tenant_id)
 
-    def is_older_than(self, issued_at: float) -> bool:
-        """Whether a token of that time is newer than all that were applied to this record."""
+    def is_newest_token(self, issued_at: float) -> bool:
+        """Return whether a token of that time is newer than all tokens applied to this record."""
         return self.token_issued_at is None or issued_at > self.token_issued_at
 
-    def is_newer_than(self, issued_at: float) -> bool:
-        """Whether a later token was applied to this record, or a right taken away since, than a token of that time."""
-        return issued_at < max(self.token_issued_at or 0.0, self.rights_taken_at or 0.0)
+    def is_outdated_token(self, issued_at: float) -> bool:
+        """Return whether a newer token was applied to this record, or a right revoked, since a token of that time."""
+        return issued_at < max(self.token_issued_at or 0.0, self.rights_revoked_at or 0.0)
 
-    def taken_from(self, before: User, at: datetime) -> User:
-        """This value with the time noted, if it lacks a tenant or a platform role that the one before had."""
-        is_less = set(before.tenant_ids) - set(self.tenant_ids) or before.platform_role not in (
+    def with_revocation_time(self, before: User, at: datetime) -> User:
+        """Return the record with `rights_revoked_at` set, if it lost a tenant or platform role that `before` had."""
+        has_lost = set(before.tenant_ids) - set(self.tenant_ids) or before.platform_role not in (
             None,
             self.platform_role,
         )
-        # a token's time is in whole seconds
-        return replace(self, rights_taken_at=float(int(at.timestamp()))) if is_less else self
+        # whole seconds, like a token's `iat`
+        return replace(self, rights_revoked_at=float(int(at.timestamp()))) if has_lost else self
 
     def changed(self, changes: UserChanges) -> User:
-        """The next value."""
+        """Return the record after the changes."""
         return replace(
             self,
             email=changes.get("email", self.email),
@@ -183,9 +186,9 @@ class User:
             rights=self.rights.changed(changes),
         )
 
-    def within(self, tenant_ids: Collection[str]) -> User:
-        """The record as it is shown to somebody who may know of these tenants only."""
-        return replace(self, rights=self.rights.within(tenant_ids))
+    def limited_to(self, tenant_ids: Collection[str]) -> User:
+        """Return the record as shown to somebody who may see only these tenants."""
+        return replace(self, rights=self.rights.limited_to(tenant_ids))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""A row of the `users` collection and the record it stands for.
+"""Map documents of the `users` collection to users and back.
 
-Rows of earlier versions have one `role` for all tenants of `roleTenantIds` (null: all, and the partner) instead of
-`roles` and `partnerRole`. Both are read and both are written, so that old and new processes can run together; the old
-fields never give more than the new ones.
+Documents of earlier releases have one `role` for all tenants of `roleTenantIds` (null: all, and the partner) instead of
+`roles` and `partnerRole`. Both forms are read and written, so that old and new processes can run at the same time; the
+old fields never grant more than the new ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from shared.accounts.user import NewUser, PlatformRole, Rights, Role, User
 from shared.db.documents import Document
 
-#: what an expression has to name to keep it
+#: all fields, for projections that add a computed one
 FIELDS = (
     *("authentikSubjectId", "email", "name", "tenantIds", "roles", "partnerId", "partnerRole", "platformRole"),
     *("platformAdmin", "role", "roleTenantIds", "tokenIssuedAt", "rightsTakenAt"),
@@ -22,7 +22,7 @@ FIELDS = (
 
 
 def document_of(user: User | NewUser) -> Document:
-    """The fields that a change may touch."""
+    """Return the document's fields that a change may write."""
     rights = user.rights
     return {
         "email": user.email,
@@ -37,7 +37,7 @@ def document_of(user: User | NewUser) -> Document:
 
 
 def user_of(row: Mapping[str, Any]) -> User:
-    """The user a row of the collection stands for."""
+    """Return the user of a document."""
     return User(
         id=str(row["_id"]),
         subject=row["authentikSubjectId"],
@@ -48,7 +48,7 @@ def user_of(row: Mapping[str, Any]) -> User:
         updated_at=row["updatedAt"],
         version=row.get("version", 1),
         token_issued_at=row.get("tokenIssuedAt"),
-        rights_taken_at=row.get("rightsTakenAt"),
+        rights_revoked_at=row.get("rightsTakenAt"),
     )
 
 
@@ -59,7 +59,7 @@ def _rights(row: Mapping[str, Any]) -> Rights:
     else:
         roles = {tenant_id: Role(role) for tenant_id, role in row["roles"].items()}
         partner_role = Role(row.get("partnerRole") or Role.MEMBER)
-    # whoever takes `platformAdmin` from a row by hand takes the role
+    # an operator may have removed `platformAdmin` in the database by hand, which removes the role
     is_admin = row.get("platformAdmin", False)
     support = PlatformRole.SUPPORT if row.get("platformRole") == PlatformRole.SUPPORT else None
     return Rights(tenant_ids, roles, partner_id, partner_role, PlatformRole.ADMIN if is_admin else support)
@@ -72,7 +72,7 @@ def _earlier_roles(row: Mapping[str, Any], tenant_ids: tuple[str, ...]) -> tuple
 
 
 def _earlier_fields(rights: Rights) -> Document:
-    """The highest role where it holds; everywhere only if it does hold in every tenant and in the partner."""
+    """Return the highest role and its tenants; null only if it applies to every tenant and to the partner."""
     role = rights.role
     reach = [one for one in rights.tenant_ids if rights.role_in(one) is role]
     in_partner = rights.partner_role is role and (rights.partner_id is not None or not rights.tenant_ids)

@@ -1,4 +1,4 @@
-"""The `users` collection: one record a person, keyed by the subject of their tokens."""
+"""The `users` collection: one record per user, unique by the subject of their tokens."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ INDEXES = [
     IndexModel([("email", ASCENDING)], name="email"),
 ]
 
-#: people whose records one transaction changes at most
-AT_ONCE = 2000
+#: records that one transaction changes at most
+MAX_USERS_PER_TRANSACTION = 2000
 
 _WITH_TIME: Document = {**dict.fromkeys(FIELDS, 1), "now": "$$NOW"}
 
@@ -48,7 +48,7 @@ class UserRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewUser, session: Transaction, token_issued_at: float | None = None) -> User:
-        """Raises SubjectTaken. `token_issued_at`: see User."""
+        """Insert a user. Raises SubjectTaken. `token_issued_at`: see User."""
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
         document |= document_of(new) | {"tokenIssuedAt": token_issued_at}
         try:
@@ -69,12 +69,12 @@ class UserRepository:
         return user_of(row) if row else None
 
     def find_by_email(self, email: str) -> list[User]:
-        """Return everybody whose record has this address, in lower case."""
+        """Return all users with this e-mail address, compared in lower case."""
         with our_errors():
             return list(map(user_of, self._rows.find({"email": email.lower()})))
 
-    def read_with_time(self, subject: str) -> tuple[User, datetime] | None:
-        """The user and the time on the database's clock when it was read."""
+    def find_with_time(self, subject: str) -> tuple[User, datetime] | None:
+        """Return the user and the time of the read by the database's clock."""
         with our_errors():
             row = self._rows.find_one({"authentikSubjectId": subject}, _WITH_TIME)
         return (user_of(row), row["now"]) if row else None
@@ -83,7 +83,10 @@ class UserRepository:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def page(self, scope: tuple[str, tuple[str, ...]] | None, query: UserQuery) -> Page[User]:
-        """Newest first. `scope`: one user's own id and the tenants whose people are meant; None for everybody."""
+        """Return a page of users, newest first.
+
+        `scope`: (user id, tenant ids) limits it to that user and the users of these tenants; None means all users.
+        """
         conditions: list[Document] = [
             {"tenantIds": query.tenant_id} if query.tenant_id else {},
             {"partnerId": query.partner_id} if query.partner_id else {},
@@ -96,34 +99,34 @@ class UserRepository:
         return Page(tuple(map(user_of, rows)), following)
 
     def save(self, user: User, session: Transaction) -> User:
-        """Write the next value of a record."""
-        times = {"tokenIssuedAt": user.token_issued_at, "rightsTakenAt": user.rights_taken_at}
+        """Write a changed record."""
+        times = {"tokenIssuedAt": user.token_issued_at, "rightsTakenAt": user.rights_revoked_at}
         fields = document_of(user) | times
         return user_of(changed(self._rows, user.id, literals(fields), session))
 
-    def note_token(self, user: User, issued_at: float, session: Transaction) -> User:
-        """Keep the time of a token that changed nothing else: not a new version of the record."""
+    def record_token_time(self, user: User, issued_at: float, session: Transaction) -> User:
+        """Store the time of a token that changed nothing else; the record's version stays the same."""
         fields = {"tokenIssuedAt": {"$max": ["$tokenIssuedAt", {"$literal": issued_at}]}}
         self._rows.update_one({"_id": ObjectId(user.id)}, [{"$set": fields}], session=session)
         return replace(user, token_issued_at=issued_at)
 
-    def forget_tenant(self, tenant_id: str, session: Transaction) -> tuple[int, bool]:
-        """Remove a tenant from the records of its people, and the records of those who belonged to nothing else.
+    def remove_tenant(self, tenant_id: str, session: Transaction) -> tuple[int, bool]:
+        """Remove a tenant from its users, and delete the records of users without any other membership.
 
-        Returns how many records were removed, and whether that was everybody: a transaction has no time for more
-        than AT_ONCE.
+        Returns the number of deleted records, and whether all users of the tenant were processed: one call processes at
+        most MAX_USERS_PER_TRANSACTION, because a transaction has a time limit.
         """
-        rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(AT_ONCE)
+        rows = self._rows.find({"tenantIds": tenant_id}, {"_id": 1}, session=session).limit(MAX_USERS_PER_TRANSACTION)
         ids = [row["_id"] for row in rows]
-        nothing_else = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False, "platformRole": None}
-        forgotten = self._rows.delete_many({"_id": {"$in": ids}, **nothing_else}, session=session).deleted_count
-        left = {
+        only_member = {"tenantIds": [tenant_id], "partnerId": None, "platformAdmin": False, "platformRole": None}
+        deleted = self._rows.delete_many({"_id": {"$in": ids}, **only_member}, session=session).deleted_count
+        without_tenant = {
             "tenantIds": {"$setDifference": ["$tenantIds", [tenant_id]]},
             "roles": {"$unsetField": {"field": tenant_id, "input": "$roles"}},
             "updatedAt": "$$NOW",
         }
-        self._rows.update_many({"_id": {"$in": ids}}, [{"$set": left}], session=session)
-        return forgotten, len(ids) < AT_ONCE
+        self._rows.update_many({"_id": {"$in": ids}}, [{"$set": without_tenant}], session=session)
+        return deleted, len(ids) < MAX_USERS_PER_TRANSACTION
 
     def delete(self, user_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(user_id)}, session=session)

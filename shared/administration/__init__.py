@@ -1,1 +1,1 @@
-"""Administration."""
+"""Use cases around users, partners, subscriptions, the event log and pauses."""

@@ -1,4 +1,4 @@
-"""Whether slugs and domains are free, for those who may create tenants."""
+"""Check whether slugs and domains are free, for actors who may create tenants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.tenants.repository import TenantRepository
 
 
 class AvailabilityService:
-    """Says no more than free or not: whose a name is stays untold. The answer may be outdated a moment later."""
+    """Tells only whether a name is free, never who has it. The result is a snapshot and reserves nothing."""
 
     def __init__(self, *, domains: DomainRepository, tenants: TenantRepository) -> None:
         self._domains = domains
@@ -27,6 +27,6 @@ class AvailabilityService:
 
     def _require_staff(self, actor: Actor) -> None:
         access.require(
-            access.may_create_tenant(actor, access.own_partner(actor)),
+            access.may_create_tenant(actor, access.default_partner_id(actor)),
             "Only a platform administrator or a partner's administrator may check names.",
         )

@@ -1,4 +1,4 @@
-"""The event log, as far as the actor may see it."""
+"""Read the events that the actor may see."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EventService:
     def newest(
         self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
     ) -> Feed:
-        """The newest events, or those older than the one numbered `before`. Raises NotFound for an unknown tenant."""
+        """Return the newest events, or those before the number `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._connection, self._events)
         return self._events.newest(tenant_ids, before, limit, only)
@@ -43,7 +43,7 @@ class EventService:
         limit: int,
         only: EventFilter = EVERY_EVENT,
     ) -> Feed:
-        """The oldest events after the one numbered `after`, and before another. Raises NotFound for unknown tenants."""
+        """Return the oldest events between the numbers `after` and `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._connection, self._events)
         return self._events.following(tenant_ids, after, before, limit, only)

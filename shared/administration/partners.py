@@ -1,4 +1,4 @@
-"""Partners: the platform's administrators manage them, a partner's own people may look at theirs."""
+"""Use cases of partners. Platform administrators change them; a partner's users may read their own."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 
-ADMINISTRATORS_ONLY = "Only a platform administrator manages partners."
+ADMINISTRATORS_ONLY = "Only a platform administrator may manage partners."
 SHOWN = ("slug", "name")
 
-#: tells whether anything of one kind still belongs to the partner with this id
+#: returns whether any record of one kind belongs to the partner with this id
 IsUsed = Callable[[str, Transaction], bool]
 
 
@@ -37,7 +37,7 @@ class PartnerService:
         self._used_by = used_by
 
     def create(self, slug: str, name: str, actor: Actor) -> Partner:
-        """Raises Forbidden, SlugTaken."""
+        """Create a partner. Raises Forbidden, SlugTaken."""
         access.require(access.may_manage_partners(actor), ADMINISTRATORS_ONLY)
 
         def work(session: Transaction) -> Partner:
@@ -49,15 +49,15 @@ class PartnerService:
         return self._connection.transaction(work)
 
     def get(self, partner_id: str, actor: Actor) -> Partner:
-        """Raises NotFound, also when the actor may not know of it."""
+        """Return a partner. Raises NotFound, also when the actor may not see it."""
         return self._visible(partner_id, actor)
 
     def page(self, actor: Actor, limit: int, after: str | None) -> Page[Partner]:
-        """Those the actor may know of, newest first."""
+        """Return a page of the partners that the actor may see, newest first."""
         return self._partners.page(access.visible_partners(actor), limit, after)
 
     def rename(self, partner_id: str, name: str | None, actor: Actor, expected: Collection[int] | None) -> Partner:
-        """A new name, or the partner as it is for None or the same one. Raises NotFound, Forbidden, StaleVersion."""
+        """Change the name; None or the current name changes nothing. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> Partner:
             partner = self._manageable(partner_id, actor, expected, session)
@@ -72,7 +72,7 @@ class PartnerService:
         return self._connection.transaction(work)
 
     def delete(self, partner_id: str, actor: Actor, expected: Collection[int] | None) -> None:
-        """Raises NotFound, Forbidden, StaleVersion, PartnerInUse."""
+        """Delete a partner. Raises NotFound, Forbidden, StaleVersion, PartnerInUse."""
 
         def work(session: Transaction) -> None:
             partner = self._manageable(partner_id, actor, expected, session)

@@ -1,4 +1,4 @@
-"""Callers: the record that a token stands for, and the content of a portal's first page."""
+"""Find or refresh the user record of a token, and read the caller's profile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.read_repository import TenantReadRepository
 from shared.tenants.views import TenantView
 
-#: a user's fields, as events show them
+#: a user's fields that events show
 SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
 
 
@@ -42,42 +42,44 @@ class SignInService:
         self._groups = groups
 
     def record(self, caller: Caller, request_id: str) -> User:
-        """Make or refresh the caller's record from their token: the only place where its groups give rights.
+        """Create or update the caller's record from their token. Only here do a token's groups grant rights.
 
-        A token that is older than the last one applied changes nothing, nor does one from before somebody took a right
-        away: it would give that back. One without the claim counts as one without
-        groups. Where it has no name or address, the known ones stay.
+        A token older than the last applied one changes nothing, and neither does one from before a right was revoked,
+        because it would grant that right again. A token without the groups claim counts as one without groups. A name
+        or address missing from the token keeps its value on the record.
         """
 
         def work(session: Transaction) -> User:
-            return self._refreshed(caller, request_id, session)
+            return self._refresh(caller, request_id, session)
 
         known = self._users.find_by_subject(caller.subject)
-        if known is not None and (known.is_newer_than(caller.issued_at) or self._applied(known, caller) == known):
+        if known is not None and (known.is_outdated_token(caller.issued_at) or self._applied(known, caller) == known):
             return known
         try:
             return self._connection.transaction(work)
-        except SubjectTaken:  # two first calls at once: the other one made the record
+        except SubjectTaken:  # a concurrent first call has created the record
             return self._connection.transaction(work)
 
     def actor_for(self, caller: Caller, request_id: str) -> Actor:
-        """The caller with the rights of their record, narrowed by a newer token. Raises UnknownUser."""
-        found = self._users.read_with_time(caller.subject)
+        """Return the caller with the rights of their record, restricted by a newer token. Raises UnknownUser."""
+        found = self._users.find_with_time(caller.subject)
         if found is None:
             raise UnknownUser
         user, now = found
-        return Actor(self._groups.narrowed(user, caller), caller.surfaces, request_id, now)
+        return Actor(self._groups.restrict_by_token(user, caller), caller.surfaces, request_id, now)
 
     def profile(self, actor: Actor) -> Profile:
-        """The actor's record, the tenants they belong to, and those tenants' subscriptions, newest first."""
+        """Return the actor's record, their tenants, and these tenants' subscriptions, newest first."""
         found = self._tenant_views.of_ids(actor.user.tenant_ids)
         views = tuple(view for view in found if access.may_see_tenant(actor, view.tenant))
         subscriptions = self._subscriptions.of_tenants(tuple(view.tenant.id for view in views))
         return Profile(actor.user, views, subscriptions)
 
     def _applied(self, user: User, caller: Caller) -> User:
-        """The record after this token. A new tenant gives the role of a member; a tenant that the claim does not list
-        takes its role along. A token without the claim denies no group: the roles come back with the tenants.
+        """Return the record after this token: its tenants are those of the token's groups.
+
+        A new tenant gives the role of a member. A tenant that the claim does not list loses its role. A token without
+        the claim removes the tenants but keeps their roles for the time when they are listed again.
         """
         groups = caller.groups or ()
         tenant_ids = self._groups.tenant_ids(groups)
@@ -93,25 +95,25 @@ class SignInService:
             token_issued_at=caller.issued_at,
         )
 
-    def _refreshed(self, caller: Caller, request_id: str, session: Transaction) -> User:
+    def _refresh(self, caller: Caller, request_id: str, session: Transaction) -> User:
         known = self._users.find_by_subject(caller.subject, session)
         if known is None:
-            user = self._created(caller, session)
+            user = self._create(caller, session)
             event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
             self._events.append(event, session)
             return user
         applied = self._applied(known, caller)
-        if known.is_newer_than(caller.issued_at):
+        if known.is_outdated_token(caller.issued_at):
             return known
         before, after = difference(known, applied, SHOWN)
         if not before and not after:
-            return self._users.note_token(known, caller.issued_at, session)
+            return self._users.record_token_time(known, caller.issued_at, session)
         user = self._users.save(applied, session)
         event = NewEvent("user.changed", Author(user.id, request_id), before=before, after={"_id": user.id} | after)
         self._events.append(event, session)
         return user
 
-    def _created(self, caller: Caller, session: Transaction) -> User:
+    def _create(self, caller: Caller, session: Transaction) -> User:
         groups = caller.groups or ()
         rights = Rights(
             tenant_ids=self._groups.tenant_ids(groups), platform_role=self._groups.platform_role(groups, None)
@@ -122,7 +124,7 @@ class SignInService:
 
 @dataclass(frozen=True)
 class Profile:
-    """A caller with what is theirs: what a portal's first page needs."""
+    """A user with their tenants and subscriptions, as a portal's first page shows them."""
 
     user: User
     tenants: tuple[TenantView, ...]

@@ -1,4 +1,4 @@
-"""Subscriptions: the platform's administrators change them, whoever sees the tenant may read them."""
+"""Use cases of subscriptions. Platform administrators change them; actors who may see the tenant may read them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 
-ADMINISTRATORS_ONLY = "Only a platform administrator changes subscriptions."
+ADMINISTRATORS_ONLY = "Only a platform administrator may change subscriptions."
 
 
 class SubscriptionService:
@@ -42,26 +42,26 @@ class SubscriptionService:
         self._plans = settings.plans
 
     def create(self, new: NewSubscription, actor: Actor) -> Subscription:
-        """Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
-        access.require(access.may_change_terms(actor), ADMINISTRATORS_ONLY)
+        """Create a subscription. Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
+        access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
         self._require_plan(new.plan)
 
         def work(session: Transaction) -> Subscription:
             tenant = self._tenants.find_by_id(new.tenant_id, session)
             if tenant is None:
                 raise UnknownReference("/tenantId", "tenant")
-            made = self._subscriptions.insert(new, session)
-            self._record("created", tenant, actor, session, None, {"_id": made.id} | facts(made, SHOWN))
-            return made
+            created = self._subscriptions.insert(new, session)
+            self._record("created", tenant, actor, session, None, {"_id": created.id} | facts(created, SHOWN))
+            return created
 
         return self._connection.transaction(work)
 
     def get(self, subscription_id: str, actor: Actor) -> Subscription:
-        """Raises NotFound, also when the actor may not know of its tenant."""
+        """Return a subscription. Raises NotFound, also when the actor may not see its tenant."""
         return self._visible(subscription_id, actor)[0]
 
     def page(self, actor: Actor, query: SubscriptionQuery, tenant_slug: str | None) -> Page[Subscription]:
-        """Those of the tenants the actor may know of, newest first. Raises NotFound for an unknown tenant."""
+        """Return a page of the subscriptions that the actor may see, newest first. Raises NotFound for the tenant."""
         if tenant_slug is not None:
             query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
         return self._subscriptions.page(self._tenants.ids_in(access.visible_tenants(actor)), query)
@@ -69,7 +69,7 @@ class SubscriptionService:
     def change(
         self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
     ) -> Subscription:
-        """Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists."""
+        """Change a subscription. Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists."""
         self._require_plan(changes.get("plan"))
 
         def work(session: Transaction) -> Subscription:
@@ -84,7 +84,7 @@ class SubscriptionService:
         return self._connection.transaction(work)
 
     def delete(self, subscription_id: str, actor: Actor, expected: Collection[int] | None) -> None:
-        """Raises NotFound, Forbidden, StaleVersion."""
+        """Delete a subscription's record. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> None:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
@@ -106,7 +106,7 @@ class SubscriptionService:
         self, subscription_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction
     ) -> tuple[Subscription, Tenant]:
         known, tenant = self._visible(subscription_id, actor, session)
-        access.require(access.may_change_terms(actor), ADMINISTRATORS_ONLY)
+        access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
         require_version(known.version, expected)
         return known, tenant
 
@@ -116,12 +116,12 @@ class SubscriptionService:
 
     def _record(
         self,
-        what: str,
+        change: str,
         tenant: Tenant,
         actor: Actor,
         session: Transaction,
         before: dict[str, object] | None,
         after: dict[str, object] | None,
     ) -> None:
-        event = NewEvent(f"subscription.{what}", actor.author, tenant.id, tenant.slug, before, after)
+        event = NewEvent(f"subscription.{change}", actor.author, tenant.id, tenant.slug, before, after)
         self._events.append(event, session)

@@ -1,4 +1,4 @@
-"""Switches: how each integration stands, pausing one, a tenant or all, and letting steps go on."""
+"""Read the circuit breakers and pauses; pause and resume an integration, a tenant or all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.db.documents import Transaction
 from shared.events.model import NewEvent
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
-from shared.rights import operator_policy as machine_access
+from shared.rights import operator_policy as operator_access
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.switches.model import SWITCHES, Switch, tenant_switch
@@ -16,11 +16,11 @@ from shared.switches.repository import SwitchRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 
-PAUSING = "This takes a platform administrator."
+ADMINISTRATORS_ONLY = "Only a platform administrator may do this."
 
 
 class SwitchService:
-    """All of these raise Forbidden; those about a tenant raise NotFound."""
+    """Use cases of switches. All methods raise Forbidden; those about a tenant also raise NotFound."""
 
     def __init__(
         self,
@@ -38,29 +38,29 @@ class SwitchService:
         self._tenant_service = tenant_service
 
     def page(self, actor: Actor) -> list[Switch]:
-        """Every integration's switch, and the one of all."""
-        access.require(machine_access.may_see_switches(actor), PAUSING)
+        """Return the switch of each integration and the switch `all`."""
+        access.require(operator_access.may_see_switches(actor), ADMINISTRATORS_ONLY)
         found = self._switches.all()
         return [found.get(name, Switch(name)) for name in SWITCHES]
 
     def pause(self, name: str, reason: str, actor: Actor) -> Switch:
-        """Let no step of an integration begin, or of any by the name `all`. Raises NotFound for another name."""
+        """Start no more steps of an integration, or of any with the name `all`. Raises NotFound for another name."""
         self._require(name, actor)
         return self._pause(name, NewEvent("integration.paused", actor.author, after=_facts(name, reason)))
 
     def resume(self, name: str, actor: Actor) -> Switch:
-        """Let steps begin; an open breaker is probed at once. Raises NotFound for another name."""
+        """Start steps again; an open breaker is probed immediately. Raises NotFound for another name."""
         self._require(name, actor)
         return self._resume(name, NewEvent("integration.resumed", actor.author, after=_facts(name)))
 
     def pause_tenant(self, slug: str, reason: str, actor: Actor) -> tuple[Tenant, Switch]:
-        """Let no step of any of the tenant's operations begin."""
+        """Start no more steps of the tenant's operations."""
         tenant = self._tenant(slug, actor)
         event = NewEvent("tenant.paused", actor.author, tenant.id, tenant.slug, None, {"reason": reason})
         return tenant, self._pause(tenant_switch(tenant.id), event, tenant.id)
 
     def unpause_tenant(self, slug: str, actor: Actor) -> tuple[Tenant, Switch]:
-        """Let the tenant's steps begin."""
+        """Start the tenant's steps again."""
         tenant = self._tenant(slug, actor)
         event = NewEvent("tenant.unpaused", actor.author, tenant.id, tenant.slug)
         return tenant, self._resume(tenant_switch(tenant.id), event, tenant.id)
@@ -89,13 +89,13 @@ class SwitchService:
         return self._connection.transaction(work)
 
     def _require(self, name: str, actor: Actor) -> None:
-        access.require(machine_access.may_pause(actor), PAUSING)
+        access.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
         if name not in SWITCHES:
             raise NotFound(f"There is no integration {name!r}; there are {', '.join(SWITCHES)}.")
 
     def _tenant(self, slug: str, actor: Actor) -> Tenant:
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(machine_access.may_pause(actor), PAUSING)
+        access.require(operator_access.may_pause(actor), ADMINISTRATORS_ONLY)
         return tenant
 
 

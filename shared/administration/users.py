@@ -1,4 +1,4 @@
-"""Users: records made, read, changed and removed by people; nobody gives a right above their own."""
+"""Use cases of user records. Nobody may grant a right above their own."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 
-BEYOND = "This would touch a person, a role or a tenant beyond your own rights."
+BEYOND_OWN_RIGHTS = "This would change a user, a role or a tenant beyond your own rights."
 
 
 @dataclass(frozen=True)
-class _Reach:
-    """One person as one actor sees them. `tenants`: all of the person's; `own`: ids of those the actor looks after."""
+class _VisibleUser:
+    """A user as one actor sees them. `tenants`: all of the user's; `managed`: ids of those that the actor manages."""
 
     user: User
     tenants: Mapping[str, Tenant]
-    own: frozenset[str]
+    managed: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """What was erased. `owned_tenants`: those that still name the person as their owner."""
+    """The result of an erasure. `owned_tenants`: slugs of tenants that still name the person as their owner."""
 
     user_id: str
     events: int
@@ -45,7 +45,7 @@ class Erasure:
 
 
 class UserService:
-    """What is answered shows each actor only the tenants, and the roles there, that the actor looks after."""
+    """Returned records show only the tenants, and the roles there, that the actor manages."""
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class UserService:
         self._tenant_service = tenant_service
 
     def create(self, new: NewUser, changes: UserChanges, actor: Actor) -> User:
-        """Make a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference."""
+        """Create a record with these rights. Raises Forbidden, SubjectTaken, UnknownReference."""
 
         def work(session: Transaction) -> User:
             rights = Rights().changed(changes)
             tenants = self._tenants_of(rights.tenant_ids, actor, session)
-            _require_own_tenants(changes, rights)
-            access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND)
+            _require_membership(changes, rights)
+            access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
             self._require_partner(rights.partner_id, session)
             user = self._users.insert(replace(new, rights=rights), session)
             after = {"_id": user.id} | facts(user, SHOWN)
@@ -83,57 +83,54 @@ class UserService:
         return self._connection.transaction(work)
 
     def get(self, user_id: str, actor: Actor) -> User:
-        """Raises NotFound, also when the actor may not know of them."""
+        """Return a user. Raises NotFound, also when the actor may not see them."""
         found = self._visible(user_id, actor)
-        return access.shown_user(actor, found.user, found.own)
+        return access.visible_part(actor, found.user, found.managed)
 
     def page(self, actor: Actor, query: UserQuery, tenant_slug: str | None) -> Page[User]:
-        """Those the actor may know of, newest first. Raises NotFound for an unknown tenant."""
+        """Return a page of the users that the actor may see, newest first. Raises NotFound for an unknown tenant."""
         if tenant_slug is not None:
             query = replace(query, tenant_id=self._tenant_service.visible(tenant_slug, actor).id)
         scope = access.visible_users(actor)
         if scope.everything:
             return self._users.page(None, query)
-        own = self._tenants.ids_in(scope.tenants) or ()
-        page = self._users.page((scope.user_id, own), query)
-        return replace(page, items=tuple(access.shown_user(actor, user, own) for user in page.items))
+        managed = self._tenants.ids_in(scope.tenants) or ()
+        page = self._users.page((scope.user_id, managed), query)
+        return replace(page, items=tuple(access.visible_part(actor, user, managed) for user in page.items))
 
     def change(self, user_id: str, changes: UserChanges, actor: Actor, expected: Collection[int] | None) -> User:
-        """Change a person, or their role in one tenant. Tenants that the actor does not look after stay as they are.
+        """Change a user, or their role in one tenant. Memberships that the actor does not manage stay unchanged.
 
         Raises NotFound, Forbidden, StaleVersion, UnknownReference.
         """
 
         def work(session: Transaction) -> User:
             known = self._visible(user_id, actor, session)
-            user, given = known.user, known.user.changed(_within_reach(changes, known, actor))
+            user, changed = known.user, known.user.changed(_whole_record_changes(changes, known, actor))
             named = self._tenants_of(tuple(changes.get("tenant_ids", ())), actor, session)
-            tenants = _touched(user, given, {**known.tenants, **named})
-            access.require(access.may_change_user(actor, user.rights, given.rights, tenants), BEYOND)
+            tenants = _affected_tenants(user, changed, {**known.tenants, **named})
+            access.require(access.may_change_user(actor, user.rights, changed.rights, tenants), BEYOND_OWN_RIGHTS)
             require_version(user.version, expected)
-            _require_own_tenants(changes, given.rights)
-            if given == user:
-                return access.shown_user(actor, user, known.own)
-            if given.partner_id != user.partner_id:
-                self._require_partner(given.partner_id, session)
+            _require_membership(changes, changed.rights)
+            if changed == user:
+                return access.visible_part(actor, user, known.managed)
+            if changed.partner_id != user.partner_id:
+                self._require_partner(changed.partner_id, session)
             if actor.read_at is not None:
-                given = given.taken_from(user, actor.read_at)
-            saved = self._users.save(given, session)
+                changed = changed.with_revocation_time(user, actor.read_at)
+            saved = self._users.save(changed, session)
             before, after = difference(user, saved, SHOWN)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
             self._events.append(event, session)
-            return access.shown_user(actor, saved, known.own | set(named))
+            return access.visible_part(actor, saved, known.managed | set(named))
 
         return self._connection.transaction(work)
 
     def delete(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> None:
-        """Remove a record, not the account in Authentik. Raises NotFound, Forbidden, StaleVersion."""
+        """Delete a record, but not the account in Authentik. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> None:
-            known = self._visible(user_id, actor, session)
-            user, tenants = known.user, list(known.tenants.values())
-            access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
-            require_version(user.version, expected)
+            user = self._changeable(user_id, actor, expected, session)
             self._users.delete(user.id, session)
             before = {"_id": user.id} | facts(user, SHOWN)
             self._events.append(NewEvent("user.deleted", actor.author, before=before), session)
@@ -141,14 +138,11 @@ class UserService:
         self._connection.transaction(work)
 
     def erase(self, user_id: str, actor: Actor, expected: Collection[int] | None) -> Erasure:
-        """Remove a record and what events say about the person. Raises NotFound, Forbidden, StaleVersion."""
+        """Delete a record and the user's personal data in events. Raises NotFound, Forbidden, StaleVersion."""
 
         def work(session: Transaction) -> Erasure:
-            known = self._visible(user_id, actor, session)
-            user, tenants = known.user, list(known.tenants.values())
-            access.require(actor.is_platform_admin, "Erasing a person takes a platform administrator.")
-            access.require(access.may_change_user(actor, user.rights, user.rights, tenants), BEYOND)
-            require_version(user.version, expected)
+            access.require(actor.is_platform_admin, "Only a platform administrator may erase a user.")
+            user = self._changeable(user_id, actor, expected, session)
             self._users.delete(user.id, session)
             events = self._retention.erase_person(user.id, user.email, session)
             owned = self._retention.owned_tenants(user.email, session)
@@ -158,50 +152,57 @@ class UserService:
 
         return self._connection.transaction(work)
 
-    def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _Reach:
+    def _changeable(self, user_id: str, actor: Actor, expected: Collection[int] | None, session: Transaction) -> User:
+        known = self._visible(user_id, actor, session)
+        rights, tenants = known.user.rights, list(known.tenants.values())
+        access.require(access.may_change_user(actor, rights, rights, tenants), BEYOND_OWN_RIGHTS)
+        require_version(known.user.version, expected)
+        return known.user
+
+    def _visible(self, user_id: str, actor: Actor, session: Transaction | None = None) -> _VisibleUser:
         user = self._users.find(user_id, session)
         tenants = self._tenants.by_ids(user.tenant_ids, session) if user else []
         if user is None or not access.may_see_user(actor, user, tenants):
             raise NotFound(f"There is no user {user_id!r}.")
-        own = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.looks_after(one))
-        return _Reach(user, {one.id: one for one in tenants}, own)
+        managed = frozenset(one.id for one in tenants if actor.is_platform_admin or actor.manages(one))
+        return _VisibleUser(user, {one.id: one for one in tenants}, managed)
 
     def _tenants_of(self, tenant_ids: tuple[str, ...], actor: Actor, session: Transaction) -> dict[str, Tenant]:
-        """These tenants by id. Raises UnknownReference for the first that the actor may not know of."""
+        """Return these tenants by id. Raises UnknownReference for the first that the actor may not see."""
         found = {one.id: one for one in self._tenants.by_ids(tenant_ids, session)}
-        for place, tenant_id in enumerate(tenant_ids):
+        for index, tenant_id in enumerate(tenant_ids):
             if tenant_id not in found or not access.may_see_tenant(actor, found[tenant_id]):
-                raise UnknownReference(f"/tenantIds/{place}", "tenant")
+                raise UnknownReference(f"/tenantIds/{index}", "tenant")
         return found
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._partners.hold(partner_id, session):
+        if partner_id is not None and not self._partners.lock(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 
-def _within_reach(changes: UserChanges, known: _Reach, actor: Actor) -> UserChanges:
-    """The changes as they concern the whole record, of which the actor may see a part only."""
+def _whole_record_changes(changes: UserChanges, known: _VisibleUser, actor: Actor) -> UserChanges:
+    """Extend changes of the part that the actor manages to changes of the whole record."""
     if actor.is_platform_admin:
         return changes
-    asked = dict(changes)
-    hidden = tuple(one for one in known.user.tenant_ids if one not in known.own)
+    extended = dict(changes)
+    hidden = tuple(one for one in known.user.tenant_ids if one not in known.managed)
     if "tenant_ids" in changes:
-        asked["tenant_ids"] = tuple(dict.fromkeys((*hidden, *changes["tenant_ids"])))
+        extended["tenant_ids"] = tuple(dict.fromkeys((*hidden, *changes["tenant_ids"])))
     if "role" in changes:
-        tenant_ids = changes.get("tenant_ids", tuple(known.own))
-        asked["roles"] = dict.fromkeys(tenant_ids, asked.pop("role")) | dict(changes.get("roles", {}))
-    return cast(UserChanges, asked)
+        tenant_ids = changes.get("tenant_ids", tuple(known.managed))
+        extended["roles"] = dict.fromkeys(tenant_ids, extended.pop("role")) | dict(changes.get("roles", {}))
+    return cast(UserChanges, extended)
 
 
-def _touched(user: User, given: User, tenants: Mapping[str, Tenant]) -> list[Tenant]:
-    """The tenants that have a say: where a role changes, or all of them when anything else does, or nothing."""
-    roles = {one.id for one in tenants.values() if user.role_in(one.id) is not given.role_in(one.id)}
-    is_beyond = replace(given, rights=user.rights) != user or not roles
-    return [one for one in tenants.values() if is_beyond or one.id in roles]
+def _affected_tenants(user: User, changed: User, tenants: Mapping[str, Tenant]) -> list[Tenant]:
+    """Return the tenants in which only the role changes; all tenants when another field changes, or nothing does."""
+    roles = {one.id for one in tenants.values() if user.role_in(one.id) is not changed.role_in(one.id)}
+    is_more_than_roles = replace(changed, rights=user.rights) != user or not roles
+    return [one for one in tenants.values() if is_more_than_roles or one.id in roles]
 
 
-def _require_own_tenants(changes: UserChanges, rights: Rights) -> None:
-    """Raises UnknownReference for a role in a tenant that the person does not belong to."""
+def _require_membership(changes: UserChanges, rights: Rights) -> None:
+    """Raise UnknownReference for a role in a tenant that the user does not belong to."""
     for tenant_id in changes.get("roles", {}):
         if tenant_id not in rights.tenant_ids:
-            raise UnknownReference(f"/roles/{tenant_id}", "tenant of this person")
+            raise UnknownReference(f"/roles/{tenant_id}", "tenant of this user")

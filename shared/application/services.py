@@ -45,20 +45,20 @@ class Services:
 
     tenants: TenantService
     domains: DomainService
-    life: LifecycleService
+    lifecycle: LifecycleService
     operations: OperationService
-    callers: SignInService
+    sign_in: SignInService
     users: UserService
     partners: PartnerService
     subscriptions: SubscriptionService
     events: EventService
     webhooks: WebhookService
     switches: SwitchService
-    service: ReadinessService
+    readiness: ReadinessService
     billing: BillingService
     orphans: OrphanService
-    purges: PurgeQuotaService
-    observing: ObserveOnlyService
+    purge_quota: PurgeQuotaService
+    observe_only: ObserveOnlyService
     status: StatusService
     bulk: BulkService
     diagnostics: DiagnosticsService
@@ -90,7 +90,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
         tenant_service=tenants,
         settings=settings,
     )
-    purges = PurgeQuotaService(
+    purge_quota = PurgeQuotaService(
         connection=connection,
         daily_quota=store.daily_quota,
         events=events,
@@ -116,19 +116,19 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
     return Services(
         tenants=tenants,
         domains=domains,
-        life=LifecycleService(
+        lifecycle=LifecycleService(
             operations=store.operations,
             switches=store.switches,
             tenants=store.tenants,
             tombstones=store.tombstones,
             starter=starter,
             tenant_service=tenants,
-            purges=purges,
+            purges=purge_quota,
             exporter=exporter,
             settings=settings,
         ),
         operations=operations,
-        callers=SignInService(
+        sign_in=SignInService(
             connection=connection,
             events=events,
             subscriptions=store.subscriptions,
@@ -160,7 +160,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             settings=settings,
         ),
         events=EventService(connection=connection, events=events, tenants=store.tenants, tenant_service=tenants),
-        service=ReadinessService(
+        readiness=ReadinessService(
             connection=connection,
             daily_quota=store.daily_quota,
             make_indexes=store.make_indexes,
@@ -195,8 +195,8 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             orphans=store.orphans,
             switches=store.switches,
         ),
-        purges=purges,
-        observing=open_observe_only_service(store),
+        purge_quota=purge_quota,
+        observe_only=open_observe_only_service(store),
         status=StatusService(
             connection=connection,
             findings=store.findings,

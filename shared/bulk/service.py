@@ -175,7 +175,7 @@ class BulkService:
         found = self._tenants.matching(
             access.visible_tenants(actor), self._tenant_service.resolved(query), among, MOST_TENANTS + 1
         )
-        return (tenant for tenant in found if access.may_steer(actor, tenant))
+        return (tenant for tenant in found if access.may_control_operations(actor, tenant))
 
 
 def _event(action: str, bulk: BulkOperation, author: Author) -> NewEvent:

@@ -1,1 +1,1 @@
-"""Events."""
+"""The event log: accepted changes and outcomes of operations."""

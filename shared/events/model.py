@@ -1,4 +1,4 @@
-"""An event: one accepted change or one operation's outcome, with who, what, before and after. Never holds a secret."""
+"""An event: one accepted change or one operation's outcome, with author and values before and after; no secrets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-#: of the names of fields, which are few
+#: cached, because there are few field names
 _camel = cache(to_camel)
 
 
 @dataclass(frozen=True)
 class Author:
-    """On whose word something happens: the acting user's id, None for the service itself, and the request's id."""
+    """The author of a change: the user's id (None: the service itself) and the request's id."""
 
     user_id: str | None
     request_id: str
@@ -25,7 +25,7 @@ class Author:
 
 @dataclass(frozen=True)
 class NewEvent:
-    """`action` in the form `tenant.created`, `operation.succeeded`. Without a tenant only platform staff see it."""
+    """An event to append. `action`: such as `tenant.created`. Only platform staff see events without a tenant."""
 
     action: str
     author: Author
@@ -37,7 +37,7 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Event:
-    """As read from the log. `number` rises in the order in which events became visible, with gaps."""
+    """An event from the log. `number` increases in the order in which events became visible, with gaps."""
 
     id: str
     number: int
@@ -51,13 +51,13 @@ class Event:
 
 
 def facts(record: Any, names: Collection[str]) -> dict[str, Any]:
-    """These fields of a record as an event shows them: camel case, plain values, none that are empty."""
+    """Return these fields of a record for an event: names in camel case, plain values, without None."""
     found = {_camel(name): _plain(getattr(record, name)) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def difference(old: Any, new: Any, names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(before, after) of just the fields that differ; two empty ones when none does. A field that went is null."""
+    """Return (before, after) with only the fields that differ. A removed field is None in `after`."""
     changed = [name for name in names if getattr(old, name) != getattr(new, name)]
     before, after = facts(old, changed), facts(new, changed)
     return before, after | {key: None for key in before if key not in after}
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class EventFilter:
-    """`action`: exact, or a group of them as `tenant.*`; `actor`: a user's id; `since` and `until`: half-open."""
+    """Criteria of events. `action`: exact, or a group such as `tenant.*`; `actor`: a user's id; `until`: exclusive."""
 
     action: str | None = None
     actor: str | None = None
@@ -90,7 +90,7 @@ EVERY_EVENT = EventFilter()
 
 @dataclass(frozen=True)
 class Feed:
-    """A stretch of the event log. `older` and `newer`: the numbers to go on from, None where there is no more."""
+    """A page of the event log. `older`: cursor of the next older page, None at the end; `newer`: of newer events."""
 
     items: tuple[Event, ...]
     older: int | None

@@ -1,7 +1,7 @@
-"""The `events` collection: what was accepted and how it ended. Rows are only added, in the change's transaction.
+"""The `events` collection. Events are appended in the transaction of the change that they describe.
 
-A feed must not skip what was committed late, so its order is the order in which events became visible: a row gets its
-number after it was committed, by whoever looks first, one at a time. Writers pay nothing for that and never wait.
+A feed must not skip events that are committed late, so its order is the order in which events became visible: the next
+reader numbers committed events, one batch at a time. This costs writers nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ INDEXES = [
     IndexModel([("unnumbered", ASCENDING)], name="unnumbered", sparse=True),
 ]
 
-#: how many events are numbered in one transaction
+#: events that one transaction numbers at most
 BATCH = 500
 
 
@@ -50,7 +50,7 @@ class EventRepository:
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
-        """`at`: the time on the database's clock, for whoever has read it for this change."""
+        """Append an event. `at`: time by the database's clock, if known; then a cheaper plain insert is used."""
         document = {
             "_id": ObjectId(),
             "action": event.action,
@@ -68,14 +68,14 @@ class EventRepository:
             key = {"_id": document["_id"]}
             self._rows.update_one(key, inserting(document, time="$$NOW"), upsert=True, session=session)
 
-    def any_unnumbered(self) -> bool:
+    def has_unnumbered(self) -> bool:
         with our_errors():
             return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
 
     def number(self, session: Transaction) -> int:
-        """Number a batch of committed events; how many. Two at once conflict over the counter, so one waits."""
+        """Number a batch of committed events and return its size. Concurrent calls conflict on the counter and retry."""
         rows = self._rows.find({"unnumbered": True}, {"_id": 1}, session=session)
-        # by time first: ids of different processes tell the second only, and an effect must not come before its cause
+        # by time first: ids of different processes are ordered only by second, and a cause must precede its effect
         keys = [row["_id"] for row in rows.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]
         if not keys:
             return 0
@@ -97,7 +97,7 @@ class EventRepository:
         return len(keys)
 
     def last_number(self, session: Transaction | None = None) -> int:
-        """The highest number given; every event up to it can be read by whoever read this first."""
+        """Return the highest number assigned; all events up to it are visible."""
         with our_errors():
             counter = self._counters.find_one({"_id": "events"}, session=session)
         return int((counter or {"last": 0})["last"])
@@ -116,9 +116,9 @@ class EventRepository:
         age_seconds: float,
         limit: int,
     ) -> list[Event]:
-        """Events numbered above `span`'s first up to its second, oldest first, none older than `age_seconds`.
+        """Return the events of a number range, oldest first, none older than `age_seconds`.
 
-        `actions`: exact, `word.*`, or `*`.
+        `span`: (first exclusive, last inclusive). `actions`: exact, `word.*`, or `*`.
         """
         condition: Document = {
             "number": {"$gt": span[0], "$lte": span[1]},
@@ -134,7 +134,7 @@ class EventRepository:
     def newest(
         self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
     ) -> Feed:
-        """The newest events of these tenants (None: all events), or those older than the one numbered `before`."""
+        """Return the newest events of these tenants (None: all events), or those before the number `before`."""
         span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
         rows = self._found(tenant_ids, span, DESCENDING, limit + 1, only)
         items = tuple(map(_event, rows[:limit]))
@@ -149,7 +149,7 @@ class EventRepository:
         limit: int,
         only: EventFilter = EVERY_EVENT,
     ) -> Feed:
-        """The oldest events after the one numbered `after`: ask again with `newer`, now or later, to miss none."""
+        """Return the oldest events after the number `after`. Calls that continue from `newer` miss no event."""
         span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
         items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit, only)))
         return Feed(items, None, items[-1].number if items else after)

@@ -1,4 +1,4 @@
-"""Removes old events and operations, and what events say about a person."""
+"""Remove old events and operations, and a user's personal data in events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RetentionRepository:
         self._cursors = database["counters"]
 
     def drop_events(self, older_seconds: float, limit: int) -> int:
-        """Remove the oldest few events that happened so long ago; how many."""
+        """Delete at most `limit` of the oldest events beyond this age, and return how many."""
         old = {"number": {"$gt": 0}, "$expr": {"$lt": ["$time", seconds_from_now(-older_seconds)]}}
         with our_errors():
             rows = self._events.find(old, {"_id": 1}).sort("time", ASCENDING).limit(limit)
@@ -27,9 +27,10 @@ class RetentionRepository:
             return self._events.delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0
 
     def drop_operations(self, older_seconds: float, limit: int) -> int:
-        """Remove ended operations that no tenant shows any more, of the next few that ended so long ago; how many.
+        """Delete ended operations beyond this age that are not a tenant's latest, and return how many.
 
-        It goes on where the last call ended, so that those which must stay do not hide the others behind them.
+        Each call reads the next `limit` operations after a stored cursor, so that those which must stay do not block
+        the ones after them.
         """
         with our_errors():
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
@@ -43,25 +44,25 @@ class RetentionRepository:
             rows = list(self._operations.find(old, shown).sort("finishedAt", ASCENDING).limit(limit))
             tenants = [ObjectId(row["tenantId"]) for row in rows]
             latest = {row["operationId"] for row in self._tenants.find({"_id": {"$in": tenants}}, {"operationId": 1})}
-            gone = [row["_id"] for row in rows if row["_id"] not in latest]
+            obsolete = [row["_id"] for row in rows if row["_id"] not in latest]
             after = rows[-1]["finishedAt"] if len(rows) == limit else None
             self._cursors.update_one({"_id": _CURSOR}, {"$set": {"after": after}}, upsert=True)
-            return self._operations.delete_many({"_id": {"$in": gone}}).deleted_count if gone else 0
+            return self._operations.delete_many({"_id": {"$in": obsolete}}).deleted_count if obsolete else 0
 
     def erase_person(self, user_id: str, email: str, session: Transaction) -> int:
-        """Take what events say about a person out of them; that something happened stays. How many were changed."""
+        """Replace a user's personal data in events and return how many changed; the events themselves stay."""
         about = {
             "action": {"$regex": r"^user\."},
             "$or": [{"before._id": user_id}, {"after._id": user_id}],
         }
         erased = {"_id": user_id, "erased": True}
         changed = self._events.update_many(about, {"$set": {"before": erased, "after": erased}}, session=session)
-        owner = 0
+        owner_changes = 0
         for side in ("before", "after"):
             owned = {"action": {"$regex": r"^tenant\."}, f"{side}.owner.email": email}
             done = self._events.update_many(owned, {"$set": {f"{side}.owner": {"erased": True}}}, session=session)
-            owner += done.modified_count
-        return changed.modified_count + owner
+            owner_changes += done.modified_count
+        return changed.modified_count + owner_changes
 
     def owned_tenants(self, email: str, session: Transaction) -> list[str]:
         """Return the slugs of tenants whose owner has this address: their records need one."""

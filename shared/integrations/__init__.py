@@ -1,1 +1,1 @@
-"""Integrations."""
+"""The catalogue of integrations, their faults and reasons, and ownership markers."""

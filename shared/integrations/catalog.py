@@ -1,15 +1,13 @@
-"""The integrations: their names, the order of their steps, and the tenant's fields that hold their ids."""
+"""The integrations: names, order of publishing, and the tenant's fields with their remote ids."""
 
 from __future__ import annotations
 
 AUTHENTIK, STALWART, OCIS, BILLING = "authentik", "stalwart", "ocis", "billing"
 
-
-#: the step that gives people access and takes it back: membership of the tenant's group
+#: the step that grants and revokes users' access: membership of the tenant's group
 ACCESS = "access"
 
-
-#: integration: the tenant's fields that hold what it knows the tenant by
+#: integration to the tenant's fields with the remote ids and state of that integration
 INTEGRATIONS: dict[str, tuple[str, ...]] = {
     AUTHENTIK: ("authentikGroupId", "ownerSubject"),
     STALWART: (
@@ -24,15 +22,13 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
         "dnsRecordsAt",
     ),
     OCIS: ("ocisSpaceId", "ocisNewSpaceId", "ocisGroupId", "ocisMembers"),
-    # what Stripe knows a tenant by is on its subscription's record
+    # Stripe's ids are on the subscription's record
     BILLING: (),
 }
 
-
-#: the order in which a phase's steps are sent: who takes longest begins first, or a tenant waits for it at the end.
-#: Stalwart makes keys in the background for a second or more, OCIS is asked three times in a row, Authentik once
+#: order in which a stage's steps are published: the slowest starts first, because the stage ends with it.
+#: Stalwart creates keys in the background for a second or more, OCIS needs three calls in a row, Authentik one
 LONGEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
 
-
-#: integrations of which nothing is seen, no step and no status, until they are configured
+#: integrations that have no step and no status until they are configured
 OPTIONAL = frozenset({BILLING})

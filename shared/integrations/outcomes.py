@@ -1,4 +1,4 @@
-"""The three meanings an outside fault can have, and the outcome of a step. Never names a product's status code."""
+"""Faults of integrations (temporary, permanent, not found) and outcomes of attempts; no product's status codes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from shared.integrations.reasons import REASONS
 
 
 class Fault(Exception):
-    """An outside system did not do as asked. `reason` is a key of REASONS; `detail` is one safe sentence of our own.
+    """A call of an integration failed. `reason` is a key of REASONS; `detail` is one sentence written by us.
 
-    `detail` never repeats what the outside system sent: its text may hold secrets or other tenants' names.
+    `detail` never repeats the integration's response, which may contain secrets or other tenants' names.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -23,7 +23,7 @@ class Fault(Exception):
 
 
 class TemporaryError(Fault):
-    """Later may work. `wait`: seconds the outside system asked for, if it did."""
+    """A retry may succeed. `wait`: seconds until then, if the integration named them."""
 
     def __init__(self, reason: str, detail: str = "", *, wait: float | None = None) -> None:
         super().__init__(reason, detail)
@@ -31,23 +31,23 @@ class TemporaryError(Fault):
 
 
 class PermanentError(Fault):
-    """Never will, as things stand."""
+    """A retry cannot succeed until somebody changes something."""
 
 
 class NotFound(Fault):
-    """What was asked for is not there. A step that was told it is there begins anew: its next attempt looks first."""
+    """The requested object does not exist. Within an attempt it means that the object has just been removed."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("missing", detail)
 
 
-#: the refusal that is no tenant's doing, and that some products ban for when repeated: it stops all steps at once.
-#: A missing permission may be one object's affair, so it ends that step only.
+#: opens the circuit breaker at the first occurrence: it concerns all tenants, and some products ban clients that
+#: repeat it. A missing permission may concern one object only, so it fails only that step.
 BREAKER_REASON = "bad_credentials"
 
 
 class Result(StrEnum):
-    """How an attempt ended."""
+    """The result of an attempt."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -57,10 +57,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An attempt's end. `notes`: small facts worth showing on the operation (such as `members: pending`).
+    """The outcome of an attempt.
 
-    `changes`: sentences on what was done outside, or in a plan would be. `found`: remote fields of the tenant that are
-    put on its record along with the attempt's end.
+    `wait`: seconds until the next attempt, if the integration named them. `notes`: facts shown on the operation, such
+    as `members: pending`. `changes`: sentences about changes in the integration; in a dry run, those it would make.
+    `found`: remote fields of the tenant to save together with the outcome.
     """
 
     result: Result
@@ -81,19 +82,19 @@ class Outcome:
 
 
 def ok(**notes: str) -> Outcome:
-    """The outside system is as wanted."""
+    """Return the outcome of a step whose integration is in the desired state."""
     return Outcome(Result.OK, notes=notes)
 
 
 def skipped(reason: str, **notes: str) -> Outcome:
-    """There was nothing to do, for a reason of the catalogue."""
+    """Return the outcome of a step that had nothing to do, for a reason of the catalogue."""
     return Outcome(Result.SKIPPED, reason, sentence(reason), notes=notes)
 
 
 def failed(fault: Fault) -> Outcome:
-    """What a fault means for the attempt: PermanentError ends the step, all else asks for another.
+    """Return the outcome of a failed attempt: PermanentError fails the step, any other fault means a retry.
 
-    NotFound gets here only when something vanished within the attempt.
+    A NotFound that reaches this function means that an object vanished during the attempt.
     """
     if isinstance(fault, NotFound):
         return Outcome(Result.RETRY, "vanished", sentence("vanished", fault.detail))
@@ -105,5 +106,5 @@ def failed(fault: Fault) -> Outcome:
 
 
 def sentence(reason: str, detail: str = "") -> str:
-    """The catalogue's sentence, with the particular one behind it."""
+    """Return the catalogue's sentence followed by the detail."""
     return f"{REASONS[reason].message} {detail}".strip()

@@ -1,4 +1,4 @@
-"""The ownership marker: proof, written on an outside object, of which tenant it belongs to."""
+"""The ownership marker: a signed text in an outside object's description that proves which tenant it belongs to."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ class MarkerSigner:
         return f"[dezky-tenant {tenant_id} {self._signature(self.keys[0], tenant_id)}]"
 
     def tenant_id(self, description: str | None) -> str | None:
-        """Return the tenant whose valid marker stands anywhere in the description.
+        """Return the tenant whose valid marker is anywhere in the description, because people edit descriptions.
 
-        People append to descriptions, so its place proves nothing. None without a valid marker, and None with valid
-        markers of several tenants, since then the description does not tell which of them owns the object.
+        None without a valid marker, and None with valid markers of several tenants, because then the owner is unclear.
         """
         found = self._valid(description or "")
         return found.pop() if len(found) == 1 else None
 
     def is_of(self, tenant_id: str, description: str) -> bool:
-        """Return whether the marker there is this tenant's. Cheaper than `tenant_id` where most are of others."""
+        """Return whether the marker is this tenant's. Faster than `tenant_id` when most markers are of others."""
         return tenant_id in description and self.tenant_id(description) == tenant_id
 
     def belongs_to_another(self, tenant_id: str, description: str) -> bool:
-        """Return whether valid markers stand there, and none of them is this tenant's."""
+        """Return whether there are valid markers and none of them is this tenant's."""
         found = self._valid(description)
         return bool(found) and tenant_id not in found
 
     def marked(self, tenant_id: str, description: str) -> str:
-        """Return the description with the tenant's marker in it, signed with the first key, and all other text kept."""
+        """Return the description with the tenant's marker, signed with the first key; all other text is kept."""
         marker = self.text(tenant_id)
         kept = MARKER.sub(lambda found: marker if found[1] == tenant_id else found[0], description)
         return kept if marker in kept else f"{description.rstrip()} {marker}".strip()

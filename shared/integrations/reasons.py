@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reason:
-    """`message` says what is wrong, `remedy` what to do; `retryable`: the same call may work later without a change."""
+    """A reason with its message and remedy. `retryable`: the same call may succeed later without a change."""
 
     message: str
     remedy: str = ""
     retryable: bool = False
 
 
-#: every reason a step can carry, and what to do about it
+#: all reasons of steps
 REASONS: Mapping[str, Reason] = {
     # the step had nothing to do
     "not_configured": Reason(
@@ -30,11 +30,11 @@ REASONS: Mapping[str, Reason] = {
     "nothing_there": Reason("There is nothing of this tenant in the integration.", "Nothing needs to be done."),
     "owner_has_account": Reason(
         "Another account in Authentik signs in with the owner's address, so the owner got no access.",
-        "Make sure whose account it is, then add it to the tenant's group by hand.",
+        "Find out whose account it is; if it is the owner's, add it to the tenant's group by hand.",
     ),
     "no_price": Reason(
         "The tenant's plan has no price, so nothing was changed in billing.",
-        "Name its price in STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
+        "Add its price to STRIPE_PRICES, restart API and workers, then reconcile the tenant.",
     ),
     "subscription_ended": Reason(
         "The tenant's subscription has ended in Stripe, and no new one is created automatically.",
@@ -155,7 +155,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     "cancelled": Reason(
         "Somebody cancelled the operation before this step succeeded.",
-        "Nothing is wrong with the step; reconcile the tenant when it should go on.",
+        "Nothing is wrong with the step; reconcile the tenant to continue.",
     ),
     "blocked": Reason(
         "A step of an earlier stage failed, so this step never ran.",
@@ -167,7 +167,7 @@ REASONS: Mapping[str, Reason] = {
     ),
 }
 
-#: why an event was not delivered or a webhook was disabled, in a sentence for the receiver's operator
+#: reasons why an event was not delivered or a webhook was disabled, for the receiver's operator
 DELIVERY_REASONS: Mapping[str, str] = {
     "bad_url": "Events cannot be sent to this URL.",
     "forbidden_address": "The URL's host has an address that events must not be sent to.",
@@ -176,17 +176,17 @@ DELIVERY_REASONS: Mapping[str, str] = {
     "unreachable": "The receiver could not be reached.",
     "timeout": "The receiver did not answer in time.",
     "tls": "The receiver's certificate was not accepted.",
-    "redirected": "The receiver answered with a redirect; give the URL that it points at.",
+    "redirected": "The receiver answered with a redirect; configure the URL that it redirects to.",
     "gone": "The receiver accepts no more events (410).",
     "not_taken": "The receiver did not answer with a status of 200 to 299.",
-    "failing": "Nothing has been delivered for days; repair the receiver, then enable the webhook again.",
+    "failing": "All deliveries have failed for days; repair the receiver, then enable the webhook again.",
     "unsigned": "The webhook's secret cannot be read any more; rotate it, then enable the webhook again.",
-    "interrupted": "The delivery was interrupted again and again.",
+    "interrupted": "The delivery was interrupted repeatedly.",
     "event_missing": "The event is not in the log any more.",
     "out_of_scope": "The event is about a tenant that no longer belongs to the webhook's owner.",
 }
 
-#: why an object outside is an orphan
+#: reasons why an object in an integration is an orphan
 ORPHAN_CAUSES: Mapping[str, str] = {
     "tenant_unknown": "It carries the ownership marker of a tenant that is not on record.",
     "tenant_purged": "Its tenant was purged, but the object still exists.",

@@ -144,7 +144,7 @@ class LifecycleService:
         self, slug: str, beginning: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_end_tenant(actor, tenant), ENDING)
+        access.require(access.may_change_lifecycle(actor, tenant), ENDING)
 
         def permit(current: Tenant, _: Transaction) -> None:
             require_version(current.version, expected)

@@ -71,7 +71,9 @@ class OperationService:
         Raises NotFound, Forbidden, ActionNotPossible for one that has ended otherwise.
         """
         operation, tenant = self._visible(operation_id, actor)
-        access.require(access.may_steer(actor, tenant), "Cancelling takes an owner or administrator of the tenant.")
+        access.require(
+            access.may_control_operations(actor, tenant), "Cancelling takes an owner or administrator of the tenant."
+        )
 
         def work(session: Transaction) -> Operation | None:
             if self._operations.cancel(operation_id, session) is None:
@@ -96,7 +98,9 @@ class OperationService:
         step = next((one for one in operation.steps if one.name == step_name), None)
         if step is None:
             raise NotFound(f"Operation {operation_id} has no step {step_name!r}.")
-        access.require(access.may_steer(actor, tenant), "Retrying takes an owner or administrator of the tenant.")
+        access.require(
+            access.may_control_operations(actor, tenant), "Retrying takes an owner or administrator of the tenant."
+        )
         if step.status is not StepStatus.ERROR:
             raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
         _require_turn(operation, step)

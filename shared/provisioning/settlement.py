@@ -99,7 +99,7 @@ class Settlement:
 
     def _forget_some(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
         """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
-        forgotten, _ = self._users.forget_tenant(tenant_id, session)
+        forgotten, _ = self._users.remove_tenant(tenant_id, session)
         self._operations.add_forgotten(operation_id, forgotten, session)
 
     def _record_end(self, operation_id: str, session: Transaction) -> Operation | None:
@@ -122,7 +122,7 @@ class Settlement:
     def _complete(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
         """What a success means beyond the tenant's own record."""
         if operation.action is Action.PURGE:
-            forgotten, is_all = self._users.forget_tenant(tenant.id, session)
+            forgotten, is_all = self._users.remove_tenant(tenant.id, session)
             if not is_all:
                 raise _PeopleLeft(tenant.id)
             for on_purged in self._on_purged:

@@ -65,7 +65,7 @@ class TenantExporter:
         """The tenant's people; an export is one tenant's, so it names no other tenant of theirs."""
         query = UserQuery(limit=PAGE, tenant_id=tenant_id)
         for page in _pages(lambda after: self._users.page(None, replace(query, after=after))):
-            yield tuple(user.within((tenant_id,)) for user in page)
+            yield tuple(user.limited_to((tenant_id,)) for user in page)
 
     def _event_pages(self, tenant_id: str) -> Iterator[tuple[Event, ...]]:
         """The tenant's events, oldest first."""

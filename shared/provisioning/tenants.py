@@ -91,7 +91,7 @@ class TenantService:
         """
         if new.partner_id is None:
             # what a partner's administrator creates is their partner's, said or not
-            new = replace(new, partner_id=access.own_partner(actor))
+            new = replace(new, partner_id=access.default_partner_id(actor))
         access.require(
             access.may_create_tenant(actor, new.partner_id),
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
@@ -131,7 +131,7 @@ class TenantService:
         if found is None:
             raise UnknownUser
         user, view = found
-        return _seen(view, slug, Actor(self._groups.narrowed(user, caller), caller.surfaces))
+        return _seen(view, slug, Actor(self._groups.restrict_by_token(user, caller), caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
         """What the actor may know of, newest first."""
@@ -255,7 +255,7 @@ class TenantService:
         )
         if {"plan", "partner_id"} & set(patch):
             access.require(
-                access.may_change_terms(actor), "Only a platform administrator changes a tenant's plan or partner."
+                access.may_change_plan(actor), "Only a platform administrator changes a tenant's plan or partner."
             )
 
     def _require_plan(self, plan: str | None) -> None:
@@ -263,11 +263,11 @@ class TenantService:
             raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
 
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
-        if partner_id is not None and not self._partners.hold(partner_id, session):
+        if partner_id is not None and not self._partners.lock(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 
 def _seen(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
     if view is None or not access.may_see_tenant(actor, view.tenant):
-        raise access.no_tenant(slug)
+        raise access.tenant_not_found(slug)
     return view

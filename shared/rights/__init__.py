@@ -1,1 +1,1 @@
-"""Rights."""
+"""Authorization: what an actor may see and do."""

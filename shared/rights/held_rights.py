@@ -1,4 +1,4 @@
-"""The rights that somebody had at one time, kept as texts, so that those of a later day can be compared with them."""
+"""Snapshots of an actor's rights, to detect later that the actor has lost some of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from shared.rights.policy import Actor
 PLATFORM = "platform"
 
 
-def held_rights(actor: Actor) -> frozenset[str]:
-    """The rights of an actor as texts, to be kept and compared with those of a later day: see `has_lost`."""
+def rights_snapshot(actor: Actor) -> frozenset[str]:
+    """Return the actor's rights as texts that can be stored and compared later; see `has_lost_rights`."""
     if actor.is_platform_admin:
         return frozenset({PLATFORM})
     partner = {f"partner:{actor.user.partner_id}"} if actor.is_partner_admin else set()
@@ -25,6 +25,6 @@ def held_rights(actor: Actor) -> frozenset[str]:
     return frozenset(partner | roles)
 
 
-def has_lost(actor: Actor, kept: Collection[str]) -> bool:
-    """Whether the actor has not all of the rights any more that were kept."""
-    return not actor.is_platform_admin and not held_rights(actor).issuperset(kept)
+def has_lost_rights(actor: Actor, snapshot: Collection[str]) -> bool:
+    """Return whether the actor lacks any right of an earlier snapshot."""
+    return not actor.is_platform_admin and not rights_snapshot(actor).issuperset(snapshot)

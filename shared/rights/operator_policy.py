@@ -1,4 +1,4 @@
-"""Who may see and steer the platform itself: administrators do both, support sees."""
+"""Rights to operate the platform: administrators may read and change its state, support may read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def may_pause(actor: Actor) -> bool:
 
 
 def may_observe_only(actor: Actor) -> bool:
-    """Begin and end the observe-only mode."""
+    """Enter and leave observe-only mode."""
     return actor.is_platform_admin
 
 
@@ -26,10 +26,10 @@ def may_see_orphans(actor: Actor) -> bool:
 
 
 def may_scan_for_orphans(actor: Actor) -> bool:
-    """Ask for an orphan scan now."""
+    """Request an orphan scan."""
     return actor.is_platform_admin
 
 
 def may_remove_orphan(actor: Actor) -> bool:
-    """Have an orphan removed for good."""
+    """Remove an orphan permanently."""
     return actor.is_platform_admin

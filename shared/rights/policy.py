@@ -1,4 +1,4 @@
-"""Who may do what: one function for each right. The token says who; the user's record says what."""
+"""Authorization rules: one function per right. The token identifies the caller; the user's record has the rights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shared.core.errors import Forbidden, NotFound
 from shared.events.model import Author
 from shared.tenants.model import Status, Tenant
 
-RULING = (Role.OWNER, Role.ADMIN)
+ADMINISTRATIVE_ROLES = (Role.OWNER, Role.ADMIN)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What a verified token says. `groups` is None when the token carries no such claim.
+    """The claims of a verified token. `groups` is None when the token has no such claim.
 
     `issued_at`: its `iat`, in seconds; a token without one counts as older than any other. `expires_at`: its `exp`.
     """
@@ -33,9 +33,9 @@ class Caller:
 
 @dataclass(frozen=True)
 class Actor:
-    """The user behind a request, the surfaces their token was made for, and the request's id.
+    """The user of a request, the surfaces that their token was issued for, and the request's id.
 
-    `read_at`: when their record was read for it, on the database's clock.
+    `read_at`: time at which their record was read, by the database's clock.
     """
 
     user: User
@@ -49,109 +49,109 @@ class Actor:
 
     @property
     def is_platform_admin(self) -> bool:
-        """Platform powers need the operator's surface as well as the record."""
+        """True only with the operator surface, besides the role on the record."""
         return self.user.platform_admin and "operator" in self.surfaces
 
     @property
     def reads_everything(self) -> bool:
-        """A platform administrator, or support, who may read the same and change nothing."""
+        """True for platform administrators and for support, which may read everything and change nothing."""
         is_support = self.user.platform_role is PlatformRole.SUPPORT and "operator" in self.surfaces
         return self.is_platform_admin or is_support
 
     @property
     def is_partner_admin(self) -> bool:
-        return self.user.partner_id is not None and self.user.rights.partner_role in RULING
+        return self.user.partner_id is not None and self.user.rights.partner_role in ADMINISTRATIVE_ROLES
 
     @property
     def administered_tenant_ids(self) -> tuple[str, ...]:
         """The tenants in which the user is an owner or administrator."""
-        return tuple(one for one in self.user.tenant_ids if self.user.role_in(one) in RULING)
+        return tuple(one for one in self.user.tenant_ids if self.user.role_in(one) in ADMINISTRATIVE_ROLES)
 
-    def has_tenant(self, tenant: Tenant) -> bool:
-        """Whether the user belongs to the tenant. To a deleted one nobody belongs, whatever the records still say."""
+    def belongs_to(self, tenant: Tenant) -> bool:
+        """Return whether the user belongs to the tenant. A deleted tenant has no members, even if records list it."""
         return tenant.id in self.user.tenant_ids and tenant.status is not Status.DELETED
 
     def administers(self, tenant: Tenant) -> bool:
-        return self.has_tenant(tenant) and self.user.role_in(tenant.id) in RULING
+        return self.belongs_to(tenant) and self.user.role_in(tenant.id) in ADMINISTRATIVE_ROLES
 
-    def resells(self, tenant: Tenant) -> bool:
+    def is_reseller_of(self, tenant: Tenant) -> bool:
         return self.is_partner_admin and tenant.partner_id == self.user.partner_id
 
-    def looks_after(self, tenant: Tenant) -> bool:
-        """As its partner's administrator or its own."""
-        return self.resells(tenant) or self.administers(tenant)
+    def manages(self, tenant: Tenant) -> bool:
+        """Return whether the user is an administrator of the tenant or of its partner."""
+        return self.is_reseller_of(tenant) or self.administers(tenant)
 
-    def outranks(self, role: Role, tenant: Tenant) -> bool:
-        """Whether the actor may give this role in the tenant, or take it there."""
+    def may_assign(self, role: Role, tenant: Tenant) -> bool:
+        """Return whether the actor may grant or remove this role in the tenant."""
         own = self.user.role_in(tenant.id)
-        return self.resells(tenant) or (self.administers(tenant) and own is not None and role.rank <= own.rank)
+        return self.is_reseller_of(tenant) or (self.administers(tenant) and own is not None and role.rank <= own.rank)
 
 
 # -- tenants
 
 
 def visible_tenants(actor: Actor) -> Scope:
-    """The scope of every query for tenants, operations, events and subscriptions this actor makes."""
+    """Return the scope of the actor's queries for tenants, operations, events and subscriptions."""
     if actor.reads_everything:
         return Scope(everything=True)
     return Scope(tenant_ids=actor.user.tenant_ids, partner_id=actor.user.partner_id if actor.is_partner_admin else None)
 
 
 def may_see_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.reads_everything or actor.resells(tenant) or actor.has_tenant(tenant)
+    return actor.reads_everything or actor.is_reseller_of(tenant) or actor.belongs_to(tenant)
 
 
-def own_partner(actor: Actor) -> str | None:
-    """The partner that new tenants of this actor belong to by default; none for a platform administrator."""
+def default_partner_id(actor: Actor) -> str | None:
+    """Return the partner of new tenants of this actor by default; None for a platform administrator."""
     return actor.user.partner_id if actor.is_partner_admin and not actor.is_platform_admin else None
 
 
 def may_create_tenant(actor: Actor, partner_id: str | None) -> bool:
-    """A partner's administrator creates tenants of that partner, a platform administrator any."""
+    """Create a tenant: a partner's administrator for that partner, a platform administrator for any."""
     return actor.is_platform_admin or (actor.is_partner_admin and partner_id == actor.user.partner_id)
 
 
 def may_change_tenant(actor: Actor, tenant: Tenant) -> bool:
-    """Its name, billing information and domains."""
-    return actor.is_platform_admin or actor.looks_after(tenant)
+    """Change a tenant's name, billing information and domains."""
+    return actor.is_platform_admin or actor.manages(tenant)
 
 
-def may_change_terms(actor: Actor) -> bool:
-    """A tenant's plan and partner; subscriptions."""
+def may_change_plan(actor: Actor) -> bool:
+    """Change a tenant's plan and partner, and its subscriptions."""
     return actor.is_platform_admin
 
 
 def may_reconcile_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.is_platform_admin or actor.looks_after(tenant)
+    return actor.is_platform_admin or actor.manages(tenant)
 
 
 def may_allow_removals(actor: Actor) -> bool:
-    """Let one reconcile remove more than one run usually may (an approval)."""
+    """Approve that one reconcile removes more objects than its limit."""
     return actor.is_platform_admin
 
 
 def may_check_domains(actor: Actor, tenant: Tenant) -> bool:
-    """Ask for a check of the tenant's domains."""
+    """Request a check of the tenant's domains."""
     return may_reconcile_tenant(actor, tenant)
 
 
-def may_steer(actor: Actor, tenant: Tenant) -> bool:
+def may_control_operations(actor: Actor, tenant: Tenant) -> bool:
     """Cancel the tenant's operations and retry their steps."""
-    return actor.is_platform_admin or actor.looks_after(tenant)
+    return actor.is_platform_admin or actor.manages(tenant)
 
 
-def may_end_tenant(actor: Actor, tenant: Tenant) -> bool:
-    """Suspend, resume, delete and restore it."""
-    return actor.is_platform_admin or actor.resells(tenant)
+def may_change_lifecycle(actor: Actor, tenant: Tenant) -> bool:
+    """Suspend, resume, delete and restore a tenant."""
+    return actor.is_platform_admin or actor.is_reseller_of(tenant)
 
 
 def may_purge_tenant(actor: Actor) -> bool:
-    """Remove a deleted tenant for good."""
+    """Remove a deleted tenant permanently."""
     return actor.is_platform_admin
 
 
 def may_export_tenant(actor: Actor, tenant: Tenant) -> bool:
-    return actor.reads_everything or actor.looks_after(tenant)
+    return actor.reads_everything or actor.manages(tenant)
 
 
 # -- partners
@@ -162,7 +162,7 @@ def may_manage_partners(actor: Actor) -> bool:
 
 
 def visible_partners(actor: Actor) -> Scope:
-    """The scope of every query for partners: all, or the actor's own."""
+    """Return the scope of queries for partners: all, or the actor's own."""
     return Scope(everything=True) if actor.reads_everything else Scope(partner_id=actor.user.partner_id)
 
 
@@ -171,7 +171,7 @@ def visible_partners(actor: Actor) -> Scope:
 
 @dataclass(frozen=True)
 class UserScope:
-    """Which users an actor may know of: all; else themselves and the people of the tenants they look after."""
+    """The users that an actor may see: all, or themselves and the users of the tenants they manage."""
 
     everything: bool
     user_id: str
@@ -179,56 +179,56 @@ class UserScope:
 
 
 def visible_users(actor: Actor) -> UserScope:
-    resold = actor.user.partner_id if actor.is_partner_admin else None
-    scope = Scope(tenant_ids=actor.administered_tenant_ids, partner_id=resold)
+    partner_id = actor.user.partner_id if actor.is_partner_admin else None
+    scope = Scope(tenant_ids=actor.administered_tenant_ids, partner_id=partner_id)
     return UserScope(actor.reads_everything, actor.user.id, scope)
 
 
 def may_see_user(actor: Actor, user: User, tenants: Sequence[Tenant]) -> bool:
-    """`tenants`: those the user belongs to."""
-    return actor.reads_everything or user.id == actor.user.id or any(map(actor.looks_after, tenants))
+    """See a user. `tenants`: those that the user belongs to."""
+    return actor.reads_everything or user.id == actor.user.id or any(map(actor.manages, tenants))
 
 
-def shown_user(actor: Actor, user: User, tenant_ids: Iterable[str]) -> User:
-    """The record as the actor may see it: without tenants, and roles there, that are none of the actor's business.
+def visible_part(actor: Actor, user: User, tenant_ids: Iterable[str]) -> User:
+    """Return the record as the actor may see it: without tenants, and roles there, that the actor does not manage.
 
-    `tenant_ids`: those that the actor looks after.
+    `tenant_ids`: those that the actor manages.
     """
     if actor.reads_everything or user.id == actor.user.id:
         return user
-    return user.within(frozenset(tenant_ids))
+    return user.limited_to(frozenset(tenant_ids))
 
 
 def may_change_user(actor: Actor, before: Rights, after: Rights, tenants: Sequence[Tenant]) -> bool:
-    """Whether the actor may turn one person's rights into these, in these tenants; both the same: touch the person.
+    """Return whether the actor may change a user's rights in these tenants, or their other fields (equal rights).
 
-    Nobody raises a right above their own, nor touches somebody who has more. Without a tenant it is the platform's
-    affair, and so are people with a platform role or of a partner.
+    Nobody may grant a role above their own, or change a user who has a higher one. Users without a tenant, with a
+    platform role or with a partner can be changed only by platform administrators.
     """
     if actor.is_platform_admin:
         return True
     if any(one.platform_role or one.partner_id for one in (before, after)):
         return False
     roles = [(one.role_in(tenant.id), tenant) for one in (before, after) for tenant in tenants]
-    return bool(tenants) and all(role is None or actor.outranks(role, tenant) for role, tenant in roles)
+    return bool(tenants) and all(role is None or actor.may_assign(role, tenant) for role, tenant in roles)
 
 
 # -- refusals
 
 
 def require(allowed: bool, sentence: str) -> None:
-    """Raises Forbidden with the sentence unless allowed."""
+    """Raise Forbidden with the sentence unless allowed."""
     if not allowed:
         raise Forbidden(sentence)
 
 
 def require_visible(actor: Actor, tenant: Tenant | None, slug: str) -> Tenant:
-    """The tenant, if the actor may know of it. Raises NotFound otherwise, in the same words for absent and hidden."""
+    """Return the tenant if the actor may see it. Raises NotFound, with the same text for absent and hidden tenants."""
     if tenant is None or not may_see_tenant(actor, tenant):
-        raise no_tenant(slug)
+        raise tenant_not_found(slug)
     return tenant
 
 
-def no_tenant(slug: str) -> NotFound:
-    """The error for a tenant that does not exist, or that the actor may not know of."""
+def tenant_not_found(slug: str) -> NotFound:
+    """Return the error for a tenant that does not exist or that the actor may not see."""
     return NotFound(f"There is no tenant {slug!r}.")

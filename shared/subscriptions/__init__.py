@@ -1,1 +1,1 @@
-"""Subscriptions."""
+"""Subscriptions of tenants to plans."""

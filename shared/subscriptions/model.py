@@ -1,4 +1,4 @@
-"""A subscription: what a tenant pays for."""
+"""A subscription: the plan that a tenant pays for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
-#: a subscription's own fields, as events show them
+#: a subscription's fields that events show
 SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
 
 
@@ -18,13 +18,13 @@ class SubscriptionStatus(StrEnum):
     CANCELED = "canceled"
 
 
-#: a tenant has one subscription in any of these at most
+#: a tenant has at most one subscription in any of these statuses
 LIVE = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 
 
 @dataclass(frozen=True)
 class NewSubscription:
-    """What is asked for; `plan` is checked against the catalogue, not yet whether the tenant has a live one."""
+    """A requested subscription. `plan` exists in the catalogue; the repository checks for another live one."""
 
     tenant_id: str
     plan: str
@@ -35,7 +35,7 @@ class NewSubscription:
 
 
 class SubscriptionChanges(TypedDict, total=False):
-    """Fields to change; what is absent stays."""
+    """Fields to change; an absent field keeps its value."""
 
     plan: str
     status: SubscriptionStatus
@@ -46,7 +46,7 @@ class SubscriptionChanges(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Subscription:
-    """`version` is raised by each accepted change."""
+    """A subscription on record. Each accepted change increments `version`."""
 
     id: str
     tenant_id: str

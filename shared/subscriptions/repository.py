@@ -1,4 +1,4 @@
-"""The `subscriptions` collection: what a tenant pays for. One live subscription for each tenant, by index."""
+"""The `subscriptions` collection. A unique index allows one live subscription per tenant."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SubscriptionRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
-        """Raises SubscriptionExists when the tenant has a live one. `at`: see `made`."""
+        """Insert a subscription. Raises SubscriptionExists when the tenant has a live one. `at`: see `made`."""
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
@@ -78,19 +78,19 @@ class SubscriptionRepository:
         return subscription_of(row) if row else None
 
     def find_billed(self, tenant_id: str, stripe_subscription_id: str, session: Transaction) -> Subscription | None:
-        """The tenant's record of this subscription at Stripe, else its live one, which is not known there yet."""
+        """Return the tenant's record with this Stripe id, else its live one, which Stripe does not know yet."""
         billed = {"tenantId": tenant_id, "stripeSubscriptionId": stripe_subscription_id}
         row = self._rows.find_one(billed, session=session)
         return subscription_of(row) if row else self.find_live(tenant_id, session)
 
     def of_tenants(self, tenant_ids: tuple[str, ...]) -> tuple[Subscription, ...]:
-        """All subscriptions of these tenants, newest first."""
+        """Return all subscriptions of these tenants, newest first."""
         with our_errors():
             rows = self._rows.find({"tenantId": {"$in": list(tenant_ids)}}).sort("_id", DESCENDING)
             return tuple(map(subscription_of, rows))
 
     def page(self, tenant_ids: tuple[str, ...] | None, query: SubscriptionQuery) -> Page[Subscription]:
-        """Newest first, of these tenants, or of all when None."""
+        """Return a page of subscriptions of these tenants (None: of all), newest first."""
         conditions: list[Document] = [
             {} if tenant_ids is None else {"tenantId": {"$in": list(tenant_ids)}},
             {"tenantId": query.tenant_id} if query.tenant_id else {},
@@ -100,7 +100,7 @@ class SubscriptionRepository:
         return Page(tuple(map(subscription_of, rows)), following)
 
     def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
-        """Raises SubscriptionExists when it would become the tenant's second live one."""
+        """Change a subscription. Raises SubscriptionExists when it would be the tenant's second live one."""
         fields = literals({_FIELDS[name]: value for name, value in changes.items()})
         try:
             row = changed(self._rows, subscription.id, fields, session)
@@ -109,16 +109,16 @@ class SubscriptionRepository:
         return subscription_of(row)
 
     def cancel_all(self, tenant_id: str, session: Transaction) -> None:
-        """End whatever the tenant still pays for."""
-        ended = written(literals({"status": SubscriptionStatus.CANCELED}))
-        self._rows.update_many({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, ended, session=session)
+        """Cancel the tenant's live subscription."""
+        canceled = written(literals({"status": SubscriptionStatus.CANCELED}))
+        self._rows.update_many({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, canceled, session=session)
 
     def delete(self, subscription_id: str, session: Transaction) -> None:
         self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
 
 
 def subscription_of(row: Document) -> Subscription:
-    """The subscription a row of the collection stands for."""
+    """Return the subscription of a document."""
     return Subscription(
         id=str(row["_id"]),
         tenant_id=row["tenantId"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.accounts.scope import Scope
-from shared.rights.policy import Actor, own_partner
+from shared.rights.policy import Actor, default_partner_id
 from shared.tenants.model import Status, Tenant
 from shared.webhooks.model import Owner
 
@@ -33,7 +33,7 @@ def may_manage_webhooks(actor: Actor, owner: Owner, tenant: Tenant | None) -> bo
 
 def webhook_owner(actor: Actor, tenant: Tenant | None, partner_id: str | None) -> Owner:
     """Return the owner of a new webhook. For a partner's administrator it is the partner by default."""
-    own = own_partner(actor)
+    own = default_partner_id(actor)
     if tenant is not None and partner_id is None and not (own and not actor.administers(tenant)):
         return Owner(tenant_id=tenant.id)
     return Owner(tenant.id if tenant else None, partner_id or own)

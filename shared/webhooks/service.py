@@ -231,7 +231,7 @@ class WebhookService:
     def _require_partner(self, owner: Owner, tenant: Tenant | None, session: Transaction) -> None:
         if owner.partner_id is None:
             return
-        if not self._partners.hold(owner.partner_id, session):
+        if not self._partners.lock(owner.partner_id, session):
             raise UnknownReference("/partnerId", "partner")
         if tenant is not None and tenant.partner_id != owner.partner_id:
             raise UnknownReference("/tenantId", "tenant of this partner")

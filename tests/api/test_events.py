@@ -96,7 +96,7 @@ def test_a_change_that_fails_half_way_leaves_neither_change_nor_event(store: Rep
     with pytest.raises(SlugTaken):
         store.connection.transaction(work)
     assert store.connection.transaction(lambda session: store.partners.insert("acme", "A", session)).slug == "acme"
-    assert not store.events.any_unnumbered()
+    assert not store.events.has_unnumbered()
 
 
 def test_the_log_is_scoped_by_what_the_caller_may_see(rights: RightsFixture) -> None:

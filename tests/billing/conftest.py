@@ -64,7 +64,7 @@ def tenancy(
     opened = open_repositories(billing_settings)
     plane = open_services(opened, dispatcher, billing_settings)
     caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-    admin = Actor(plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+    admin = Actor(plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
 
     def make(clients: Mapping[str, Any]) -> Runner:
         return open_runner(opened, dispatcher, STEPS, clients, billing_settings)

@@ -91,7 +91,7 @@ class Tenancy:
 
     def events(self, view: TenantView, action: str) -> list[Any]:
         """The tenant's events of this action, oldest first."""
-        while self.store.events.any_unnumbered():
+        while self.store.events.has_unnumbered():
             self.store.connection.transaction(self.store.events.number)
         feed = self.store.events.following((view.tenant.id,), 0, None, 500)
         return [one for one in feed.items if one.action == action]

@@ -88,7 +88,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
 ) -> None:
     create("busy")
     ended(tenancy, create("closed"))
-    ended(tenancy, tenancy.plane.life.suspend("closed", "unpaid", tenancy.admin))
+    ended(tenancy, tenancy.plane.lifecycle.suspend("closed", "unpaid", tenancy.admin))
     assert tenancy.tenant("closed").tenant.status is Status.SUSPENDED
     assert backfill(tenancy, dispatcher).push() == 0
 

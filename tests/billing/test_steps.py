@@ -105,9 +105,9 @@ def test_an_address_with_an_international_domain_reaches_stripe_as_a_labels_and_
 
 def test_a_deleted_tenants_subscription_ends_with_its_period_and_goes_on_when_it_is_restored(tenancy: Tenancy) -> None:
     tenancy.set_up()
-    assert tenancy.billed(tenancy.plane.life.delete("acme", tenancy.admin)).status == "ok"
+    assert tenancy.billed(tenancy.plane.lifecycle.delete("acme", tenancy.admin)).status == "ok"
     assert tenancy.upstream()[0]["cancel_at_period_end"] is True
-    assert tenancy.billed(tenancy.plane.life.restore("acme", tenancy.admin)).status == "ok"
+    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     (upstream,) = tenancy.upstream()
     assert upstream["cancel_at_period_end"] is False
 
@@ -115,7 +115,7 @@ def test_a_deleted_tenants_subscription_ends_with_its_period_and_goes_on_when_it
 def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
     tenancy.set_up()
     before = writes(tenancy.server)
-    operation = tenancy.run(tenancy.plane.life.suspend("acme", "unpaid", tenancy.admin))
+    operation = tenancy.run(tenancy.plane.lifecycle.suspend("acme", "unpaid", tenancy.admin))
     assert "billing" not in {step.name for step in operation.steps}
     assert writes(tenancy.server) == before
     assert tenancy.tenant().tenant.provisioning_status["billing"] == "ok"
@@ -123,8 +123,8 @@ def test_a_suspended_tenant_pays_on(tenancy: Tenancy) -> None:
 
 def test_a_purge_ends_the_subscription_at_once_and_says_how_it_was_seen(tenancy: Tenancy) -> None:
     view = tenancy.set_up()
-    tenancy.run(tenancy.plane.life.delete("acme", tenancy.admin))
-    operation = tenancy.run(tenancy.plane.life.purge("acme", tenancy.admin))
+    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    operation = tenancy.run(tenancy.plane.lifecycle.purge("acme", tenancy.admin))
     assert operation.status is OperationStatus.SUCCEEDED
     assert "verified" in operation.step("billing").notes
     assert tenancy.upstream()[0]["status"] == "canceled"
@@ -137,8 +137,8 @@ def test_a_subscription_ended_in_stripe_is_not_renewed_by_a_reconcile_but_by_a_r
     step = tenancy.billed(tenancy.reconcile())
     assert (step.status, step.reason) == ("skipped", "subscription_ended")
     assert tenancy.record(view).status is SubscriptionStatus.CANCELED
-    tenancy.run(tenancy.plane.life.delete("acme", tenancy.admin))
-    assert tenancy.billed(tenancy.plane.life.restore("acme", tenancy.admin)).status == "ok"
+    tenancy.run(tenancy.plane.lifecycle.delete("acme", tenancy.admin))
+    assert tenancy.billed(tenancy.plane.lifecycle.restore("acme", tenancy.admin)).status == "ok"
     assert [one["status"] for one in tenancy.upstream()] == ["canceled", "incomplete"]
     assert tenancy.record(view).stripe_subscription_id == tenancy.upstream()[1]["id"]
 

@@ -54,7 +54,7 @@ def test_of_a_reconcile_and_a_delete_at_the_same_moment_one_wins_and_the_older_n
     for slug in slugs:
         reconciled, deleted = at_once(
             lambda slug=slug: platform.plane.tenants.reconcile(slug, platform.admin, Mode.APPLY),  # type: ignore[misc]
-            lambda slug=slug: platform.plane.life.delete(slug, platform.admin),  # type: ignore[misc]
+            lambda slug=slug: platform.plane.lifecycle.delete(slug, platform.admin),  # type: ignore[misc]
         )
         assert bool(reconciled) != bool(deleted)
         view = platform.settled(slug)

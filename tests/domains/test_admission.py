@@ -93,7 +93,7 @@ def test_rows_of_an_earlier_version_need_no_proof_unless_one_was_asked_for(make_
     tenant_id = world.tenant().id
     assert world.store.domains.unproven_of(tenant_id, is_always_required=True) == {"asked.test"}
     assert world.store.domains.unproven_of(tenant_id, is_always_required=False) == frozenset()
-    world.plane.service.prepare()
+    world.plane.readiness.prepare()
     assert needs_proof(world, "acme") == {"acme.test": False, "asked.test": True}
 
 
@@ -133,7 +133,7 @@ def test_a_tenant_has_domains_above_and_below_its_own_and_siblings_of_others(wor
 def test_a_domain_of_a_row_without_its_family_is_found_after_the_start(world: World) -> None:
     create(world, world.admin, "acme", "acme.test")
     world.rows.update_many({}, {"$unset": {"registrable": ""}})
-    world.plane.service.prepare()
+    world.plane.readiness.prepare()
     with pytest.raises(DomainOverlaps):
         create(world, reseller(world), "beta", "mail.acme.test")
 

@@ -110,14 +110,14 @@ def test_domains_of_an_older_version_get_records_at_start_and_are_checked_once_p
     before, after = make_world(domain_proof="off"), make_world(domain_first_recheck_seconds=0.001)
     before.create()
     before.rows.delete_many({})
-    before.plane.service.prepare()
+    before.plane.readiness.prepare()
     assert before.domain().due_at is None
     for _ in range(2):
-        after.plane.service.prepare()
+        after.plane.readiness.prepare()
         assert after.store.domain_checks.claim(0) is not None
     after.publish_proof()
     assert after.look().ownership.is_proven
-    after.plane.service.prepare()
+    after.plane.readiness.prepare()
     assert after.domain().ownership.is_proven
 
 
@@ -126,10 +126,10 @@ def test_domains_of_a_purged_tenant_stay_reserved_and_are_not_checked_any_more(w
     world.publish_proof()
     world.look()
     world.finish()
-    world.plane.life.delete("acme", world.admin)
+    world.plane.lifecycle.delete("acme", world.admin)
     world.finish()
     world.watch().start_reconciles()
-    world.plane.life.purge("acme", world.admin)
+    world.plane.lifecycle.purge("acme", world.admin)
     world.finish()
     row = world.rows.find_one({"domain": "acme.test"})
     assert row is not None

@@ -44,7 +44,7 @@ def upgraded(platform: Platform) -> Platform:
     for name, rows in found.items():
         database[name].delete_many({})
         database[name].insert_many(rows)
-    platform.plane.service.prepare()
+    platform.plane.readiness.prepare()
     return platform
 
 
@@ -79,7 +79,7 @@ def test_tenants_can_be_worked_on(upgraded: Platform) -> None:
     upgraded.start_worker()
     upgraded.plane.tenants.reconcile("acme", upgraded.admin, Mode.APPLY)
     assert upgraded.settled("acme").tenant.status is Status.ACTIVE
-    upgraded.plane.life.resume("globex", upgraded.admin)
+    upgraded.plane.lifecycle.resume("globex", upgraded.admin)
     assert upgraded.settled("globex").tenant.status is Status.ACTIVE
-    upgraded.plane.life.restore("initech", upgraded.admin)
+    upgraded.plane.lifecycle.restore("initech", upgraded.admin)
     assert upgraded.settled("initech").tenant.status is Status.ACTIVE

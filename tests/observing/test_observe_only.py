@@ -33,7 +33,7 @@ def run_once(platform: PlatformFixture, operation_id: str) -> list[str]:
 def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and_begin_at_its_end(
     platform: PlatformFixture,
 ) -> None:
-    platform.plane.observing.begin("a backup is being looked at", platform.admin)
+    platform.plane.observe_only.begin("a backup is being looked at", platform.admin)
     operation = platform.plane.tenants.create(
         NewTenant("acme", "Acme", "starter", ("acme.test",)), platform.admin
     ).operation
@@ -46,7 +46,7 @@ def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and
     assert (step.attempts, step.reason, step.status) == (0, "observe_only", "pending")
     assert "a backup is being looked at" in (step.message or "")
     assert held.paused_at is not None
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     assert release(platform) >= 1
     assert platform.finish(platform.plane.tenants.get("acme", platform.admin)).status is OperationStatus.SUCCEEDED
 
@@ -54,7 +54,7 @@ def test_in_observe_only_mode_operations_are_accepted_deferred_with_a_reason_and
 def test_a_plan_goes_on_and_says_what_would_change(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     platform.clients["ocis"].update_space(tenant.remote["ocisSpaceId"], {"name": "Renamed"})
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     plan = platform.finish(platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN))
     assert plan.status is OperationStatus.SUCCEEDED
     assert plan.step("ocis").changes == ("set name of the space Renamed",)
@@ -68,7 +68,7 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     for slug in ("acme", "beta", "gamma"):
         platform.grown(slug)
     # acme is to be purged, beta to be brought to an integration, a domain of gamma was proven just now
-    platform.finish(platform.plane.life.delete("acme", platform.admin))
+    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
     platform.rows["tenants"].update_one({"slug": "beta"}, {"$set": {"unconfigured": ["ocis"]}})
     platform.rows["domains"].update_one({"domain": "gamma.test"}, [{"$set": {"reconcileDueAt": "$$NOW"}}])
     starter = open_starter(platform.store, dispatcher, platform.settings)
@@ -76,11 +76,11 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     def begun() -> list[int]:
         backfill = open_backfill(platform.store, starter, platform.settings)
         reconciles = open_domain_monitor(platform.store, starter, platform.settings)
-        return [platform.plane.life.take_up(200), backfill.push(), reconciles.start_reconciles()]
+        return [platform.plane.lifecycle.take_up(200), backfill.push(), reconciles.start_reconciles()]
 
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     assert begun() == [0, 0, 0]
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     assert begun() == [1, 1, 1]
 
 
@@ -90,14 +90,14 @@ def test_a_removal_of_an_orphan_is_refused_and_one_that_was_asked_for_waits(plat
     platform.scan()
     platform.scan()
     platform.plane.orphans.remove(platform.one("ocis").id, platform.admin)
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     with pytest.raises(ObserveOnly):
         platform.plane.orphans.remove(platform.one("authentik").id, platform.admin)
     platform.ocis.journal.clear()
     seen = platform.scan()
     assert (platform.one("ocis").status, writes(platform.ocis)) == ("removing", [])
     assert seen["authentik"].orphans == 1
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     platform.run_orphan_jobs()
     assert platform.one("ocis").status == "removed"
 
@@ -111,9 +111,9 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
         platform.store, open_starter(platform.store, dispatcher, platform.settings), platform.settings
     )
     assert drift.push() == 0
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     before = list(platform.rows["tenants"].find())
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     assert list(platform.rows["tenants"].find()) == before, (
         "they may be a hundred thousand, more than one request can write"
     )
@@ -128,32 +128,32 @@ def test_when_it_ends_every_active_tenant_is_due_for_drift_and_every_product_for
 
 
 def test_beginning_and_ending_are_events_with_who_and_why(platform: PlatformFixture) -> None:
-    platform.plane.observing.begin("first", platform.admin)
-    again = platform.plane.observing.begin("second", platform.admin)
+    platform.plane.observe_only.begin("first", platform.admin)
+    again = platform.plane.observe_only.begin("second", platform.admin)
     assert again.pause is not None
     assert (again.pause.reason, again.pause.by) == ("second", platform.admin.user.id)
-    assert platform.plane.observing.begin_by_itself("third") is False
-    platform.plane.observing.end(platform.admin)
-    platform.plane.observing.end(platform.admin)
+    assert platform.plane.observe_only.begin_by_itself("third") is False
+    platform.plane.observe_only.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     found = platform.events("observe_only.begun", "observe_only.ended")
     assert [(one["action"], (one["after"] or {}).get("reason")) for one in found] == [
         ("observe_only.begun", "first"),
         ("observe_only.begun", "second"),
         ("observe_only.ended", None),
     ]
-    assert platform.plane.observing.state(platform.admin).pause is None
+    assert platform.plane.observe_only.state(platform.admin).pause is None
 
 
 def test_in_observe_only_mode_access_to_our_api_still_closes_and_opens(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observing.begin("looking", platform.admin)
-    assert platform.plane.life.delete("acme", platform.admin).tenant.status is Status.DELETED
+    platform.plane.observe_only.begin("looking", platform.admin)
+    assert platform.plane.lifecycle.delete("acme", platform.admin).tenant.status is Status.DELETED
     assert platform.tenant("acme").purge_after is not None
 
 
 def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     platform.plane.switches.pause("all", "power cut", platform.admin)
     plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
@@ -162,7 +162,7 @@ def test_a_pause_of_all_lets_no_plan_through_still(platform: PlatformFixture) ->
 
 def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(operation_deadline_seconds=1)
-    platform.plane.observing.begin("looking", platform.admin)
+    platform.plane.observe_only.begin("looking", platform.admin)
     operation = platform.plane.tenants.create(NewTenant("acme", "Acme", "starter"), platform.admin).operation
     assert operation is not None
     run_once(platform, operation.id)
@@ -171,7 +171,7 @@ def test_the_deadline_of_a_deferred_operation_is_extended(make_platform: Callabl
     held = platform.store.operations.find(operation.id)
     assert held is not None
     assert held.status is OperationStatus.RUNNING
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     release(platform)
     freed = platform.store.operations.find(operation.id)
     assert freed is not None
@@ -184,15 +184,15 @@ def test_a_step_that_had_not_begun_in_the_backup_first_reads_whether_it_began_la
     assert platform.finish(view).status is OperationStatus.SUCCEEDED
     for name, row in backup:
         platform.rows[name].replace_one({"_id": row["_id"]}, row)
-    platform.plane.observing.begin("a backup was restored", platform.admin)
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.begin("a backup was restored", platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     assert platform.finish(view).status is OperationStatus.SUCCEEDED
     assert len(platform.spaces()) == 1
 
 
 def test_only_a_platform_administrator_may(platform: PlatformFixture) -> None:
     outside = Actor(platform.admin.user, frozenset({"portal"}))
-    observing = platform.plane.observing
+    observing = platform.plane.observe_only
     for ask in (observing.state, observing.end, lambda actor: observing.begin("x", actor)):
         with pytest.raises(Forbidden):
             ask(outside)

@@ -41,7 +41,7 @@ class World:
         for _ in range(times):
             self.watch().look()
             self.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
-        pause = self.plane.observing.state(self.admin).pause
+        pause = self.plane.observe_only.state(self.admin).pause
         return pause.reason if pause else None
 
     def backup(self) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ def test_an_operator_ends_it_for_good_and_a_further_restore_is_detected_again(wo
     world.look(3)
     world.restore(backup)
     world.look()
-    world.plane.observing.end(world.admin)
+    world.plane.observe_only.end(world.admin)
     assert world.look(5) is None
     world.restore(backup)
     assert world.look() == OLDER
@@ -109,7 +109,7 @@ def test_another_database_in_its_place_is_detected(world: World) -> None:
     world.look(3)
     world.restore([{"_id": "epoch", "line": "another", "number": 999}])
     assert world.look() == OTHER
-    world.plane.observing.end(world.admin)
+    world.plane.observe_only.end(world.admin)
     assert world.look(4) is None
 
 
@@ -143,10 +143,10 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
     open_restore_detector(world.store, away.memory, world.settings).look()
-    assert world.plane.observing.state(world.admin).pause is None
+    assert world.plane.observe_only.state(world.admin).pause is None
     # ended while Redis is away, it is remembered once that is back
-    world.plane.observing.begin("by hand", world.admin)
-    world.plane.observing.end(world.admin)
+    world.plane.observe_only.begin("by hand", world.admin)
+    world.plane.observe_only.end(world.admin)
     open_restore_detector(world.store, away.memory, world.settings).look()
     assert world.backup()[0]["forgiven"] is True
     assert world.look(3) is None
@@ -162,9 +162,9 @@ def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None
     for _ in range(3):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(look, range(8)))
-        assert world.plane.observing.state(world.admin).pause is None
-        world.plane.observing.begin("by hand", world.admin)
-        world.plane.observing.end(world.admin)
+        assert world.plane.observe_only.state(world.admin).pause is None
+        world.plane.observe_only.begin("by hand", world.admin)
+        world.plane.observe_only.end(world.admin)
 
 
 def test_a_process_checks_no_more_often_than_it_must(world: World) -> None:
@@ -214,10 +214,10 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
     settings = make_settings(observe_only_on_start=True)
     watch = open_restore_detector(world.store, world.dispatcher.memory, settings)
     watch.look()
-    pause = world.plane.observing.state(world.admin).pause
+    pause = world.plane.observe_only.state(world.admin).pause
     assert pause is not None
     assert pause.reason == STARTED
-    world.plane.observing.end(world.admin)
+    world.plane.observe_only.end(world.admin)
     watch._next = 0.0
     watch.look()
-    assert world.plane.observing.state(world.admin).pause is None
+    assert world.plane.observe_only.state(world.admin).pause is None

@@ -96,7 +96,7 @@ def test_nothing_is_asked_for_a_suspended_tenant_or_while_ocis_is_paused(
     run(platform, job)
     assert grants(platform) == []
     platform.plane.switches.resume("ocis", platform.admin)
-    platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin))
+    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
     run(platform, job)
     assert grants(platform) == []
 

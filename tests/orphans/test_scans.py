@@ -23,7 +23,7 @@ ALL_THREE = [
 
 def test_what_living_tenants_have_is_no_orphan(platform: PlatformFixture) -> None:
     platform.grown("acme")
-    platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin))
+    platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin))
     platform.grown("beta")
     seen = platform.scan()
     assert platform.orphans() == []
@@ -66,8 +66,8 @@ def test_quarantine_lasts_as_long_as_the_setting_says_however_often_it_is_seen(
 def test_what_a_purge_left_behind_is_an_orphan_of_a_purged_tenant(platform: PlatformFixture) -> None:
     tenant = platform.grown("acme")
     description = platform.clients["ocis"].find_space(tenant.remote["ocisSpaceId"]).description
-    platform.finish(platform.plane.life.delete("acme", platform.admin))
-    platform.finish(platform.plane.life.purge("acme", platform.admin))
+    platform.finish(platform.plane.lifecycle.delete("acme", platform.admin))
+    platform.finish(platform.plane.lifecycle.purge("acme", platform.admin))
     platform.scan()
     assert platform.orphans() == []
     platform.clients["ocis"].create_space("Back", "project/back", description, 1)

@@ -61,7 +61,7 @@ class Platform:
         self.plane = open_services(self.store, self.dispatcher, settings)
         self.store.make_indexes()
         caller = Caller("subject-admin", "admin@platform.test", "Admin", ("dezky-platform-admins",), EVERY_SURFACE)
-        self.admin = Actor(self.plane.callers.record(caller, "request-1"), EVERY_SURFACE)
+        self.admin = Actor(self.plane.sign_in.record(caller, "request-1"), EVERY_SURFACE)
         self._environment = environment
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []

@@ -65,13 +65,13 @@ def is_open(platform: Platform) -> tuple[bool, bool, bool, bool]:
 def test_a_suspended_tenant_is_shut_everywhere_with_its_reason_and_resumed_as_it_was(platform: Platform) -> None:
     grown(platform)
     assert is_open(platform) == (True, True, True, True)
-    view = platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    view = platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
     # our own doors do not wait for others
     assert (view.tenant.status, view.tenant.suspend_reason) == (Status.SUSPENDED, "unpaid")
     assert platform.settled("acme").operation is not None
     assert is_open(platform) == (False, False, False, False)
     assert members(platform) == []
-    platform.plane.life.resume("acme", platform.admin)
+    platform.plane.lifecycle.resume("acme", platform.admin)
     view = platform.settled("acme")
     assert (view.tenant.status, view.tenant.suspend_reason) == (Status.ACTIVE, None)
     assert is_open(platform) == (True, True, True, True)
@@ -83,7 +83,7 @@ def test_a_suspended_tenant_is_shut_everywhere_with_its_reason_and_resumed_as_it
 def test_a_suspension_that_meets_an_outage_shuts_what_it_can_and_the_rest_when_it_can(platform: Platform) -> None:
     grown(platform)
     fault(platform.authentik, kind="status", status=503)
-    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
     until(lambda: is_open(platform)[1:] == (False, False, False))
     assert members(platform) == ["ann"]
     platform.authentik.faults.clear()
@@ -97,7 +97,7 @@ def test_a_suspension_while_one_integration_is_paused_shuts_the_others_at_once(p
     grown(platform)
     platform.plane.switches.pause("authentik", "upgrade", platform.admin)
     time.sleep(1.2)  # workers read the switches once a second
-    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
     # no sweep runs: whoever held the first step sent the next phase
     until(lambda: is_open(platform)[1:] == (False, False, False))
     assert members(platform) == ["ann"]
@@ -107,26 +107,26 @@ def test_a_worker_killed_half_way_through_a_suspension_forgets_nobody(platform: 
     grown(platform)
     platform.start_scheduler()
     fault(platform.authentik, kind="latency", delay=0.7, method="POST", path="remove_user")
-    platform.plane.life.suspend("acme", "unpaid", platform.admin)
+    platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)
     until(lambda: "heldMembers" in platform.upstream("acme")["groups"][0]["attributes"]["dezky"])
     platform._running[0].send_signal(signal.SIGKILL)
     platform.authentik.faults.clear()
     platform.start_worker()
     platform.settled("acme")
     assert members(platform) == []
-    platform.plane.life.resume("acme", platform.admin)
+    platform.plane.lifecycle.resume("acme", platform.admin)
     platform.settled("acme")
     assert members(platform) == ["ann"]
 
 
 def test_a_deleted_tenant_is_shut_kept_and_given_back(platform: Platform) -> None:
     before = grown(platform)
-    view = platform.plane.life.delete("acme", platform.admin)
+    view = platform.plane.lifecycle.delete("acme", platform.admin)
     assert view.tenant.status is Status.DELETED
     assert view.tenant.purge_after is not None
     platform.settled("acme")
     assert is_open(platform) == (False, False, False, False)
-    platform.plane.life.restore("acme", platform.admin)
+    platform.plane.lifecycle.restore("acme", platform.admin)
     view = platform.settled("acme")
     assert (view.tenant.status, view.tenant.purge_after) == (Status.ACTIVE, None)
     assert is_open(platform) == (True, True, True, True)
@@ -138,10 +138,10 @@ def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_t
     platform.create("beta")
     platform.settled("beta")
     with pytest.raises(ActionNotPossible):
-        platform.plane.life.purge("acme", platform.admin)
-    platform.plane.life.delete("acme", platform.admin)
+        platform.plane.lifecycle.purge("acme", platform.admin)
+    platform.plane.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
-    platform.plane.life.purge("acme", platform.admin)
+    platform.plane.lifecycle.purge("acme", platform.admin)
     view = platform.settled("acme")
     assert view.operation is not None
     assert view.operation.status is OperationStatus.SUCCEEDED, view.operation.steps
@@ -149,7 +149,7 @@ def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_t
     assert platform.has_one_of_each("beta")
     assert view.tenant.purged_at is not None
     assert view.tenant.remote == {}
-    receipt = platform.plane.life.receipt("acme", platform.admin)
+    receipt = platform.plane.lifecycle.receipt("acme", platform.admin)
     assert {removal.step: bool(removal.verified) for removal in receipt.removals} == {
         "authentik": True,
         "stalwart": True,
@@ -157,14 +157,14 @@ def test_a_purge_removes_everything_that_is_ours_leaves_a_receipt_and_reserves_t
     }
     assert any("ann@acme.test" in line for removal in receipt.removals for line in removal.removed)
     with pytest.raises(ActionNotPossible):
-        platform.plane.life.restore("acme", platform.admin)
+        platform.plane.lifecycle.restore("acme", platform.admin)
     events = platform.plane.events.newest(platform.admin, "acme", None, 50).items
     assert {"tenant.created", "tenant.delete", "tenant.purge"} <= {event.action for event in events}
 
 
 def test_when_the_grace_has_run_out_the_scheduler_removes_the_tenant(platform: Platform) -> None:
     grown(platform)
-    platform.plane.life.delete("acme", platform.admin)
+    platform.plane.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
     rows = platform.store.connection.client[platform.settings.mongodb_database]["tenants"]
     rows.update_one({"slug": "acme"}, [{"$set": {"purgeAfter": "$$NOW"}}])
@@ -181,9 +181,9 @@ def test_a_group_that_alone_guards_an_application_is_not_removed_until_something
     application = access.add_application({"name": "Wiki", "slug": "wiki"})
     group = platform.authentik.directory.groups_by_name["tenant-acme"]
     access.add_binding({"target": application.pk, "group": group.pk, "order": 0})
-    platform.plane.life.delete("acme", platform.admin)
+    platform.plane.lifecycle.delete("acme", platform.admin)
     platform.settled("acme")
-    platform.plane.life.purge("acme", platform.admin)
+    platform.plane.lifecycle.purge("acme", platform.admin)
     view = platform.settled("acme")
     assert view.operation is not None
     assert view.operation.step("authentik").reason == "guards_alone"

@@ -24,7 +24,7 @@ def _remembered(platform: Platform) -> int:
 
 
 def is_observing(platform: Platform) -> bool:
-    return platform.plane.observing.state(platform.admin).pause is not None
+    return platform.plane.observe_only.state(platform.admin).pause is not None
 
 
 def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_ends_it(platform: Platform) -> None:
@@ -40,7 +40,7 @@ def test_a_worker_that_starts_on_an_older_copy_runs_no_step_until_an_operator_en
     until(lambda: is_observing(platform))
     until(lambda: _held(platform) == 3)
     assert writes(platform.ocis) == []
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     platform.start_scheduler()
     assert platform.settled("beta").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]
     assert platform.has_one_of_each("beta")
@@ -68,5 +68,5 @@ def test_restored_under_running_processes_it_is_noticed_by_them_and_plans_go_on(
     assert reconcile is not None
     time.sleep(2)
     assert platform.plane.operations.get(reconcile.id, platform.admin).is_open
-    platform.plane.observing.end(platform.admin)
+    platform.plane.observe_only.end(platform.admin)
     assert platform.settled("acme").operation.status is OperationStatus.SUCCEEDED  # type: ignore[union-attr]

@@ -179,7 +179,7 @@ def test_a_blocked_step_is_not_told_beside_the_one_that_blocks_it(
     store: Repositories, control_plane: Services, admin: Actor, create: Create
 ) -> None:
     end(store, begun(create))
-    view = control_plane.life.suspend("acme", "unpaid", admin)
+    view = control_plane.lifecycle.suspend("acme", "unpaid", admin)
     assert view.operation is not None
     for step, outcome in (("access", REFUSED), ("stalwart", ok()), ("ocis", ok())):
         attempt(store, view.operation, step, outcome)

@@ -20,10 +20,10 @@ PEOPLE = 47
 @pytest.fixture
 def platform(make_platform: Callable[..., PlatformFixture], monkeypatch: pytest.MonkeyPatch) -> PlatformFixture:
     """A deleted tenant with more people than are forgotten at once, one of whom belongs to another tenant as well."""
-    monkeypatch.setattr(users, "AT_ONCE", 10)
+    monkeypatch.setattr(users, "MAX_USERS_PER_TRANSACTION", 10)
     made = make_platform(delete_grace_days=0)
     made.finish(made.plane.tenants.create(NewTenant("acme", "Acme", "starter"), made.admin))
-    made.finish(made.plane.life.delete("acme", made.admin))
+    made.finish(made.plane.lifecycle.delete("acme", made.admin))
     acme = made.tenant("acme").id
     made.rows["users"].insert_many([person(number, acme) for number in range(PEOPLE)])
     made.rows["users"].insert_one(person(PEOPLE, acme, "elsewhere"))
@@ -43,7 +43,7 @@ def person(number: int, *tenant_ids: str) -> dict[str, Any]:
 
 def ended(platform: PlatformFixture) -> str:
     """A purge whose steps are through and which nobody has settled; its id."""
-    return platform.end_unsettled(platform.plane.life.purge("acme", platform.admin)).id
+    return platform.end_unsettled(platform.plane.lifecycle.purge("acme", platform.admin)).id
 
 
 def belonging(platform: PlatformFixture) -> int:
@@ -54,7 +54,7 @@ def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_count
     assert open_settlement(platform.store).settle(ended(platform)) is not None
     assert belonging(platform) == 0
     assert platform.rows["users"].count_documents({"tenantIds": ["elsewhere"]}) == 1
-    assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE
+    assert platform.plane.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE
 
 
 def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_correct_count(
@@ -70,4 +70,4 @@ def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_corre
         assert platform.tenant("acme").purged_at is None
     assert left == [28, 8]
     assert open_settlement(platform.store).settle(purge) is not None
-    assert platform.plane.life.receipt("acme", platform.admin).users_removed == PEOPLE
+    assert platform.plane.lifecycle.receipt("acme", platform.admin).users_removed == PEOPLE

@@ -350,7 +350,7 @@ def test_no_step_waits_for_the_lease_of_a_dry_run(
     assert plan is not None
     take(store, plan, "authentik", lease=60)
     # the plan gives way, and what it has under way changes nothing outside
-    suspension = control_plane.life.suspend("acme", "unpaid", admin).operation
+    suspension = control_plane.lifecycle.suspend("acme", "unpaid", admin).operation
     assert suspension is not None
     assert store.operations.claim(suspension.id, "access", 1, 60) is not None
 

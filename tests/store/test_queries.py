@@ -106,7 +106,7 @@ QUERIES: dict[str, Callable[[Repositories], object]] = {
     "events of an actor": lambda store: store.events.newest(None, None, 50, EventFilter(actor=ID)),
     "events own": lambda store: store.events.newest((ID,), 9, 50),
     "events since": lambda store: store.events.following(None, 0, None, 50),
-    "events unnumbered": lambda store: store.events.any_unnumbered(),
+    "events unnumbered": lambda store: store.events.has_unnumbered(),
     "events wanted": lambda store: store.events.wanted(None, ("*",), (0, 9), 60, 10),
     "events wanted by some": lambda store: store.events.wanted((ID,), ("tenant.*", "user.created"), (0, 9), 60, 10),
     **{

@@ -71,8 +71,8 @@ def test_a_purge_keeps_the_group_while_anything_else_is_left(
     store: Repositories, provision: Operation, control_plane: Services, admin: Actor
 ) -> None:
     control_plane.operations.cancel(provision.id, admin)
-    control_plane.operations.cancel(begun(control_plane.life.delete("acme", admin)).id, admin)
-    purge = begun(control_plane.life.purge("acme", admin))
+    control_plane.operations.cancel(begun(control_plane.lifecycle.delete("acme", admin)).id, admin)
+    purge = begun(control_plane.lifecycle.purge("acme", admin))
     end(store, purge, ocis=ok(), stalwart=TAKEN)
     with pytest.raises(ActionNotPossible, match="stalwart"):
         control_plane.operations.retry(purge.id, "authentik", admin)

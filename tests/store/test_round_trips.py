@@ -66,13 +66,13 @@ def test_one_tenant_and_who_asks_for_it_are_read_at_once(counted: Services, coun
 
 
 def test_a_page_is_two_reads_beside_its_callers(counted: Services, counter: Counter, caller: Caller) -> None:
-    page = counted.tenants.page(counted.callers.actor_for(caller, "request-1"), TenantQuery())
+    page = counted.tenants.page(counted.sign_in.actor_for(caller, "request-1"), TenantQuery())
     assert [view.tenant.slug for view in page.items] == ["beta", "acme"]
     assert counter.names == ["find"] * 3
 
 
 def test_a_new_tenant_is_five_inserts(counted: Services, counter: Counter, caller: Caller) -> None:
-    actor = counted.callers.actor_for(caller, "request-1")
+    actor = counted.sign_in.actor_for(caller, "request-1")
     counted.tenants.create(NewTenant("gamma", "Gamma", "starter", ("gamma.test", "gamma2.test")), actor)
     assert counter.names == ["find", *["insert"] * 5, "commitTransaction"]
 
@@ -95,7 +95,7 @@ def test_a_documents_response_is_cached_until_the_document_changes(
     assert operation is not None
 
     def seen() -> tuple[TenantView, TenantView]:
-        actor = control_plane.callers.actor_for(caller, "request-1")
+        actor = control_plane.sign_in.actor_for(caller, "request-1")
         return control_plane.tenants.get_for("acme", caller), control_plane.tenants.page(actor, TenantQuery()).items[0]
 
     first = seen()

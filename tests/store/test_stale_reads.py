@@ -42,24 +42,24 @@ def platform(make_platform: Callable[..., PlatformFixture]) -> PlatformFixture:
 
 def sweeping(platform: PlatformFixture, happens: Callable[[], Any]) -> LifecycleService:
     """The sweep's part, on which something happens between its first tenant and its second."""
-    return open_services(platform.store, Meanwhile(platform, happens), platform.settings).life
+    return open_services(platform.store, Meanwhile(platform, happens), platform.settings).lifecycle
 
 
 def suspend_both(platform: PlatformFixture) -> None:
     """Both are due to be closed again, the first first."""
     for slug in ("first", "second"):
-        platform.finish(platform.plane.life.suspend(slug, "unpaid", platform.admin))
+        platform.finish(platform.plane.lifecycle.suspend(slug, "unpaid", platform.admin))
         platform.rows["tenants"].update_one({"slug": slug}, [{"$set": {"retryAt": "$$NOW"}}])
 
 
 def delete_both(platform: PlatformFixture) -> None:
     for slug in ("first", "second"):
-        platform.finish(platform.plane.life.delete(slug, platform.admin))
+        platform.finish(platform.plane.lifecycle.delete(slug, platform.admin))
 
 
 def test_a_closing_is_not_begun_again_over_a_resumption(platform: PlatformFixture) -> None:
     suspend_both(platform)
-    sweep = sweeping(platform, lambda: platform.finish(platform.plane.life.resume("second", platform.admin)))
+    sweep = sweeping(platform, lambda: platform.finish(platform.plane.lifecycle.resume("second", platform.admin)))
     assert sweep.take_up(200) == 1
     assert platform.tenant("second").status is Status.ACTIVE
 
@@ -68,7 +68,7 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
     delete_both(platform)
 
     def begun_and_stopped() -> None:
-        operation = platform.plane.life.purge("second", platform.admin).operation
+        operation = platform.plane.lifecycle.purge("second", platform.admin).operation
         assert operation is not None
         platform.plane.operations.cancel(operation.id, platform.admin)
 
@@ -79,15 +79,15 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
 
 def test_a_removal_that_another_scheduler_began_takes_no_second_turn(platform: PlatformFixture) -> None:
     delete_both(platform)
-    assert sweeping(platform, lambda: platform.plane.life.take_up(200)).take_up(200) == 1
-    assert platform.plane.purges.pace(platform.admin).begun == 2
+    assert sweeping(platform, lambda: platform.plane.lifecycle.take_up(200)).take_up(200) == 1
+    assert platform.plane.purge_quota.pace(platform.admin).begun == 2
 
 
 def test_a_removal_that_has_ended_is_not_due_whatever_an_older_build_left_on_its_tenant(
     platform: PlatformFixture,
 ) -> None:
     delete_both(platform)
-    platform.finish(platform.plane.life.purge("first", platform.admin))
+    platform.finish(platform.plane.lifecycle.purge("first", platform.admin))
     platform.rows["tenants"].update_one({"slug": "first"}, [{"$set": {"retryAt": "$$NOW"}}])
     assert [due.tenant.slug for due in platform.store.tenants.due(200)] == ["second"]
 
@@ -96,7 +96,7 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
     platform: PlatformFixture,
 ) -> None:
     before = platform.tenant("first")
-    platform.finish(platform.plane.life.suspend("first", "unpaid", platform.admin))
+    platform.finish(platform.plane.lifecycle.suspend("first", "unpaid", platform.admin))
     starter = open_starter(platform.store, Meanwhile(platform, lambda: None), platform.settings)
     with pytest.raises(ActionNotPossible):
         starter.start(Action.RECONCILE, Mode.APPLY, before, platform.admin.author)
@@ -105,9 +105,9 @@ def test_a_reconcile_that_was_asked_for_before_a_suspension_ended_is_refused_aft
 
 def test_a_purged_tenant_is_not_restored_before_its_status_says_so(platform: PlatformFixture) -> None:
     delete_both(platform)
-    purge = platform.end_unsettled(platform.plane.life.purge("first", platform.admin))
+    purge = platform.end_unsettled(platform.plane.lifecycle.purge("first", platform.admin))
     with pytest.raises(ActionNotPossible):
-        platform.plane.life.restore("first", platform.admin)
+        platform.plane.lifecycle.restore("first", platform.admin)
     open_settlement(platform.store).settle(purge.id)
     assert platform.tenant("first").purged_at is not None
-    assert platform.plane.life.receipt("first", platform.admin).slug == "first"
+    assert platform.plane.lifecycle.receipt("first", platform.admin).slug == "first"

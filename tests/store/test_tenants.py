@@ -40,7 +40,7 @@ def test_all_that_is_recorded_for_a_request_has_the_time_that_its_callers_record
     control_plane: Services, admin: Actor, store: Repositories, settings: Settings
 ) -> None:
     caller = Caller(admin.user.subject, admin.user.email, admin.user.name, None, admin.surfaces)
-    actor = control_plane.callers.actor_for(caller, "request-2")
+    actor = control_plane.sign_in.actor_for(caller, "request-2")
     assert actor.read_at is not None
     assert admin.user.updated_at <= actor.read_at <= store.connection.now()
     earlier = actor.read_at - timedelta(hours=1)
@@ -110,7 +110,7 @@ def test_an_unknown_plan_is_refused_with_the_plans_there_are(control_plane: Serv
 def test_ten_services_starting_at_once_make_one_default_tenant(settings: Settings, dispatcher: Dispatcher) -> None:
     stores = [open_repositories(settings) for _ in range(10)]
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda s: open_services(s, dispatcher, settings).service.prepare(), stores))
+        list(pool.map(lambda s: open_services(s, dispatcher, settings).readiness.prepare(), stores))
     database = stores[0].connection.client[settings.mongodb_database]
     assert database["tenants"].count_documents({"slug": "dezky"}) == 1
     assert database["subscriptions"].count_documents({}) == 1
@@ -140,7 +140,7 @@ def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: Services, 
     create("acme")
     create("beta")
     portal = frozenset({"portal"})
-    user = control_plane.callers.record(
+    user = control_plane.sign_in.record(
         Caller("s1", "member@acme.test", "Member", ("tenant-acme", "tenant-none"), portal), "request-1"
     )
     member = Actor(user, portal)
@@ -157,23 +157,23 @@ def test_a_member_sees_what_is_theirs_and_nothing_else(control_plane: Services, 
 def test_a_right_that_left_the_tokens_groups_leaves_the_record(control_plane: Services, create: Create) -> None:
     create("acme")
     with_groups = Caller("s1", "a@acme.test", "A", ("tenant-acme", "dezky-platform-admins"), frozenset({"operator"}))
-    first = control_plane.callers.record(with_groups, "request-1")
+    first = control_plane.sign_in.record(with_groups, "request-1")
     assert (first.platform_admin, len(first.tenant_ids)) == (True, 1)
-    second = control_plane.callers.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
+    second = control_plane.sign_in.record(Caller("s1", "a@acme.test", "A", None, frozenset({"operator"})), "request-1")
     assert (second.id, second.platform_admin, second.tenant_ids) == (first.id, False, ())
 
 
 def test_first_calls_of_one_person_at_once_make_one_record(control_plane: Services) -> None:
     caller = Caller("s1", "a@acme.test", "A", (), frozenset({"portal"}))
     with ThreadPoolExecutor(8) as pool:
-        users = list(pool.map(lambda _: control_plane.callers.record(caller, "request-1"), range(8)))
+        users = list(pool.map(lambda _: control_plane.sign_in.record(caller, "request-1"), range(8)))
     assert len({user.id for user in users}) == 1
 
 
 def test_platform_rights_need_a_token_of_the_operator_surface(control_plane: Services, create: Create) -> None:
     create("acme")
     caller = Caller("s1", "a@platform.test", "A", ("dezky-platform-admins",), frozenset({"portal"}))
-    user = control_plane.callers.record(caller, "request-1")
+    user = control_plane.sign_in.record(caller, "request-1")
     with pytest.raises(NotFound):
         control_plane.tenants.get("acme", Actor(user, frozenset({"portal"})))
 
@@ -193,7 +193,7 @@ def test_a_partners_administrator_creates_and_sees_the_partners_tenants_only(
 ) -> None:
     create("other")
     surfaces = frozenset({"partner"})
-    user = control_plane.callers.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
+    user = control_plane.sign_in.record(Caller("s1", "admin@partner.test", "Admin", (), surfaces), "request-1")
     partner = store.connection.transaction(lambda session: store.partners.insert("reseller", "Reseller", session)).id
     reseller = Actor(user.changed({"partner_id": partner, "role": Role.ADMIN}), surfaces)
     assert control_plane.tenants.create(NewTenant("acme", "Acme", "starter"), reseller).tenant.partner_id == partner

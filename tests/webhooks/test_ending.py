@@ -36,8 +36,8 @@ def finished(post: Post, view: TenantView) -> TenantView:
 
 
 def purge(post: Post, slug: str = "acme") -> None:
-    finished(post, post.plane.life.delete(slug, post.admin))
-    finished(post, post.plane.life.purge(slug, post.admin))
+    finished(post, post.plane.lifecycle.delete(slug, post.admin))
+    finished(post, post.plane.lifecycle.purge(slug, post.admin))
 
 
 def time_is_up(post: Post, settings: Settings) -> None:

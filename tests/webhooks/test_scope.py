@@ -49,7 +49,7 @@ def slugs_told(post: Post, path: str) -> list[str | None]:
 def told_of_everything(post: Post) -> bool:
     last = post.store.events.last_number()
     open_ones = [one for hook in webhooks_of(post) for one in post.deliveries(hook, "pending")]
-    return not post.store.events.any_unnumbered() and not post.store.webhooks.behind(last, 99) and not open_ones
+    return not post.store.events.has_unnumbered() and not post.store.webhooks.behind(last, 99) and not open_ones
 
 
 def webhooks_of(post: Post) -> tuple[Webhook, ...]:

@@ -59,11 +59,11 @@ def locked_out(platform: PlatformFixture) -> list[str]:
 def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_gives(acme: PlatformFixture) -> None:
     acme.grown("beta")
     control(acme.stalwart, "set_most_found", most=1)
-    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.lifecycle.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
     assert fates(acme.stalwart) == {"acme.test": "refused", "acme.org": "refused", "beta.test": "delivered"}
-    assert acme.finish(acme.plane.life.delete("beta", acme.admin)).status == "succeeded"
-    assert acme.finish(acme.plane.life.purge("beta", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.lifecycle.delete("beta", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.lifecycle.purge("beta", acme.admin)).status == "succeeded"
     assert [one["name"] for one in acme.stalwart.snapshot()["Domain"]] == list(DOMAINS)
 
 
@@ -71,7 +71,7 @@ def test_all_is_closed_and_removed_on_a_server_that_has_more_than_one_query_give
 def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_in_made(
     acme: PlatformFixture, dispatcher: Dispatcher, action: str
 ) -> None:
-    life, admin = acme.plane.life, acme.admin
+    life, admin = acme.plane.lifecycle, acme.admin
     view = life.suspend("acme", "unpaid", admin) if action == "suspend" else life.delete("acme", admin)
     assert acme.finish(view).status == "succeeded"
     domain = acme.tenant("acme").remote["stalwartDomains"][0]["id"]
@@ -94,7 +94,7 @@ def test_the_drift_check_of_a_closed_tenant_finds_an_account_that_a_first_sign_i
 
 
 def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: Dispatcher) -> None:
-    for view in (acme.plane.life.delete, acme.plane.life.purge):
+    for view in (acme.plane.lifecycle.delete, acme.plane.lifecycle.purge):
         assert acme.finish(view("acme", acme.admin)).status == "succeeded"
     acme.rows["tenants"].update_many({"slug": "acme"}, [{"$set": {"driftDueAt": "$$NOW"}}])
     check = open_drift_detector(acme.store, open_starter(acme.store, dispatcher, acme.settings), acme.settings)
@@ -102,9 +102,9 @@ def test_a_purged_tenant_has_no_drift_check(acme: PlatformFixture, dispatcher: D
 
 
 def test_accounts_locked_in_any_of_the_domains_can_sign_in_again(acme: PlatformFixture) -> None:
-    assert acme.finish(acme.plane.life.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.lifecycle.suspend("acme", "unpaid", acme.admin)).status == "succeeded"
     assert locked_out(acme) == ["ann@acme.org", "ann@acme.test"]
-    assert acme.finish(acme.plane.life.resume("acme", acme.admin)).status == "succeeded"
+    assert acme.finish(acme.plane.lifecycle.resume("acme", acme.admin)).status == "succeeded"
     assert locked_out(acme) == []
 
 
@@ -130,7 +130,7 @@ def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
     make_platform: Callable[..., PlatformFixture],
 ) -> None:
     acme = settled(make_platform(attempt_seconds=2, lease_seconds=3))
-    view = acme.plane.life.suspend("acme", "unpaid", acme.admin)
+    view = acme.plane.lifecycle.suspend("acme", "unpaid", acme.admin)
     assert view.operation is not None
     acme.runner.run(view.operation.id, "access", 1)
     fault(acme.stalwart, kind="latency", contains="x:Account/query", delay=0.7, count=1)
@@ -141,7 +141,7 @@ def test_a_suspension_that_was_overtaken_locks_no_account_that_is_not_on_record(
             time.sleep(0.01)
         # called off and taken back, while the step is about to lock people out
         acme.plane.operations.cancel(view.operation.id, acme.admin)
-        resumed = acme.plane.life.resume("acme", acme.admin)
+        resumed = acme.plane.lifecycle.resume("acme", acme.admin)
         running.result()
     assert acme.finish(resumed).status == "succeeded"
     assert locked_out(acme) == []

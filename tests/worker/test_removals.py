@@ -103,10 +103,10 @@ def test_a_running_reconcile_without_approval_is_not_returned_for_one_with_appro
 def test_an_action_that_removes_by_definition_has_no_limit(make_platform: Callable[..., PlatformFixture]) -> None:
     platform = make_platform(removals_per_run=0)
     platform.grown("acme")
-    assert platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
-    assert platform.finish(platform.plane.life.resume("acme", platform.admin)).status == "succeeded"
-    assert platform.finish(platform.plane.life.delete("acme", platform.admin)).status == "succeeded"
-    assert platform.finish(platform.plane.life.purge("acme", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.resume("acme", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.delete("acme", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.purge("acme", platform.admin)).status == "succeeded"
     assert platform.stalwart.snapshot()["Domain"] == []
 
 
@@ -117,10 +117,10 @@ def test_a_tenant_suspended_while_removals_waited_for_approval_can_be_resumed(
     new = NewTenant("acme", "Acme", "starter", DOMAINS)
     assert platform.finish(platform.plane.tenants.create(new, platform.admin)).status == "succeeded"
     assert keep(platform, 1).reason == "too_many_removals"
-    assert platform.finish(platform.plane.life.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.suspend("acme", "unpaid", platform.admin)).status == "succeeded"
     assert delivered(platform) == ["d0.test"]
     # nobody can give leave while it is suspended
-    assert platform.finish(platform.plane.life.resume("acme", platform.admin)).status == "succeeded"
+    assert platform.finish(platform.plane.lifecycle.resume("acme", platform.admin)).status == "succeeded"
     assert delivered(platform) == ["d0.test"]
 
 

@@ -24,12 +24,12 @@ def user_routes(control_plane: Services) -> Blueprint:
     @routes.get("/me")
     @route_spec("Get your profile, your tenants and their subscriptions", {200: ProfileResponse})
     def profile() -> Response:
-        return json_response(ProfileResponse.of(control_plane.callers.profile(actor(control_plane))))
+        return json_response(ProfileResponse.of(control_plane.sign_in.profile(actor(control_plane))))
 
     @routes.get("/users/me")
     @route_spec("Get your user record, updated from your token", {200: UserResponse}, headers=ETAG)
     def me() -> Response:
-        return _answer(control_plane.callers.record(caller(), request_id()))
+        return _answer(control_plane.sign_in.record(caller(), request_id()))
 
     @routes.get("/users")
     @route_spec("List the users you may see, newest first", {200: [UserResponse]}, headers=PAGED)

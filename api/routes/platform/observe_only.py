@@ -26,7 +26,7 @@ class ObserveOnlyRequest(RequestModel):
 
 def observe_only_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("observe_only", __name__)
-    observe_only = control_plane.observing
+    observe_only = control_plane.observe_only
 
     @routes.get("/observe-only")
     @route_spec(

@@ -29,7 +29,7 @@ class RaiseQuotaRequest(RequestModel):
 
 def purge_quota_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("purge_quota", __name__, url_prefix="/purges")
-    purges = control_plane.purges
+    purges = control_plane.purge_quota
 
     @routes.get("")
     @route_spec(

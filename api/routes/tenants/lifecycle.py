@@ -31,7 +31,7 @@ def _begins(summary: str, surfaces: frozenset[str] = STAFF, *, takes_version: bo
 
 def lifecycle_routes(control_plane: Services) -> Blueprint:
     routes = Blueprint("lifecycle", __name__, url_prefix="/tenants")
-    lifecycle = control_plane.life
+    lifecycle = control_plane.lifecycle
 
     @routes.post("/<slug>/suspend")
     @_begins("Suspend a tenant: access ends at once; its data is kept")
