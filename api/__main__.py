@@ -8,7 +8,7 @@ import click
 
 from serving.launch import serve
 from shared.config.settings import SettingsError, read_api_settings
-from shared.metrics.exposition import prepare_processes, serve_metrics
+from shared.metrics.exposition import serve_metrics, share_metrics_of_children
 
 
 @click.command()
@@ -22,7 +22,7 @@ def main(host: str, port: int, workers: int, target: str) -> None:
         settings = read_api_settings()
     except SettingsError as problem:
         sys.exit(f"The settings are invalid:\n{problem}")
-    prepare_processes()
+    share_metrics_of_children()
     serve_metrics(settings.metrics_port, settings.metrics_host)
     serve(target, host, port, workers)
 

@@ -22,7 +22,7 @@ from shared.config.former_names import warn_of_former_names
 from shared.config.settings import Settings
 from shared.core.logging import configure_logs
 from shared.messaging.celery_app import make_celery
-from shared.metrics.exposition import forget_process, serve_metrics
+from shared.metrics.exposition import mark_process_ended, serve_metrics
 from shared.metrics.tracing import trace_worker
 from shared.workflows.model import Action
 from worker.execution.watchdog import Watchdog
@@ -62,7 +62,7 @@ def _follow_worker(contexts: ProcessContexts, settings: Settings) -> None:
         threading.Thread(target=contexts.stop, name="stop").start()
 
     def child_ended(pid: int | None = None, **_: Any) -> None:
-        forget_process(pid)
+        mark_process_ended(pid)
 
     celeryd_after_setup.connect(started, weak=False)
     worker_init.connect(initialized, weak=False)

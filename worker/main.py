@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from shared.metrics.exposition import prepare_processes
+from shared.metrics.exposition import share_metrics_of_children
 
 # before any import that defines metrics: prefork children share theirs with the process that serves them
-prepare_processes()
+share_metrics_of_children()
 
 from shared.config.settings import SettingsError, read_settings  # noqa: E402
 from worker.app import create_worker  # noqa: E402

@@ -51,7 +51,7 @@ class AccessTokenValidator(BearerTokenValidator):  # type: ignore[misc]
             issuer: KeyRing(partial(fetch_keys, issuer, jwks_url, trust))
             for issuer, jwks_url in settings.oidc_issuers.items()
         }
-        if not settings.admits_tokens:
+        if not settings.accepts_tokens:
             log.warning(
                 "tokens.none_accepted", remedy="set OIDC_ISSUERS and OIDC_AUDIENCES; until then every token is refused"
             )

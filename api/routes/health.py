@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from api.http.responses import json_response
 from api.http.route_spec import PUBLIC, route_spec
 from api.schemas.service import HealthResponse, ReadinessResponse
-from shared.application.readiness import Standing
+from shared.application.readiness import PlatformState
 from shared.application.services import Services
 
 
@@ -33,22 +33,22 @@ def health_routes(control_plane: Services, version: str) -> Blueprint:
         surfaces=PUBLIC,
     )
     def ready() -> Response:
-        parts = control_plane.readiness.readiness()
+        parts = control_plane.readiness.checks()
         is_ready = all(parts[name] for name in parts if name != "broker")
         status = "unavailable" if not is_ready else "ok" if parts["broker"] else "degraded"
         checks = {name: "up" if is_up else "down" for name, is_up in parts.items()}
-        standing = control_plane.readiness.standing() if parts["mongodb"] else Standing({}, ())
+        state = control_plane.readiness.platform_state() if parts["mongodb"] else PlatformState({}, ())
         found = ReadinessResponse(
             status=status,  # type: ignore[arg-type]
             checks=checks,  # type: ignore[arg-type]
-            integrations=_integrations(standing),
-            notices=list(standing.notices) or None,  # type: ignore[arg-type]
+            integrations=_integrations(state),
+            notices=list(state.notices) or None,  # type: ignore[arg-type]
         )
         return json_response(found, 200 if is_ready else 503)
 
     return routes
 
 
-def _integrations(standing: Standing) -> dict[str, Literal["ok", "failing", "paused"]]:
-    found = standing.switches.items()
+def _integrations(state: PlatformState) -> dict[str, Literal["ok", "failing", "paused"]]:
+    found = state.switches.items()
     return {name: "paused" if one.pause else "failing" if one.is_open else "ok" for name, one in found}

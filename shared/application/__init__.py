@@ -1,1 +1,1 @@
-"""Application."""
+"""Composition of repositories and services, once per process."""

@@ -1,4 +1,4 @@
-"""Metrics that are read when they are scraped: what is on record and in the queues. The scheduler serves them."""
+"""Metrics that are computed at each scrape from the database and the queues. The scheduler serves them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared.status.outcome_repository import OutcomeRepository
 from shared.status.problem_repository import ProblemRepository
 from shared.switches.repository import SwitchRepository
 
-#: how long the database may take for one scrape, in seconds
-LONGEST_SCRAPE = 3.0
+#: time limit of the database queries of one scrape, in seconds
+QUERY_SECONDS = 3.0
 OK = "ok"
 
 
 class PlatformCollector(Collector):
-    """Open operations by state, breakers, pauses, queues. A part that does not answer is left out of the scrape."""
+    """Open operations by state, breakers, pauses, queues. A scrape omits the values of a part that does not answer."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class PlatformCollector(Collector):
         self._dispatcher = dispatcher
 
     def describe(self) -> list[Metric]:
-        """Tell nothing beforehand: registering must not ask the database."""
+        """Describe nothing in advance, because registering must not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges as they are now."""
+        """Yield the gauges with their current values."""
         try:
-            with self._connection.within(LONGEST_SCRAPE):
+            with self._connection.within(QUERY_SECONDS):
                 found = [*self._operations(), *self._switch_metrics()]
         except StoreUnavailable:
             found = []
@@ -62,12 +62,12 @@ class PlatformCollector(Collector):
         age = GaugeMetricFamily(
             "dezky_operation_oldest_age_seconds", "Age of the oldest running operation", value=oldest
         )
-        unwell = GaugeMetricFamily(
+        with_problems = GaugeMetricFamily(
             "dezky_tenants_unwell", "Tenants by the most severe kind of their problems", labels=["kind"]
         )
         for kind, count in self._problems.tenants(None).items():
-            unwell.add_metric([kind], count)
-        return [open_now, age, unwell]
+            with_problems.add_metric([kind], count)
+        return [open_now, age, with_problems]
 
     def _switch_metrics(self) -> list[Metric]:
         switches = self._switches.all()

@@ -1,4 +1,4 @@
-"""The indexes that must be there, by collection: some are rules of the platform, the others what its queries go by."""
+"""The required indexes by collection. Unique ones enforce rules; the others serve queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.subscriptions import repository as subscriptions
 from shared.tenants import repository as tenants
 from shared.webhooks import delivery_repository, repository
 
-WANTED_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+REQUIRED_INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tenants": tenants.INDEXES,
     "operations": OPERATIONS,
     "domains": domains.INDEXES,

@@ -1,4 +1,4 @@
-"""The migrations of this build. Append; never change or reorder one that was released."""
+"""The list of migrations. Append new ones; never change or reorder a released one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ BATCH = 500
 
 
 def _roles_of_users(database: Database[Document], keep_lock: KeepLock) -> None:
-    """Expand: a role for each tenant beside the one role for all. The mapper reads and writes both."""
+    """Add a role per tenant beside the single role for all tenants. The mapper reads and writes both forms."""
     users = database["users"]
     while rows := list(users.find({"roles": {"$exists": False}}).limit(BATCH)):
         writes = [
-            # a change accepted since it was read has written both forms itself
-            UpdateOne({"_id": row["_id"], "roles": {"$exists": False}}, {"$set": _only_new(row)})
+            # a change made after the read has already written both forms
+            UpdateOne({"_id": row["_id"], "roles": {"$exists": False}}, {"$set": _new_fields(row)})
             for row in rows
         ]
         users.bulk_write(writes, ordered=False)
         keep_lock()
 
 
-def _only_new(row: Document) -> Document:
+def _new_fields(row: Document) -> Document:
     document = document_of(user_of(row))
     return {name: document[name] for name in ("roles", "partnerRole", "platformRole")}
 

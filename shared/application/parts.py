@@ -1,4 +1,4 @@
-"""Compositions of single parts: what more than one service needs, and the detectors that the scheduler runs."""
+"""Compose single services: those that several others need, and those that only the scheduler runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.restore_guard.service import ObserveOnlyService
 
 
 def open_settlement(store: Repositories) -> Settlement:
-    """Compose the settlement, with what must end together with a purged tenant."""
+    """Compose the settlement; `on_purged` lists the changes made in the transaction that purges a tenant."""
     on_purged = (store.subscriptions.cancel_all, store.domains.stop_checks, store.webhooks.schedule_removal)
     return Settlement(
         connection=store.connection,
@@ -63,13 +63,13 @@ def open_observe_only_service(store: Repositories) -> ObserveOnlyService:
     )
 
 
-def open_restore_detector(store: Repositories, memory: HighWaterMark, settings: Settings) -> RestoreDetector:
+def open_restore_detector(store: Repositories, high_water_mark: HighWaterMark, settings: Settings) -> RestoreDetector:
     return RestoreDetector(
         restore_guard=store.restore_guard,
         switches=store.switches,
         tenant_counts=store.tenant_counts,
         observing=open_observe_only_service(store),
-        memory=memory,
+        high_water_mark=high_water_mark,
         settings=settings,
     )
 

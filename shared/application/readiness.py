@@ -1,4 +1,4 @@
-"""The service itself: getting ready, and saying whether it is."""
+"""Prepare the database at start and report readiness."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """`switches`: by integration. `notices`: codes of what an operator should know of."""
+class PlatformState:
+    """State that operators should know. `switches`: by integration. `notices`: `observe_only`, `purges_held`."""
 
     switches: Mapping[str, Switch]
     notices: tuple[str, ...]
@@ -64,11 +64,11 @@ class ReadinessService:
         self._tenant_service = tenant_service
         self._domain_service = domain_service
         self._settings = settings
-        #: until the indexes are known to be there, nothing may be recorded: the rules that they are would not hold
+        #: True until the indexes exist; no request is accepted before, because unique indexes enforce rules
         self.awaits_indexes = False
 
     def prepare(self) -> None:
-        """Make indexes, migrate, make the default tenant. Idempotent, and safe when many processes start at once."""
+        """Create indexes, migrate, create the default tenant. Idempotent and safe when several processes start."""
         self._make_indexes()
         self.awaits_indexes = False
         self._migrator.run()
@@ -81,27 +81,26 @@ class ReadinessService:
         try:
             self._tenant_service.record(new, Author(None, "seed"))
         except (SlugTaken, DomainTaken):
-            log.info("seed.raced", slug=slug)
+            log.info("default_tenant.created_by_another_process", slug=slug)
 
-    def standing(self) -> Standing:
-        """What holds work back; nothing while the database does not answer. Never a reason not to be ready: what has
-        to wait is accepted all the same."""
+    def platform_state(self) -> PlatformState:
+        """Return breakers, pauses and notices; empty while the database does not answer.
+
+        They do not affect readiness, because requests are accepted while steps are deferred.
+        """
         try:
             found = self._switches.all(within=1.0)
-            notices = [
-                name
-                for name, holds in (("purges_held", are_deferred(self._daily_quota, self._tenant_counts)),)
-                if holds
-            ]
+            notices = ["observe_only"] if is_observing(found) else []
+            if are_deferred(self._daily_quota, self._tenant_counts):
+                notices.append("purges_held")
         except StoreUnavailable:
-            return Standing({}, ())
-        notices = ["observe_only", *notices] if is_observing(found) else notices
-        return Standing({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
+            return PlatformState({}, ())
+        return PlatformState({name: found.get(name, Switch(name)) for name in SWITCHES}, tuple(notices))
 
-    def readiness(self) -> dict[str, bool]:
-        """The parts of this service, and whether each is there; a database without its indexes is not.
+    def checks(self) -> dict[str, bool]:
+        """Return whether each dependency is available. MongoDB without its indexes is not.
 
-        `issuers` is named only when none is configured: then no token can be accepted.
+        `issuers` is included only if no issuer is configured, because then no token can be accepted.
         """
         parts = {"mongodb": not self.awaits_indexes and self._connection.is_up(1.0), "broker": self._dispatcher.is_up()}
-        return parts if self._settings.admits_tokens else parts | {"issuers": False}
+        return parts if self._settings.accepts_tokens else parts | {"issuers": False}

@@ -1,4 +1,4 @@
-"""All use cases over one store and one dispatcher, opened once per process."""
+"""Compose all services of a process from its repositories and its dispatcher."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from shared.webhooks.service import WebhookService
 
 @dataclass(frozen=True)
 class Services:
-    """One per process; safe to share between threads."""
+    """All services of a process. Safe to share between threads."""
 
     tenants: TenantService
     domains: DomainService
@@ -168,7 +168,7 @@ def open_services(store: Repositories, dispatcher: Dispatcher, settings: Setting
             switches=store.switches,
             tenant_counts=store.tenant_counts,
             tenants=store.tenants,
-            restore_detector=open_restore_detector(store, dispatcher.memory, settings),
+            restore_detector=open_restore_detector(store, dispatcher.high_water_mark, settings),
             dispatcher=dispatcher,
             tenant_service=tenants,
             domain_service=domains,

@@ -1,4 +1,4 @@
-"""All repositories over one connection, opened once per process. Only compositions (and tests) use it whole."""
+"""All repositories of a process over one connection. Only compositions and tests use them as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.accounts.emergency_token import EmergencyTokenRepository
 from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.user_repository import UserRepository
-from shared.application.indexes import WANTED_INDEXES
+from shared.application.indexes import REQUIRED_INDEXES
 from shared.application.migrations import MIGRATIONS
 from shared.billing.sync_queue import BillingSyncQueue
 from shared.bulk.repository import BulkOperationRepository
@@ -43,13 +43,13 @@ from shared.tenants.tombstones import TombstoneRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.repository import WebhookRepository
 
-#: how long the indexes of one collection may take to be made, in seconds
-LONGEST_BUILD = 600.0
+#: time limit for creating the indexes of one collection, in seconds
+INDEX_BUILD_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Repositories:
-    """The repositories of one process, for compositions to take apart."""
+    """The repositories of one process."""
 
     connection: MongoConnection
     tenants: TenantRepository
@@ -87,32 +87,32 @@ class Repositories:
     emergency_tokens: EmergencyTokenRepository
 
     def make_indexes(self) -> None:
-        """Create all indexes. Idempotent, and safe when several processes start at once; may take long."""
+        """Create all indexes, which may take minutes. Idempotent and safe when several processes start at once."""
         collections = (
             *(self.tenants, self.domains, self.operations, self.users, self.subscriptions, self.partners),
             *(self.events, self.idempotency, self.webhooks, self.deliveries, self.billing_syncs, self.orphans),
             *(self.orphan_scans, self.bulk, self.diagnostics, self.emergency_tokens, self.pending_members),
         )
         for collection in collections:
-            with self.connection.within(LONGEST_BUILD):
+            with self.connection.within(INDEX_BUILD_SECONDS):
                 collection.make_indexes()
 
     def missing_indexes(self) -> list[str]:
-        """Return what this build's indexes lack in the database, as `collection.name`."""
-        found: list[str] = []
+        """Return the required indexes that the database lacks, as `collection.name`."""
+        missing: list[str] = []
         with our_errors():
-            for collection, wanted in WANTED_INDEXES.items():
-                known = self.connection.database[collection].index_information()
-                names = [index.document["name"] for index in wanted]
-                found += [f"{collection}.{name}" for name in names if name not in known]
-        return found
+            for collection, required in REQUIRED_INDEXES.items():
+                existing = self.connection.database[collection].index_information()
+                names = [index.document["name"] for index in required]
+                missing += [f"{collection}.{name}" for name in names if name not in existing]
+        return missing
 
     def close(self) -> None:
         self.connection.close()
 
 
 def open_repositories(settings: Settings, patience: float = PATIENCE) -> Repositories:
-    """Open the repositories of this process; call it after forking. `patience`: of one call, in seconds."""
+    """Open the repositories of this process; call it after forking. `patience`: time limit of a call, in seconds."""
     connection = open_connection(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, patience)
     database = connection.database
     return Repositories(

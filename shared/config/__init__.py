@@ -1,1 +1,1 @@
-"""Config."""
+"""Settings from the environment."""

@@ -1,4 +1,4 @@
-"""Where the broker is: one server by its URL, or the master that Sentinels watch. Passwords never show in its repr."""
+"""The broker's address: one server, or the master that Sentinels monitor. Its repr never contains passwords."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Login:
-    """A name and a password, either of which may be missing."""
+    """A user name and a password; each may be missing."""
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
     @property
     def arguments(self) -> dict[str, str]:
-        """What there is of them, as a client takes them."""
+        """The given ones as keyword arguments of a Redis client."""
         return {name: value for name, value in vars(self).items() if value}
 
 
@@ -30,8 +30,11 @@ NO_LOGIN = Login()
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """`url`: as Celery takes it. With `sentinels` ((host, port) each) the server is whichever they call `master`;
-    `login` and `db` are the server's, `sentinel_login` is the Sentinels' own."""
+    """The broker's address. `url`: in Celery's form.
+
+    With `sentinels` ((host, port) each) the broker is the server that they report as `master`. `login` and `db` are
+    for that server, `sentinel_login` is for the Sentinels.
+    """
 
     url: str = field(repr=False)
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -42,9 +45,9 @@ class BrokerAddress:
 
     @classmethod
     def of(cls, text: str, master: str | None = None, sentinel_login: Login = NO_LOGIN) -> Self:
-        """`redis://…`, `rediss://…`, or `sentinel://host:port;sentinel://host:port/db` with the master's name.
+        """Parse `redis://…`, `rediss://…`, or `sentinel://host:port;sentinel://host:port/db` with the master's name.
 
-        Raises ValueError with a sentence that does not repeat the text.
+        Raises ValueError with a sentence that does not repeat the text, which may contain a password.
         """
         parts = [_split(one.strip()) for one in text.split(";") if one.strip()]
         schemes = {part.scheme for part in parts}
@@ -56,15 +59,15 @@ class BrokerAddress:
         if schemes != {"sentinel"}:
             return cls(text.strip())
         if not master:
-            raise ValueError("names Sentinels, so REDIS_SENTINEL_MASTER must say what they call the master")
-        return cls._watched(parts, master, sentinel_login)
+            raise ValueError("names Sentinels, so REDIS_SENTINEL_MASTER must be set to the name of their master")
+        return cls._of_sentinels(parts, master, sentinel_login)
 
     @classmethod
-    def _watched(cls, parts: Sequence[SplitResult], master: str, sentinel_login: Login) -> Self:
+    def _of_sentinels(cls, parts: Sequence[SplitResult], master: str, sentinel_login: Login) -> Self:
         sentinels = tuple((part.hostname or "", part.port or SENTINEL_PORT) for part in parts)
-        login = _agreed([Login(_text(part.username), _text(part.password)) for part in parts], NO_LOGIN, "login")
-        db = _agreed([int(part.path.strip("/") or 0) for part in parts], 0, "database")
-        # the login and the database go to every one of them: Celery takes those of whichever it asked last
+        login = _only_value([Login(_text(part.username), _text(part.password)) for part in parts], NO_LOGIN, "login")
+        db = _only_value([int(part.path.strip("/") or 0) for part in parts], 0, "database")
+        # each Sentinel's URL gets login and database, because Celery uses those of the last Sentinel it asked
         name = "" if login == NO_LOGIN else f"{quote(login.username or '', '')}:{quote(login.password or '', '')}@"
         url = ";".join(f"sentinel://{name}{_host(host)}:{port}/{db}" for host, port in sentinels)
         return cls(url, sentinels, master, db, login, sentinel_login)
@@ -73,22 +76,22 @@ class BrokerAddress:
 def _split(text: str) -> SplitResult:
     try:
         part = urlsplit(text)
-        port_is_right = part.port != 0
+        is_port_valid = part.port != 0
         db = part.path.strip("/")
     except ValueError:
-        port_is_right, part, db = False, SplitResult("", "", "", "", ""), ""
-    nobody_named = part.scheme == "sentinel" and not part.hostname
-    if not part.scheme or nobody_named or not port_is_right or (db and not db.isdigit()):
+        is_port_valid, part, db = False, SplitResult("", "", "", "", ""), ""
+    lacks_host = part.scheme == "sentinel" and not part.hostname
+    if not part.scheme or lacks_host or not is_port_valid or (db and not db.isdigit()):
         raise ValueError("must be scheme://host:port/db, with a number as port and as db; see README")
     return part
 
 
-def _agreed(given: Sequence[T], none: T, what: str) -> T:
-    """The one value that some or all of them give."""
-    found = {one for one in given if one != none}
+def _only_value(given: Sequence[T], default: T, name: str) -> T:
+    """Return the value that differs from the default, or the default. Raises ValueError if there are several."""
+    found = {one for one in given if one != default}
     if len(found) > 1:
-        raise ValueError(f"gives its Sentinels more than one {what}; it is the master's and the same for all")
-    return found.pop() if found else none
+        raise ValueError(f"gives its Sentinels more than one {name}; it is the master's and the same for all")
+    return found.pop() if found else default
 
 
 def _text(part: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Check the address of MongoDB before a client is made of it."""
+"""Check the address of MongoDB before a client uses it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MALFORMED = (
 
 
 def problems_of_database_url(url: str) -> list[str]:
-    """Return a sentence for an address that the driver would refuse. The driver's own text may repeat a password."""
+    """Return a sentence for an address that the driver would refuse. The driver's message may contain a password."""
     if not url.startswith((SCHEME, SRV_SCHEME)):
         return ["MONGODB_URI must start with mongodb:// or mongodb+srv://"]
     if url.startswith(SRV_SCHEME):
-        # as a plain address, without options: reading an SRV address asks DNS, which may be away for a moment
+        # checked as a plain address without options, because parsing an SRV address needs DNS
         url = url.replace(SRV_SCHEME, SCHEME, 1).partition("?")[0]
     try:
         parse_uri(url, warn=True)

@@ -1,4 +1,4 @@
-"""Settings from files: `<NAME>_FILE` names a file that holds the value of `<NAME>`, as container secrets are."""
+"""Read settings from files: `<NAME>_FILE` names a file with the value of `<NAME>`, such as a container secret."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class FileUnreadable(Exception):
 
 
 class FileSettingsSource(PydanticBaseSettingsSource):
-    """Reads the file that `<NAME>_FILE` names; `<NAME>` itself wins. An empty file counts as not set.
+    """Read the file that `<NAME>_FILE` names; `<NAME>` itself takes precedence. An empty file counts as not set.
 
-    Raises FileUnreadable, a sentence with the variable's name, for a file that cannot be read.
+    Raises FileUnreadable for a file that cannot be read.
     """
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
@@ -31,7 +31,7 @@ class FileSettingsSource(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            # some editors begin a file with a byte order mark, which would become part of a secret
+            # utf-8-sig removes the byte order mark that some editors add, which would become part of a secret
             text = Path(path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else "it is not text"

@@ -1,4 +1,4 @@
-"""Accept the former names of renamed settings for one release, also as `<NAME>_FILE`. The new name wins."""
+"""Accept the former names of renamed settings for one release, also as `<NAME>_FILE`. New names take precedence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMER_NAMES = {
 
 
 class FormerNamesSource(FileSettingsSource):
-    """Reads a renamed setting from its former variable, or from the file that the former `<NAME>_FILE` names."""
+    """Read a renamed setting from its former variable, or from the file that the former `<NAME>_FILE` names."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         former = FORMER_NAMES.get(field_name)

@@ -1,4 +1,4 @@
-"""The settings of the products outside: where they are, by what we come in, and what these must say together."""
+"""The settings of integrations: addresses, credentials, and checks that they are consistent."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SecretsCommaSeparated = Annotated[tuple[SecretStr, ...], NoDecode]
 Pairs = Annotated[dict[str, str], NoDecode]
 SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
-#: of the key that new proofs, ownership markers and encrypted secrets are made with
-SHORTEST_STAMP_KEY = 32
-#: what a header can hold as it is
-PLAIN = re.compile("[!-~]*")
+#: shortest length of the key that signs new proofs and ownership markers and encrypts secrets
+MIN_STAMP_KEY_LENGTH = 32
+#: characters that an HTTP header can carry without encoding
+HEADER_SAFE = re.compile("[!-~]*")
 
 
 class ProductSettings(BaseSettings):
-    """The part of Settings that is about products; a product whose address or key is missing is not configured."""
+    """The part of Settings about integrations. An integration without its address or key is not configured."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
@@ -60,16 +60,16 @@ class ProductSettings(BaseSettings):
     stalwart_username: str | None = Field(None, description="user name of the platform's account in Stalwart")
     stalwart_password: SecretStr | None = Field(None, description="password of the platform's account in Stalwart")
     authentik_email_stage: str | None = Field(
-        None, description="id of the e-mail stage that sends owners their invitation; without it nobody is written to"
+        None, description="id of the e-mail stage that sends owners their invitation; without it no e-mail is sent"
     )
     authentik_invitation_duration: str = Field(
         "days=3",
         pattern="^(weeks|days|hours|minutes|seconds)=[1-9]\\d*(;(weeks|days|hours|minutes|seconds)=[1-9]\\d*)*$",
-        description="how long the link in an owner's invitation lives, in Authentik's notation",
+        description="lifetime of the link in an owner's invitation, in Authentik's notation",
     )
     stalwart_smtp_url: SmtpUrl | None = Field(
         None,
-        description="smtp:// or smtps:// address of Stalwart's receiving side, to prove that closed mail is refused",
+        description="smtp:// or smtps:// address of Stalwart's SMTP listener, to verify that closed mail is refused",
     )
     stalwart_tenants: Literal["auto", "require", "off"] = Field(
         "auto",
@@ -118,12 +118,12 @@ class ProductSettings(BaseSettings):
     @field_validator("authentik_api_token", "stalwart_api_token", "stripe_api_key", mode="before")
     @classmethod
     def _token(cls, given: Any) -> Any:
-        """Without the end of the line that it was read from; None when nothing is left."""
+        """Strip the token; None when it is empty."""
         if not isinstance(given, str):
             return given
-        if not PLAIN.fullmatch(given.strip()):
-            # the library that would send it tells so by showing it, and that would be in our logs
-            raise ValueError("must be one line of plain letters, digits and signs")
+        if not HEADER_SAFE.fullmatch(given.strip()):
+            # checked here, because the HTTP library's error would show the token in our logs
+            raise ValueError("must be one line of printable ASCII characters without spaces")
         return given.strip() or None
 
     @field_validator("plans", mode="before")
@@ -148,7 +148,7 @@ class ProductSettings(BaseSettings):
 
     @property
     def configured(self) -> frozenset[str]:
-        """Names of the integrations there is an address or a key for."""
+        """Names of the integrations that have an address or a key."""
         given: dict[str, object] = {
             AUTHENTIK: self.authentik_api_url,
             STALWART: self.stalwart_api_url,
@@ -164,7 +164,7 @@ class ProductSettings(BaseSettings):
 
     @property
     def credential_fingerprints(self) -> dict[str, str]:
-        """Integration to a keyed hash of its credentials, to tell renewed ones; empty without STAMP_KEYS."""
+        """Integration to a keyed hash of its credentials, to detect renewed ones; empty without STAMP_KEYS."""
         key = self.stamp_key_texts[0].encode() if self.stamp_keys else None
         given: dict[str, tuple[str | SecretStr | None, ...]] = {
             AUTHENTIK: (self.authentik_api_token,),
@@ -179,15 +179,15 @@ class ProductSettings(BaseSettings):
         return tuple(key.get_secret_value() for key in self.stamp_keys)
 
     def problems_of_products(self) -> list[str]:
-        """A sentence for each thing that is missing or contradicts another."""
+        """Return a sentence for each missing or contradictory setting."""
         problems = [*self.problems_of_access(), *self._problems_of_prices()]
         if not self.plans:
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
             problems.append("STAMP_KEYS must be set when an integration is configured (a long random string)")
-        if self.stamp_keys and len(self.stamp_key_texts[0]) < SHORTEST_STAMP_KEY:
+        if self.stamp_keys and len(self.stamp_key_texts[0]) < MIN_STAMP_KEY_LENGTH:
             problems.append(
-                f"the first of STAMP_KEYS must have at least {SHORTEST_STAMP_KEY} characters (openssl rand -hex 32); "
+                f"the first of STAMP_KEYS must have at least {MIN_STAMP_KEY_LENGTH} characters (openssl rand -hex 32); "
                 "older, shorter ones may follow it"
             )
         return problems
@@ -195,8 +195,8 @@ class ProductSettings(BaseSettings):
     def _problems_of_prices(self) -> list[str]:
         unknown = sorted(set(self.stripe_prices) - set(self.plans))
         problems = [f"STRIPE_PRICES names a plan {name} that PLANS does not have" for name in unknown]
-        priceless = sorted(plan for plan, price in self.stripe_prices.items() if not price)
-        return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in priceless]
+        unpriced = sorted(plan for plan, price in self.stripe_prices.items() if not price)
+        return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in unpriced]
 
     def problems_of_access(self) -> list[str]:
         problems = []

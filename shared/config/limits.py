@@ -1,4 +1,4 @@
-"""The settings that bound work: times, attempts, circuit breakers, removals, periodic checks."""
+"""The settings of limits: times, attempts, circuit breakers, removals, periodic checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 
 class LimitSettings(BaseSettings):
-    """The part of Settings that bounds operations, steps, breakers and what the scheduler does by itself."""
+    """The part of Settings that limits operations, steps, breakers and the scheduler's jobs."""
 
     operation_deadline_seconds: float = Field(
         3600, gt=0, le=7000, description="an operation that has not ended by then fails"
@@ -23,7 +23,7 @@ class LimitSettings(BaseSettings):
         24, ge=0, description="hours between two orphan scans of a product; 0: on request only"
     )
     orphan_quarantine_hours: float = Field(
-        168, ge=0, description="hours that an orphan is watched before it may be removed"
+        168, ge=0, description="hours from the discovery of an orphan until it may be removed"
     )
     removals_per_run: int = Field(
         5, ge=0, description="objects that one run of a step may remove or disable without approval"
@@ -36,7 +36,7 @@ class LimitSettings(BaseSettings):
     )
     step_max_attempts: int = Field(40, ge=1, description="attempts of one step")
     attempt_seconds: float = Field(45, gt=0, description="time limit of one attempt")
-    call_seconds: float = Field(10, gt=0, description="time limit of one HTTP call, repeats included")
+    call_seconds: float = Field(10, gt=0, description="time limit of one HTTP call, retries included")
     lease_seconds: float = Field(90, gt=0, description="lease of one attempt; more than ATTEMPT_SECONDS")
     retry_base_seconds: float = Field(1, gt=0, description="first back-off between attempts")
     retry_cap_seconds: float = Field(60, gt=0, description="longest back-off between attempts")

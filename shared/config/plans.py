@@ -1,4 +1,4 @@
-"""The plan catalogue: what a tenant may use."""
+"""The plan catalogue: the quotas of tenants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GIB = 2**30
 
 
 class Plan(BaseModel):
-    """Quotas of a plan. 0 means without limit. Bytes are bytes of 8 bits; a mailbox's share is not split out."""
+    """Quotas of a plan; 0 means unlimited. `mail_bytes` is for all mailboxes together."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -19,7 +19,7 @@ from shared.config.tokens import TokenSettings
 from shared.core.address_rules import AddressRule
 from shared.core.naming import RESERVED_SLUGS, name_server, slug
 
-#: as a browser writes it (RFC 6454, 6.2)
+#: an origin in the form that browsers send (RFC 6454, section 6.2)
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
@@ -28,7 +28,7 @@ class SettingsError(Exception):
 
 
 class Settings(TokenSettings, ProductSettings, LimitSettings):
-    """One field per environment variable, by the same name in capitals; those of the products are inherited.
+    """All settings: one field per environment variable, whose name is the field's in capitals.
 
     `<NAME>_FILE` names a file that holds the value instead.
     """
@@ -52,7 +52,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="port of the Prometheus metrics; without it none are served"
     )
-    # scraped from elsewhere, on a port that nothing else uses
+    # Prometheus scrapes this port from another host
     metrics_host: str = Field("0.0.0.0", description="address that the metrics port binds to")  # noqa: S104
 
     event_keep_days: float = Field(0, ge=0, description="days that events are kept; 0: for ever")
@@ -63,7 +63,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
     )
 
     webhook_allowed_networks: CommaSeparated = Field(
-        (), description="networks (CIDR, comma-separated) that webhooks may reach though private, also without TLS"
+        (), description="private networks (CIDR, comma-separated) that webhooks may reach, also without TLS"
     )
     webhook_call_seconds: float = Field(10, gt=0, le=60, description="time limit of one delivery attempt")
     webhook_concurrency: int = Field(16, ge=1, le=256, description="deliveries that one scheduler sends at a time")
@@ -121,7 +121,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
         parts = [part.strip() for part in given.split(",") if part.strip()]
         halves = [part for part in parts if part.startswith("=") or part.endswith("=")]
         if halves:
-            raise ValueError(f"{', '.join(halves)} is half of a pair")
+            raise ValueError(f"{', '.join(halves)} is an incomplete pair; write key=value")
         return {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
     @field_validator(
@@ -140,7 +140,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
     @field_validator("default_tenant_slug")
     @classmethod
     def _slug(cls, given: str) -> str:
-        # the platform's own tenant may have one of the names that are kept for the platform
+        # the platform's own tenant may have a reserved slug
         return given if given in RESERVED_SLUGS else slug(given)
 
     @field_validator("dns_servers")
@@ -165,7 +165,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
         return given
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _consistent(self) -> Self:
         problems = [*self.problems_of_products(), *self.problems_of_tokens()]
         problems.extend(problems_of_database_url(self.mongodb_uri.get_secret_value()))
         if self.lease_seconds <= self.attempt_seconds:
@@ -189,7 +189,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
 
     @property
     def first_domain_check_seconds(self) -> float | None:
-        """Seconds until the first check of a new domain; None: only on request, as nothing waits for its proof."""
+        """Seconds until the first check of a new domain; None: only on request, because no proof is required."""
         return self.domain_first_recheck_seconds if self.domain_proof == "required" else None
 
 

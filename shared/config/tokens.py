@@ -1,4 +1,4 @@
-"""The settings of access tokens: issuers, audiences, algorithms, and the groups that mean something."""
+"""The settings of access tokens: issuers, audiences, algorithms, and the groups that grant rights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from shared.config.integrations import CommaSeparated, Pairs
 
 Surface = Literal["portal", "partner", "operator"]
 SURFACES: tuple[Surface, ...] = ("portal", "partner", "operator")
-#: what may sign tokens (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864): only what its verifier could not sign with
+#: accepted signature algorithms, only asymmetric ones (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864)
 ALGORITHMS = frozenset("RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split())
 
 
 class Audience(NamedTuple):
-    """An accepted `aud`. Without a surface it admits to all of them, without an issuer every configured one counts."""
+    """An accepted `aud`. Without a surface it is valid for all surfaces, without an issuer for all issuers."""
 
     name: str
     surface: str | None
@@ -26,12 +26,12 @@ class Audience(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Audience:
-        """`audience`, `audience=surface`, `audience=surface@issuer` or `audience=@issuer`. Raises ValueError."""
+        """Parse `audience`, `audience=surface`, `audience=surface@issuer` or `audience=@issuer`. Raises ValueError."""
         name, equals, rest = text.partition("=")
         surface, at, issuer = rest.partition("@")
         if not name.strip() or (equals and not rest.strip()) or (at and not issuer.strip()):
-            # an audience whose surface was left empty by mistake would have all of them
-            raise ValueError(f"{text} is half of a pair; write audience, audience=surface or audience=surface@issuer")
+            # an audience whose surface is empty by mistake would be valid for all surfaces
+            raise ValueError(f"{text} is incomplete; write audience, audience=surface or audience=surface@issuer")
         return cls(name.strip(), surface.strip() or None, issuer.strip() or None)
 
 
@@ -40,7 +40,7 @@ class TokenSettings(BaseSettings):
 
     oidc_issuers: Pairs = Field(
         {},
-        description="accepted issuers, comma-separated: issuer or issuer=JWKS URL; without any no token counts",
+        description="accepted issuers, comma-separated: issuer or issuer=JWKS URL; without any no token is accepted",
     )
     oidc_audiences: Annotated[tuple[Audience, ...], NoDecode] = Field(
         (), description="accepted audiences, comma-separated: audience, audience=surface or audience=surface@issuer"
@@ -53,7 +53,7 @@ class TokenSettings(BaseSettings):
     )
     oidc_tenant_group_prefix: str = Field("tenant-", description="prefix of the names of tenants' groups")
     oidc_support_group: str | None = Field(
-        None, description="group whose members are platform support; without it administrators give that role"
+        None, description="group whose members are platform support; without it administrators assign that role"
     )
 
     @field_validator("oidc_issuers")
@@ -74,7 +74,7 @@ class TokenSettings(BaseSettings):
     @classmethod
     def _surfaces(cls, given: tuple[Audience, ...]) -> tuple[Audience, ...]:
         if any("*" in one.name for one in given):
-            raise ValueError("* is no audience; name each application's client id, or any token would be accepted")
+            raise ValueError("* would accept any token; list each application's client id")
         bad = [one.surface for one in given if one.surface and one.surface not in SURFACES]
         if bad:
             raise ValueError(f"unknown surface {', '.join(bad)}; there are {', '.join(SURFACES)}")
@@ -85,7 +85,7 @@ class TokenSettings(BaseSettings):
     def _asymmetric(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         bad = [name for name in given if name.lower() == "none" or name.upper().startswith("HS")]
         if bad:
-            raise ValueError(f"{', '.join(bad)} may never verify tokens; use asymmetric algorithms such as RS256")
+            raise ValueError(f"{', '.join(bad)} is not allowed; use asymmetric algorithms such as RS256")
         unknown = [name for name in given if name not in ALGORITHMS]
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is not an algorithm; there are {', '.join(sorted(ALGORITHMS))}")
@@ -97,35 +97,35 @@ class TokenSettings(BaseSettings):
     @classmethod
     def _named(cls, given: str | None) -> str | None:
         if given is not None and (not given.strip() or "*" in given):
-            raise ValueError("must be a name; an empty one, or one with *, is not")
+            raise ValueError("must be a name that is not empty and does not contain *")
         return given
 
     def problems_of_tokens(self) -> list[str]:
-        """A sentence for each setting that contradicts another."""
+        """Return a sentence for each contradictory setting."""
         unknown = {one.issuer for one in self.oidc_audiences if one.issuer and one.issuer not in self.oidc_issuers}
         return [f"OIDC_AUDIENCES names the issuer {one}, which is not in OIDC_ISSUERS" for one in sorted(unknown)]
 
     @property
-    def admits_tokens(self) -> bool:
-        """Whether there is an issuer and an audience: without them the API refuses every token."""
+    def accepts_tokens(self) -> bool:
+        """True if an issuer and an audience are configured; without them the API refuses every token."""
         return bool(self.oidc_issuers and self.oidc_audiences)
 
 
 def require_safe_address(address: str) -> None:
-    """Raises ValueError unless the address is https, or http on this machine: keys on their way could be replaced."""
+    """Raise ValueError unless the address is https or on this machine, so that nobody can replace keys in transit."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
     except ValueError:
-        raise ValueError("holds an address that cannot be read") from None
+        raise ValueError("contains a malformed address") from None
     if "*" in address or not host or parts.scheme not in ("http", "https"):
         raise ValueError(f"{address} is not an address; write https://host/path/")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError(f"{address} must be https; plain http is for this machine only (localhost, 127.0.0.1)")
+        raise ValueError(f"{address} must be https; http is allowed only on this machine (localhost, 127.0.0.1)")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
+    """Return whether the host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

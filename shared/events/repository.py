@@ -50,7 +50,7 @@ class EventRepository:
             self._counters.update_one({"_id": "events"}, {"$setOnInsert": {"last": 0}}, upsert=True)
 
     def append(self, event: NewEvent, session: Transaction, at: datetime | None = None) -> None:
-        """Append an event. `at`: time by the database's clock, if known; then a cheaper plain insert is used."""
+        """Append an event. `at`: time by the database's clock, if known, for a cheaper plain insert."""
         document = {
             "_id": ObjectId(),
             "action": event.action,

@@ -1,1 +1,1 @@
-"""Messaging."""
+"""Celery and Redis: configuration, messages, chord counters and the high-water mark."""

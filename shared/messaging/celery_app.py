@@ -1,4 +1,4 @@
-"""The Celery application both doors configure alike. Each setting that is not Celery's default has its reason here."""
+"""Configure the Celery application for API and worker. A comment gives the reason for each unusual setting."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from kombu import Exchange, Queue
 
 from shared.config.broker_url import BrokerAddress
 from shared.messaging.queues import QUEUES
-from shared.messaging.reconnect_workaround import install_redis_guard
+from shared.messaging.reconnect_workaround import install_reconnect_workaround
 from shared.messaging.redis_client import transport_options
 
-#: the longest an operation may stay open is below this, so no chord's counter is forgotten before its end, in seconds
-JOIN_EXPIRES = 7200
+#: lifetime of a chord's counter in seconds; longer than any operation, so that no counter expires too early
+CHORD_COUNTER_TTL = 7200
 
-#: (socket, connect) timeouts in seconds: a sender stands in a request and gives up early, a worker holds BRPOP open
+#: (socket, connect) timeouts in seconds: a sender serves a request and gives up early, a worker blocks in BRPOP
 _TIMEOUTS = {"sender": (1.0, 0.7), "worker": (5.0, 2.0)}
 
 
 def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Celery:
-    """A configured app with no tasks. A sender never waits long for a broker; a worker never gives up on one."""
-    install_redis_guard()
+    """Return a configured app without tasks. A sender gives up quickly on the broker; a worker reconnects for ever."""
+    install_reconnect_workaround()
     app = Celery(
         "dezky",
         set_as_current=role == "worker",
@@ -31,24 +31,23 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
     socket_timeout, connect_timeout = _TIMEOUTS[role]
     app.conf.update(
         broker_url=broker.url,
-        # named without its address, which may hold a password and is shown by dashboards
+        # a class instead of a URL, because dashboards show this value and a URL may contain a password
         result_backend="shared.messaging.chord_backend:ChordCounterBackend",
-        result_expires=JOIN_EXPIRES,
+        result_expires=CHORD_COUNTER_TTL,
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
         enable_utc=True,
         timezone="UTC",
-        # explicit queues: a misspelt one is an error, not a new queue that nobody reads
+        # explicit queues: a misspelt name is an error instead of a new queue that nobody reads
         task_queues=[Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],
         task_create_missing_queues=False,
         task_default_queue="control",
-        # acknowledged after its work, so that the message of a worker that died comes back
+        # acknowledge after the task, so that the broker redelivers the message of a worker that died
         task_acks_late=True,
-        # but not when only a forked child died. Put back at once, it would find its step under the dead child's lease
-        # and do nothing; and one whose child dies before there is a claim would kill child after child, uncounted and
-        # for ever. So it is acknowledged: the attempt is on record, and the sweep sends the step again when the lease
-        # is over, as often as attempts are allowed
+        # acknowledge also when only a forked child died. A redelivered message would find the dead child's lease and do
+        # nothing, and one that crashes its child before the claim would crash children for ever without being counted.
+        # The scheduler publishes the step again when the lease has expired, as often as attempts are allowed
         task_reject_on_worker_lost=False,
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -57,13 +56,13 @@ def make_celery(broker: BrokerAddress, role: Literal["sender", "worker"]) -> Cel
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None if role == "worker" else 0,
         broker_transport_options={
-            # no message of ours has a priority: a queue is one list, not four
+            # no message has a priority, so a queue needs one list instead of four
             "priority_steps": [0],
             "visibility_timeout": 300,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
-            # a broker that hung answers whoever asked for this lock before, and has long gone: nobody else then gives
-            # dead workers' messages back until it ends
+            # a broker that hung may grant this lock to a client that has gone; until the lock expires, no other client
+            # restores the messages of dead workers
             "unacked_mutex_expire": 10,
             **transport_options(broker, socket_timeout=socket_timeout, connect_timeout=connect_timeout),
             "socket_keepalive": True,

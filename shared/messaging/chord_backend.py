@@ -1,8 +1,8 @@
-"""A chord's join as one counter: no results are stored, since outcomes are on record in MongoDB.
+"""Celery result backend that joins a chord by one counter and stores no results; MongoDB has the outcomes.
 
-Parts of a chord count up a key; the part that reaches the chord's size sends the body, in the same step inside Redis. A
-part counted twice (a message delivered twice) or a counter lost with Redis can send the body early or never: the body
-only looks at the record, and the sweep looks too.
+Each task of a chord increments a counter in Redis; the one that reaches the chord's size publishes the body, atomically
+in a script. A redelivered message or a lost counter can publish the body too early or never. Both are harmless: the
+body reads the state from MongoDB, and the scheduler checks it too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import structlog
 from celery import Celery, states
 from celery.backends.base import BaseBackend
 
-from shared.messaging.celery_app import JOIN_EXPIRES
-from shared.messaging.chord_messages import body_letter
-from shared.messaging.redis_client import broker_of, connect
+from shared.messaging.celery_app import CHORD_COUNTER_TTL
+from shared.messaging.chord_messages import make_body_message
+from shared.messaging.redis_client import broker_address, connect
 
 log = structlog.get_logger(__name__)
 
-#: KEYS: counter, the body's queue. ARGV: seconds the counter is kept, the chord's size, the body's message
-COUNT_PART = """
+#: KEYS: counter, the body's queue. ARGV: lifetime of the counter in seconds, the chord's size, the body's message
+COUNT_TASK = """
 local count = redis.call('INCR', KEYS[1])
 if count == tonumber(ARGV[2]) then
     redis.call('DEL', KEYS[1])
@@ -45,35 +45,35 @@ class ChordCounterBackend(BaseBackend):
     def client(self) -> redis.Redis:
         conf = self.app.conf
         return connect(
-            broker_of(self.app),
+            broker_address(self.app),
             socket_timeout=conf.redis_socket_timeout,
             connect_timeout=conf.redis_socket_connect_timeout,
-            # Celery itself has no default for it
+            # Celery has no default for this setting
             health_check_interval=conf.get("redis_backend_health_check_interval") or 0,
         )
 
     @cached_property
-    def _count_part(self) -> Any:
-        return self.client.register_script(COUNT_PART)
+    def _count_task(self) -> Any:
+        return self.client.register_script(COUNT_TASK)
 
     def apply_chord(self, header_result_args: tuple[str, list[Any]], body: Any, **_: Any) -> None:
-        """Called before the header is sent; the body's dict travels with every part, and so does the size in it."""
+        """Add the chord's size to the body, which every task carries. Celery calls this before it publishes."""
         body["chord_size"] = len(header_result_args[1])
 
     def set_chord_size(self, group_id: str, chord_size: int) -> None:
-        """The size travels with the parts instead."""
+        """Do nothing: the tasks carry the size."""
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **_: Any) -> None:
-        """Count one part; the last one sends the body. With Redis away the body is lost; the sweep settles."""
+        """Count a finished task; the last one publishes the body. If Redis fails, the scheduler does that work."""
         chord = request.chord
         try:
-            body = body_letter(self.app, chord, parent=request.id, root=request.root_id)
-            self._count_part(
+            body = make_body_message(self.app, chord, parent=request.id, root=request.root_id)
+            self._count_task(
                 keys=(f"join:{request.group}", body.queue),
-                args=(JOIN_EXPIRES, chord["chord_size"], body.text),
+                args=(CHORD_COUNTER_TTL, chord["chord_size"], body.text),
             )
         except (redis.RedisError, OSError) as problem:
-            log.warning("join.uncounted", problem=type(problem).__name__, group=request.group)
+            log.warning("chord.count_failed", problem=type(problem).__name__, group=request.group)
 
     def store_result(self, task_id: str, result: Any, state: str, *_: Any, **__: Any) -> Any:
         return result
@@ -82,5 +82,5 @@ class ChordCounterBackend(BaseBackend):
         return {"task_id": task_id, "status": states.PENDING, "result": None}
 
     def as_uri(self, include_password: bool = False) -> str:
-        """Shown in a worker's banner, so it never holds the URL, which may hold a password."""
-        return "counting-join"
+        """Return the text of a worker's banner, without the URL, which may contain a password."""
+        return "chord-counter"

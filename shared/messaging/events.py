@@ -1,4 +1,4 @@
-"""Event dispatcher whose heartbeat never blocks the worker when the broker is away."""
+"""Event dispatcher whose heartbeat does not block the worker while the broker is unavailable."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from celery.events.dispatcher import EventDispatcher
 
 
 class NonBlockingDispatcher(EventDispatcher):
-    """Publish an event once, or buffer it until the broker is back; never retry in place.
+    """Publish an event once, or buffer it until the broker is back, but never block to retry.
 
-    Celery's heartbeat asks to retry for ever. It runs on the worker's only event loop, which would then see no signal
-    to stop while the broker is away.
+    Celery's heartbeat requests endless retries. It runs on the worker's only event loop, which would then not handle
+    stop signals while the broker is unavailable.
     """
 
     def send(self, type: str, *args: Any, **fields: Any) -> Any:
-        """Publish an event of this type. `fields` may ask for `retry`, which is refused."""
+        """Publish an event of this type, and ignore a requested `retry`."""
         return super().send(type, *args, **(fields | {"retry": False}))
 
 

@@ -1,15 +1,15 @@
-"""Task and queue names: the whole contract between senders and workers."""
+"""Names of tasks and queues: the contract between publishers and workers."""
 
 from __future__ import annotations
 
 from shared.integrations.catalog import ACCESS, LONGEST_FIRST
 from shared.workflows.model import WORKFLOWS, Action, integration_of
 
-#: any step; senders of the release before this one use it for all
+#: runs any step; publishers of the previous release use it for all steps
 RUN_STEP = "dezky.run_step"
 FINALIZE = "dezky.finalize"
 
-#: the queue of messages that belong to no integration
+#: queue of messages that belong to no integration
 CONTROL_QUEUE = "control"
 QUEUES = (*LONGEST_FIRST, CONTROL_QUEUE)
 
@@ -22,7 +22,7 @@ def task_name(step: str, action: Action) -> str:
     return f"{integration}.{ACCESS}.{action}" if step == ACCESS else f"{integration}.{action}"
 
 
-#: one for each integration and action, and the one of any step
+#: all task names: one per integration and action, and the one for any step
 STEP_TASKS = frozenset(
     {task_name(step.name, action) for action, workflow in WORKFLOWS.items() for stage in workflow for step in stage}
     | {RUN_STEP}

@@ -1,4 +1,4 @@
-"""Clients of the broker, whether one server or the master of Sentinels, and what Celery's transport is told of it."""
+"""Connect to the broker, one server or the master of Sentinels, and configure Celery's transport for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.config.broker_url import BrokerAddress, Login
 
 
 class SentinelArguments(Mapping[str, Any]):
-    """How to speak to Sentinels. Workers tell their transport's options to whoever asks; of these nothing is told."""
+    """Arguments for connections to Sentinels. Its repr hides them, because workers publish their transport options."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = dict(given)
@@ -34,50 +34,54 @@ class SentinelArguments(Mapping[str, Any]):
         return "SentinelArguments(...)"
 
     def __json__(self) -> str:
-        return "not told"
+        return "hidden"
 
 
 class ThreadSafeSentinel(Sentinel):
-    """Safe to share between threads. redis-py's own moves the Sentinel that answered to the front of its list in place,
-    and two threads that do so at once can lose one."""
+    """A Sentinel client that is safe to share between threads.
+
+    redis-py moves the Sentinel that answered to the front of its list in place, and two threads that do so at the same
+    time can lose an entry. This class replaces the list instead.
+    """
 
     def discover_master(self, service_name: str) -> Any:
-        mine = copy.copy(self)
-        mine.sentinels = list(self.sentinels)
-        found = Sentinel.discover_master(mine, service_name)  # type: ignore[no-untyped-call]
-        self.sentinels = mine.sentinels
+        own_copy = copy.copy(self)
+        own_copy.sentinels = list(self.sentinels)
+        found = Sentinel.discover_master(own_copy, service_name)  # type: ignore[no-untyped-call]
+        self.sentinels = own_copy.sentinels
         return found
 
 
 def connect(
     broker: BrokerAddress, *, socket_timeout: float, connect_timeout: float, health_check_interval: float = 10
 ) -> redis.Redis:
-    """A client of whichever server is the broker now. Nothing is sent yet; it tries nothing twice. Times in seconds."""
-    waits = {"socket_timeout": socket_timeout, "socket_connect_timeout": connect_timeout}
-    of_server: dict[str, Any] = {**waits, "health_check_interval": health_check_interval}
+    """Return a client of the current broker that does not retry and connects at first use. Times in seconds."""
+    timeouts = {"socket_timeout": socket_timeout, "socket_connect_timeout": connect_timeout}
+    arguments: dict[str, Any] = {**timeouts, "health_check_interval": health_check_interval}
     if not broker.sentinels:
-        client: redis.Redis = redis.Redis.from_url(broker.url, **of_server)
+        client: redis.Redis = redis.Redis.from_url(broker.url, **arguments)
         return client
-    watchers: Any = ThreadSafeSentinel(broker.sentinels, sentinel_kwargs=_to_sentinels(broker, waits))  # type: ignore[no-untyped-call]
-    found: redis.Redis = watchers.master_for(broker.master, db=broker.db, **broker.login.arguments, **of_server)
-    return found
+    sentinels: Any = ThreadSafeSentinel(broker.sentinels, sentinel_kwargs=_sentinel_arguments(broker, timeouts))  # type: ignore[no-untyped-call]
+    master: redis.Redis = sentinels.master_for(broker.master, db=broker.db, **broker.login.arguments, **arguments)
+    return master
 
 
 def transport_options(broker: BrokerAddress, *, socket_timeout: float, connect_timeout: float) -> dict[str, Any]:
-    """What Celery's transport needs beside the URL. Times in seconds."""
-    waits = {"socket_timeout": socket_timeout, "socket_connect_timeout": connect_timeout}
-    watched = {"master_name": broker.master, "sentinel_kwargs": _to_sentinels(broker, waits)}
-    return {**waits, **(watched if broker.sentinels else {})}
+    """Return the options of Celery's transport for this broker. Times in seconds."""
+    timeouts = {"socket_timeout": socket_timeout, "socket_connect_timeout": connect_timeout}
+    if not broker.sentinels:
+        return dict(timeouts)
+    return {**timeouts, "master_name": broker.master, "sentinel_kwargs": _sentinel_arguments(broker, timeouts)}
 
 
-def broker_of(app: Celery) -> BrokerAddress:
-    """The broker of a Celery application, ours or one that uses a part of ours."""
+def broker_address(app: Celery) -> BrokerAddress:
+    """Return the broker's address from the configuration of a Celery application."""
     options = app.conf.broker_transport_options
     own = options.get("sentinel_kwargs") or {}
     login = Login(own.get("username"), own.get("password"))
     return BrokerAddress.of(app.conf.broker_url, options.get("master_name"), login)
 
 
-def _to_sentinels(broker: BrokerAddress, waits: dict[str, float]) -> SentinelArguments:
-    # without repeats of its own: there are other Sentinels to ask, and a request may be waiting
-    return SentinelArguments({**waits, **broker.sentinel_login.arguments, "retry": Retry(NoBackoff(), 0)})
+def _sentinel_arguments(broker: BrokerAddress, timeouts: dict[str, float]) -> SentinelArguments:
+    # without retries, because there are other Sentinels to ask and a request may be waiting
+    return SentinelArguments({**timeouts, **broker.sentinel_login.arguments, "retry": Retry(NoBackoff(), 0)})

@@ -1,4 +1,4 @@
-"""Connections that keep their passwords: kombu lets all but the first address stand in what workers tell of them."""
+"""Redact passwords in the connection information of workers; kombu itself redacts only the first address."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kombu.utils.url import maybe_sanitize_url
 
 class RedactingConnection(Connection):
     def info(self) -> dict[str, Any]:
-        """What it is connected to, as a worker answers it to `inspect stats`."""
-        told: dict[str, Any] = super().info()
-        return {**told, "alternates": [maybe_sanitize_url(one) for one in told["alternates"]]}
+        """Return the connection's information, which a worker shows in `inspect stats`, without passwords."""
+        info: dict[str, Any] = super().info()
+        return {**info, "alternates": [maybe_sanitize_url(one) for one in info["alternates"]]}
 
 
 class RedactingAmqp(AMQP):

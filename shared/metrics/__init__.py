@@ -1,1 +1,1 @@
-"""Metrics in Prometheus' format: what is counted, and where it can be scraped."""
+"""Prometheus metrics and OpenTelemetry traces."""

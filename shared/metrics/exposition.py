@@ -1,7 +1,7 @@
-"""Serves the metrics of a process and its children on a port of their own. Off unless METRICS_PORT is set.
+"""Serve the metrics of a process and its children on their own port. Off unless METRICS_PORT is set.
 
-`prepare_processes` must run before anything imports `prometheus_client`, because the client then decides whether
-values are kept in files that several processes share.
+`share_metrics_of_children` must run before the first import of `prometheus_client`, which decides at import whether it
+keeps values in files that several processes share.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def prepare_processes() -> None:
-    """Let the children of this process share its metrics, where a port is set. Reads the environment only."""
+def share_metrics_of_children() -> None:
+    """Keep metrics in files shared with child processes, if METRICS_PORT is set. Reads only the environment."""
     if os.environ.get("METRICS_PORT") and not os.environ.get(FOLDER):
         os.environ[FOLDER] = tempfile.mkdtemp(prefix="dezky-metrics-")
 
 
-def forget_process(pid: int | None) -> None:
-    """Let a child that has ended count no more among the living. Its counters stay."""
+def mark_process_ended(pid: int | None) -> None:
+    """Remove the gauges of a child process that has ended. Its counters stay."""
     if pid is not None and os.environ.get(FOLDER):
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -35,7 +35,7 @@ def forget_process(pid: int | None) -> None:
 
 
 class AllProcesses:
-    """The values of all processes. A process that starts makes its files empty first: then they are read again."""
+    """Collect the values of all processes. Retries while a starting process has not yet filled its files."""
 
     def __init__(self, files: Any) -> None:
         self._files = files
@@ -48,7 +48,7 @@ class AllProcesses:
 
 
 def serve_metrics(port: int | None, host: str, collectors: Sequence[Any] = ()) -> None:
-    """Serve this process's metrics, its children's and the collectors'. A port that is taken is logged, not fatal."""
+    """Serve the metrics of this process, its children and the collectors. A port in use is logged and not fatal."""
     if port is None:
         return
     from prometheus_client import REGISTRY, CollectorRegistry, start_http_server, values

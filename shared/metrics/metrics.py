@@ -1,4 +1,4 @@
-"""All metrics that processes count by themselves. Without a port nobody scrapes them, and they cost next to nothing."""
+"""All metrics that processes update while they work. Their cost is negligible when nothing scrapes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEP_ATTEMPTS = Counter("dezky_step_attempts", "Attempts of steps", ["integratio
 STEP_SECONDS = Histogram(
     "dezky_step_attempt_duration_seconds", "Time of an attempt", ["integration", "outcome"], buckets=_SECONDS
 )
-LEASES_LOST = Counter("dezky_leases_lost", "Attempts that ended after their lease did", ["integration"])
+LEASES_LOST = Counter("dezky_leases_lost", "Attempts that ended after their lease had expired", ["integration"])
 WEBHOOK_DELIVERIES = Counter("dezky_webhook_deliveries", "Attempts to deliver an event", ["outcome"])
 POOL_CONNECTIONS = Gauge(
     "dezky_mongodb_pool_connections", "Connections to MongoDB", ["state"], multiprocess_mode="livesum"
@@ -30,5 +30,5 @@ JOB_SECONDS = Histogram(
     "dezky_scheduler_job_duration_seconds", "Time of one run of a job", ["scheduler_job"], buckets=_SECONDS
 )
 JOB_FAILURES = Counter(
-    "dezky_scheduler_job_failures", "Runs of a job that the database was not there for", ["scheduler_job"]
+    "dezky_scheduler_job_failures", "Runs of a job that failed because the database was unavailable", ["scheduler_job"]
 )

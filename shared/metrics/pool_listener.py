@@ -1,4 +1,4 @@
-"""Counts the connections of the driver's pools."""
+"""Count the connections in the MongoDB driver's pools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.metrics.metrics import POOL_CONNECTIONS
 
 
 class PoolListener(ConnectionPoolListener):
-    """One per client. `open` connections exist; of these `in_use` do a command now."""
+    """Listener for one client. `open`: existing connections; `in_use`: those that run a command."""
 
     def connection_created(self, event: Any) -> None:
         POOL_CONNECTIONS.labels("open").inc()

@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry's own instrumentations, from a request over its task to the call of a product.
+"""Trace requests, their tasks and the calls of products with OpenTelemetry's instrumentations.
 
-Off, with nothing instrumented, unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; that takes the extra `tracing`.
+Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set, which requires the extra `tracing`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def is_tracing() -> bool:
 
 
 def trace_api(app: Any) -> None:
-    """Trace the requests of a Flask application and what they ask of MongoDB and Redis."""
+    """Trace the requests of a Flask application and their calls of MongoDB and Redis."""
     if is_tracing():
         _start("dezky-platform-api")
         from opentelemetry.instrumentation.flask import FlaskInstrumentor
@@ -26,7 +26,7 @@ def trace_api(app: Any) -> None:
 
 
 def trace_worker() -> None:
-    """Trace this process's tasks, their calls to the products, and what they ask of MongoDB."""
+    """Trace the tasks of this process and their calls of products and MongoDB."""
     if is_tracing():
         _start("dezky-worker")
         from opentelemetry.instrumentation.celery import CeleryInstrumentor
@@ -39,7 +39,7 @@ def trace_worker() -> None:
 
 
 def trace_headers() -> dict[str, str]:
-    """Return the headers that carry the current trace in a message; none while nothing is traced."""
+    """Return the message headers with the current trace; empty while tracing is off."""
     headers: dict[str, str] = {}
     if is_tracing():
         from opentelemetry.propagate import inject
@@ -49,7 +49,7 @@ def trace_headers() -> dict[str, str]:
 
 
 def _start(service: str) -> None:
-    """Set the exporter up once for this process, as the OTEL_ variables say, and trace the databases."""
+    """Configure the exporter from the OTEL_ variables, once per process, and trace MongoDB and Redis."""
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.pymongo import PymongoInstrumentor

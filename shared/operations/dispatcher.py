@@ -12,7 +12,7 @@ from celery import Celery
 from shared.config.broker_url import BrokerAddress
 from shared.integrations.catalog import LONGEST_FIRST
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import QueuedMessage, TaskCall, chord_letters, lone_letter
+from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, QUEUES, RUN_STEP, task_name
 from shared.messaging.redis_client import connect
@@ -39,7 +39,7 @@ class Dispatcher:
         """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
         self._app = app or make_celery(broker, "sender")
         self._redis = connect(broker, socket_timeout=SOCKET_TIMEOUT, connect_timeout=CONNECT_TIMEOUT)
-        self.memory = HighWaterMark(self._redis)
+        self.high_water_mark = HighWaterMark(self._redis)
 
     def send(self, operation: Operation) -> bool:
         """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""
@@ -70,7 +70,7 @@ class Dispatcher:
         """Send one step's message again as it was. False when the broker did not take it: the scheduler sends one."""
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
-            self._post([lone_letter(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
+            self._post([make_message(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
         except (redis.RedisError, OSError) as problem:
             log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
             return False
@@ -116,7 +116,7 @@ class Dispatcher:
 
     def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[QueuedMessage]:
         header = [_call(operation, step) for step in steps]
-        return chord_letters(self._app, header, TaskCall(FINALIZE, (operation.id,), CONTROL_QUEUE))
+        return make_chord_messages(self._app, header, TaskCall(FINALIZE, (operation.id,), CONTROL_QUEUE))
 
 
 def _call(operation: Operation, step: StepRecord) -> TaskCall:

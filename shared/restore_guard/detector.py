@@ -45,13 +45,13 @@ class RestoreDetector:
         switches: SwitchRepository,
         tenant_counts: TenantCounts,
         observing: ObserveOnlyService,
-        memory: HighWaterMark,
+        high_water_mark: HighWaterMark,
         settings: Settings,
     ) -> None:
         self._restore_guard = restore_guard
         self._switches = switches
         self._tenant_counts = tenant_counts
-        self._memory = memory
+        self._high_water_mark = high_water_mark
         self._database = settings.mongodb_database
         self._observing = observing
         self._is_wanted = settings.observe_only_on_start
@@ -87,7 +87,7 @@ class RestoreDetector:
     def _is_settled(self) -> bool:
         """Compare what is known with what is remembered; False when there is something to look at once more."""
         # what is remembered is asked for first: the number may rise in between, and that must not look like a loss
-        remembered = self._memory.recall(self._database)
+        remembered = self._high_water_mark.read(self._database)
         known = self._restore_guard.find()
         if known is None:
             self._begin(remembered)
@@ -98,7 +98,7 @@ class RestoreDetector:
             self._suspect()
             return True
         risen = self._restore_guard.raise_number(RISE) or known
-        self._memory.keep(self._database, risen.line, risen.number)
+        self._high_water_mark.advance(self._database, risen.line, risen.number)
         return True
 
     def _begin(self, remembered: MarkedPosition | None) -> None:
@@ -113,7 +113,7 @@ class RestoreDetector:
         False while Redis does not answer: until it has forgotten the other, this one stays forgiven.
         """
         number = max(known.number, remembered.number if remembered else 0)
-        has_replaced = self._memory.replace(self._database, known.line, number)
+        has_replaced = self._high_water_mark.replace(self._database, known.line, number)
         if has_replaced:
             self._restore_guard.reach(number)
         return has_replaced
@@ -122,7 +122,7 @@ class RestoreDetector:
         """Ask both once more, in the same order: what was read may be from two sides of a change."""
         if is_observing(self._switches.seen()):
             return
-        remembered, known = self._memory.recall(self._database), self._restore_guard.confirmed()
+        remembered, known = self._high_water_mark.read(self._database), self._restore_guard.confirmed()
         if remembered is None or known is None or known.is_forgiven:
             return
         suspicion = _suspicion(known, remembered)

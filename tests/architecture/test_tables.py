@@ -20,9 +20,9 @@ from shared.config.settings import Settings
 from shared.core import errors
 from shared.integrations import reasons
 from shared.integrations.catalog import INTEGRATIONS, LONGEST_FIRST
-from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
+from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
-from shared.messaging.reconnect_workaround import GUARDED_CELERY
+from shared.messaging.reconnect_workaround import AFFECTED_CELERY
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import WORKFLOWS, Action
 from worker.app import create_worker
@@ -105,14 +105,14 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 def test_a_chords_counter_outlives_the_longest_operation() -> None:
     longest = Settings.model_fields["operation_deadline_seconds"].metadata
-    assert max(limit.le for limit in longest if hasattr(limit, "le")) < JOIN_EXPIRES
+    assert max(limit.le for limit in longest if hasattr(limit, "le")) < CHORD_COUNTER_TTL
 
 
 def test_the_guard_is_there_for_just_the_versions_that_are_pinned() -> None:
     lock = (ROOT / "requirements.lock").read_text()
-    assert f"celery=={GUARDED_CELERY}" in lock
-    assert f"kombu=={GUARDED_CELERY}" in lock
-    assert celery.__version__ == kombu.__version__ == GUARDED_CELERY, "look whether the guard is still needed"
+    assert f"celery=={AFFECTED_CELERY}" in lock
+    assert f"kombu=={AFFECTED_CELERY}" in lock
+    assert celery.__version__ == kombu.__version__ == AFFECTED_CELERY, "look whether the guard is still needed"
 
 
 def test_a_channel_whose_connection_was_closed_says_so_as_a_lost_connection(settings: Settings) -> None:

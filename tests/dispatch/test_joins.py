@@ -14,9 +14,9 @@ from celery import Celery
 
 from sandbox.services import Valkey
 from shared.config.broker_url import BrokerAddress
-from shared.messaging.celery_app import JOIN_EXPIRES, make_celery
+from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.chord_backend import ChordCounterBackend
-from shared.messaging.chord_messages import TaskCall, chord_letters
+from shared.messaging.chord_messages import TaskCall, make_chord_messages
 from shared.messaging.queues import CONTROL_QUEUE, FINALIZE, RUN_STEP
 
 ID = "6b058a725d1747cfeba27b12"
@@ -38,7 +38,7 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 
 def requests_of(app: Celery) -> list[Any]:
     """What a worker hands to the backend for each part of one chord."""
-    letters = chord_letters(
+    letters = make_chord_messages(
         app, [TaskCall(RUN_STEP, (ID, step, 1), step) for step in STEPS], TaskCall(FINALIZE, (ID,), CONTROL_QUEUE)
     )
     return [_request(json.loads(letter.text)) for letter in letters]
@@ -57,7 +57,7 @@ def test_only_the_last_part_sends_the_body_and_the_counter_goes_with_it(app: Cel
     for part in (first, second):
         join.on_chord_part_return(part, "SUCCESS", "ok")
     assert broker.llen(CONTROL_QUEUE) == 0
-    assert 0 < broker.ttl(f"join:{first.group}") <= JOIN_EXPIRES
+    assert 0 < broker.ttl(f"join:{first.group}") <= CHORD_COUNTER_TTL
     join.on_chord_part_return(third, "SUCCESS", "ok")
     assert broker.llen(CONTROL_QUEUE) == 1
     assert broker.keys("join:*") == []

@@ -17,7 +17,7 @@ import shared
 from sandbox.processes import end, spawn
 from shared.config.broker_url import BrokerAddress
 from shared.messaging.celery_app import make_celery
-from shared.messaging.chord_messages import TaskCall, chord_letters
+from shared.messaging.chord_messages import TaskCall, make_chord_messages
 
 ID = "6b058a725d1747cfeba27b12"
 
@@ -48,7 +48,7 @@ def test_a_stock_worker_runs_the_parts_and_then_the_body_once(tmp_path: Path, re
     app = make_celery(BrokerAddress.of(redis_url), "sender")
     header = [TaskCall("dezky.run_step", (ID, step, 1), step) for step in steps]
     with redis.Redis.from_url(redis_url, decode_responses=True) as broker:
-        for letter in chord_letters(app, header, TaskCall("dezky.finalize", (ID,), "control")):
+        for letter in make_chord_messages(app, header, TaskCall("dezky.finalize", (ID,), "control")):
             broker.lpush(letter.queue, letter.text)
         give_up = time.monotonic() + 60
         while broker.llen("seen") < 4 and time.monotonic() < give_up:

@@ -25,7 +25,7 @@ from shared.tenants.model import NewTenant
 
 
 class World:
-    """One database and its memory in Redis."""
+    """One database and its high-water mark in Redis."""
 
     def __init__(self, store: Repositories, dispatcher: Dispatcher, settings: Settings, admin: Actor) -> None:
         self.store, self.dispatcher, self.settings, self.admin = store, dispatcher, settings, admin
@@ -34,7 +34,7 @@ class World:
         self.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
 
     def watch(self) -> RestoreDetector:
-        return open_restore_detector(self.store, self.dispatcher.memory, self.settings)
+        return open_restore_detector(self.store, self.dispatcher.high_water_mark, self.settings)
 
     def look(self, times: int = 1) -> str | None:
         """Look as a process that has just started; why the platform only observes since, None when it does not."""
@@ -142,12 +142,12 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     backup = world.backup()
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
-    open_restore_detector(world.store, away.memory, world.settings).look()
+    open_restore_detector(world.store, away.high_water_mark, world.settings).look()
     assert world.plane.observe_only.state(world.admin).pause is None
     # ended while Redis is away, it is remembered once that is back
     world.plane.observe_only.begin("by hand", world.admin)
     world.plane.observe_only.end(world.admin)
-    open_restore_detector(world.store, away.memory, world.settings).look()
+    open_restore_detector(world.store, away.high_water_mark, world.settings).look()
     assert world.backup()[0]["forgiven"] is True
     assert world.look(3) is None
     assert world.backup()[0]["forgiven"] is False
@@ -181,15 +181,15 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
 ) -> None:
     """Else the last of thirty steps waits for thirty looks to time out, and a worker that is told to stop with it."""
     together = Barrier(8)
-    recalls: list[str] = []
+    reads: list[str] = []
 
-    class CountedMemory(HighWaterMark):
-        def recall(self, database: str) -> MarkedPosition | None:
-            recalls.append(database)
-            return super().recall(database)
+    class CountedMark(HighWaterMark):
+        def read(self, database: str) -> MarkedPosition | None:
+            reads.append(database)
+            return super().read(database)
 
     away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
-    watch = open_restore_detector(away, CountedMemory(world.redis), world.settings)
+    watch = open_restore_detector(away, CountedMark(world.redis), world.settings)
 
     def look(_: int) -> str:
         together.wait()
@@ -201,10 +201,10 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, range(8))) == ["away"] * 8
-    assert len(recalls) == 1
+    assert len(reads) == 1
     with pytest.raises(StoreUnavailable):
         watch.look()
-    assert len(recalls) == 2
+    assert len(reads) == 2
     away.close()
 
 
@@ -212,7 +212,7 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings(observe_only_on_start=True)
-    watch = open_restore_detector(world.store, world.dispatcher.memory, settings)
+    watch = open_restore_detector(world.store, world.dispatcher.high_water_mark, settings)
     watch.look()
     pause = world.plane.observe_only.state(world.admin).pause
     assert pause is not None

@@ -19,7 +19,7 @@ def restore(platform: Platform) -> None:
 
 
 def _remembered(platform: Platform) -> int:
-    found = platform.dispatcher.memory.recall(platform.settings.mongodb_database)
+    found = platform.dispatcher.high_water_mark.read(platform.settings.mongodb_database)
     return found.number if found else 0
 
 

@@ -12,7 +12,7 @@ import redis
 import requests
 
 from sandbox.services import Valkey
-from shared.messaging.chord_messages import TaskCall, lone_letter
+from shared.messaging.chord_messages import TaskCall, make_message
 from shared.messaging.queues import FINALIZE, QUEUES
 from shared.operations.model import Mode, OperationStatus
 from shared.tenants.model import Status
@@ -205,7 +205,7 @@ def test_junk_on_a_queue_harms_no_worker_for_long(platform: Platform, redis_url:
     sender.send_task("dezky.finalize", args=["no-id"], queue="control", ignore_result=True)
     broker = redis.Redis.from_url(redis_url)
     # a message of a task that says which one it is nowhere
-    nameless = json.loads(lone_letter(sender, TaskCall(FINALIZE, ("0" * 24,), "control")).text)
+    nameless = json.loads(make_message(sender, TaskCall(FINALIZE, ("0" * 24,), "control")).text)
     nameless["headers"] = {}
     broker.lpush("control", json.dumps(nameless))
     platform.create("acme")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pymongo import IndexModel
 
-from shared.application.indexes import WANTED_INDEXES
+from shared.application.indexes import REQUIRED_INDEXES
 from tools.reference import MARK
 
 HEAD = f"""\
@@ -37,7 +37,7 @@ COLLECTIONS = {
 def page() -> str:
     """Return the page. Raises KeyError for a collection that is described nowhere."""
     lines = [HEAD]
-    for name, indexes in WANTED_INDEXES.items():
+    for name, indexes in REQUIRED_INDEXES.items():
         lines += ["", f"## `{name}`", "", COLLECTIONS[name], "", "| index | keys | kind |", "|---|---|---|"]
         lines += map(_row, indexes)
     return "\n".join(lines) + "\n"
