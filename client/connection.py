@@ -20,8 +20,8 @@ READ_SECONDS = 30.0
 LARGEST_PAGE = 200
 KEY_ATTEMPTS = 5
 KEY_IN_PROGRESS = "idempotency_key_in_progress"
-#: how long an API may be away, as while it restarts, before waiting for an operation is given up
-LONGEST_SILENCE = 60.0
+#: seconds that an API may be unavailable, such as during a restart, before waiting for an operation ends
+MAX_UNAVAILABLE_SECONDS = 60.0
 
 Params = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True)
 class Response(Generic[T]):
-    """A successful response. `data`: its parsed JSON, None without a body; fields that we do not know stay in it."""
+    """A successful response. `data`: its parsed JSON with all fields, also unknown ones; None without a body."""
 
     data: T
     headers: Mapping[str, str]
@@ -79,20 +79,20 @@ class Connection:
         self._url = url.rstrip("/")
         self._session = session
         self._tokens = tokens
-        #: when it last gave a successful response, on the monotonic clock
+        #: time of the last successful response, by the monotonic clock
         self._succeeded_at = float("-inf")
 
     @property
-    def is_gone(self) -> bool:
+    def is_unavailable(self) -> bool:
         """True if the API has never answered, or not for longer than a restart takes."""
-        return time.monotonic() - self._succeeded_at > LONGEST_SILENCE
+        return time.monotonic() - self._succeeded_at > MAX_UNAVAILABLE_SECONDS
 
     def get(
         self, path: str, params: Params | None = None, *, patience: float = 0, kind: type = object
     ) -> Response[Any]:
-        """Read. `patience`: seconds that the API may take longer than usual, as when it was asked to wait.
+        """Send a GET. `patience`: additional seconds that the API may take, such as for `?wait=`.
 
-        `kind`: dict or list, if nothing else can be used; another server's JSON raises Unreachable then.
+        `kind`: dict or list, to raise Unreachable for other JSON, which another server must have sent.
         """
         response = self.request("GET", path, params=params, timeout=READ_SECONDS + patience)
         return self.checked(response, path, kind)
@@ -106,7 +106,7 @@ class Connection:
         key: str | None = None,
         patience: float = 0,
     ) -> Response[Any]:
-        """Create or start something, once for each `key` (Idempotency-Key), by default a new one."""
+        """Send a POST that is carried out once per `key` (Idempotency-Key); by default with a new key."""
         key = key or new_key()
         headers = {"Idempotency-Key": key}
         for attempt in range(KEY_ATTEMPTS):
@@ -153,7 +153,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         timeout: float = READ_SECONDS,
     ) -> Response[Any]:
-        """Send one request; with a renewed token once more if the first was not accepted."""
+        """Send one request; repeat it once with a renewed token if the first token was refused."""
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is not a path of the API: it must begin with a slash")
         options = {
@@ -209,7 +209,7 @@ def _quoted(etag: str) -> str:
 
 
 def _links(response: requests.Response) -> dict[str, dict[str, str]]:
-    """Return the parameters of each link. Only these are used: a token never goes where a response says."""
+    """Return the query parameters of each link. Its host is ignored, so that tokens go only to the API."""
     return {relation: dict(parse_qsl(urlsplit(link["url"]).query)) for relation, link in response.links.items()}
 
 

@@ -22,9 +22,9 @@ class PlatformError(Exception):
 
 
 class Unreachable(PlatformError):
-    """No response arrived, or one that cannot be read.
+    """No response arrived, or an invalid one.
 
-    `idempotency_key`: set for a POST; the same request with this key is carried out once, however often it is sent.
+    `idempotency_key`: set for a POST; with this key the request can be repeated safely.
     """
 
     idempotency_key: str | None = None
@@ -48,7 +48,7 @@ class SignInRefused(NotSignedIn):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One fault of a request: a JSON pointer into the body, or `?name` of a query parameter."""
+    """One invalid field of a request: a JSON pointer into the body, or `?name` of a query parameter."""
 
     pointer: str
     detail: str
@@ -66,7 +66,7 @@ class ApiError(PlatformError):
         self.retryable = bool(problem.get("retryable", response.status_code >= 500))
         self.retry_after = _seconds(response.headers.get("Retry-After"))
         self.request_id: str | None = problem.get("requestId") or response.headers.get("X-Request-Id")
-        #: id of the operation that stands in the way of this request, if one does
+        #: id of the open operation that blocks this request, if any
         self.operation: str | None = problem.get("operation")
         named = f"{self.code}, HTTP {self.status}" if problem else f"HTTP {self.status}"
         super().__init__(f"{self.detail} ({named})", *self._explanations())
@@ -90,7 +90,7 @@ def error_of(response: requests.Response) -> ApiError:
 
 
 def problem_of(response: requests.Response) -> dict[str, Any]:
-    """Return the problem document of a response; empty when it holds none."""
+    """Return the problem document of a response; empty without one."""
     if response.headers.get("Content-Type", "").partition(";")[0].strip() != PROBLEM:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Request bodies: the fields that the API takes when a record is created or changed."""
+"""Request bodies: the fields that the API accepts when a record is created or changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BillingInfo(TypedDict, total=False):
 
 
 class NewTenant(TypedDict):
-    """A tenant to set up. Without a plan it gets the catalogue's first."""
+    """A tenant to create. Without a plan it gets the first of the catalogue."""
 
     slug: str
     name: str
@@ -108,7 +108,7 @@ class WebhookChanges(TypedDict, total=False):
 
 
 class Selector(TypedDict, total=False):
-    """Tenants of a bulk operation; all criteria must hold. `everything`: all within reach."""
+    """Criteria for the tenants of a bulk operation; all must match. `everything`: all that the caller may change."""
 
     tenants: list[str]
     status: str

@@ -1,4 +1,4 @@
-"""Records as the API returns them. A response may hold more fields than these; they are kept."""
+"""Records as the API returns them. A response may have more fields than these; the client keeps them."""
 
 from __future__ import annotations
 

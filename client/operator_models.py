@@ -1,4 +1,4 @@
-"""Records for operators, as the API returns them: integrations, orphans, webhooks, health."""
+"""Records for operators, as the API returns them: problems, integrations, orphans, bulk operations, diagnoses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Integration(TypedDict):
 
 
 class Example(TypedDict, total=False):
-    """One of a group. `name`: the domain or the webhook's host that the group is about."""
+    """One problem of a group. `name`: the domain or the webhook's host with the problem."""
 
     tenant: str
     since: Time
@@ -51,7 +51,7 @@ class Example(TypedDict, total=False):
 
 
 class Group(TypedDict):
-    """Everything of one kind, integration and reason: how many, the oldest, and a few examples."""
+    """All problems of one kind, integration and reason: their number, the oldest, and a few examples."""
 
     kind: str
     reason: str
@@ -69,7 +69,7 @@ class OpenBreaker(Breaker):
 
 
 class ActivePause(Pause):
-    """`integration`: one, `all` or `observe-only`; a tenant's pause has `tenant` instead."""
+    """A pause that is in effect. `integration`: a name, `all` or `observe-only`; a tenant's pause has `tenant`."""
 
     integration: NotRequired[str]
     tenant: NotRequired[str]
@@ -100,7 +100,7 @@ class Hour(TypedDict):
 
 
 class Summary(TypedDict):
-    """Operations that run, those with problems, and the outcomes of each hour."""
+    """Numbers of running operations and of those with problems, and the outcomes per hour."""
 
     open: dict[str, int]
     problems: dict[str, int]
@@ -115,7 +115,7 @@ class ObserveOnly(TypedDict):
 
 
 class PurgeQuota(TypedDict):
-    """The daily limit of automatic purges, and how much of it is used."""
+    """The daily limit of automatic purges, and its use."""
 
     perDay: int
     begun: int
@@ -138,7 +138,7 @@ class OrphanRemoval(TypedDict):
 
 
 class Orphan(TypedDict):
-    """An outside object with our ownership marker that belongs to no living tenant."""
+    """An object in an integration with our ownership marker that belongs to no existing tenant."""
 
     _id: str
     integration: str
@@ -168,42 +168,6 @@ class OrphanScan(TypedDict):
     remedy: NotRequired[str]
 
 
-class Webhook(TypedDict):
-    """Where events are sent. `secret`: only in the first response to its creation or rotation."""
-
-    _id: str
-    url: str
-    actions: list[str]
-    enabled: bool
-    failures: int
-    createdAt: Time
-    updatedAt: Time
-    tenantId: NotRequired[str]
-    partnerId: NotRequired[str]
-    disabledReason: NotRequired[str]
-    disabledMessage: NotRequired[str]
-    disabledAt: NotRequired[Time]
-    failingSince: NotRequired[Time]
-    secret: NotRequired[str]
-
-
-class Delivery(TypedDict):
-    """One event for one webhook."""
-
-    id: str
-    webhook: str
-    action: str
-    status: Literal["pending", "delivered", "failed"]
-    attempts: int
-    createdAt: Time
-    event: NotRequired[str]
-    dueAt: NotRequired[Time]
-    responseStatus: NotRequired[int]
-    reason: NotRequired[str]
-    message: NotRequired[str]
-    finishedAt: NotRequired[Time]
-
-
 class Readiness(TypedDict):
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
@@ -222,7 +186,7 @@ class BulkItem(TypedDict):
 
 
 class BulkOperation(TypedDict):
-    """One action on many tenants. `tenants`: the first few, those that were refused before others."""
+    """One action on many tenants. `tenants`: the first few, refused ones first."""
 
     id: str
     action: Literal["retry", "reconcile", "cancel"]
@@ -240,7 +204,7 @@ class BulkOperation(TypedDict):
 
 
 class Check(TypedDict):
-    """One check of a diagnosis. `not_configured`: there was nothing to check, which is not the same as `ok`."""
+    """One check of a diagnosis. `not_configured`: there was nothing to check."""
 
     area: str
     name: str
@@ -250,7 +214,7 @@ class Check(TypedDict):
 
 
 class Diagnosis(TypedDict):
-    """A run of the diagnostics. One that waits for more than a few seconds shows that no scheduler is alive."""
+    """A run of the diagnostics. If it waits for more than a few seconds, no scheduler is running."""
 
     id: str
     status: Literal["waiting", "running", "finished"]

@@ -24,12 +24,12 @@ from client.transport import DEFAULT_RETRIES, open_session
 
 
 class Platform:
-    """The platform's API at `url`, as one caller sees it.
+    """The platform's API at `url`, for one caller.
 
     `tokens`: a bearer token, or a source of tokens from `client.sign_in`. `ca_certs`: a PEM file of certificate
-    authorities to trust beside the system's. `session`: one from `open_session`, to share connections among several
-    callers; without it a new one is opened. `retries`: how often a lost GET or POST is repeated, if no session is
-    given. All methods raise ApiError, Unreachable and NotSignedIn.
+    authorities to trust besides the system's. `session`: one from `open_session`, to share connections among several
+    callers; without it a new one is opened. `retries`: retries of a failed GET or POST, if no session is given. All
+    methods raise ApiError, Unreachable and NotSignedIn.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Platform:
         return Diagnostics(self.connection)
 
     def status(self) -> Response[Status]:
-        """Read what is wrong now, within the caller's scope."""
+        """Read the current problems within the caller's scope."""
         return self.connection.get("/status", kind=dict)
 
     def plans(self) -> list[Plan]:
@@ -111,5 +111,5 @@ class Platform:
         return found
 
     def request(self, method: str, path: str, body: Any = None, **options: Any) -> Response[Any]:
-        """Send any request, for a route that has no method here. `options`: params, headers, timeout."""
+        """Send any request, for a route without a method in this client. `options`: params, headers, timeout."""
         return self.connection.request(method, path, body, **options)

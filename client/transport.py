@@ -1,4 +1,4 @@
-"""HTTP sessions: which certificates are trusted, which requests are repeated, and how connection failures are told."""
+"""HTTP sessions: trusted certificates, retries, and the exceptions for connection failures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from client.errors import Unreachable, UntrustedCertificate
 
 CONNECT_SECONDS = 10.0
 DEFAULT_RETRIES = 3
-#: a GET changes nothing and every POST carries an Idempotency-Key; a request that was never sent is always repeated
-REPEATABLE = frozenset({"GET", "POST"})
+#: safe to retry: a GET changes nothing and every POST carries an Idempotency-Key; unsent requests are always retried
+RETRYABLE = frozenset({"GET", "POST"})
 TEMPORARY = frozenset({502, 503, 504})
 #: the distributions that contain this package
 DISTRIBUTIONS = ("dezky-platform-api", "dezky-platformctl")
@@ -76,7 +76,7 @@ def configure(
         total=retries,
         other=0,
         backoff_factor=0.5,
-        allowed_methods=REPEATABLE,
+        allowed_methods=RETRYABLE,
         status_forcelist=TEMPORARY,
         raise_on_status=False,
         retry_after_max=10,

@@ -1,4 +1,4 @@
-"""Waiting for something on the server to end, through restarts of the API."""
+"""Wait until something on the server has ended, also across restarts of the API."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from client.errors import Unreachable
 
 T = TypeVar("T")
 
-#: how long the API is asked to wait before it answers
-HOLD_SECONDS = 20.0
-PAUSE = 1.0
+#: seconds that one request asks the API to wait (`?wait=`)
+LONG_POLL_SECONDS = 20.0
+RETRY_SECONDS = 1.0
 
 
 def wait_until(
@@ -22,13 +22,12 @@ def wait_until(
     ended: Callable[[T], bool],
     timeout: float,
     progress: Callable[[T], None] | None = None,
-    hold: float = HOLD_SECONDS,
+    long_poll: float = LONG_POLL_SECONDS,
 ) -> T:
-    """Read again and again until it has ended or `timeout` seconds are over; return what was read last.
+    """Call `read` until `ended` is true or `timeout` seconds have passed; return the last result.
 
-    `read` takes the seconds that the API may wait before it answers: 0 the first time, later at most `hold`.
-    `progress` is called with everything that was read. Raises Unreachable when the API stays away, or when
-    nothing was read before the time was over.
+    `read` takes the seconds that the API may wait before it answers: first 0, later at most `long_poll`. `progress` is
+    called with each result. Raises Unreachable when the API stays unavailable, or has not answered before the timeout.
     """
     give_up = time.monotonic() + timeout
     wait = 0.0
@@ -38,14 +37,14 @@ def wait_until(
         try:
             found = read(round(min(wait, left), 3))
         except Unreachable:
-            if connection.is_gone or time.monotonic() >= give_up:
+            if connection.is_unavailable or time.monotonic() >= give_up:
                 raise
-            time.sleep(PAUSE)
+            time.sleep(RETRY_SECONDS)
             continue
         if progress is not None:
             progress(found)
         if ended(found) or time.monotonic() >= give_up:
             return found
-        if time.monotonic() - asked_at < min(wait, left) / 2 or hold == 0:  # answered early: do not ask in a tight loop
-            time.sleep(min(PAUSE, left))
-        wait = hold
+        if time.monotonic() - asked_at < min(wait, left) / 2 or long_poll == 0:  # answered early: avoid a tight loop
+            time.sleep(min(RETRY_SECONDS, left))
+        wait = long_poll

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from client import Platform
 from client.models import Operation
-from client.waiting import HOLD_SECONDS
+from client.waiting import LONG_POLL_SECONDS
 from platformctl.failures import CommandFailure, ExitCode
 from platformctl.output import Column, say
 from platformctl.text import between, cell, columns, plain
@@ -39,8 +39,8 @@ def wait_for(platform: Platform, operation_id: str, seconds: float) -> Operation
     """Return the operation when it has ended, or as it is when the time is over."""
     with progress() as (show, is_watched):
         try:
-            hold = WATCHED_SECONDS if is_watched else HOLD_SECONDS
-            return platform.operations.wait(operation_id, seconds, show, hold)
+            long_poll = WATCHED_SECONDS if is_watched else LONG_POLL_SECONDS
+            return platform.operations.wait(operation_id, seconds, show, long_poll)
         except KeyboardInterrupt:
             note = f"watch it again with: platformctl operations watch {operation_id}"
             message = "No longer waiting; the operation goes on."

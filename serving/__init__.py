@@ -1,1 +1,1 @@
-"""An ASGI server for WSGI applications that receives each request whole before it takes a thread."""
+"""An ASGI server for WSGI applications that receives the whole request before it occupies a thread."""

@@ -1,4 +1,4 @@
-"""Call a WSGI application in a pool's threads, and hand its answer back whole or, where it streams, piece by piece."""
+"""Call a WSGI application in a thread pool, and return its response as a whole or as a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _END = b""
 
 @dataclass(frozen=True)
 class Answer:
-    """`body`: of a streamed answer its first piece; `rest`: the others, each made in a thread when it is asked for."""
+    """A response. `body`: all of it, or the first piece of a stream; `rest`: the stream's other pieces."""
 
     status: int
     headers: Headers
@@ -25,9 +25,9 @@ class Answer:
 
 
 class _Call:
-    """One call of the application: its status, its headers and what it yields.
+    """One call of the application: its status, its headers and its body.
 
-    Its pieces may be made by different threads, one after another, in one context.
+    Different threads may produce the pieces of the body, one after another, in the same contextvars context.
     """
 
     def __init__(self, app: WSGIApplication, environ: dict[str, Any]) -> None:
@@ -38,11 +38,11 @@ class _Call:
         self.status, self.headers = 500, Headers()
 
     def start(self) -> bytes:
-        """Run the application; gives the whole body, or the first piece of a stream."""
+        """Run the application and return the whole body, or the first piece of a stream."""
         return self._context.run(self._start)
 
     def next(self) -> bytes:
-        """The next piece, or nothing at the end."""
+        """Return the next piece; empty at the end."""
         return self._context.run(self._next)
 
     def close(self) -> None:
@@ -72,11 +72,11 @@ class _Call:
 
 
 def _refuse_write(_: bytes) -> None:
-    raise TypeError("the application must return its body, not write it")
+    raise TypeError("the application must return its body; WSGI's write() is not supported")
 
 
 async def call(pool: BoundedPool, app: WSGIApplication, environ: dict[str, Any]) -> Answer:
-    """Run the application in the pool. Raises Busy, and what the application raises."""
+    """Run the application in the pool. Raises Busy, and the application's exceptions."""
     made = _Call(app, environ)
     first = await pool.run(made.start)
     if made.is_streamed and first:

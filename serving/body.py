@@ -1,4 +1,4 @@
-"""Receive a request's body within time and size, before a thread is taken for the request."""
+"""Receive a request's body within limits of time and size, before the request occupies a thread."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
-#: a body must be here after this, however it trickles, in seconds
+#: time limit for receiving a whole body, in seconds
 BODY_SECONDS = 5.0
-#: bytes of all bodies that one process holds at a time
+#: bytes of all bodies together that one process keeps in memory
 ALL_BODIES = 64 * 1024 * 1024
-#: a body that is refused is still taken off the wire for so long and so far: a client that is told of the refusal
-#: while it sends would see a reset connection instead
+#: limits for reading a refused body; without reading it, a client that is still sending would see a connection reset
+#: instead of the response
 DISCARD_SECONDS, DISCARD_BYTES = 0.5, 1024 * 1024
 
 
@@ -23,21 +23,21 @@ class LateBody(Exception):
 
 
 class NoMemory(Exception):
-    """The bodies under way take all the memory that they may."""
+    """The bodies in memory have reached their limit."""
 
 
 class BrokenBody(Exception):
-    """The body is not what its headers say, or the client is gone."""
+    """The body does not match its headers, or the client has disconnected."""
 
 
 class BodyMemory:
-    """Counts the bytes of all bodies. For the event loop's thread only."""
+    """Count the bytes of all bodies in memory. Only for the event loop's thread."""
 
     def __init__(self, largest: int = ALL_BODIES) -> None:
         self._left = largest
 
     def take(self, size: int) -> None:
-        """Raises NoMemory."""
+        """Reserve memory. Raises NoMemory."""
         if size > self._left:
             raise NoMemory
         self._left -= size
@@ -47,7 +47,7 @@ class BodyMemory:
 
 
 class Body:
-    """One request's body. Call `release` once the request is answered."""
+    """One request's body. Call `release` after the response."""
 
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
@@ -55,7 +55,7 @@ class Body:
         self.content = bytearray()
 
     async def read(self, receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> None:
-        """Receive the body; of a longer one than `limit`, one byte more, by which the application sees that it is.
+        """Receive the body, but at most `limit` + 1 bytes, from which the application sees that it is too long.
 
         Raises LateBody, NoMemory, BrokenBody.
         """
@@ -79,7 +79,7 @@ class Body:
 
 
 async def discard(receive: Receive) -> None:
-    """Take a refused body off the wire, within bounds. Raises BrokenBody."""
+    """Read and drop a refused body, within limits. Raises BrokenBody."""
     size, is_last = 0, False
     with suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_SECONDS):

@@ -1,6 +1,6 @@
-"""The ASGI application that the server runs: it receives each request whole, then gives it to the WSGI application.
+"""The ASGI application of the server: receive the whole request, then run the WSGI application in a thread.
 
-A client that stalls, trickles or idles takes memory within bounds, and never a thread.
+A slow or idle client uses a limited amount of memory and never a thread.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 #: requests that may wait for a thread
 QUEUE = 512
-#: of every so many request threads, one more is kept for those who wait for an operation's end
+#: one thread for requests with `?wait=` is added per this many request threads
 THREADS_PER_WAITER = 4
-#: how long the client of a streamed answer may take for one piece, in seconds
+#: time limit for sending one piece of a streamed response, in seconds
 PIECE_SECONDS = 20.0
 
 
 class Refusal(StrEnum):
-    """Why the application is not called."""
+    """The reason why a request does not reach the application."""
 
-    BROKEN = "the body ends early, or its chunks cannot be read"
+    BROKEN = "the body ends early, or its chunks are malformed"
     LATE = "the body did not arrive in time"
-    FULL = "too many requests are under way"
+    FULL = "too many requests are in progress"
 
 
 class Site(Protocol):
-    """What a bridge must know of its application. Header names are in lower case."""
+    """The application's settings for the bridge. Header names are in lower case."""
 
-    #: answered by a thread of its own, so that a process whose threads are all taken is not thought dead
+    #: path of the liveness check, which has its own thread, so that a busy process is not restarted
     liveness: str
 
     def body_limit(self, path: str) -> int:
-        """Return how many bytes a body sent to this path may have."""
+        """Return the size limit of a body for this path, in bytes."""
 
     def is_refused_by_headers(self, path: str, headers: Mapping[str, str]) -> bool:
-        """Return whether the application refuses the request whatever its body is."""
+        """Return whether the application refuses the request because of its headers alone."""
 
     def refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
-        """Return the answer to a request that the application has no part in."""
+        """Return the response to a request that does not reach the application."""
 
 
 class Bridge:
@@ -67,7 +67,7 @@ class Bridge:
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._handle_lifespan(receive, send)
             return
         head, body = RequestHead.of(scope), Body(self._memory)
         try:
@@ -88,7 +88,7 @@ class Bridge:
             return self._refused(head, Refusal.FULL)
 
     async def _run(self, head: RequestHead, body: Body) -> Answer:
-        """Raises Busy."""
+        """Run the application in the pool for this kind of request. Raises Busy."""
         environ = head.environ(body.content)
         if head.path == self._site.liveness:
             return await call(self._liveness, self._app, environ)
@@ -97,7 +97,7 @@ class Bridge:
         return await call(self._requests, self._app, environ)
 
     async def _receive(self, head: RequestHead, body: Body, receive: Receive) -> None:
-        """Receive what the application will read. Raises LateBody, NoMemory, BrokenBody."""
+        """Receive the body if the application will read it. Raises LateBody, NoMemory, BrokenBody."""
         if not head.has_body:
             return
         if not self._site.is_refused_by_headers(head.path, head.headers):
@@ -106,12 +106,12 @@ class Bridge:
             await discard(receive)
 
     def _refused(self, head: RequestHead, refusal: Refusal) -> Answer:
-        """The connection is closed: the body may still be coming."""
+        """Return the refusal; it closes the connection, because the client may still be sending the body."""
         answer = self._site.refuse(head, refusal)
         return replace(answer, headers=[*answer.headers, (b"connection", b"close")])
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Answer the server's notices of its start and its stop."""
+    async def _handle_lifespan(self, receive: Receive, send: Send) -> None:
+        """Handle the server's start and stop (ASGI's lifespan protocol)."""
         while True:
             notice = (await receive())["type"]
             if notice == "lifespan.startup":

@@ -1,4 +1,4 @@
-"""The settings of the HTTP server. Everything that starts the API starts it here."""
+"""Start the HTTP server (Granian) with our settings."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
-#: connections the kernel keeps until a process accepts them
+#: connections that the kernel queues until a process accepts them
 BACKLOG = 4096
-#: connections of one process; past them new ones wait in the backlog
+#: connections of one process; further ones wait in the backlog
 CONNECTIONS = 16384
-#: files a process needs beside its connections: sockets of MongoDB and Redis, the loop, log files
+#: file descriptors besides connections: sockets of MongoDB and Redis, the event loop, log files
 OTHER_FILES = 256
-#: a connection that is idle, or slow with a request's headers, is closed after this, in milliseconds
+#: an idle connection, or one that sends request headers slowly, is closed after this, in milliseconds
 HEADER_TIMEOUT_MS = 10_000
-#: bytes that a connection's read buffer may take
+#: size limit of a connection's read buffer, in bytes
 BUFFER_BYTES = 64 * 1024
-#: how long requests under way may take at a stop, in seconds; `?wait=` takes the longest, up to 30
+#: time for requests in progress at a stop, in seconds; `?wait=` takes up to 30
 STOP_SECONDS = 35
 
 
 def serve(target: str, host: str, port: int, workers: int) -> None:
-    """Serve an ASGI application until SIGTERM; requests under way are answered first.
+    """Serve an ASGI application until SIGTERM, then finish the requests in progress.
 
-    HTTP/2 is off: a proxy's affair, and each of its streams would count as a connection's worth of work.
+    HTTP/2 is left to a proxy, because its streams would bypass the limit of connections.
     """
     server = Granian(
         target,
@@ -45,7 +45,7 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
 
 
 def _connections() -> int:
-    """The connections that one process may have: as many as its files allow, once the limit is raised."""
+    """Raise the limit of open files as far as needed, and return the connections that it allows one process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + OTHER_FILES
     if hard == resource.RLIM_INFINITY or hard > soft:

@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it."""
+"""End a process together with its parent process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Have this process told to stop when its parent ends in whatever way; on Linux only.
+    """Send SIGTERM to this process when its parent ends for any reason; on Linux only.
 
-    Otherwise a server whose main process is killed leaves its workers behind, and they go on answering beside those of
-    the next start.
+    Otherwise the workers of a killed server would continue to serve requests next to those of the next start.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A request's line and headers as the bridge needs them, and the WSGI environ that is made of them."""
+"""A request's line and headers, and their conversion from ASGI to a WSGI environ."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-#: what WSGI names without the prefix HTTP_
+#: headers whose WSGI names lack the prefix HTTP_
 UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
 @dataclass(frozen=True)
 class RequestHead:
-    """`headers`: by lower-case name. One sent several times is joined with commas, cookies with semicolons."""
+    """A request without its body. `headers`: lower-case names; repeated ones joined by commas, cookies by `;`."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class RequestHead:
 
     @classmethod
     def of(cls, scope: Mapping[str, Any]) -> RequestHead:
-        """Read an ASGI scope. Names with an underscore are left out: in an environ they would pass for another's."""
+        """Read an ASGI scope. Drops headers with an underscore, whose WSGI name would equal that of another header."""
         headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -39,7 +39,7 @@ class RequestHead:
         host, port = scope.get("server") or ("", 0)
         return cls(
             method=scope["method"],
-            # WSGI wants the decoded bytes, each as one character
+            # WSGI requires the decoded bytes, each as one character
             path=unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
@@ -54,7 +54,7 @@ class RequestHead:
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
 
     def environ(self, body: bytes | bytearray) -> dict[str, Any]:
-        """The WSGI environ (PEP 3333). The body is here whole, so its end is the input's."""
+        """Return the WSGI environ (PEP 3333) with the complete body as input."""
         found: dict[str, Any] = {
             "REQUEST_METHOD": self.method,
             "SCRIPT_NAME": "",

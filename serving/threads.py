@@ -1,4 +1,4 @@
-"""The threads that run the application, in pools with bounded queues."""
+"""Thread pools with bounded queues, which run the application."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Busy(Exception):
-    """All threads are taken, and as many requests wait as may."""
+    """All threads are busy and the queue is full."""
 
 
 class BoundedPool:
-    """`queue`: how many calls may wait for a thread. For the event loop's thread only."""
+    """A thread pool. `queue`: limit of waiting calls. Only for the event loop's thread."""
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(threads, name)
@@ -27,13 +27,13 @@ class BoundedPool:
         return self._free > 0
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Raises Busy."""
+        """Run a call in a thread. Raises Busy."""
         if self._free <= 0:
             raise Busy
         self._free -= 1
         future = asyncio.get_running_loop().run_in_executor(self._executor, call)
         future.add_done_callback(self._done)
-        # a client that goes away ends the wait, not the call: it keeps its thread until it returns
+        # a disconnected client cancels the wait but not the call, which keeps its thread until it returns
         return await asyncio.shield(future)
 
     def _done(self, _: object) -> None:

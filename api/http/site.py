@@ -17,12 +17,12 @@ from serving.request_head import RequestHead
 log = structlog.get_logger(__name__)
 
 PROBLEMS: Mapping[Refusal, Problem] = {
-    Refusal.BROKEN: Problem(400, "bad_request", "The body ends early, or its chunks cannot be read."),
+    Refusal.BROKEN: Problem(400, "bad_request", "The body ends early, or its chunks are malformed."),
     Refusal.LATE: Problem(408, "request_timeout", "The body did not arrive in time; send it at once.", retryable=True),
     Refusal.FULL: Problem(
         503,
         "overloaded",
-        "Too many requests are under way; try again in a moment.",
+        "Too many requests are in progress; try again in a moment.",
         retryable=True,
         headers={"Retry-After": "1"},
     ),

@@ -1,4 +1,4 @@
-"""The event log: read back, or followed as it grows."""
+"""The event log: read past events, or follow new ones."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Events(Listing[Event]):
     def follow(
         self, last: int = 50, *, interrupted: Callable[[Unreachable], None] | None = None, **filters: Any
     ) -> Iterator[Event]:
-        """Iterate without end: the `last` events, then every new one, oldest first.
+        """Iterate without end over the `last` events and then every new one, oldest first.
 
-        `interrupted` is called each time when the API does not answer; it is asked again.
+        `interrupted` is called for each failed request, before the request is repeated.
         """
         response = self._connection.get(self._path, {**filters, "limit": min(last, LARGEST_PAGE)})
         yield from reversed(response.data)

@@ -10,7 +10,7 @@ from client.inputs import Selector
 from client.models import Operation
 from client.operator_models import BulkOperation, Summary
 from client.resources.records import ReadOnlyRecords, segment
-from client.waiting import HOLD_SECONDS, wait_until
+from client.waiting import LONG_POLL_SECONDS, wait_until
 
 RUNNING = "running"
 
@@ -22,7 +22,7 @@ class Operations(ReadOnlyRecords[Operation]):
         super().__init__(connection, "/operations")
 
     def cancel(self, operation: str, *, key: str | None = None) -> Response[Operation]:
-        """Stop what has not run."""
+        """Cancel an operation: its open steps do not run."""
         return self._post(operation, "cancel", key=key)
 
     def retry(self, operation: str, step: str, *, key: str | None = None) -> Response[Operation]:
@@ -38,11 +38,11 @@ class Operations(ReadOnlyRecords[Operation]):
         operation: str,
         timeout: float,
         progress: Callable[[Operation], None] | None = None,
-        hold: float = HOLD_SECONDS,
+        long_poll: float = LONG_POLL_SECONDS,
     ) -> Operation:
         """Wait until an operation has ended. After a timeout its status is still `running`.
 
-        `progress` is called with each state of it; `hold`: how many seconds the API may wait before it answers.
+        `progress` is called with each state of it; `long_poll`: seconds that one request asks the API to wait.
         """
         path = self._at(operation)
 
@@ -50,22 +50,22 @@ class Operations(ReadOnlyRecords[Operation]):
             found: Operation = self._connection.get(path, {"wait": wait}, patience=wait, kind=dict).data
             return found
 
-        return wait_until(self._connection, read, has_ended, timeout, progress, hold)
+        return wait_until(self._connection, read, has_ended, timeout, progress, long_poll)
 
 
 class BulkOperations:
-    """`/bulk-operations`: retry, reconcile or cancel for all tenants that a selector finds, at an even pace."""
+    """`/bulk-operations`: retry, reconcile or cancel for all tenants of a selector, at a limited rate."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._path = "/bulk-operations"
 
     def dry_run(self, action: str, selector: Selector, *, key: str | None = None) -> Response[BulkOperation]:
-        """Find the tenants, and change nothing. `action`: retry, reconcile or cancel."""
+        """Find the tenants without changing anything. `action`: retry, reconcile or cancel."""
         return self._connection.post(self._path, {"action": action, "selector": selector}, key=key)
 
     def start(self, dry_run: str, *, key: str | None = None) -> Response[BulkOperation]:
-        """Act on the tenants that a dry run found, and on no others."""
+        """Start a dry run's action on exactly the tenants that it found."""
         return self._connection.post(self._path, {"start": dry_run}, key=key)
 
     def get(self, bulk: str) -> Response[BulkOperation]:

@@ -1,4 +1,4 @@
-"""Orphans: outside objects with our ownership marker that belong to no living tenant."""
+"""Orphans: objects in integrations with our ownership marker that belong to no existing tenant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Orphans(ReadOnlyRecords[Orphan]):
         return self._connection.delete(self._at(orphan))
 
     def scans(self) -> list[OrphanScan]:
-        """Read when each integration was last scanned."""
+        """Read the latest scan of each integration."""
         found: list[OrphanScan] = self._connection.get(f"{self._path}/looks", kind=list).data
         return found
 

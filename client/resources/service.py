@@ -34,5 +34,5 @@ class Diagnostics:
             lambda diagnosis: diagnosis["status"] == FINISHED,
             timeout,
             progress,
-            hold=0,
+            long_poll=0,
         )

@@ -14,21 +14,21 @@ class Integrations:
         self._connection = connection
 
     def list(self) -> list[Integration]:
-        """Read whether each integration is paused, and its circuit breaker."""
+        """Read the pause and the circuit breaker of each integration."""
         found: list[Integration] = self._connection.get("/integrations", kind=list).data
         return found
 
     def pause(self, name: str, reason: str, *, key: str | None = None) -> Response[Integration]:
-        """Start no step of an integration."""
+        """Pause an integration: none of its steps start."""
         return self._connection.post(f"/integrations/{segment(name)}/pause", {"reason": reason}, key=key)
 
     def resume(self, name: str, *, key: str | None = None) -> Response[Integration]:
-        """End a pause; an open circuit breaker lets a probe pass at once."""
+        """End a pause; an open circuit breaker sends a probe immediately."""
         return self._connection.post(f"/integrations/{segment(name)}/resume", key=key)
 
 
 class ObserveOnlyMode:
-    """`/observe-only`: nothing outside is changed while it is on."""
+    """`/observe-only`: while the mode is on, nothing in the integrations is changed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -53,5 +53,5 @@ class PurgeQuotas:
         return self._connection.get("/purges", kind=dict)
 
     def allow(self, count: int, *, key: str | None = None) -> Response[PurgeQuota]:
-        """Allow so many more purges than the daily limit."""
+        """Allow this many purges in addition to the daily limit."""
         return self._connection.post("/purges/allow", {"count": count}, key=key)

@@ -1,4 +1,4 @@
-"""Tenants: their records, everything that is done with one, and their domains."""
+"""Tenants: records, actions and domains."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
     def reconcile(
         self, slug: str, *, plan: bool = False, allow_removals: bool = False, key: str | None = None
     ) -> Response[Tenant]:
-        """Run every step again. `plan`: change nothing, find out what would change."""
+        """Run every step again. `plan`: a dry run, which changes nothing and reports what would change."""
         mode, allowed = "plan" if plan else None, "true" if allow_removals else None
         return self._post(slug, "reconcile", key=key, mode=mode, allow_removals=allowed)
 
     def suspend(self, slug: str, reason: str, *, key: str | None = None) -> Response[Tenant]:
-        """Cut all access and keep everything."""
+        """Block all access and keep all data."""
         return self._post(slug, "suspend", body={"reason": reason}, key=key)
 
     def resume(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
         return self._post(slug, "resume", key=key)
 
     def restore(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
-        """Undo a deletion within its grace."""
+        """Undo a deletion within its grace period."""
         return self._post(slug, "restore", key=key)
 
     def purge(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
-        """Remove a deleted tenant for good."""
+        """Remove a deleted tenant permanently."""
         return self._post(slug, "purge", key=key)
 
     def invite_owner(self, slug: str, *, key: str | None = None) -> Response[Tenant]:
@@ -50,14 +50,14 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
         return self._post(slug, "owner", "invitation", key=key)
 
     def pause(self, slug: str, reason: str, *, key: str | None = None) -> Response[TenantPause]:
-        """Start no step of this tenant's operations."""
+        """Pause a tenant: no step of its operations starts."""
         return self._post(slug, "pause", body={"reason": reason}, key=key)
 
     def unpause(self, slug: str, *, key: str | None = None) -> Response[TenantPause]:
         return self._post(slug, "unpause", key=key)
 
     def receipt(self, slug: str) -> Response[Receipt]:
-        """Read what a purge removed."""
+        """Read the record of what a purge removed."""
         return self._connection.get(self._at(slug, "receipt"), kind=dict)
 
     def export(self, slug: str) -> Response[Export]:
@@ -71,7 +71,7 @@ class Tenants(Records[Tenant, NewTenant, TenantChanges]):
     def check(
         self, *, slug: str | None = None, domain: str | None = None, email: str | None = None
     ) -> Response[Availability]:
-        """Ask whether a slug and a domain are free, and whether an address can be an owner's."""
+        """Check that a slug and a domain are free and that an e-mail address is valid for an owner."""
         asked = {"slug": slug, "domain": domain, "email": email}
         return self._connection.get(f"{self._path}/check", asked, kind=dict)
 
@@ -88,13 +88,13 @@ class Domains:
         return found
 
     def verify(self, slug: str, domain: str, *, key: str | None = None) -> Response[Domain]:
-        """Ask for a DNS check as soon as possible."""
+        """Request a DNS check."""
         return self._connection.post(f"/tenants/{segment(slug)}/domains/{segment(domain)}/verify", key=key)
 
     def wait(
         self, slug: str, requested: Domain, timeout: float, progress: Callable[[Domain], None] | None = None
     ) -> Domain:
-        """Wait for the check that `verify` asked for. After a timeout the domain still has `checkRequestedAt`."""
+        """Wait for the check that `verify` requested. After a timeout the domain still has `checkRequestedAt`."""
 
         def read(_: float) -> Domain:
             return next((one for one in self.list(slug) if one["domain"] == requested["domain"]), requested)
@@ -104,4 +104,4 @@ class Domains:
 
         if is_checked(requested):
             return requested
-        return wait_until(self._connection, read, is_checked, timeout, progress, hold=0)
+        return wait_until(self._connection, read, is_checked, timeout, progress, long_poll=0)

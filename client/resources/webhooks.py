@@ -7,8 +7,8 @@ from typing import Any
 
 from client.connection import Connection, Response
 from client.inputs import NewWebhook, WebhookChanges
-from client.operator_models import Delivery, Webhook
 from client.resources.records import Records
+from client.webhook_models import Delivery, Webhook
 
 
 class Webhooks(Records[Webhook, NewWebhook, WebhookChanges]):

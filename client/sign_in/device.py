@@ -1,4 +1,4 @@
-"""Sign a person in from a terminal (RFC 8628): show a code, and ask until they have approved it in a browser."""
+"""Sign a person in from a terminal (RFC 8628): show a code, and poll until they have approved it in a browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DeviceCode:
 
     @classmethod
     def of(cls, response: dict[str, Any]) -> DeviceCode:
-        """Raises Unreachable when the response lacks what the standard requires."""
+        """Read the issuer's response. Raises Unreachable when it lacks a required field."""
         try:
             return cls(
                 page=str(response["verification_uri"]),
@@ -56,7 +56,7 @@ def sign_device_in(
     show: Callable[[DeviceCode], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Granted:
-    """Wait until a person has approved the code. Raises NotSignedIn when nobody did in time."""
+    """Wait until a person has approved the code. Raises NotSignedIn when the code expires first."""
     shown = _ask(issuer, scope)
     show(shown)
     left, interval = shown.expires_in, shown.interval
@@ -83,7 +83,7 @@ def _ask(issuer: Issuer, scope: str) -> DeviceCode:
 
 
 def _pause_after(refusal: SignInRefused) -> float:
-    """Return the seconds to add between questions. Raises NotSignedIn when there is nothing to wait for."""
+    """Return the seconds to add to the polling interval. Raises NotSignedIn when polling is pointless."""
     if refusal.code == "authorization_pending":
         return 0
     if refusal.code == "slow_down":

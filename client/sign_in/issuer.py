@@ -1,4 +1,4 @@
-"""The OpenID Connect issuer: its endpoints by discovery, and the grants of Authlib's OAuth2Session. Keeps nothing."""
+"""The OpenID Connect issuer: endpoints from discovery, and grants with Authlib's OAuth2Session. Stores no tokens."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from authlib.integrations.requests_client import OAuth2Session
 
 TIMEOUT = (CONNECT_SECONDS, 30.0)
-#: seconds that a token lives whose issuer does not say so
+#: lifetime of a token in seconds, if the issuer does not name one
 DEFAULT_LIFE = 300.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-#: statuses after which the same question may be asked again
+#: statuses after which a request may be repeated
 TEMPORARY = frozenset({408, 429})
 
 
@@ -29,7 +29,7 @@ class WrongIssuer(PlatformError):
 
 @dataclass(frozen=True)
 class Granted:
-    """A successful response of the token endpoint. `life`: seconds from now."""
+    """A successful response of the token endpoint. `life`: lifetime of the token in seconds."""
 
     life: float
     scope: str
@@ -46,7 +46,10 @@ class OAuthClient:
 
 
 class Issuer:
-    """An issuer, discovered when made. Raises Unreachable, or WrongIssuer for a document that is not this issuer's."""
+    """An issuer whose endpoints are discovered when it is created.
+
+    Raises Unreachable, or WrongIssuer for a discovery document of another issuer.
+    """
 
     def __init__(
         self, url: str, client: OAuthClient, *, ca_certs: Path | None = None, retries: int = DEFAULT_RETRIES
@@ -57,7 +60,7 @@ class Issuer:
         where = f"{url.rstrip('/')}/.well-known/openid-configuration"
         self._endpoints = _object(self._asked("GET", where))
         named = str(self._endpoints.get("issuer", ""))
-        # OpenID Connect Discovery section 4.3 wants them equal; people often leave out a slash at the end
+        # OpenID Connect Discovery section 4.3 requires equality; people often omit the trailing slash
         if named.rstrip("/") != url.rstrip("/"):
             raise WrongIssuer(f"{where} is the document of another issuer: {named or 'it names none'}.")
 
@@ -66,7 +69,7 @@ class Issuer:
         return self._client.secret is not None
 
     def authorize_device(self, scope: str) -> dict[str, Any]:
-        """Ask for a device code (RFC 8628 section 3.2). Raises SignInRefused."""
+        """Request a device code (RFC 8628 section 3.2). Raises SignInRefused."""
         url = self._endpoint("device_authorization_endpoint")
         form = {"client_id": self._client.id, "scope": scope}
         if self._client.secret:
@@ -74,7 +77,7 @@ class Issuer:
         return _object(self._asked("POST", url, data=form))
 
     def redeem_device(self, device_code: str) -> Granted:
-        """Ask whether the device code was approved. Raises SignInRefused while it was not."""
+        """Request the tokens of a device code. Raises SignInRefused while it is not approved."""
         return self._granted(DEVICE_GRANT, device_code=device_code)
 
     def client_credentials(self, scope: str) -> Granted:
@@ -82,11 +85,11 @@ class Issuer:
         return self._granted("client_credentials", scope=scope)
 
     def refresh(self, refresh_token: str) -> Granted:
-        """Raises SignInRefused when the refresh token is no longer accepted."""
+        """Renew the tokens. Raises SignInRefused when the refresh token is no longer accepted."""
         return self._granted("refresh_token", refresh_token=refresh_token)
 
     def revoke(self, refresh_token: str) -> None:
-        """Revoke a refresh token (RFC 7009), if the issuer can."""
+        """Revoke a refresh token (RFC 7009), if the issuer supports it."""
         if "revocation_endpoint" not in self._endpoints:
             return
         url = self._endpoint("revocation_endpoint")
@@ -135,7 +138,7 @@ class Issuer:
 
 
 class _Faults:
-    """Turn what Authlib and requests raise into our exceptions."""
+    """Convert exceptions of Authlib and requests to ours."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -175,7 +178,7 @@ def _oauth_session(client: OAuthClient, ca_certs: Path | None, retries: int) -> 
 
 
 def _success(response: requests.Response) -> requests.Response:
-    """Return a response with status 200, or raise what it means."""
+    """Return the response if its status is 200, else raise the matching exception."""
     if response.status_code == 200:
         return response
     try:

@@ -1,4 +1,4 @@
-"""Sources of bearer tokens: one that is given, and client credentials that are renewed before they expire."""
+"""Sources of bearer tokens: a given token, and client credentials that are renewed before they expire."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EARLY = 30.0
 
 
 class GivenToken:
-    """A token from elsewhere, used as it is, but for white space around it.
+    """A given token, without surrounding white space.
 
-    Raises NotSignedIn for text that no header can hold: the library that sends it would show it in its message.
+    Raises NotSignedIn for text that is not valid in a header, because the HTTP library's error would show the token.
     """
 
     def __init__(self, token: str) -> None:

@@ -73,7 +73,7 @@ class EventRepository:
             return self._rows.find_one({"unnumbered": True}, {"_id": 1}) is not None
 
     def number(self, session: Transaction) -> int:
-        """Number a batch of committed events and return its size. Concurrent calls conflict on the counter and retry."""
+        """Number a batch of committed events and return its size. Concurrent calls conflict on the counter."""
         rows = self._rows.find({"unnumbered": True}, {"_id": 1}, session=session)
         # by time first: ids of different processes are ordered only by second, and a cause must precede its effect
         keys = [row["_id"] for row in rows.sort([("time", ASCENDING), ("_id", ASCENDING)]).limit(BATCH)]

@@ -1,6 +1,6 @@
 """The client's records and bodies are those of the API's description.
 
-A field that a schema gains is added to client/models.py, operator_models.py or inputs.py, which these tests compare.
+A new field of a schema is added to one of the modules `models`, `operator_models`, `webhook_models` and `inputs`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 
 import pytest
 
-from client import Platform, inputs, models, operator_models
+from client import Platform, inputs, models, operator_models, webhook_models
 from shared.integrations.catalog import INTEGRATIONS
 
 #: method and path to the type of its response, or of its list's items
@@ -38,8 +38,8 @@ RESPONSES: dict[tuple[str, str], Any] = {
     ("get", "/purges"): operator_models.PurgeQuota,
     ("get", "/orphans"): operator_models.Orphan,
     ("get", "/orphans/looks"): operator_models.OrphanScan,
-    ("post", "/webhooks"): operator_models.Webhook,
-    ("get", "/webhooks/{webhook_id}/deliveries"): operator_models.Delivery,
+    ("post", "/webhooks"): webhook_models.Webhook,
+    ("get", "/webhooks/{webhook_id}/deliveries"): webhook_models.Delivery,
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/tenants"): inputs.NewTenant,
