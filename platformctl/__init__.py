@@ -1,1 +1,1 @@
-"""platformctl: the platform's command line, for people and scripts. It stands on the Python client alone."""
+"""platformctl: the platform's command line, for people and scripts. It uses only the Python client."""

@@ -1,4 +1,4 @@
-"""The program's entry: the root command with all the others under it."""
+"""The program's entry point: the root command with all other commands."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from platformctl.commands.webhooks import webhooks
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_version(), prog_name=PROGRAM)
 def cli() -> None:
-    """Run the platform: tenants, the operations on them, and who may do what.
+    """Manage the platform: tenants, their operations, users and rights.
 
-    PLATFORM_TOKEN, a bearer token, is used instead of a sign-in. Options may stand after the command too.
+    PLATFORM_TOKEN, a bearer token, is used instead of a sign-in. Options may also follow the command.
 
     \b
     Exit codes:
-      0 done    1 the operation failed or was cancelled, or something is wrong    2 wrong command line
-      3 refused    4 unreachable, or a fault of the server    5 not signed in
-      6 still running when the wait ended    130 interrupted by Ctrl-C    141 output closed
+      0 done    1 the operation failed or was cancelled, or there are problems    2 wrong command line
+      3 refused    4 unreachable, or a server error    5 not signed in
+      6 still running after the timeout    130 interrupted by Ctrl-C    141 output closed
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Contexts: named platforms, so that one word says which API, issuer and application are meant."""
+"""Contexts: named sets of settings, each with the API, issuer and application of one platform."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platformdirs import user_config_path
 
 @dataclass(frozen=True)
 class Context:
-    """The settings of one platform. It holds no secret: tokens are kept with the sign-ins."""
+    """The settings of one platform. It contains no secret: tokens are stored with the sign-ins."""
 
     name: str
     api_url: str
@@ -25,7 +25,7 @@ class Context:
 
 
 class Contexts:
-    """The file `contexts.yaml`: all contexts, and which one is current. Raises click.UsageError if it is damaged."""
+    """The file `contexts.yaml`: all contexts and the name of the current one. Raises click.UsageError if damaged."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "contexts.yaml"
@@ -72,7 +72,7 @@ class Contexts:
             raise click.UsageError(f"{self._path} is damaged: correct or remove it.") from None
 
     def _write(self) -> None:
-        """Replace the file as a whole."""
+        """Replace the file atomically."""
         fields = {one.name: {k: v for k, v in asdict(one).items() if v and k != "name"} for one in self.all()}
         text = yaml.safe_dump({"current": self.current, "contexts": fields}, sort_keys=False)
         try:

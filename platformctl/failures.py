@@ -1,4 +1,4 @@
-"""How a command ends when it fails: an exit code, and sentences on stderr."""
+"""Failures of commands: exit codes, and sentences on stderr."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from client.errors import UNEXPLAINED
 
 
 class ExitCode(IntEnum):
-    """The exit codes that scripts may rely on. click uses 2 for a wrong command line; 130 and 141 are the shell's for
-    Ctrl-C and for a closed pipe."""
+    """Exit codes that scripts may rely on.
+
+    click uses 2 for a wrong command line; 130 and 141 are the shell's codes for Ctrl-C and a closed pipe.
+    """
 
     OK = 0
     OPERATION_FAILED = 1
@@ -27,7 +29,7 @@ class ExitCode(IntEnum):
 
 
 class CommandFailure(click.ClickException):
-    """Ends the command with `exit_code`. `notes` are printed below the message, indented."""
+    """End the command with `exit_code`. `notes` are printed below the message, indented."""
 
     def __init__(self, message: str, *notes: str, exit_code: ExitCode = ExitCode.REFUSED) -> None:
         super().__init__(message)
@@ -40,7 +42,7 @@ class CommandFailure(click.ClickException):
 
 
 def failure_of(error: PlatformError) -> CommandFailure:
-    """Return the failure that a client's exception means, with what to do about it."""
+    """Convert an exception of the client to a failure with advice."""
     return CommandFailure(error.message, *error.notes, *_advice(error), exit_code=exit_code_of(error))
 
 
@@ -68,5 +70,5 @@ def _advice(error: PlatformError) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Replace every character that a terminal would obey; the text may come from anybody."""
+    """Replace control characters, which a terminal would interpret; the text may come from anybody."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,4 +1,4 @@
-"""Declared tenants and partners: read from YAML, compared with the platform, and what has to change."""
+"""Declared tenants and partners: read YAML documents, compare them with the platform, and apply the changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from client import ApiError, Response
 from client.resources.records import Records
 from platformctl.session import Session
 
-#: kind to the fields that it may have beside slug
+#: kind to the fields that it may have besides slug
 FIELDS = {
     "Partner": ("name",),
     "Tenant": ("name", "plan", "domains", "partner", "billingInfo", "owner"),
@@ -28,7 +28,7 @@ CREATED, CONFIGURED, UNCHANGED = "created", "configured", "unchanged"
 
 @dataclass(frozen=True)
 class Manifest:
-    """One document. Fields that it lacks are left as they are; null empties one."""
+    """One document. Fields that it lacks keep their values; null removes a value."""
 
     kind: str
     slug: str
@@ -42,7 +42,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A document beside the record. `live`: of the record only what the document names; None without a record."""
+    """A document and its record. `live`: the record's fields that the document names; None without a record."""
 
     manifest: Manifest
     live: dict[str, Any] | None
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def read_manifests(paths: Iterable[str]) -> list[Manifest]:
-    """Read all documents, partners first, since tenants may name them. Raises click.UsageError, with every fault."""
+    """Read all documents, partners first, because tenants refer to them. Raises click.UsageError with all errors."""
     found: list[Manifest] = []
     faults: list[str] = []
     for path in paths:
@@ -98,7 +98,7 @@ def read_manifests(paths: Iterable[str]) -> list[Manifest]:
 
 
 def compare(session: Session, manifest: Manifest) -> Comparison:
-    """Read the record that a document declares. Raises ApiError, and UsageError for what cannot be applied."""
+    """Read the record of a document. Raises ApiError, and UsageError for a document that cannot be applied."""
     response = _read(session, manifest)
     if response is None:
         return Comparison(manifest, None)
@@ -112,7 +112,7 @@ def compare(session: Session, manifest: Manifest) -> Comparison:
 
 
 def apply(session: Session, comparison: Comparison) -> Response[Any] | None:
-    """Create or change the record; None when nothing had to change."""
+    """Create or change the record; None when it was up to date."""
     manifest = comparison.manifest
     if comparison.outcome == UNCHANGED:
         return None
@@ -129,7 +129,7 @@ def apply(session: Session, comparison: Comparison) -> Response[Any] | None:
 
 
 def is_met(name: str, wanted: Any, live: Any) -> bool:
-    """Tell whether a record has what is wanted, apart from how the API writes it."""
+    """Tell whether a record has the declared value, apart from the API's spelling of it."""
     if name == "domains" and isinstance(wanted, list):
         return sorted(map(_domain, wanted)) == sorted(live or [])
     if isinstance(wanted, Mapping):
@@ -190,7 +190,7 @@ def _faults(document: Any) -> Iterator[str]:
 
 
 def _merged(name: str, wanted: Any, live: Any) -> Any:
-    """Return what a field will be. An inner record keeps what the document does not name."""
+    """Return the new value of a field. A nested record keeps fields that the document does not name."""
     if is_met(name, wanted, live):
         return live
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):

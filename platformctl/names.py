@@ -1,4 +1,4 @@
-"""Names that people use for what records point at by id: slugs of tenants and partners, e-mail addresses of users."""
+"""Convert between ids and names: slugs of tenants and partners, e-mail addresses of users."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import click
 from client import ApiError, Platform
 
 ID = re.compile("[0-9a-f]{24}")
-#: tenants and partners that are read to find names for ids; beyond them an id is shown as it is
+#: tenants and partners that are read to find names; ids of further ones are shown unchanged
 MOST = 1000
 
 
 class Names:
-    """Look names and ids up, each at most once. Ids are accepted wherever names are."""
+    """Look up names and ids, each at most once. Ids are accepted in place of names."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -26,7 +26,7 @@ class Names:
         return self._platform.tenants.get(slug).data["_id"]
 
     def partner_id(self, name: str) -> str:
-        """Raises click.UsageError when no partner has this slug."""
+        """Return a partner's id. Raises click.UsageError when no partner has this slug."""
         if ID.fullmatch(name):
             return name
         for partner in self._platform.partners.list():
@@ -35,7 +35,7 @@ class Names:
         raise click.UsageError(f"There is no partner {name}; platformctl partners list shows all.")
 
     def user_id(self, name: str) -> str:
-        """Raises click.UsageError when no user has this e-mail address."""
+        """Return a user's id. Raises click.UsageError when no user has this e-mail address."""
         if ID.fullmatch(name):
             return name
         for user in self._platform.users.list(q=name):
@@ -58,7 +58,7 @@ class Names:
         return self._partners.get(partner_id, partner_id)
 
     def user(self, user_id: str) -> str:
-        """Return a user's address, or the id of one who is gone or may not be seen."""
+        """Return a user's e-mail address, or the id if the user was deleted or is not visible."""
         if user_id not in self._people:
             try:
                 self._people[user_id] = self._platform.users.get(user_id).data["email"]

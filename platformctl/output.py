@@ -16,19 +16,19 @@ from platformctl.failures import printable
 from platformctl.names import Names
 from platformctl.text import Record, cell, coloured, columns, flat, is_table, line, translated, value_at
 
-#: fields whose values are ids, and what they are ids of
+#: fields with ids, and the kind of record that they refer to
 IDS = {
     **dict.fromkeys(("tenantId", "tenantIds", "roles"), "tenant"),
     "partnerId": "partner",
     **dict.fromkeys(("requestedBy", "actor", "by", "askedBy", "startedBy"), "user"),
 }
-#: fields that name a record, the best first
+#: fields that identify a record, the best first
 NAMES = ("slug", "domain", "_id", "id", "name", "integration")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `of`: a field, which may be dotted, or a function. `wide`: shown with -o wide only."""
+    """One column. `of`: a field name, which may be dotted, or a function. `wide`: shown only with -o wide."""
 
     heading: str
     of: str | Callable[[Record], Any]
@@ -51,7 +51,7 @@ class Output:
 
     @property
     def is_data(self) -> bool:
-        """Whether the result is for a program: whole records, no sentences."""
+        """True if the output is for a program: complete records and no sentences."""
         return self.format in ("json", "yaml", "name")
 
     def records(self, records: Iterable[Record], shown: Sequence[Column]) -> None:
@@ -71,7 +71,7 @@ class Output:
             click.echo(text)
 
     def record(self, record: Record, hide: Sequence[str] = ()) -> None:
-        """Print one record, a line for each field; lists of records are tables of their own below."""
+        """Print one record, one line per field, and its lists of records as tables below."""
         if self.is_data:
             self.data(record)
             return
@@ -84,7 +84,7 @@ class Output:
             self.table(rows, [Column(key, key) for key in keys])
 
     def fields(self, record: Record) -> None:
-        """Print each field that is not empty on a line of its own."""
+        """Print each field that is not empty on its own line."""
         named = {name: translated(name, value, self.translate) for name, value in record.items()}
         present = ((name, value) for name, value in flat(named) if value not in (None, "", [], {}))
         lines = [(name, line(name.rpartition(".")[2], value, self.translate)) for name, value in present]
@@ -98,7 +98,7 @@ class Output:
         self.record(with_etag(response), hide)
 
     def line(self, record: Record, text: str) -> None:
-        """Print one record of a stream at once: with JSON an object on one line."""
+        """Print one record of a stream immediately; with JSON as an object on one line."""
         if self.format == "yaml":
             click.echo(f"---\n{_yaml(record)}")
         else:
@@ -106,7 +106,7 @@ class Output:
         sys.stdout.flush()
 
     def data(self, value: Any) -> None:
-        """Print whole records in the format for programs; `name`: what other commands take."""
+        """Print complete records in the format for programs. `name`: identifies a record for other commands."""
         if self.format == "name":
             for record in value if isinstance(value, list) else [value]:
                 click.echo(printable(name_of(record)))
@@ -128,12 +128,12 @@ def with_etag(response: Response[Any]) -> dict[str, Any]:
 
 
 def name_of(record: Record) -> str:
-    """Return what other commands call this record."""
+    """Return the name of this record that other commands accept."""
     return next((str(record[name]) for name in NAMES if name in record), "")
 
 
 def say(text: str) -> None:
-    """Print for the person, on stderr: progress, hints, what was done."""
+    """Print progress, hints and results for people on stderr."""
     for part in text.splitlines():
         click.echo(printable(part), err=True)
 
@@ -143,7 +143,7 @@ def _yaml(value: Any) -> str:
 
 
 def _unshared(value: Any) -> Any:
-    """Copy a value, so that YAML needs no anchors for what it holds twice."""
+    """Copy a value deeply, so that YAML output has no anchors for repeated objects."""
     if isinstance(value, Mapping):
         return {str(name): _unshared(one) for name, one in value.items()}
     return [_unshared(one) for one in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""One run of the program: its settings, and the connection that is opened only when a command needs it."""
+"""One run of the program: its settings, and a connection that is opened at first use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class Session:
-    """Everything that a command works with."""
+    """The objects that commands use."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -33,12 +33,12 @@ class Session:
 
     @cached_property
     def platform(self) -> Platform:
-        """Raises NotSignedIn when there is neither a token nor a sign-in, UsageError when it is not clear which."""
+        """The API. Raises NotSignedIn without a token and a sign-in, UsageError when several sign-ins match."""
         return self.connect()
 
     @cached_property
     def names(self) -> Names:
-        """The names that people know, of the ids that records hold."""
+        """The names for the ids in records."""
         return Names(self.platform)
 
     def connect(self, retries: int = DEFAULT_RETRIES) -> Platform:
@@ -62,7 +62,7 @@ class Session:
         return Issuer(url, application, ca_certs=self.settings.ca_certs)
 
     def sign_in(self) -> SignIn:
-        """Return the sign-in that the settings mean: of this API and this issuer, as far as they are named."""
+        """Return the sign-in that matches the API and issuer in the settings."""
         api_url, issuer = self.settings.api_url, self.settings.issuer
         found = [one for one in self.store.all() if api_url in (None, one.api_url) and issuer in (None, one.issuer)]
         if len(found) > 1:
@@ -87,7 +87,7 @@ class Session:
 
 
 def with_session(function: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
-    """Give a command its session as first argument."""
+    """Pass the session to a command as its first argument."""
 
     @wraps(function)
     def run(*args: P.args, **options: P.kwargs) -> R:

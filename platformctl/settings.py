@@ -1,4 +1,4 @@
-"""The settings that every command takes: by option, context or variable. Secrets come by variable or file."""
+"""The settings of all commands, from options, contexts or variables. Secrets come from variables or files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Settings:
 
     @classmethod
     def of(cls, context: click.Context) -> Settings:
-        """Merge them: an option counts most, then the context named by --context, variables, the current context."""
+        """Merge the sources in this order: options, the context named by --context, variables, the current context."""
         given: dict[str, tuple[Any, bool]] = context.ensure_object(dict)
         options = {name: value for name, (value, is_option) in given.items() if is_option}
         variables = {name: value for name, (value, is_option) in given.items() if not is_option}
@@ -51,7 +51,7 @@ class Settings:
 
     @property
     def place(self) -> str:
-        """Say which platform is meant, before something is destroyed there."""
+        """Describe the platform for a question before something is deleted there."""
         return f"{self.api_url or 'the platform you are signed in to'}" + (
             f" (context {self.context})" if self.context else ""
         )
@@ -69,7 +69,7 @@ class Settings:
 
 
 def setting_options(*, hidden: bool) -> list[click.Parameter]:
-    """Make the options as they stand before the command's name, or the same `hidden` ones after it."""
+    """Return the options before the command's name, or the same ones after it (`hidden`)."""
     return [
         click.Option(
             flags,
@@ -92,7 +92,7 @@ def _fields(context: Context) -> dict[str, Any]:
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Keep a value in the dictionary that a group and its commands share; one nearer to the command's end wins."""
+    """Store a value in the dictionary that a group and its commands share; a later option takes precedence."""
     if value is not None and parameter.name is not None:
         is_option = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
         context.ensure_object(dict)[parameter.name] = (value, is_option)

@@ -1,4 +1,4 @@
-"""Records as text: tables whose cells are never wrapped, so that they can be copied; times as ages; colours."""
+"""Format records as text: tables without wrapped cells, so that values can be copied; times as ages; colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from platformctl.failures import printable
 
 Record = Mapping[str, Any]
-#: turns the value of a field, such as an id, into what people know
+#: converts the value of a field, such as an id, to a name for people
 Translate = Callable[[str, str], str]
 
 GOOD, BAD, BUSY = "green", "red", "yellow"
@@ -26,13 +26,13 @@ COLOURS = {
 #: fields whose values are states
 STATES = frozenset({"status", "health", "state", "presence", "breaker", "result"})
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
-#: seconds of each unit, and up to how many of them it is used
+#: unit of ages, its seconds, and the number of units up to which it is used
 UNITS = (("s", 1, 120), ("m", 60, 120), ("h", 3600, 48), ("d", 86400, 730), ("y", 31557600, 10**9))
 GAP = "   "
 
 
 def age(time: str, now: datetime | None = None) -> str:
-    """Return how long ago a time was, as kubectl does: 5s, 3m, 2h; `in 3m` for one that is to come."""
+    """Return the age of a time in kubectl's format: 5s, 3m, 2h; `in 3m` for a future time."""
     seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(time)).total_seconds()
     return duration(seconds) if seconds >= 0 else f"in {duration(-seconds)}"
 
@@ -61,7 +61,7 @@ def value_at(record: Record, field: str) -> Any:
 
 
 def plain(value: Any) -> str:
-    """Return a JSON value as a person reads it, on one line."""
+    """Return a JSON value as one line of text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -74,7 +74,7 @@ def plain(value: Any) -> str:
 
 
 def translated(field: str, value: Any, translate: Translate | None) -> Any:
-    """Return a value with names for the ids in it: itself, the items of a list, the keys of a record."""
+    """Return a value with names in place of ids: the value itself, the items of a list, the keys of a record."""
     if translate is None:
         return value
     if isinstance(value, Mapping):
@@ -92,7 +92,7 @@ def cell(field: str, value: Any, translate: Translate | None = None) -> str:
 
 
 def line(field: str, value: Any, translate: Translate | None = None) -> str:
-    """Return a value that has a line to itself: a time with its age, an id as its name."""
+    """Return a value for its own line: a time with its age, an id as its name."""
     if isinstance(value, str) and TIME.fullmatch(value):
         past = age(value)
         return f"{value} ({past if past.startswith('in ') else f'{past} ago'})"
@@ -105,7 +105,7 @@ def coloured(field: str, text: str) -> str:
 
 
 def columns(headings: Sequence[str], fields: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lay a table out, a line for each row. Nothing is cut or wrapped, and no line ends in blanks."""
+    """Format a table, one line per row, without cut or wrapped cells and without trailing blanks."""
     cells = list(rows)
     widths = [max(map(cell_len, column)) for column in zip([h.upper() for h in headings], *cells, strict=True)]
     lines = [_row([click.style(h.upper(), bold=True) for h in headings], [h.upper() for h in headings], widths)]
@@ -115,7 +115,7 @@ def columns(headings: Sequence[str], fields: Sequence[str], rows: Iterable[Seque
 
 
 def flat(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Iterate over the fields of a record, those of inner records under dotted names."""
+    """Iterate over the fields of a record; fields of nested records have dotted names."""
     for name, value in record.items():
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{name}.")
@@ -129,5 +129,5 @@ def is_table(value: Any) -> bool:
 
 def _row(shown: Sequence[str], texts: Sequence[str], widths: Sequence[int]) -> str:
     padded = [text + " " * (width - cell_len(raw)) for text, raw, width in zip(shown, texts, widths, strict=True)]
-    # trailing blanks would make a terminal that is too narrow show empty lines
+    # on a narrow terminal trailing blanks would wrap into empty lines
     return GAP.join(padded).rstrip()

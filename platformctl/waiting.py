@@ -1,4 +1,4 @@
-"""Wait for an operation's end, show on stderr how its steps proceed, and end the program accordingly."""
+"""Wait for an operation, show the progress of its steps on stderr, and exit with its result."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from platformctl.failures import CommandFailure, ExitCode
 from platformctl.output import Column, say
 from platformctl.text import between, cell, columns, plain
 
-#: how long the API is asked to wait before it answers while a person watches
+#: seconds that one request asks the API to wait while a person watches
 WATCHED_SECONDS = 2.0
 RUNNING, SUCCEEDED = "running", "succeeded"
 
-#: every column that may say something of a step
+#: columns of a step; empty ones are omitted
 STEPS = (
     Column("step", "name"),
     Column("status", "status"),
@@ -36,22 +36,22 @@ Step = Mapping[str, Any]
 
 
 def wait_for(platform: Platform, operation_id: str, seconds: float) -> Operation:
-    """Return the operation when it has ended, or as it is when the time is over."""
+    """Return the operation when it has ended, or its state after `seconds`."""
     with progress() as (show, is_watched):
         try:
             long_poll = WATCHED_SECONDS if is_watched else LONG_POLL_SECONDS
             return platform.operations.wait(operation_id, seconds, show, long_poll)
         except KeyboardInterrupt:
             note = f"watch it again with: platformctl operations watch {operation_id}"
-            message = "No longer waiting; the operation goes on."
+            message = "No longer waiting; the operation continues."
             raise CommandFailure(message, note, exit_code=ExitCode.INTERRUPTED) from None
 
 
 def end_with(operation: Operation) -> NoReturn:
-    """End the program with the exit code that says how the operation ended."""
+    """Exit with the code for the operation's result."""
     status = operation["status"]
     if status == RUNNING:
-        say(f"Still running; go on waiting with: platformctl operations watch {operation['id']}")
+        say(f"Still running; continue to wait with: platformctl operations watch {operation['id']}")
         click.get_current_context().exit(ExitCode.STILL_RUNNING)
     if status != SUCCEEDED:
         ending = {"cancelled": "been cancelled"}.get(status, status)
@@ -62,14 +62,14 @@ def end_with(operation: Operation) -> NoReturn:
 
 
 def operation_lines(operation: Operation) -> list[str]:
-    """Describe the operation in one line, its steps in a table, and below what they say and what to do."""
+    """Describe the operation in one line, its steps in a table, and below their messages and remedies."""
     mode = " (plan only)" if operation.get("mode") == "plan" else ""
     head = f"{operation['action']}{mode} of {operation['tenant']}: {operation['status']}  [{operation['id']}]"
     return [click.style(plain(head), bold=True), *step_table(operation["steps"]), *_sentences(operation["steps"])]
 
 
 def step_table(steps: list[Any]) -> list[str]:
-    """Lay the steps out, with the columns that say something."""
+    """Format the steps as a table without empty columns."""
     used = [column for column in STEPS if any(column.value(step) not in (None, "") for step in steps)]
     rows = [[cell(column.field, column.value(step)) for column in used] for step in steps]
     return columns([column.heading for column in used], [column.field for column in used], rows)
@@ -84,7 +84,7 @@ def _sentences(steps: list[Any]) -> Iterator[str]:
 
 @contextmanager
 def progress() -> Iterator[tuple[Callable[[Operation], None], bool]]:
-    """Show operations as they proceed: redrawn in place on a terminal, elsewhere a line whenever a step has changed."""
+    """Show the progress of operations: redrawn in place on a terminal, elsewhere one line per change of a step."""
     screen = Console(stderr=True, markup=False, highlight=False, emoji=False)
     if not screen.is_terminal:
         yield _Lines().show, False
@@ -95,12 +95,12 @@ def progress() -> Iterator[tuple[Callable[[Operation], None], bool]]:
 
 class _Lines:
     def __init__(self) -> None:
-        self._told: dict[str, tuple[Any, ...]] = {}
+        self._printed: dict[str, tuple[Any, ...]] = {}
 
     def show(self, operation: Operation) -> None:
         for step in operation["steps"]:
             news = (step["status"], step["attempts"], step.get("message"))
-            if self._told.get(step["name"]) != news:
-                self._told[step["name"]] = news
+            if self._printed.get(step["name"]) != news:
+                self._printed[step["name"]] = news
                 text = f"{step['name']}: {step['status']} after {step['attempts']} attempts  {step.get('message', '')}"
                 say(text.rstrip())

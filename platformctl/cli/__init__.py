@@ -1,1 +1,1 @@
-"""What commands are made of: groups, options, parameter types, record commands, completion."""
+"""Building blocks of commands: groups, options, parameter types, record commands, completion."""

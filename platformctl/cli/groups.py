@@ -1,4 +1,4 @@
-"""How commands are made: settings are taken before or after a command's name; every failure has its exit code."""
+"""Commands and groups that accept the settings before or after a command's name and map failures to exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from platformctl.settings import setting_options
 
 
 class Command(click.Command):
-    """Takes the settings too, so that `--output json` may stand at the end of the line."""
+    """A command that also accepts the settings, so that `--output json` may be at the end of the line."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -54,15 +54,15 @@ class Root(click.Group):
         except PlatformError as error:
             raise failure_of(error) from None
         except KeyError as missing:
-            # records are read as the API describes them
+            # commands rely on the required fields of the API's description
             message = f"The response lacks the field {missing}."
-            advice = "see that the URL is the API's, and that this program is of the API's version or older"
+            advice = "check that the URL is the API's, and that this program is not newer than the API"
             raise CommandFailure(message, advice, exit_code=ExitCode.UNREACHABLE) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
         except BrokenPipeError:
-            # what is left in the buffer goes nowhere, or Python would complain of it at its end
+            # discard the buffered output, or Python would report an error at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(ExitCode.PIPE_CLOSED)
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, questions before something is destroyed, and bodies from what was given."""
+"""Options that several commands share, confirmation questions, and request bodies from options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_WAIT = 900.0
 
 
 def paged(command: F) -> F:
-    """Add `limit`, the most records to list; None for all."""
+    """Add `limit`, the largest number of records to list; None for all."""
 
     def unlimited(context: click.Context, _: click.Parameter, everything: bool) -> None:
         if everything:
@@ -56,7 +56,7 @@ def waited(command: F) -> F:
 
 
 def repeatable(command: F) -> F:
-    """Add `key`, the idempotency key, a new one unless given."""
+    """Add `key`, the idempotency key; a new one unless given."""
     return click.option(
         "--idempotency-key",
         "key",
@@ -81,7 +81,7 @@ def confirmed(command: F) -> F:
 
 
 def require_yes(session: Session, yes: bool, action: str) -> None:
-    """Ask a person before `action`; a script must have said --yes. Raises click.UsageError without a yes."""
+    """Ask for confirmation of `action`; scripts must pass --yes. Raises click.UsageError without confirmation."""
     place = session.settings.place
     if yes:
         say(f"On {place}: {action}.")
@@ -96,7 +96,7 @@ def require_yes(session: Session, yes: bool, action: str) -> None:
 
 
 def require_slug(session: Session, yes: bool, slug: str, action: str) -> None:
-    """Have a person type the slug of what they are about to lose. Raises click.UsageError without that or --yes."""
+    """Ask the person to type the slug of the record to delete. Raises click.UsageError without it or --yes."""
     place = session.settings.place
     if yes:
         say(f"On {place}: {action}.")
@@ -111,7 +111,7 @@ def require_slug(session: Session, yes: bool, slug: str, action: str) -> None:
 
 
 def listed(records: Iterator[Any], limit: int | None) -> list[Any]:
-    """Read a list, and tell the person when there may be more."""
+    """Read a list, and print a hint when there may be more records."""
     found = list(records)
     if limit is not None and len(found) == limit:
         say(f"The first {limit}; there may be more: --limit N or --all.")
@@ -119,7 +119,7 @@ def listed(records: Iterator[Any], limit: int | None) -> list[Any]:
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that were given; None and an empty tuple were not."""
+    """Return the given fields: those that are neither None nor an empty tuple."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in fields.items()

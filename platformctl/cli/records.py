@@ -1,4 +1,4 @@
-"""Make the commands of records that are listed, shown, created, updated and deleted alike."""
+"""Generate the commands list, show, create, update and delete for a kind of record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from platformctl.session import Session, with_session
 
 @dataclass(frozen=True)
 class Field:
-    """A field that can be given. `empties`: option that empties it, to `empty`. `convert`: from names to ids."""
+    """A field with an option. `empties`: option that sets it to `empty`. `convert`: converts names to ids."""
 
     name: str
     option: str
@@ -51,7 +51,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the commands of one kind of record need to know. `find`: from the name that people give to the id."""
+    """The description of one kind of record for its commands. `find`: converts the name given by people to the id."""
 
     plural: str
     noun: str
@@ -63,11 +63,11 @@ class Kind:
     fields: Sequence[Field]
     #: name of the field that is an argument of `create`, and its metavar
     key: tuple[str, str, click.ParamType[Any]]
-    #: verb to the command's explanation and its examples
+    #: verb to the command's help text and its examples
     help: Mapping[str, tuple[str, Sequence[str]]]
     filters: Sequence[click.Option] = field(default_factory=tuple)
     convert_key: Callable[[Session, Any], Any] | None = None
-    #: prints what `create` returned
+    #: prints the result of `create`
     created: Callable[[Session, Response[Any]], None] | None = None
 
 
@@ -94,7 +94,7 @@ def explained(text: str, examples: Sequence[str]) -> str:
 
 
 def body_of(session: Session, fields: Sequence[Field], options: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
-    """Return the body for what was given. Raises UsageError for an update of nothing, or one that is contradictory."""
+    """Return the request body from the options. Raises UsageError for an empty or contradictory update."""
     body = given({one.name: options.get(one.name) for one in fields})
     for one in fields:
         if one.name in body and one.convert is not None:

@@ -1,4 +1,4 @@
-"""How tenants and operations are printed, and how a command ends that may wait for one."""
+"""Print tenants and operations, and end commands that may wait for an operation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platformctl.output import with_etag
 from platformctl.session import Session
 from platformctl.waiting import end_with, operation_lines, wait_for
 
-#: fields of a tenant that are for programs, or are shown in another way
+#: fields of a tenant that are only for programs, or are printed separately
 HIDDEN = (
     "operation",
     "dnsRecords",
@@ -42,7 +42,7 @@ def show_operation(session: Session, operation: Any) -> None:
 
 
 def finish_operation(session: Session, operation: Operation, wait: bool, timeout: float) -> None:
-    """Print the operation; with `wait` as it ended, and end the program with the exit code that says how."""
+    """Print the operation. With `wait`, print it after its end and exit with the code for its result."""
     if not wait:
         show_operation(session, operation)
         return
@@ -52,7 +52,7 @@ def finish_operation(session: Session, operation: Operation, wait: bool, timeout
 
 
 def finish_tenant(session: Session, response: Response[Any], wait: bool, timeout: float) -> None:
-    """Print the tenant; after the end of the operation that was started, if there is one to wait for."""
+    """Print the tenant; with `wait`, after the end of the operation that was started."""
     if not wait or response.operation_id is None:
         show_tenant(session, response)
         return

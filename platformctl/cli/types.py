@@ -1,4 +1,4 @@
-"""Types of arguments: names that become parts of an address, header texts, files, selectors; with completion."""
+"""Parameter types: names that become parts of a URL, header texts, files, selectors; with completion."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from client import Platform
 from platformctl.session import Session
 from platformctl.settings import Settings
 
-#: names from the API that a shell is offered; the person waits for them
+#: limit of names that shell completion reads from the API, because the person waits for them
 MOST_OFFERED = 50
 
 
 class Name(click.ParamType[str]):
-    """A slug, an id or an e-mail address that becomes part of an address, and so must not lead elsewhere.
+    """A slug, an id or an e-mail address that becomes one segment of a URL's path and must not change the path.
 
-    `known`: reads names that begin so, for completion.
+    `known`: reads the names with a prefix, for completion.
     """
 
     name = "text"
@@ -87,7 +87,7 @@ WORD = Name()
 
 
 class HeaderText(click.ParamType[str]):
-    """Text that a header can hold: printable ASCII, without blanks around it."""
+    """Text that is valid in a header: printable ASCII without surrounding blanks."""
 
     name = "text"
 

@@ -1,1 +1,1 @@
-"""Signing in: finding the issuer's endpoints, the grants, and keeping the tokens."""
+"""Sign-ins: storing tokens on disk and renewing them."""

@@ -1,4 +1,4 @@
-"""Sign-ins on disk: one file for each API and issuer, readable by their owner only, or not read at all."""
+"""Sign-ins on disk: one file per API and issuer. Files that others can read are refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Store:
         return self._read(path) if path.exists() else None
 
     def save(self, sign_in: SignIn) -> None:
-        """Write the file as a whole or not at all. Raises NotSignedIn."""
+        """Write the file atomically. Raises NotSignedIn."""
         with _explained(self._folder):
             self._make_folder()
             self._write(sign_in)
@@ -68,7 +68,7 @@ class Store:
 
     @contextmanager
     def locked(self, sign_in: SignIn) -> Iterator[None]:
-        """Let one process in at a time: a refresh token works once, so two at once would sign each other out."""
+        """Lock a sign-in for one process: a refresh token works once, so concurrent renewals would end the sign-in."""
         with _explained(self._folder):
             self._make_folder()
         lock = self._path(sign_in.api_url, sign_in.issuer).with_suffix(".lock")
@@ -95,7 +95,7 @@ class Store:
 
 @contextmanager
 def _explained(place: Path) -> Iterator[None]:
-    """Turn an error of the file system into NotSignedIn that names the place."""
+    """Convert an error of the file system to NotSignedIn with the path."""
     try:
         yield
     except OSError as problem:
@@ -104,7 +104,7 @@ def _explained(place: Path) -> Iterator[None]:
 
 
 def _require_private(status: os.stat_result, path: Path) -> None:
-    """Refuse a file that others can read, since they have the token, or that somebody else owns."""
+    """Refuse a file that others can read, because they may have the token, or that another user owns."""
     if os.name != "posix":
         return
     if status.st_mode & OTHERS or not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():

@@ -27,7 +27,7 @@ class StoredTokens:
         return self._current.access_token
 
     def renewed(self, refused: str) -> str | None:
-        """Return another token than the refused one. Raises NotSignedIn when there is none to be had."""
+        """Return a new token in place of the refused one. Raises NotSignedIn when it cannot be renewed."""
         if self._current.access_token == refused:
             self._renew()
         return self._current.access_token
@@ -55,7 +55,7 @@ class StoredTokens:
 
 
 def _with_tokens(old: SignIn, granted: Granted) -> SignIn:
-    """Replace the tokens; an issuer that does not rotate refresh tokens leaves the old one in use (RFC 6749, 6)."""
+    """Replace the tokens; keep the old refresh token if the issuer does not rotate it (RFC 6749, section 6)."""
     return SignIn(
         api_url=old.api_url,
         issuer=old.issuer,

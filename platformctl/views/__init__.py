@@ -1,1 +1,1 @@
-"""What people read: a tenant described, what is wrong now, a zone file."""
+"""Views for people: a tenant's description, current problems, a zone file."""

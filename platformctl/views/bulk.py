@@ -1,4 +1,4 @@
-"""A bulk operation: how far it is, and which tenants it was refused for."""
+"""Print a bulk operation: its progress, and the tenants for which it was refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def print_bulk(session: Session, found: BulkOperation) -> None:
-    """Print the counts and the tenants that the API names: the first few, those that were refused before others."""
+    """Print the counts and the tenants that the API lists: the first few, refused ones first."""
     if session.out.is_data:
         session.out.data(found)
         return
@@ -36,7 +36,7 @@ def tell_progress(found: BulkOperation) -> None:
 
 
 def end_with_bulk(found: BulkOperation) -> NoReturn:
-    """End the program with the exit code that says how a bulk operation ended."""
+    """Exit with the code for the bulk operation's result."""
     context = click.get_current_context()
     if found["status"] == "running":
         say(f"Still running; see later with: platformctl bulk show {found['id']}")

@@ -1,4 +1,4 @@
-"""A tenant in a few words for a list, and in full for a person who has to find out what is wrong."""
+"""Describe a tenant briefly for a list, and in full to diagnose its problems."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ DOMAINS = (
     Column("wrong", lambda domain: ", ".join(wrong_records(domain))),
     Column("fault", "fault"),
 )
-#: of a tenant that works as it should, the latest operations suffice
+#: operations shown for a tenant without problems
 SHOWN_OPERATIONS = 5
 
 
 def ready(tenant: Any) -> str:
-    """Return how many of the tenant's steps are done, of how many."""
+    """Return the number of the tenant's steps that are done, and of all, such as `3/4`."""
     states = tenant["provisioningStatus"].values()
     return f"{sum(state in DONE for state in states)}/{len(states)}"
 
 
 def problem(operation: Any) -> str:
-    """Return the first step of an operation that is not done, and why, as `stalwart: unavailable (3 attempts)`."""
+    """Return the first open step of an operation and its reason, such as `stalwart: unavailable (3 attempts)`."""
     step = failing_step(operation)
     if step is None:
         return ""
@@ -60,7 +60,7 @@ def problem(operation: Any) -> str:
 
 
 def reason(tenant: Any) -> str:
-    """Return why the tenant is not as it should be: the first step that is not done and its reason."""
+    """Return the tenant's problem: the first open step and its reason."""
     if found := problem(tenant.get("operation")):
         return found
     failed = [name for name, state in tenant["provisioningStatus"].items() if state == "error"]
@@ -72,13 +72,13 @@ def reason(tenant: Any) -> str:
 
 
 def problem_since(tenant: Any) -> str | None:
-    """Return since when the operation with a failing step exists."""
+    """Return the start of the operation with the failing step."""
     operation: Operation | None = tenant.get("operation")
     return operation["createdAt"] if operation is not None and failing_step(operation) is not None else None
 
 
 def failing_step(operation: Operation | None) -> Step | None:
-    """Return the first step in error, else the first that is not done and says why."""
+    """Return the first failed step, else the first open step with a reason."""
     steps = operation["steps"] if operation is not None else []
     for step in steps:
         if step["status"] == "error":
@@ -87,7 +87,7 @@ def failing_step(operation: Operation | None) -> Step | None:
 
 
 def wrong_records(domain: Any) -> list[str]:
-    """Return the essential records that DNS lacks or has otherwise, as `MX missing`."""
+    """Return the essential records that are missing or different in DNS, such as `MX missing`."""
     return [
         f"{record['type']} {record['presence']}"
         for record in domain["records"]
@@ -96,7 +96,7 @@ def wrong_records(domain: Any) -> list[str]:
 
 
 def describe_tenant(session: Session, slug: str, events: int, dns: bool) -> None:
-    """Print all about a tenant; for programs one document with everything."""
+    """Print all records of a tenant; for programs as one document."""
     platform, out = session.platform, session.out
     tenant = platform.tenants.get(slug).data
     domains = platform.domains.list(slug) if tenant["domains"] else []
@@ -124,7 +124,7 @@ def describe_tenant(session: Session, slug: str, events: int, dns: bool) -> None
 
 
 def _summary(tenant: Tenant) -> dict[str, Any]:
-    """Return the fields that an operator asks for first; those that are absent are left out."""
+    """Return the most important fields for operators, without absent ones."""
     pause, drift = tenant.get("pause"), tenant.get("drift")
     changes = [f"{step}: {text}" for step, texts in (drift or {"changes": {}})["changes"].items() for text in texts]
     found = {
@@ -150,7 +150,7 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
 
 
 def _facts(session: Session, operation: Operation) -> None:
-    """Print who asked for an operation, when, and how long it took."""
+    """Print an operation's author, time and duration."""
     try:
         by = session.names.user(operation["requestedBy"]) if "requestedBy" in operation else "the platform"
     except ApiError:

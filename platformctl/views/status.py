@@ -1,4 +1,4 @@
-"""What is wrong now, and what a diagnosis found, as text."""
+"""Print current problems and the results of a diagnosis."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def print_status(session: Session, status: Record) -> None:
 
 
 def print_diagnosis(session: Session, found: Diagnosis) -> None:
-    """Print each check on a line, and below it what to do about one that is not well."""
+    """Print each check on one line, and the remedy below a failed one."""
     if session.out.is_data:
         session.out.data(found)
         return
@@ -64,7 +64,7 @@ def print_diagnosis(session: Session, found: Diagnosis) -> None:
 
 
 def end_with_diagnosis(found: Diagnosis) -> NoReturn:
-    """End the program with the exit code that says what the checks found."""
+    """Exit with the code for the result of the checks."""
     context = click.get_current_context()
     if found["status"] != "finished":
         say(f"The diagnosis is still {found['status']}; if it stays so, no scheduler runs.")
@@ -74,7 +74,7 @@ def end_with_diagnosis(found: Diagnosis) -> NoReturn:
 
 
 def _example(example: Record) -> str:
-    """Return a tenant's slug, with the domain or webhook it is about."""
+    """Return a tenant's slug, with the affected domain or webhook."""
     found = [text for text in (example.get("tenant"), example.get("name")) if text]
     return plain(": ".join(found))
 

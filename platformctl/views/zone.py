@@ -1,4 +1,4 @@
-"""The DNS records of a domain as a zone file (RFC 1035), ready to be imported at a DNS provider."""
+"""The DNS records of a domain as a zone file (RFC 1035), to be imported at a DNS provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITH_HOST = frozenset({"MX", "CNAME", "SRV", "NS"})
 
 
 def zone_file(domain: Domain) -> Iterator[str]:
-    """Yield the lines of a domain's zone file, each with what DNS had when it was last checked."""
+    """Yield the lines of a domain's zone file, each with the result of the latest DNS check."""
     yield f"; {printable(domain['domain'])}: {domain['state']}"
     for record in domain["records"]:
         seen = record.get("presence")
