@@ -19,7 +19,7 @@ DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"redis_url": "sentinel://:secret@one;sentinel://two"}, "REDIS_SENTINEL_MASTER must say"),
+        ({"redis_url": "sentinel://:secret@one;sentinel://two"}, "REDIS_SENTINEL_MASTER must be set"),
         ({"redis_url": "sentinel://:secret@one:x", "redis_sentinel_master": "platform"}, "REDIS_URL must be scheme"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_process_with_a_bad_address_of_sentinels_ends_with_that_sentence() -> 
     command = [sys.executable, "-m", "worker.scheduler"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "REDIS_SENTINEL_MASTER must say" in done.stderr
+    assert "REDIS_SENTINEL_MASTER must be set" in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
 
