@@ -1,1 +1,1 @@
-"""The embedded stack: real MongoDB and Valkey, simulators of the three products, and the platform itself."""
+"""The platform on one machine: real MongoDB and Valkey, simulators of the outside products, and our processes."""

@@ -94,7 +94,7 @@ def status(data: Path, as_json: bool) -> None:
 @main.command()
 @with_layout
 def down(data: Path) -> None:
-    """Stop everything and wait until it has ended."""
+    """Stop all processes and wait until they have ended."""
     state = states.read(Layout(0, data.absolute()))
     if state is None:
         click.echo("Nothing is running.")

@@ -22,7 +22,7 @@ MASTER = "dezky"
 
 
 class ReplicaSet:
-    """Three `mongod`, of which one is primary. `election`: a silent primary is replaced after so many seconds."""
+    """A replica set of three `mongod`. `election`: seconds after which a primary that does not answer is replaced."""
 
     def __init__(self, folder: Path, election: float = 1.0) -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class ReplicaSet:
         return f"mongodb://{','.join(self.addresses)}/?replicaSet=rs0"
 
     def start(self) -> None:
-        """Start all three and wait until each has the data. Raises ServiceError."""
+        """Start all three and wait until each has synchronised its data. Raises ServiceError."""
         for address in self.addresses:
             self.start_member(address)
         members = [{"_id": number, "host": address} for number, address in enumerate(self.addresses)]
@@ -50,7 +50,7 @@ class ReplicaSet:
         self.processes[address] = spawn(mongod_command(data, address), log=data.with_suffix(".log"))
 
     def primary(self) -> str:
-        """Return the address of the primary. Raises ServiceError when there is none in time."""
+        """Return the address of the primary. Raises ServiceError if none is elected in time."""
         found: list[str] = []
 
         def has_primary() -> bool:
@@ -66,7 +66,7 @@ class ReplicaSet:
         self.processes[address].wait(10)
 
     def suspend(self, address: str) -> None:
-        """Freeze the primary: it closes no connection and answers nothing."""
+        """Freeze the primary: it keeps its connections open and answers nothing."""
         self.processes[address].send_signal(signal.SIGSTOP)
 
     def resume(self, address: str) -> None:
@@ -78,7 +78,7 @@ class ReplicaSet:
             client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=10)
 
     def stop(self) -> None:
-        """Kill all three at once; told to stop, each would wait for the others."""
+        """Kill all three at once, because each would wait for the others at a regular stop."""
         for process in self.processes.values():
             process.kill()
         for process in self.processes.values():
@@ -103,7 +103,7 @@ class ReplicaSet:
 class WatchedValkey:
     """A master, its replica, and three Sentinels. `password` is the servers', `sentinel_password` the Sentinels'.
 
-    A master silent for `silence` seconds is replaced.
+    A master that does not answer for `silence` seconds is replaced.
     """
 
     def __init__(self, folder: Path, password: str, sentinel_password: str, silence: float = 1.0) -> None:
@@ -139,7 +139,7 @@ class WatchedValkey:
         self.master.stop()
 
     def master_port(self) -> int:
-        """Return the port of the master, as the first Sentinel knows it."""
+        """Return the port of the master that the first Sentinel reports."""
         return int(self._sentinel(self.ports[0]).sentinel_get_master_addr_by_name(MASTER)[1])
 
     def hand_over(self) -> bool:
@@ -151,7 +151,7 @@ class WatchedValkey:
 
     def _start_sentinel(self, port: int) -> None:
         config = self._folder / f"sentinel-{port}.conf"
-        # a Sentinel needs a file, into which it writes what it learns
+        # a Sentinel needs a configuration file, into which it writes its state
         config.write_text(
             f"port {port}\nbind {LOOPBACK}\ndir {self._folder}\nrequirepass {self._sentinel_password}\n"
             f"sentinel monitor {MASTER} {LOOPBACK} {self.master.port} 2\n"

@@ -49,7 +49,7 @@ def onboard(state: State, console: Console) -> str | None:
 
 
 def _follow(session: requests.Session, url: str, console: Console, started: float) -> None:
-    """Print each change of a step as it happens."""
+    """Print each change of a step immediately."""
     shown: dict[str, tuple[Any, ...]] = {}
     while time.monotonic() - started < PATIENCE:
         operation = session.get(url, timeout=10).json()

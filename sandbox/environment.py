@@ -1,4 +1,4 @@
-"""Build the processes' settings: the caller's environment comes first, everything else points into the sandbox."""
+"""Build the processes' settings: the caller's environment takes precedence over the sandbox's own values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 from sandbox.layout import Layout
 
 SURFACES = ("portal", "partner", "operator")
-#: the application of the command line: a public client for every surface
+#: the command line's application: a public client for all surfaces
 CLI_CLIENT = "dezky-cli"
-#: the application of the web console, for every surface
+#: the web console's application, for all surfaces
 CONSOLE_CLIENT = "dezky-console"
 OCIS_ACCOUNT = "ocis-provisioner"
 FLOWER_USER = "operator"
@@ -20,7 +20,7 @@ FLOWER_USER = "operator"
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of the sandbox that are needed: those that the caller's environment does not replace."""
+    """The parts of the sandbox to start: those that the caller's environment does not replace."""
 
     mongodb: bool
     valkey: bool
@@ -35,7 +35,7 @@ class Parts:
         return cls(
             mongodb="MONGODB_URI" not in given,
             valkey="REDIS_URL" not in given,
-            # it is also the identity provider that issues the sandbox's tokens
+            # the simulator is also the identity provider that issues the sandbox's tokens
             authentik="AUTHENTIK_API_URL" not in given or "OIDC_ISSUERS" not in given,
             stalwart="STALWART_API_URL" not in given,
             ocis="OCIS_API_URL" not in given,
@@ -57,14 +57,14 @@ def issuer(layout: Layout, slug: str) -> str:
 
 
 def ocis_issuer(layout: Layout, given: Mapping[str, str]) -> str:
-    """Return the issuer that the simulated OCIS trusts: at a real Authentik the one that our blueprint makes."""
+    """Return the issuer that the simulated OCIS trusts; at a real Authentik, the one created by our blueprint."""
     if Parts.needed(given).authentik:
         return issuer(layout, "ocis")
     return f"{given['AUTHENTIK_API_URL'].rstrip('/').removesuffix('/api/v3')}/application/o/ocis/"
 
 
 def _ocis_settings(layout: Layout, given: Mapping[str, str]) -> dict[str, str]:
-    """Return how OCIS is reached: with tokens of the simulated Authentik, without it with HTTP Basic."""
+    """Return the credentials for OCIS: tokens of the simulated Authentik, or else HTTP Basic."""
     account = {"OCIS_USERNAME": OCIS_ACCOUNT, "OCIS_PASSWORD": layout.secrets()["ocis_password"]}
     if not Parts.needed(given).authentik:
         return {"OCIS_API_URL": layout.url("ocis"), **account}
@@ -109,13 +109,13 @@ def settings_environment(layout: Layout, mongodb_uri: str, redis_url: str) -> di
         _stripe_settings(layout),
         {"STAMP_KEYS": secret["stamp"]},
         {"DNS_SERVERS": layout.address("resolver")},
-        # webhook receivers under development listen on this machine
+        # during development webhook receivers listen on this machine
         {"WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"},
         {"LOG_FORMAT": "console"},
     ]
     environment = dict(os.environ)
     for group in groups:
-        # the caller sets all variables of a group, or none: the first one decides, even when it is empty
+        # the caller must set all variables of a group or none; the first one decides, even when it is empty
         if next(iter(group)) not in environment:
             environment |= {name: environment.get(name, value) for name, value in group.items()}
     return environment | {"PYTHONUNBUFFERED": "1"}
@@ -127,7 +127,7 @@ def flower_environment(layout: Layout) -> dict[str, str]:
 
 
 def console_environment(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the web console: none of the platform's own settings, as it stands on the API alone."""
+    """Return the environment of the web console, without the platform's settings, because it uses only the API."""
     secret = layout.secrets()
     given = {
         "CONSOLE_URL": layout.url("console"),
@@ -143,7 +143,7 @@ def console_environment(layout: Layout, environment: Mapping[str, str]) -> dict[
 
 
 def another_database(redis_url: str) -> str:
-    """Return the same Redis server's next database: sessions stay apart from the broker's messages."""
+    """Return the next database of the same Redis server, to separate sessions from the broker's messages."""
     parts = urlsplit(redis_url)
     number = int(parts.path.strip("/") or 0)
     return urlunsplit(parts._replace(path=f"/{number + 1}"))

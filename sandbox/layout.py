@@ -21,7 +21,7 @@ OFFSETS = {
     "dns": 8,
     "resolver": 9,
     "console": 10,
-    # where Stalwart receives mail
+    # Stalwart's SMTP listener
     "smtp": 11,
     "stripe": 12,
 }
@@ -44,7 +44,7 @@ SECRET_NAMES = (
 
 @dataclass(frozen=True)
 class Layout:
-    """One sandbox. `base + offset` is each part's port."""
+    """One sandbox. The port of each part is `base + offset`."""
 
     base: int
     folder: Path
@@ -74,7 +74,7 @@ class Layout:
         self.folder.chmod(0o700)
 
     def secrets(self) -> dict[str, str]:
-        """Return this folder's random secrets, generated when first needed. Only the owner may read their file."""
+        """Return this folder's random secrets, generated at first use. Only the owner may read their file."""
         path = self.folder / "secrets.json"
         found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         missing = [name for name in SECRET_NAMES if name not in found]

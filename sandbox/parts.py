@@ -1,4 +1,4 @@
-"""Describe the processes of a sandbox: how each is started, and when it is ready."""
+"""Describe the processes of a sandbox: command line, environment and readiness check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.messaging.queues import QUEUES
 
 @dataclass
 class Part:
-    """One process: how it is started, and when it is ready."""
+    """One process: its command line, environment and readiness check."""
 
     name: str
     command: list[str]
@@ -78,7 +78,7 @@ def simulators(layout: Layout) -> list[Part]:
 
 
 def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
-    """Return the identity provider's clients. The console's redirect URIs are those of any port of this machine."""
+    """Return the identity provider's clients. The console's redirect URIs allow any port of this machine."""
     secret = layout.secrets()
     secrets = {client_slug(surface): secret["ocis_client_secret"] for surface in SURFACES}
     secrets |= {"ocis": secret["ocis_client_secret"], CLI_CLIENT: "", CONSOLE_CLIENT: secret["console_client_secret"]}
@@ -101,7 +101,7 @@ def oauth_clients(layout: Layout) -> list[dict[str, Any]]:
 
 
 def platform(layout: Layout, environment: dict[str, str]) -> list[Part]:
-    """Return API, worker, scheduler, Flower and console, in the order in which they are started."""
+    """Return API, worker, scheduler, Flower and console in starting order."""
     python = [sys.executable, "-m"]
     celery = ["celery", "-A", "worker.main:app"]
     pool = ["--pool", "threads", "--concurrency", "64", "-Q", ",".join(QUEUES), "--without-gossip"]

@@ -23,9 +23,9 @@ def spawn(
     cwd: Path | None = None,
     stdout: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child that gets SIGTERM when this process ends in any way, kill -9 included (on Linux).
+    """Start a child that gets SIGTERM when this process ends for any reason, also by kill -9 (on Linux).
 
-    Call it from a thread that lives as long as the child should: the kernel watches the thread.
+    Call it from a thread that lives as long as the child, because the kernel sends the signal when that thread ends.
     """
     sink = log.open("ab") if log is not None else None
     try:
@@ -36,7 +36,7 @@ def spawn(
             stderr=sink or subprocess.DEVNULL,
             env=None if env is None else dict(env),
             cwd=cwd,
-            # a session of its own: Ctrl-C in the terminal reaches only the parent, which ends its children in order
+            # its own session, so that Ctrl-C reaches only the parent, which stops its children in order
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
@@ -50,7 +50,7 @@ def _die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
-    """Terminate a process and wait; then kill it and its children. Do nothing when it has ended."""
+    """Terminate a process and wait; then kill it and its children. Does nothing if it has ended."""
     if process.poll() is not None:
         return
     process.terminate()

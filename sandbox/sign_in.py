@@ -1,4 +1,4 @@
-"""Sign in to the console as a browser does, without one."""
+"""Sign in to the console with the requests that a browser would send."""
 
 from __future__ import annotations
 

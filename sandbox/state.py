@@ -17,7 +17,7 @@ SIMULATED = ("authentik", "stalwart", "ocis", "stripe", "dns")
 
 
 def describe(layout: Layout, environment: dict[str, str], pids: dict[str, int], supervisor: int) -> State:
-    """Return the addresses in use, with the secrets of the simulators only."""
+    """Return the addresses in use, and the secrets of the simulators but not the caller's own."""
     secret, issuers = layout.secrets(), _issuers(layout, environment)
     return {
         "api": layout.url("api"),
@@ -73,7 +73,7 @@ def _issuers(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _secret(layout: Layout, part: str, environment: Mapping[str, str], **secrets: str) -> dict[str, str]:
-    """Return the secrets if the product is simulated; the caller's own secrets are written to no file."""
+    """Return the secrets of a simulated product; the caller's own secrets are never written to a file."""
     address = environment.get(f"{part.upper()}_API_URL") or ""
     return secrets if address == layout.url(part) else {}
 
@@ -83,7 +83,7 @@ def write(layout: Layout, state: State) -> None:
 
 
 def read(layout: Layout) -> State | None:
-    """Return the state of the running sandbox of this folder, or None; ignore the file of one that has died."""
+    """Return the state of this folder's running sandbox, or None; the file of a dead sandbox is ignored."""
     try:
         state: State = json.loads(layout.state_file.read_text())
         return state if is_alive(state) else None
@@ -92,7 +92,7 @@ def read(layout: Layout) -> State | None:
 
 
 def is_alive(state: State) -> bool:
-    """Tell whether its supervisor runs, and its process id belongs to no other process."""
+    """Tell whether its supervisor runs, and its process id is not that of another process."""
     try:
         started = psutil.Process(state["supervisor"]["pid"]).create_time()
     except psutil.NoSuchProcess:

@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 class StartError(Exception):
-    """The sandbox cannot start; the message says why and what to do."""
+    """The sandbox cannot start; the message has the cause and a remedy."""
 
 
 class Supervisor:
@@ -108,7 +108,8 @@ class Supervisor:
     def _make_accounts(self, secret: dict[str, str]) -> None:
         """Create the account of the platform in OCIS.
 
-        It is an administrator there, to create and invite a tenant's group before its first member signs in.
+        It is an administrator in OCIS, so that it can create and invite a tenant's group before its first member
+        signs in.
         """
         if not self._parts.authentik:
             return

@@ -14,11 +14,11 @@ SCOPE = "openid profile email"
 
 
 class TokenError(Exception):
-    """No token can be had; the message says why."""
+    """No token can be obtained; the message has the cause."""
 
 
 def token_for(state: State, role: str, tenant: str | None, partner: str | None) -> str:
-    """A bearer token of somebody with this role, whose user record exists and says so. Raises TokenError."""
+    """Return a bearer token of a user with this role; creates the user record if necessary. Raises TokenError."""
     _require_simulated_issuer(state)
     if role in ("owner", "member") and not tenant:
         raise TokenError(f"--as {role} needs --tenant SLUG.")
@@ -33,7 +33,7 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
 
 
 def signs_people_in(state: State) -> bool:
-    """Return whether the issuer is the simulator: the sandbox can make nobody at a real one."""
+    """Return whether the issuer is the simulator; the sandbox cannot create users at a real one."""
     simulator = state["simulators"].get("authentik")
     return simulator is not None and any(one.startswith(simulator) for one in state["issuers"].values())
 
@@ -53,7 +53,7 @@ def person_of(role: str, tenant: str | None = None, partner: str | None = None) 
 
 
 def password_of(username: str) -> str:
-    """Return the password that a person of the sandbox signs in with."""
+    """Return the password of a sandbox user."""
     return f"password-of-{username}"
 
 
@@ -93,7 +93,7 @@ def _call(state: State, token: str, method: str, path: str, **options: Any) -> A
 
 
 def _give_rights(state: State, user_id: str, role: str, partner: str | None) -> None:
-    """What a token cannot say, the role and the partner, is given by an administrator over the API."""
+    """Set role and partner, which tokens do not contain, over the API as an administrator."""
     administrator = token_for(state, "admin", None, None)
     rights: dict[str, Any] = {"role": "admin" if role == "partner" else role}
     if role == "partner":

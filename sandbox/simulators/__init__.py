@@ -1,1 +1,1 @@
-"""Local servers that behave on the wire as Authentik, Stalwart and OCIS do, faults included."""
+"""Local servers with the wire behaviour of Authentik, Stalwart, OCIS, Stripe and DNS, including faults."""

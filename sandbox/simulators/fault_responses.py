@@ -1,4 +1,4 @@
-"""Answer requests that a common fault applies to."""
+"""Responses to requests with a common fault."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ async def _drip(request: web.Request, response: web.StreamResponse, fault: Fault
     return slow
 
 
-#: answers without the handler, by kind of fault
+#: responses without running the handler, by kind of fault
 INSTEAD = {"hang": _hang, "reset": _reset, "status": _status, "rate_limited": _rate_limited}
-#: answers that replace the handler's, by kind of fault
+#: responses that replace the handler's, by kind of fault
 AFTER = {
     "lost": _lost,
     "applied_then_status": _other_status,

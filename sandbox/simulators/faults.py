@@ -1,4 +1,4 @@
-"""Faults on demand: rules that say which requests fail, how, and how often."""
+"""Fault injection: rules for the requests that fail, the kind of failure, and its frequency."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ COMMON_KINDS = frozenset(
 
 
 class Fault(BaseModel):
-    """One rule. All conditions that are given must hold; a rule without any matches every request.
+    """One rule. All given conditions must match; a rule without conditions matches every request.
 
     kind:
-        latency              the right answer after `delay` seconds
-        hang                 no effect, and no answer for `delay` seconds (default 3600), then the connection closes
-        drip                 the right answer, one byte each `delay` seconds (default 1)
-        reset                no effect, the connection is aborted
-        lost                 the effect happens, then the connection is aborted before the answer
-        status               no effect, answer `status` (default 503) with `body` (default a proxy's HTML page)
-        applied_then_status  the effect happens, then as `status`
-        rate_limited         no effect, 429 with `Retry-After: retry_after`
-        wrong_body           the effect happens, 200 with a body that is not JSON
-        empty_body           the effect happens, 200 with an empty body
-        ignored              no effect, a false success; for requests that may change state
-        stale_reads          the effect happens, and reads do not show it for `delay` seconds (default 1); likewise
+        latency              correct response after `delay` seconds
+        hang                 not executed; no response for `delay` seconds (default 3600), then the connection closes
+        drip                 correct response, one byte per `delay` seconds (default 1)
+        reset                not executed; the connection is aborted
+        lost                 executed, then the connection is aborted before the response
+        status               not executed; response `status` (default 503) with `body` (default: a proxy's HTML page)
+        applied_then_status  executed, then as `status`
+        rate_limited         not executed; 429 with `Retry-After: retry_after`
+        wrong_body           executed; 200 with a body that is not JSON
+        empty_body           executed; 200 with an empty body
+        ignored              not executed, but a success response; for requests that may change state
+        stale_reads          executed, but reads do not show it for `delay` seconds (default 1); same requests
         other kinds          applied by the product's own code
     """
 
@@ -86,7 +86,7 @@ class Fault(BaseModel):
 
 
 class FaultPlan:
-    """The rules in force, in their order; the first that applies wins."""
+    """The active rules in their order; the first one that matches is applied."""
 
     def __init__(self, kinds: frozenset[str] = COMMON_KINDS, seed: int = 0) -> None:
         self.kinds = kinds
@@ -94,7 +94,7 @@ class FaultPlan:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Raises ValueError for a kind this simulator does not know."""
+        """Add a rule. Raises ValueError for a kind that this simulator does not know."""
         if fault.kind not in self.kinds:
             raise ValueError(f"unknown fault kind {fault.kind!r}; known: {', '.join(sorted(self.kinds))}")
         self._faults.append(fault)
@@ -106,7 +106,7 @@ class FaultPlan:
         return [fault.model_dump(exclude_defaults=True) | {"struck": fault._done} for fault in self._faults]
 
     def strike(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
-        """Return the first rule of these kinds that matches and applies now, or None."""
+        """Return the first rule of these kinds that matches, or None."""
         wanted = frozenset(kinds)
         for fault in self._faults:
             if fault.kind in wanted and fault.matches(method, path, body) and fault.strike(self._chance):

@@ -1,4 +1,4 @@
-"""Run a simulator as a process of its own."""
+"""Run a simulator as a separate process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.simulators.server import Simulator
 
 
 def serve_until_stopped(simulator: Simulator, port: int) -> None:
-    """Listen, print the URL as a line of JSON, and end on SIGTERM or SIGINT."""
+    """Listen, print the URL as one line of JSON, and end on SIGTERM or SIGINT."""
 
     async def main() -> None:
         stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The base of all simulators: a loopback web server with a journal of requests, faults, and controls (`/__sim/`)."""
+"""The base of all simulators: a loopback web server with a request log, fault injection and controls (`/__sim/`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JOURNAL_LENGTH = 20_000
 
 
 class Journal(deque[dict[str, Any]]):
-    """The latest requests. Iteration goes over a copy: the server may append from its own thread meanwhile."""
+    """The latest requests. Iteration uses a copy, because the server's thread may append at the same time."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(tuple(super().__iter__()))
@@ -32,7 +32,7 @@ class Journal(deque[dict[str, Any]]):
 class Simulator:
     """The simulator of a product. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset`, `controls`.
 
-    All handlers run on one event loop: between two awaits no other handler runs, so that changes are atomic.
+    All handlers run on one event loop, so that changes between two awaits are atomic.
     """
 
     product = "product"
@@ -40,7 +40,7 @@ class Simulator:
     own_faults: frozenset[str] = frozenset()
     #: kinds of faults that cannot happen with this product
     impossible: frozenset[str] = frozenset()
-    #: address on which it listens
+    #: address to listen on
     host = "127.0.0.1"
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -65,7 +65,7 @@ class Simulator:
         return {}
 
     def containers(self) -> Sequence[Container]:
-        """Return the containers of all state that callers change and read; with them it has the faults STATE_KINDS."""
+        """Return the containers of all state; a simulator that returns them supports the faults STATE_KINDS."""
         return ()
 
     def may_change(self, request: web.Request, body: str) -> bool:
@@ -76,7 +76,7 @@ class Simulator:
 
     @classmethod
     def kinds(cls) -> frozenset[str]:
-        """Return every kind of fault that it knows."""
+        """Return all kinds of faults that the simulator supports."""
         of_state = STATE_KINDS if cls.containers is not Simulator.containers else frozenset()
         return (COMMON_KINDS | cls.own_faults | of_state) - cls.impossible
 
@@ -175,7 +175,7 @@ class Simulator:
     # -- running
 
     async def serve(self, port: int = 0) -> web.AppRunner:
-        """Listen on `self.host`; `self.url` then holds the origin, without a slash at the end."""
+        """Listen on `self.host`, and set `self.url` to the origin without a trailing slash."""
         runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, self.host, port, backlog=1024).start()

@@ -1,4 +1,4 @@
-"""Faults of state: a false success, and reads that lag behind writes. The state is copied and restored."""
+"""Faults of state, made by copying and restoring it: a success without effect, and stale reads."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ Handle = Callable[[], Awaitable[web.StreamResponse]]
 class StateFaults:
     """`containers` returns the containers of a product's state, the same objects each time.
 
-    A handler that does not wait between reading and writing sees and leaves consistent states only.
+    A handler that does not await between reading and writing sees and leaves only consistent states.
     """
 
     def __init__(self, containers: Callable[[], Sequence[Container]]) -> None:
         self._holdings = containers
-        #: the states that reads show, each with its end, oldest first
+        #: older states that reads still show, each with its end, oldest first
         self._before: deque[tuple[float, list[Any]]] = deque()
 
     def forget(self) -> None:
-        """Let reads show the present state."""
+        """Let reads show the current state again."""
         self._before.clear()
 
     async def ignored(self, handle: Handle) -> web.StreamResponse:
-        """Answer as if the request had been carried out, and restore the state."""
+        """Run the request for its response, then restore the state before it."""
         copied = self._copied()
         response = await handle()
         self._restore(copied)
         return response
 
     async def lagging(self, handle: Handle, seconds: float) -> web.StreamResponse:
-        """Carry the request out; for so many seconds reads do not show it."""
+        """Run the request, and hide its effect from reads for this many seconds."""
         self._before.append((time.monotonic() + seconds, self._copied()))
         return await handle()
 
     async def read(self, handle: Handle) -> web.StreamResponse:
-        """Answer a read from the state that reads show now."""
+        """Run a read on the state that reads show at present."""
         while self._before and self._before[0][0] <= time.monotonic():
             self._before.popleft()
         if not self._before:
@@ -57,7 +57,7 @@ class StateFaults:
         return response
 
     def _copied(self) -> list[Any]:
-        # in one copy, because the containers share objects
+        # copied together, because the containers share objects
         return copy.deepcopy(list(self._holdings()))
 
     def _restore(self, copied: Sequence[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Run the Authentik simulator on a port of its own."""
+"""Run the Authentik simulator as a process."""
 
 from __future__ import annotations
 

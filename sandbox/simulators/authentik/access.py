@@ -1,4 +1,4 @@
-"""Decide who may use an application. One without enabled bindings is open to everybody."""
+"""Access rules of applications. An application without enabled bindings is open to everybody."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Invitations:
             raise Invalid(non_field_errors=NO_FLOW)
 
     def recovery_link(self, user: User, origin: str, duration: Any) -> str:
-        """Return the same link each time, with a new expiry. A malformed duration is a fault of the server."""
+        """Return the user's link with a new expiry. A malformed duration is a server error."""
         self.require_recovery_flow()
         end = self._clock.now() + _duration(duration)
         token = self.recovery.setdefault(user.pk, RecoveryToken(secrets.token_urlsafe(45), end))
@@ -82,7 +82,7 @@ class Invitations:
     # -- invitations
 
     def invite(self, body: dict[str, Any], created_by: int) -> Invitation:
-        """Create an invitation. Names are not unique: the same request again makes a second one."""
+        """Create an invitation. Names are not unique, so a repeated request creates a second one."""
         name, flow, data = str(body.get("name") or ""), body.get("flow"), body.get("fixed_data") or {}
         if not name:
             raise Invalid(name=REQUIRED)
@@ -106,7 +106,7 @@ class Invitations:
     def accept(self, itoken: str, username: str, email: str | None = None, name: str | None = None) -> int | None:
         """Enrol as a person does at the link. Return the user's pk, or None when access is denied.
 
-        Fixed data only fills in what the form asks, so the person's own answers win; groups in it are ignored.
+        Fixed data only provides defaults for the form, so the person's own answers take precedence; groups are ignored.
         """
         invitation = self.invitations.get(itoken)
         if invitation is None or invitation.flow is None or invitation.expires <= self._clock.now():
@@ -155,7 +155,7 @@ def _time(given: Any) -> datetime:
 
 
 def _attributes(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the nested object that the keys `attributes.a.b` of fixed data make."""
+    """Return the keys `attributes.a.b` of fixed data as a nested object."""
     made: dict[str, Any] = {}
     for path, value in data.items():
         first, *middle, last = path.split(".") if "." in path else ("", path)

@@ -92,7 +92,7 @@ class Application:
 
 @dataclass
 class Binding:
-    """Who may use an application. Exactly one of group, user and policy is set."""
+    """A policy binding, which grants access to an application. Exactly one of group, user and policy is set."""
 
     target: str
     order: int
@@ -121,7 +121,7 @@ class Invitation:
 
 @dataclass
 class RecoveryToken:
-    """The token of a recovery link. A user has at most one; asking again extends it."""
+    """The token of a recovery link. A user has at most one; another request extends it."""
 
     key: str
     expires: datetime

@@ -1,4 +1,4 @@
-"""Answer in place of Authentik's core: while it starts, with its database down, and to bodies that are too large."""
+"""Responses of Authentik's router while the core starts or its database is down, and to bodies that are too large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put the Authentik simulator together: one state behind its API and its OIDC providers, and what operators may do."""
+"""Compose the Authentik simulator: one state for its API and its OIDC providers, and the controls for operators."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AuthentikSimulator(Simulator):
         add_routes(self.app.router, self.state, self.oidc, self.faults)
 
     def reset(self) -> None:
-        """Go back to a fresh install: one superuser with the given API token, and an application for each client."""
+        """Return to a fresh installation: one superuser with the API token, and an application for each client."""
         self.state.clear()
         self.oidc.clear()
         directory, access = self.directory, self.state.access
@@ -95,7 +95,7 @@ class AuthentikSimulator(Simulator):
         entitlements: Sequence[str] = (),
         password: str = "",
     ) -> int:
-        """Make sure of a user with an app password, in just these groups (made when absent). Return the user's pk.
+        """Ensure a user with an app password in exactly these groups, which are created if absent. Return the pk.
 
         With `password` the person can sign in with a browser.
         """
@@ -120,9 +120,9 @@ class AuthentikSimulator(Simulator):
         return self.state.access.add_binding({"target": target.pk, "group": found.pk, "order": 0}).pk
 
     def limit_token(self, permissions: Sequence[str]) -> None:
-        """Leave our token only these permissions."""
+        """Restrict our token to these permissions."""
         self.state.tokens.by_identifier[OUR_TOKEN].permissions = frozenset(permissions)
 
     def revoke_token(self) -> None:
-        """Forget our token, as after the silent rotation of an expired one."""
+        """Invalidate our token, as Authentik does when it silently rotates an expired one."""
         self.state.tokens.remove(self.state.tokens.by_identifier[OUR_TOKEN])

@@ -14,7 +14,7 @@ from sandbox.simulators.clock import Clock
 
 
 class State:
-    """All parts, which share one clock and one directory."""
+    """All parts of the state, with one clock and one directory."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -49,7 +49,7 @@ class State:
         }
 
     def _admitted(self, slug: str) -> list[str]:
-        """Return the names that the bindings admit; without bindings everybody is admitted."""
+        """Return the users whom the bindings allow; without bindings all users."""
         return [self._name(binding) for binding in self.access.bindings_of(self.access.applications[slug])]
 
     def _name(self, binding: Binding) -> str:

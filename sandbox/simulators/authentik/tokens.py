@@ -57,7 +57,7 @@ class Tokens:
         self._by_key.pop(token.key, None)
 
     def create(self, body: dict[str, Any], caller: Token, owner: User) -> Token:
-        """Create a token as the API does. Only a superuser chooses its user and makes it last for ever."""
+        """Create a token as the API does. Only a superuser may choose its user and disable its expiry."""
         identifier, intent = str(body.get("identifier") or ""), body.get("intent", "api")
         if not identifier:
             raise Invalid(identifier=REQUIRED)

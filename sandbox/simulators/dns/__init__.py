@@ -1,1 +1,1 @@
-"""The simulator of the DNS that the platform's resolvers see."""
+"""Simulator of the platform's DNS resolvers."""

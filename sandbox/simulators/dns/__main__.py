@@ -1,4 +1,4 @@
-"""Run the DNS simulator: its control on one port, DNS itself on another."""
+"""Run the DNS simulator: controls on one port, DNS on another."""
 
 from __future__ import annotations
 

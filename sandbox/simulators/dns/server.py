@@ -1,4 +1,4 @@
-"""The DNS simulator: a zone behind UDP and TCP, with the faults that name servers have."""
+"""The DNS simulator: a zone over UDP and TCP, with typical faults of name servers."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from sandbox.simulators.dns.zone import DEFAULT_TTL, Zone, data_of
 from sandbox.simulators.faults import Fault
 from sandbox.simulators.server import Simulator
 
-#: without EDNS no datagram may be longer (RFC 1035 section 4.2.1)
+#: size limit of a datagram without EDNS (RFC 1035 section 4.2.1)
 PLAIN_PAYLOAD = 512
 TCP_LIMIT = 65535
-#: what a lying server says, by type; `body` of the fault replaces it
+#: data of wrong answers by type; the fault's `body` replaces it
 LIES = {"TXT": "wrong", "MX": "10 wrong.invalid.", "CNAME": "wrong.invalid.", "SRV": "0 0 1 wrong.invalid."}
 
-#: seconds before a faulty answer, where the fault names none
+#: seconds before a faulty answer, if the fault names none
 DELAYS = {"latency": 0.2}
 
 Send = Callable[[bytes], None]
 
 
 class DnsSimulator(Simulator):
-    """Own faults, by question: `method` is UDP or TCP, `path` is searched in `<name> <TYPE>`.
+    """Own faults, per question: `method` is UDP or TCP, `path` is searched in `<name> <TYPE>`.
 
-    `servfail`, `refused`; `timeout` (no answer); `truncated` (over UDP: nothing but the flag, so ask over TCP);
-    `wrong_answer` (another value, or `body`); `wrong_id` (an answer to somebody else's question); `garbage`.
+    `servfail`, `refused`; `timeout` (no answer); `truncated` (over UDP: only the flag, so that callers use TCP);
+    `wrong_answer` (another value, or `body`); `wrong_id` (an answer to another question); `garbage`.
     """
 
     product = "dns"
@@ -46,7 +46,7 @@ class DnsSimulator(Simulator):
         super().__init__(seed=seed)
         self._dns_port = dns_port
         self.zone = Zone()
-        #: `address:port` of DNS itself, once it listens
+        #: `address:port` of DNS, after it listens
         self.address = ""
         self.app.cleanup_ctx.append(self._listen)
 
@@ -81,7 +81,7 @@ class DnsSimulator(Simulator):
         await tcp.wait_closed()
 
     async def _open_both(self) -> tuple[asyncio.Server, asyncio.DatagramTransport]:
-        """TCP and UDP on one port. Any free TCP port may be taken in UDP, so try some."""
+        """Listen on TCP and UDP with the same port. A free TCP port may be in use in UDP, so several are tried."""
         loop = asyncio.get_running_loop()
         for attempt in range(20):
             tcp = await asyncio.start_server(self._serve_stream, "127.0.0.1", self._dns_port)
@@ -187,7 +187,7 @@ _CHANGES: dict[str, Callable[[dns.message.Message, Fault], None]] = {
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    """Gives each datagram to `answer` with the way back to its sender."""
+    """Pass each datagram to `answer`, together with a function that replies to its sender."""
 
     def __init__(self, answer: Callable[[bytes, Send], Coroutine[Any, Any, None]]) -> None:
         self._answer = answer
@@ -197,7 +197,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = transport
 
     def connection_lost(self, _: Exception | None) -> None:
-        # whoever is kept waiting by a fault gets no answer any more
+        # requests delayed by a fault get no answer
         for task in self._running:
             task.cancel()
 

@@ -1,4 +1,4 @@
-"""The records of the DNS simulator, and the right answer to a question about them."""
+"""The records of the DNS simulator, and the correct answers to questions."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ import dns.rrset
 Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
 DEFAULT_TTL = 60
-#: the longest string inside a TXT record, in bytes (RFC 1035 section 3.3)
+#: size limit of one string in a TXT record, in bytes (RFC 1035 section 3.3)
 LONGEST_STRING = 255
-#: aliases of aliases are followed this far, as resolvers do
+#: longest chain of aliases that is followed
 LONGEST_CHAIN = 8
 
 
 @dataclass
 class Zone:
-    """Every name it is asked for is its own: what it does not hold does not exist."""
+    """A zone that is authoritative for all names: those without records do not exist."""
 
     records: dict[Key, dns.rrset.RRset] = field(default_factory=dict)
 
     def publish(self, name: str, type_: str, value: str, ttl: int = DEFAULT_TTL) -> None:
-        """Add one record; a TXT's value is its text. Raises DNSException for data that is not of its type."""
+        """Add one record; the value of a TXT record is its text. Raises DNSException for data invalid for the type."""
         key = _key(name, type_)
         rrset = self.records.setdefault(key, dns.rrset.RRset(key[0], dns.rdataclass.IN, key[1]))
         rrset.add(data_of(type_, value), ttl)
 
     def withdraw(self, name: str, type_: str | None = None) -> None:
-        """Take away all records of a name, or those of one type."""
+        """Remove all records of a name, or those of one type."""
         owner = dns.name.from_text(name)
         for key in [key for key in self.records if key[0] == owner]:
             if type_ is None or key == _key(name, type_):
@@ -50,7 +50,7 @@ class Zone:
         ]
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
-        """A recursive server's answer: aliases followed, NXDOMAIN for what is neither held nor above something held."""
+        """Return a recursive server's answer: follows aliases; NXDOMAIN for a name without records at or below it."""
         response = dns.message.make_response(query, recursion_available=True)
         question = query.question[0]
         name = question.name
@@ -72,7 +72,7 @@ class Zone:
 
 
 def data_of(type_: str, value: str) -> dns.rdata.Rdata:
-    """Record data from text; long TXT values are cut into strings as zone files do."""
+    """Parse record data; long TXT values are split into strings."""
     if type_ != "TXT":
         return dns.rdata.from_text(dns.rdataclass.IN, type_, value)
     raw = value.encode()

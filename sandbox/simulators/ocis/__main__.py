@@ -1,4 +1,4 @@
-"""Run the simulator of OCIS or OpenCloud on a port of its own."""
+"""Run the simulator of OCIS or OpenCloud as a process."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ def drive(space: Space, origin: str, permissions: list[dict[str, Any]] | None) -
 
 
 def grants_by_name(space: Space) -> list[dict[str, Any]]:
-    """Return a space's members as version 1 shows them: roles by name, no ids of permissions."""
+    """Return a space's members in the form of version 1: roles by name, without ids of permissions."""
     return [{"roles": [role], "grantedToV2": _identity(id_)} for id_, role in space.grants.items()]
 
 
 def other_drives(person: Person) -> list[dict[str, Any]]:
-    """Return what an unfiltered list holds besides project spaces, with the storage down as well."""
+    """Return the spaces of other types that an unfiltered list contains, even while the storage is down."""
     personal = {"id": f"{STORAGE}${person.id}", "driveType": "personal", "name": person.username, "root": {}}
     shares = {"id": "virtual$shares", "driveType": "virtual", "driveAlias": "virtual/shares", "name": "Shares"}
     return [personal, shares]

@@ -15,7 +15,7 @@ from sandbox.simulators.ocis.spaces import Space, Storage
 #: header values that count as true; every other value is ignored
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 OPTIONS = frozenset({"$filter", "$orderby", "$search", "$top", "$expand", "$select"})
-#: names that `$orderby` takes, with the attribute behind each
+#: names that `$orderby` accepts, and the attribute of each
 ORDERS = {"name": "name", "lastModifiedDateTime": "modified"}
 NOT_FOUND = (404, "no drive returned from storage")
 BROKEN = (500, "storage")
@@ -97,7 +97,7 @@ class DriveRoutes:
 
 
 def _filtered(drives: list[dict[str, Any]], condition: str) -> list[dict[str, Any]]:
-    """Apply the two filters that the product knows; every other one is ignored."""
+    """Apply the two filters that the product supports; it ignores all others."""
     wanted = re.fullmatch(r"(id|driveType) eq '(.*)'", condition)
     return [one for one in drives if one[wanted[1]] == wanted[2]] if wanted else drives
 

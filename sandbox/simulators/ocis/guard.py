@@ -20,7 +20,7 @@ NO_ROLE = ""
 
 
 class Outages:
-    """The faults that were ordered for a request."""
+    """The faults injected into a request."""
 
     def __init__(self, faults: FaultPlan) -> None:
         self._faults = faults
@@ -35,7 +35,7 @@ class Outages:
 
 
 class Guard:
-    """Wrap views, and turn every refusal into a response."""
+    """Wrap views, and convert refusals to responses."""
 
     def __init__(self, proxy: Proxy, outages: Outages) -> None:
         self._proxy = proxy

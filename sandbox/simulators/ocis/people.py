@@ -1,4 +1,4 @@
-"""The people whom OCIS knows, each with a role, and the groups with their members. Raises GraphError."""
+"""The users of OCIS with their roles, and the groups with their members. Raises GraphError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADMIN_ROLES = {
     "User": "d7beeea8-8ff4-406b-8fb6-ab2dd81e6b11",
     "User Light": "38071a68-456a-4553-846a-fa67bf5596cc",
 }
-#: how often a person's memberships are read from their token at most
+#: shortest time between two updates of a person's memberships from their token
 GROUPS_READ_EVERY = timedelta(minutes=5)
 
 
@@ -73,8 +73,10 @@ class People:
         raise GraphError(404, "itemNotFound", "user not found")
 
     def set_role(self, username: str, role: str) -> None:
-        """Assign a role at once, whatever the person's tokens say. Raises KeyError for an unknown person, ValueError
-        for an unknown role."""
+        """Assign a role immediately, regardless of the person's tokens.
+
+        Raises KeyError for an unknown person, ValueError for an unknown role.
+        """
         if role not in ADMIN_ROLES:
             raise ValueError(f"no role named {role!r}; there are {', '.join(ADMIN_ROLES)}")
         self.people[username].role = role
@@ -95,9 +97,9 @@ class People:
         return id_, self.groups[id_]
 
     def read_groups(self, person: Person, names: Iterable[str]) -> None:
-        """Bring a person's groups in line with a token, once in a while: create groups, add and remove memberships.
+        """Update a person's groups from a token, at most once per interval: create groups, add and remove memberships.
 
-        Spaces of groups that were just added are shown from the person's next request on.
+        Spaces of new groups are visible from the person's next request on.
         """
         now, person.new_groups = self._clock.now(), frozenset()
         if person.groups_read is not None and now < person.groups_read + GROUPS_READ_EVERY:

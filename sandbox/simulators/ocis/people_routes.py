@@ -15,7 +15,7 @@ from sandbox.simulators.ocis.people import ADMIN_ROLES, GraphError, People, Pers
 from sandbox.simulators.ocis.proxy import Proxy
 from sandbox.simulators.ocis.spaces import STORAGE, allow
 
-#: the application that role assignments name
+#: id of the application in role assignments
 APPLICATION = str(uuid.UUID(int=2))
 SEARCH_LENGTH = 3
 UNITS = {"h": 3600, "m": 60, "s": 1}
@@ -54,7 +54,7 @@ class PeopleRoutes:
         return web.json_response(shown)
 
     async def my_drive(self, request: web.Request, person: Person) -> web.Response:
-        """Show the caller's personal space. It is on the same storage as all others, and absent while that is down."""
+        """Return the caller's personal space, which is absent while the storage is down."""
         self._outages.require_storage(request, 404, "no drive returned from storage")
         return web.json_response({"id": f"{STORAGE}${person.id}", "driveType": "personal", "name": person.username})
 
@@ -97,7 +97,7 @@ class PeopleRoutes:
     # -- users and roles
 
     async def create_user(self, request: web.Request, person: Person) -> web.Response:
-        """Create a user, who is recognised by the name that a token carries as `preferred_username`."""
+        """Create a user, who is identified by `preferred_username` in their tokens."""
         body = await sent_object(request)
         _require_admin(person)
         allow(body, USER_FIELDS)
@@ -108,7 +108,7 @@ class PeopleRoutes:
         return web.json_response({"id": made.id, **body}, status=201)
 
     async def assign_role(self, request: web.Request, person: Person) -> web.Response:
-        """Replace a user's role; the new one is effective at once."""
+        """Replace a user's role with immediate effect."""
         body = await sent_object(request)
         _require_admin(person)
         target = self._people.by_id(request.match_info["id"])

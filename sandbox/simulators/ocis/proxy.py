@@ -1,4 +1,4 @@
-"""Authentication as the OCIS proxy does it: OIDC access tokens of one issuer, or Basic with an app token."""
+"""Authentication of the OCIS proxy: OIDC access tokens of one issuer, or HTTP Basic with an app token."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from joserfc.jwk import KeySet
 from sandbox.simulators.clock import Clock
 from sandbox.simulators.ocis.people import GraphError, People, Person
 
-#: the value of the role claim without its prefix, and the role it stands for
+#: value of the role claim without its prefix, to role
 ROLE_MAP = {"Admin": "Admin", "SpaceAdmin": "Space Admin", "User": "User", "Guest": "User Light"}
 
 
 class Proxy:
-    """Create accounts at their first valid token. A known token stays valid until it expires, IdP up or down.
+    """Create accounts at their first valid token. A cached token stays valid until it expires, even without the IdP.
 
-    `basic_users`: name to (app token without an end, role). `role_prefix`: `ocis`, or `opencloud`.
+    `basic_users`: name to (app token without expiry, role). `role_prefix`: `ocis`, or `opencloud`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Proxy:
             known = self._account(await self._claims(value))
             self._known[value] = known
         else:
-            # groups that an earlier request brought are effective from the next one on
+            # groups that were added by an earlier request become effective now
             self._people.people[known[0]].new_groups = frozenset()
         return self._people.people[known[0]]
 
@@ -108,7 +108,7 @@ class Proxy:
                 return KeySet.import_key_set(await answer.json())
 
     def _account(self, claims: dict[str, Any]) -> tuple[str, float]:
-        """Take over a new token's claims: create the account, set its role, read its groups. Returns name and end."""
+        """Apply a new token's claims: create the account, set its role, read its groups. Returns name and expiry."""
         if "openid" not in str(claims.get("scope", "openid")).split():
             raise GraphError(401)  # the userinfo endpoint of the issuer refuses it
         username, roles = claims.get("preferred_username"), self._roles(claims)
@@ -128,7 +128,7 @@ class Proxy:
 
     @staticmethod
     def _require_mail(given: str | None, person: Person | None) -> None:
-        """Refuse a new account with an empty address, and an account with an address whose token brings none."""
+        """Refuse a new account with an empty e-mail address, and a known account whose token lacks its address."""
         if given == "" and (person is None or person.mail is None):
             raise GraphError(500)
         if not given and person is not None and person.mail is not None:

@@ -108,6 +108,6 @@ class OcisSimulator(Simulator):
         return space.id
 
     def add_member(self, group: str, username: str) -> None:
-        """Put a person into a group, and create the person if there is none of this name."""
+        """Add a person to a group, and create the person if the name is unknown."""
         id_, _ = self.people.group(group)
         self.people.members[id_].add(self.people.person(username, "User").id)

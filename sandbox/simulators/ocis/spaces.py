@@ -1,4 +1,4 @@
-"""Spaces, their members and their files as OCIS keeps them. Only the id of a space is unique."""
+"""Spaces with their members and files. As in OCIS, only the id of a space is unique."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Space:
 class Storage:
     """All spaces, in memory. Every method is one transaction and raises GraphError.
 
-    `opencloud`: enabling an enabled space is an error. `unlisted`: ids that the index by type has lost.
+    `opencloud`: enabling an enabled space is an error. `unlisted`: ids that are missing in the index by type.
     """
 
     def __init__(self, people: People, max_quota: int = 0, *, opencloud: bool = False) -> None:
@@ -65,14 +65,14 @@ class Storage:
         return {space.grants[id_] for id_ in self._people.grantees(person) if id_ in space.grants}
 
     def mine(self, person: Person) -> list[Space]:
-        """List the spaces of which a person is a member; a disabled space is shown to its managers only.
+        """List the spaces of a person; only managers see a disabled space.
 
-        It reads an index by user, which a crash leaves intact.
+        It reads an index by user, which stays complete after a crash.
         """
         return [space for space in self.spaces.values() if self._shows(space, self.roles(space, person))]
 
     def visible(self, person: Person) -> list[Space]:
-        """List all spaces for a role that lists everything, as far as the index by type knows them."""
+        """List all spaces in the index by type, for a role that may list everything."""
         everything = person.lists_everything
         return [one for one in self.spaces.values() if one.id not in self.unlisted] if everything else self.mine(person)
 
@@ -83,7 +83,7 @@ class Storage:
         return space
 
     def open_for_members(self, id_: str, person: Person) -> Space:
-        """Return the space for requests that only members may make; the role of an administrator does not help."""
+        """Return the space for requests that only members may make, which excludes administrators."""
         space = self.spaces.get(id_)
         if space is None or space.disabled or not self.roles(space, person):
             raise GraphError(404, "itemNotFound", "stat: error: not found")
@@ -105,7 +105,7 @@ class Storage:
         return space
 
     def change(self, space: Space, person: Person, body: dict[str, Any], *, restore: bool) -> None:
-        """Change a space. Managers may change all but the quota, editors the alias, administrators everything."""
+        """Change a space. Managers may change everything except the quota, editors the alias, administrators all."""
         if restore and self._opencloud and not space.disabled:
             raise GraphError(500, "generalException", "grpc error")
         allow(body, {"name", "description", "driveAlias", "quota"})
@@ -120,7 +120,7 @@ class Storage:
             space.disabled = False
 
     def remove(self, space: Space, person: Person, *, purge: bool) -> None:
-        """Disable a space, or purge a disabled one. A space's managers may do both, whatever their role."""
+        """Disable a space, or purge a disabled one. A space's managers may do both, regardless of their role."""
         if not (person.lists_everything or "manager" in self.roles(space, person)):
             raise GraphError(404, "itemNotFound", "drive not found")
         if not purge:
@@ -189,7 +189,7 @@ class Storage:
     # -- files
 
     def put_file(self, space: Space, name: str, size: int) -> None:
-        """Store a file under a name; a second one of the same name takes its place."""
+        """Store a file under a name; it replaces a file of the same name."""
         space.used += size - space.files.get(name, 0)
         space.files[name] = size
 

@@ -16,7 +16,7 @@ from sandbox.simulators.stalwart.server import StalwartSimulator
 @click.option("--mail-host", default="mail.platform.test", show_default=True)
 @click.option("--dkim-delay", default=0.2, show_default=True, help="Seconds until a new domain has its keys.")
 def main(port: int, smtp_port: int, api_key: str, edition: str, mail_host: str, dkim_delay: float) -> None:
-    """Serve on loopback, as Stalwart's management and its SMTP listener do."""
+    """Run a loopback server that behaves like Stalwart's management API and its SMTP listener."""
     simulator = StalwartSimulator(api_key=api_key, mail_host=mail_host, dkim_delay=dkim_delay, smtp_port=smtp_port)
     simulator.set_edition(edition)
     serve_until_stopped(simulator, port)

@@ -1,4 +1,4 @@
-"""Admit or refuse an HTTP request before JMAP: bans, limits of unauthenticated requests, credentials."""
+"""Accept or refuse an HTTP request before JMAP: bans, limits of unauthenticated requests, credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.simulators.stalwart.callers import Caller, Callers, is_credential
 from sandbox.simulators.stalwart.envelope import too_many, unauthorized
 from sandbox.simulators.stalwart.objects.registry import Registry
 
-#: failed sign-ins of one address that bring no ban yet
+#: failed sign-ins of one address before it is banned
 FAILURES = 100
 #: unauthenticated requests of one address in a minute
 ANONYMOUS = 100
@@ -20,7 +20,7 @@ ANONYMOUS = 100
 
 @dataclass
 class Admission:
-    """`blocked` and `trusts_forwarded` are in force; the registry's objects count only after a reload."""
+    """Checks before JMAP. `blocked` and `trusts_forwarded` are active; objects of the registry need a reload first."""
 
     clock: Clock
     registry: Registry
@@ -40,7 +40,7 @@ class Admission:
         self.trusts_forwarded = self.registry.singleton("Http")["useXForwarded"]
 
     def caller(self, request: web.Request) -> Caller | None:
-        """Return the request's caller, None without credentials. Raises the HTTP answer that refuses it."""
+        """Return the request's caller, None without credentials. Raises the HTTP response that refuses it."""
         address = self._address(request)
         self.refuse_blocked(address)
         header = request.headers.get("Authorization", "")
@@ -56,7 +56,7 @@ class Admission:
         return found
 
     def refuse_blocked(self, address: str) -> None:
-        """Raise the answer for a banned address, which gets no other."""
+        """Raise the response for a banned address, for every request of it."""
         if address in self.blocked and not self._is_exempt(address):
             raise unauthorized(403)
 

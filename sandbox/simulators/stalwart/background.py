@@ -1,4 +1,4 @@
-"""Do what Stalwart does by itself: make DKIM keys, carry out actions, and apply rules from settings."""
+"""Stalwart's background work: create DKIM keys, run actions, and apply rules from settings."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 
 
 class Background:
-    """Tasks, actions and rules. `actions`: action type to what it reloads, besides directories."""
+    """Tasks, actions and rules. `actions`: action type to its reload function, in addition to directories."""
 
     def __init__(self, registry: Registry, licensed_accounts: int | None) -> None:
-        """`licensed_accounts`: how many a licence allows, None without a limit."""
+        """`licensed_accounts`: limit of accounts by the licence, None without one."""
         self._registry = registry
         self.licensed_accounts = licensed_accounts
         self.actions: Mapping[str, list[Callable[[], Any]]] = {}
         #: in recovery mode no task ever runs
         self.recovery = False
-        #: an object of the settings that does not build, so no reload of settings succeeds
+        #: an invalid object in the settings, which makes every reload of settings fail
         self.broken_setting: str | None = None
-        #: directories that the server has loaded; a new one is only stored until a reload
+        #: directories that the server has loaded; a new one is inactive until a reload
         self._live: set[str] = set()
         registry.rules += [self._check_licence, self._check_directory, self._check_action]
 
     def created(self, kind: str, one: Object) -> None:
-        """Do what the server does after a create."""
+        """Run the server's follow-up of a create."""
         if kind == "Domain" and one["dkimManagement"]["@type"] == "Automatic":
             self._registry.create("Task", {"@type": "DkimManagement", "domainId": one["id"]})
         if kind != "Action":
@@ -63,7 +63,7 @@ class Background:
         self._registry.destroy("Task", task["id"])
 
     def _check_action(self, kind: str, one: Object) -> None:
-        """Refuse a reload of settings that do not build, and name the object at fault."""
+        """Refuse a reload of invalid settings, and name the invalid object."""
         if kind == "Action" and one["@type"] == "ReloadSettings" and self.broken_setting is not None:
             errors = [{"type": "Invalid", "property": "host", "value": "Failed to resolve the host."}]
             holder = {"object": self.broken_setting, "id": "singleton"}
@@ -79,7 +79,7 @@ class Background:
             raise SetError("forbidden", description=reason)
 
     def _check_directory(self, kind: str, one: Object) -> None:
-        """Refuse passwords where an external directory knows them."""
+        """Refuse passwords of accounts whose passwords are in an external directory."""
         if kind != "Account" or not one.get("credentials"):
             return
         domain = self._registry.objects["Domain"][one["domainId"]]

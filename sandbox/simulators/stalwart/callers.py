@@ -1,4 +1,4 @@
-"""Decide who may call Stalwart's management, with which permissions, and as which tenant's administrator."""
+"""Callers of Stalwart's management API: credentials, permissions, and the tenant that they administer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandbox.simulators.stalwart.objects.kinds import ACTIONS, KINDS
 from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
 
-#: the account of the first API key. The registry does not hold it, so a fresh server has no accounts
+#: the account of the first API key; it is not in the registry, so a fresh server has no accounts
 PROVISIONER = "pr0v"
 #: the account of the recovery administrator: it owns nothing
 RECOVERY = "d333333"
-#: some of what every user account holds, one of each family
+#: some permissions of every user account, one of each family
 USER_PERMISSIONS = frozenset({"authenticate", "emailSend", "emailReceive", "imapAuthenticate", "jmapEmailGet"})
 _VERBS = ("Get", "Query", "Create", "Update", "Destroy")
 ALL_PERMISSIONS = frozenset(
@@ -35,13 +35,13 @@ DEFAULT_ROLES = {
     "System Administrator": ALL_PERMISSIONS,
 }
 KEY_PREFIX = "API_"
-#: bytes of a real key behind the prefix: account, credential, and 20 random ones
+#: bytes of a real key after the prefix: account, credential, and 20 random ones
 KEY_BYTES = 22
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller. `tenant`: the tenant it is bound to; None for a system administrator."""
+    """An authenticated caller. `tenant`: the tenant that it administers; None for a system administrator."""
 
     account: str = PROVISIONER
     permissions: frozenset[str] = ALL_PERMISSIONS
@@ -58,19 +58,19 @@ class Callers:
     keys: dict[str, Caller] = field(default_factory=dict)
 
     def find(self, header: str) -> Caller | None:
-        """Return the caller that a header proves, or None."""
+        """Return the caller with the credentials in a header, or None."""
         scheme, _, value = header.partition(" ")
         if scheme.lower() == "bearer":
             return self.keys.get(value) or self._by_made_key(value)
         return self._by_password(value) if scheme.lower() == "basic" else None
 
     def add_key(self, key: str, permissions: list[str] | None = None, tenant: str | None = None) -> None:
-        """Add a fixed API key; without `permissions` it holds all of them."""
+        """Add a fixed API key; without `permissions` it has all of them."""
         held = ALL_PERMISSIONS if permissions is None else frozenset(permissions)
         self.keys[key] = Caller(PROVISIONER, held, tenant)
 
     def use_account(self, key: str, account: str) -> None:
-        """Make a fixed key belong to an account of the registry."""
+        """Assign a fixed key to an account of the registry."""
         held = self.keys[key]
         self.keys[key] = Caller(account, held.permissions, held.tenant)
 
@@ -117,7 +117,7 @@ def basic_pair(value: str) -> tuple[str, str, str]:
 
 
 def is_credential(header: str) -> bool:
-    """Tell whether a header parses as credentials; others do not count as failed sign-ins."""
+    """Tell whether a header contains credentials; others do not count as failed sign-ins."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "basic":
         return bool(basic_pair(value)[1])
@@ -139,13 +139,13 @@ def add_default_roles(registry: Registry) -> None:
 
 
 def key_permissions(held: frozenset[str], given: Object) -> frozenset[str]:
-    """Return what a key may do, given what its account may do."""
+    """Return the permissions of a key, given those of its account."""
     named = frozenset(given.get("permissions") or {})
     return {"Disable": held - named, "Replace": held & named}.get(given["@type"], held)
 
 
 def permissions_of(registry: Registry, account: Object) -> frozenset[str]:
-    """Return what an account may do by its roles and its own permissions."""
+    """Return the permissions of an account, from its roles and its own ones."""
     roles, own = account.get("roles") or {"@type": "User"}, account["permissions"]
     by_roles = {"Admin": ALL_PERMISSIONS, "Custom": frozenset[str]()}.get(roles["@type"], USER_PERMISSIONS)
     for id_ in roles.get("roleIds", {}):

@@ -33,7 +33,7 @@ def with_results(arguments: Object, responses: list[list[Any]]) -> Object:
 def with_ids(value: Any, created: Mapping[str, str], key: str = "") -> Any:
     """Replace creation references: texts under a key that ends in `Id`, keys under one that ends in `Ids`.
 
-    Raises MethodError for a reference to nothing.
+    Raises MethodError for an unresolved reference.
     """
     if isinstance(value, dict):
         names = {name: _named(name, created) if key.endswith("Ids") else name for name in value}
@@ -47,7 +47,7 @@ def plain_ids(ids: list[Any], created: Mapping[str, str]) -> list[Any]:
 
 
 def in_order(creates: Mapping[str, Object]) -> list[str]:
-    """Order the keys of a create map, each after those it refers to. Raises MethodError for a circle."""
+    """Order the keys of a create map, each after those it refers to. Raises MethodError for a cycle."""
     waiting, done = dict(creates), list[str]()
     while waiting:
         free = [key for key, body in waiting.items() if not waiting.keys() & set(_mentions(body))]
@@ -59,7 +59,7 @@ def in_order(creates: Mapping[str, Object]) -> list[str]:
 
 
 def require_known(creates: Mapping[str, Object], created: Mapping[str, str]) -> None:
-    """Fail the whole method on one reference to nothing, before anything is stored. Raises MethodError."""
+    """Raise MethodError for an unresolved reference, before anything is stored."""
     with_ids(dict(creates), {**created, **dict.fromkeys(creates, "")})
 
 

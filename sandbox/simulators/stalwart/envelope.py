@@ -1,4 +1,4 @@
-"""Build Stalwart's HTTP answers below JMAP as problem bodies: malformed requests, limits, refused credentials."""
+"""Build Stalwart's HTTP error responses as problem bodies: malformed requests, limits, refused credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ERROR = "urn:ietf:params:jmap:error:"
 
 
 def read(request: web.Request, raw: bytes) -> dict[str, Any]:
-    """Read the envelope of a request. Raises the answer for a malformed one."""
+    """Read the envelope of a request. Raises the response for a malformed one."""
     if len(raw) > MAX_REQUEST:
         raise _refused(type=f"{ERROR}limit", limit="maxSizeRequest")
     try:
@@ -26,7 +26,7 @@ def read(request: web.Request, raw: bytes) -> dict[str, Any]:
     if envelope is None:
         raise _refused(type=f"{ERROR}notJSON")
     if not _is_well_formed(envelope):
-        # the real server repeats the whole request here, secrets included
+        # the real server repeats the whole request here, including secrets
         raise _refused(type=f"{ERROR}notRequest", detail=raw.decode())
     if len(envelope["methodCalls"]) > MAX_CALLS:
         raise _refused(type=f"{ERROR}limit", limit="maxCallsInRequest")
@@ -42,7 +42,7 @@ def session(account: str | None) -> dict[str, Any]:
         "accounts": own,
         "primaryAccounts": {} if account is None else {OURS: account},
         "username": "" if account is None else "provisioner",
-        # inside a cluster this host is usually wrong: only the path is of use
+        # inside a cluster this host is usually wrong, so that callers may use only the path
         "apiUrl": "https://mail.platform.invalid/jmap/",
     }
 
@@ -52,7 +52,7 @@ def problem(status: int, title: str, **facts: Any) -> web.Response:
 
 
 def concurrency_limit() -> web.Response:
-    """The answer for more requests in flight than one account may have; without Retry-After."""
+    """Return the response for too many concurrent requests of one account; it has no Retry-After."""
     answer = problem(400, "Bad Request", type=f"{ERROR}limit", limit="maxConcurrentRequests")
     answer.headers["RateLimit-Policy"] = f'"concurrent-requests";q={MAX_CONCURRENT}'
     answer.headers["RateLimit"] = '"concurrent-requests";r=0'
@@ -60,7 +60,7 @@ def concurrency_limit() -> web.Response:
 
 
 def too_many(seconds: int, quota: int) -> web.HTTPException:
-    """The answer for too many requests of one address in a minute."""
+    """Return the response for too many requests of one address in a minute."""
     text = _body(429, "Too Many Requests", detail="Your request has been rate limited. Please try again later.")
     answer = web.HTTPTooManyRequests(text=text, content_type=PROBLEM)
     answer.headers["Retry-After"] = str(seconds)
@@ -70,7 +70,7 @@ def too_many(seconds: int, quota: int) -> web.HTTPException:
 
 
 def unauthorized(status: int) -> web.HTTPException:
-    """The answer for bad credentials (401), or for good ones that may not call and banned addresses (403)."""
+    """Return the response for invalid credentials (401), or for missing permission and banned addresses (403)."""
     if status == 403:
         return web.HTTPForbidden(text=_body(403, "Forbidden"), content_type=PROBLEM)
     text = _body(401, "Unauthorized", detail="You have to authenticate first.")

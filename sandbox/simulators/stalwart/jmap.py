@@ -1,4 +1,4 @@
-"""Answer JMAP calls in order: the methods get and query here, set in a module of its own."""
+"""Run JMAP calls in order: the methods get and query; `setting` has the method set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.simulators.stalwart.objects.registry import Registry
 from sandbox.simulators.stalwart.scope import Scope
 from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Setting, Strike
 
-#: ids in one answer, unless the server is set otherwise
+#: ids in one response, unless the server is configured otherwise
 MOST_FOUND = 5000
 
 
@@ -60,7 +60,7 @@ class Jmap:
         return self._query(name, kind, arguments, scope)
 
     def _get(self, kind: str, arguments: Object, created: dict[str, str], scope: Scope) -> Object:
-        # an action is over once it is created: none can be read
+        # an action ends when it is created, so none can be read
         held = {} if kind == "Action" else self._registry.objects[kind]
         ids = arguments.get("ids")
         wanted = plain_ids(
@@ -81,7 +81,7 @@ class Jmap:
             everything["dnsZoneFile"] = self._zone(one)
         if not known:
             return everything
-        # `@type` comes only when it is named
+        # `@type` is returned only if requested by name
         return {prop: everything[prop] for prop in ("id", *known) if prop in everything}
 
     def _query(self, name: str, kind: str, arguments: Object, scope: Scope) -> Object:
@@ -95,7 +95,7 @@ class Jmap:
         total = {"total": len(ids)} if arguments.get("calculateTotal") else {}
         if "anchor" in arguments:
             ids = [id_ for id_ in ids if decode_id(id_) > decode_id(arguments["anchor"])]
-        # cut while the oldest come first, then reversed
+        # limited in the order of oldest first, and reversed after that
         found = ids[: min(arguments.get("limit") or self.most_found, self.most_found)][::-1]
         return {"queryState": "n", "canCalculateChanges": True, "position": 0, "ids": found, **total}
 
@@ -112,6 +112,6 @@ def _conditions(given: Object, filters: tuple[str, ...]) -> Object:
 
 
 def _require_own(account_id: Any, caller: Caller) -> None:
-    """Refuse another account without `impersonate`; an absent or unreadable id means the caller's own."""
+    """Refuse another account without `impersonate`; a missing or malformed id means the caller's own."""
     if account_id and parses(account_id) and account_id != caller.account and "impersonate" not in caller.permissions:
         raise MethodError("forbidden", f"You are not an owner of account {account_id}")

@@ -1,4 +1,4 @@
-"""Limit what a caller of Stalwart's management may see and do: permissions, grants, and its tenant."""
+"""Limits of a caller of Stalwart's management API: permissions, grants, and its tenant."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scope:
         return shown
 
     def create(self, kind: str, given: Object, account: str | None = None) -> Object:
-        """Store a new object. `account`: whose key it is to be. Raises SetError."""
+        """Store a new object. `account`: owner of a new key. Raises SetError."""
         self._check_action(kind, given)
         self._refuse_tenant(given)
         if self.caller.tenant is not None:
@@ -60,7 +60,7 @@ class Scope:
         return self._registry.create(kind, given)
 
     def _create_key(self, account: str, given: Object) -> Object:
-        """Make a key of an account; its secret is told only now. The recovery administrator owns none."""
+        """Create an account's key; only this response has its secret. The recovery administrator cannot have keys."""
         if account not in self._registry.objects["Account"]:
             raise SetError("forbidden", description="This account cannot own API keys.")
         if sum(one["owner"] == account for one in self._registry.objects["ApiKey"].values()) >= MAX_KEYS:
@@ -95,7 +95,7 @@ class Scope:
             raise invalid_patch("Invalid property", TENANT)
 
     def _check_quota(self, kind: str, given: Object) -> None:
-        """Apply the tenant's object quotas; without a licence they do not bind its administrators either."""
+        """Apply the tenant's object quotas; without a licence they do not apply to its administrators."""
         if self._registry.edition != "enterprise":
             return
         name = QUOTAS.get((kind, given.get("@type") if kind == "Account" else None))
@@ -110,7 +110,7 @@ class Scope:
             raise SetError("overQuota")
 
     def _check_grant(self, kind: str, given: Object) -> None:
-        """Refuse an account, role or key with permissions that the caller does not hold."""
+        """Refuse an account, role or key with permissions that the caller does not have."""
         if self.caller.permissions >= ALL_PERMISSIONS:
             return
         granted: set[str] = set(given.get("enabledPermissions") or {}) if kind == "Role" else set()

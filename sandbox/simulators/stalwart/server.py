@@ -1,4 +1,4 @@
-"""Serve the Stalwart simulator: HTTP over the registry, SMTP beside it, and the controls of an operator."""
+"""The Stalwart simulator: HTTP API of the registry, SMTP listener, and controls for operators."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
 from sandbox.simulators.state_faults import Container
 
-#: how long a request of a caller with a limit is in flight at least, as with a real store, in seconds
+#: shortest duration of a request whose caller has a concurrency limit, as with a real store, in seconds
 LEAST_SECONDS = 0.01
 
 
 class StalwartSimulator(Simulator):
-    """`dkim_delay`: seconds until a new domain's keys are made; None leaves that to the control `run_tasks`.
+    """`dkim_delay`: seconds until a new domain's keys are created; None leaves that to the control `run_tasks`.
 
     Own faults, matched by `path` on the method's name and by `contains` on the request body: `server_unavailable`
     (method error before any effect), `partial_commit` (the same after an object of the call is stored), `race_lost`
@@ -39,7 +39,7 @@ class StalwartSimulator(Simulator):
     """
 
     product = "stalwart"
-    # it reads from the one store that it writes to, in transactions
+    # no stale reads: Stalwart reads and writes one store, in transactions
     impossible = frozenset({"stale_reads"})
     own_faults = frozenset(
         {
@@ -92,7 +92,7 @@ class StalwartSimulator(Simulator):
 
     @property
     def smtp_url(self) -> str:
-        """Where it receives mail, while it runs."""
+        """The address of the SMTP listener, while the simulator runs."""
         return f"smtp://{self._smtp.address}"
 
     def reset(self) -> None:
@@ -118,7 +118,7 @@ class StalwartSimulator(Simulator):
         self._body = ""
 
     def snapshot(self) -> dict[str, Any]:
-        """All objects by kind; under `fates` what becomes of mail to each domain."""
+        """All objects by kind; `fates` has the treatment of mail to each domain."""
         held = self.registry.objects.items()
         objects = {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}
         return {**objects, "fates": self.mail.fates()}
@@ -148,7 +148,7 @@ class StalwartSimulator(Simulator):
         return self.registry.create("Account", {**given, "domainId": domain_id})
 
     def use_account(self, account: str) -> None:
-        """Make the first API key belong to an account."""
+        """Assign the first API key to an account."""
         self.callers.use_account(self._api_key, account)
 
     def revoke_key(self) -> None:
@@ -159,11 +159,11 @@ class StalwartSimulator(Simulator):
         self.registry.edition = edition
 
     def set_recovery_mode(self, on: bool) -> None:
-        """In recovery mode no task ever runs, so no domain gets keys."""
+        """Turn recovery mode on or off; while it is on no task runs, so no domain gets keys."""
         self.background.recovery = on
 
     def set_broken_setting(self, kind: str | None) -> None:
-        """Make the reload of settings fail, because of this object."""
+        """Make reloads of settings fail because of this object."""
         self.background.broken_setting = kind
 
     def set_most_found(self, most: int) -> None:
@@ -183,7 +183,7 @@ class StalwartSimulator(Simulator):
     # -- HTTP
 
     async def _answer(self, request: web.Request, handler: Handler, fault: Fault | None) -> web.StreamResponse:
-        """Count a limited caller's requests in flight, for as long as a slow or hanging one lasts."""
+        """Count the concurrent requests of a limited caller, including slow and hanging ones."""
         caller = self.callers.find(request.headers.get("Authorization", ""))
         if not request.path.startswith("/jmap") or caller is None or "unlimitedRequests" in caller.permissions:
             return await super()._answer(request, handler, fault)
@@ -209,7 +209,7 @@ class StalwartSimulator(Simulator):
         return web.json_response({"methodResponses": responses, "sessionState": "3e25b2a0", **made})
 
     async def session(self, request: web.Request) -> web.Response:
-        """Without credentials the answer is a session of nobody."""
+        """Return the JMAP session; without credentials, one without an account."""
         caller = self.admission.caller(request)
         return web.json_response(envelope.session(caller.account if caller else None))
 
@@ -228,7 +228,7 @@ class StalwartSimulator(Simulator):
         return envelope.problem(404, "Not Found")
 
     def _required_caller(self, request: web.Request) -> Caller:
-        """Return the caller. Raises the answer for a request without one."""
+        """Return the caller. Raises the response for a request without one."""
         caller = self.admission.caller(request)
         if caller is None:
             raise envelope.unauthorized(401)

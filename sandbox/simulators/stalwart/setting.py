@@ -1,4 +1,4 @@
-"""Carry out /set: each object is a transaction of its own, with an error of its own."""
+"""The JMAP method set: each object is a separate transaction with its own error."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandbox.simulators.stalwart.objects.properties import Object, SetError
 from sandbox.simulators.stalwart.scope import Scope
 
 MAX_OBJECTS = 500
-#: argument of the method: verb of the permission that it needs
+#: argument of the method to the verb of the required permission
 VERBS = {"create": "Create", "update": "Update", "destroy": "Destroy"}
-#: how a lost race and a store without an answer are reported
+#: errors for a lost race and for an unavailable store
 UNAVAILABLE = "This server is temporarily unavailable. Attempting this same operation later may succeed."
-#: the kind whose create also returns a secret
+#: kind whose create also returns a secret
 WITH_SECRET = "ApiKey"  # noqa: S105 - the name of a kind
 #: `strike(kind, call)` tells whether that fault is injected into this call
 Strike = Callable[[str, str], bool]
@@ -35,13 +35,13 @@ class Setting:
         self._account: str | None = None
 
     def answer(self, name: str, arguments: Object) -> Object:
-        """Return the lists of the answer that are not empty. Raises MethodError; earlier objects stay stored."""
+        """Return the response's lists that are not empty. Raises MethodError; earlier objects stay stored."""
         self._require(arguments)
         creates = arguments.get("create") or {}
         updates = {
             with_ids(f"{id_}", self._created, "Id"): patch for id_, patch in (arguments.get("update") or {}).items()
         }
-        # a creation reference is dropped here, like any id that does not parse
+        # as in Stalwart, a creation reference is dropped here like any malformed id
         destroys = list(arguments.get("destroy") or [])
         self._account = arguments.get("accountId")
         require_known(creates, self._created)

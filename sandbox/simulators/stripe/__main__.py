@@ -1,4 +1,4 @@
-"""Run the Stripe simulator on a port of its own."""
+"""Run the Stripe simulator as a process."""
 
 from __future__ import annotations
 

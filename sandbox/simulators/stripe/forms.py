@@ -1,4 +1,4 @@
-"""How Stripe is spoken to: nested names in bodies and queries, errors as an object with a type and a code."""
+"""Stripe's formats: nested names in bodies and queries, errors as an object with a type and a code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPES = {"idempotency_key_in_use": "idempotency_error", "card_declined": "card_e
 
 
 class StripeError(Exception):
-    """An answer that is an error."""
+    """An error response."""
 
     def __init__(
         self, status: int, message: str, code: str | None = None, param: str | None = None, type_: str | None = None
@@ -30,7 +30,7 @@ def no_such(kind: str, id_: str, param: str = "id", status: int = 404) -> Stripe
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """`a[b]=1&c[0][d]=2&e[]=3` as `{"a": {"b": "1"}, "c": [{"d": "2"}], "e": ["3"]}`; all values are texts."""
+    """Parse `a[b]=1&c[0][d]=2&e[]=3` to `{"a": {"b": "1"}, "c": [{"d": "2"}], "e": ["3"]}`; all values are texts."""
     tree: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         head, parts = name.partition("[")[0], NAME_PART.findall(name)
@@ -58,7 +58,7 @@ def _with_lists(tree: Any) -> Any:
 
 
 def allow(params: Mapping[str, Any], known: Collection[str]) -> None:
-    """Stripe refuses what it does not know."""
+    """Refuse unknown parameters, as Stripe does."""
     for name in params:
         if name not in known and name != "expand":
             raise StripeError(400, f"Received unknown parameter: {name}", "parameter_unknown", name)
@@ -75,7 +75,7 @@ def integer(params: Mapping[str, Any], name: str, default: int | None = None) ->
 
 
 def merged(held: Mapping[str, str], given: Any) -> dict[str, str]:
-    """Metadata changes key by key; an empty value takes a key away, and an empty text all of them."""
+    """Return the metadata after a change per key; an empty value removes a key, and an empty text all keys."""
     if given == "":
         return {}
     if not isinstance(given, Mapping):

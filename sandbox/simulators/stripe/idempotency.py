@@ -1,4 +1,4 @@
-"""Stripe's idempotency keys: the saved response for a repeat of the same request, and an error for any other."""
+"""Stripe's idempotency keys: a repeated request gets the saved response, another request an error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LONGEST_KEY = 255
 
 @dataclass
 class Keys:
-    """Kept without an end, where Stripe keeps them for a day at least."""
+    """Saved responses by key. They never expire; Stripe keeps them for at least a day."""
 
     saved: dict[str, tuple[str, Saved]] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
 
     def look(self, key: str, method: str, path: str, body: bytes) -> Saved | None:
-        """The answer saved for this very request. Raises StripeError for another request or one under way."""
+        """Return the response saved for this request. Raises StripeError for another request or one in progress."""
         if not key or len(key) > LONGEST_KEY:
             raise StripeError(400, "The idempotency key must be 1 to 255 characters long.")
         if key in self.running:
@@ -37,7 +37,7 @@ class Keys:
 
     @contextmanager
     def held(self, key: str) -> Iterator[None]:
-        """While the request runs, the key is in use."""
+        """Mark the key as in use while the request runs."""
         self.running.add(key)
         try:
             yield

@@ -21,7 +21,7 @@ CUSTOMER_PARAMS = {*CUSTOMER_FIELDS, "metadata", "address"}
 COLLECTION_PARAMS = {"collection_method", "days_until_due", "payment_behavior"}
 CREATE_PARAMS = {*COLLECTION_PARAMS, "customer", "items", "metadata", "trial_period_days"}
 UPDATE_PARAMS = {"items", "metadata", "cancel_at_period_end", "proration_behavior"}
-#: type of a tax id: the form of its values, as far as tests need it
+#: type of a tax id to the form of its values; only the types that tests need
 TAX_IDS = {
     "eu_vat": re.compile(r"DE\d{9}|ATU\d{8}|EL\d{9}|(?!DE|AT|EL)[A-Z]{2}[A-Z0-9]{7,12}"),
     "gb_vat": re.compile(r"GB(\d{9}|\d{12})"),
@@ -34,7 +34,7 @@ NO_CARD = "This customer has no attached payment source or default payment metho
 
 @dataclass
 class Objects:
-    """Customers and subscriptions by id, oldest first; `changed`: when each last was, in unix seconds."""
+    """Customers and subscriptions by id, oldest first. `changed`: time of each one's last change, in unix seconds."""
 
     prices: set[str]
     customers: dict[str, Object] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Objects:
         return found
 
     def delete_customer(self, id_: str) -> Object:
-        """Delete a customer: only a note of it stays, and its subscriptions end."""
+        """Delete a customer and end its subscriptions; a record of the deletion stays."""
         self._alive(id_)
         for one in self.subscriptions.values():
             if one["customer"] == id_ and one["status"] not in ENDED:

@@ -1,4 +1,4 @@
-"""The events of the Stripe simulator: one for each change, signed and sent to the endpoints."""
+"""The events of the Stripe simulator: one per change, signed and sent to the endpoints."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from sandbox.simulators.stripe.objects import Object, new_id
 
 API_VERSION = "2026-10-28.endive"
 SEND_SECONDS = 10
-#: seconds between attempts; Stripe's first waits are longer, its last ones days
+#: seconds between attempts; Stripe waits longer at first, and finally for days
 WAITS = (0.2, 1.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`secret`: what its events are signed with; it starts with `whsec_`."""
+    """A receiver of events. `secret`: signs its events; it starts with `whsec_`."""
 
     url: str
     secret: str
 
 
 class Outbox:
-    """`strike(kind, type)` says whether that fault was ordered for an event of this type."""
+    """The event log and its delivery. `strike(kind, type)`: whether that fault applies to an event of this type."""
 
     def __init__(self, strike: Callable[[str, str], bool]) -> None:
         self._strike = strike
         self._tasks: set[asyncio.Task[None]] = set()
         self.endpoints: list[Endpoint] = []
         self.events: dict[str, Object] = {}
-        #: what was sent, with the status that came back; None when nothing did
+        #: sent events, each with the status of the response; None without a response
         self.deliveries: list[dict[str, Any]] = []
 
     def add_endpoint(self, url: str, secret: str) -> None:
         self.endpoints.append(Endpoint(url, secret))
 
     def clear(self) -> None:
-        """Events not delivered yet are dropped; endpoints stay."""
+        """Drop undelivered events; the endpoints stay."""
         for task in self._tasks:
             task.cancel()
         self.events.clear()
@@ -56,7 +56,7 @@ class Outbox:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def emit(self, type_: str, about: Object) -> str:
-        """Record an event with the object as it is now, and send it. Gives the event's id."""
+        """Record an event with the object's current state, send it, and return the event's id."""
         id_ = new_id("evt")
         self.events[id_] = {
             **{"id": id_, "object": "event", "type": type_, "api_version": API_VERSION, "livemode": False},
@@ -96,7 +96,7 @@ class Outbox:
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """The Stripe-Signature header."""
+    """Return the Stripe-Signature header."""
     made = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={made}"
 

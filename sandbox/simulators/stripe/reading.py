@@ -1,4 +1,4 @@
-"""How Stripe's objects are listed, searched and expanded."""
+"""List, search and expand Stripe's objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tax_ids(objects: Objects, params: Mapping[str, Any]) -> Object:
 
 
 def subscriptions(objects: Objects, params: Mapping[str, Any]) -> Object:
-    """List subscriptions; without a status those that have not been cancelled."""
+    """List subscriptions; without a status, those that are not canceled."""
     allow(params, PAGING | {"customer", "status", "price"})
     status = params.get("status")
     found = [
@@ -55,7 +55,7 @@ def subscriptions(objects: Objects, params: Mapping[str, Any]) -> Object:
 
 
 def search(objects: Objects, params: Mapping[str, Any], lag: float) -> Object:
-    """Search customers as they were `lag` seconds ago: one that changed since is not found at all."""
+    """Search customers with an index that is `lag` seconds old: those changed since then are not found."""
     allow(params, {"query", "limit", "page"})
     wanted = _clauses(str(params.get("query", "")))
     seen = [
@@ -70,7 +70,7 @@ def search(objects: Objects, params: Mapping[str, Any], lag: float) -> Object:
 
 
 def expanded(objects: Objects, shown: Object, paths: Any) -> Object:
-    """Ids replaced by their objects; only a subscription's customer is known here."""
+    """Replace ids by their objects; only a subscription's customer is supported."""
     shown = copy.deepcopy(shown)
     for path in paths if isinstance(paths, list) else []:
         name = path.removeprefix("data.")
@@ -102,7 +102,7 @@ def _has_status(one: Object, status: str | None) -> bool:
 
 
 def _clauses(query: str) -> list[tuple[str, str, str]]:
-    """`metadata["key"]:"value" AND email:"text"` as [("metadata", "key", "value"), ("email", "", "text")]."""
+    """Parse `metadata["key"]:"value" AND email:"text"` to [("metadata", "key", "value"), ("email", "", "text")]."""
     found = []
     for text in query.split(" AND "):
         clause = CLAUSE.fullmatch(text.strip())

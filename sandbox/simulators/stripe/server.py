@@ -1,4 +1,4 @@
-"""The simulator of Stripe: objects behind API keys, idempotency keys, and events about every change."""
+"""The simulator of Stripe: API keys, idempotency keys, objects, and an event for every change."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sandbox.simulators.stripe.outbox import API_VERSION, Outbox
 
 Params = Mapping[str, Any]
 View = Callable[[Params, str], Object]
-#: status, body, whether it is a saved one
+#: status, body, and whether the response is a saved one
 Answered = tuple[int, Object, bool]
 
-#: faults that refuse a request before it begins: status, message, code
+#: faults that refuse a request before it starts: status, message, code
 REFUSALS: Mapping[str, tuple[int, str, str | None]] = {
     "key_in_use": (409, "In progress.", "idempotency_key_in_use"),
     "lock_timeout": (429, "This object cannot be accessed right now.", "lock_timeout"),
@@ -32,11 +32,11 @@ REFUSALS: Mapping[str, tuple[int, str, str | None]] = {
 
 
 class StripeSimulator(Simulator):
-    """Own faults: `saved_500` (a fault that its idempotency key keeps answering with, nothing made), `made_500` (the
-    same, but the object was made), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission`
-    (403), `slow` (`delay` seconds, with the key in use meanwhile).
+    """Own faults: `saved_500` (not executed; the error is saved for the idempotency key), `made_500` (executed; the
+    error is saved), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission` (403), `slow` (`delay`
+    seconds, with the key in use meanwhile).
 
-    Of events, `path` being the event's type: `event_lost`, `event_doubled`, `event_forged`.
+    Faults of events, with the event's type as `path`: `event_lost`, `event_doubled`, `event_forged`.
     """
 
     product = "stripe"
@@ -103,14 +103,14 @@ class StripeSimulator(Simulator):
         }
 
     def set_status(self, subscription: str, status: str) -> str:
-        """Change a status as time, a payment or its failure would. Returns the event's id."""
+        """Change a subscription's status like the passing of time or a payment would. Returns the event's id."""
         found = self.objects.subscription(subscription)
         found["status"] = status
         ended = status in ENDED
         return self.outbox.emit(f"customer.subscription.{'deleted' if ended else 'updated'}", found)
 
     def attach_card(self, customer: str) -> None:
-        """Give the customer a card, so that it can be charged."""
+        """Add a card to the customer, so that it can be charged."""
         self.objects.with_card.add(customer)
 
     def add_price(self, price: str) -> None:
@@ -120,7 +120,7 @@ class StripeSimulator(Simulator):
         self.search_lag = seconds
 
     def revoke_key(self) -> None:
-        """Forget our API key, as after its rotation."""
+        """Invalidate our API key, as after its rotation."""
         self._api_key = ""
 
     async def _sending(self, app: web.Application) -> AsyncIterator[None]:
@@ -157,7 +157,7 @@ class StripeSimulator(Simulator):
         return guarded
 
     async def _to_its_end(self, work: Coroutine[Any, Any, Answered]) -> Answered:
-        """Finish a request that began although its caller hangs up."""
+        """Finish a started request even if its caller disconnects."""
         task = asyncio.ensure_future(work)
         self._working.add(task)
         task.add_done_callback(self._working.discard)
@@ -182,7 +182,7 @@ class StripeSimulator(Simulator):
             return (*saved, True)
         with self.keys.held(key):
             await self._dawdle(request)
-            # a request that is refused for its parameters never began, so its StripeError is not saved
+            # a request with invalid parameters has not started, so its StripeError is not saved
             answer = self._performed(request, view, body)
         self.keys.save(*asked, answer)
         return (*answer, False)
@@ -219,7 +219,7 @@ class StripeSimulator(Simulator):
 
 
 def _key_of(authorization: str) -> str:
-    """Return the key, sent as a bearer token or as the user name of HTTP Basic."""
+    """Return the API key from a bearer token or the user name of HTTP Basic."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return credentials

@@ -41,7 +41,7 @@ class ApplicationRoutes:
         ]
 
     async def list_applications(self, request: web.Request, token: Token) -> web.Response:
-        """List the applications that the caller may use, or for a superuser who asks all."""
+        """List the applications that the caller may use, or all if a superuser requests them."""
         caller = self._directory.users[token.user]
         everything = token.permissions is None and asked(request, "superuser_full_list")
         found = [one for one in self._access.applications.values() if everything or self._access.passes(caller, one)]
@@ -63,7 +63,7 @@ class ApplicationRoutes:
         return web.Response(status=204)
 
     async def check_access(self, request: web.Request, token: Token) -> web.Response:
-        """Check the access of `for_user`, which counts for superusers only; others silently check their own."""
+        """Check the access of `for_user`; for anybody but a superuser, the caller's own access."""
         application, wanted = self._application(request), request.query.get("for_user")
         pk = int(wanted) if wanted and token.permissions is None and wanted.isdigit() else token.user
         user = self._directory.users.get(pk)

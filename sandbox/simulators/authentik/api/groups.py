@@ -91,7 +91,7 @@ class GroupRoutes:
         return web.Response(status=204)
 
     async def used_by(self, request: web.Request, token: Token) -> web.Response:
-        """Return what is deleted with the group. For anybody but a superuser Authentik itself fails here."""
+        """Return the objects deleted with the group. As in Authentik, only superusers get a correct response."""
         group = self._group(request)
         if not all(may(token, one) for one in ("view_groupancestrynode", "view_scimsourcegroup")):
             return html(500)

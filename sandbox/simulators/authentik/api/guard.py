@@ -1,4 +1,4 @@
-"""Authorise calls of Authentik's API, and turn refusals and faults into responses."""
+"""Authorise calls of Authentik's API, and convert refusals and faults to responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Route = tuple[str, str, str | None, View]
 
 
 class Guard:
-    """Wrapper of views: the only place that turns refusals into responses."""
+    """Wrapper of views; the only place that converts refusals to responses."""
 
     def __init__(self, directory: Directory, tokens: Tokens) -> None:
         self._directory = directory

@@ -21,7 +21,7 @@ def refusal(status: int, detail: str) -> web.HTTPException:
 
 
 def masked_405() -> web.Response:
-    """Return the answer of any non-GET request to a server fault or an unknown URL: error pages only know GET."""
+    """Return an empty 405: Authentik's error pages support only GET, so this answers other methods after an error."""
     return web.Response(status=405, content_type="text/html", headers={"Allow": "GET, HEAD, OPTIONS"})
 
 

@@ -39,7 +39,7 @@ class TokenRoutes:
 
     async def create_token(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
-        # only a superuser makes tokens for others; from anybody else the field is ignored
+        # only a superuser creates tokens for others; from anybody else the field is ignored
         pk = body.get("user", token.user) if token.permissions is None else token.user
         owner = self._directory.users.get(pk)
         if owner is None:

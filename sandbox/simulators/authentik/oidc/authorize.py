@@ -24,11 +24,11 @@ PROMPTS = frozenset({"none", "consent", "login"})
 
 
 class BadClient(Exception):
-    """The request names no client or redirect URI that could be told of the fault: the person is told."""
+    """The request has no valid client or redirect URI to send the error to, so the page shows it."""
 
 
 class AuthorizeError(Exception):
-    """A fault that is reported to the client at its redirect URI."""
+    """An error that is sent to the client at its redirect URI."""
 
     def __init__(self, error: str, text: str = "The request is otherwise malformed") -> None:
         super().__init__(error)
@@ -65,7 +65,7 @@ class AuthorizationRequest:
         if AUTHORIZATION_CODE not in client.grant_types or method not in ("plain", "S256"):
             raise AuthorizeError("invalid_request")
         scopes = client.allowed(given.get("scope", "").split())
-        # Authentik asks for consent whenever a refresh token is wanted
+        # Authentik asks for consent whenever a refresh token is requested
         must_consent = client.asks_consent or OFFLINE in scopes
         return cls(
             client=client,
@@ -120,7 +120,7 @@ class Authorization:
         return self._sessions.keep(answer, session)
 
     def _next(self, session: Session, wanted: AuthorizationRequest, here: str) -> web.Response:
-        """Send the browser to the flow that is still missing, or back to the client with a code."""
+        """Redirect the browser to the next flow, or back to the client with a code."""
         session.wait_for(wanted.url)
         user = self._directory.users.get(session.user) if session.user is not None else None
         if user is None and "none" in wanted.prompt:

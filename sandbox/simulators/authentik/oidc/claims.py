@@ -32,7 +32,7 @@ def subject(client: OidcClient, user: User) -> str:
 
 
 def claims_about(client: OidcClient, user: User, groups: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
-    """Merge the claims of every mapping whose scope was asked for. Lists are concatenated, as Authentik does."""
+    """Merge the claims of all mappings whose scope was requested. Lists are concatenated, as in Authentik."""
     claims: dict[str, Any] = {}
     for mapping in SHIPPED if client.mappings is None else client.mappings:
         if mapping.scope_name not in scopes:
@@ -43,7 +43,7 @@ def claims_about(client: OidcClient, user: User, groups: Sequence[str], scopes: 
 
 
 def _claims_of(mapping: ScopeMapping, user: User, groups: Sequence[str]) -> dict[str, Any]:
-    """Return one mapping's claims. Of an own expression only one thing is understood: that it returns the groups."""
+    """Return one mapping's claims. The only supported custom expression is one that returns the groups."""
     if mapping.managed is None:
         return {"groups": list(groups)} if "groups" in mapping.expression else {}
     made: Mapping[str, Callable[[], dict[str, Any]]] = {

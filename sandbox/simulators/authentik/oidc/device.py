@@ -77,7 +77,7 @@ class DevicePages:
         )
 
     async def approve(self, request: web.Request) -> web.Response:
-        """Lead a person through sign-in and consent, then approve the device. There is no way to deny."""
+        """Lead a person through sign-in and consent, then approve the device. Authentik offers no way to deny."""
         if not request.query.get("code"):
             return _code_page("")
         session = self._sessions.of(request) or self._sessions.start()

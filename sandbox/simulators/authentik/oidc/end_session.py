@@ -1,4 +1,4 @@
-"""End sessions as an application asks (RP-initiated logout), and tell applications when one has ended."""
+"""End sessions on request of an application (RP-initiated logout), and notify applications (back-channel logout)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTICE_SECONDS = aiohttp.ClientTimeout(total=5)
 
 
 class LogoutNotices:
-    """Back-channel logout requests, sent in the background as Authentik's worker sends them."""
+    """Back-channel logout requests, sent in the background like those of Authentik's worker."""
 
     def __init__(self, directory: Directory, clients: Mapping[str, OidcClient], claims: Claims) -> None:
         self._directory = directory
@@ -34,7 +34,7 @@ class LogoutNotices:
         self._loop = asyncio.get_running_loop()
 
     def send(self, session: Session, client_id: str) -> None:
-        """Tell one application, once, that this session has ended for it."""
+        """Notify one application once that this session has ended for it."""
         issuer, client = session.logins.pop(client_id, None), self._clients.get(client_id)
         user = self._directory.users.get(session.user or 0)
         if issuer is None or client is None or user is None or not client.logout_uri or self._loop is None:
@@ -67,7 +67,7 @@ class EndSession:
         given = {name: str(value) for name, value in form.items()}
         session = self._sessions.of(request)
         if session is not None and session.unfinished is not None:
-            # another flow waits in this browser: nothing ends, and nobody is sent anywhere
+            # another flow is in progress in this browser, so the session does not end and there is no redirect
             return message("Logout successful", "You have been logged out.")
         problem = self._problem(client, given)
         if problem:
@@ -83,7 +83,7 @@ class EndSession:
             self._sessions.end(session)
 
     def _problem(self, client: OidcClient, given: Mapping[str, str]) -> str:
-        """Say what is wrong with the request, or nothing."""
+        """Return the error of the request, or None."""
         hint, target = given.get("id_token_hint", ""), given.get("post_logout_redirect_uri", "")
         if hint and (self._claims.verified(client, hint) or {}).get("aud") != client.client_id:
             return "The id_token_hint is invalid."

@@ -1,4 +1,4 @@
-"""Run the flows that stop a browser: sign-in and consent, as plain pages and as the flow executor's API."""
+"""Run the flows sign-in and consent, as plain pages and as the flow executor's API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def to_flow(slug: str, query: Mapping[str, str]) -> web.Response:
 
 
 class Flows:
-    """Each flow leads back to the request for which the session waits."""
+    """Routes of the flows. Each flow returns to the request that the session has stored."""
 
     def __init__(self, directory: Directory, sessions: Sessions) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""Keep what Authentik has granted: authorization codes, device codes (RFC 8628) and refresh tokens."""
+"""Store Authentik's grants: authorization codes, device codes (RFC 8628) and refresh tokens."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AuthorizationCode:
 
 @dataclass
 class DeviceCode:
-    """One request of a device; `user` is who approved it."""
+    """One request of a device. `user`: the person who approved it."""
 
     device_code: str
     user_code: str
@@ -74,7 +74,7 @@ class RefreshToken:
 
 
 class Grants:
-    """All grants, in memory. Switching a user off ends them; the end of a browser session does not.
+    """All grants, in memory. Deactivating a user ends them; the end of a browser session does not.
 
     `device_life` replaces the client's lifetime of device codes, in seconds.
     """
@@ -135,7 +135,7 @@ class Grants:
     def decide_device(self, user_code: str, username: str, *, approve: bool = True) -> None:
         """Approve a device as a signed-in person does on the verification page. Only other products let them deny.
 
-        Raises ValueError for an unknown code or user, and for a user whom the application does not admit.
+        Raises ValueError for an unknown code or user, and for a user without access to the application.
         """
         code, user = self.find_device(user_code), self._directory.users_by_name.get(username)
         if code is None:
@@ -165,14 +165,14 @@ class Grants:
     # -- refresh tokens
 
     def new_refresh_token(self, client: OidcClient, grant: Grant) -> str:
-        """Return an opaque token of 128 characters, as the real one's are."""
+        """Return an opaque token of 128 characters, as in Authentik."""
         token = secrets.token_hex(64)
         expires = self._clock.now() + timedelta(seconds=client.refresh_life)
         self._refresh[token] = RefreshToken(client.client_id, replace(grant, nonce=None), expires)
         return token
 
     def redeem_refresh_token(self, client: OidcClient, token: str, scopes: Sequence[str]) -> Grant:
-        """Exchange a refresh token, once. Applications' bindings are not asked again, and scopes cannot grow."""
+        """Exchange a refresh token, once. Applications' bindings are not checked again, and scopes cannot grow."""
         held = self._held(client, token)
         if held is None or held.expires <= self._clock.now() or not held.grant.user.is_active:
             raise GrantRefused("invalid_grant")

@@ -21,7 +21,7 @@ ENCRYPTION = ("RSA-OAEP-256", "A256CBC-HS512")
 
 
 class KeyPairs:
-    """Key pairs by pk, each with its name. A key is generated when it is first needed, since that takes a while."""
+    """Key pairs by pk, each with its name. A key is generated at first use, because that is slow."""
 
     def __init__(self) -> None:
         self.names: dict[str, str] = {}
@@ -41,14 +41,14 @@ class KeyPairs:
         return pk
 
     def key(self, pk: str) -> Key:
-        # a token may be signed while the key set is served for the first time: both must get the same key
+        # locked, because signing a token and serving the key set may generate the same key at the same time
         with self._lock:
             if pk not in self._keys:
                 self._keys[pk] = _first_key(self.names.get(pk, pk))
             return self._keys[pk]
 
     def replace(self, pk: str) -> Key:
-        """Put a new key in the place of one."""
+        """Replace a key by a new one."""
         self._keys[pk] = _new_key()
         return self._keys[pk]
 
@@ -98,7 +98,7 @@ class Signer:
 
 @cache
 def _first_key(name: str) -> RSAKey:
-    # generating an RSA key costs a tenth of a second of processor time: all simulators of a process start with this one
+    # shared by all simulators of a process, because generating an RSA key takes 0.1 s of CPU time
     return _new_key()
 
 

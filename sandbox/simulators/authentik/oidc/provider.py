@@ -28,7 +28,7 @@ from sandbox.simulators.authentik.oidc.tokens import Claims
 from sandbox.simulators.authentik.state import State
 from sandbox.simulators.faults import FaultPlan
 
-#: grants for which a confidential client must send its secret: client credentials prove themselves
+#: grants for which a confidential client must send its secret; `client_credentials` has its own check
 BY_SECRET = (AUTHORIZATION_CODE, REFRESH_TOKEN, DEVICE_CODE)
 
 
@@ -50,7 +50,7 @@ class Oidc(Claims):
         self.sessions.on_end += [self.end_session, self._notices.send_all]
 
     def clear(self) -> None:
-        """Forget sessions and tokens. The keys stay, for those who have fetched them."""
+        """Delete sessions and tokens. The keys stay, because callers have cached them."""
         super().clear()
         for part in (self.sessions, self.grants, self.devices, self.providers):
             part.clear()
@@ -112,7 +112,7 @@ class Oidc(Claims):
         return web.json_response(self._issued_for(client, grant, origin(request), kind != CLIENT_CREDENTIALS))
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """Revoke a token of either kind (RFC 7009). Here alone a wrong client is a 401."""
+        """Revoke an access or refresh token (RFC 7009). Only this endpoint answers a wrong client with 401."""
         given = await sent_form(request)
         client = self._clients.get(given.get("client_id", ""))
         if client is None or not client.accepts_secret(given.get("client_secret", "")):
@@ -122,7 +122,7 @@ class Oidc(Claims):
         return web.json_response({})
 
     async def userinfo(self, request: web.Request) -> web.Response:
-        """Compute the claims anew: a change of groups shows at once, and a switched-off user gets 401."""
+        """Return current claims: a change of groups is effective at once, and an inactive user gets 401."""
         found = self.read(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if found is None:
             return web.Response(status=401, headers={"WWW-Authenticate": 'error="invalid_token"'})
@@ -152,7 +152,7 @@ class Oidc(Claims):
         return self._issued_for(client, Grant(user, tuple(scopes.split()), session.key), origin, True)
 
     def _granted(self, client: OidcClient, kind: str, given: Mapping[str, str]) -> Grant:
-        """Exchange what the form holds. Raises GrantRefused."""
+        """Exchange the grant in the form for tokens. Raises GrantRefused."""
         if kind not in client.grant_types:
             raise GrantRefused("invalid_grant")
         if kind in BY_SECRET and not client.accepts_secret(given.get("client_secret", "")):
@@ -164,7 +164,7 @@ class Oidc(Claims):
         if kind == REFRESH_TOKEN:
             return self.grants.redeem_refresh_token(client, given.get("refresh_token", ""), scopes)
         if kind == DEVICE_CODE:
-            # Authentik never asks a device to slow down here, other products do: only as an ordered fault
+            # only as an injected fault: Authentik never asks a device to slow down, but other products do
             if self._faults.strike(["slow_down"], "POST", "/application/o/token/") is not None:
                 raise GrantRefused("slow_down")
             grant = self.grants.redeem_device(client, given.get("device_code", ""))

@@ -89,7 +89,7 @@ class Providers:
         self.apply()
 
     def delete(self, provider: Provider) -> None:
-        """Its application stays, without a provider."""
+        """Delete a provider; its application stays without one."""
         del self.by_pk[provider.pk]
         self._access.providers.discard(provider.pk)
         self._oidc.remove_client(provider.client_id)
@@ -108,7 +108,7 @@ class Providers:
         return made
 
     def apply(self) -> None:
-        """Give every endpoint the providers as they are now."""
+        """Pass the current providers to all endpoints."""
         slugs = {one.provider: one.slug for one in self._access.applications.values()}
         for provider in self.by_pk.values():
             self._oidc.set_client(self._client(provider, slugs.get(provider.pk, "")))

@@ -1,4 +1,4 @@
-"""Keep the browser sessions of Authentik, and decide who may use an application."""
+"""Browser sessions of Authentik, and access checks of applications."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Session:
         return hashlib.sha256(self.key.encode()).hexdigest()
 
     def wait_for(self, url: str) -> None:
-        """Remember the request that the flows lead back to; another one begins anew."""
+        """Store the request that the flows return to; another request starts its flows from the beginning."""
         if self.unfinished != url:
             self.unfinished, self.done = url, set()
 
@@ -72,7 +72,7 @@ class Sessions:
         return {user: users.count(user) for user in users}
 
     def may_use(self, user: User, client: OidcClient) -> bool:
-        """Return whether the user is active and the application's bindings admit them."""
+        """Return whether the user is active and the application's bindings allow them."""
         application = self._access.applications.get(client.slug)
         return user.is_active and application is not None and self._access.passes(user, application)
 
@@ -80,7 +80,7 @@ class Sessions:
         return self.by_key.get(request.cookies.get(COOKIE, ""))
 
     def keep(self, answer: web.Response, session: Session) -> web.Response:
-        """Send the browser its session."""
+        """Set the session's cookie in the response."""
         answer.set_cookie(COOKIE, session.key, httponly=True, samesite="Lax", path="/")
         return answer
 
@@ -91,7 +91,7 @@ class Sessions:
         return session
 
     def sign_in(self, user: User, session: Session | None = None) -> Session:
-        """Sign a user in. Unless it was the user's before, the session is replaced by a new one with a new key."""
+        """Sign a user in. A session that was not this user's is replaced by one with a new key."""
         if session is None or session.user != user.pk:
             unfinished = session.unfinished if session is not None else None
             if session is not None:

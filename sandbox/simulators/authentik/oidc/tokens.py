@@ -1,4 +1,4 @@
-"""Issue the tokens of Authentik's providers, and remember them while they are valid."""
+"""Issue the tokens of Authentik's providers, and store them while they are valid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOGOUT_LIFE = 120
 
 @dataclass(frozen=True)
 class Issued:
-    """An access token that is still known."""
+    """A stored access token."""
 
     client_id: str
     user: int
@@ -36,9 +36,9 @@ class Issued:
 
 
 class Claims:
-    """Tokens of all clients, which are kept by client id.
+    """Tokens of all clients, by client id.
 
-    The times inside a token are real, since those who verify it use the real clock; userinfo and introspection use the
+    The times in a token are real, because its verifiers use the real clock; userinfo and introspection use the
     simulator's clock.
     """
 
@@ -52,7 +52,7 @@ class Claims:
         self._signer = Signer(self.key_pairs)
 
     def clear(self) -> None:
-        """Forget every access token, and every client that was added."""
+        """Delete all access tokens and all added clients."""
         self._issued.clear()
         self.key_pairs.clear()
         self._clients.clear()
@@ -145,7 +145,7 @@ class Claims:
         return self._signer.sign(client, claims, {"typ": "logout+jwt"})
 
     def about(self, client: OidcClient, user: User, scopes: Sequence[str]) -> dict[str, Any]:
-        """Return what the scopes tell about a user at this moment."""
+        """Return the current claims about a user for these scopes."""
         return claims_about(client, user, [group.name for group in self._directory.groups_of(user)], scopes)
 
     def sign(self, slug: str, claims: Mapping[str, Any], headers: Mapping[str, Any] | None = None) -> str:
@@ -177,7 +177,7 @@ class Claims:
             self._issued.pop(str(claims.get("jti")), None)
 
     def end_session(self, session: Session, client_id: str | None = None) -> None:
-        """Forget the access tokens of a session, or only those of one application."""
+        """Delete the access tokens of a session, or only those of one application."""
         for token_id, issued in list(self._issued.items()):
             if issued.session == session.key and client_id in (None, issued.client_id):
                 del self._issued[token_id]

@@ -1,1 +1,1 @@
-"""Mail: receiving over SMTP, what becomes of it, and the DKIM keys and records of a domain."""
+"""Mail: SMTP listener, delivery, and the DKIM keys and DNS records of a domain."""

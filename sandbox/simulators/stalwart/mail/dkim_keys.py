@@ -1,4 +1,4 @@
-"""Make DKIM keys as Stalwart's background task does, and the zone text that publishes them."""
+"""Create DKIM keys like Stalwart's background task, and the zone text that publishes them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SERVICES = {"caldavs": 443, "carddavs": 443, "imaps": 993, "jmap": 443, "pop3s":
 
 @lru_cache(maxsize=4)
 def _rsa_pem(slot: int) -> str:
-    # an RSA key costs a fifth of a second of processor time, so a few serve all domains of one process
+    # generating an RSA key takes 0.2 s of CPU time, so all domains of a process share a few
     return rsa.generate_private_key(65537, 2048).private_bytes(*_PEM).decode()
 
 
 def new_signature(algorithm: str, domain: Object, slot: int) -> Object:
-    """Return the body of a new active key; it never rotates, as its domain's records are published by hand."""
+    """Return a new active key; it never rotates, because its domain's records are published by hand."""
     is_rsa = _kind(algorithm) == "rsa"
     pem = _rsa_pem(slot % 2) if is_rsa else ed25519.Ed25519PrivateKey.generate().private_bytes(*_PEM).decode()
     return {
@@ -36,7 +36,7 @@ def new_signature(algorithm: str, domain: Object, slot: int) -> Object:
 
 
 def zone_file(domain: Object, signatures: list[Object], mail_host: str) -> str:
-    """Write BIND text: absolute names, no $TTL, long TXT cut at 255 bytes in parentheses, keys of every stage first."""
+    """Return BIND text: absolute names, no $TTL, long TXT split at 255 bytes in parentheses, all keys first."""
     name = domain["name"]
     lines = [_dkim_line(name, signature) for signature in signatures]
     lines += [

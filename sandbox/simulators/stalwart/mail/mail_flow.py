@@ -1,4 +1,4 @@
-"""Accept, refuse, deliver or return mail as Stalwart's SMTP server does for the domains of its registry."""
+"""Accept, refuse, deliver or return mail like Stalwart's SMTP server, for the domains of the registry."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sandbox.simulators.stalwart.callers import USER_PERMISSIONS, permissions_of
 from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
 
-#: the one form of condition that is understood: a lookup of the recipient's domain
+#: the only supported condition: a lookup of the recipient's domain
 _CONDITION = re.compile(r"key_exists\('([^']+)', rcpt_domain\)")
 _LITERAL = re.compile(r"'([^']*)'")
-#: bytes of a permanent-failure notice
+#: size of a permanent-failure notice in bytes
 NOTICE_SIZE = 1024
 
 
@@ -33,12 +33,12 @@ NO_MAILBOX = Reply(550, "5.1.2 Mailbox does not exist.")
 
 @dataclass
 class MailFlow:
-    """`rewrite` and `keys` are in force; the registry's objects count only after their reload actions."""
+    """Treatment of mail. `rewrite` and `keys` are active; objects of the registry need their reload actions first."""
 
     registry: Registry
     rewrite: Object = field(default_factory=lambda: {"match": {}, "else": "false"})
     keys: set[tuple[str, str]] = field(default_factory=set)
-    #: recipients outside this server that mail was passed on to
+    #: recipients outside this server to whom mail was relayed
     relayed: list[str] = field(default_factory=list)
 
     def reload_settings(self) -> None:
@@ -49,7 +49,7 @@ class MailFlow:
         self.keys = {(one["namespace"], one["key"]) for one in held}
 
     def recipient(self, address: str, *, is_authenticated: bool = False) -> Reply:
-        """Answer RCPT for one address."""
+        """Return the reply to RCPT for one address."""
         local, domain = _parts(self._rewritten(address))
         domain_id = self._domain_id(domain)
         if domain_id is None:
@@ -73,13 +73,13 @@ class MailFlow:
             self.deliver("", sender, NOTICE_SIZE)
 
     def receives(self, account: Object) -> bool:
-        """Tell whether mail is delivered to an account; a group receives unless that is disabled."""
+        """Tell whether mail is delivered to an account; groups receive mail unless that is disabled."""
         if account["@type"] == "Group":
             return "emailReceive" in permissions_of(self.registry, account) & USER_PERMISSIONS
         return "emailReceive" in permissions_of(self.registry, account)
 
     def fates(self) -> dict[str, str]:
-        """What becomes of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
+        """Return the treatment of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
         return {one["name"]: self._fate(one) for one in self.registry.objects["Domain"].values()}
 
     def _fate(self, domain: Object) -> str:
@@ -103,7 +103,7 @@ class MailFlow:
         return self.registry.holder("domain", domain)
 
     def _holder(self, local: str, domain_id: str) -> tuple[str, Object] | None:
-        """Return the account or list that has an address, by the domain's catch-all address at last."""
+        """Return the account or list with an address, or else with the domain's catch-all address."""
         name = local.partition("+")[0]
         found = self.registry.holder_of_address(name, domain_id)
         catch_all = self.registry.objects["Domain"][domain_id]["catchAllAddress"]

@@ -19,10 +19,10 @@ _GONE = "421 4.7.0 Account was removed."
 
 
 class SmtpListener:
-    """A server on its own port. A session that has signed in goes on until its account is destroyed."""
+    """A server on its own port. An authenticated session continues until its account is destroyed."""
 
     def __init__(self, host: str, port: int, parts: Callable[[], tuple[MailFlow, Callers]]) -> None:
-        """`parts`: the mail flow and the callers now; a reset of the simulator replaces them."""
+        """`parts`: returns the current mail flow and callers, which a reset of the simulator replaces."""
         self._host, self._port = host, port
         self._parts = parts
         self.address = ""

@@ -1,4 +1,4 @@
-"""Check a Stalwart object beyond its shape: names, passwords, keys, secrets. Raises SetError."""
+"""Check the values of a Stalwart object: names, passwords, keys, secrets. Raises SetError."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sandbox.simulators.stalwart.objects.properties import Object, SetError, inv
 _HASH = re.compile(r"^(\$\w+\$|\{\w+\})")
 _CREDENTIAL = {"@type", "secret", "expiresAt", "otpAuth", "allowedIps", "credentialId"}
 _ALIAS = {"name", "domainId", "enabled", "description"}
-#: distinct characters that a password needs, instead of the real estimate of its strength
+#: distinct characters that a password needs; stands for Stalwart's estimate of its strength
 DISTINCT = 5
 
 
 def tidy(kind: str, one: Object, before: Object | None) -> None:
-    """Bring the object into its stored form; `before`: the object before an update."""
+    """Convert the object to its stored form. `before`: the object before an update."""
     if kind == "Domain":
         one["name"] = canonical_domain(one["name"])
         one["aliases"] = {canonical_domain(alias): True for alias in one["aliases"]}
@@ -62,7 +62,7 @@ def _tidy_credentials(credentials: Object) -> None:
 
 
 def _check_password(secret: Any) -> None:
-    """Accept a strong password, and any ready hash."""
+    """Accept a strong password, and any hash."""
     if isinstance(secret, str) and len(secret) < 8:
         reason = "Password must be at least 8 characters long."
         raise SetError("invalidProperties", description=reason, properties=["secret"])
@@ -84,7 +84,7 @@ def _public_key(signature: Object) -> str | None:
 
 @lru_cache(maxsize=64)
 def public_half(algorithm: str, pem: str) -> str | None:
-    """Return it in base 64, or None when the text is no key of this algorithm. Cached: checking an RSA key is slow."""
+    """Return the public key in base 64, or None for an invalid key. Cached, because checking an RSA key is slow."""
     try:
         key = load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError):

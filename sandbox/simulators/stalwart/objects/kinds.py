@@ -27,7 +27,7 @@ SINGLETON = "singleton"
 class Kind:
     """One object type. `tables` by `@type`, or under "" when the type has none.
 
-    `snowflake`: long ids instead of a counter. `singleton`: exactly one object, which always exists.
+    `snowflake`: long ids instead of a counter. `singleton`: there is always exactly one object.
     """
 
     tables: Mapping[str, Table]

@@ -24,7 +24,7 @@ def canonical_domain(given: Any) -> str:
     except UnicodeError:
         name = ""
     labels = name.split(".")
-    # labels get no further check: leading hyphens, underscores and 70 bytes pass
+    # as in Stalwart, labels get no further check: leading hyphens, underscores and 70 bytes are accepted
     if len(labels) < 2 or not all(labels) or "*" in name or labels[-1] not in SUFFIXES:
         raise invalid_patch("Invalid domain name", "name")
     return name
@@ -57,7 +57,7 @@ def decode_id(id_: str) -> int:
 
 
 def parses(id_: Any) -> bool:
-    """Tell whether the server parses this as an id; others are dropped silently."""
+    """Tell whether this is a well-formed id; the server silently drops others."""
     return isinstance(id_, str) and set(id_) <= _READ
 
 

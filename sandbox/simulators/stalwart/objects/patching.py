@@ -1,4 +1,4 @@
-"""Build new objects from a create, and changed ones from a patch of JSON pointers."""
+"""Create objects from a create's values, and change them by a patch of JSON pointers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sandbox.simulators.stalwart.objects.properties import (
 )
 
 NO_TYPE = "Missing or invalid '@type' property in object"
-#: what is shown in place of a secret
+#: shown in place of a secret
 MASK = "****"
-#: the one place where the mask, sent back, keeps the secret
+#: the only property where sending the mask back keeps the secret
 _KEPT = re.compile(r"credentials/\d+/secret")
 
 
@@ -72,7 +72,7 @@ def copy(value: Any) -> Any:
 
 
 def _inside(pointer: str, rule: Property, held: Any, path: list[str], value: Any) -> Any:
-    """Change one place inside the object; null removes it."""
+    """Change one value inside the object; null removes it."""
     target = held
     for key in path[:-1]:
         target = target.get(key) if isinstance(target, dict) else None
@@ -86,7 +86,7 @@ def _inside(pointer: str, rule: Property, held: Any, path: list[str], value: Any
 
 
 def _renumbered(held: Object) -> Object:
-    """Number a list from 0 again: an index is not a stable handle."""
+    """Renumber a list from 0, because indexes are not stable."""
     ordered = sorted(held, key=lambda key: int(key) if key.isdecimal() else 0)
     return {str(place): held[key] for place, key in enumerate(ordered)}
 
@@ -119,7 +119,7 @@ def _fixed_type(kind: str) -> SetError:
 
 
 def _refuse_credential_ids(credentials: Any) -> None:
-    """Refuse credentials that are sent back as they were read: the server sets their ids."""
+    """Refuse credentials that were sent back unchanged, because only the server sets their ids."""
     for credential in credentials.values() if isinstance(credentials, dict) else ():
         if isinstance(credential, dict) and "credentialId" in credential:
             raise invalid_patch("Cannot modify server set property", "credentials/credentialId")

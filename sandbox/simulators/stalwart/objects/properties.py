@@ -1,4 +1,4 @@
-"""Check the value of one property of a Stalwart object, and build the refusals. Knows no object type."""
+"""Check the value of one property of a Stalwart object, and build the errors. Independent of object types."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class SetError(Exception):
 
 @dataclass(frozen=True)
 class Property:
-    """One property. `holds` names its shape; `choices`: the allowed values of a text, or the allowed keys of a map.
+    """One property. `holds`: its shape; `choices`: the allowed values of a text, or the allowed keys of a map.
 
-    `target`: the kind that an id points at. `variants`: the `@type`s of a typed object, each with its inner names.
+    `target`: the kind that an id refers to. `variants`: the `@type`s of a typed object, each with its property names.
     `fixed`: set at creation only.
     """
 
@@ -46,7 +46,7 @@ def id_of(target: str, *, required: bool = False, fixed: bool = False) -> Proper
 
 
 def expression(default: str = "false") -> Property:
-    """Conditions in order (`match`), and the value when none of them holds (`else`)."""
+    """Conditions in order (`match`), and the value when none is true (`else`)."""
     return Property("expression", {"match": {}, "else": default})
 
 
@@ -60,7 +60,7 @@ def set_of(default: str = "") -> Property:
 
 
 def list_of() -> Property:
-    """A list: an object whose keys are the indexes, from "0" on."""
+    """A list: an object whose keys are the indexes, starting with "0"."""
     return Property("list", {})
 
 
@@ -84,7 +84,7 @@ def invalid_patch(description: str, *properties: str) -> SetError:
 
 
 def unknown_key() -> SetError:
-    """A create with a property that the type does not have; the server does not name it."""
+    """Return the error for a create with an unknown property; the server does not name the property."""
     return invalid_patch("Invalid key for object", "")
 
 

@@ -1,4 +1,4 @@
-"""List which Stalwart object points at which: what must exist first, and what blocks a destroy."""
+"""References between Stalwart objects, which must exist at a create and block a destroy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.simulators.stalwart.objects.properties import Object, SetError
 
 Objects = dict[str, dict[str, Object]]
 
-#: kind: (property with one id, kind it points at). A task may outlive its domain, so it is not listed.
+#: kind: (property with one id, kind that it refers to). Not for tasks, which may outlive their domain.
 SINGLE = {
     "Domain": (("directoryId", "Directory"),),
     "Account": (("domainId", "Domain"),),
@@ -17,15 +17,15 @@ SINGLE = {
     "SystemSettings": (("defaultDomainId", "Domain"),),
     "Authentication": (("directoryId", "Directory"),),
 }
-#: kind: (property with a set of ids, kind they point at)
+#: kind: (property with a set of ids, kind that they refer to)
 SETS = {"Account": (("memberGroupIds", "Account"),), "Role": (("roleIds", "Role"),)}
 
-#: kinds that can be pointed at
+#: kinds that can be referred to
 TARGETS = frozenset({"Tenant", "Domain", "Account", "Role", "Directory"})
 
 
 def references(kind: str, one: Object) -> Iterator[tuple[str, str]]:
-    """Yield every (kind, id) that this object points at, its tenant first."""
+    """Yield every (kind, id) that this object refers to, its tenant first."""
     if one.get("memberTenantId"):
         yield "Tenant", one["memberTenantId"]
     for prop, target in SINGLE.get(kind, ()):
@@ -55,7 +55,7 @@ def check_references(objects: Objects, kind: str, one: Object) -> None:
 
 
 def links_to(objects: Objects, kind: str, id_: str) -> list[Object]:
-    """List all objects of any type that point at this one now."""
+    """List all objects of any type that refer to this one."""
     if kind not in TARGETS:
         return []
     return [

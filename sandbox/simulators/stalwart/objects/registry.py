@@ -24,7 +24,7 @@ Hook = Callable[..., None]
 
 @dataclass
 class Registry:
-    """All objects by kind and id. `chance` decides which of two refusals comes first when both hold.
+    """All objects by kind and id. `chance` chooses between two refusals when both apply.
 
     `edition`: `oss` is built without the enterprise features, `community` with them, `enterprise` is licensed too.
     """
@@ -76,7 +76,7 @@ class Registry:
         self._keys.take(kind, current)
 
     def destroy(self, kind: str, id_: str) -> None:
-        """Raises SetError: notFound the second time, objectIsLinked while anything points at it."""
+        """Delete an object. Raises SetError: notFound for a missing one, objectIsLinked while others refer to it."""
         self._refuse_singleton(kind)
         if id_ not in self.objects[kind]:
             raise SetError("notFound")
@@ -104,7 +104,7 @@ class Registry:
         return account if account is not None and account["name"] == name else None
 
     def holder(self, *key: str) -> str | None:
-        """Return the id of the object that holds a unique key."""
+        """Return the id of the object with a unique key."""
         return self._keys.holder(*key)
 
     def holder_of_address(self, name: str, domain_id: str) -> tuple[str, Object] | None:

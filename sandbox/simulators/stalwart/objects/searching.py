@@ -1,4 +1,4 @@
-"""Match objects to queries: equality on indexed properties, and a text search that finds too much."""
+"""Match objects to queries: equality on indexed properties, and Stalwart's text search, which finds too many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTHING = "\0"
 
 
 def surviving_words(held: Iterable[Object], text: str) -> list[str]:
-    """Return the words that a search uses: leading words that no object has are skipped."""
+    """Return the words that a search uses: as in Stalwart, leading words that no object has are skipped."""
     asked, known = words(text), {word for one in held for word in words_of(one)}
     while asked and asked[0] not in known:
         asked.pop(0)

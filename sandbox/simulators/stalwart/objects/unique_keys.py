@@ -18,12 +18,12 @@ class UniqueKeys:
     held: dict[Key, tuple[str, str]] = field(default_factory=dict)
 
     def holder(self, *key: str) -> str | None:
-        """Return the id of the object that holds a key."""
+        """Return the id of the object with a key."""
         found = self.held.get(key)
         return found[1] if found else None
 
     def check(self, kind: str, one: Object) -> None:
-        """Require that no other object holds a key of this one. Raises SetError, which names the holder."""
+        """Require that no other object has a key of this one. Raises SetError with the id of the other object."""
         for prop, key in _keys(kind, one):
             held = self.held.get(key)
             if held is not None and held != (kind, one.get("id")):
@@ -39,7 +39,7 @@ class UniqueKeys:
 
 
 def _keys(kind: str, one: Object) -> Iterator[tuple[str, Key]]:
-    """Yield (property named in a refusal, key) for all keys of an object."""
+    """Yield (property for the error, key) for all keys of an object."""
     if kind == "Domain":
         yield "name", ("domain", one["name"])
         yield from (("aliases", ("domain", alias)) for alias in one["aliases"])
