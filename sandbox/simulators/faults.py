@@ -76,7 +76,7 @@ class Fault(BaseModel):
     def spent(self) -> bool:
         return self.count is not None and self._done >= self.count
 
-    def strike(self, chance: random.Random) -> bool:
+    def inject(self, chance: random.Random) -> bool:
         """Count this matching request; tell whether it fails."""
         self._seen += 1
         if self._seen <= self.after or self.spent() or chance.random() >= self.probability:
@@ -105,10 +105,10 @@ class FaultPlan:
     def list(self) -> list[dict[str, Any]]:
         return [fault.model_dump(exclude_defaults=True) | {"struck": fault._done} for fault in self._faults]
 
-    def strike(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
+    def inject(self, kinds: Iterable[str], method: str = "", path: str = "", body: str = "") -> Fault | None:
         """Return the first rule of these kinds that matches, or None."""
         wanted = frozenset(kinds)
         for fault in self._faults:
-            if fault.kind in wanted and fault.matches(method, path, body) and fault.strike(self._chance):
+            if fault.kind in wanted and fault.matches(method, path, body) and fault.inject(self._chance):
                 return fault
         return None

@@ -96,7 +96,7 @@ class Simulator:
         self.journal.append(entry)
         may_change = self.may_change(request, body)
         kinds = COMMON_KINDS | STATE_KINDS if may_change else COMMON_KINDS
-        fault = self.faults.strike(kinds, request.method, request.path_qs, body)
+        fault = self.faults.inject(kinds, request.method, request.path_qs, body)
         if fault is not None:
             entry["fault"] = fault.kind
         response = await self._answer(request, handler if may_change else self._reading(handler), fault)
@@ -109,7 +109,7 @@ class Simulator:
         if fault.kind == "ignored":
             return await self._state_faults.ignored(lambda: _handled(handler, request))
         if fault.kind == "stale_reads":
-            return await self._state_faults.lagging(lambda: _handled(handler, request), fault.delay or 1.0)
+            return await self._state_faults.delayed_visibility(lambda: _handled(handler, request), fault.delay or 1.0)
         if fault.kind in INSTEAD:
             return await INSTEAD[fault.kind](request, fault)
         if fault.kind == "latency":

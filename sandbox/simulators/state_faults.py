@@ -24,7 +24,7 @@ class StateFaults:
     """
 
     def __init__(self, containers: Callable[[], Sequence[Container]]) -> None:
-        self._holdings = containers
+        self._containers = containers
         #: older states that reads still show, each with its end, oldest first
         self._before: deque[tuple[float, list[Any]]] = deque()
 
@@ -39,7 +39,7 @@ class StateFaults:
         self._restore(copied)
         return response
 
-    async def lagging(self, handle: Handle, seconds: float) -> web.StreamResponse:
+    async def delayed_visibility(self, handle: Handle, seconds: float) -> web.StreamResponse:
         """Run the request, and hide its effect from reads for this many seconds."""
         self._before.append((time.monotonic() + seconds, self._copied()))
         return await handle()
@@ -50,7 +50,7 @@ class StateFaults:
             self._before.popleft()
         if not self._before:
             return await handle()
-        now = [copy.copy(one) for one in self._holdings()]
+        now = [copy.copy(one) for one in self._containers()]
         self._restore(self._before[0][1])
         response = await handle()
         self._restore(now)
@@ -58,10 +58,10 @@ class StateFaults:
 
     def _copied(self) -> list[Any]:
         # copied together, because the containers share objects
-        return copy.deepcopy(list(self._holdings()))
+        return copy.deepcopy(list(self._containers()))
 
     def _restore(self, copied: Sequence[Any]) -> None:
-        for container, content in zip(self._holdings(), copied, strict=True):
+        for container, content in zip(self._containers(), copied, strict=True):
             container.clear()
             if isinstance(container, MutableSequence):
                 container.extend(content)

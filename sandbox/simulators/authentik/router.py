@@ -32,9 +32,9 @@ class Router:
         if size > LARGEST_BODY:
             text = "failed to connect to authentik backend: http: request body too large"
             return web.Response(status=502, text=text)
-        if self._faults.strike(["starting"], request.method, request.path_qs) is not None:
+        if self._faults.inject(["starting"], request.method, request.path_qs) is not None:
             return _starting(request)
-        if self._faults.strike(["database_down"], request.method, request.path_qs) is not None:
+        if self._faults.inject(["database_down"], request.method, request.path_qs) is not None:
             return html(500) if request.method == "GET" else masked_405()
         return None
 

@@ -124,7 +124,7 @@ class DnsSimulator(Simulator):
         asked = f"{question.name.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(question.rdtype)}"
         entry: dict[str, Any] = {"at": time.time(), "method": protocol, "path": asked, "status": None}
         self.journal.append(entry)
-        fault = self.faults.strike(self._kinds(protocol), protocol, asked)
+        fault = self.faults.inject(self._kinds(protocol), protocol, asked)
         if fault is not None:
             entry["fault"] = fault.kind
             await asyncio.sleep(fault.delay or DELAYS.get(fault.kind, 0.0))

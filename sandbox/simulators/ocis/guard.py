@@ -26,7 +26,7 @@ class Outages:
         self._faults = faults
 
     def struck(self, kind: str, request: web.Request) -> bool:
-        return self._faults.strike([kind], request.method, request.path_qs) is not None
+        return self._faults.inject([kind], request.method, request.path_qs) is not None
 
     def require_storage(self, request: web.Request, status: int, message: str) -> None:
         """Raise GraphError while the storage is down: an object is then "not found", and a write is an error."""

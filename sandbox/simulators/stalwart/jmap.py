@@ -12,7 +12,7 @@ from sandbox.simulators.stalwart.objects.names import decode_id, parses
 from sandbox.simulators.stalwart.objects.properties import Object
 from sandbox.simulators.stalwart.objects.registry import Registry
 from sandbox.simulators.stalwart.scope import Scope
-from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Setting, Strike
+from sandbox.simulators.stalwart.setting import MAX_OBJECTS, UNAVAILABLE, Inject, Setting
 
 #: ids in one response, unless the server is configured otherwise
 MOST_FOUND = 5000
@@ -22,11 +22,11 @@ class Jmap:
     """`zone` writes a domain's zone text; `run_tasks` runs the pending background tasks."""
 
     def __init__(
-        self, registry: Registry, zone: Callable[[Object], str], strike: Strike, run_tasks: Callable[[], Any]
+        self, registry: Registry, zone: Callable[[Object], str], inject: Inject, run_tasks: Callable[[], Any]
     ) -> None:
         self._registry = registry
         self._zone = zone
-        self._strike = strike
+        self._inject = inject
         self._run_tasks = run_tasks
         self.most_found = MOST_FOUND
 
@@ -49,10 +49,10 @@ class Jmap:
         if not prefix.startswith("x:") or kind not in KINDS or method not in KINDS[kind].methods:
             raise MethodError("unknownMethod", name)
         _require_own(arguments.get("accountId"), scope.caller)
-        if self._strike("server_unavailable", name):
+        if self._inject("server_unavailable", name):
             raise MethodError("serverUnavailable", UNAVAILABLE)
         if method == "set":
-            return Setting(scope, kind, created, self._strike, self._run_tasks).answer(name, arguments)
+            return Setting(scope, kind, created, self._inject, self._run_tasks).answer(name, arguments)
         if not scope.may(kind, method.capitalize()):
             raise MethodError("forbidden", "You do not have enough permissions to perform this action.")
         if method == "get":
@@ -90,7 +90,7 @@ class Jmap:
             raise MethodError("unsupportedSort")
         held = self._registry.objects[kind]
         ids = [id_ for id_ in self._registry.query(kind, conditions) if scope.sees(held[id_])]
-        if "text" in conditions and self._strike("text_surplus", name):
+        if "text" in conditions and self._inject("text_surplus", name):
             ids += [id_ for id_ in held if id_ not in ids][:1]
         total = {"total": len(ids)} if arguments.get("calculateTotal") else {}
         if "anchor" in arguments:

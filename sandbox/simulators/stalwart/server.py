@@ -113,7 +113,7 @@ class StalwartSimulator(Simulator):
             "ReloadBlockedIps": [self.admission.reload_blocked],
         }
         add_default_roles(self.registry)
-        self._jmap = Jmap(self.registry, self._zone, self._strike, self.run_tasks)
+        self._jmap = Jmap(self.registry, self._zone, self._inject, self.run_tasks)
         self._in_flight: Counter[str] = Counter()
         self._body = ""
 
@@ -121,7 +121,7 @@ class StalwartSimulator(Simulator):
         """All objects by kind; `fates` has the treatment of mail to each domain."""
         held = self.registry.objects.items()
         objects = {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}
-        return {**objects, "fates": self.mail.fates()}
+        return {**objects, "fates": self.mail.treatments()}
 
     def controls(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -198,7 +198,7 @@ class StalwartSimulator(Simulator):
 
     async def jmap(self, request: web.Request) -> web.Response:
         caller = self._required_caller(request)
-        if self.faults.strike(["max_concurrent_requests"], "POST", request.path):
+        if self.faults.inject(["max_concurrent_requests"], "POST", request.path):
             return envelope.concurrency_limit()
         raw = await request.read()
         body = envelope.read(request, raw)
@@ -243,5 +243,5 @@ class StalwartSimulator(Simulator):
         host = self.registry.singleton("SystemSettings")["defaultHostname"]
         return zone_file(domain, self.background.signatures(domain), host)
 
-    def _strike(self, kind: str, call: str) -> bool:
-        return self.faults.strike([kind], "POST", call, self._body) is not None
+    def _inject(self, kind: str, call: str) -> bool:
+        return self.faults.inject([kind], "POST", call, self._body) is not None

@@ -18,18 +18,18 @@ VERBS = {"create": "Create", "update": "Update", "destroy": "Destroy"}
 UNAVAILABLE = "This server is temporarily unavailable. Attempting this same operation later may succeed."
 #: kind whose create also returns a secret
 WITH_SECRET = "ApiKey"  # noqa: S105 - the name of a kind
-#: `strike(kind, call)` tells whether that fault is injected into this call
-Strike = Callable[[str, str], bool]
+#: `inject(kind, call)` tells whether that fault is injected into this call
+Inject = Callable[[str, str], bool]
 
 
 class Setting:
     """One call of /set. `created`: ids created earlier in the request, by creation id; new ones are added."""
 
-    def __init__(self, scope: Scope, kind: str, created: dict[str, str], strike: Strike, run_tasks: Callable[[], Any]):
+    def __init__(self, scope: Scope, kind: str, created: dict[str, str], inject: Inject, run_tasks: Callable[[], Any]):
         self._scope = scope
         self._kind = kind
         self._created = created
-        self._strike = strike
+        self._inject = inject
         self._run_tasks = run_tasks
         self._result: dict[str, Any] = {}
         self._account: str | None = None
@@ -67,7 +67,7 @@ class Setting:
     def _make(self, name: str, key: str, given: Object) -> None:
         try:
             body = with_ids(given, self._created)
-            if self._strike("race_lost", name):
+            if self._inject("race_lost", name):
                 # another caller commits the same key between the check and the commit
                 theirs = {"description": "somebody else's"} if self._kind == "Domain" else {}
                 self._scope.create(self._kind, {**body, **theirs})
@@ -87,7 +87,7 @@ class Setting:
         self._scope.update(self._kind, id_, with_ids(patch, self._created))
 
     def _destroy(self, name: str, id_: str) -> None:
-        if self._strike("tasks_in_between", name):
+        if self._inject("tasks_in_between", name):
             self._run_tasks()
         self._scope.destroy(self._kind, id_)
 
@@ -105,5 +105,5 @@ class Setting:
                 self._result.setdefault(done, []).append(id_)
 
     def _stop_midway(self, name: str) -> None:
-        if self._strike("partial_commit", name):
+        if self._inject("partial_commit", name):
             raise MethodError("serverUnavailable", UNAVAILABLE)

@@ -31,10 +31,10 @@ class Endpoint:
 
 
 class Outbox:
-    """The event log and its delivery. `strike(kind, type)`: whether that fault applies to an event of this type."""
+    """The event log and its delivery. `inject(kind, type)`: whether that fault applies to an event of this type."""
 
-    def __init__(self, strike: Callable[[str, str], bool]) -> None:
-        self._strike = strike
+    def __init__(self, inject: Callable[[str, str], bool]) -> None:
+        self._inject = inject
         self._tasks: set[asyncio.Task[None]] = set()
         self.endpoints: list[Endpoint] = []
         self.events: dict[str, Object] = {}
@@ -62,9 +62,9 @@ class Outbox:
             **{"id": id_, "object": "event", "type": type_, "api_version": API_VERSION, "livemode": False},
             **{"created": int(time.time()), "data": {"object": copy.deepcopy(about)}, "pending_webhooks": 1},
         }
-        if not self._strike("event_lost", type_):
+        if not self._inject("event_lost", type_):
             self.send(id_)
-        if self._strike("event_doubled", type_):
+        if self._inject("event_doubled", type_):
             self.send(id_)
         return id_
 
@@ -84,7 +84,7 @@ class Outbox:
 
     async def _attempt(self, endpoint: Endpoint, event: Object) -> int | None:
         body = json.dumps(event, indent=2).encode()
-        secret = "whsec_of_somebody_else" if self._strike("event_forged", event["type"]) else endpoint.secret
+        secret = "whsec_of_somebody_else" if self._inject("event_forged", event["type"]) else endpoint.secret
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",

@@ -33,8 +33,8 @@ REFUSALS: Mapping[str, tuple[int, str, str | None]] = {
 
 class StripeSimulator(Simulator):
     """Own faults: `saved_500` (not executed; the error is saved for the idempotency key), `made_500` (executed; the
-    error is saved), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission` (403), `slow` (`delay`
-    seconds, with the key in use meanwhile).
+    error is saved), `key_in_use` (409), `lock_timeout` (429), `card_declined` (402), `no_permission` (403), `slow`
+    (`delay` seconds, with the key in use meanwhile).
 
     Faults of events, with the event's type as `path`: `event_lost`, `event_doubled`, `event_forged`.
     """
@@ -51,7 +51,7 @@ class StripeSimulator(Simulator):
         self._api_key, self._prices = api_key, prices
         self.search_lag = search_lag
         self._working: set[asyncio.Task[Answered]] = set()
-        self.outbox = Outbox(lambda kind, type_: self.faults.strike([kind], "EVENT", type_) is not None)
+        self.outbox = Outbox(lambda kind, type_: self.faults.inject([kind], "EVENT", type_) is not None)
         self.reset()
         self.app.cleanup_ctx.append(self._sending)
         for method, path, view in self._table():
@@ -203,7 +203,7 @@ class StripeSimulator(Simulator):
         return 200, reading.expanded(self.objects, found, params.get("expand"))
 
     async def _dawdle(self, request: web.Request) -> None:
-        fault = self.faults.strike(["slow"], request.method, request.path_qs)
+        fault = self.faults.inject(["slow"], request.method, request.path_qs)
         if fault is not None:
             await asyncio.sleep(fault.delay or 1.0)
 
@@ -215,7 +215,7 @@ class StripeSimulator(Simulator):
         self.outbox.emit(f"{kind}.{act}", changed)
 
     def _is(self, kind: str, request: web.Request) -> bool:
-        return self.faults.strike([kind], request.method, request.path_qs) is not None
+        return self.faults.inject([kind], request.method, request.path_qs) is not None
 
 
 def _key_of(authorization: str) -> str:

@@ -69,11 +69,11 @@ class GroupRoutes:
     async def create_group(self, request: web.Request, token: Token) -> web.Response:
         body = await json_body(request)
         _require_power(body, token)
-        if self._faults.strike(["race_lost"], "POST", request.path_qs) is not None:
+        if self._faults.inject(["race_lost"], "POST", request.path_qs) is not None:
             # another caller commits the same name between our check and our commit
             self._directory.add_group({"name": body.get("name")})
             return masked_405()
-        if self._faults.strike(["twin_first"], "POST", request.path_qs) is not None:
+        if self._faults.inject(["twin_first"], "POST", request.path_qs) is not None:
             self._directory.add_group({"name": body.get("name"), "attributes": body.get("attributes", {})})
         return web.json_response(self._shown(self._directory.add_group(body, language(request)), request), status=201)
 

@@ -82,7 +82,7 @@ class UserRoutes:
         body = await json_body(request)
         if "username" in body and "name" not in body:
             raise Invalid(name=REQUIRED)
-        if self._faults.strike(["race_lost"], "POST", request.path_qs) is not None:
+        if self._faults.inject(["race_lost"], "POST", request.path_qs) is not None:
             self._directory.add_user({"username": body.get("username")})
             return masked_405()
         return web.json_response(self._shown(self._directory.add_user(body), request), status=201)

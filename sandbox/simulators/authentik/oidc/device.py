@@ -57,7 +57,7 @@ class DevicePages:
 
     async def start(self, request: web.Request) -> web.Response:
         """Start a sign-in. No secret is needed to ask, and a wrong or missing client gets 400."""
-        if self._faults.strike(["slow_down"], "POST", request.path_qs) is not None or self._is_throttled(request):
+        if self._faults.inject(["slow_down"], "POST", request.path_qs) is not None or self._is_throttled(request):
             return web.json_response({"error": "slow_down"}, status=429)
         form = await request.post()
         client = self._clients.get(str(form.get("client_id", "")))

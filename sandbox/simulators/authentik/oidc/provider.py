@@ -165,7 +165,7 @@ class Oidc(Claims):
             return self.grants.redeem_refresh_token(client, given.get("refresh_token", ""), scopes)
         if kind == DEVICE_CODE:
             # only as an injected fault: Authentik never asks a device to slow down, but other products do
-            if self._faults.strike(["slow_down"], "POST", "/application/o/token/") is not None:
+            if self._faults.inject(["slow_down"], "POST", "/application/o/token/") is not None:
                 raise GrantRefused("slow_down")
             grant = self.grants.redeem_device(client, given.get("device_code", ""))
         else:

@@ -78,7 +78,7 @@ class MailFlow:
             return "emailReceive" in permissions_of(self.registry, account) & USER_PERMISSIONS
         return "emailReceive" in permissions_of(self.registry, account)
 
-    def fates(self) -> dict[str, str]:
+    def treatments(self) -> dict[str, str]:
         """Return the treatment of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
         return {one["name"]: self._fate(one) for one in self.registry.objects["Domain"].values()}
 
