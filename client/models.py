@@ -81,7 +81,7 @@ class Drift(TypedDict):
 
 
 class Tenant(TypedDict):
-    """A customer organisation with its latest operation. More fields tell what each product knows it by."""
+    """A customer organisation with its latest operation. Further fields have its ids in the products."""
 
     _id: str
     slug: str
@@ -111,7 +111,7 @@ class Tenant(TypedDict):
 
 
 class Availability(TypedDict, total=False):
-    """Of what was asked: whether the slug and the domain are free, and the address can be an owner's."""
+    """The requested checks: whether the slug and the domain are free, and the e-mail address is valid for an owner."""
 
     slug: bool
     domain: bool
