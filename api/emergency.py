@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from shared.accounts.emergency_token import LONGEST_MINUTES
+from shared.accounts.emergency_token import MAX_MINUTES
 from shared.accounts.user import PlatformRole, User
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import SettingsError, read_api_settings
@@ -18,7 +18,7 @@ from shared.events.model import Author, NewEvent
 @click.command()
 @click.argument("email")
 @click.option("--reason", required=True, help="Why the identity provider cannot be used; kept in the event log.")
-@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(1, LONGEST_MINUTES))
+@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(1, MAX_MINUTES))
 def main(email: str, reason: str, minutes: float) -> None:
     """Print a token for a platform administrator, for use while the identity provider is down.
 

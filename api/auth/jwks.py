@@ -22,7 +22,7 @@ MAX_AGE = 600.0
 WAIT_SECONDS = 3.0
 WAITERS = 8
 #: keys that are tried for one token at most
-MOST_CANDIDATES = 8
+MAX_CANDIDATES = 8
 SHORTEST_RSA = 2048
 
 #: algorithm to the key type and, for curves, the curve (RFC 7518 3.1, RFC 8037, RFC 8812, RFC 9864)
@@ -131,7 +131,7 @@ class KeyRing:
 
     def _fitting(self, kid: str | None, algorithm: str) -> Sequence[SigningKey]:
         keys = [one for one in self._keys if one.fits(algorithm) and (kid is None or one.kid in (kid, None))]
-        return sorted(keys, key=lambda one: one.kid != kid)[:MOST_CANDIDATES]
+        return sorted(keys, key=lambda one: one.kid != kid)[:MAX_CANDIDATES]
 
     def _begin_fetch(self) -> tuple[threading.Event | None, bool]:
         """Return the running fetch and whether this call began it; None when it is too early for another one."""

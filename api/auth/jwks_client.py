@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 FETCH_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 LARGEST_ANSWER = 256 * 1024
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 
 
 def fetch_keys(issuer: str, jwks_url: str, trust: ssl.SSLContext) -> Sequence[SigningKey]:
@@ -54,7 +54,7 @@ def _discovered(session: requests.Session, issuer: str) -> str:
 
 def _get(session: requests.Session, url: str) -> dict[str, Any]:
     """Return the JSON object at this URL. Raises ValueError or RecursionError for anything else."""
-    for _ in range(MOST_REDIRECTS):
+    for _ in range(MAX_REDIRECTS):
         with session.get(
             url,
             timeout=(CONNECT_SECONDS, FETCH_SECONDS),

@@ -17,7 +17,7 @@ from platformctl.session import Session
 from platformctl.settings import Settings
 
 #: limit of names that shell completion reads from the API, because the person waits for them
-MOST_OFFERED = 50
+MAX_COMPLETIONS = 50
 
 
 class Name(click.ParamType[str]):
@@ -49,27 +49,27 @@ class Name(click.ParamType[str]):
 
 
 def _slugs(platform: Platform, prefix: str) -> list[str]:
-    return [one["slug"] for one in platform.tenants.page(MOST_OFFERED, q=prefix or None).items]
+    return [one["slug"] for one in platform.tenants.page(MAX_COMPLETIONS, q=prefix or None).items]
 
 
 def _operations(platform: Platform, prefix: str) -> list[str]:
-    return [one["id"] for one in platform.operations.page(MOST_OFFERED).items]
+    return [one["id"] for one in platform.operations.page(MAX_COMPLETIONS).items]
 
 
 def _users(platform: Platform, prefix: str) -> list[str]:
-    return [one["email"] for one in platform.users.page(MOST_OFFERED, q=prefix or None).items]
+    return [one["email"] for one in platform.users.page(MAX_COMPLETIONS, q=prefix or None).items]
 
 
 def _partners(platform: Platform, prefix: str) -> list[str]:
-    return [one["slug"] for one in platform.partners.page(MOST_OFFERED).items]
+    return [one["slug"] for one in platform.partners.page(MAX_COMPLETIONS).items]
 
 
 def _webhooks(platform: Platform, prefix: str) -> list[str]:
-    return [one["_id"] for one in platform.webhooks.page(MOST_OFFERED).items]
+    return [one["_id"] for one in platform.webhooks.page(MAX_COMPLETIONS).items]
 
 
 def _orphans(platform: Platform, prefix: str) -> list[str]:
-    return [one["_id"] for one in platform.orphans.page(MOST_OFFERED).items]
+    return [one["_id"] for one in platform.orphans.page(MAX_COMPLETIONS).items]
 
 
 def _integrations(platform: Platform, prefix: str) -> list[str]:

@@ -17,7 +17,7 @@ from pymongo.database import Database
 from shared.db.documents import Document, Transaction, make_indexes, our_errors, seconds_from_now
 
 PREFIX = "dezky_emergency_"
-LONGEST_MINUTES = 60
+MAX_MINUTES = 60
 
 INDEXES = [IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0)]
 

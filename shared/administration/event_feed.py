@@ -27,12 +27,17 @@ class EventService:
         self._tenant_service = tenant_service
 
     def newest(
-        self, actor: Actor, tenant_slug: str | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
+        self,
+        actor: Actor,
+        tenant_slug: str | None,
+        before: int | None,
+        limit: int,
+        event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the newest events, or those before the number `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._connection, self._events)
-        return self._events.newest(tenant_ids, before, limit, only)
+        return self._events.newest(tenant_ids, before, limit, event_filter)
 
     def following(
         self,
@@ -41,12 +46,12 @@ class EventService:
         after: int,
         before: int | None,
         limit: int,
-        only: EventFilter = EVERY_EVENT,
+        event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the oldest events between the numbers `after` and `before`. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         number_events(self._connection, self._events)
-        return self._events.following(tenant_ids, after, before, limit, only)
+        return self._events.following(tenant_ids, after, before, limit, event_filter)
 
     def _scope(self, actor: Actor, tenant_slug: str | None) -> tuple[str, ...] | None:
         if tenant_slug is not None:

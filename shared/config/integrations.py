@@ -27,7 +27,7 @@ MIN_STAMP_KEY_LENGTH = 32
 HEADER_SAFE = re.compile("[!-~]*")
 
 
-class ProductSettings(BaseSettings):
+class IntegrationSettings(BaseSettings):
     """The part of Settings about integrations. An integration without its address or key is not configured."""
 
     model_config = SettingsConfigDict(
@@ -178,9 +178,9 @@ class ProductSettings(BaseSettings):
     def stamp_key_texts(self) -> tuple[str, ...]:
         return tuple(key.get_secret_value() for key in self.stamp_keys)
 
-    def problems_of_products(self) -> list[str]:
+    def problems_of_integrations(self) -> list[str]:
         """Return a sentence for each missing or contradictory setting."""
-        problems = [*self.problems_of_access(), *self._problems_of_prices()]
+        problems = [*self.problems_of_credentials(), *self._problems_of_prices()]
         if not self.plans:
             problems.append("PLANS must have at least one plan")
         if any((self.authentik_api_url, self.stalwart_api_url, self.ocis_api_url)) and not self.stamp_keys:
@@ -198,7 +198,7 @@ class ProductSettings(BaseSettings):
         unpriced = sorted(plan for plan, price in self.stripe_prices.items() if not price)
         return problems + [f"STRIPE_PRICES gives {plan} no price; write {plan}=price_..." for plan in unpriced]
 
-    def problems_of_access(self) -> list[str]:
+    def problems_of_credentials(self) -> list[str]:
         problems = []
         if self.authentik_api_url and not self.authentik_api_token:
             problems.append("AUTHENTIK_API_URL is set but AUTHENTIK_API_TOKEN is not")

@@ -13,7 +13,7 @@ from shared.config.broker_url import BrokerAddress, Login
 from shared.config.database_url import problems_of_database_url
 from shared.config.files import FileUnreadable
 from shared.config.former_names import FORMER_NAMES, used_former_names
-from shared.config.integrations import CommaSeparated, ProductSettings
+from shared.config.integrations import CommaSeparated, IntegrationSettings
 from shared.config.limits import LimitSettings
 from shared.config.tokens import TokenSettings
 from shared.core.address_rules import AddressRule
@@ -27,7 +27,7 @@ class SettingsError(Exception):
     """The settings are invalid; the message names each variable and says what to do."""
 
 
-class Settings(TokenSettings, ProductSettings, LimitSettings):
+class Settings(TokenSettings, IntegrationSettings, LimitSettings):
     """All settings: one field per environment variable, whose name is the field's in capitals.
 
     `<NAME>_FILE` names a file that holds the value instead.
@@ -166,7 +166,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self.problems_of_products(), *self.problems_of_tokens()]
+        problems = [*self.problems_of_integrations(), *self.problems_of_tokens()]
         problems.extend(problems_of_database_url(self.mongodb_uri.get_secret_value()))
         if self.lease_seconds <= self.attempt_seconds:
             problems.append("LEASE_SECONDS must be greater than ATTEMPT_SECONDS")
@@ -196,7 +196,7 @@ class Settings(TokenSettings, ProductSettings, LimitSettings):
 class ApiSettings(Settings):
     """Settings of the API. It calls no integration, so it needs none of their credentials."""
 
-    def problems_of_access(self) -> list[str]:
+    def problems_of_credentials(self) -> list[str]:
         return []
 
 

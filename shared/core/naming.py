@@ -12,7 +12,7 @@ from publicsuffixlist import PublicSuffixList
 
 DNS_PORT = 53
 #: leaves room for the longest record name below a domain, that of a DKIM key, within DNS's 253 characters
-LONGEST_DOMAIN = 253 - len("v99-ed25519-20260708._domainkey.")
+MAX_DOMAIN_LENGTH = 253 - len("v99-ed25519-20260708._domainkey.")
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
 #: a domain of ASCII labels, which IDNA does not change; this match is a hundred times faster than IDNA's tables
 PLAIN_DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?=[^.]{1,63}\.)[a-z](?:-?[a-z0-9])*\.)+[a-z]{1,63}")
@@ -51,8 +51,10 @@ def domain_name(text: str) -> str:
         raise ValueError("must be a domain name without a dot at its end")
     if "." not in name:
         raise ValueError("must have at least one dot")
-    if len(name) > LONGEST_DOMAIN:
-        raise ValueError(f"must be at most {LONGEST_DOMAIN} characters, so that the names of its DNS records fit 253")
+    if len(name) > MAX_DOMAIN_LENGTH:
+        raise ValueError(
+            f"must be at most {MAX_DOMAIN_LENGTH} characters, so that the names of its DNS records fit 253"
+        )
     if name.rsplit(".", 1)[1].isdigit():
         raise ValueError("must not be an IP address")
     if registrable_domain(name) is None:

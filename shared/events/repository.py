@@ -108,7 +108,7 @@ class EventRepository:
             row = self._rows.find_one({"_id": key, "number": {"$gt": 0}}) if key else None
         return _event(row) if row else None
 
-    def wanted(
+    def matching(
         self,
         tenant_ids: tuple[str, ...] | None,
         actions: Sequence[str],
@@ -132,11 +132,15 @@ class EventRepository:
             return list(map(_event, self._rows.find(condition).sort("number", ASCENDING).limit(limit)))
 
     def newest(
-        self, tenant_ids: tuple[str, ...] | None, before: int | None, limit: int, only: EventFilter = EVERY_EVENT
+        self,
+        tenant_ids: tuple[str, ...] | None,
+        before: int | None,
+        limit: int,
+        event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the newest events of these tenants (None: all events), or those before the number `before`."""
         span: Document = {"$gt": 0} if before is None else {"$gt": 0, "$lt": before}
-        rows = self._found(tenant_ids, span, DESCENDING, limit + 1, only)
+        rows = self._found(tenant_ids, span, DESCENDING, limit + 1, event_filter)
         items = tuple(map(_event, rows[:limit]))
         newest = items[0].number if items else (before or 1) - 1
         return Feed(items, items[-1].number if len(rows) > limit else None, newest)
@@ -147,30 +151,30 @@ class EventRepository:
         after: int,
         before: int | None,
         limit: int,
-        only: EventFilter = EVERY_EVENT,
+        event_filter: EventFilter = EVERY_EVENT,
     ) -> Feed:
         """Return the oldest events after the number `after`. Calls that continue from `newer` miss no event."""
         span: Document = {"$gt": after} if before is None else {"$gt": after, "$lt": before}
-        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit, only)))
+        items = tuple(map(_event, self._found(tenant_ids, span, ASCENDING, limit, event_filter)))
         return Feed(items, None, items[-1].number if items else after)
 
     def _found(
-        self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int, only: EventFilter
+        self, tenant_ids: tuple[str, ...] | None, span: Document, direction: int, limit: int, event_filter: EventFilter
     ) -> list[Document]:
-        condition: Document = {"number": span, **_only(only)}
+        condition: Document = {"number": span, **_filter_condition(event_filter)}
         if tenant_ids is not None:
             condition["tenantId"] = {"$in": list(tenant_ids)}
         with our_errors():
             return list(self._rows.find(condition).sort("number", direction).limit(limit))
 
 
-def _only(wanted: EventFilter) -> Document:
+def _filter_condition(event_filter: EventFilter) -> Document:
     condition: Document = {}
-    if wanted.action is not None:
-        condition["action"] = _action_pattern(wanted.action)
-    if wanted.actor is not None:
-        condition["actor"] = wanted.actor
-    times = {"$gte": wanted.since, "$lt": wanted.until}
+    if event_filter.action is not None:
+        condition["action"] = _action_pattern(event_filter.action)
+    if event_filter.actor is not None:
+        condition["actor"] = event_filter.actor
+    times = {"$gte": event_filter.since, "$lt": event_filter.until}
     span = {operator: time for operator, time in times.items() if time is not None}
     return condition | ({"time": span} if span else {})
 

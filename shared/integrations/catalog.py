@@ -28,7 +28,7 @@ INTEGRATIONS: dict[str, tuple[str, ...]] = {
 
 #: order in which a stage's steps are published: the slowest starts first, because the stage ends with it.
 #: Stalwart creates keys in the background for a second or more, OCIS needs three calls in a row, Authentik one
-LONGEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
+SLOWEST_FIRST = (STALWART, OCIS, BILLING, AUTHENTIK)
 
 #: integrations that have no step and no status until they are configured
 OPTIONAL = frozenset({BILLING})

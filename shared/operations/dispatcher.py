@@ -10,7 +10,7 @@ import structlog
 from celery import Celery
 
 from shared.config.broker_url import BrokerAddress
-from shared.integrations.catalog import LONGEST_FIRST
+from shared.integrations.catalog import SLOWEST_FIRST
 from shared.messaging.celery_app import make_celery
 from shared.messaging.chord_messages import QueuedMessage, TaskCall, make_chord_messages, make_message
 from shared.messaging.high_water_mark import HighWaterMark
@@ -29,7 +29,7 @@ SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
 FULL_QUEUE = 100
 
 
-_PLACES = {integration: place for place, integration in enumerate(LONGEST_FIRST)}
+_PLACES = {integration: place for place, integration in enumerate(SLOWEST_FIRST)}
 
 
 class Dispatcher:

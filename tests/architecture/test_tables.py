@@ -19,7 +19,7 @@ from api.http.problem_details import STATUS
 from shared.config.settings import Settings
 from shared.core import errors
 from shared.integrations import reasons
-from shared.integrations.catalog import INTEGRATIONS, LONGEST_FIRST
+from shared.integrations.catalog import INTEGRATIONS, SLOWEST_FIRST
 from shared.messaging.celery_app import CHORD_COUNTER_TTL, make_celery
 from shared.messaging.queues import FINALIZE, QUEUES, RUN_STEP
 from shared.messaging.reconnect_workaround import AFFECTED_CELERY
@@ -48,7 +48,7 @@ def test_every_action_has_a_recipe_and_a_transition_and_every_step_of_it_a_funct
 
 
 def test_every_integration_has_a_queue_and_a_client(settings: Settings) -> None:
-    assert set(INTEGRATIONS) == set(LONGEST_FIRST) < set(QUEUES)
+    assert set(INTEGRATIONS) == set(SLOWEST_FIRST) < set(QUEUES)
     assert set(connect_integrations(settings)) == set(INTEGRATIONS)
 
 

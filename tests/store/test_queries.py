@@ -107,8 +107,8 @@ QUERIES: dict[str, Callable[[Repositories], object]] = {
     "events own": lambda store: store.events.newest((ID,), 9, 50),
     "events since": lambda store: store.events.following(None, 0, None, 50),
     "events unnumbered": lambda store: store.events.has_unnumbered(),
-    "events wanted": lambda store: store.events.wanted(None, ("*",), (0, 9), 60, 10),
-    "events wanted by some": lambda store: store.events.wanted((ID,), ("tenant.*", "user.created"), (0, 9), 60, 10),
+    "events matching": lambda store: store.events.matching(None, ("*",), (0, 9), 60, 10),
+    "events matching by some": lambda store: store.events.matching((ID,), ("tenant.*", "user.created"), (0, 9), 60, 10),
     **{
         f"webhooks {name} {who}": (
             lambda store, scope=scope, tenant=tenant: store.webhooks.page(scope, tenant, 50, None)

@@ -16,12 +16,12 @@ from shared.workflows.model import Action
 
 SlugText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 ReasonText = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}$")]
-MOST_HOURS = 24 * 14
+MAX_HOURS = 24 * 14
 
 
 def _hours(value: Any) -> Any:
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 6):
-        raise ValueError(f"must be a whole number from 1 to {MOST_HOURS}")
+        raise ValueError(f"must be a whole number from 1 to {MAX_HOURS}")
     return value
 
 
@@ -64,5 +64,5 @@ class OperationListQuery(create_model("_OperationSteps", __base__=_OperationFilt
 
 
 class SummaryQuery(Query):
-    hours: Annotated[int, BeforeValidator(_hours)] = Field(24, ge=1, le=MOST_HOURS, description="how many hours back")
+    hours: Annotated[int, BeforeValidator(_hours)] = Field(24, ge=1, le=MAX_HOURS, description="how many hours back")
     tenant: SlugText | None = Field(None, description="a tenant's slug")

@@ -13,7 +13,7 @@ from tools.chaos.load.members import PASSWORD
 from tools.chaos.platform.environment import CALLBACK
 
 SECONDS = 15
-MOST_REDIRECTS = 10
+MAX_REDIRECTS = 10
 VERIFIER = "a verifier of at least forty-three characters".replace(" ", "-")
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
@@ -65,7 +65,7 @@ class Browser:
     def _follow(self, method: str, url: str, form: dict[str, str] | None = None) -> requests.Response:
         """Follow redirects until a page, or the redirect to the application."""
         answer = self._session.request(method, url, data=form, allow_redirects=False, timeout=SECONDS)
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             target = urljoin(answer.url, answer.headers.get("Location", ""))
             if not answer.is_redirect or not target.startswith(self._url):
                 break

@@ -53,7 +53,7 @@ class OutboxRelay:
 
     def _relay(self, webhook: Webhook, last: int) -> int:
         span = (webhook.cursor, last)
-        events = self._events.wanted(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._batch)
+        events = self._events.matching(self._tenant_ids(webhook), webhook.actions, span, self._oldest, self._batch)
         # after a full batch there may be more events
         cursor = events[-1].number if len(events) == self._batch else last
         if not events:
