@@ -168,13 +168,6 @@ class OrphanScan(TypedDict):
     remedy: NotRequired[str]
 
 
-class Readiness(TypedDict):
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, str]
-    integrations: dict[str, str]
-    notices: NotRequired[list[str]]
-
-
 class BulkItem(TypedDict):
     """One tenant's part of a bulk operation."""
 
