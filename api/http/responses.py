@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from flask import Response, g
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 ObjectIdText = Annotated[str, Field(pattern="^[0-9a-f]{24}$", examples=["65f0c0ffee65f0c0ffee65f0"])]
+#: leaves an empty text, list or mapping out of the response
+OMIT_EMPTY = BeforeValidator(lambda value: value or None)
 
 
 class ResponseModel(BaseModel):
-    """Base of all response schemas. A field whose value is None is left out."""
+    """Base of all response schemas. A field whose value is None is left out.
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    A field is read from the attribute of its name, or from the one that `validation_alias` names.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(serialization_alias=to_camel), from_attributes=True, frozen=True
+    )
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """Return the response for a record."""
+        return cls.model_validate(value)
 
 
 _LIST = TypeAdapter(list[Any])

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import Field
 
 from api.http.responses import ResponseModel
-from shared.provisioning.purge_quota import PurgePace
 
 
 class HealthResponse(ResponseModel):
@@ -39,17 +38,9 @@ class PurgeQuotaResponse(ResponseModel):
     begun: int = Field(description="automatic purges started in the last 24 hours")
     extra: int = Field(description="additional purges that somebody has allowed")
     waiting: int = Field(description="tenants whose `purgeAfter` has passed")
-    held_since: datetime | None = Field(None, description="since when the quota is used up while tenants wait")
-
-    @classmethod
-    def of(cls, pace: PurgePace) -> PurgeQuotaResponse:
-        return cls(
-            per_day=pace.per_day,
-            begun=pace.begun,
-            extra=pace.extra,
-            waiting=pace.waiting,
-            held_since=pace.exhausted_since,
-        )
+    held_since: datetime | None = Field(
+        None, validation_alias="exhausted_since", description="since when the quota is used up while tenants wait"
+    )
 
 
 class FlawResponse(ResponseModel):

@@ -66,11 +66,13 @@ def integration_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def pause_tenant(slug: str, body: PauseRequest) -> Response:
-        return json_response(TenantPauseResponse.of(*switches.pause_tenant(slug, body.reason, actor(control_plane))))
+        return json_response(
+            TenantPauseResponse.of_tenant(*switches.pause_tenant(slug, body.reason, actor(control_plane)))
+        )
 
     @routes.post("/tenants/<slug>/unpause")
     @route_spec("End a tenant's pause", {200: TenantPauseResponse}, surfaces=OPERATOR, problems=PROBLEMS)
     def unpause_tenant(slug: str) -> Response:
-        return json_response(TenantPauseResponse.of(*switches.unpause_tenant(slug, actor(control_plane))))
+        return json_response(TenantPauseResponse.of_tenant(*switches.unpause_tenant(slug, actor(control_plane))))
 
     return routes

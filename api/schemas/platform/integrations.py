@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasPath, Field, model_validator
 
 from api.http.responses import ObjectIdText, ResponseModel
 from shared.integrations.outcomes import sentence
-from shared.switches.model import FailingTenant, Switch
-from shared.switches.pause import Pause
+from shared.switches.model import Switch
 from shared.tenants.model import Tenant
 
 
@@ -18,10 +17,6 @@ class PauseResponse(ResponseModel):
     reason: str
     since: datetime
     by: ObjectIdText | None = Field(None, description="the user's id")
-
-    @classmethod
-    def of(cls, pause: Pause) -> PauseResponse:
-        return cls(reason=pause.reason, since=pause.since, by=pause.by)
 
 
 class BreakerResponse(ResponseModel):
@@ -34,30 +29,31 @@ class BreakerResponse(ResponseModel):
     reason: str | None = None
     message: str | None = None
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, switch: Switch) -> BreakerResponse:
+    def _read(cls, switch: Switch) -> dict[str, Any]:
+        shown = {"integration": switch.name, "failures": switch.failures, "failing": switch.failing}
         if not switch.is_open:
-            return cls(state="closed", failures=switch.failures)
-        return cls(
-            state="open",
-            failures=switch.failures,
-            since=switch.opened_at,
-            open_until=switch.open_until,
-            reason=switch.cause,
-            message=sentence(switch.cause, switch.detail) if switch.cause else None,
-        )
+            return {**shown, "state": "closed"}
+        return {
+            **shown,
+            "state": "open",
+            "since": switch.opened_at,
+            "open_until": switch.open_until,
+            "reason": switch.cause,
+            "message": sentence(switch.cause, switch.detail) if switch.cause else None,
+        }
 
 
 class FailingTenantResponse(ResponseModel):
-    tenant: str = Field(description="the tenant's slug")
+    tenant: str = Field(validation_alias=AliasPath("tenant", "slug"), description="the tenant's slug")
     reason: str = Field(description="reason of the latest failed attempt")
     since: datetime = Field(description="first failed attempt since the integration last answered this tenant")
     at: datetime = Field(description="latest failed attempt")
-    isolated: bool = Field(description="the integration answers other tenants, so these failures open no breaker")
-
-    @classmethod
-    def of(cls, one: FailingTenant) -> FailingTenantResponse:
-        return cls(tenant=one.tenant.slug, reason=one.reason, since=one.since, at=one.at, isolated=one.is_isolated)
+    isolated: bool = Field(
+        validation_alias="is_isolated",
+        description="the integration answers other tenants, so these failures open no breaker",
+    )
 
 
 class IntegrationResponse(ResponseModel):
@@ -69,15 +65,10 @@ class IntegrationResponse(ResponseModel):
     breaker: BreakerResponse
     failing: list[FailingTenantResponse] = Field(description="tenants whose latest attempts found it unavailable")
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, switch: Switch) -> IntegrationResponse:
-        return cls(
-            name=switch.name,
-            paused=switch.pause is not None,
-            pause=PauseResponse.of(switch.pause) if switch.pause else None,
-            breaker=BreakerResponse.of(switch),
-            failing=[FailingTenantResponse.of(one) for one in switch.failing],
-        )
+    def _read(cls, switch: Switch) -> dict[str, Any]:
+        return {**vars(switch), "paused": switch.pause is not None, "breaker": switch}
 
 
 class ObserveOnlyResponse(ResponseModel):
@@ -86,12 +77,10 @@ class ObserveOnlyResponse(ResponseModel):
     since: datetime | None = None
     by: ObjectIdText | None = Field(None, description="the user's id; absent when the service entered the mode itself")
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, switch: Switch) -> ObserveOnlyResponse:
-        pause = switch.pause
-        if pause is None:
-            return cls(observe_only=False, by=None)
-        return cls(observe_only=True, reason=pause.reason, since=pause.since, by=pause.by)
+    def _read(cls, switch: Switch) -> dict[str, Any]:
+        return {"observe_only": True, **vars(switch.pause)} if switch.pause else {"observe_only": False}
 
 
 class TenantPauseResponse(ResponseModel):
@@ -100,6 +89,5 @@ class TenantPauseResponse(ResponseModel):
     pause: PauseResponse | None = None
 
     @classmethod
-    def of(cls, tenant: Tenant, switch: Switch) -> TenantPauseResponse:
-        pause = PauseResponse.of(switch.pause) if switch.pause else None
-        return cls(tenant=tenant.slug, paused=pause is not None, pause=pause)
+    def of_tenant(cls, tenant: Tenant, switch: Switch) -> TenantPauseResponse:
+        return cls.of({"tenant": tenant.slug, "paused": switch.pause is not None, "pause": switch.pause})
