@@ -73,6 +73,11 @@ class StepRecord(NamedTuple):
     def is_open(self) -> bool:
         return self.status in OPEN_STEP
 
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When the step runs again; None before its first attempt, unless it is deferred, and after its end."""
+        return self.due_at if self.is_open and (self.attempts or self.deferred_by) else None
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -127,6 +132,11 @@ class Operation:
     def shown_status(self) -> OperationStatus:
         """Ended only once its tenant shows what came of it: whoever sees the end may look there at once."""
         return self.status if self.settled else OperationStatus.RUNNING
+
+    @property
+    def shown_finished_at(self) -> datetime | None:
+        """The time of the end, shown with it."""
+        return self.finished_at if self.settled else None
 
     def step(self, name: str) -> StepRecord:
         """Raises KeyError for a step this operation does not have."""

@@ -14,7 +14,7 @@ from api.schemas.tenants.events import EventResponse
 from api.schemas.tenants.operations import OperationResponse
 from api.schemas.tenants.tenants import TenantResponse
 from shared.provisioning.tenant_export import Export
-from shared.tenants.views import Receipt, Removal, TenantView
+from shared.tenants.views import TenantView
 
 
 class RemovalResponse(ResponseModel):
@@ -27,36 +27,15 @@ class RemovalResponse(ResponseModel):
     verified: str | None = Field(None, description="how the absence was verified")
     at: datetime | None = None
 
-    @classmethod
-    def of(cls, removal: Removal) -> RemovalResponse:
-        return cls(
-            operation=removal.operation,
-            step=removal.step,
-            status=removal.status,
-            removed=list(removal.removed),
-            verified=removal.verified,
-            at=removal.at,
-        )
-
 
 class ReceiptResponse(ResponseModel):
     """The receipt of a purged tenant."""
 
-    tenant: str = Field(description="the slug; it is never reused")
+    tenant: str = Field(validation_alias="slug", description="the slug; it is never reused")
     domains: list[str]
     purged_at: datetime
     users_removed: int = Field(description="user records that belonged to this tenant alone")
     removals: list[RemovalResponse]
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> ReceiptResponse:
-        return cls(
-            tenant=receipt.slug,
-            domains=list(receipt.domains),
-            purged_at=receipt.purged_at,
-            users_removed=receipt.users_removed,
-            removals=[RemovalResponse.of(one) for one in receipt.removals],
-        )
 
 
 class ExportResponse(ResponseModel):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
-from api.http.responses import ObjectIdText, ResponseModel
-from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
+from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
+from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
 from shared.workflows.model import Action
 
 
@@ -24,35 +25,18 @@ class StepResponse(ResponseModel):
     message: str | None = Field(None, description="the reason in words")
     remedy: str | None = Field(None, description="what to do about it")
     retryable: bool
-    notes: dict[str, str] | None = None
-    changes: list[str] | None = None
-
-    @classmethod
-    def of(cls, step: StepRecord) -> StepResponse:
-        return cls(
-            name=step.name,
-            status=step.status,
-            attempts=step.attempts,
-            started_at=step.started_at,
-            finished_at=step.finished_at,
-            next_attempt_at=step.due_at if step.is_open and (step.attempts or step.deferred_by) else None,
-            reason=step.reason,
-            message=step.message,
-            remedy=step.remedy,
-            retryable=step.retryable,
-            notes=dict(step.notes) or None,
-            changes=list(step.changes) or None,
-        )
+    notes: Annotated[dict[str, str] | None, OMIT_EMPTY] = None
+    changes: Annotated[list[str] | None, OMIT_EMPTY] = None
 
 
 class OperationResponse(ResponseModel):
     """One action on one tenant, from request to end."""
 
     id: ObjectIdText
-    tenant: str = Field(description="the tenant's slug")
+    tenant: str = Field(validation_alias="tenant_slug", description="the tenant's slug")
     action: Action
     mode: Mode
-    status: OperationStatus
+    status: OperationStatus = Field(validation_alias="shown_status")
     requested_by: str | None = Field(None, description="the user's id; absent when the service started it")
     request_id: str
     generation: int
@@ -62,27 +46,10 @@ class OperationResponse(ResponseModel):
     paused_at: datetime | None = Field(
         None, description="since when the deadline is suspended; it is then extended by that time"
     )
-    finished_at: datetime | None = None
-    allow_removals: bool | None = Field(None, description="approved to remove more than one run may")
-
-    @classmethod
-    def of(cls, operation: Operation) -> OperationResponse:
-        return cls(
-            id=operation.id,
-            tenant=operation.tenant_slug,
-            action=operation.action,
-            mode=operation.mode,
-            status=operation.shown_status,
-            requested_by=operation.requested_by,
-            request_id=operation.request_id,
-            generation=operation.generation,
-            steps=[StepResponse.of(step) for step in operation.steps],
-            created_at=operation.created_at,
-            deadline_at=operation.deadline_at,
-            paused_at=operation.paused_at,
-            finished_at=operation.finished_at if operation.settled else None,
-            allow_removals=operation.allow_removals or None,
-        )
+    finished_at: datetime | None = Field(None, validation_alias="shown_finished_at")
+    allow_removals: Annotated[bool | None, OMIT_EMPTY] = Field(
+        None, description="approved to remove more than one run may"
+    )
 
 
 def pace(operation: Operation | None) -> dict[str, str]:

@@ -6,15 +6,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
-from api.http.responses import ResponseModel, to_json
+from api.http.responses import OMIT_EMPTY, ResponseModel, to_json
 from api.schemas.fields import Country, DomainName, Email, Line, Name, ObjectIdText, OwnerEmail, Slug
 from api.schemas.platform.integrations import PauseResponse
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
 from api.schemas.tenants.operations import OperationResponse
 from shared.integrations.catalog import INTEGRATIONS
-from shared.tenants.model import Address, BillingInfo, Drift, NewTenant, Owner, Status, TenantPatch
+from shared.tenants.model import Address, BillingInfo, NewTenant, Owner, Status, TenantPatch
 from shared.tenants.views import TenantView
 
 Domains = Annotated[list[DomainName], Field(max_length=100)]
@@ -136,31 +136,23 @@ class UpdateTenantRequest(PatchModel):
 #: responses in the cache: a few pages of a few callers
 CACHE_SIZE = 1024
 
+FilledText = Annotated[str | None, OMIT_EMPTY]
 StepState = Literal["pending", "ok", "skipped", "error"]
 
 
 class AddressResponse(ResponseModel):
-    line1: str | None = None
-    line2: str | None = None
-    city: str | None = None
-    postal_code: str | None = None
-    country: str | None = Field(None, description="ISO 3166-1 alpha-2")
-
-    @classmethod
-    def of(cls, address: Address) -> AddressResponse:
-        return cls(**{name: value or None for name, value in vars(address).items()})
+    line1: FilledText = None
+    line2: FilledText = None
+    city: FilledText = None
+    postal_code: FilledText = None
+    country: FilledText = Field(None, description="ISO 3166-1 alpha-2")
 
 
 class BillingInfoResponse(ResponseModel):
-    company: str | None = None
-    vat_id: str | None = None
-    email: str | None = None
+    company: FilledText = None
+    vat_id: FilledText = None
+    email: FilledText = None
     address: AddressResponse
-
-    @classmethod
-    def of(cls, billing: BillingInfo) -> BillingInfoResponse:
-        plain = {name: getattr(billing, name) or None for name in ("company", "vat_id", "email")}
-        return cls(**plain, address=AddressResponse.of(billing.address))
 
 
 class OwnerResponse(ResponseModel):
@@ -216,40 +208,14 @@ _REMOTE: dict[str, Any] = {
 class TenantResponse(create_model("_TenantRemote", __base__=_TenantFields, **_REMOTE)):  # type: ignore[misc]
     """A customer organisation with its latest operation and its ids in each integration."""
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, view: TenantView) -> TenantResponse:
-        tenant = view.tenant
-        return cls(
-            id=tenant.id,
-            slug=tenant.slug,
-            name=tenant.name,
-            status=tenant.status,
-            plan=tenant.plan,
-            domains=list(tenant.domains),
-            billing_info=BillingInfoResponse.of(tenant.billing_info) if tenant.billing_info else None,
-            partner_id=tenant.partner_id,
-            provisioning_status=dict(tenant.provisioning_status),
-            provisioning_errors=dict(tenant.provisioning_errors),
-            health="degraded" if view.is_degraded else "ok",
-            owner=OwnerResponse(email=tenant.owner.email, name=tenant.owner.name) if tenant.owner else None,
-            suspend_reason=tenant.suspend_reason,
-            purge_after=tenant.purge_after,
-            purged_at=tenant.purged_at,
-            pause=PauseResponse.of(tenant.pause) if tenant.pause else None,
-            drift=_drift(tenant.drift) if tenant.drift else None,
-            version=tenant.version,
-            created_at=tenant.created_at,
-            updated_at=tenant.updated_at,
-            operation=OperationResponse.of(view.operation) if view.operation else None,
-            **tenant.remote,
-        )
+    def _read(cls, view: TenantView) -> dict[str, Any]:
+        health = "degraded" if view.is_degraded else "ok"
+        return {**view.tenant.remote, **vars(view.tenant), "health": health, "operation": view.operation}
 
 
 @lru_cache(CACHE_SIZE)
 def written(view: TenantView) -> str:
     """Return the JSON of a view. The cache key is the view itself, so a changed document misses the cache."""
     return to_json(TenantResponse.of(view))
-
-
-def _drift(drift: Drift) -> DriftResponse:
-    return DriftResponse(looked_at=drift.looked_at, changes={name: list(said) for name, said in drift.changes.items()})
