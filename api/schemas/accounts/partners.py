@@ -9,7 +9,6 @@ from pydantic import Field
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.fields import Name, Slug
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
-from shared.accounts.partner import Partner
 
 
 class CreatePartnerRequest(RequestModel):
@@ -37,13 +36,3 @@ class PartnerResponse(ResponseModel):
     name: str
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def of(cls, partner: Partner) -> PartnerResponse:
-        return cls(
-            id=partner.id,
-            slug=partner.slug,
-            name=partner.name,
-            created_at=partner.created_at,
-            updated_at=partner.updated_at,
-        )

@@ -10,7 +10,7 @@ from pydantic import Field
 from api.http.responses import ResponseModel
 from api.schemas.fields import Moment, ObjectIdText, StripeId
 from api.schemas.request_model import UNSENT, PatchModel, PlanName, RequestModel, example
-from shared.subscriptions.model import NewSubscription, Subscription, SubscriptionChanges, SubscriptionStatus
+from shared.subscriptions.model import NewSubscription, SubscriptionChanges, SubscriptionStatus
 
 #: an enumeration arrives as text, which strict mode would refuse
 StatusText = Annotated[SubscriptionStatus, Field(strict=False)]
@@ -61,17 +61,3 @@ class SubscriptionResponse(ResponseModel):
     current_period_end: datetime | None = None
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def of(cls, subscription: Subscription) -> SubscriptionResponse:
-        return cls(
-            id=subscription.id,
-            tenant_id=subscription.tenant_id,
-            plan=subscription.plan,
-            status=subscription.status,
-            stripe_customer_id=subscription.stripe_customer_id,
-            stripe_subscription_id=subscription.stripe_subscription_id,
-            current_period_end=subscription.current_period_end,
-            created_at=subscription.created_at,
-            updated_at=subscription.updated_at,
-        )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.http.responses import ResponseModel
 from api.schemas.fields import Email, Name, ObjectIdText, Subject
 from api.schemas.request_model import UNSENT, PatchModel, RequestModel, example
-from shared.accounts.user import NewUser, PlatformRole, Role, User, UserChanges
-from shared.administration.users import Erasure
+from shared.accounts.user import NewUser, PlatformRole, Role, UserChanges
 
 TenantIds = Annotated[
     list[ObjectIdText], Field(max_length=200, description="ids of the tenants that the person belongs to")
@@ -85,7 +85,7 @@ class UserResponse(ResponseModel):
     """
 
     id: ObjectIdText = Field(serialization_alias="_id", description="the record's id")
-    authentik_subject_id: str = Field(description="the `sub` of the person's tokens")
+    authentik_subject_id: str = Field(validation_alias="subject", description="the `sub` of the person's tokens")
     tenant_ids: list[str] = Field(description="ids of the tenants that the person belongs to")
     partner_id: str | None = Field(None, description="the partner that the person works for")
     email: str = Field(description="the address that the person's latest token named")
@@ -97,37 +97,21 @@ class UserResponse(ResponseModel):
     created_at: datetime = Field(description="when the record was made")
     updated_at: datetime = Field(description="when the record was last changed")
 
-    @classmethod
-    def of(cls, user: User) -> UserResponse:
-        return cls(
-            id=user.id,
-            authentik_subject_id=user.subject,
-            tenant_ids=list(user.tenant_ids),
-            partner_id=user.partner_id,
-            email=user.email,
-            name=user.name,
-            role=user.role,
-            roles=user.roles,
-            platform_role=user.platform_role,
-            platform_admin=user.platform_admin,
-            created_at=user.created_at,
-            updated_at=user.updated_at,
-        )
+
+def _kept(owned_tenants: Sequence[str]) -> list[str]:
+    return [
+        "That something happened, when, and by which id: the event log is the proof of changes.",
+        "Subscriptions and invoices in Stripe: tax law requires them for years.",
+        "The account in Authentik: it is another system's; remove it there.",
+        "Stored responses to repeated requests: for 24 hours at most.",
+        *(f"The owner of tenant {slug}: name another owner, then it is gone." for slug in owned_tenants),
+    ]
 
 
 class ErasureResponse(ResponseModel):
     """The result of an erasure, and what remains for which reason."""
 
-    erased_events: int = Field(description="events whose personal data was erased")
-    kept: list[str] = Field(description="data that remains, and why")
-
-    @classmethod
-    def of(cls, erasure: Erasure) -> ErasureResponse:
-        kept = [
-            "That something happened, when, and by which id: the event log is the proof of changes.",
-            "Subscriptions and invoices in Stripe: tax law requires them for years.",
-            "The account in Authentik: it is another system's; remove it there.",
-            "Stored responses to repeated requests: for 24 hours at most.",
-        ]
-        kept += [f"The owner of tenant {slug}: name another owner, then it is gone." for slug in erasure.owned_tenants]
-        return cls(erased_events=erasure.events, kept=kept)
+    erased_events: int = Field(validation_alias="events", description="events whose personal data was erased")
+    kept: Annotated[list[str], BeforeValidator(_kept)] = Field(
+        validation_alias="owned_tenants", description="data that remains, and why"
+    )
