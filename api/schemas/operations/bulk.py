@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, AliasPath, Field, WithJsonSchema, model_validator
 
-from api.http.responses import ObjectIdText, ResponseModel
+from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
 from api.schemas.fields import ObjectIdText as SentId
 from api.schemas.operations.queries import ReasonText, SlugText
 from api.schemas.request_model import RequestModel, example
-from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
+from shared.bulk.model import BulkAction, BulkOperation, BulkStatus, ItemStatus, Selector
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.problems import Kind
 from shared.tenants.model import Status
@@ -86,22 +86,17 @@ class BulkOperationRequest(RequestModel):
 
 
 class BulkItemResponse(ResponseModel):
-    tenant: str = Field(description="the tenant's slug")
+    tenant: str = Field(validation_alias=AliasPath("target", "slug"), description="the tenant's slug")
     status: ItemStatus
-    operation: ObjectIdText | None = Field(None, description="the tenant's latest operation at the dry run")
-    steps: list[str] | None = Field(None, description="steps to be retried")
+    operation: ObjectIdText | None = Field(
+        None,
+        validation_alias=AliasPath("target", "operation_id"),
+        description="the tenant's latest operation at the dry run",
+    )
+    steps: Annotated[list[str] | None, OMIT_EMPTY] = Field(
+        None, validation_alias=AliasPath("target", "steps"), description="steps to be retried"
+    )
     detail: str | None = Field(None, description="why it was refused")
-
-    @classmethod
-    def of(cls, item: Item) -> BulkItemResponse:
-        target = item.target
-        return cls(
-            tenant=target.slug,
-            status=item.status,
-            operation=target.operation_id,
-            steps=list(target.steps) or None,
-            detail=item.detail,
-        )
 
 
 class BulkOperationResponse(ResponseModel):
@@ -111,30 +106,19 @@ class BulkOperationResponse(ResponseModel):
     action: BulkAction
     status: BulkStatus
     selector: dict[str, Any]
-    requested_by: ObjectIdText = Field(description="the user's id")
+    requested_by: ObjectIdText = Field(validation_alias="created_by", description="the user's id")
     total: int = Field(description="tenants that the dry run found")
     pending: int
     done: int
     refused: int
-    tenants: list[BulkItemResponse] = Field(description="the first few; refused ones come first")
+    tenants: list[BulkItemResponse] = Field(
+        validation_alias="named", description="the first few; refused ones come first"
+    )
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, bulk: BulkOperation) -> BulkOperationResponse:
-        return cls(
-            id=bulk.id,
-            action=bulk.action,
-            status=bulk.status,
-            selector=dict(bulk.selector),
-            requested_by=bulk.created_by,
-            total=bulk.total,
-            pending=bulk.counts.get(ItemStatus.PENDING, 0),
-            done=bulk.counts.get(ItemStatus.DONE, 0),
-            refused=bulk.counts.get(ItemStatus.REFUSED, 0),
-            tenants=[BulkItemResponse.of(item) for item in bulk.named],
-            created_at=bulk.created_at,
-            started_at=bulk.started_at,
-            finished_at=bulk.finished_at,
-        )
+    def _read(cls, bulk: BulkOperation) -> dict[str, Any]:
+        return {**vars(bulk), **{status.value: bulk.counts.get(status, 0) for status in ItemStatus}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
-from api.http.responses import ObjectIdText, ResponseModel
-from shared.diagnostics.model import CheckStatus, Diagnosis, RunStatus
+from api.http.responses import OMIT_EMPTY, ObjectIdText, ResponseModel
+from shared.diagnostics.model import CheckStatus, RunStatus
 
 
 class CheckResponse(ResponseModel):
@@ -17,7 +18,7 @@ class CheckResponse(ResponseModel):
     name: str
     status: CheckStatus
     message: str
-    remedy: str | None = None
+    remedy: Annotated[str | None, OMIT_EMPTY] = None
 
 
 class DiagnosisResponse(ResponseModel):
@@ -29,15 +30,3 @@ class DiagnosisResponse(ResponseModel):
     created_at: datetime
     finished_at: datetime | None = None
     checks: list[CheckResponse]
-
-    @classmethod
-    def of(cls, run: Diagnosis) -> DiagnosisResponse:
-        checks = [CheckResponse(**{**vars(one), "remedy": one.remedy or None}) for one in run.checks]
-        return cls(
-            id=run.id,
-            status=run.status,
-            requested_by=run.requested_by,
-            created_at=run.created_at,
-            finished_at=run.finished_at,
-            checks=checks,
-        )

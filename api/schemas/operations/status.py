@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from api.http.responses import ObjectIdText, ResponseModel
 from api.schemas.platform.integrations import BreakerResponse, FailingTenantResponse, PauseResponse
 from shared.integrations.reasons import REASONS
 from shared.operations.problems import Kind
-from shared.status.model import Example, Finding, Group, Hour, Status, Summary
-from shared.switches.model import Switch
+from shared.status.model import Finding, Group, Status
 
 #: problem kind without a reason in the catalogue, to its message and remedy
 MEANINGS: dict[str, tuple[str, str]] = {
@@ -61,10 +62,6 @@ class ExampleResponse(ResponseModel):
     remedy: str | None = None
     name: str | None = None
 
-    @classmethod
-    def of(cls, example: Example) -> ExampleResponse:
-        return cls(**vars(example))
-
 
 class GroupResponse(ResponseModel):
     """Problems of one kind, integration and reason: their number, and the oldest of them."""
@@ -78,31 +75,22 @@ class GroupResponse(ResponseModel):
     oldest: datetime | None = None
     examples: list[ExampleResponse]
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, group: Group) -> GroupResponse:
+    def _read(cls, group: Group) -> dict[str, Any]:
         message, remedy = _meaning(group)
-        return cls(
-            kind=group.kind,
-            integration=group.integration,
-            reason=group.reason,
-            message=message,
-            remedy=remedy,
-            count=group.count,
-            oldest=group.oldest,
-            examples=[ExampleResponse.of(one) for one in group.examples],
-        )
+        return {**vars(group), "message": message, "remedy": remedy}
+
+
+def _not_isolated(failing: list[FailingTenantResponse]) -> list[FailingTenantResponse]:
+    return [one for one in failing if not one.isolated]
 
 
 class OpenBreakerResponse(BreakerResponse):
     """An open breaker. `failing`: the tenants whose attempts opened it, if the caller may see them."""
 
     integration: str
-    failing: list[FailingTenantResponse]
-
-    @classmethod
-    def for_switch(cls, switch: Switch) -> OpenBreakerResponse:
-        failing = [FailingTenantResponse.of(one) for one in switch.failing if not one.is_isolated]
-        return cls(integration=switch.name, failing=failing, **dict(BreakerResponse.of(switch)))
+    failing: Annotated[list[FailingTenantResponse], AfterValidator(_not_isolated)]
 
 
 class ActivePauseResponse(PauseResponse):
@@ -110,12 +98,6 @@ class ActivePauseResponse(PauseResponse):
 
     integration: str | None = None
     tenant: str | None = Field(None, description="the tenant's slug")
-
-    @classmethod
-    def for_switch(cls, switch: Switch, tenant: str | None = None) -> ActivePauseResponse:
-        assert switch.pause is not None  # noqa: S101 - only paused ones are listed
-        name = None if tenant else switch.name
-        return cls(integration=name, tenant=tenant, **dict(PauseResponse.of(switch.pause)))
 
 
 class StatusResponse(ResponseModel):
@@ -128,18 +110,12 @@ class StatusResponse(ResponseModel):
     breakers: list[OpenBreakerResponse] = Field(description="open circuit breakers")
     pauses: list[ActivePauseResponse]
 
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, status: Status) -> StatusResponse:
-        pauses = [ActivePauseResponse.for_switch(one) for one in status.pauses]
-        pauses += [ActivePauseResponse.for_switch(one.switch, one.tenant) for one in status.tenant_pauses]
-        return cls(
-            at=status.at,
-            ok=status.is_ok,
-            tenants=dict(status.tenants),
-            groups=[GroupResponse.of(group) for group in status.groups],
-            breakers=[OpenBreakerResponse.for_switch(one) for one in status.breakers],
-            pauses=pauses,
-        )
+    def _read(cls, status: Status) -> dict[str, Any]:
+        pauses = [{**vars(one.pause), "integration": one.name} for one in status.pauses]
+        pauses += [{**vars(one.switch.pause), "tenant": one.tenant} for one in status.tenant_pauses]
+        return {**vars(status), "ok": status.is_ok, "pauses": pauses}
 
 
 class OutcomeResponse(ResponseModel):
@@ -148,37 +124,25 @@ class OutcomeResponse(ResponseModel):
     count: int
 
 
+def _outcomes(counts: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:
+    return [{"action": action, "status": status, "count": count} for (action, status), count in sorted(counts.items())]
+
+
 class HourResponse(ResponseModel):
     begins: datetime
-    outcomes: list[OutcomeResponse]
-    active_seconds_p50: float | None = Field(None, description="median time from request to active")
-    active_seconds_p95: float | None = None
-
-    @classmethod
-    def of(cls, hour: Hour) -> HourResponse:
-        outcomes = [
-            OutcomeResponse(action=action, status=status, count=count)
-            for (action, status), count in sorted(hour.outcomes.items())
-        ]
-        return cls(
-            begins=hour.begins,
-            outcomes=outcomes,
-            active_seconds_p50=hour.active_p50,
-            active_seconds_p95=hour.active_p95,
-        )
+    outcomes: Annotated[list[OutcomeResponse], BeforeValidator(_outcomes)]
+    active_seconds_p50: float | None = Field(
+        None, validation_alias="active_p50", description="median time from request to active"
+    )
+    active_seconds_p95: float | None = Field(None, validation_alias="active_p95")
 
 
 class SummaryResponse(ResponseModel):
     """`open`: running operations by action. `problems`: operations with a problem, by the most severe kind."""
 
     open: dict[str, int]
-    problems: dict[str, int]
+    problems: dict[str, int] = Field(validation_alias="failing")
     hours: list[HourResponse] = Field(description="oldest first; hours in which no operation ended are omitted")
-
-    @classmethod
-    def of(cls, summary: Summary) -> SummaryResponse:
-        hours = [HourResponse.of(hour) for hour in summary.hours]
-        return cls(open=dict(summary.open), problems=dict(summary.failing), hours=hours)
 
 
 def _meaning(group: Group) -> tuple[str | None, str | None]:
