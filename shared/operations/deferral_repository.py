@@ -1,4 +1,4 @@
-"""Defers steps in the `operations` collection, and releases them once their switch is off."""
+"""Defer steps in the `operations` collection, and release them when the breaker closes or the pause ends."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from pymongo.database import Database
 
 from shared.db.bulk_update import update_unlocked
 from shared.db.documents import Document, object_id, our_errors
-from shared.operations import deferrals as updates
-from shared.operations import step_updates as progress
-from shared.operations.documents import KNOWN, operation_of
+from shared.operations import deferrals, step_updates
+from shared.operations.documents import KNOWN_ACTIONS, operation_of
 from shared.operations.model import Operation, OperationStatus
 from shared.switches.model import Deferral
 
 
 class DeferralRepository:
+    """`dispatch_grace`: see `OperationRepository`."""
+
     def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
         self._grace = dispatch_grace
         self._operations = database["operations"]
 
     def defer(self, operation_id: str, step: str, dispatch: int, deferral: Deferral) -> Operation | None:
-        """Defer a step that could be claimed now; no attempt is spent. Return None when it could not be claimed."""
+        """Defer a step without spending an attempt. Return None when the step could not be claimed now."""
         condition = {
             "_id": object_id(operation_id),
-            **KNOWN,
+            **KNOWN_ACTIONS,
             "status": OperationStatus.RUNNING,
-            "$expr": progress.claimable(step, dispatch),
+            "$expr": step_updates.claimable(step, dispatch),
         }
         with our_errors():
             row = self._operations.find_one_and_update(
-                condition, updates.deferred(step, deferral, self._grace), return_document=ReturnDocument.AFTER
+                condition, deferrals.deferred(step, deferral, self._grace), return_document=ReturnDocument.AFTER
             )
         return operation_of(row) if row else None
 
     def any(self) -> bool:
-        """Return whether any step is deferred."""
+        """Return true when at least one step is deferred."""
         with our_errors():
             return self._operations.find_one({"heldBy": {"$exists": True}}, {"_id": 1}) is not None
 
     def release(self, stopped: Sequence[str], limit: int) -> int:
-        """Release steps deferred by any switch but these; return how many operations had some, `limit` at most."""
+        """Release steps whose switch is not in `stopped`, in at most `limit` operations; return how many operations."""
         condition = {"heldBy": {"$elemMatch": {"$nin": list(stopped)}}, "status": OperationStatus.RUNNING}
         with our_errors():
             keys = [row["_id"] for row in self._operations.find(condition, {"_id": 1}).limit(limit)]
         if keys:
-            update_unlocked(self._operations, keys, condition, updates.released(stopped))
+            update_unlocked(self._operations, keys, condition, deferrals.released(stopped))
         return len(keys)

@@ -1,8 +1,8 @@
-"""How a step is deferred by a breaker or pause, and released, as update pipelines. No attempt is spent.
+"""Update pipelines that defer a step because of a breaker or pause, and release it. Deferring spends no attempt.
 
-A deferred step has `heldBy` (the switch), `holds` (how often in a row) and `stopsDeadline` (an operator paused it). The
-operation's `heldBy` lists the switches that defer its open steps. While one of those is a pause, `pausedAt` says since
-when, and the deadline stands still: it moves on by that time when the last such step is released.
+Fields of a deferred step: `heldBy` is the switch, `holds` the number of deferrals in a row, `stopsDeadline` is true for
+a pause. The operation's `heldBy` lists the switches that defer its open steps. During a pause `pausedAt` is set and the
+deadline does not run; when the last paused step is released, the deadline moves by the length of the pause.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from shared.operations.expressions import (
     IS_OPEN,
     IS_RUNNING,
     any_step,
+    due_time_from_steps,
     named,
-    next_look,
     steps_where,
 )
 from shared.operations.model import Mode, StepStatus
 from shared.operations.problems import with_problems
-from shared.operations.stages import derived
+from shared.operations.stages import operation_state
 from shared.switches.model import Deferral
 
 
@@ -32,7 +32,7 @@ def _unless_deferred(field: str) -> Document:
     return {"$cond": [IS_DEFERRED, None, {"$ifNull": [f"$$step.{field}", None]}]}
 
 
-#: a step that is no longer deferred: the reason of the deferral goes with it
+#: fields of a step that is no longer deferred; the deferral's reason is removed too
 RELEASED: Document = {
     "heldBy": None,
     "holds": 0,
@@ -42,7 +42,7 @@ RELEASED: Document = {
 
 
 def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
-    """Make the step due again when the deferral may be over; the scheduler publishes it then."""
+    """Defer the step until the breaker or pause may have ended; the scheduler publishes it then."""
     spread = round(deferral.seconds * random.uniform(0, 1000))  # noqa: S311 - spreads load, guards nothing
     begin: object = (
         {"$max": [deferral.until, "$$NOW"]} if deferral.until else {"$add": ["$$NOW", round(deferral.seconds * 1000)]}
@@ -60,22 +60,22 @@ def deferred(step: str, deferral: Deferral, grace: float) -> Pipeline:
         "dueAt": due,
         "lookAt": due,
     }
-    return [steps_where({"$and": [named(step), IS_OPEN]}, changes), summarised(), *derived(grace)]
+    return [steps_where({"$and": [named(step), IS_OPEN]}, changes), deferral_fields(), *operation_state(grace)]
 
 
 def released(stopped: Sequence[str]) -> Pipeline:
-    """Make steps due at once that are deferred by any switch but these."""
+    """Make due at once the steps that no switch in `stopped` defers any more."""
     free = {"$and": [IS_OPEN, IS_DEFERRED, {"$not": {"$in": [DEFERRED_BY, list(stopped)]}}]}
     return [
         steps_where(free, RELEASED | {"dueAt": "$$NOW", "lookAt": "$$NOW"}),
-        summarised(),
-        next_look(),
+        deferral_fields(),
+        due_time_from_steps(),
         with_problems(),
     ]
 
 
-def summarised() -> Document:
-    """Bring the operation in line with its deferred steps. A dry run's time goes on: somebody waits for it."""
+def deferral_fields() -> Document:
+    """Derive `heldBy`, `pausedAt` and `deadlineAt` from the steps. A dry run's deadline always runs: a user waits."""
     names = {
         "$map": {
             "input": {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, IS_DEFERRED]}}},
@@ -83,16 +83,16 @@ def summarised() -> Document:
             "in": "$$step.heldBy",
         }
     }
-    stops = any_step({"$and": [IS_OPEN, {"$eq": ["$$step.stopsDeadline", True]}]})
-    stands = {"$and": [IS_RUNNING, {"$ne": ["$mode", Mode.PLAN]}, stops]}
-    since = {"$ifNull": ["$pausedAt", None]}
-    stood = {"$and": [{"$ne": [since, None]}, {"$not": stands}]}
+    has_paused_step = any_step({"$and": [IS_OPEN, {"$eq": ["$$step.stopsDeadline", True]}]})
+    is_paused = {"$and": [IS_RUNNING, {"$ne": ["$mode", Mode.PLAN]}, has_paused_step]}
+    was_paused = {"$ne": [{"$ifNull": ["$pausedAt", None]}, None]}
+    pause_ended = {"$and": [was_paused, {"$not": is_paused}]}
     return {
         "$set": {
             "heldBy": {"$cond": [{"$eq": [names, []]}, "$$REMOVE", names]},
-            "pausedAt": {"$cond": [stands, {"$ifNull": ["$pausedAt", "$$NOW"]}, None]},
+            "pausedAt": {"$cond": [is_paused, {"$ifNull": ["$pausedAt", "$$NOW"]}, None]},
             "deadlineAt": {
-                "$cond": [stood, {"$add": ["$deadlineAt", {"$subtract": ["$$NOW", "$pausedAt"]}]}, "$deadlineAt"]
+                "$cond": [pause_ended, {"$add": ["$deadlineAt", {"$subtract": ["$$NOW", "$pausedAt"]}]}, "$deadlineAt"]
             },
         }
     }

@@ -1,4 +1,4 @@
-"""Sends operations to the workers, by name and number only. Never waits for a result."""
+"""Publish an operation's open steps as a Celery chord. Messages carry ids only; nothing waits for a result."""
 
 from __future__ import annotations
 
@@ -21,40 +21,38 @@ from shared.workflows.model import INTEGRATION_OF_STEP, integration_of
 
 log = structlog.get_logger(__name__)
 
-#: (socket, connect) timeouts of a sender, who stands in a request, in seconds
+#: socket and connect timeouts in seconds; short, because HTTP requests wait for them
 SOCKET_TIMEOUT, CONNECT_TIMEOUT = 1.0, 0.7
 
-
-#: what waits in a queue this long is not lost, only late: sent again, it would make the queue longer still
+#: a queue of this length is full: its messages are late, not lost, and publishing them again would lengthen it
 FULL_QUEUE = 100
 
-
-_PLACES = {integration: place for place, integration in enumerate(SLOWEST_FIRST)}
+_PUBLISH_ORDER = {integration: place for place, integration in enumerate(SLOWEST_FIRST)}
 
 
 class Dispatcher:
-    """One per process; safe to share between threads. Its connections are the only thing sending keeps."""
+    """Publishes messages to Redis in Celery's format. One per process; safe to share between threads."""
 
     def __init__(self, broker: BrokerAddress, app: Celery | None = None) -> None:
-        """`app`: whose protocol writes the messages, a worker's own; without it one that only sends."""
+        """`app`: the Celery app that encodes the messages; the default is an app that only publishes."""
         self._app = app or make_celery(broker, "sender")
         self._redis = connect(broker, socket_timeout=SOCKET_TIMEOUT, connect_timeout=CONNECT_TIMEOUT)
         self.high_water_mark = HighWaterMark(self._redis)
 
-    def send(self, operation: Operation) -> bool:
-        """Send the steps of the operation's latest dispatch as one chord. False when the broker did not take them."""
-        return self.send_all([operation]) is not None
+    def publish(self, operation: Operation) -> bool:
+        """Publish the operation's latest dispatch as one chord. Return False when the broker did not accept it."""
+        return self.publish_all([operation]) is not None
 
-    def send_all(self, operations: Sequence[Operation], leaving: Collection[str] = ()) -> int | None:
-        """The same for each of several, in one round trip: how many had anything to send.
+    def publish_all(self, operations: Sequence[Operation], excluded_queues: Collection[str] = ()) -> int | None:
+        """Publish several operations in one round trip; return how many had a step to publish.
 
-        None when the broker did not take them. `leaving`: queues to which nothing is sent now.
+        Return None when the broker did not accept them. `excluded_queues`: skip steps of these queues.
         """
         started = time.monotonic()
-        chords = [(operation, _to_send(operation, leaving)) for operation in operations]
+        chords = [(operation, _steps_to_publish(operation, excluded_queues)) for operation in operations]
         chords = [(operation, steps) for operation, steps in chords if steps]
         try:
-            self._post([letter for operation, steps in chords for letter in self._chord(operation, steps)])
+            self._push([message for operation, steps in chords for message in self._chord(operation, steps)])
         except (redis.RedisError, OSError) as problem:
             for operation, steps in chords:
                 log.warning("dispatch.failed", **_facts(operation, steps), problem=type(problem).__name__)
@@ -64,27 +62,30 @@ class Dispatcher:
             log.info("dispatch.sent", **_facts(operation, steps), ms=ms)
         return len(chords)
 
-    def put_back(
+    def requeue(
         self, operation_id: str, step: str, dispatch: int, task: str = RUN_STEP, shown: str | None = None
     ) -> bool:
-        """Send one step's message again as it was. False when the broker did not take it: the scheduler sends one."""
+        """Put one step's message back into its queue, unchanged.
+
+        Return False when the broker did not accept it; the scheduler publishes the step later.
+        """
         queue = INTEGRATION_OF_STEP.get(step, CONTROL_QUEUE)
         try:
-            self._post([make_message(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
+            self._push([make_message(self._app, TaskCall(task, (operation_id, step, dispatch), queue, shown))])
         except (redis.RedisError, OSError) as problem:
-            log.warning("dispatch.not_put_back", operation=operation_id, step=step, problem=type(problem).__name__)
+            log.warning("dispatch.requeue_failed", operation=operation_id, step=step, problem=type(problem).__name__)
             return False
         return True
 
     def full_queues(self) -> frozenset[str] | None:
-        """Queues with so many messages that more would be of no use. None when the broker does not answer at once."""
+        """Return the queues with at least FULL_QUEUE messages, or None when the broker does not answer."""
         lengths = self.queue_lengths()
         if lengths is None:
             return None
         return frozenset(queue for queue, length in lengths.items() if length >= FULL_QUEUE)
 
     def queue_lengths(self) -> dict[str, int] | None:
-        """Queue to how many messages wait in it. None when the broker does not answer at once."""
+        """Return the number of messages in each queue, or None when the broker does not answer."""
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for queue in QUEUES:
@@ -95,7 +96,7 @@ class Dispatcher:
         return dict(zip(QUEUES, lengths, strict=True))
 
     def is_up(self) -> bool:
-        """Whether the broker answers at once."""
+        """Return whether the broker answers."""
         try:
             return bool(self._redis.ping())
         except (redis.RedisError, OSError):
@@ -105,13 +106,13 @@ class Dispatcher:
         self._redis.close()
         self._app.close()
 
-    def _post(self, letters: Sequence[QueuedMessage]) -> None:
-        """All letters in one round trip. Should only some arrive, those run; the sweep sends the others again."""
-        if not letters:
+    def _push(self, messages: Sequence[QueuedMessage]) -> None:
+        """Push all messages in one round trip. If only some arrive, the scheduler publishes the others later."""
+        if not messages:
             return
         with self._redis.pipeline(transaction=False) as pipe:
-            for letter in letters:
-                pipe.lpush(letter.queue, letter.text)
+            for message in messages:
+                pipe.lpush(message.queue, message.text)
             pipe.execute()
 
     def _chord(self, operation: Operation, steps: Sequence[StepRecord]) -> list[QueuedMessage]:
@@ -120,16 +121,16 @@ class Dispatcher:
 
 
 def _call(operation: Operation, step: StepRecord) -> TaskCall:
-    """The message of one step, shown with what an operator looks for: the tenant's slug and the operation's id."""
+    """Return the task call of one step. Flower shows `shown`, so it has the tenant's slug and the operation's id."""
     args = (operation.id, step.name, operation.dispatch)
     shown = f"({operation.tenant_slug}, {operation.id}, {step.name}, dispatch {operation.dispatch})"
     return TaskCall(task_name(step.name, operation.action), args, _queue_of(step, operation), shown)
 
 
-def _to_send(operation: Operation, leaving: Collection[str]) -> list[StepRecord]:
+def _steps_to_publish(operation: Operation, excluded_queues: Collection[str]) -> list[StepRecord]:
     queued = [(_queue_of(step, operation), step) for step in operation.steps_of_dispatch()]
-    queued.sort(key=lambda pair: _PLACES.get(pair[0], len(_PLACES)))
-    return [step for queue, step in queued if queue not in leaving]
+    queued.sort(key=lambda pair: _PUBLISH_ORDER.get(pair[0], len(_PUBLISH_ORDER)))
+    return [step for queue, step in queued if queue not in excluded_queues]
 
 
 def _facts(operation: Operation, steps: Sequence[StepRecord]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""An operation's document and the domain value it stands for."""
+"""Map documents of the `operations` collection to values and back."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from shared.events.model import Author
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.workflows.model import Action, Workflow
 
-#: how long a plan is kept
-PLAN_KEPT = timedelta(days=30)
+#: the database deletes dry runs after this time
+DRY_RUN_RETENTION = timedelta(days=30)
 
-# a page of tenants has hundreds of these to find, and calling the class takes ten times as long
+# lookup tables: a page of tenants needs hundreds of lookups, and calling the enum class takes ten times as long
 _ACTIONS = {one.value: one for one in Action}
 _MODES = {one.value: one for one in Mode}
 _STATUSES = {one.value: one for one in OperationStatus}
 _STEP_STATUSES = {one.value: one for one in StepStatus}
-#: operations that this build can carry on: of a newer one beside it, during a deployment, there may be others
-KNOWN: Document = {"action": {"$in": list(_ACTIONS)}}
+#: selects operations of actions that this build knows: during a deployment a newer build may have added others
+KNOWN_ACTIONS: Document = {"action": {"$in": list(_ACTIONS)}}
 
 
 @dataclass(frozen=True)
 class NewOperation:
-    """What is known before the record: whose, what, on whose word, and how long it may take (seconds)."""
+    """Values of an operation that is not recorded yet. `author`: who asked for it."""
 
     tenant_id: str
     tenant_slug: str
@@ -41,16 +41,16 @@ class NewOperation:
 
 
 def new_operation(
-    operation_id: str, new: NewOperation, waits: Mapping[str, datetime], grace: float, at: datetime
+    operation_id: str, new: NewOperation, earliest_starts: Mapping[str, datetime], grace: float, at: datetime
 ) -> Document:
-    """The document of a running operation, sent once. `at`: the time on the database's clock.
+    """Return the document of a running operation that counts as dispatched once. `at`: the database's time.
 
-    `waits`: step name to the end of an older lease it has to wait for. `grace`: how long the first message has, in
-    seconds.
+    `earliest_starts`: step name to the end of an older lease that the step waits for. `grace`: seconds after which the
+    scheduler publishes a step again that no worker claimed.
     """
-    first_look = at + timedelta(seconds=grace)
-    # what was planned is told by its tenant or its answer; each look for drift leaves one of these
-    expiry = {"expiresAt": at + PLAN_KEPT} if new.mode is Mode.PLAN else {}
+    republish_at = at + timedelta(seconds=grace)
+    # drift checks create many dry runs, and their results are on the tenant
+    expiry = {"expiresAt": at + DRY_RUN_RETENTION} if new.mode is Mode.PLAN else {}
     return expiry | {
         "_id": ObjectId(operation_id),
         "tenantId": new.tenant_id,
@@ -69,17 +69,22 @@ def new_operation(
         "finishedAt": None,
         "createdAt": at,
         "deadlineAt": at + timedelta(seconds=new.deadline_seconds),
-        "dueAt": first_look,
+        "dueAt": republish_at,
         "steps": [
-            _new_step(step.name, number, waits.get(step.name, at), waits.get(step.name, first_look))
+            _new_step(
+                step.name,
+                number,
+                earliest_starts.get(step.name, at),
+                earliest_starts.get(step.name, republish_at),
+            )
             for number, phase in enumerate(new.workflow)
             for step in phase
         ],
     }
 
 
-def _new_step(name: str, phase: int, due: datetime, look_at: datetime) -> Document:
-    """A pending step, not to be run before it is due; the first phase's count as sent, others get their look then."""
+def _new_step(name: str, phase: int, due: datetime, republish_at: datetime) -> Document:
+    """Return a pending step. Steps of the first stage count as dispatched; later ones get their times when it opens."""
     return {
         "name": name,
         "phase": phase,
@@ -89,7 +94,7 @@ def _new_step(name: str, phase: int, due: datetime, look_at: datetime) -> Docume
         "validFrom": 1,
         "sends": 1 if phase == 0 else 0,
         "dueAt": due,
-        "lookAt": look_at if phase == 0 else None,
+        "lookAt": republish_at if phase == 0 else None,
         "leaseToken": None,
         "leaseUntil": None,
     }
@@ -102,7 +107,7 @@ def _step_of(row: Document) -> StepRecord:
         status=_STEP_STATUSES[row["status"]],
         attempts=row["attempts"],
         dispatch=row["dispatch"],
-        valid_from=row["validFrom"],
+        min_dispatch=row["validFrom"],
         due_at=row.get("dueAt"),
         lease_until=row.get("leaseUntil"),
         started_at=row.get("startedAt"),
@@ -119,7 +124,7 @@ def _step_of(row: Document) -> StepRecord:
 
 
 def operation_of(row: Document) -> Operation:
-    """The operation a row of the collection stands for."""
+    """Return the operation of a document."""
     return Operation(
         id=str(row["_id"]),
         tenant_id=row["tenantId"],
@@ -140,5 +145,5 @@ def operation_of(row: Document) -> Operation:
         paused_at=row.get("pausedAt"),
         allow_removals=row.get("allowRemovals", False),
         found=row.get("found") or {},
-        forgotten=row.get("forgotten", 0),
+        users_removed=row.get("forgotten", 0),
     )

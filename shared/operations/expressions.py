@@ -1,4 +1,4 @@
-"""Expressions on an operation's document that its update pipelines are made of."""
+"""Aggregation expressions on an operation's document, shared by its update pipelines."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import Any
 from shared.db.documents import Document
 from shared.operations.model import OPEN_STEP, OperationStatus
 
-#: of one step, called `$$step`
+# conditions on one step, named `$$step`
 IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
-#: its phase has begun
+#: the step's stage has started
 IN_PHASE: Document = {"$lte": ["$$step.phase", "$phase"]}
 DEFERRED_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
 IS_DEFERRED: Document = {"$ne": [DEFERRED_BY, None]}
-#: of the operation
+# condition on the operation
 IS_RUNNING: Document = {"$eq": ["$status", OperationStatus.RUNNING]}
 
 
 def named(step: str) -> Document:
+    """Return the condition that `$$step` has this name."""
     return {"$eq": ["$$step.name", {"$literal": step}]}
 
 
 def any_step(condition: Document) -> Document:
+    """Return the condition that at least one step meets `condition`."""
     return {"$anyElementTrue": [{"$map": {"input": "$steps", "as": "step", "in": condition}}]}
 
 
 def steps_where(condition: Document, changes: dict[str, Any]) -> Document:
+    """Return a pipeline stage that sets fields on the steps that meet `condition`."""
     merged = {"$mergeObjects": ["$$step", changes]}
     return {
         "$set": {
@@ -36,7 +39,8 @@ def steps_where(condition: Document, changes: dict[str, Any]) -> Document:
     }
 
 
-def next_look() -> Document:
+def due_time_from_steps() -> Document:
+    """Return a pipeline stage that sets the operation's `dueAt` to the earliest `lookAt` of its started open steps."""
     open_in_phase = {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, IN_PHASE]}}}
-    looks = {"$map": {"input": open_in_phase, "as": "step", "in": "$$step.lookAt"}}
-    return {"$set": {"dueAt": {"$cond": [IS_RUNNING, {"$min": looks}, None]}}}
+    times = {"$map": {"input": open_in_phase, "as": "step", "in": "$$step.lookAt"}}
+    return {"$set": {"dueAt": {"$cond": [IS_RUNNING, {"$min": times}, None]}}}

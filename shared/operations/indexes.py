@@ -1,4 +1,4 @@
-"""The indexes of the `operations` collection. Some of them are rules, and the others are what its queries go by."""
+"""Indexes of the `operations` collection. The unique index is a rule of the platform; the others serve queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.operations.model import OperationStatus
 from shared.operations.problems import PROBLEM_INDEXES
 
 INDEXES = [
-    # the rule "one open operation for each tenant" is this index
+    # enforces the rule "one open operation for each tenant"
     IndexModel([("tenantId", ASCENDING)], name="open", unique=True, partialFilterExpression={"status": "running"}),
     IndexModel([("tenantId", ASCENDING), ("_id", DESCENDING)], name="history"),
     IndexModel([("dueAt", ASCENDING)], name="due", partialFilterExpression={"status": "running"}),
@@ -17,17 +17,17 @@ INDEXES = [
     IndexModel([("heldBy", ASCENDING)], name="held", sparse=True),
     LEASED,
     IndexModel([("finishedAt", ASCENDING)], name="unsettled", partialFilterExpression={"settled": False}),
-    # plans only
+    # deletes dry runs
     IndexModel([("expiresAt", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True),
     *PROBLEM_INDEXES,
-    # what ended otherwise than well; of the others there are nearly as many as operations
+    # partial, because a list of failed operations is rare and most operations succeed
     IndexModel(
         [("status", ASCENDING), ("_id", DESCENDING)],
         name="ended",
         partialFilterExpression={"status": {"$in": [OperationStatus.FAILED, OperationStatus.CANCELLED]}},
     ),
     IndexModel([("action", ASCENDING), ("_id", DESCENDING)], name="action"),
-    # all that the summary by hours reads
+    # covers the hourly summary, which reads no operation
     IndexModel(
         [(name, ASCENDING) for name in ("finishedAt", "status", "action", "mode", "createdAt", "tenantId")],
         name="outcomes",

@@ -1,7 +1,7 @@
-"""The barrier between two operations of one tenant: what an attempt that was stopped may still be writing outside.
+"""Lease fence: steps of a new operation wait until older attempts at the same integration have lost their leases.
 
-Stopping an operation does not stop its attempts under way. So a newer one's steps wait for the leases that are left on
-the same integration, else an older write could land over a newer one. But not for those of a plan: it writes nothing.
+Cancelling an operation does not stop attempts that are under way. Without the fence, such an attempt could overwrite in
+the integration what a newer operation wrote. Dry runs write nothing, so nothing waits for their leases.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from shared.db.documents import Document, Transaction
 from shared.operations.model import Mode
 from shared.workflows.model import INTEGRATION_OF_STEP
 
-#: stopped operations some attempt of which was under way; few ever are, however many a tenant had
+#: partial: only cancelled or expired operations with a live lease are in it
 LEASED = IndexModel(
     [("tenantId", ASCENDING)], name="leased", partialFilterExpression={"leasedUntil": {"$type": "date"}}
 )
 
 
-def waits(
+def earliest_starts(
     rows: Collection[Document], tenant_id: str, steps: Sequence[str], session: Transaction
 ) -> dict[str, datetime]:
-    """Step name: the time before which it must not be run, for those that must wait."""
+    """Return step name to the earliest time at which the step may run, only for steps that must wait."""
     by_integration: dict[str, datetime] = {}
     for name, until in _live_leases(rows, tenant_id, session).items():
         integration = _integration(name)
@@ -34,7 +34,7 @@ def waits(
 
 
 def _live_leases(rows: Collection[Document], tenant_id: str, session: Transaction) -> dict[str, datetime]:
-    """Step name: end of the longest lease that is still alive."""
+    """Return step name to the end of its latest lease that has not ended yet."""
     pipeline: list[Document] = [
         {"$match": {"tenantId": tenant_id, "leasedUntil": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}}},
         {"$unwind": "$steps"},

@@ -1,4 +1,4 @@
-"""An operation and its steps, as read from the record."""
+"""Operations and their steps: values without I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.workflows.model import Action
 
 
 class Mode(StrEnum):
-    """`plan` changes nothing anywhere: its steps say what `apply` would do."""
+    """`plan` is a dry run: its steps change nothing and report what `apply` would do."""
 
     APPLY = "apply"
     PLAN = "plan"
@@ -27,7 +27,7 @@ class OperationStatus(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """`pending` waits for its (next) attempt, `running` has one under way; the others are ends."""
+    """`pending` waits for its next attempt, `running` has one under way; the others are final."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -37,17 +37,18 @@ class StepStatus(StrEnum):
 
 
 OPEN_STEP = (StepStatus.PENDING, StepStatus.RUNNING)
-#: reasons of steps that wait because an operator said so
-OPERATORS_WISH = ("paused", "observe_only")
+#: reasons of steps that wait because an operator stopped them
+PAUSE_REASONS = ("paused", "observe_only")
 
 
-# a frozen dataclass takes five times as long to make, and a page of tenants has hundreds of these
+# a NamedTuple: a page of tenants has hundreds of steps, and creating a frozen dataclass takes five times as long
 class StepRecord(NamedTuple):
-    """One step of an operation. `dispatch`: number of the dispatch that last sent it. Times are the database's.
+    """One step of an operation. Times are from the database's clock.
 
-    `valid_from`: the oldest dispatch whose messages still count, raised whenever an attempt may have begun before.
-    `changes`: sentences on what the step did outside, or in a plan would do. `deferred_by`: the switch that defers
-    it, `deferrals`: how often in a row it did.
+    `dispatch`: number of the latest dispatch that contains the step. `min_dispatch`: workers ignore messages of older
+    dispatches; it rises whenever an earlier attempt may have started. `changes`: sentences about changes in the
+    integration, or, in a dry run, changes that an apply would make. `deferred_by`: the switch that defers the step;
+    `deferrals`: how many times in a row.
     """
 
     name: str
@@ -55,7 +56,7 @@ class StepRecord(NamedTuple):
     status: StepStatus
     attempts: int = 0
     dispatch: int = 0
-    valid_from: int = 1
+    min_dispatch: int = 1
     due_at: datetime | None = None
     lease_until: datetime | None = None
     started_at: datetime | None = None
@@ -81,11 +82,11 @@ class StepRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class Operation:
-    """One action on one tenant. `generation` is the tenant's when it was accepted: it fences off older operations.
+    """One action on one tenant. `generation` is the fencing token: the tenant's generation when it was accepted.
 
-    `paused_at`: since when the deadline stands still. `allow_removals`: somebody allowed it to remove more than usual.
-    `found`: remote fields that its steps found, kept until it is settled: by then they are on the tenant's record.
-    `forgotten`: people whose records a removal has taken away before it is settled.
+    `settled`: the tenant's record shows the result. `paused_at`: start of a pause, during which the deadline does not
+    run. `allow_removals`: an approval to remove more than the safety limit. `found`: remote ids that the steps found;
+    settling moves them to the tenant. `users_removed`: user records that a purge deleted before it was settled.
     """
 
     id: str
@@ -107,7 +108,7 @@ class Operation:
     paused_at: datetime | None = None
     allow_removals: bool = False
     found: Mapping[str, Any] = field(default_factory=dict)
-    forgotten: int = 0
+    users_removed: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -119,18 +120,18 @@ class Operation:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether an open step's last attempt failed, or its integration is not asked for a while. Not of a plan."""
-        troubled = any(step.is_open and step.reason not in (None, *OPERATORS_WISH) for step in self.steps)
-        return self.is_open and not self.is_plan and troubled
+        """Return whether an open step failed or waits for a breaker. A dry run never counts."""
+        has_failed_step = any(step.is_open and step.reason not in (None, *PAUSE_REASONS) for step in self.steps)
+        return self.is_open and not self.is_plan and has_failed_step
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Of two looks at one operation the later has the greater, once a step has ended or begun anew in between."""
+        """Return a value that rises when a step ends or is dispatched again. It orders two reads of one operation."""
         return self.dispatch, sum(not step.is_open for step in self.steps)
 
     @property
     def shown_status(self) -> OperationStatus:
-        """Ended only once its tenant shows what came of it: whoever sees the end may look there at once."""
+        """Return the status for clients: `running` until the tenant's record shows the result too."""
         return self.status if self.settled else OperationStatus.RUNNING
 
     @property
@@ -139,12 +140,12 @@ class Operation:
         return self.finished_at if self.settled else None
 
     def step(self, name: str) -> StepRecord:
-        """Raises KeyError for a step this operation does not have."""
+        """Return the step of this name. Raises KeyError when there is none."""
         for step in self.steps:
             if step.name == name:
                 return step
         raise KeyError(name)
 
     def steps_of_dispatch(self) -> tuple[StepRecord, ...]:
-        """The steps that the latest dispatch is to send."""
+        """Return the open steps of the latest dispatch."""
         return tuple(step for step in self.steps if step.is_open and step.dispatch == self.dispatch)

@@ -1,9 +1,8 @@
-"""The problems of an operation's open or failed steps, derived on the record in the write that changes a step.
+"""The stored field `problems`: a projection of an operation's steps, updated by every write that changes a step.
 
-`problems` on an operation: integration to `<kind>/<reason>` for each step that is not well, and `any`, the most severe
-kind; on one that removes a tenant for good `purge` is the same as `any`. It is empty while nothing is wrong, so that
-its partial indexes cost a healthy operation nothing. Only a tenant's latest operation keeps problems: the next one that
-is recorded clears them.
+It maps an integration to `<kind>/<reason>` when its step has a problem, and `any` to the most severe kind; a purge has
+the same value under `purge`. It is empty without problems, so its partial indexes cost a healthy operation nothing.
+Only the tenant's latest operation has problems: recording a new operation clears those of older ones.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ from shared.workflows.model import INTEGRATION_OF_STEP, Action
 
 
 class Kind(StrEnum):
-    """Most severe first. `retrying`: an attempt failed and another will follow. `deferred`: waits for a breaker.
+    """Kinds of problems, the most severe first.
 
-    `overdue`: sent several times and taken by no worker. `paused`: waits for an operator, which is no error.
+    `overdue`: published several times, but no worker claimed it. `retrying`: an attempt failed and another follows.
+    `deferred`: waits for a breaker. `paused`: waits for an operator, which is not an error.
     """
 
     FAILED = "failed"
@@ -35,28 +35,28 @@ class Kind(StrEnum):
     PAUSED = "paused"
 
 
-#: a step that was sent so often and never begun is overdue
-OVERDUE_SENDS = 3
+#: a step that was published so many times and never claimed is overdue
+OVERDUE_SEND_COUNT = 3
 NOT_TAKEN = "not_taken"
 #: the pseudo integration under which an operation's most severe kind is kept
 ANY = "any"
-#: and the same of operations that remove a tenant for good
+#: the same for purges
 PURGE = "purge"
-#: what every query for problems must hold for its partial index to be used
-PRESENT: Document = {"$gt": ""}
+#: MongoDB uses a partial index only when the query contains this condition
+HAS_PROBLEM: Document = {"$gt": ""}
 
 
 def field_of(integration: str) -> str:
-    """The field that holds an integration's problem."""
+    """Return the path of the field with an integration's problem."""
     return f"problems.{integration}"
 
 
 def _index(name: str) -> IndexModel:
     keys = [(field, ASCENDING) for field in (field_of(name), "createdAt", "tenantId", "_id")]
-    return IndexModel(keys, name=f"problems_{name}", partialFilterExpression={field_of(name): PRESENT})
+    return IndexModel(keys, name=f"problems_{name}", partialFilterExpression={field_of(name): HAS_PROBLEM})
 
 
-#: everything that /status counts is in these indexes: no operation is read for it
+#: these indexes cover the counts of /status, which therefore read no operation
 PROBLEM_INDEXES = [_index(name) for name in (*INTEGRATIONS, ANY, PURGE)]
 
 
@@ -65,7 +65,7 @@ def _joined(kind: Kind, reason: Any) -> Document:
 
 
 def _integration() -> Any:
-    """An expression: the integration of `$$step`, which is its name unless the table says otherwise."""
+    """Return an expression for the integration of `$$step`."""
     others = {step: integration for step, integration in INTEGRATION_OF_STEP.items() if step != integration}
     branches = [
         {"case": {"$eq": ["$$step.name", step]}, "then": integration} for step, integration in sorted(others.items())
@@ -74,32 +74,34 @@ def _integration() -> Any:
 
 
 def _problem() -> Document:
-    """An expression: the problem of `$$step`, null when it has none. A blocked step is a consequence of another's."""
+    """Return an expression for the problem of `$$step`: null without one, and for a step blocked by another step."""
     failed = {"$and": [{"$eq": ["$$step.status", StepStatus.ERROR]}, {"$ne": ["$$step.reason", "blocked"]}]}
-    stops = {"$eq": ["$$step.stopsDeadline", True]}
-    told = {"$gt": [{"$ifNull": ["$$step.reason", ""]}, ""]}
-    untaken = {"$and": [IN_PHASE, {"$eq": ["$$step.attempts", 0]}, {"$gte": ["$$step.sends", OVERDUE_SENDS]}]}
+    is_paused = {"$eq": ["$$step.stopsDeadline", True]}
+    has_reason = {"$gt": [{"$ifNull": ["$$step.reason", ""]}, ""]}
+    never_claimed = {
+        "$and": [IN_PHASE, {"$eq": ["$$step.attempts", 0]}, {"$gte": ["$$step.sends", OVERDUE_SEND_COUNT]}]
+    }
     reason = "$$step.reason"
     branches = [
         {"case": failed, "then": _joined(Kind.FAILED, reason)},
         {"case": {"$not": IS_OPEN}, "then": None},
-        {"case": {"$and": [IS_DEFERRED, stops]}, "then": _joined(Kind.PAUSED, reason)},
+        {"case": {"$and": [IS_DEFERRED, is_paused]}, "then": _joined(Kind.PAUSED, reason)},
         {"case": IS_DEFERRED, "then": _joined(Kind.DEFERRED, reason)},
-        {"case": told, "then": _joined(Kind.RETRYING, reason)},
-        {"case": untaken, "then": _joined(Kind.OVERDUE, NOT_TAKEN)},
+        {"case": has_reason, "then": _joined(Kind.RETRYING, reason)},
+        {"case": never_claimed, "then": _joined(Kind.OVERDUE, NOT_TAKEN)},
     ]
     return {"$switch": {"branches": branches, "default": None}}
 
 
 def problems_expression() -> Document:
-    """An expression: the `problems` of the operation as its steps stand. A plan changes nothing, so it has none."""
+    """Return an expression for `problems`, derived from the steps. A dry run has none."""
     each = {"$map": {"input": "$steps", "as": "step", "in": {"k": _integration(), "v": _problem()}}}
     found = {"$filter": {"input": each, "as": "one", "cond": {"$ne": ["$$one.v", None]}}}
     is_plan = {"$eq": ["$mode", Mode.PLAN]}
     worst = {
         "$switch": {
             "branches": [
-                {"case": {"$anyElementTrue": [_are_of(kind)]}, "then": f"{kind}/"}
+                {"case": {"$anyElementTrue": [_any_of_kind(kind)]}, "then": f"{kind}/"}
                 for kind in Kind
                 if kind is not Kind.PAUSED
             ],
@@ -108,16 +110,16 @@ def problems_expression() -> Document:
     }
     purge = {"$cond": [{"$eq": ["$action", Action.PURGE]}, [{"k": PURGE, "v": "$$worst"}], []]}
     pairs = {"$concatArrays": ["$$found", [{"k": ANY, "v": "$$worst"}], purge]}
-    told: Document = {"$let": {"vars": {"worst": worst}, "in": {"$arrayToObject": pairs}}}
+    problems: Document = {"$let": {"vars": {"worst": worst}, "in": {"$arrayToObject": pairs}}}
     return {
         "$let": {
             "vars": {"found": {"$cond": [is_plan, [], found]}},
-            "in": {"$cond": [{"$eq": ["$$found", []]}, {}, told]},
+            "in": {"$cond": [{"$eq": ["$$found", []]}, {}, problems]},
         }
     }
 
 
-def _are_of(kind: Kind) -> Document:
+def _any_of_kind(kind: Kind) -> Document:
     prefix = f"{kind}/"
     is_of = {"$eq": [{"$substrCP": ["$$one.v", 0, len(prefix)]}, prefix]}
     return {"$map": {"input": "$$found", "as": "one", "in": is_of}}
@@ -127,12 +129,12 @@ _EXPRESSION = problems_expression()
 
 
 def with_problems() -> Document:
-    """A pipeline's last stage: the problems follow from the steps as the stages before have left them."""
+    """Return the last stage of an update pipeline: derive `problems` from the updated steps."""
     return {"$set": {"problems": _EXPRESSION}}
 
 
-def told_values(kinds: Sequence[Kind], reason: str | None) -> Document:
-    """A condition on one integration's problem: of these kinds, and of this reason where one is given."""
+def problem_condition(kinds: Sequence[Kind], reason: str | None) -> Document:
+    """Return a condition on one integration's problem: one of these kinds and, when given, this reason."""
     if reason is not None:
         return {"$in": [f"{kind}/{reason}" for kind in kinds]}
     return {"$in": [re.compile(f"^{kind}/") for kind in kinds]}

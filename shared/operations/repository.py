@@ -1,4 +1,7 @@
-"""The `operations` collection: each row is its own outbox, lease book and history. Times are the database's."""
+"""The `operations` collection. Each document is outbox, step leases and history of one operation.
+
+All times are computed by the database's clock.
+"""
 
 from __future__ import annotations
 
@@ -26,32 +29,32 @@ from shared.db.documents import (
 )
 from shared.db.paging import Page
 from shared.integrations.outcomes import Outcome
-from shared.operations import step_updates as progress
-from shared.operations.documents import KNOWN, NewOperation, new_operation, operation_of
+from shared.operations import step_updates as updates
+from shared.operations.documents import KNOWN_ACTIONS, NewOperation, new_operation, operation_of
 from shared.operations.indexes import INDEXES
-from shared.operations.lease_fence import waits
+from shared.operations.lease_fence import earliest_starts
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
-from shared.operations.problems import ANY, PRESENT, field_of
+from shared.operations.problems import ANY, HAS_PROBLEM, field_of
 from shared.workflows.model import Action
 
-#: while an operator has paused it, an operation's deadline stands still
+#: an operation with a paused step has no deadline meanwhile
 _OVERDUE: Document = {
-    **KNOWN,
+    **KNOWN_ACTIONS,
     "status": OperationStatus.RUNNING,
     "pausedAt": None,
     "$expr": {"$lte": ["$deadlineAt", "$$NOW"]},
 }
 
-_DUE: Document = {**KNOWN, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
+_DUE: Document = {**KNOWN_ACTIONS, "status": OperationStatus.RUNNING, "$expr": {"$lte": ["$dueAt", "$$NOW"]}}
 
 
 class AlreadyOpen(Exception):
-    """The tenant has an open operation; the index allows no second."""
+    """The tenant has an open operation; a unique index allows one."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A step taken for one attempt. `token` proves it when the outcome is recorded."""
+    """A step that one worker leased for one attempt. Recording the outcome requires `token`."""
 
     operation: Operation
     step: StepRecord
@@ -59,16 +62,18 @@ class Claim:
 
     @property
     def is_first(self) -> bool:
-        """Whether no attempt of this step ever began before.
+        """Return whether no attempt of this step can have started before, so that nothing of it exists outside.
 
-        A failed step's retry counts anew, with none but new messages; one that was sent again before anybody took it,
-        as in a backlog, has the first message's leave still.
+        A retry of a failed step resets `attempts` but raises `min_dispatch`. Publishing a step again that no worker
+        claimed raises neither.
         """
-        begun = self.operation.action is Action.PROVISION and self.operation.generation == 1
-        return begun and self.step.valid_from == 1 and self.step.attempts == 1
+        is_first_operation = self.operation.action is Action.PROVISION and self.operation.generation == 1
+        return is_first_operation and self.step.min_dispatch == 1 and self.step.attempts == 1
 
 
 class OperationRepository:
+    """`dispatch_grace`: seconds until a published step that no worker claimed is published again."""
+
     def __init__(self, database: Database[Document], dispatch_grace: float) -> None:
         self._rows = database["operations"]
         self._grace = dispatch_grace
@@ -77,14 +82,14 @@ class OperationRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, operation_id: str, new: NewOperation, at: datetime, session: Transaction) -> Operation:
-        """Record an operation as running and already dispatched once: whoever records it sends it, else the sweep will.
+        """Record an operation as running and dispatched once: the caller publishes it, or the scheduler does later.
 
-        `at`: the time on the database's clock. Raises AlreadyOpen when the tenant has an open one.
+        `at`: the database's time. Raises AlreadyOpen when the tenant has an open operation.
         """
         names = [step.name for phase in new.workflow for step in phase]
-        # before a provision there was nothing, and a plan writes nothing that an older write could land over
+        # before a provision there are no older attempts, and a dry run writes nothing that they could overwrite
         may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
-        not_before = waits(self._rows, new.tenant_id, names, session) if may_wait else {}
+        not_before = earliest_starts(self._rows, new.tenant_id, names, session) if may_wait else {}
         row = new_operation(operation_id, new, not_before, self._grace, at)
         try:
             insert(self._rows, [row], session)
@@ -95,8 +100,8 @@ class OperationRepository:
         return operation_of(row)
 
     def _clear_problems(self, tenant_id: str, latest: ObjectId, session: Transaction) -> None:
-        """What was wrong with earlier operations is history once a newer one is recorded."""
-        earlier = {"tenantId": tenant_id, field_of(ANY): PRESENT, "_id": {"$ne": latest}}
+        """Clear the problems of the tenant's earlier operations."""
+        earlier = {"tenantId": tenant_id, field_of(ANY): HAS_PROBLEM, "_id": {"$ne": latest}}
         self._rows.update_many(earlier, {"$set": {"problems": {}}}, session=session, hint="history")
 
     def find(self, operation_id: str) -> Operation | None:
@@ -110,94 +115,102 @@ class OperationRepository:
             row = self._rows.find_one({"tenantId": tenant_id, "status": OperationStatus.RUNNING}, session=session)
         return operation_of(row) if row else None
 
-    def busy(self, tenant_ids: list[str]) -> frozenset[str]:
-        """Which of these tenants an operation is open for, plans apart."""
+    def tenants_with_open_operation(self, tenant_ids: list[str]) -> frozenset[str]:
+        """Return those of these tenants that have an open operation; dry runs do not count."""
         running = {"tenantId": {"$in": tenant_ids}, "status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
         with our_errors():
             return frozenset(row["tenantId"] for row in self._rows.find(running, {"tenantId": 1}))
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
-        """One tenant's operations, newest first."""
+        """Return a page of one tenant's operations, newest first."""
         rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
 
     def count_running(self, mode: Mode, most: int) -> int:
-        """How many operations of this mode are open, counted up to `most`."""
+        """Return how many operations of this mode are open; stop counting at `most`."""
         with our_errors():
             condition = {"status": OperationStatus.RUNNING, "mode": mode}
             return self._rows.count_documents(condition, limit=most, hint="due")
 
     def of_action(self, tenant_id: str, action: Action, session: Transaction) -> list[Operation]:
-        """Every operation of this kind the tenant had, oldest first."""
+        """Return all operations of the tenant with this action, oldest first."""
         rows = self._rows.find({"tenantId": tenant_id, "action": action}, session=session).sort("_id", ASCENDING)
         return list(map(operation_of, rows))
 
     def claim(self, operation_id: str, step: str, dispatch: int, lease_seconds: float) -> Claim | None:
-        """Take a step for one attempt. None: it is done, taken, not due, sent anew by a later dispatch, or unknown."""
+        """Claim a step for one attempt, under a lease.
+
+        Return None when the step has ended, is leased, is not due, needs a newer dispatch, or does not exist.
+        """
         key = object_id(operation_id)
         if key is None:
             return None
         token = secrets.token_hex(8)
         operation = self._advance(
-            {"_id": key, **KNOWN, "status": OperationStatus.RUNNING, "$expr": progress.claimable(step, dispatch)},
-            progress.claimed(step, token, lease_seconds),
+            {
+                "_id": key,
+                **KNOWN_ACTIONS,
+                "status": OperationStatus.RUNNING,
+                "$expr": updates.claimable(step, dispatch),
+            },
+            updates.claimed(step, token, lease_seconds),
         )
         return Claim(operation, operation.step(step), token) if operation else None
 
     def record(self, claim: Claim, outcome: Outcome, retry_in: float = 0.0) -> Operation | None:
-        """Put an attempt's end on record. None when the lease was lost: the attempt then counts for nothing."""
+        """Record an attempt's outcome. Return None when the lease was lost: the outcome is then discarded."""
         return self._advance(
             {"_id": ObjectId(claim.operation.id), "steps.leaseToken": claim.token},
-            progress.recorded(claim.step.name, outcome, retry_in, self._grace),
+            updates.recorded(claim.step.name, outcome, retry_in, self._grace),
         )
 
     def due(self, limit: int) -> Iterator[str]:
-        """Ids of running operations that need a push, most overdue first."""
+        """Yield ids of running operations that must be published again, the most overdue first."""
         return self._ids(_DUE, "dueAt", limit)
 
-    def resend(self, operation_ids: Sequence[str]) -> list[Operation]:
-        """Raise the dispatch of those of these that are due still: another sweep may have been faster.
+    def begin_dispatch(self, operation_ids: Sequence[str]) -> list[Operation]:
+        """Give a new dispatch number to those operations that are still due, and return them for publishing.
 
-        One write for all, since each waits for the journal.
+        Another scheduler may have been faster for some. One bulk write, because each write waits for the journal.
         """
         keys = [ObjectId(one) for one in operation_ids]
         ours = {"resentBy": secrets.token_hex(8)}
-        update_unlocked(self._rows, keys, _DUE, [*progress.resent(self._grace), {"$set": ours}])
+        update_unlocked(self._rows, keys, _DUE, [*updates.next_dispatch(self._grace), {"$set": ours}])
         with our_errors():
             return list(map(operation_of, self._rows.find({"_id": {"$in": keys}, **ours})))
 
     def overdue(self, limit: int) -> Iterator[str]:
-        """Ids of running operations whose deadline has passed."""
+        """Yield ids of running operations whose deadline has passed."""
         return self._ids(_OVERDUE, "deadlineAt", limit)
 
     def expire(self, operation_id: str) -> Operation | None:
-        """Fail an operation whose deadline has passed. None when it ended otherwise meanwhile."""
-        return self._advance({"_id": ObjectId(operation_id), **_OVERDUE}, progress.expired())
+        """Fail an operation whose deadline has passed. Return None when it ended meanwhile."""
+        return self._advance({"_id": ObjectId(operation_id), **_OVERDUE}, updates.expired())
 
     def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
-        """Stop an operation. None when it has ended."""
+        """Cancel an operation. Return None when it has already ended."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation_id), "status": OperationStatus.RUNNING},
-            progress.cancelled(),
+            updates.cancelled(),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         return operation_of(row) if row else None
 
     def reopen(self, operation: Operation, step: str, deadline: float, session: Transaction) -> Operation | None:
-        """Run one failed step again, and the operation with it. None when the step has not failed.
+        """Reopen the operation to run one failed step again. Return None when the step has not failed.
 
-        `deadline`: seconds it has from now on. Raises AlreadyOpen when the tenant has another open one.
+        `deadline`: seconds from now. Raises AlreadyOpen when the tenant has another open operation.
         """
         condition = {
             "_id": ObjectId(operation.id),
             "steps": {"$elemMatch": {"name": step, "status": StepStatus.ERROR}},
         }
-        not_before = waits(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
+        not_before = earliest_starts(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
         try:
             row = self._rows.find_one_and_update(
                 condition,
-                progress.reopened(step, deadline, self._grace, not_before),
+                updates.reopened(step, deadline, self._grace, not_before),
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
@@ -206,26 +219,31 @@ class OperationRepository:
         return operation_of(row) if row else None
 
     def unsettled(self, limit: int) -> Iterator[str]:
-        """Ids of operations closed a while ago whose end the tenant's record still does not show."""
-        had_time = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
-        # only by its type the index tells those that have ended from the many that have not
+        """Yield ids of operations that closed more than the grace ago and are not settled."""
+        is_late = {"$lte": ["$finishedAt", seconds_from_now(-self._grace)]}
+        # the type condition lets the partial index skip running operations
         ended = {"settled": False, "finishedAt": {"$type": "date"}}
-        return self._ids({**KNOWN, **ended, "$expr": had_time}, "finishedAt", limit)
+        return self._ids({**KNOWN_ACTIONS, **ended, "$expr": is_late}, "finishedAt", limit)
 
     def settle(self, operation_id: str, session: Transaction) -> Operation | None:
-        """Mark a closed operation as settled. None when somebody else did, or it is still open."""
+        """Mark a closed operation as settled. Return None when it is open or already settled."""
         row = self._rows.find_one_and_update(
-            {"_id": ObjectId(operation_id), **KNOWN, "settled": False, "status": {"$ne": OperationStatus.RUNNING}},
+            {
+                "_id": ObjectId(operation_id),
+                **KNOWN_ACTIONS,
+                "settled": False,
+                "status": {"$ne": OperationStatus.RUNNING},
+            },
             {"$set": {"settled": True}, "$unset": {"found": ""}},
-            # what was found leaves the row with this write, and goes to the tenant's by another of the transaction
+            # the caller still needs `found`, which this write removes
             return_document=ReturnDocument.BEFORE,
             session=session,
         )
         return replace(operation_of(row), settled=True) if row else None
 
-    def add_forgotten(self, operation_id: str, people: int, session: Transaction) -> None:
-        """Note how many people's records are gone before it is settled."""
-        self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": people}}, session=session)
+    def add_users_removed(self, operation_id: str, count: int, session: Transaction) -> None:
+        """Add to the number of user records that a purge deleted."""
+        self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
 
     def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():

@@ -1,7 +1,7 @@
-"""How an operation goes from phase to phase and ends: whatever its steps now say, as an update pipeline.
+"""Update pipeline that derives an operation's stage and status from its steps.
 
-A phase begins when all steps of the one before are ok or skipped; else its own are blocked. What closes doors goes on
-all the same: there the next phase begins once every step of the last was tried, however it went.
+A stage opens when all steps of the stage before it are ok or skipped; after a failure its steps end as blocked. Suspend
+and delete are different: there the next stage opens once each step of the stage before it was tried or deferred.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from shared.operations.expressions import (
     IS_OPEN,
     IS_RUNNING,
     any_step,
-    next_look,
+    due_time_from_steps,
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
 from shared.operations.problems import with_problems
 from shared.workflows.model import PRESSING
 
-#: of one step: it waits for the very first that becomes of it
+#: condition on `$$step`: an attempt is under way, or it waits for its first attempt and is not deferred
 _UNTRIED: Document = {
     "$or": [
         {"$eq": ["$$step.status", StepStatus.RUNNING]},
@@ -29,12 +29,12 @@ _UNTRIED: Document = {
     ]
 }
 _IS_PRESSING: Document = {"$in": ["$action", sorted(PRESSING)]}
-#: of one step: its phase is to come
+#: condition on `$$step`: its stage has not started
 _IS_LATER: Document = {"$and": [IS_OPEN, {"$gt": ["$$step.phase", "$phase"]}]}
 
 
-def derived(grace: float) -> Pipeline:
-    """Close the operation, open its next phase, or leave it running: whatever its steps now say."""
+def operation_state(grace: float) -> Pipeline:
+    """Return stages that close the operation, open its next stage, or leave it as it is. `grace`: in seconds."""
     open_now = any_step({"$and": [IS_OPEN, IN_PHASE]})
     failed = any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
     later = any_step(_IS_LATER)
@@ -75,7 +75,7 @@ def derived(grace: float) -> Pipeline:
         },
         steps_where({"$and": [is_next, IS_OPEN, {"$eq": ["$$step.phase", "$phase"]}]}, begin),
         steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
-        next_look(),
+        due_time_from_steps(),
         with_problems(),
         {"$unset": "verdict"},
     ]

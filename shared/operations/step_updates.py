@@ -1,11 +1,12 @@
-"""How an operation's document moves on, as update pipelines: each is one atomic write on the database's own clock.
+"""Update pipelines of an operation's steps. Each is one atomic write and uses the database's clock.
 
-A step's document: name, phase, status, attempts, dispatch (the last that sent it), validFrom (the oldest whose messages
-count), sends, dueAt (not before), lookAt (when the sweep must push it again), leaseToken, leaseUntil, startedAt,
-finishedAt, reason, message, remedy, retryable, notes, changes; and what `deferrals` says.
-The operation's `dueAt` is the earliest `lookAt` among the open steps of its phase, and null once it is closed;
-`resentBy` says which look of a sweep sent it last; `leasedUntil`, on one that was stopped, how long its attempts may
-go on; `found`, until it is settled, what its steps found for the tenant's record.
+Stored fields of a step whose names do not explain themselves: `phase` number of the stage; `dispatch` latest dispatch
+with this step; `validFrom` oldest dispatch whose messages a worker may run; `sends` number of dispatches; `dueAt`
+earliest time of the next attempt; `lookAt` time at which the scheduler publishes the step again. For `heldBy`, `holds`
+and `stopsDeadline` see `deferrals`.
+Stored fields of an operation: `dueAt` earliest `lookAt` of its open steps, null when closed; `resentBy` token of the
+scheduler run that dispatched it last; `leasedUntil` end of the last lease of a cancelled or expired operation; `found`
+remote ids for the tenant, until the operation is settled.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ from datetime import datetime
 from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.outcomes import Outcome, Result
 from shared.integrations.reasons import REASONS, Reason
-from shared.operations.deferrals import RELEASED, summarised
+from shared.operations.deferrals import RELEASED, deferral_fields
 from shared.operations.expressions import (
     IN_PHASE,
     IS_OPEN,
     IS_RUNNING,
+    due_time_from_steps,
     named,
-    next_look,
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
 from shared.operations.problems import with_problems
-from shared.operations.stages import derived
+from shared.operations.stages import operation_state
 
-#: the longest a sent step may stay unclaimed before it is sent again, in seconds
-LONGEST_LOOK = 60
+#: upper limit of the backoff between two dispatches of a step that no worker claims, in seconds
+MAX_REPUBLISH_SECONDS = 60
 
 
 def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
-    """The step is taken: attempt counted and lease set before any work is done."""
+    """Count an attempt and set its lease, before any work is done."""
     lease_end = seconds_from_now(lease_seconds)
     changes = {
         **RELEASED,
@@ -45,11 +46,11 @@ def claimed(step: str, token: str, lease_seconds: float) -> Pipeline:
         "lookAt": lease_end,
         "startedAt": {"$ifNull": ["$$step.startedAt", "$$NOW"]},
     }
-    return [steps_where(named(step), changes), summarised(), next_look(), with_problems()]
+    return [steps_where(named(step), changes), deferral_fields(), due_time_from_steps(), with_problems()]
 
 
 def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipeline:
-    """The attempt's end is on the step, and the operation follows from all its steps in the same write."""
+    """Write an attempt's outcome to its step, and derive the operation's state in the same write."""
     changes: Document = {
         "leaseToken": None,
         "leaseUntil": None,
@@ -68,25 +69,25 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         }
     else:
         changes |= {"status": str(outcome.result), "finishedAt": "$$NOW", "dueAt": None, "lookAt": None}
-    # a step that its operation's deadline ended stays ended; only its lease is given back
+    # the deadline or a cancel may have ended the step meanwhile: keep that end and only release the lease
     released = {"leaseToken": None, "leaseUntil": None}
     stages = [
         steps_where({"$and": [named(step), {"$not": IS_OPEN}]}, released),
         steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
     if outcome.found:
-        # whoever ends after his operation was stopped comes too late: it may be settled, and its row is read no more
+        # a closed operation may be settled already, and then nobody reads `found`
         known = {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}
         stages.append({"$set": {"found": {"$cond": [IS_RUNNING, known, "$found"]}}})
-    return [*stages, summarised(), *derived(grace)]
+    return [*stages, deferral_fields(), *operation_state(grace)]
 
 
-def resent(grace: float) -> Pipeline:
-    """A new dispatch: every open step of the phase that is overdue and not under a live lease is to be sent again."""
+def next_dispatch(grace: float) -> Pipeline:
+    """Start a new dispatch with every started open step whose `lookAt` has passed."""
     overdue = {"$lte": ["$$step.lookAt", "$$NOW"]}
-    wait = {"$min": [LONGEST_LOOK * 1000, {"$multiply": [round(grace * 1000), {"$pow": [2, "$$step.sends"]}]}]}
-    # once for a lease that was lost. What is sent after that, as what nobody took, may still wait in a long queue: it
-    # stays good, or each new message would void the one before
+    wait = {"$min": [MAX_REPUBLISH_SECONDS * 1000, {"$multiply": [round(grace * 1000), {"$pow": [2, "$$step.sends"]}]}]}
+    # Older messages become invalid only after a lost lease. Otherwise the older message may still wait in a long queue,
+    # and each dispatch would invalidate the message before it.
     is_lost = {"$and": [{"$ne": ["$$step.leaseUntil", None]}, {"$lte": ["$$step.leaseUntil", "$$NOW"]}]}
     changes = {
         "dispatch": "$dispatch",
@@ -98,26 +99,26 @@ def resent(grace: float) -> Pipeline:
     return [
         {"$set": {"dispatch": {"$add": ["$dispatch", 1]}}},
         steps_where({"$and": [IS_OPEN, IN_PHASE, overdue]}, changes),
-        next_look(),
+        due_time_from_steps(),
         with_problems(),
     ]
 
 
 def expired() -> Pipeline:
-    """The deadline has passed: the operation fails."""
+    """Fail the operation because its deadline has passed."""
     return _stopped("deadline", REASONS["deadline"], OperationStatus.FAILED)
 
 
 def cancelled() -> Pipeline:
-    """Somebody stopped the operation."""
+    """Cancel the operation."""
     return _stopped("cancelled", REASONS["cancelled"], OperationStatus.CANCELLED)
 
 
-def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[str, datetime]) -> Pipeline:
-    """An operation runs (again), from the phase of one failed step: that step and what was blocked are pending.
+def reopened(step: str, deadline_seconds: float, grace: float, earliest_starts: Mapping[str, datetime]) -> Pipeline:
+    """Reopen an operation at the stage of one failed step: that step and all blocked steps become pending.
 
-    Messages of earlier dispatches no longer count for them; other failed steps stay failed. `waits`: step name to the
-    time before which it must not be run.
+    Messages of earlier dispatches become invalid for them; other failed steps stay failed. `earliest_starts`: see
+    `lease_fence`.
     """
     the_step = {"$first": {"$filter": {"input": "$steps", "as": "step", "cond": named(step)}}}
     fresh: Document = {
@@ -143,7 +144,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
                 "settled": False,
                 "finishedAt": None,
                 "deadlineAt": seconds_from_now(deadline_seconds),
-                # while another step is paused, it stands still from now on
+                # another step may still be paused: its pause counts from now on, because the deadline is new
                 "pausedAt": {"$cond": [{"$gt": ["$pausedAt", None]}, "$$NOW", None]},
                 "dispatch": {"$add": ["$dispatch", 1]},
                 "phase": {"$let": {"vars": {"named": the_step}, "in": "$$named.phase"}},
@@ -151,8 +152,8 @@ def reopened(step: str, deadline_seconds: float, grace: float, waits: Mapping[st
         },
         steps_where({"$or": [named(step), was_blocked]}, fresh),
         steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
-        *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in waits.items()),
-        next_look(),
+        *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in earliest_starts.items()),
+        due_time_from_steps(),
         with_problems(),
     ]
 
@@ -162,7 +163,7 @@ def _not_before(until: datetime) -> Document:
 
 
 def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
-    """Open steps end as errors, keeping what was last said; a lease stays until its holder gives it back."""
+    """End all open steps as errors, with their last message appended. Leases stay until they are released or end."""
     changes = {
         "status": StepStatus.ERROR,
         "finishedAt": "$$NOW",
@@ -178,13 +179,13 @@ def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
     return [
         steps_where(IS_OPEN, changes),
         {"$set": {"status": status, "finishedAt": "$$NOW", "dueAt": None, "leasedUntil": leased}},
-        summarised(),
+        deferral_fields(),
         with_problems(),
     ]
 
 
 def claimable(step: str, dispatch: int) -> Document:
-    """An `$expr`: the step is open and due, under no live lease, and messages of this dispatch still count for it."""
+    """Return an `$expr`: the step is open, due and not leased, and messages of this dispatch are valid for it."""
     return {
         "$anyElementTrue": [
             {

@@ -150,7 +150,7 @@ class OrphanScanner:
             for start in range(0, len(ids), BATCH)
             for tenant in self._tenants.by_ids(tuple(ids[start : start + BATCH]))
         }
-        busy = self._operations.busy(list(tenants))
+        busy = self._operations.tenants_with_open_operation(list(tenants))
         return orphans_among(found, Known(claim.began_at, tenants, busy))
 
 

@@ -100,7 +100,7 @@ class Settlement:
     def _forget_some(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
         """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
         forgotten, _ = self._users.remove_tenant(tenant_id, session)
-        self._operations.add_forgotten(operation_id, forgotten, session)
+        self._operations.add_users_removed(operation_id, forgotten, session)
 
     def _record_end(self, operation_id: str, session: Transaction) -> Operation | None:
         """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
@@ -128,7 +128,7 @@ class Settlement:
             for on_purged in self._on_purged:
                 on_purged(tenant.id, session)
             purges = self._operations.of_action(tenant.id, Action.PURGE, session)
-            self._tombstones.insert(tenant, purges, operation.forgotten + forgotten, session)
+            self._tombstones.insert(tenant, purges, operation.users_removed + forgotten, session)
         elif tenant.owner is not None and tenant.status is Status.ACTIVE:
             self._record_owner(tenant, operation, session)
 

@@ -226,7 +226,7 @@ class Starter:
     def publish(self, view: TenantView) -> TenantView:
         """Publish the recorded operation; if that fails, the scheduler publishes it later."""
         if view.operation is not None and view.operation.is_open:
-            self._dispatcher.send(view.operation)
+            self._dispatcher.publish(view.operation)
         return view
 
     def in_the_way(self, tenant: Tenant) -> OperationInProgress:

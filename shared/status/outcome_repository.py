@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors, seconds_from_now
 from shared.operations.model import Mode, OperationStatus
-from shared.operations.problems import ANY, PRESENT, field_of
+from shared.operations.problems import ANY, HAS_PROBLEM, field_of
 from shared.status.model import Hour
 from shared.status.problem_repository import TenantIds, in_scope
 from shared.workflows.model import Action
@@ -50,7 +50,7 @@ class OutcomeRepository:
 
     def failing(self, tenant_ids: TenantIds) -> dict[str, int]:
         """Operations with a problem, by the most severe kind of it."""
-        condition = {field_of(ANY): PRESENT, **in_scope(tenant_ids)}
+        condition = {field_of(ANY): HAS_PROBLEM, **in_scope(tenant_ids)}
         grouped = {"_id": f"${field_of(ANY)}", "count": {"$sum": 1}}
         with our_errors():
             rows = list(self._rows.aggregate([{"$match": condition}, {"$group": grouped}], hint=f"problems_{ANY}"))

@@ -13,9 +13,9 @@ from shared.db.documents import Document, newest_first, our_errors, seconds_from
 from shared.db.paging import Page
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
-from shared.operations.documents import KNOWN, operation_of
+from shared.operations.documents import KNOWN_ACTIONS, operation_of
 from shared.operations.model import Mode, Operation, OperationStatus, StepStatus
-from shared.operations.problems import ANY, PRESENT, PURGE, Kind, field_of, told_values
+from shared.operations.problems import ANY, HAS_PROBLEM, PURGE, Kind, field_of, problem_condition
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery, Target
 from shared.workflows.model import INTEGRATION_OF_STEP
 
@@ -53,7 +53,7 @@ class ProblemRepository:
     def late(self, tenant_ids: TenantIds) -> Group | None:
         """Operations whose time to be sent passed a while ago: no scheduler runs, or every queue is full."""
         condition = {
-            **KNOWN,
+            **KNOWN_ACTIONS,
             "status": OperationStatus.RUNNING,
             "dueAt": {"$type": "date"},
             "$expr": {"$lte": ["$dueAt", seconds_from_now(-LATE_SECONDS)]},
@@ -69,7 +69,7 @@ class ProblemRepository:
 
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
         """Operations of these tenants that meet the query, newest first."""
-        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN]
+        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN_ACTIONS]
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, rows)), following)
 
@@ -77,20 +77,25 @@ class ProblemRepository:
         self, tenant_ids: TenantIds, query: OperationQuery, integration: str | None, after: str | None
     ) -> Page[Target]:
         """Operations that meet the query and are their tenants' latest, with the failed steps of the integration."""
-        conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN, {"mode": {"$ne": Mode.PLAN}}]
+        conditions: list[Document] = [
+            in_scope(tenant_ids),
+            *_conditions(query),
+            KNOWN_ACTIONS,
+            {"mode": {"$ne": Mode.PLAN}},
+        ]
         if integration is not None:
             conditions.append(
-                {field_of(integration): told_values([query.kind] if query.kind else [*Kind], query.reason)}
+                {field_of(integration): problem_condition([query.kind] if query.kind else [*Kind], query.reason)}
             )
         if query.kind is None and query.status is None and integration is None and query.reason is None:
-            conditions.append({field_of(ANY): PRESENT})
+            conditions.append({field_of(ANY): HAS_PROBLEM})
         rows, following = newest_first(self._rows, conditions, query.limit, after)
         return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
 
     def _values(self, integration: str) -> list[str]:
         """The problems that there are. The server skips from one to the next in the index."""
         with our_errors():
-            return self._rows.distinct(field_of(integration), {field_of(integration): PRESENT})
+            return self._rows.distinct(field_of(integration), {field_of(integration): HAS_PROBLEM})
 
     def _count(self, integration: str, value: str, tenant_ids: TenantIds) -> int:
         condition = {field_of(integration): value, **in_scope(tenant_ids)}
@@ -106,7 +111,7 @@ class ProblemRepository:
 
     def _read(self, keys: Iterable[ObjectId]) -> dict[ObjectId, Operation]:
         with our_errors():
-            rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN}))
+            rows = list(self._rows.find({"_id": {"$in": list(set(keys))}, **KNOWN_ACTIONS}))
         return {row["_id"]: operation_of(row) for row in rows}
 
 
@@ -127,11 +132,13 @@ def _conditions(query: OperationQuery) -> list[Document]:
     if query.action is not None:
         found.append({"action": query.action})
     if query.kind is not None:
-        found.append({field_of(ANY): told_values([query.kind], None)})
+        found.append({field_of(ANY): problem_condition([query.kind], None)})
     if query.reason is not None:
         # every integration has an index of its own, so this is a union of ranges
-        found.append({"$or": [{field_of(name): told_values(tuple(Kind), query.reason)} for name in INTEGRATIONS]})
-    found += [{field_of(name): told_values([kind], query.reason)} for name, kind in (query.problems or {}).items()]
+        found.append({"$or": [{field_of(name): problem_condition(tuple(Kind), query.reason)} for name in INTEGRATIONS]})
+    found += [
+        {field_of(name): problem_condition([kind], query.reason)} for name, kind in (query.problems or {}).items()
+    ]
     return [*found, *_times(query)]
 
 

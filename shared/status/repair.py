@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, our_errors
 from shared.db.rate_limiter import RateLimiter
-from shared.operations.problems import ANY, PRESENT, field_of, problems_expression
+from shared.operations.problems import ANY, HAS_PROBLEM, field_of, problems_expression
 from shared.tenants.filters import search_terms
 from shared.workflows.model import INTEGRATION_OF_STEP
 
@@ -60,7 +60,7 @@ class StatusRepair:
             [{"$set": {"problems": problems_expression()}}],
         )
         superseded = self._operations.update_many(
-            {"tenantId": {"$in": [str(one) for one in ids]}, "_id": {"$nin": latest}, field_of(ANY): PRESENT},
+            {"tenantId": {"$in": [str(one) for one in ids]}, "_id": {"$nin": latest}, field_of(ANY): HAS_PROBLEM},
             {"$set": {"problems": {}}},
             hint=f"problems_{ANY}",
         )

@@ -120,7 +120,7 @@ def test_a_tenant_that_another_scheduler_brought_there_meanwhile_is_not_reconcil
     class Slow(Dispatcher):
         """Its sweep is held up after its first tenant, and another does the second meanwhile."""
 
-        def send(self, operation: Operation) -> bool:
+        def publish(self, operation: Operation) -> bool:
             done.append(operation.tenant_slug)
             if len(done) == 1:
                 time.sleep(0.05)

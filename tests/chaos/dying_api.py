@@ -13,15 +13,15 @@ from shared.config.settings import read_settings
 from shared.messaging.chord_messages import QueuedMessage
 from shared.operations.dispatcher import Dispatcher
 
-_post = Dispatcher._post
+_push = Dispatcher._push
 
 
-def _die_while_posting(self: Dispatcher, letters: Sequence[QueuedMessage]) -> None:
+def _die_while_posting(self: Dispatcher, messages: Sequence[QueuedMessage]) -> None:
     if os.environ["DYING_API"] == "half-way":
-        _post(self, letters[:1])
+        _push(self, messages[:1])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 # this class is changed in this process only
-Dispatcher._post = _die_while_posting  # type: ignore[method-assign]
+Dispatcher._push = _die_while_posting  # type: ignore[method-assign]
 asgi = Bridge(create_app(read_settings()), 2, ApiSite())

@@ -121,7 +121,7 @@ def test_sending_costs_three_commands_and_keeps_one_connection(
     before = broker.info("stats")["total_commands_processed"]
     connections = len(broker.client_list())
     for _ in range(50):
-        assert dispatcher.send(view.operation)
+        assert dispatcher.publish(view.operation)
     # those of looking are counted too
     assert broker.info("stats")["total_commands_processed"] - before <= 50 * 3 + 3
     assert len(broker.client_list()) == connections
@@ -131,7 +131,7 @@ def test_without_a_broker_sending_says_no_and_raises_nothing(create: Callable[..
     view = create("acme")
     assert view.operation is not None
     nobody = Dispatcher(BrokerAddress.of("redis://127.0.0.1:1/0"))
-    assert nobody.send(view.operation) is False
+    assert nobody.publish(view.operation) is False
     assert nobody.is_up() is False
     nobody.close()
 

@@ -133,7 +133,7 @@ def test_a_step_that_no_worker_takes_is_overdue_after_it_was_sent_several_times(
         database["operations"].update_one(
             {"tenantSlug": "acme"}, [{"$set": {"dueAt": "$createdAt"}}, _due_before("$createdAt")]
         )
-        assert store.operations.resend([operation.id])
+        assert store.operations.begin_dispatch([operation.id])
     assert {key for key, _ in groups(control_plane, admin).items()} == {
         ("overdue", step, "not_taken") for step in STEPS
     }

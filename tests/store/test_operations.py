@@ -175,7 +175,7 @@ def test_an_unclaimed_step_is_sent_again_and_whichever_message_comes_first_takes
         ],
     )
     assert list(impatient.operations.due(10)) == [second.id]
-    (sent,) = impatient.operations.resend([second.id])
+    (sent,) = impatient.operations.begin_dispatch([second.id])
     assert [step.name for step in sent.steps_of_dispatch()] == list(STEPS)
     assert sent.dispatch == 2
     early, late = (
@@ -195,7 +195,7 @@ def test_a_message_from_before_a_lost_lease_is_stale(make_settings: Callable[...
     take(impatient, operation, "ocis", lease=0.05)
     raw(impatient, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
     time.sleep(0.1)
-    (sent,) = impatient.operations.resend([operation.id])
+    (sent,) = impatient.operations.begin_dispatch([operation.id])
     assert [step.name for step in sent.steps_of_dispatch()] == ["ocis"]
     assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
     second = impatient.operations.claim(operation.id, "ocis", 2, 60)
@@ -213,7 +213,7 @@ def test_what_was_sent_after_a_lost_lease_stays_good_however_long_its_queue(
     lost = take(impatient, operation, "ocis", lease=0.05)
     for dispatch in (2, 3, 4):
         time.sleep(0.15)
-        (sent,) = impatient.operations.resend([operation.id])
+        (sent,) = impatient.operations.begin_dispatch([operation.id])
         assert (sent.dispatch, "ocis" in {step.name for step in sent.steps_of_dispatch()}) == (dispatch, True)
     assert impatient.operations.claim(operation.id, "ocis", 1, 60) is None
     second = impatient.operations.claim(operation.id, "ocis", 2, 60)
@@ -253,7 +253,7 @@ def test_only_steps_without_a_live_lease_are_sent_again(make_settings: Callable[
             }
         ],
     )
-    (sent,) = impatient.operations.resend([operation.id])
+    (sent,) = impatient.operations.begin_dispatch([operation.id])
     assert [step.name for step in sent.steps_of_dispatch()] == ["stalwart", "ocis"]
     impatient.close()
 
@@ -266,7 +266,11 @@ def test_two_schedulers_at_once_send_a_due_operation_once(
     assert operation is not None
     raw(store, make_settings()).update_one({"_id": ObjectId(operation.id)}, [{"$set": {"dueAt": "$$NOW"}}])
     with ThreadPoolExecutor(8) as pool:
-        sent = [one for each in pool.map(lambda _: store.operations.resend([operation.id]), range(8)) for one in each]
+        sent = [
+            one
+            for each in pool.map(lambda _: store.operations.begin_dispatch([operation.id]), range(8))
+            for one in each
+        ]
     assert [one.id for one in sent] == [operation.id]
     store.close()
 

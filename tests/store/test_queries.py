@@ -128,7 +128,7 @@ QUERIES: dict[str, Callable[[Repositories], object]] = {
             "both": OrphanQuery(integration="ocis", status="removable", after=ID),
         }.items()
     },
-    "busy tenants": lambda store: store.operations.busy([ID]),
+    "busy tenants": lambda store: store.operations.tenants_with_open_operation([ID]),
     "due operations": lambda store: list(store.operations.due(10)),
     "overdue operations": lambda store: list(store.operations.overdue(10)),
     "unsettled operations": lambda store: list(store.operations.unsettled(10)),

@@ -25,7 +25,7 @@ class Meanwhile(Dispatcher):
         super().__init__(platform.settings.broker)
         self._happens: list[Callable[[], Any]] = [happens]
 
-    def send(self, operation: object) -> bool:
+    def publish(self, operation: object) -> bool:
         if self._happens:
             self._happens.pop()()
         return False

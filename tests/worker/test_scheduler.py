@@ -31,7 +31,7 @@ STEPS = ("authentik", "stalwart", "ocis")
 class Unplugged(Dispatcher):
     """A dispatcher whose process died before it could send anything."""
 
-    def send(self, operation: object) -> bool:
+    def publish(self, operation: object) -> bool:
         return False
 
 
@@ -180,4 +180,4 @@ def test_a_change_that_gave_up_leaves_nothing_locked_itself(
     with pytest.raises(StoreUnavailable):
         quick_store.connection.transaction(work, 0.5)
     with quick_store.connection.within(2):
-        assert quick_store.operations.resend([other])
+        assert quick_store.operations.begin_dispatch([other])

@@ -105,7 +105,7 @@ class Runner:
         finally:
             waiting = self._bulkhead.release(integration)
             if waiting is not None:
-                self._dispatcher.put_back(*waiting)
+                self._dispatcher.requeue(*waiting)
 
     def start(self) -> None:
         """Probe a breaker at once if it opened because of credentials that were replaced since."""
@@ -118,7 +118,7 @@ class Runner:
     def stop(self) -> None:
         """Return waiting messages to their queues, where other workers take them."""
         for message in self._bulkhead.drain() if self._bulkhead is not None else ():
-            self._dispatcher.put_back(*message)
+            self._dispatcher.requeue(*message)
 
     def _run_if_permitted(self, operation_id: str, step: str, dispatch: int, integration: str | None) -> StepResult:
         try:
@@ -150,7 +150,7 @@ class Runner:
             if not operation.is_plan:
                 self._tenants.record_steps(operation)
             if operation.dispatch > dispatch:
-                self._dispatcher.send(operation)
+                self._dispatcher.publish(operation)
         return StepResult("deferred", is_deferred=True)
 
     def _run_with_log_context(self, claim: Claim, permit: Permit) -> StepResult:
@@ -190,7 +190,7 @@ class Runner:
         if not operation.is_plan:
             self._tenants.record_steps(operation)
         if operation.phase > claim.operation.phase:
-            self._dispatcher.send(operation)
+            self._dispatcher.publish(operation)
 
     def _attempt(self, claim: Claim, permit: Permit) -> Outcome:
         integration = integration_of(claim.step.name, claim.operation.action)

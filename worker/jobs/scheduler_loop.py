@@ -112,8 +112,8 @@ class SchedulerLoop:
         # without a broker, or with full queues, a later due time would only delay the work
         if full is None or full.issuperset(INTEGRATIONS.keys() - OPTIONAL):
             return 0
-        due = self._operations.resend(list(self._operations.due(BATCH)))
-        return self._dispatcher.send_all(due, full) or 0
+        due = self._operations.begin_dispatch(list(self._operations.due(BATCH)))
+        return self._dispatcher.publish_all(due, full) or 0
 
 
 def run_until(stop: threading.Event, scheduler: SchedulerLoop, interval: float) -> None:
