@@ -56,7 +56,7 @@ def open_runner(
     bulkhead: Bulkhead | None = None,
     watchdog: Watchdog | None = None,
 ) -> Runner:
-    breaker = open_breaker(store, settings, open_restore_detector(store, dispatcher.high_water_mark, settings).look)
+    breaker = open_breaker(store, settings, open_restore_detector(store, dispatcher.high_water_mark, settings).check)
     contexts = StepContexts(
         domains=store.domains,
         operations=store.operations,

@@ -135,7 +135,7 @@ def main() -> None:
         diagnostics = open_diagnostics_job(store, doctor)
         backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
-            "restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).look,
+            "restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check,
             "lifecycle": partial(services.lifecycle.take_up, BATCH),
             "domain_checks": check_domains,
             "billing_sync": sync_billing,

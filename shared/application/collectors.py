@@ -76,7 +76,7 @@ class PlatformCollector(Collector):
         for name in INTEGRATIONS:
             breakers.add_metric([name], 1 if name in switches and switches[name].is_open else 0)
         for name, switch in switches.items():
-            if not switch.is_tenants:
+            if not switch.is_of_tenant:
                 pauses.add_metric([name], 1 if switch.pause is not None else 0)
         return [breakers, pauses]
 

@@ -68,7 +68,7 @@ def open_restore_detector(store: Repositories, high_water_mark: HighWaterMark, s
         restore_guard=store.restore_guard,
         switches=store.switches,
         tenant_counts=store.tenant_counts,
-        observing=open_observe_only_service(store),
+        observe_only=open_observe_only_service(store),
         high_water_mark=high_water_mark,
         settings=settings,
     )

@@ -72,7 +72,7 @@ class ReadinessService:
         self._make_indexes()
         self.awaits_indexes = False
         self._migrator.run()
-        self._restore_detector.look()
+        self._restore_detector.check()
         self._domain_service.prepare()
         slug = self._settings.default_tenant_slug
         if self._tenants.find(slug) is not None:

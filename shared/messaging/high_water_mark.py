@@ -11,7 +11,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-#: stores the number if it is higher; the mark of another line is changed only by `replace`
+#: stores the number if it is higher; the mark of another database id is changed only by `replace`
 _ADVANCE = """
 local known = redis.call('HMGET', KEYS[1], 'line', 'number')
 if known[1] and (known[1] ~= ARGV[1] or tonumber(known[2]) >= tonumber(ARGV[2])) then return 0 end
@@ -22,9 +22,9 @@ return 1
 
 @dataclass(frozen=True)
 class MarkedPosition:
-    """A position of a database. `line`: id of the database's history; `number`: rises over time."""
+    """A position of a database. `database_id`: from the `epochs` collection; `number`: rises over time."""
 
-    line: str
+    database_id: str
     number: int
 
 
@@ -41,15 +41,15 @@ class HighWaterMark:
             return MarkedPosition(_text(line), int(number)) if line and number else None
         return None
 
-    def advance(self, database: str, line: str, number: int) -> None:
-        """Store the position, unless the mark is higher or of another line. The next call makes up for a failure."""
+    def advance(self, database: str, database_id: str, number: int) -> None:
+        """Store the position, unless the mark is higher or of another id. The next call makes up for a failure."""
         with _redis_errors_logged():
-            self._redis.eval(_ADVANCE, 1, _key(database), line, str(number))
+            self._redis.eval(_ADVANCE, 1, _key(database), database_id, str(number))
 
-    def replace(self, database: str, line: str, number: int) -> bool:
+    def replace(self, database: str, database_id: str, number: int) -> bool:
         """Store the position unconditionally. Returns False when Redis does not answer."""
         with _redis_errors_logged():
-            self._redis.hset(_key(database), mapping={"line": line, "number": number})
+            self._redis.hset(_key(database), mapping={"line": database_id, "number": number})
             return True
         return False
 

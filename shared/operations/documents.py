@@ -77,24 +77,24 @@ def new_operation(
                 earliest_starts.get(step.name, at),
                 earliest_starts.get(step.name, republish_at),
             )
-            for number, phase in enumerate(new.workflow)
-            for step in phase
+            for number, stage in enumerate(new.workflow)
+            for step in stage
         ],
     }
 
 
-def _new_step(name: str, phase: int, due: datetime, republish_at: datetime) -> Document:
+def _new_step(name: str, stage: int, due: datetime, republish_at: datetime) -> Document:
     """Return a pending step. Steps of the first stage count as dispatched; later ones get their times when it opens."""
     return {
         "name": name,
-        "phase": phase,
+        "phase": stage,
         "status": StepStatus.PENDING,
         "attempts": 0,
-        "dispatch": 1 if phase == 0 else 0,
+        "dispatch": 1 if stage == 0 else 0,
         "validFrom": 1,
-        "sends": 1 if phase == 0 else 0,
+        "sends": 1 if stage == 0 else 0,
         "dueAt": due,
-        "lookAt": republish_at if phase == 0 else None,
+        "lookAt": republish_at if stage == 0 else None,
         "leaseToken": None,
         "leaseUntil": None,
     }
@@ -103,7 +103,7 @@ def _new_step(name: str, phase: int, due: datetime, republish_at: datetime) -> D
 def _step_of(row: Document) -> StepRecord:
     return StepRecord(
         name=row["name"],
-        phase=row["phase"],
+        stage=row["phase"],
         status=_STEP_STATUSES[row["status"]],
         attempts=row["attempts"],
         dispatch=row["dispatch"],
@@ -135,7 +135,7 @@ def operation_of(row: Document) -> Operation:
         request_id=row["requestId"],
         generation=row["generation"],
         dispatch=row["dispatch"],
-        phase=row["phase"],
+        stage=row["phase"],
         settled=row["settled"],
         steps=tuple(_step_of(step) for step in row["steps"]),
         created_at=row["createdAt"],

@@ -10,7 +10,7 @@ from shared.operations.model import OPEN_STEP, OperationStatus
 # conditions on one step, named `$$step`
 IS_OPEN: Document = {"$in": ["$$step.status", list(OPEN_STEP)]}
 #: the step's stage has started
-IN_PHASE: Document = {"$lte": ["$$step.phase", "$phase"]}
+STAGE_STARTED: Document = {"$lte": ["$$step.phase", "$phase"]}
 DEFERRED_BY: Document = {"$ifNull": ["$$step.heldBy", None]}
 IS_DEFERRED: Document = {"$ne": [DEFERRED_BY, None]}
 # condition on the operation
@@ -41,6 +41,6 @@ def steps_where(condition: Document, changes: dict[str, Any]) -> Document:
 
 def due_time_from_steps() -> Document:
     """Return a pipeline stage that sets the operation's `dueAt` to the earliest `lookAt` of its started open steps."""
-    open_in_phase = {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, IN_PHASE]}}}
-    times = {"$map": {"input": open_in_phase, "as": "step", "in": "$$step.lookAt"}}
+    open_steps = {"$filter": {"input": "$steps", "as": "step", "cond": {"$and": [IS_OPEN, STAGE_STARTED]}}}
+    times = {"$map": {"input": open_steps, "as": "step", "in": "$$step.lookAt"}}
     return {"$set": {"dueAt": {"$cond": [IS_RUNNING, {"$min": times}, None]}}}

@@ -52,7 +52,7 @@ class StepRecord(NamedTuple):
     """
 
     name: str
-    phase: int
+    stage: int
     status: StepStatus
     attempts: int = 0
     dispatch: int = 0
@@ -98,7 +98,7 @@ class Operation:
     request_id: str
     generation: int
     dispatch: int
-    phase: int
+    stage: int
     settled: bool
     steps: tuple[StepRecord, ...]
     created_at: datetime

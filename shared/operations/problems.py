@@ -16,7 +16,7 @@ from pymongo import ASCENDING, IndexModel
 
 from shared.db.documents import Document
 from shared.integrations.catalog import INTEGRATIONS
-from shared.operations.expressions import IN_PHASE, IS_DEFERRED, IS_OPEN
+from shared.operations.expressions import IS_DEFERRED, IS_OPEN, STAGE_STARTED
 from shared.operations.model import Mode, StepStatus
 from shared.workflows.model import INTEGRATION_OF_STEP, Action
 
@@ -79,7 +79,7 @@ def _problem() -> Document:
     is_paused = {"$eq": ["$$step.stopsDeadline", True]}
     has_reason = {"$gt": [{"$ifNull": ["$$step.reason", ""]}, ""]}
     never_claimed = {
-        "$and": [IN_PHASE, {"$eq": ["$$step.attempts", 0]}, {"$gte": ["$$step.sends", OVERDUE_SEND_COUNT]}]
+        "$and": [STAGE_STARTED, {"$eq": ["$$step.attempts", 0]}, {"$gte": ["$$step.sends", OVERDUE_SEND_COUNT]}]
     }
     reason = "$$step.reason"
     branches = [

@@ -86,7 +86,7 @@ class OperationRepository:
 
         `at`: the database's time. Raises AlreadyOpen when the tenant has an open operation.
         """
-        names = [step.name for phase in new.workflow for step in phase]
+        names = [step.name for stage in new.workflow for step in stage]
         # before a provision there are no older attempts, and a dry run writes nothing that they could overwrite
         may_wait = new.action is not Action.PROVISION and new.mode is Mode.APPLY
         not_before = earliest_starts(self._rows, new.tenant_id, names, session) if may_wait else {}

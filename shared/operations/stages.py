@@ -9,17 +9,17 @@ from __future__ import annotations
 from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.reasons import REASONS
 from shared.operations.expressions import (
-    IN_PHASE,
     IS_DEFERRED,
     IS_OPEN,
     IS_RUNNING,
+    STAGE_STARTED,
     any_step,
     due_time_from_steps,
     steps_where,
 )
 from shared.operations.model import OperationStatus, StepStatus
 from shared.operations.problems import with_problems
-from shared.workflows.model import PRESSING
+from shared.workflows.model import CONTINUES_AFTER_FAILURE
 
 #: condition on `$$step`: an attempt is under way, or it waits for its first attempt and is not deferred
 _UNTRIED: Document = {
@@ -28,22 +28,22 @@ _UNTRIED: Document = {
         {"$and": [{"$eq": ["$$step.attempts", 0]}, {"$not": IS_DEFERRED}]},
     ]
 }
-_IS_PRESSING: Document = {"$in": ["$action", sorted(PRESSING)]}
+_CONTINUES: Document = {"$in": ["$action", sorted(CONTINUES_AFTER_FAILURE)]}
 #: condition on `$$step`: its stage has not started
 _IS_LATER: Document = {"$and": [IS_OPEN, {"$gt": ["$$step.phase", "$phase"]}]}
 
 
 def operation_state(grace: float) -> Pipeline:
     """Return stages that close the operation, open its next stage, or leave it as it is. `grace`: in seconds."""
-    open_now = any_step({"$and": [IS_OPEN, IN_PHASE]})
+    open_now = any_step({"$and": [IS_OPEN, STAGE_STARTED]})
     failed = any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
     later = any_step(_IS_LATER)
-    untried = any_step({"$and": [IS_OPEN, IN_PHASE, _UNTRIED]})
+    untried = any_step({"$and": [IS_OPEN, STAGE_STARTED, _UNTRIED]})
     verdict = {
         "$switch": {
             "branches": [
                 {"case": {"$not": IS_RUNNING}, "then": "closed"},
-                {"case": {"$and": [_IS_PRESSING, later, {"$not": untried}]}, "then": "next"},
+                {"case": {"$and": [_CONTINUES, later, {"$not": untried}]}, "then": "next"},
                 {"case": open_now, "then": "open"},
                 {"case": failed, "then": "failed"},
                 {"case": later, "then": "next"},

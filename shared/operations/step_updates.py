@@ -19,9 +19,9 @@ from shared.integrations.outcomes import Outcome, Result
 from shared.integrations.reasons import REASONS, Reason
 from shared.operations.deferrals import RELEASED, deferral_fields
 from shared.operations.expressions import (
-    IN_PHASE,
     IS_OPEN,
     IS_RUNNING,
+    STAGE_STARTED,
     due_time_from_steps,
     named,
     steps_where,
@@ -98,7 +98,7 @@ def next_dispatch(grace: float) -> Pipeline:
     }
     return [
         {"$set": {"dispatch": {"$add": ["$dispatch", 1]}}},
-        steps_where({"$and": [IS_OPEN, IN_PHASE, overdue]}, changes),
+        steps_where({"$and": [IS_OPEN, STAGE_STARTED, overdue]}, changes),
         due_time_from_steps(),
         with_problems(),
     ]
@@ -151,7 +151,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, earliest_starts: 
             }
         },
         steps_where({"$or": [named(step), was_blocked]}, fresh),
-        steps_where({"$and": [IS_OPEN, IN_PHASE, {"$eq": ["$$step.sends", 0]}]}, sent),
+        steps_where({"$and": [IS_OPEN, STAGE_STARTED, {"$eq": ["$$step.sends", 0]}]}, sent),
         *(steps_where({"$and": [IS_OPEN, named(name)]}, _not_before(until)) for name, until in earliest_starts.items()),
         due_time_from_steps(),
         with_problems(),
@@ -159,7 +159,7 @@ def reopened(step: str, deadline_seconds: float, grace: float, earliest_starts: 
 
 
 def _not_before(until: datetime) -> Document:
-    return {"dueAt": until, "lookAt": {"$cond": [IN_PHASE, until, "$$step.lookAt"]}}
+    return {"dueAt": until, "lookAt": {"$cond": [STAGE_STARTED, until, "$$step.lookAt"]}}
 
 
 def _stopped(code: str, reason: Reason, status: OperationStatus) -> Pipeline:
@@ -196,7 +196,7 @@ def claimable(step: str, dispatch: int) -> Document:
                         "$and": [
                             named(step),
                             IS_OPEN,
-                            IN_PHASE,
+                            STAGE_STARTED,
                             {"$lte": ["$$step.validFrom", dispatch]},
                             {"$lte": ["$$step.dueAt", "$$NOW"]},
                             {"$lte": ["$$step.leaseUntil", "$$NOW"]},

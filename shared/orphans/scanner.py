@@ -98,7 +98,7 @@ class OrphanScanner:
 
     def claim_removal(self, integrations: Collection[str]) -> RemovalClaim | None:
         """Claim the removal that has been due longest. None in observe-only mode."""
-        if not integrations or is_observing(self._switches.seen()):
+        if not integrations or is_observing(self._switches.cached()):
             return None
         return self._orphans.claim_removal(integrations, self._lease)
 

@@ -53,7 +53,7 @@ class Backfill:
         """Start what the pace allows; how many operations were started."""
         if self._per_minute == 0:
             return 0
-        seen = self._switches.seen()
+        seen = self._switches.cached()
         if is_observing(seen):
             return 0
         return sum(self._push(one) for one in self._configured if not is_paused(seen, one))

@@ -99,7 +99,7 @@ class DomainMonitor:
 
     def start_reconciles(self) -> int:
         """Start a reconcile of each tenant with a newly proven domain; return how many were started."""
-        if is_observing(self._switches.seen()):
+        if is_observing(self._switches.cached()):
             return 0
         return sum(self._start_reconcile(tenant_id) for tenant_id in self._domains.tenants_to_reconcile(BATCH))
 

@@ -101,7 +101,7 @@ class LifecycleService:
 
     def take_up(self, limit: int) -> int:
         """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
-        if is_observing(self._switches.seen()):
+        if is_observing(self._switches.cached()):
             return 0
         begun = 0
         for due in self._tenants.due(limit):

@@ -21,7 +21,7 @@ from shared.rights.policy import Actor
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
-from shared.workflows.model import PRESSING
+from shared.workflows.model import CONTINUES_AFTER_FAILURE
 
 #: pauses between two looks while waiting for an operation, in seconds
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
@@ -147,7 +147,7 @@ def _require_turn(operation: Operation, step: StepRecord) -> None:
     What is through stays so: it needs no look within the transaction. Raises ActionNotPossible.
     """
     through = (StepStatus.OK, StepStatus.SKIPPED)
-    before = [one.name for one in operation.steps if one.phase < step.phase and one.status not in through]
-    if before and operation.action not in PRESSING:
+    before = [one.name for one in operation.steps if one.stage < step.stage and one.status not in through]
+    if before and operation.action not in CONTINUES_AFTER_FAILURE:
         names = ", ".join(before)
         raise ActionNotPossible(f"The step {step.name} comes after {names}: there is no use in it before.")

@@ -1,1 +1,1 @@
-"""Restore_guard."""
+"""Restore detection and observe-only mode."""

@@ -1,7 +1,8 @@
-"""Whether the database is older than one that was seen before, as after a restore from a backup; then only observe.
+"""Detect that an older backup of MongoDB, or another database, was put in place, and enter observe-only mode.
 
-The epoch rises in MongoDB first, for a majority, and is then remembered in Redis. So Redis can be behind but never
-ahead, whatever dies in between: ahead means that MongoDB has lost what it had confirmed.
+A number in MongoDB rises every few seconds, with majority write concern, and is then copied to Redis as a high-water
+mark. Redis may be behind MongoDB but never ahead, wherever a process dies. When Redis is ahead, MongoDB has lost writes
+that it had confirmed.
 """
 
 from __future__ import annotations
@@ -23,20 +24,23 @@ from shared.tenants.counts import TenantCounts
 
 log = structlog.get_logger(__name__)
 
-#: how often the number rises, in seconds: a backup that is younger than this is not told from the present
-RISE = 10.0
-#: how often a process looks at most, in seconds
-REST = 2.0
-#: a new database is named, then remembered, then compared: one look does all of it
-STAGES = 3
+#: seconds between two steps of the number; a backup younger than this is not detected
+ADVANCE_SECONDS = 10.0
+#: seconds between two checks of one process, at least
+CHECK_INTERVAL = 2.0
+#: a new database takes three rounds: get an id, mark it in Redis, compare
+MAX_ROUNDS = 3
 
-OLDER = "The database is older than it was seen before: a backup seems to have been restored."
-OTHER = "The database is not the one that was seen before: another seems to have been put in its place."
-STARTED = "OBSERVE_ONLY_ON_START is set."
+DATABASE_IS_OLDER = "The database is older than before: a backup seems to have been restored."
+DATABASE_IS_ANOTHER = "The database is not the same as before: another one seems to have been put in its place."
+REQUESTED_ON_START = "OBSERVE_ONLY_ON_START is set."
 
 
 class RestoreDetector:
-    """One per process; safe to share between threads. Without what Redis remembers it says nothing."""
+    """Compares MongoDB with the high-water mark in Redis. One per process; safe to share between threads.
+
+    Without a high-water mark, as after Redis lost its data, it detects nothing.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class RestoreDetector:
         restore_guard: RestoreGuardRepository,
         switches: SwitchRepository,
         tenant_counts: TenantCounts,
-        observing: ObserveOnlyService,
+        observe_only: ObserveOnlyService,
         high_water_mark: HighWaterMark,
         settings: Settings,
     ) -> None:
@@ -53,84 +57,87 @@ class RestoreDetector:
         self._tenant_counts = tenant_counts
         self._high_water_mark = high_water_mark
         self._database = settings.mongodb_database
-        self._observing = observing
-        self._is_wanted = settings.observe_only_on_start
+        self._observe_only = observe_only
+        self._is_requested = settings.observe_only_on_start
         self._lock = threading.Lock()
         self._next = 0.0
         self._failed_at = 0.0
 
-    def look(self) -> int:
-        """Look, unless this process just has. No operations are started: 0. Raises StoreUnavailable."""
+    def check(self) -> int:
+        """Check the database, at most once in CHECK_INTERVAL. Raises StoreUnavailable.
+
+        Always return 0, as a scheduler job that starts no operation.
+        """
         asked_at = time.monotonic()
         with self._lock:
             if self._failed_at > asked_at:
-                # a look failed while we waited: each trying anew would make the last of many wait for all the others
+                # share the failure of the check that this thread waited for: each check may wait for a time-out
                 raise StoreUnavailable
             if time.monotonic() < self._next:
                 return 0
             try:
-                self._look()
+                self._check()
             except StoreUnavailable:
                 self._failed_at = time.monotonic()
                 raise
-            self._next = time.monotonic() + REST
+            self._next = time.monotonic() + CHECK_INTERVAL
         return 0
 
-    def _look(self) -> None:
-        if self._is_wanted:
-            self._observing.begin_by_itself(STARTED)
-            self._is_wanted = False
-        for _ in range(STAGES):
-            if self._is_settled():
+    def _check(self) -> None:
+        if self._is_requested:
+            self._observe_only.begin_automatically(REQUESTED_ON_START)
+            self._is_requested = False
+        for _ in range(MAX_ROUNDS):
+            if self._is_compared():
                 return
 
-    def _is_settled(self) -> bool:
-        """Compare what is known with what is remembered; False when there is something to look at once more."""
-        # what is remembered is asked for first: the number may rise in between, and that must not look like a loss
-        remembered = self._high_water_mark.read(self._database)
+    def _is_compared(self) -> bool:
+        """Compare the database with its high-water mark. Return False when another round is necessary."""
+        # read Redis first: the number may rise in between, and in the other order that would look like a loss
+        marked = self._high_water_mark.read(self._database)
         known = self._restore_guard.find()
         if known is None:
-            self._begin(remembered)
+            self._create(marked)
             return False
-        if known.is_forgiven:
-            return not self._reach(known, remembered)
-        if remembered is not None and _suspicion(known, remembered):
-            self._suspect()
+        if known.is_accepted:
+            return not self._replace_mark(known, marked)
+        if marked is not None and _difference(known, marked):
+            self._confirm_difference()
             return True
-        risen = self._restore_guard.raise_number(RISE) or known
-        self._high_water_mark.advance(self._database, risen.line, risen.number)
+        advanced = self._restore_guard.advance(ADVANCE_SECONDS) or known
+        self._high_water_mark.advance(self._database, advanced.database_id, advanced.number)
         return True
 
-    def _begin(self, remembered: MarkedPosition | None) -> None:
-        """A database without a name: a new one; or one from before there were any, put in another's place."""
-        if remembered is not None and self._tenant_counts.are_several():
-            self._observing.begin_by_itself(OTHER)
-        self._restore_guard.begin(new_id())
+    def _create(self, marked: MarkedPosition | None) -> None:
+        """Give the database its id. With tenants and a mark it is no new database: it has replaced another one."""
+        if marked is not None and self._tenant_counts.are_several():
+            self._observe_only.begin_automatically(DATABASE_IS_ANOTHER)
+        self._restore_guard.create(new_id())
 
-    def _reach(self, known: Epoch, remembered: MarkedPosition | None) -> bool:
-        """From now on this database counts; every process that does this writes the same, in whatever order.
+    def _replace_mark(self, known: Epoch, marked: MarkedPosition | None) -> bool:
+        """Make an accepted database the one that Redis marks. Idempotent, also when several processes do it.
 
-        False while Redis does not answer: until it has forgotten the other, this one stays forgiven.
+        Return False while Redis does not answer: the database stays accepted until the old mark is replaced.
         """
-        number = max(known.number, remembered.number if remembered else 0)
-        has_replaced = self._high_water_mark.replace(self._database, known.line, number)
+        number = max(known.number, marked.number if marked else 0)
+        has_replaced = self._high_water_mark.replace(self._database, known.database_id, number)
         if has_replaced:
-            self._restore_guard.reach(number)
+            self._restore_guard.complete_acceptance(number)
         return has_replaced
 
-    def _suspect(self) -> None:
-        """Ask both once more, in the same order: what was read may be from two sides of a change."""
-        if is_observing(self._switches.seen()):
+    def _confirm_difference(self) -> None:
+        """Read both again, in the same order, before acting: the first reads may be from both sides of a change."""
+        if is_observing(self._switches.cached()):
             return
-        remembered, known = self._high_water_mark.read(self._database), self._restore_guard.confirmed()
-        if remembered is None or known is None or known.is_forgiven:
+        marked, known = self._high_water_mark.read(self._database), self._restore_guard.find_confirmed()
+        if marked is None or known is None or known.is_accepted:
             return
-        suspicion = _suspicion(known, remembered)
-        if suspicion is not None:
-            self._observing.begin_by_itself(suspicion)
+        difference = _difference(known, marked)
+        if difference is not None:
+            self._observe_only.begin_automatically(difference)
 
 
-def _suspicion(known: Epoch, remembered: MarkedPosition) -> str | None:
-    if known.line != remembered.line:
-        return OTHER
-    return OLDER if remembered.number > known.number else None
+def _difference(known: Epoch, marked: MarkedPosition) -> str | None:
+    if known.database_id != marked.database_id:
+        return DATABASE_IS_ANOTHER
+    return DATABASE_IS_OLDER if marked.number > known.number else None

@@ -1,4 +1,4 @@
-"""The `epochs` collection: one row with a number that only rises, by which an older copy of the database is told."""
+"""The `epochs` collection: one document with a number that only rises, to recognise an older copy of the database."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ KEY = "epoch"
 
 @dataclass(frozen=True)
 class Epoch:
-    """`line`: the database's own name, kept in its backups. `is_forgiven`: an operator has ended the observing."""
+    """The database's own position. `database_id` is also in its backups.
 
-    line: str
+    `is_accepted`: the database is right whatever the high-water mark says, as an operator ended observe-only mode.
+    """
+
+    database_id: str
     number: int
-    is_forgiven: bool = False
+    is_accepted: bool = False
 
 
 class RestoreGuardRepository:
@@ -32,21 +35,21 @@ class RestoreGuardRepository:
             row = self._rows.find_one({"_id": KEY})
         return _epoch(row) if row else None
 
-    def confirmed(self) -> Epoch | None:
-        """The same, by a write that a majority took: a primary that was deposed and does not know it cannot answer."""
+    def find_confirmed(self) -> Epoch | None:
+        """Read with a majority write, which fails on a former primary that does not know its replacement yet."""
         with our_errors():
             row = self._rows.find_one_and_update(
                 {"_id": KEY}, [{"$set": {"confirmedAt": "$$NOW"}}], return_document=ReturnDocument.AFTER
             )
         return _epoch(row) if row else None
 
-    def begin(self, line: str) -> None:
-        """Give the database its name, unless it has one."""
+    def create(self, database_id: str) -> None:
+        """Give the database an id, unless it has one."""
         with our_errors(), suppress(DuplicateKeyError):
-            self._rows.insert_one({"_id": KEY, "line": line, "number": 1, "forgiven": True})
+            self._rows.insert_one({"_id": KEY, "line": database_id, "number": 1, "forgiven": True})
 
-    def raise_number(self, seconds: float) -> Epoch | None:
-        """The next number, if the last is `seconds` old. None when it is not."""
+    def advance(self, seconds: float) -> Epoch | None:
+        """Raise the number when it is at least `seconds` old. Return None when it is younger."""
         due: Document = {"$lte": [{"$ifNull": ["$raisedAt", None]}, seconds_from_now(-seconds)]}
         raised = {"number": {"$add": ["$number", 1]}, "raisedAt": "$$NOW"}
         with our_errors():
@@ -55,15 +58,15 @@ class RestoreGuardRepository:
             )
         return _epoch(row) if row else None
 
-    def forgive(self, session: Transaction) -> None:
-        """From now on this database counts, whatever was seen before."""
+    def accept(self, session: Transaction) -> None:
+        """Accept this database, whatever the high-water mark says."""
         self._rows.update_one({"_id": KEY}, {"$set": {"forgiven": True}}, session=session)
 
-    def reach(self, number: int) -> None:
-        """Be no lower than a number that was seen before, which is forgiven by that."""
-        reached = {"number": {"$max": ["$number", number]}, "forgiven": False}
+    def complete_acceptance(self, number: int) -> None:
+        """Raise the number to at least the marked one; from then on the high-water mark counts again."""
+        completed = {"number": {"$max": ["$number", number]}, "forgiven": False}
         with our_errors():
-            self._rows.update_one({"_id": KEY, "forgiven": True}, [{"$set": reached}])
+            self._rows.update_one({"_id": KEY, "forgiven": True}, [{"$set": completed}])
 
 
 def _epoch(row: Document) -> Epoch:

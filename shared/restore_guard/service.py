@@ -1,4 +1,4 @@
-"""Observe-only: plans, looks and reads go on, and nothing is changed outside, until an operator ends it."""
+"""Observe-only mode: integrations are read but not changed, until an operator ends it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from shared.switches.repository import SwitchRepository
 
 log = structlog.get_logger(__name__)
 
-OBSERVING = "This takes a platform administrator."
+NEEDS_PLATFORM_ADMIN = "This takes a platform administrator."
 
 
 class ObserveOnlyService:
-    """It is a switch like a pause of all, which stops no plan and what the sweep begins by itself as well."""
+    """Begin and end observe-only mode.
+
+    It is a switch like a pause of all integrations, but dry runs go on, and the scheduler starts no operations either.
+    """
 
     def __init__(
         self,
@@ -40,17 +43,17 @@ class ObserveOnlyService:
         self._switches = switches
 
     def state(self, actor: Actor) -> Switch:
-        """Raises Forbidden, as all of these that take an actor do."""
-        access.require(machine_access.may_see_switches(actor), OBSERVING)
+        """Return the mode's switch. Raises Forbidden, like every method with an actor."""
+        access.require(machine_access.may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
         return self._switches.find(OBSERVE_ONLY)
 
     def begin(self, reason: str, actor: Actor) -> Switch:
-        """Change nothing outside from now on. Begun already: the new reason counts, from when it began first."""
-        access.require(machine_access.may_observe_only(actor), OBSERVING)
+        """Begin the mode. When it is on already, only replace the reason."""
+        access.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
         return self._connection.transaction(lambda session: self._begun(reason, actor.author, session))
 
-    def begin_by_itself(self, reason: str) -> bool:
-        """The same on the service's own word; False, and nothing written, when it has begun already."""
+    def begin_automatically(self, reason: str) -> bool:
+        """Begin the mode without an actor. Return False and write nothing when it is on already."""
 
         def work(session: Transaction) -> bool:
             if self._switches.find(OBSERVE_ONLY, session).pause is not None:
@@ -64,15 +67,18 @@ class ObserveOnlyService:
         return has_begun
 
     def end(self, actor: Actor) -> Switch:
-        """Go on: what was held begins, and every active tenant is looked at for drift, all products for orphans."""
-        access.require(machine_access.may_observe_only(actor), OBSERVING)
+        """End the mode: deferred steps run, and drift checks of all tenants and orphan scans start.
+
+        Also accept the database, so that restore detection does not begin the mode again.
+        """
+        access.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> Switch:
             known = self._switches.find(OBSERVE_ONLY, session)
             if known.pause is None:
                 return known
             ended = self._switches.resume(OBSERVE_ONLY, session) or Switch(OBSERVE_ONLY)
-            self._restore_guard.forgive(session)
+            self._restore_guard.accept(session)
             self._orphan_scans.request(session)
             self._events.append(NewEvent("observe_only.ended", actor.author), session)
             return ended

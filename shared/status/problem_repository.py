@@ -156,7 +156,7 @@ def _target(operation: Operation, integration: str | None, reason: str | None) -
     """The steps to retry: first those of early stages, which take with them what they have blocked."""
     steps = [
         step.name
-        for step in sorted(operation.steps, key=lambda one: one.phase)
+        for step in sorted(operation.steps, key=lambda one: one.stage)
         if step.status is StepStatus.ERROR
         and step.reason != "blocked"
         and integration in (None, INTEGRATION_OF_STEP.get(step.name, step.name))
@@ -184,7 +184,7 @@ def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
 def _example(operation: Operation, integration: str, kind: Kind) -> Example:
     """The step that the group is about: the last of the integration, as the record's own derivation has it."""
     steps = [step for step in operation.steps if INTEGRATION_OF_STEP.get(step.name, step.name) == integration]
-    step = max(steps, key=lambda one: (one.reason not in (None, "blocked"), one.phase))
+    step = max(steps, key=lambda one: (one.reason not in (None, "blocked"), one.stage))
     return Example(
         tenant=operation.tenant_slug,
         since=step.started_at or operation.created_at,

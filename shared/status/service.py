@@ -60,7 +60,7 @@ class StatusService:
             tenants=self._problems.tenants(tenant_ids),
             groups=groups,
             breakers=[_shown(one, tenant_ids) for one in switches if one.is_open],
-            pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_tenants],
+            pauses=[_shown(one, tenant_ids) for one in switches if one.pause is not None and not one.is_of_tenant],
             tenant_pauses=self._tenant_pauses(switches, tenant_ids),
         )
 
@@ -80,7 +80,9 @@ class StatusService:
         return self._tenants.ids_in(access.visible_tenants(actor))
 
     def _tenant_pauses(self, switches: list[Switch], tenant_ids: TenantIds) -> list[TenantPause]:
-        paused = {tenant_of_switch(one.name) or "": one for one in switches if one.is_tenants and one.pause is not None}
+        paused = {
+            tenant_of_switch(one.name) or "": one for one in switches if one.is_of_tenant and one.pause is not None
+        }
         mine = tuple(one for one in paused if tenant_ids is None or one in tenant_ids)
         return [TenantPause(tenant.slug, paused[tenant.id]) for tenant in self._tenants.by_ids(mine)]
 

@@ -1,1 +1,1 @@
-"""Switches."""
+"""Circuit breakers and pauses."""

@@ -1,29 +1,29 @@
-"""How a breaker's document changes, as update pipelines on the database's clock.
+"""Update pipelines of a breaker's document, on the database's clock.
 
-`failing` lists tenants whose latest attempts failed: tenantId, slug, reason, since, at, isolated. A tenant is isolated
-once the integration answered another tenant while it went on failing: its failures then open no breaker.
-`openings` counts how often in a row the breaker opened for a new tenant; each doubles the time it stays open.
-`refused` is a fingerprint of the credentials that were refused.
+`failing` lists tenants whose latest attempts failed: tenantId, slug, reason, since, at, isolated. A failing tenant
+becomes isolated when the integration answers another tenant; its failures then do not count for the breaker.
+`openings` counts how many times in a row the breaker opened because of another tenant; each doubles the time it stays
+open. `refused` is a hash of the refused credentials.
 """
 
 from __future__ import annotations
 
 from shared.db.documents import Document, Pipeline, seconds_from_now
 from shared.integrations.outcomes import BREAKER_REASON
-from shared.switches.model import Span, TenantRef
+from shared.switches.model import OpenDuration, TenantRef
 
-#: an upper bound of the list; in an outage the latest are enough to see what is wrong
-MOST_TENANTS = 50
+#: upper limit of `failing`; in an outage the latest tenants are enough
+MAX_FAILING_TENANTS = 50
 
-#: a tenant that failed longer ago than this, in seconds, is forgotten: its operation has ended
-FORGET_AFTER = 24 * 3600.0
+#: seconds after which a failing tenant is dropped: its operation has ended by then
+FAILING_RETENTION = 24 * 3600.0
 
 IS_OPEN: Document = {"$ne": [{"$ifNull": ["$openUntil", None]}, None]}
 _FAILING: Document = {
     "$filter": {
         "input": {"$ifNull": ["$failing", []]},
         "as": "one",
-        "cond": {"$gt": ["$$one.at", seconds_from_now(-FORGET_AFTER)]},
+        "cond": {"$gt": ["$$one.at", seconds_from_now(-FAILING_RETENTION)]},
     }
 }
 FAILING_IDS: Document = {"$map": {"input": _FAILING, "as": "one", "in": "$$one.tenantId"}}
@@ -32,9 +32,9 @@ _ISOLATED_IDS: Document = {"$map": {"input": _ISOLATED, "as": "one", "in": "$$on
 
 
 def failed(
-    tenant: TenantRef | None, cause: str, detail: str, limit: int, span: Span, *, is_probe: bool = False
+    tenant: TenantRef | None, cause: str, detail: str, limit: int, duration: OpenDuration, *, is_probe: bool = False
 ) -> Pipeline:
-    """Count a failed attempt; open the breaker when `limit` tenants that are not isolated fail, or a probe did."""
+    """Count a failed attempt. Open the breaker when `limit` tenants that are not isolated fail, or a probe failed."""
     counted = {"$size": {"$filter": {"input": _FAILING, "as": "one", "cond": {"$not": "$$one.isolated"}}}}
     trips = {"$and": [{"$not": IS_OPEN}, {"$gte": [counted, limit]}]}
     known = {"$in": [tenant.id, FAILING_IDS]} if tenant else False
@@ -43,15 +43,17 @@ def failed(
     return [
         {"$set": {"failures": count, "known": known}},
         *([{"$set": {"failing": _with(tenant, cause)}}] if tenant else []),
-        # a tenant that failed before says nothing new: its probe does not lengthen the time
-        _when({"$or": [is_probe, trips]}, _opened(cause, detail, span, {"$not": {"$and": [IS_OPEN, "$known"]}})),
+        # a probe of a tenant that failed before is no new evidence, so it does not double the time
+        _when({"$or": [is_probe, trips]}, _opened(cause, detail, duration, {"$not": {"$and": [IS_OPEN, "$known"]}})),
         {"$unset": "known"},
     ]
 
 
-def credentials_refused(detail: str, span: Span, fingerprint: str | None, *, is_probe: bool = False) -> Pipeline:
-    """Open the breaker: every further call with these credentials would be refused too."""
-    opened = _opened(BREAKER_REASON, detail, span, True) | {"refused": fingerprint}
+def credentials_refused(
+    detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
+) -> Pipeline:
+    """Open the breaker, because the integration would refuse every further call with these credentials."""
+    opened = _opened(BREAKER_REASON, detail, duration, True) | {"refused": fingerprint}
     return [
         {"$set": {"failures": {"$add": [{"$ifNull": ["$failures", 0]}, 1]}}},
         _when({"$or": [is_probe, {"$not": IS_OPEN}]}, opened),
@@ -59,13 +61,13 @@ def credentials_refused(detail: str, span: Span, fingerprint: str | None, *, is_
 
 
 def backed_off(cause: str, detail: str, seconds: float) -> Pipeline:
-    """Open the breaker for the time the integration asked for. Many are asked at once: that is one opening."""
-    opened = _opened(cause, detail, Span(seconds, seconds), {"$not": IS_OPEN})
+    """Open the breaker for the time that the integration asked for. Concurrent attempts count as one opening."""
+    opened = _opened(cause, detail, OpenDuration(seconds, seconds), {"$not": IS_OPEN})
     return [{"$set": opened | {"openUntil": {"$max": ["$openUntil", opened["openUntil"]]}}}]
 
 
 def answered(tenant: TenantRef | None) -> Pipeline:
-    """Close the breaker. Tenants that still fail are isolated from now on; the one that was answered fails no more."""
+    """Close the breaker, drop the answered tenant from `failing`, and isolate the others that are still failing."""
     others = {
         "$filter": {"input": _FAILING, "as": "one", "cond": {"$ne": ["$$one.tenantId", tenant.id if tenant else None]}}
     }
@@ -75,11 +77,11 @@ def answered(tenant: TenantRef | None) -> Pipeline:
 
 
 def _with(tenant: TenantRef, cause: str) -> Document:
-    """The list with this tenant at its end, as it was or new."""
-    is_it = {"$eq": ["$$one.tenantId", tenant.id]}
-    before = {"$first": {"$filter": {"input": _FAILING, "as": "one", "cond": is_it}}}
-    others = {"$filter": {"input": _FAILING, "as": "one", "cond": {"$not": is_it}}}
-    it = {
+    """Return `failing` with this tenant moved or added to the end."""
+    is_same = {"$eq": ["$$one.tenantId", tenant.id]}
+    before = {"$first": {"$filter": {"input": _FAILING, "as": "one", "cond": is_same}}}
+    others = {"$filter": {"input": _FAILING, "as": "one", "cond": {"$not": is_same}}}
+    latest = {
         "tenantId": tenant.id,
         "slug": tenant.slug,
         "reason": cause,
@@ -87,14 +89,14 @@ def _with(tenant: TenantRef, cause: str) -> Document:
         "at": "$$NOW",
         "isolated": {"$ifNull": ["$$before.isolated", False]},
     }
-    joined = {"$slice": [{"$concatArrays": [others, [it]]}, -MOST_TENANTS]}
+    joined = {"$slice": [{"$concatArrays": [others, [latest]]}, -MAX_FAILING_TENANTS]}
     return {"$let": {"vars": {"before": before}, "in": joined}}
 
 
-def _opened(cause: str, detail: str, span: Span, is_new: Document | bool) -> Document:
+def _opened(cause: str, detail: str, duration: OpenDuration, is_new: Document | bool) -> Document:
     openings = {"$add": [{"$ifNull": ["$openings", 0]}, {"$cond": [is_new, 1, 0]}]}
-    doubled = {"$multiply": [round(span.first * 1000), {"$pow": [2, {"$max": [0, {"$subtract": [openings, 1]}]}]}]}
-    milliseconds = {"$toLong": {"$min": [round(span.longest * 1000), doubled]}}
+    doubled = {"$multiply": [round(duration.first * 1000), {"$pow": [2, {"$max": [0, {"$subtract": [openings, 1]}]}]}]}
+    milliseconds = {"$toLong": {"$min": [round(duration.longest * 1000), doubled]}}
     return {
         "openUntil": {"$add": ["$$NOW", milliseconds]},
         "openedAt": {"$ifNull": ["$openedAt", "$$NOW"]},
@@ -105,6 +107,6 @@ def _opened(cause: str, detail: str, span: Span, is_new: Document | bool) -> Doc
 
 
 def _when(condition: Document, fields: Document) -> Document:
-    """Set these fields where the condition holds, else leave them as they are."""
+    """Return a stage that sets these fields if the condition is true."""
     kept = {name: {"$cond": [condition, value, {"$ifNull": [f"${name}", None]}]} for name, value in fields.items()}
     return {"$set": kept}

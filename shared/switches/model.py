@@ -1,4 +1,4 @@
-"""Circuit breakers and pauses: what keeps steps from running, and what an attempt says about its integration."""
+"""Circuit breakers and pauses, the deferrals that they cause, and the health signals of attempts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from shared.switches.pause import Pause
 
 #: pauses every integration
 ALL = "all"
-#: observe-only mode: nothing outside is changed; dry runs go on
+#: observe-only mode: integrations are not changed; dry runs go on
 OBSERVE_ONLY = "observe-only"
 #: names that an operator can pause
 SWITCHES = (*INTEGRATIONS, ALL)
 _TENANT = "tenant:"
 
-#: a Retry-After longer than this opens the breaker for every tenant, in seconds
+#: a Retry-After longer than this opens the integration's breaker, in seconds
 LONG_RETRY_AFTER = 60.0
 #: the breaker stays open no longer than this, whatever Retry-After says, in seconds
 LONGEST_RETRY_AFTER = 3600.0
 
-#: temporary faults with which a healthy integration answers
+#: temporary faults that a healthy integration can answer
 _HEALTHY_REASONS = frozenset({"not_ready", "throttled", "vanished"})
 #: permanent faults that say nothing about the integration's health
 _NO_SIGNAL_REASONS = frozenset({"bug", "tls"})
@@ -40,8 +40,8 @@ class TenantRef:
 class FailingTenant:
     """A tenant whose latest attempts found the integration unavailable.
 
-    `since`, `at`: first and latest such attempt. `is_isolated`: the integration has answered another tenant since the
-    failures began, so they are this tenant's own and count for no breaker.
+    `since`, `at`: first and latest such attempt. `is_isolated`: the integration has answered another tenant since then,
+    so the failures concern this tenant only and do not count for the breaker.
     """
 
     tenant: TenantRef
@@ -53,10 +53,10 @@ class FailingTenant:
 
 @dataclass(frozen=True)
 class Switch:
-    """Breaker and pause of one integration, one tenant, or everything, as last read.
+    """Breaker and pause of one integration, one tenant, or everything.
 
-    `open_until`: while set, the breaker is open; from that time on one step may probe. `cause`: a reason of the
-    catalogue, `detail` one more sentence. `failures`: failed attempts in a row, but those of isolated tenants.
+    `open_until`: None when the breaker is closed; after this time it is half-open, and one step may probe. `cause`: a
+    reason's code; `detail`: one more sentence. `failures`: failed attempts in a row, without those of isolated tenants.
     `resumed_at`: end of the last pause.
     """
 
@@ -75,7 +75,7 @@ class Switch:
         return self.open_until is not None
 
     @property
-    def is_tenants(self) -> bool:
+    def is_of_tenant(self) -> bool:
         return tenant_of_switch(self.name) is not None
 
     def is_failing(self, tenant_id: str | None) -> bool:
@@ -83,42 +83,43 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Span:
-    """How long a breaker stays open, in seconds: at first, and at most when failed probes have doubled it."""
+class OpenDuration:
+    """Seconds for which a breaker stays open: at first, and at most after failed probes have doubled it."""
 
     first: float
     longest: float
 
 
-#: a product may ban our address for good after a hundred refused sign-ins
-CREDENTIALS_SPAN = Span(60.0, 1800.0)
+#: long, because a product may ban our IP address permanently after a hundred refused sign-ins
+CREDENTIALS_OPEN_DURATION = OpenDuration(60.0, 1800.0)
 
 
-def is_paused(seen: Mapping[str, Switch], integration: str) -> bool:
-    """Return whether an operator has paused the integration, or all of them."""
-    return any(seen[name].pause is not None for name in (ALL, integration) if name in seen)
+def is_paused(switches: Mapping[str, Switch], integration: str) -> bool:
+    """Return whether an operator has paused this integration, or all of them."""
+    return any(switches[name].pause is not None for name in (ALL, integration) if name in switches)
 
 
-def is_observing(seen: Mapping[str, Switch]) -> bool:
+def is_observing(switches: Mapping[str, Switch]) -> bool:
     """Return whether observe-only mode is on."""
-    switch = seen.get(OBSERVE_ONLY)
+    switch = switches.get(OBSERVE_ONLY)
     return switch is not None and switch.pause is not None
 
 
-def observed_until(seen: Mapping[str, Switch]) -> datetime | None:
+def observed_until(switches: Mapping[str, Switch]) -> datetime | None:
     """Return when observe-only mode last ended.
 
-    It follows a restored backup, so operations recorded before that time may have run in a time that the record lost.
+    The mode follows a restored backup: MongoDB may have lost what operations recorded before that time did.
     """
-    switch = seen.get(OBSERVE_ONLY)
+    switch = switches.get(OBSERVE_ONLY)
     return switch.resumed_at if switch is not None else None
 
 
 @dataclass(frozen=True)
 class Deferral:
-    """Why a step waits without spending an attempt. `until`: the database's time; None: `seconds` from now.
+    """Why a step waits without spending an attempt, and until when.
 
-    `seconds` also spreads steps that are deferred together. `stops_deadline`: the operation's deadline stands still.
+    `until`: the database's time; None means `seconds` from now. A random part of `seconds` is added, so that deferred
+    steps do not all start together. `stops_deadline`: the operation's deadline does not run meanwhile.
     """
 
     switch: str
@@ -139,7 +140,7 @@ def tenant_of_switch(name: str) -> str | None:
 
 
 def deferred_by_pause(switch: Switch, pause: Pause, seconds: float) -> Deferral:
-    message = sentence("paused", f"Paused: {_called(switch.name)}. Reason: {pause.reason}")
+    message = sentence("paused", f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}")
     return Deferral(switch.name, "paused", message, seconds, stops_deadline=True)
 
 
@@ -156,18 +157,18 @@ def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -
 
 
 class HealthSignal(StrEnum):
-    """What an attempt says about its integration."""
+    """How an attempt's outcome counts for the health of its integration."""
 
     HEALTHY = "healthy"
     FAILING = "failing"
-    #: it asked for a long wait
+    #: the integration asked for a long wait
     BACK_OFF = "back-off"
     CREDENTIALS_REFUSED = "credentials-refused"
     NONE = "none"
 
 
 def health_signal(outcome: Outcome) -> HealthSignal:
-    """Read an attempt's outcome as a health signal.
+    """Return the health signal of an attempt's outcome.
 
     A permanent fault about a tenant's own name, domain, quota or object is an answer, so the integration is healthy.
     """
@@ -182,7 +183,7 @@ def health_signal(outcome: Outcome) -> HealthSignal:
     return HealthSignal.HEALTHY
 
 
-def _called(name: str) -> str:
+def _display_name(name: str) -> str:
     if tenant_of_switch(name):
         return "this tenant"
     return "everything" if name == ALL else name

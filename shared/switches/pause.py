@@ -1,4 +1,4 @@
-"""That an operator let no step begin: of an integration, of a tenant, or of any."""
+"""An operator's pause of an integration, a tenant or everything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Pause:
-    """`by`: the user's id."""
+    """No step starts while a pause lasts. `by`: the user's id."""
 
     reason: str
     since: datetime

@@ -1,6 +1,7 @@
-"""The `switches` collection: breakers and pauses, one document for each integration, paused tenant, or everything.
+"""The `switches` collection: breakers and pauses, shared by all processes.
 
-All workers share them. There are few documents, so a process reads all of them at once and trusts that for a second.
+It has one document for each integration, each tenant with a pause or breaker, and each platform-wide switch. There are
+few documents, so a process reads all of them at once and caches them for a second.
 """
 
 from __future__ import annotations
@@ -15,38 +16,38 @@ from pymongo.database import Database
 from shared.db.documents import Document, Transaction, our_errors, present, seconds_from_now
 from shared.switches import breaker_updates as updates
 from shared.switches.breaker_updates import IS_OPEN
-from shared.switches.model import FailingTenant, Span, Switch, TenantRef, tenant_of_switch
+from shared.switches.model import FailingTenant, OpenDuration, Switch, TenantRef, tenant_of_switch
 from shared.switches.pause import Pause
 
-#: how long a process trusts its last read, in seconds: a pause takes effect everywhere within this time
-TRUST = 1.0
+#: seconds for which a process caches the switches: a pause takes effect everywhere within this time
+CACHE_SECONDS = 1.0
 
 
 class SwitchRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["switches"]
-        self._seen: tuple[float, Mapping[str, Switch]] | None = None
+        self._cached: tuple[float, Mapping[str, Switch]] | None = None
 
-    def seen(self) -> Mapping[str, Switch]:
-        """Return every switch ever used, by name, at most a second old."""
-        known = self._seen
-        if known is None or time.monotonic() - known[0] > TRUST:
-            known = self._seen = (time.monotonic(), self.all())
+    def cached(self) -> Mapping[str, Switch]:
+        """Return every switch in the collection, by name, at most CACHE_SECONDS old."""
+        known = self._cached
+        if known is None or time.monotonic() - known[0] > CACHE_SECONDS:
+            known = self._cached = (time.monotonic(), self.all())
         return known[1]
 
     def all(self, within: float | None = None) -> dict[str, Switch]:
-        """Return every switch as it is now. `within`: seconds this may take, if less than usual."""
+        """Return every switch as it is now. `within`: a time-out in seconds shorter than the usual one."""
         with our_errors(), pymongo.timeout(within):
             return {row["_id"]: _switch(row) for row in self._rows.find()}
 
     def find(self, name: str, session: Transaction | None = None) -> Switch:
-        """Return one switch as it is now, used or not."""
+        """Return one switch as it is now; one without a document is closed and not paused."""
         with our_errors():
             row = self._rows.find_one({"_id": name}, session=session)
         return _switch(row) if row else Switch(name)
 
     def stopped(self) -> list[str]:
-        """Return names of switches that defer steps now, breakers that wait for a probe among them."""
+        """Return the names of pauses and of breakers that are open or half-open."""
         return [name for name, one in self.all().items() if one.pause is not None or one.is_open]
 
     # -- breakers
@@ -58,31 +59,31 @@ class SwitchRepository:
         cause: str,
         detail: str,
         limit: int,
-        span: Span,
+        duration: OpenDuration,
         *,
         is_probe: bool = False,
     ) -> Switch:
         """Record a failed attempt. The breaker opens when `limit` different tenants fail in a row, or a probe fails.
 
-        Attempts that began before it opened change nothing.
+        When the breaker is open already, only a probe's failure extends the time it stays open.
         """
-        return self._write(name, updates.failed(tenant, cause, detail, limit, span, is_probe=is_probe))
+        return self._write(name, updates.failed(tenant, cause, detail, limit, duration, is_probe=is_probe))
 
     def refuse_credentials(
-        self, name: str, detail: str, span: Span, fingerprint: str | None, *, is_probe: bool = False
+        self, name: str, detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
     ) -> Switch:
-        """Open the breaker at once. `fingerprint`: of the credentials that were refused."""
-        return self._write(name, updates.credentials_refused(detail, span, fingerprint, is_probe=is_probe))
+        """Open the breaker at once. `fingerprint`: a hash of the refused credentials."""
+        return self._write(name, updates.credentials_refused(detail, duration, fingerprint, is_probe=is_probe))
 
     def open(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
-        """Open the breaker for the time the integration asked for; never shorten the time it is open already."""
+        """Open the breaker for the time that the integration asked for. This never shortens the time it stays open."""
         return self._write(name, updates.backed_off(cause, detail, seconds))
 
     def probe(self, name: str, seconds: float, tenant_id: str | None = None, grace: float = 0.0) -> bool:
-        """Return whether the caller may probe: one at a time, each within `seconds`.
+        """Claim the probe of a half-open breaker for `seconds`. Return whether the caller has it: one at a time.
 
-        A tenant whose own attempts failed gets the probe only `grace` seconds later, so that another tenant's step
-        comes first.
+        A tenant whose own attempts failed can claim it only `grace` seconds later, so that another tenant's step probes
+        first.
         """
         waits = {"$cond": [{"$in": [tenant_id, updates.FAILING_IDS]}, round(grace * 1000), 0]}
         due = {"$lte": [{"$add": ["$openUntil", waits]}, "$$NOW"]}
@@ -94,46 +95,46 @@ class SwitchRepository:
         return self._changed(done.modified_count)
 
     def return_probe(self, name: str) -> bool:
-        """Let the next step probe: this probe was not used."""
+        """Release a claimed probe that was not used, so that the next step can probe."""
         with our_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
     def probe_with(self, name: str, fingerprint: str) -> bool:
-        """Let the next step probe when the breaker is open for credentials other than these."""
+        """Allow a probe at once when the breaker is open because of other credentials than these."""
         condition = {"_id": name, "openUntil": {"$ne": None}, "refused": {"$nin": [None, fingerprint]}}
         with our_errors():
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
     def close(self, name: str, tenant: TenantRef | None = None, *, is_probe: bool) -> bool:
-        """Record that the integration answered; return whether anything was held against it.
+        """Record that the integration answered. Return false when there was nothing to change.
 
-        An open breaker is closed only by a probe: other attempts may have begun before it opened.
+        Only a probe closes an open breaker: other attempts may have started before it opened.
         """
-        against: Document = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None}
+        state: Document = {"openUntil": {"$ne": None}} if is_probe else {"openUntil": None}
         with our_errors():
-            done = self._rows.update_one({"_id": name, **against}, updates.answered(tenant))
+            done = self._rows.update_one({"_id": name, **state}, updates.answered(tenant))
         return self._changed(done.modified_count)
 
     # -- pauses
 
     def pause(self, name: str, reason: str, by: str | None, session: Transaction) -> Switch:
-        """Pause. When already paused, the new reason counts, since the first pause."""
+        """Pause. When paused already, only replace reason and user; `since` stays."""
         since = {"$ifNull": ["$pause.since", "$$NOW"]}
         pause = {"reason": {"$literal": reason}, "by": by, "since": since}
         return self._write(name, [{"$set": {"pause": pause}}], session)
 
     def resume(self, name: str, session: Transaction) -> Switch | None:
-        """End a pause; an open breaker may be probed at once. Return None for a switch that was never used."""
+        """End a pause, and allow a probe of an open breaker at once. Return None for a switch without a document."""
         change = {"pause": None, "resumedAt": "$$NOW", "openUntil": {"$cond": [IS_OPEN, "$$NOW", None]}}
         row = self._rows.find_one_and_update(
             {"_id": name}, [{"$set": change}], return_document=ReturnDocument.AFTER, session=session
         )
         if row is not None and tenant_of_switch(name):
             self._rows.delete_one({"_id": name}, session=session)
-        self._seen = None
+        self._cached = None
         return _switch(row) if row else None
 
     def _write(self, name: str, pipeline: list[Document], session: Transaction | None = None) -> Switch:
@@ -141,11 +142,11 @@ class SwitchRepository:
             row = self._rows.find_one_and_update(
                 {"_id": name}, pipeline, upsert=True, return_document=ReturnDocument.AFTER, session=session
             )
-        self._seen = None
+        self._cached = None
         return _switch(present(row))
 
     def _changed(self, rows: int) -> bool:
-        self._seen = None if rows else self._seen
+        self._cached = None if rows else self._cached
         return rows > 0
 
 

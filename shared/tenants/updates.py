@@ -11,7 +11,7 @@ from shared.operations.model import Operation, OperationStatus, StepStatus
 from shared.tenants.backfill_repository import left_out
 from shared.tenants.documents import REMOTE_FIELDS
 from shared.tenants.transitions import TRANSITIONS
-from shared.workflows.model import INTEGRATION_OF_STEP, PERSISTENT, Action, integration_of
+from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
 #: an action that must come through is begun again so long after it failed, in seconds
 PERSISTENCE = 300.0
@@ -92,7 +92,7 @@ def settled(operation: Operation) -> Document:
     fields = shown(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
-    if operation.status is OperationStatus.FAILED and operation.action in PERSISTENT:
+    if operation.status is OperationStatus.FAILED and operation.action in RETRIED_AFTER_FAILURE:
         fields["retryAt"] = seconds_from_now(PERSISTENCE)
     return fields
 

@@ -1,1 +1,1 @@
-"""Workflows."""
+"""The steps of each action, in stages."""

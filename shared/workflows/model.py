@@ -1,4 +1,4 @@
-"""Workflows: the steps that each action takes, as stages that run one after the other."""
+"""Workflows: the stages of each action. The steps of a stage run in parallel; stages run one after the other."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One integration's part of an action; `name` is unique in a workflow and is what operations show.
+    """One integration's part of an action. `name` is unique in a workflow; operations show it.
 
-    `for_owner`: it has something to do only for a tenant that was given an owner.
+    `for_owner`: left out for a tenant without an owner.
     """
 
     name: str
@@ -32,66 +32,53 @@ class Step:
 
 Workflow = tuple[tuple[Step, ...], ...]
 
+_AUTHENTIK = Step(AUTHENTIK, AUTHENTIK)
+_STALWART = Step(STALWART, STALWART)
+_OCIS = Step(OCIS, OCIS)
+_BILLING = Step(BILLING, BILLING)
+_ACCESS = Step(ACCESS, AUTHENTIK)
 
-_BILL = Step(BILLING, BILLING)
+_ENSURE_OBJECTS = (_AUTHENTIK, _STALWART, _OCIS, _BILLING)
+#: access is granted last, when everything that people can open is ready
+_ENSURE: Workflow = (_ENSURE_OBJECTS, (Step(ACCESS, AUTHENTIK, for_owner=True),))
+_ENSURE_AND_REOPEN: Workflow = (_ENSURE_OBJECTS, (_ACCESS,))
+#: access is revoked first
+_SUSPEND: Workflow = ((_ACCESS,), (_STALWART, _OCIS))
+#: billing goes on for a suspended tenant and ends for a deleted one
+_DELETE: Workflow = ((_ACCESS,), (_STALWART, _OCIS, _BILLING))
+#: the group is removed last: it reserves the tenant's name while other objects are left
+_PURGE: Workflow = ((_STALWART, _OCIS, _BILLING), (_AUTHENTIK,))
 
-
-_OBJECTS = (Step(AUTHENTIK, AUTHENTIK), Step(STALWART, STALWART), Step(OCIS, OCIS))
-
-
-#: people come in last, when all they could reach is there
-_UP: Workflow = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK, for_owner=True),))
-
-
-_UP_AGAIN: Workflow = ((*_OBJECTS, _BILL), (Step(ACCESS, AUTHENTIK),))
-
-
-#: people go out first, then the other doors close
-_SHUT: Workflow = ((Step(ACCESS, AUTHENTIK),), (Step(STALWART, STALWART), Step(OCIS, OCIS)))
-
-
-#: a suspended tenant pays on, a deleted one does not
-_CLOSED: Workflow = (_SHUT[0], (*_SHUT[1], _BILL))
-
-
-#: the group goes last: while anything of the tenant is left, its name is still held
-_AWAY: Workflow = ((Step(STALWART, STALWART), Step(OCIS, OCIS), _BILL), (Step(AUTHENTIK, AUTHENTIK),))
-
-
-#: action: phases, each a row of steps that run in parallel
+#: action to its stages
 WORKFLOWS: dict[Action, Workflow] = {
-    Action.PROVISION: _UP,
-    Action.RECONCILE: _UP,
-    Action.SUSPEND: _SHUT,
-    Action.RESUME: _UP_AGAIN,
-    Action.DELETE: _CLOSED,
-    Action.RESTORE: _UP_AGAIN,
-    Action.PURGE: _AWAY,
+    Action.PROVISION: _ENSURE,
+    Action.RECONCILE: _ENSURE,
+    Action.SUSPEND: _SUSPEND,
+    Action.RESUME: _ENSURE_AND_REOPEN,
+    Action.DELETE: _DELETE,
+    Action.RESTORE: _ENSURE_AND_REOPEN,
+    Action.PURGE: _PURGE,
 }
 
+#: the scheduler starts these again after a failure, until they succeed
+RETRIED_AFTER_FAILURE = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
 
-#: what closes or removes is taken up again for as long as it takes
-PERSISTENT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
+#: a failed step does not block later stages: one unavailable integration must not keep access to the others open
+CONTINUES_AFTER_FAILURE = frozenset({Action.SUSPEND, Action.DELETE})
 
+#: removing is what these are for, so the limit of removals in one run does not apply
+EXEMPT_FROM_REMOVAL_LIMIT = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
 
-#: what closes doors: a system that is away keeps no other open, so a phase waits only until the last one was tried
-PRESSING = frozenset({Action.SUSPEND, Action.DELETE})
-
-
-#: what takes away on purpose: asked for by the tenant's name, so it may remove as much as there is
-REMOVING = frozenset({Action.SUSPEND, Action.DELETE, Action.PURGE})
-
-
-#: which integration a step of any action speaks to, by the step's name
+#: step name to integration, for the steps of all actions
 INTEGRATION_OF_STEP = {
-    step.name: step.integration for workflow in WORKFLOWS.values() for phase in workflow for step in phase
+    step.name: step.integration for workflow in WORKFLOWS.values() for stage in workflow for step in stage
 }
 
 
 def integration_of(step_name: str, action: Action) -> str | None:
-    """The integration a step speaks to, or None when this build's workflow has no such step."""
-    for phase in WORKFLOWS.get(action, ()):
-        for step in phase:
+    """Return the step's integration, or None when this build's workflow has no such step."""
+    for stage in WORKFLOWS.get(action, ()):
+        for step in stage:
             if step.name == step_name:
                 return step.integration
     return None

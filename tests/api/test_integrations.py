@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.application.store import Repositories
-from shared.switches.model import SWITCHES, Span, TenantRef
+from shared.switches.model import SWITCHES, OpenDuration, TenantRef
 from tests.api.conftest import Client
 from tests.api.rights_fixture import RightsFixture
 
@@ -92,7 +92,7 @@ def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(ad
 def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(
     admin: Client, store: Repositories
 ) -> None:
-    store.switches.fail("ocis", TenantRef("0" * 24, "acme"), "timeout", "It hangs.", 1, Span(300, 3000))
+    store.switches.fail("ocis", TenantRef("0" * 24, "acme"), "timeout", "It hangs.", 1, OpenDuration(300, 3000))
     breaker = {one["name"]: one["breaker"] for one in admin("GET", "/integrations").json()}["ocis"]
     assert (breaker["state"], breaker["failures"], breaker["reason"]) == ("open", 1, "timeout")
     assert breaker["message"].endswith("It hangs.")
@@ -104,7 +104,7 @@ def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once
 
 def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Repositories) -> None:
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
-    store.switches.fail("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, Span(300, 3000))
+    store.switches.fail("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, OpenDuration(300, 3000))
     answer = admin("GET", "/health/ready")
     assert answer.status_code == 200
     assert answer.json()["integrations"] == dict.fromkeys(NAMES, "ok") | {"stalwart": "failing", "ocis": "paused"}

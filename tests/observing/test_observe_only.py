@@ -132,7 +132,7 @@ def test_beginning_and_ending_are_events_with_who_and_why(platform: PlatformFixt
     again = platform.plane.observe_only.begin("second", platform.admin)
     assert again.pause is not None
     assert (again.pause.reason, again.pause.by) == ("second", platform.admin.user.id)
-    assert platform.plane.observe_only.begin_by_itself("third") is False
+    assert platform.plane.observe_only.begin_automatically("third") is False
     platform.plane.observe_only.end(platform.admin)
     platform.plane.observe_only.end(platform.admin)
     found = platform.events("observe_only.begun", "observe_only.ended")

@@ -19,7 +19,7 @@ from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
 from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
 from shared.operations.dispatcher import Dispatcher
-from shared.restore_guard.detector import OLDER, OTHER, STARTED, RestoreDetector
+from shared.restore_guard.detector import DATABASE_IS_ANOTHER, DATABASE_IS_OLDER, REQUESTED_ON_START, RestoreDetector
 from shared.rights.policy import Actor
 from shared.tenants.model import NewTenant
 
@@ -39,7 +39,7 @@ class World:
     def look(self, times: int = 1) -> str | None:
         """Look as a process that has just started; why the platform only observes since, None when it does not."""
         for _ in range(times):
-            self.watch().look()
+            self.watch().check()
             self.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
         pause = self.plane.observe_only.state(self.admin).pause
         return pause.reason if pause else None
@@ -53,7 +53,7 @@ class World:
         self.rows["epochs"].delete_many({})
         if rows:
             self.rows["epochs"].insert_many(rows)
-        self.store.switches._seen = None
+        self.store.switches._cached = None
 
     def grow(self) -> None:
         for slug in ("acme", "beta"):
@@ -77,10 +77,10 @@ def test_a_restored_older_copy_is_detected_at_the_next_check_with_an_event(world
     backup = world.backup()
     world.look(3)
     world.restore(backup)
-    assert world.look() == OLDER
+    assert world.look() == DATABASE_IS_OLDER
     event = world.rows["events"].find_one({"action": "observe_only.begun"})
     assert event is not None
-    assert (event["actor"], event["after"]) == (None, {"reason": OLDER})
+    assert (event["actor"], event["after"]) == (None, {"reason": DATABASE_IS_OLDER})
 
 
 def test_observe_only_mode_stays_through_further_checks_with_one_event(world: World) -> None:
@@ -88,7 +88,7 @@ def test_observe_only_mode_stays_through_further_checks_with_one_event(world: Wo
     backup = world.backup()
     world.look(3)
     world.restore(backup)
-    assert world.look(5) == OLDER
+    assert world.look(5) == DATABASE_IS_OLDER
     assert world.rows["events"].count_documents({"action": "observe_only.begun"}) == 1
     assert world.backup()[0]["number"] == backup[0]["number"]
 
@@ -102,13 +102,13 @@ def test_an_operator_ends_it_for_good_and_a_further_restore_is_detected_again(wo
     world.plane.observe_only.end(world.admin)
     assert world.look(5) is None
     world.restore(backup)
-    assert world.look() == OLDER
+    assert world.look() == DATABASE_IS_OLDER
 
 
 def test_another_database_in_its_place_is_detected(world: World) -> None:
     world.look(3)
     world.restore([{"_id": "epoch", "line": "another", "number": 999}])
-    assert world.look() == OTHER
+    assert world.look() == DATABASE_IS_ANOTHER
     world.plane.observe_only.end(world.admin)
     assert world.look(4) is None
 
@@ -117,8 +117,8 @@ def test_a_backup_without_event_numbers_is_detected_by_its_tenants(world: World)
     world.grow()
     world.look(3)
     world.restore([])
-    assert world.look() == OTHER
-    assert world.look(3) == OTHER
+    assert world.look() == DATABASE_IS_ANOTHER
+    assert world.look(3) == DATABASE_IS_ANOTHER
 
 
 def test_a_new_and_empty_database_is_not_suspected(world: World) -> None:
@@ -134,7 +134,7 @@ def test_a_redis_that_forgot_everything_says_nothing_and_learns_anew(world: Worl
     backup = world.backup()
     world.look(2)
     world.restore(backup)
-    assert world.look() == OLDER
+    assert world.look() == DATABASE_IS_OLDER
 
 
 def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
@@ -142,12 +142,12 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
     backup = world.backup()
     away = Dispatcher(BrokerAddress.of("redis://127.0.0.1:9/0"))
     world.restore(backup)
-    open_restore_detector(world.store, away.high_water_mark, world.settings).look()
+    open_restore_detector(world.store, away.high_water_mark, world.settings).check()
     assert world.plane.observe_only.state(world.admin).pause is None
     # ended while Redis is away, it is remembered once that is back
     world.plane.observe_only.begin("by hand", world.admin)
     world.plane.observe_only.end(world.admin)
-    open_restore_detector(world.store, away.high_water_mark, world.settings).look()
+    open_restore_detector(world.store, away.high_water_mark, world.settings).check()
     assert world.backup()[0]["forgiven"] is True
     assert world.look(3) is None
     assert world.backup()[0]["forgiven"] is False
@@ -156,7 +156,7 @@ def test_without_redis_nothing_is_said_and_nothing_fails(world: World) -> None:
 def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None:
     def look(_: int) -> None:
         for _ in range(10):
-            world.watch().look()
+            world.watch().check()
             world.rows["epochs"].update_many({}, {"$unset": {"raisedAt": ""}})
 
     for _ in range(3):
@@ -169,10 +169,10 @@ def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None
 
 def test_a_process_checks_no_more_often_than_it_must(world: World) -> None:
     watch = world.watch()
-    watch.look()
-    watch.look()
+    watch.check()
+    watch.check()
     world.rows["epochs"].delete_many({})
-    watch.look()
+    watch.check()
     assert world.backup() == []
 
 
@@ -194,7 +194,7 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
     def look(_: int) -> str:
         together.wait()
         try:
-            watch.look()
+            watch.check()
         except StoreUnavailable:
             return "away"
         return "looked"
@@ -203,8 +203,8 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
         assert list(pool.map(look, range(8))) == ["away"] * 8
     assert len(reads) == 1
     with pytest.raises(StoreUnavailable):
-        watch.look()
-    assert len(reads) == 2
+        watch.check()
+    assert len(recalls) == 2
     away.close()
 
 
@@ -213,11 +213,11 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
 ) -> None:
     settings = make_settings(observe_only_on_start=True)
     watch = open_restore_detector(world.store, world.dispatcher.high_water_mark, settings)
-    watch.look()
+    watch.check()
     pause = world.plane.observe_only.state(world.admin).pause
     assert pause is not None
-    assert pause.reason == STARTED
+    assert pause.reason == REQUESTED_ON_START
     world.plane.observe_only.end(world.admin)
     watch._next = 0.0
-    watch.look()
+    watch.check()
     assert world.plane.observe_only.state(world.admin).pause is None

@@ -129,4 +129,4 @@ def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(
     for thread in threads:
         thread.join()
     won = [operation for operation in seen if operation is not None]
-    assert [(operation.phase, operation.dispatch) for operation in won] == [(1, 2)]
+    assert [(operation.stage, operation.dispatch) for operation in won] == [(1, 2)]

@@ -397,7 +397,7 @@ def test_a_second_phase_begins_when_the_first_is_through_and_is_blocked_when_it_
         end = finish(store, operation, authentik=ok(), stalwart=outcome)
         assert end.status == status
         if status == "running":
-            assert (end.phase, [s.name for s in end.steps_of_dispatch()]) == (1, ["ocis"])
+            assert (end.stage, [s.name for s in end.steps_of_dispatch()]) == (1, ["ocis"])
             assert store.operations.record(take(store, end, "ocis", end.dispatch), ok()).status == "succeeded"
         else:
             assert end.step("ocis").reason == "blocked"

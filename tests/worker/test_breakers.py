@@ -15,7 +15,7 @@ from shared.integrations.outcomes import Fault, Outcome, PermanentError, Result,
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation, StepStatus
 from shared.rights.policy import Actor
-from shared.switches.model import CREDENTIALS_SPAN, Span, TenantRef
+from shared.switches.model import CREDENTIALS_OPEN_DURATION, OpenDuration, TenantRef
 from shared.tenants.views import TenantView
 from tests.worker.conftest import RunnerFixture, raising
 from worker.composition import open_breaker
@@ -23,7 +23,7 @@ from worker.execution.breaker import OTHERS_FIRST, Permit
 from worker.integrations.step_context import StepContext
 
 LIMIT = 3
-LONG = Span(300, 3000)
+LONG = OpenDuration(300, 3000)
 
 
 @pytest.fixture
@@ -200,14 +200,14 @@ def test_while_one_probe_is_out_the_others_stay_away(store: Repositories) -> Non
 
 def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Repositories) -> None:
     for number in range(LIMIT):
-        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
+        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
     assert not store.switches.probe("ocis", 30, tenant(0).id, grace=5)
     assert store.switches.probe("ocis", 30, tenant(LIMIT).id, grace=5)
 
 
 def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Repositories) -> None:
     for number in range(LIMIT):
-        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, Span(0, 0))
+        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
     assert not store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
     time.sleep(0.35)
     assert store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
@@ -335,4 +335,4 @@ def test_when_the_breaker_closes_deferred_steps_are_due_at_once(
 
 
 def test_credentials_are_tried_so_seldom_that_no_product_bans_us_in_a_day() -> None:
-    assert 24 * 3600 / CREDENTIALS_SPAN.longest < 60
+    assert 24 * 3600 / CREDENTIALS_OPEN_DURATION.longest < 60

@@ -14,12 +14,12 @@ from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.switches.model import (
     ALL,
-    CREDENTIALS_SPAN,
+    CREDENTIALS_OPEN_DURATION,
     LONGEST_RETRY_AFTER,
     OBSERVE_ONLY,
     Deferral,
     HealthSignal,
-    Span,
+    OpenDuration,
     Switch,
     TenantRef,
     deferred_by_breaker,
@@ -65,7 +65,7 @@ class Breaker:
         self._switches = switches
         self._before_permit = before_permit
         self._limit = settings.breaker_failures
-        self._span = Span(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
+        self._span = OpenDuration(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
         self._probe_seconds = settings.attempt_seconds
         self._fingerprints = settings.credential_fingerprints
         #: integrations that failed in this process since they last answered
@@ -80,7 +80,7 @@ class Breaker:
     def permit(self, operation_id: str, integration: str) -> Permit:
         """Decide whether a step of this operation may run."""
         self._before_permit()
-        seen = self._switches.seen()
+        seen = self._switches.cached()
         observing = self._observe_only(seen, operation_id)
         if observing is not None:
             return Permit(observing)
@@ -89,11 +89,11 @@ class Breaker:
 
     def permit_job(self, integration: str) -> Permit:
         """Decide whether a job that belongs to no operation may call the integration."""
-        return self._permit(self._switches.seen(), integration, None)
+        return self._permit(self._switches.cached(), integration, None)
 
     def may_have_begun(self, operation: Operation) -> bool:
         """Return whether attempts may have begun that a restored backup does not show."""
-        until = observed_until(self._switches.seen())
+        until = observed_until(self._switches.cached())
         return until is not None and operation.created_at <= until
 
     def return_unused(self, integration: str, permit: Permit) -> None:
@@ -154,13 +154,13 @@ class Breaker:
     def _tenant_if_needed(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
         """Return the operation's tenant, read only while a tenant's pause or an open breaker needs it."""
         switch = seen.get(integration)
-        if not (switch is not None and switch.is_open) and not any(one.is_tenants for one in seen.values()):
+        if not (switch is not None and switch.is_open) and not any(one.is_of_tenant for one in seen.values()):
             return None
         operation = self._operations.find(operation_id)
         return operation.tenant_id if operation else None
 
     def _on_success(self, integration: str, permit: Permit, tenant: TenantRef | None) -> None:
-        switch = self._switches.seen().get(integration)
+        switch = self._switches.cached().get(integration)
         if switch is None or not (permit.is_probe or integration in self._failed or _resets_failures(switch, tenant)):
             return
         self._failed.discard(integration)
@@ -179,12 +179,12 @@ class Breaker:
             if tenant is None:
                 return self._switches.open(integration, cause, detail, seconds)
             # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
-            span = Span(seconds, seconds)
+            span = OpenDuration(seconds, seconds)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
             return self._switches.refuse_credentials(
-                integration, detail, CREDENTIALS_SPAN, fingerprint, is_probe=permit.is_probe
+                integration, detail, CREDENTIALS_OPEN_DURATION, fingerprint, is_probe=permit.is_probe
             )
         return self._switches.fail(integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe)
 

@@ -189,7 +189,7 @@ class Runner:
             return
         if not operation.is_plan:
             self._tenants.record_steps(operation)
-        if operation.phase > claim.operation.phase:
+        if operation.stage > claim.operation.stage:
             self._dispatcher.publish(operation)
 
     def _attempt(self, claim: Claim, permit: Permit) -> Outcome:

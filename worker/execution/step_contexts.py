@@ -15,7 +15,7 @@ from shared.operations.model import Operation
 from shared.operations.repository import Claim, OperationRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
-from shared.workflows.model import REMOVING
+from shared.workflows.model import EXEMPT_FROM_REMOVAL_LIMIT
 from worker.execution.breaker import Breaker
 from worker.integrations.billing_account import account_of
 from worker.integrations.step_context import GroupState, StepContext
@@ -95,5 +95,5 @@ class StepContexts:
 
     def _most_removals(self, operation: Operation) -> int | None:
         """Return the limit of removals; None for an action that removes by definition, or with an approval."""
-        is_allowed = operation.allow_removals or operation.action in REMOVING
+        is_allowed = operation.allow_removals or operation.action in EXEMPT_FROM_REMOVAL_LIMIT
         return None if is_allowed else self._settings.removals_per_run

@@ -52,7 +52,7 @@ class BillingSyncJob:
 
     def push(self) -> int:
         """Start due reads while threads are free. Starts no operation: returns 0."""
-        if is_paused(self._switches.seen(), BILLING):
+        if is_paused(self._switches.cached(), BILLING):
             return 0
         while self._billing is not None and self._pool.free:
             claim = self._billing_syncs.claim(self._settings.lease_seconds)

@@ -56,7 +56,7 @@ class PendingMembersJob:
         """Start the next check if none runs. Starts no operation on this thread: returns 0."""
         if self._files is None or not self._pool.free:
             return 0
-        switches = self._switches.seen()
+        switches = self._switches.cached()
         if is_observing(switches) or is_paused(switches, OCIS):
             return 0
         tenant = self._pending_members.claim(INTERVAL)
