@@ -12,7 +12,7 @@ from shared.domains import repository as domains
 from shared.events import repository as events
 from shared.operations.indexes import INDEXES as OPERATIONS
 from shared.subscriptions import repository as subscriptions
-from shared.tenants import repository as tenants
+from shared.tenants import documents as tenants
 from shared.webhooks import delivery_repository, repository
 
 REQUIRED_INDEXES: Mapping[str, Sequence[IndexModel]] = {

@@ -61,7 +61,7 @@ class BillingService:
         """Record a billing step's subscription. False, with nothing written, after a newer change of the tenant."""
 
         def work(session: Transaction) -> bool:
-            if not self._tenants.is_current(operation.tenant_id, operation.generation, session):
+            if not self._tenants.lock_generation(operation.tenant_id, operation.generation, session):
                 return False
             author = Author(operation.requested_by, operation.request_id)
             known = self._subscriptions.find_billed(operation.tenant_id, bill.subscription_id, session)

@@ -146,7 +146,7 @@ class OperationRepository:
         if key is None:
             return None
         token = secrets.token_hex(8)
-        operation = self._advance(
+        operation = self._update(
             {
                 "_id": key,
                 **KNOWN_ACTIONS,
@@ -159,7 +159,7 @@ class OperationRepository:
 
     def record(self, claim: Claim, outcome: Outcome, retry_in: float = 0.0) -> Operation | None:
         """Record an attempt's outcome. Return None when the lease was lost: the outcome is then discarded."""
-        return self._advance(
+        return self._update(
             {"_id": ObjectId(claim.operation.id), "steps.leaseToken": claim.token},
             updates.recorded(claim.step.name, outcome, retry_in, self._grace),
         )
@@ -185,17 +185,12 @@ class OperationRepository:
 
     def expire(self, operation_id: str) -> Operation | None:
         """Fail an operation whose deadline has passed. Return None when it ended meanwhile."""
-        return self._advance({"_id": ObjectId(operation_id), **_OVERDUE}, updates.expired())
+        return self._update({"_id": ObjectId(operation_id), **_OVERDUE}, updates.expired())
 
     def cancel(self, operation_id: str, session: Transaction) -> Operation | None:
         """Cancel an operation. Return None when it has already ended."""
-        row = self._rows.find_one_and_update(
-            {"_id": ObjectId(operation_id), "status": OperationStatus.RUNNING},
-            updates.cancelled(),
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        return operation_of(row) if row else None
+        condition = {"_id": ObjectId(operation_id), "status": OperationStatus.RUNNING}
+        return self._find_and_update(condition, updates.cancelled(), session)
 
     def reopen(self, operation: Operation, step: str, deadline: float, session: Transaction) -> Operation | None:
         """Reopen the operation to run one failed step again. Return None when the step has not failed.
@@ -208,15 +203,9 @@ class OperationRepository:
         }
         not_before = earliest_starts(self._rows, operation.tenant_id, [one.name for one in operation.steps], session)
         try:
-            row = self._rows.find_one_and_update(
-                condition,
-                updates.reopened(step, deadline, self._grace, not_before),
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
+            return self._find_and_update(condition, updates.reopened(step, deadline, self._grace, not_before), session)
         except DuplicateKeyError:
             raise AlreadyOpen from None
-        return operation_of(row) if row else None
 
     def unsettled(self, limit: int) -> Iterator[str]:
         """Yield ids of operations that closed more than the grace ago and are not settled."""
@@ -245,9 +234,14 @@ class OperationRepository:
         """Add to the number of user records that a purge deleted."""
         self._rows.update_one({"_id": ObjectId(operation_id)}, {"$inc": {"forgotten": count}}, session=session)
 
-    def _advance(self, condition: Document, pipeline: Pipeline) -> Operation | None:
+    def _update(self, condition: Document, pipeline: Pipeline) -> Operation | None:
         with our_errors():
-            row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER)
+            return self._find_and_update(condition, pipeline)
+
+    def _find_and_update(
+        self, condition: Document, pipeline: Pipeline, session: Transaction | None = None
+    ) -> Operation | None:
+        row = self._rows.find_one_and_update(condition, pipeline, return_document=ReturnDocument.AFTER, session=session)
         return operation_of(row) if row else None
 
     def _ids(self, condition: Document, order: str, limit: int) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Backfill:
 
     def _push(self, integration: str) -> int:
         started = 0
-        for tenant in self._backfill.unfilled(integration, BATCH):
+        for tenant in self._backfill.candidates(integration, BATCH):
             if self._operations.find_open(tenant.id) is not None:
                 continue  # one operation at a time: a later look sees what it left to do
             if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
@@ -83,7 +83,7 @@ class Backfill:
 
     def _begun(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
         # others were started since it was read: another sweep may have done this one meanwhile
-        tenant = self._backfill.fill(tenant_id, integration, AGAIN_AFTER, session)
+        tenant = self._backfill.claim(tenant_id, integration, AGAIN_AFTER, session)
         if tenant is None:
             return None
         reason = f"{integration} was not configured before"

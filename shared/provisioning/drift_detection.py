@@ -55,7 +55,7 @@ class DriftDetector:
 
     def _look(self) -> bool:
         # what was found before the platform observed may be of a time that the record has lost since
-        tenant = self._tenants.take_drift_turn(self._interval, observed_until(self._switches.cached()))
+        tenant = self._tenants.claim_drift_check(self._interval, observed_until(self._switches.cached()))
         if tenant is None:
             return False
         try:

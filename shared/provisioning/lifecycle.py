@@ -106,7 +106,7 @@ class LifecycleService:
         begun = 0
         for due in self._tenants.due(limit):
             try:
-                begun += self._remove(due.tenant) if due.is_over else self._again(due.tenant)
+                begun += self._remove(due.tenant) if due.is_purge_due else self._again(due.tenant)
             except NoTurnLeft:
                 self._purges.hold()
                 break  # the others wait for another day as well

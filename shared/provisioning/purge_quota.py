@@ -84,7 +84,7 @@ class PurgeQuotaService:
 
     def hold(self) -> None:
         """One found no turn left. The first is told of."""
-        waiting = self._tenant_counts.count_over()
+        waiting = self._tenant_counts.count_purgeable()
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
@@ -98,10 +98,10 @@ class PurgeQuotaService:
 
     def _pace(self) -> PurgePace:
         found = self._daily_quota.find(NAME, DAY)
-        waiting = self._tenant_counts.count_over()
+        waiting = self._tenant_counts.count_purgeable()
         return PurgePace(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
 
 
 def are_deferred(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
     """Tell whether tenants wait because the day's purge quota is used up."""
-    return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_over(1) > 0
+    return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_purgeable(1) > 0

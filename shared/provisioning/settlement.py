@@ -109,7 +109,7 @@ class Settlement:
             return None
         if operation.is_plan:
             if operation.status is OperationStatus.SUCCEEDED:
-                self._tenants.note_drift(operation, session)
+                self._tenants.record_drift(operation, session)
             tenant = None
         else:
             tenant = self._tenants.settle(operation, session)

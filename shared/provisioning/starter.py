@@ -153,7 +153,7 @@ class Starter:
             require_status(beginning.action, current)
             permit(current, session)
             operation_id = new_id()
-            changed = self._tenants.begin(current, beginning, operation_id, session)
+            changed = self._tenants.accept_lifecycle_change(current, beginning, operation_id, session)
             view = self.insert(operation_id, beginning.action, changed, author, session)
             self._events.append(_started(view, author, beginning.reason), session)
             return view

@@ -32,14 +32,14 @@ from shared.rights.token_groups import TokenGroups
 from shared.subscriptions.model import NewSubscription
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import (
-    CARRIED,
-    CARRIED_WITH_BILLING,
+    INTEGRATION_FIELDS,
+    INTEGRATION_FIELDS_WITH_BILLING,
     NewTenant,
     Status,
     Tenant,
     TenantChanges,
     TenantPatch,
-    resolved,
+    changed_fields,
 )
 from shared.tenants.read_repository import TenantReadRepository
 from shared.tenants.repository import TenantRepository
@@ -82,7 +82,7 @@ class TenantService:
         self._plans = settings.plans
         self._admission = admission
         self._is_billed = BILLING in settings.configured
-        self._carried = CARRIED_WITH_BILLING if self._is_billed else CARRIED
+        self._carried = INTEGRATION_FIELDS_WITH_BILLING if self._is_billed else INTEGRATION_FIELDS
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -161,7 +161,7 @@ class TenantService:
         def work(session: Transaction) -> TenantView | None:
             current = access.require_visible(actor, self._tenants.find(slug, session), slug)
             require_version(current.version, expected)
-            changes = resolved(current, patch)
+            changes = changed_fields(current, patch)
             return self._changed(current, changes, actor, session) if changes else None
 
         try:

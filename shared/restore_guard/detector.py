@@ -110,7 +110,7 @@ class RestoreDetector:
 
     def _create(self, marked: MarkedPosition | None) -> None:
         """Give the database its id. With tenants and a mark it is no new database: it has replaced another one."""
-        if marked is not None and self._tenant_counts.are_several():
+        if marked is not None and self._tenant_counts.has_several():
             self._observe_only.begin_automatically(DATABASE_IS_ANOTHER)
         self._restore_guard.create(new_id())
 

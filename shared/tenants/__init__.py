@@ -1,1 +1,1 @@
-"""Tenants."""
+"""Tenants: model, transitions and repositories."""

@@ -1,7 +1,8 @@
-"""Which tenants an integration has still to be brought to, because it was not configured when they were set up.
+"""Tenants that need a backfill: an integration was not configured when they were provisioned.
 
-`unconfigured` on a tenant: the integrations its latest steps found not configured. A tenant from before an integration
-existed shows no status for it at all. `backfillAfter`: not before then again.
+Stored fields of a tenant: `unconfigured` lists integrations that its latest steps found not configured;
+`backfillAfter` is the earliest time of the next try. A tenant older than an integration has no
+`provisioningStatus` for it.
 """
 
 from __future__ import annotations
@@ -23,40 +24,42 @@ class BackfillRepository:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tenants"]
 
-    def unfilled(self, integration: str, limit: int) -> list[Tenant]:
-        """Tenants that might be reconciled and were never brought to the integration, as it was not configured."""
+    def candidates(self, integration: str, limit: int) -> list[Tenant]:
+        """Return tenants that need a backfill of the integration and can be reconciled now."""
         with our_errors():
             found = [
-                row for condition in unfilled_conditions(integration) for row in self._rows.find(condition).limit(limit)
+                row
+                for condition in candidate_conditions(integration)
+                for row in self._rows.find(condition).limit(limit)
             ]
         return [tenant_of(row) for row in found[:limit]]
 
-    def fill(self, tenant_id: str, integration: str, again_after: float, session: Transaction) -> Tenant | None:
-        """Show that the integration is waited for. Should it not be reached, look again after so many seconds.
+    def claim(self, tenant_id: str, integration: str, again_after: float, session: Transaction) -> Tenant | None:
+        """Claim a tenant and show the integration as pending. It is a candidate again after `again_after` seconds.
 
-        None when it has been brought there since, or is to be by somebody else.
+        Return None when the tenant needs no backfill any more, or another process has claimed it.
         """
-        fields = filling(integration) | {"backfillAfter": seconds_from_now(again_after)}
-        still = {"_id": ObjectId(tenant_id), "$or": list(unfilled_conditions(integration))}
+        fields = backfill_fields(integration) | {"backfillAfter": seconds_from_now(again_after)}
+        condition = {"_id": ObjectId(tenant_id), "$or": list(candidate_conditions(integration))}
         row = self._rows.find_one_and_update(
-            still, written(fields), return_document=ReturnDocument.AFTER, session=session
+            condition, written(fields), return_document=ReturnDocument.AFTER, session=session
         )
         return tenant_of(row) if row else None
 
 
-def left_out(unconfigured: Collection[str], touched: Collection[str]) -> Document:
-    """Fields once steps have ended: what they found not configured, less what they did reach."""
+def unconfigured_fields(unconfigured: Collection[str], touched: Collection[str]) -> Document:
+    """Return the update of `unconfigured` after steps have ended. `touched`: integrations that they reached."""
     known = {"$setDifference": [{"$ifNull": ["$unconfigured", []]}, sorted(touched)]}
     return {"unconfigured": {"$setUnion": [known, sorted(unconfigured)]}}
 
 
-def filling(integration: str) -> Document:
-    """Fields as a reconcile begins that brings the integration to a tenant."""
-    return {f"provisioningStatus.{integration}": "pending", **left_out((), (integration,))}
+def backfill_fields(integration: str) -> Document:
+    """Return the fields of a tenant whose backfill starts."""
+    return {f"provisioningStatus.{integration}": "pending", **unconfigured_fields((), (integration,))}
 
 
-def unfilled_conditions(integration: str) -> tuple[Document, ...]:
-    """Two queries, each with an index of its own: found not configured, and never heard of."""
+def candidate_conditions(integration: str) -> tuple[Document, ...]:
+    """Return two queries, each with its own index: integration not configured, and no status of it at all."""
     ready: Document = {
         "status": {"$in": sorted(TRANSITIONS[Action.RECONCILE].starts)},
         "$expr": {"$lte": [{"$ifNull": ["$backfillAfter", "$$NOW"]}, "$$NOW"]},

@@ -1,4 +1,4 @@
-"""How many tenants wait for their turn, and whether there are several: over the collection `tenants`."""
+"""Counts over the `tenants` collection."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ class TenantCounts:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["tenants"]
 
-    def count_over(self, most: int = 10_000) -> int:
-        """How many deleted tenants' grace has run out, counted up to `most`."""
+    def count_purgeable(self, most: int = 10_000) -> int:
+        """Return how many deleted tenants are due for a purge; stop counting at `most`."""
         over = {"purgeAfter": {"$exists": True}, "$expr": {"$lte": ["$purgeAfter", "$$NOW"]}}
         with our_errors():
             return self._rows.count_documents(over, limit=most, hint="purge")
 
-    def are_several(self) -> bool:
-        """Whether there is more than the one tenant that a new database is given."""
+    def has_several(self) -> bool:
+        """Return true for at least two tenants. One may be the tenant that the first start creates."""
         with our_errors():
             return len(list(self._rows.find({}, {"_id": 1}).limit(2))) > 1

@@ -1,6 +1,8 @@
-"""A tenant's document and the domain value it stands for."""
+"""Documents of the `tenants` collection: their indexes, and the mapping to values and back."""
 
 from __future__ import annotations
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.db.documents import Document
 from shared.integrations.catalog import INTEGRATIONS
@@ -9,9 +11,39 @@ from shared.tenants.model import Address, BillingInfo, Drift, Owner, Status, Ten
 
 REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
 
+INDEXES = [
+    IndexModel([("slug", ASCENDING)], name="slug", unique=True),
+    # multikey and unique: no two tenants can have the same domain
+    IndexModel(
+        [("domains", ASCENDING)],
+        name="domains",
+        unique=True,
+        partialFilterExpression={"domains.0": {"$exists": True}},
+    ),
+    IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
+    IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
+    IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
+    IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
+    IndexModel([("pause.since", ASCENDING), ("_id", DESCENDING)], name="paused", sparse=True),
+    IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
+    IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
+    IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
+    IndexModel([("search", ASCENDING), ("_id", DESCENDING)], name="search"),
+    # integrations in which the latest drift check found drift; the field is absent without drift
+    IndexModel(
+        [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
+        name="drifted",
+        partialFilterExpression={"drifted": {"$exists": True}},
+    ),
+    *[
+        IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
+        for integration in INTEGRATIONS
+    ],
+]
+
 
 def billing_document(billing: BillingInfo | None) -> Document | None:
-    """Billing information as it is stored."""
+    """Return billing information as a document."""
     if billing is None:
         return None
     address = billing.address
@@ -30,7 +62,7 @@ def billing_document(billing: BillingInfo | None) -> Document | None:
 
 
 def tenant_of(row: Document) -> Tenant:
-    """The tenant a row of the collection stands for."""
+    """Return the tenant of a document."""
     return Tenant(
         id=str(row["_id"]),
         slug=row["slug"],

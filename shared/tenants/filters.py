@@ -1,4 +1,4 @@
-"""What is asked of the tenants' collection, and what is changed there, as documents."""
+"""Conditions of queries and fields of changes, for the `tenants` collection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from shared.tenants.documents import billing_document, owner_document
 from shared.tenants.model import Status, Tenant, TenantChanges
 from shared.tenants.views import TenantQuery
 
-#: of drift: for any integration
+#: value of the `drifted` filter: drift in any integration
 ANY = "any"
 
 
 def scope_filter(scope: Scope) -> Document:
+    """Return the condition for the tenants of a scope."""
     if scope.everything:
         return {}
     mine: list[Document] = [own_filter(scope)]
@@ -27,12 +28,13 @@ def scope_filter(scope: Scope) -> Document:
 
 
 def own_filter(scope: Scope) -> Document:
+    """Return the condition for the scope's own tenants, without deleted ones and those of its partner."""
     keys = [ObjectId(tenant_id) for tenant_id in scope.tenant_ids]
     return {"_id": {"$in": keys}, "status": {"$ne": Status.DELETED}}
 
 
 def query_filters(query: TenantQuery) -> list[Document]:
-    """Conditions for a query whose partner is an id."""
+    """Return the conditions of a query. Its `partner` must be an id."""
     exact = {"status": query.status, "plan": query.plan, "partnerId": query.partner}
     filters: list[Document] = [{field: value} for field, value in exact.items() if value is not None]
     filters += [{f"provisioningStatus.{step}": status} for step, status in query.steps.items()]
@@ -49,18 +51,19 @@ def query_filters(query: TenantQuery) -> list[Document]:
 
 def _search_filter(text: str, partner_ids: Sequence[str]) -> Document:
     begins = {"$regex": f"^{re.escape(text.lower())}"}
-    # records from before the terms are found by their slugs until the terms are filled in
+    # older records have no `search` until `StatusRepair` writes it
     choices: list[Document] = [{"search": begins}, {"slug": begins}]
     return {"$or": [*choices, {"partnerId": {"$in": list(partner_ids)}}] if partner_ids else choices}
 
 
 def search_terms(slug: str, name: str, domains: Sequence[str], owner: str | None) -> list[str]:
-    """Return in lower case what a tenant is found by: slug, name and its words, domains, the owner's address."""
+    """Return the search terms in lower case: slug, name and its words, domains, the owner's address."""
     texts = [slug, name, *name.split(), *domains, *([owner] if owner else [])]
     return sorted({text.lower() for text in texts})
 
 
 def change_document(changes: TenantChanges) -> Document:
+    """Return changes under the names of the stored fields."""
     fields: Document = {}
     for name in ("name", "plan"):
         if name in changes:
@@ -77,7 +80,7 @@ def change_document(changes: TenantChanges) -> Document:
 
 
 def search_fields(tenant: Tenant, changes: TenantChanges) -> Document:
-    """Return the field that searches use, where the change affects it."""
+    """Return the `search` field if the change affects it, else nothing."""
     if not {"name", "domains", "owner"} & set(changes):
         return {}
     owner = changes.get("owner", tenant.owner)

@@ -1,4 +1,4 @@
-"""A tenant, its parts and its status, as read from the record."""
+"""Tenants, their parts and their status: values without I/O."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class BillingInfo:
 
 @dataclass(frozen=True)
 class Owner:
-    """The first person of a tenant, who gets an account and access once all is there.
+    """The first person of a tenant, who gets an account and access at the end of the provisioning.
 
-    `invitations`: how many were asked for so far.
+    `invitations`: how many were requested so far.
     """
 
     email: str
@@ -52,7 +52,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class NewTenant:
-    """What a caller asks for; already checked for form, not yet for whether it is free."""
+    """Values of a tenant that is not recorded yet. They are valid, but slug and domains may be taken."""
 
     slug: str
     name: str
@@ -64,7 +64,7 @@ class NewTenant:
 
 
 class TenantChanges(TypedDict, total=False):
-    """Fields to write; what is absent stays."""
+    """Fields to write; absent ones stay as they are."""
 
     name: str
     plan: str
@@ -75,9 +75,9 @@ class TenantChanges(TypedDict, total=False):
 
 
 class TenantPatch(TypedDict, total=False):
-    """What a caller asks to change, to be merged (RFC 7396): what is absent stays, None removes.
+    """A requested change as JSON merge patch (RFC 7396): absent fields stay, None removes.
 
-    `billing_info` maps a field's name to its text, with `address` one such mapping more; `owner` likewise.
+    `billing_info` and `owner` map field names to texts; `billing_info["address"]` is such a mapping too.
     """
 
     name: str
@@ -88,16 +88,16 @@ class TenantPatch(TypedDict, total=False):
     owner: Mapping[str, str]
 
 
-#: changes of these are carried to the outside systems; with billing, what stands on invoices as well
-CARRIED = frozenset({"name", "plan", "domains", "owner"})
-CARRIED_WITH_BILLING = CARRIED | {"billing_info"}
+#: a change of one of these starts a reconcile, because integrations store them; with billing also what invoices show
+INTEGRATION_FIELDS = frozenset({"name", "plan", "domains", "owner"})
+INTEGRATION_FIELDS_WITH_BILLING = INTEGRATION_FIELDS | {"billing_info"}
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What the latest plan found: step name to what a reconcile would do there; nothing when all is as wanted."""
+    """Result of the latest drift check: step name to the changes that a reconcile would make. Empty without drift."""
 
-    looked_at: datetime
+    checked_at: datetime
     changes: Mapping[str, tuple[str, ...]]
 
 
@@ -105,9 +105,9 @@ class Drift:
 class Tenant:
     """A customer organisation.
 
-    `remote`: what each integration knows the tenant by, under the record's field names (`authentikGroupId` ...).
-    `generation` is raised by each accepted change; `version` by every write. `purge_after`: when the sweep may remove a
-    deleted tenant for good; `purged_at`: when that was done.
+    `remote`: ids in the integrations, under the stored field names (`authentikGroupId` ...). `generation`: the fencing
+    token, raised by each accepted change; `version` is raised by every write. `purge_after`: earliest time of the
+    automatic purge of a deleted tenant.
     """
 
     id: str
@@ -135,7 +135,7 @@ class Tenant:
 
     @property
     def group_name(self) -> str:
-        """The name of its group in Authentik, which is also the name that tokens carry."""
+        """Return the name of the tenant's group in Authentik, which tokens contain."""
         return f"tenant-{self.slug}"
 
     @property
@@ -143,8 +143,8 @@ class Tenant:
         return "error" in self.provisioning_status.values()
 
 
-def resolved(tenant: Tenant, patch: TenantPatch) -> TenantChanges:
-    """What the patch makes of this tenant: the fields that really change."""
+def changed_fields(tenant: Tenant, patch: TenantPatch) -> TenantChanges:
+    """Apply a patch; return only the fields whose values differ. Raises InvalidInput."""
     wanted: dict[str, Any] = dict(patch)
     if "billing_info" in patch:
         wanted["billing_info"] = _merged_billing(tenant.billing_info, patch["billing_info"])
@@ -155,7 +155,7 @@ def resolved(tenant: Tenant, patch: TenantPatch) -> TenantChanges:
 
 
 def _merged_owner(known: Owner | None, patch: Mapping[str, str]) -> Owner:
-    """Return the corrected owner, of whom nothing was asked yet if the address is another. Raises InvalidInput."""
+    """Return the corrected owner. A new address resets the invitations. Raises InvalidInput."""
     given = {"email": known.email, "name": known.name} | dict(patch) if known else dict(patch)
     missing = [name for name in ("email", "name") if name not in given]
     if missing:
@@ -181,8 +181,8 @@ def _merged_billing(known: BillingInfo | None, patch: Mapping[str, Any] | None) 
 
 
 @dataclass(frozen=True)
-class Due:
-    """A tenant whose time has come. `is_over`: its grace has run out; else its last action is to be begun again."""
+class DueTenant:
+    """A tenant for which the scheduler must start an action: a purge if `is_purge_due`, else its failed one again."""
 
     tenant: Tenant
-    is_over: bool
+    is_purge_due: bool

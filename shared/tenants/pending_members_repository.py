@@ -1,6 +1,6 @@
-"""Tenants whose group has not been invited into its space yet, because OCIS did not know the group.
+"""Tenants whose group is not a member of its space yet, because OCIS did not know the group.
 
-`ocisMembers` on a tenant tells so; `membersDueAt`: the time of the next check.
+Stored fields of such a tenant: `ocisMembers` is `pending`; `membersDueAt` is the time of the next check.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PendingMembersRepository:
         make_indexes(self._rows, INDEXES)
 
     def claim(self, interval: float) -> Tenant | None:
-        """Take the tenant that is due for longest; it is due again after `interval` seconds."""
+        """Claim the tenant whose check is most overdue; schedule its next check in `interval` seconds."""
         due: Document = {
             **PENDING,
             "status": {"$in": sorted(TRANSITIONS[Action.RECONCILE].starts)},

@@ -1,4 +1,4 @@
-"""The `tenants` collection. Races over slugs, domains and generations are settled by its indexes and conditions."""
+"""The `tenants` collection. Unique indexes and conditional updates settle races over slugs, domains and generations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -28,46 +28,25 @@ from shared.db.documents import (
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.switches.pause import Pause
-from shared.tenants.documents import billing_document, owner_document, tenant_of
+from shared.tenants.documents import INDEXES, billing_document, owner_document, tenant_of
 from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_fields, search_terms
-from shared.tenants.model import Due, NewTenant, Status, Tenant, TenantChanges
-from shared.tenants.updates import LifecycleChange, begun, drifted_in, is_news, raised, remote_fields, settled, shown
+from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
+from shared.tenants.updates import (
+    LifecycleChange,
+    drifted_integrations,
+    incremented,
+    is_newer,
+    lifecycle_fields,
+    remote_fields,
+    settlement_fields,
+    step_fields,
+)
 from shared.tenants.views import TenantQuery
-
-INDEXES = [
-    IndexModel([("slug", ASCENDING)], name="slug", unique=True),
-    # multikey: no two tenants may share any one domain
-    IndexModel(
-        [("domains", ASCENDING)],
-        name="domains",
-        unique=True,
-        partialFilterExpression={"domains.0": {"$exists": True}},
-    ),
-    IndexModel([("partnerId", ASCENDING), ("_id", DESCENDING)], name="partner"),
-    IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="status"),
-    IndexModel([("status", ASCENDING), ("driftDueAt", ASCENDING)], name="drift"),
-    IndexModel([("retryAt", ASCENDING)], name="retry", sparse=True),
-    IndexModel([("pause.since", ASCENDING), ("_id", DESCENDING)], name="paused", sparse=True),
-    IndexModel([("purgeAfter", ASCENDING)], name="purge", sparse=True),
-    IndexModel([("plan", ASCENDING), ("_id", DESCENDING)], name="plan"),
-    IndexModel([("unconfigured", ASCENDING)], name="unconfigured", sparse=True),
-    IndexModel([("search", ASCENDING), ("_id", DESCENDING)], name="search"),
-    # integrations for which the latest comparison found changes to make; absent where it found none
-    IndexModel(
-        [("drifted", ASCENDING), ("drift.lookedAt", ASCENDING)],
-        name="drifted",
-        partialFilterExpression={"drifted": {"$exists": True}},
-    ),
-    *[
-        IndexModel([(f"provisioningStatus.{integration}", ASCENDING), ("_id", DESCENDING)], name=f"step_{integration}")
-        for integration in INTEGRATIONS
-    ],
-]
 
 
 class TenantRepository:
     def __init__(self, database: Database[Document], absent: Collection[str] = ()) -> None:
-        """`absent`: integrations that new tenants show nothing of."""
+        """`absent`: integrations for which new tenants get no status."""
         self._rows = database["tenants"]
         self._shown = tuple(name for name in INTEGRATIONS if name not in absent)
 
@@ -111,13 +90,13 @@ class TenantRepository:
         return tenant_of(row) if row else None
 
     def by_ids(self, tenant_ids: tuple[str, ...], session: Transaction | None = None) -> list[Tenant]:
-        """Those that exist, in no particular order."""
+        """Return those that exist, in no particular order."""
         keys = [key for key in map(object_id, tenant_ids) if key]
         with our_errors():
             return [tenant_of(row) for row in self._rows.find({"_id": {"$in": keys}}, session=session)]
 
     def matching(self, scope: Scope, query: TenantQuery, among: tuple[str, ...] | None, limit: int) -> Iterator[Tenant]:
-        """Yield tenants of the scope that meet the query, in no particular order. `among`: none but these."""
+        """Yield tenants of the scope that match the query, in no particular order. `among`: limit to these ids."""
         conditions = [scope_filter(scope), *query_filters(query)]
         if among is not None:
             conditions.append({"_id": {"$in": [key for key in map(object_id, among) if key]}})
@@ -127,7 +106,10 @@ class TenantRepository:
                 yield tenant_of(row)
 
     def ids_of_slugs(self, slugs: tuple[str, ...], *, with_group: bool = False) -> tuple[str, ...]:
-        """Ids of the living tenants with these slugs. `with_group`: whose own Authentik group is on record."""
+        """Return the ids of tenants with these slugs that are not deleted.
+
+        `with_group`: only tenants whose Authentik group is recorded.
+        """
         condition: Document = {"slug": {"$in": list(slugs)}, "status": {"$ne": Status.DELETED}}
         if with_group:
             condition["authentikGroupId"] = {"$type": "string"}
@@ -135,13 +117,13 @@ class TenantRepository:
             return tuple(str(row["_id"]) for row in self._rows.find(condition, {"_id": 1}))
 
     def ids_of_partner(self, partner_id: str) -> tuple[str, ...]:
-        """All of a partner's tenants, from the index alone."""
+        """Return the ids of a partner's tenants; the index covers the query."""
         with our_errors():
             rows = self._rows.find({"partnerId": partner_id}, {"_id": 1}).hint("partner")
             return tuple(str(row["_id"]) for row in rows)
 
     def ids_in(self, scope: Scope) -> tuple[str, ...] | None:
-        """Ids of all tenants of a scope; None for everything."""
+        """Return the ids of all tenants of a scope; None for a scope without limits."""
         if scope.everything:
             return None
         resold = self.ids_of_partner(scope.partner_id) if scope.partner_id is not None else ()
@@ -155,82 +137,102 @@ class TenantRepository:
         return self._rows.find_one({"partnerId": partner_id}, {"_id": 1}, session=session) is not None
 
     def accept(self, tenant: Tenant, changes: TenantChanges, operation_id: str | None, session: Transaction) -> Tenant:
-        """Write accepted changes; with a new operation, raise the generation and point at it. Raises DomainTaken."""
+        """Write accepted changes. With an operation, also raise the generation. Raises DomainTaken."""
         fields = literals(change_document(changes) | search_fields(tenant, changes))
         if operation_id is not None:
-            fields |= {"operationId": ObjectId(operation_id), **raised("generation")}
+            fields |= {"operationId": ObjectId(operation_id), **incremented("generation")}
         try:
             row = changed(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
         return tenant_of(row)
 
-    def begin(self, tenant: Tenant, beginning: LifecycleChange, operation_id: str, session: Transaction) -> Tenant:
-        """Accept an action of the tenant's life: raise the generation, point at its operation, close what it closes."""
-        fields = {"operationId": ObjectId(operation_id), **raised("generation"), **begun(beginning)}
+    def accept_lifecycle_change(
+        self, tenant: Tenant, change: LifecycleChange, operation_id: str, session: Transaction
+    ) -> Tenant:
+        """Accept a lifecycle action: raise the generation, set its operation and the status that applies at once."""
+        fields = {"operationId": ObjectId(operation_id), **incremented("generation"), **lifecycle_fields(change)}
         row = changed(self._rows, tenant.id, fields, session)
         return tenant_of(row)
 
     def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> Tenant:
-        """Show that the tenant is paused, or no more; what holds its steps is the switch."""
+        """Copy a pause to the tenant's record for display, or remove it. Steps are deferred by the switch only."""
         shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
         return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
 
-    def take_drift_turn(self, interval: float, anew: datetime | None = None) -> Tenant | None:
-        """Take the tenant whose last drift check is the oldest, if that is `interval` seconds ago.
+    def claim_drift_check(self, interval: float, invalid_before: datetime | None = None) -> Tenant | None:
+        """Claim the tenant whose drift check is most overdue; schedule its next in `interval` seconds.
 
-        Active, suspended and deleted tenants have turns. `anew`: turns before that time are taken again.
+        `invalid_before`: checks before that time do not count, so their tenants are due. Pending and purged tenants are
+        not checked.
         """
-        latest: object = {"$max": ["$$NOW", anew + timedelta(seconds=interval)]} if anew is not None else "$$NOW"
-        # one that was never looked at has no time yet, which sorts and compares before every other
+        latest: object = "$$NOW"
+        if invalid_before is not None:
+            latest = {"$max": ["$$NOW", invalid_before + timedelta(seconds=interval)]}
+        # a tenant that was never checked has no `driftDueAt`, which sorts and compares before every date
         checked = {"$in": [Status.ACTIVE, Status.SUSPENDED, Status.DELETED]}
-        late = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
+        due = {"status": checked, "purgedAt": None, "$expr": {"$lte": ["$driftDueAt", latest]}}
         with our_errors():
             row = self._rows.find_one_and_update(
-                late,
+                due,
                 [{"$set": {"driftDueAt": seconds_from_now(interval)}}],
                 sort=[("driftDueAt", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
         return tenant_of(row) if row else None
 
-    def note_drift(self, operation: Operation, session: Transaction) -> None:
-        """Show what a plan found, unless a newer change was accepted meanwhile."""
+    def record_drift(self, operation: Operation, session: Transaction) -> None:
+        """Record the drift that a dry run found, unless a newer change was accepted meanwhile."""
         found = {step.name: list(step.changes) for step in operation.steps if step.changes}
         self._rows.update_one(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            [{"$set": {"drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}}, "drifted": drifted_in(found)}}],
+            [
+                {
+                    "$set": {
+                        "drift": {"lookedAt": "$$NOW", "changes": {"$literal": found}},
+                        "drifted": drifted_integrations(found),
+                    }
+                }
+            ],
             session=session,
         )
 
-    def due(self, limit: int) -> list[Due]:
-        """Tenants whose time has come: a failed action to begin again, or a grace that has run out."""
-        late = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}, "purgedAt": None}
-        over = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
+    def due(self, limit: int) -> list[DueTenant]:
+        """Return tenants with a failed action to start again, then tenants to purge; at most `limit` of each."""
+        retry_due = {"$expr": {"$lte": ["$retryAt", "$$NOW"]}, "retryAt": {"$exists": True}, "purgedAt": None}
+        purge_due = {"$expr": {"$lte": ["$purgeAfter", "$$NOW"]}, "purgeAfter": {"$exists": True}}
         with our_errors():
-            again = list(self._rows.find(late).sort("retryAt", ASCENDING).limit(limit))
-            ended = list(self._rows.find(over).sort("purgeAfter", ASCENDING).limit(limit))
-        return [Due(tenant_of(row), False) for row in again] + [Due(tenant_of(row), True) for row in ended]
+            to_retry = list(self._rows.find(retry_due).sort("retryAt", ASCENDING).limit(limit))
+            to_purge = list(self._rows.find(purge_due).sort("purgeAfter", ASCENDING).limit(limit))
+        return [DueTenant(tenant_of(row), False) for row in to_retry] + [
+            DueTenant(tenant_of(row), True) for row in to_purge
+        ]
 
     def save_remote(self, tenant_id: str, generation: int, fields: Mapping[str, Any]) -> bool:
-        """Put remote ids on record, unless a newer change was accepted meanwhile. False when it was."""
+        """Save remote ids. Return False and write nothing when a newer change was accepted meanwhile."""
         return self._guarded(tenant_id, generation, remote_fields(fields))
 
     def record_steps(self, operation: Operation) -> bool:
-        """Show how a running operation's steps stand, unless something later was shown or accepted meanwhile."""
-        return self._guarded(operation.tenant_id, operation.generation, shown(operation), is_news(operation))
+        """Copy the state of a running operation's steps to the tenant.
 
-    def is_current(self, tenant_id: str, generation: int, session: Transaction) -> bool:
-        """Whether no newer change was accepted; none can be until the transaction has ended, as this is a write."""
+        Return False and write nothing when the tenant shows a later state, or a newer change was accepted.
+        """
+        return self._guarded(operation.tenant_id, operation.generation, step_fields(operation), is_newer(operation))
+
+    def lock_generation(self, tenant_id: str, generation: int, session: Transaction) -> bool:
+        """Return whether this generation is current. Until the transaction ends, no newer change can be accepted.
+
+        The write conflicts with that of any concurrent change.
+        """
         condition = {"_id": ObjectId(tenant_id), "generation": generation}
         done = self._rows.update_one(condition, [{"$set": {"fencedAt": "$$NOW"}}], session=session)
         return done.matched_count == 1
 
     def settle(self, operation: Operation, session: Transaction) -> Tenant | None:
-        """Bring the tenant in line with its closed operation. None when a newer change was accepted meanwhile."""
+        """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            written(settled(operation)),
+            written(settlement_fields(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )

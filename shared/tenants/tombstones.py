@@ -1,4 +1,4 @@
-"""The `tombstones` collection: what is left of a tenant that was removed for good, with the receipt of the removal."""
+"""The `tombstones` collection: one document for each purged tenant, with the receipt of its purge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TombstoneRepository:
         self._rows = database["tombstones"]
 
     def insert(self, tenant: Tenant, operations: Sequence[Operation], users_removed: int, session: Transaction) -> None:
-        """Keep who it was and what was removed. `operations`: every purge there was, the last of which succeeded."""
+        """Record a purged tenant. `operations`: all its purges, of which the last succeeded. Idempotent."""
         document: Document = {
             "_id": ObjectId(tenant.id),
             "slug": tenant.slug,

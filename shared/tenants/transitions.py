@@ -1,4 +1,4 @@
-"""Which steps an action takes, phase by phase, and what it makes of the tenant. Tables, one row for each action."""
+"""Transitions between a tenant's statuses, and the workflow of an action for one tenant."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from shared.workflows.model import WORKFLOWS, Action, Step, Workflow
 
 @dataclass(frozen=True)
 class Transition:
-    """`starts`: statuses the action may start from. `accepted`: the status at once, for what closes doors: our own
-    must not wait for others'. `ends`: the status a success leads to. None: the status stays.
+    """Statuses of one action.
+
+    `starts`: statuses from which it may start. `ends`: the status after success. `accepted`: the status as soon as it
+    is accepted, None for no change: the platform's own API must refuse a suspended tenant before the steps have run.
     """
 
     starts: frozenset[Status]
@@ -35,25 +37,26 @@ TRANSITIONS: dict[Action, Transition] = {
 
 
 def workflow_for(action: Action, tenant: Tenant, absent: Collection[str]) -> Workflow:
-    """The action's phases, less what has nothing to do for this tenant.
+    """Return the action's stages without steps that do not apply to this tenant.
 
-    `absent`: optional integrations that are not configured; they stay out unless they had to do with this tenant once.
+    `absent`: optional integrations that are not configured; their steps are left out, unless the tenant has a status
+    for them from earlier.
     """
-    unseen = {name for name in absent if name not in tenant.provisioning_status}
-    phases = (
-        tuple(step for step in phase if _concerns(step, tenant) and step.integration not in unseen)
-        for phase in WORKFLOWS[action]
+    left_out = {name for name in absent if name not in tenant.provisioning_status}
+    stages = (
+        tuple(step for step in stage if _applies_to(step, tenant) and step.integration not in left_out)
+        for stage in WORKFLOWS[action]
     )
-    return tuple(phase for phase in phases if phase)
+    return tuple(stage for stage in stages if stage)
 
 
-def _concerns(step: Step, tenant: Tenant) -> bool:
+def _applies_to(step: Step, tenant: Tenant) -> bool:
     return tenant.owner is not None or not step.for_owner
 
 
 def require_status(action: Action, tenant: Tenant) -> None:
     """Raise ActionNotPossible unless the action may start from the tenant's status."""
     if tenant.purged_at is not None:
-        raise ActionNotPossible("The tenant was removed for good; only its record is left.")
+        raise ActionNotPossible("The tenant was purged; only its record is left.")
     if tenant.status not in TRANSITIONS[action].starts:
-        raise ActionNotPossible(f"A tenant that is {tenant.status} cannot be put through {action}.")
+        raise ActionNotPossible(f"The action {action} is not possible for a tenant with the status {tenant.status}.")

@@ -1,4 +1,4 @@
-"""What operations make of a tenant's document as they begin, go on and end, as update expressions."""
+"""Fields of a tenant's document that operations change when they start, progress and end, as update expressions."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from typing import Any
 
 from shared.db.documents import Document, literals, seconds_from_now
 from shared.operations.model import Operation, OperationStatus, StepStatus
-from shared.tenants.backfill_repository import left_out
+from shared.tenants.backfill_repository import unconfigured_fields
 from shared.tenants.documents import REMOTE_FIELDS
 from shared.tenants.transitions import TRANSITIONS
 from shared.workflows.model import INTEGRATION_OF_STEP, RETRIED_AFTER_FAILURE, Action, integration_of
 
-#: an action that must come through is begun again so long after it failed, in seconds
-PERSISTENCE = 300.0
-#: a tenant that was just brought in line is not looked at for drift for so long, in seconds
-DRIFT_REST = 3600.0
+#: seconds after which the scheduler starts a failed suspend, delete or purge again
+FAILED_ACTION_DELAY = 300.0
+#: seconds from a successful operation to the next drift check
+DRIFT_CHECK_DELAY = 3600.0
 
 
 @dataclass(frozen=True)
 class LifecycleChange:
-    """What begins. `reason`: why a tenant is suspended. `grace`: how long a deleted one can be restored, in seconds."""
+    """An action to start. `reason`: of a suspension. `grace`: seconds for which a deleted tenant can be restored."""
 
     action: Action
     reason: str | None = None
     grace: float = 0.0
 
 
-def begun(beginning: LifecycleChange) -> Document:
-    """Fields as the action is accepted: what closes doors closes our own at once."""
-    action = beginning.action
+def lifecycle_fields(change: LifecycleChange) -> Document:
+    """Return the fields to set when the action is accepted."""
+    action = change.action
     fields: Document = {"retryAt": "$$REMOVE"}
     accepted = TRANSITIONS[action].accepted
     if accepted is not None:
         fields["status"] = accepted
-    if action is Action.SUSPEND and beginning.reason is not None:
-        fields["suspendReason"] = {"$literal": beginning.reason}
+    if action is Action.SUSPEND and change.reason is not None:
+        fields["suspendReason"] = {"$literal": change.reason}
     if action is Action.DELETE:
-        fields["purgeAfter"] = {"$ifNull": ["$purgeAfter", seconds_from_now(beginning.grace)]}
+        fields["purgeAfter"] = {"$ifNull": ["$purgeAfter", seconds_from_now(change.grace)]}
     if action in (Action.RESTORE, Action.PURGE):
-        # whatever becomes of it, nothing is removed later on the strength of the old date
+        # also when the action fails later, the old date must not start an automatic purge
         fields["purgeAfter"] = "$$REMOVE"
     return fields
 
 
 def remote_fields(fields: Mapping[str, Any]) -> Document:
-    """Fields that put remote ids on record; with DNS records that are others than before goes the time.
+    """Return the fields for remote ids. Changed DNS records also get a time.
 
-    Raises ValueError for a field that no integration knows.
+    Raises ValueError for a field that no integration has.
     """
     stray = set(fields) - set(REMOTE_FIELDS)
     if stray:
@@ -60,9 +60,9 @@ def remote_fields(fields: Mapping[str, Any]) -> Document:
     return put
 
 
-def shown(operation: Operation) -> Document:
-    """Fields that show how the operation's steps stand, each integration by the worst of its steps."""
-    fields = remote_fields(operation.found) | {"stepsShown": {"$literal": _stand(operation)}}
+def step_fields(operation: Operation) -> Document:
+    """Return the fields that show the state of the steps. Of an integration's steps the most severe one counts."""
+    fields = remote_fields(operation.found) | {"stepsShown": {"$literal": _projection_version(operation)}}
     worst: dict[str, StepStatus] = {}
     touched: set[str] = set()
     unconfigured: set[str] = set()
@@ -75,25 +75,25 @@ def shown(operation: Operation) -> Document:
         message = {"$literal": step.message} if step.message and step.status is not StepStatus.SKIPPED else "$$REMOVE"
         fields[f"provisioningErrors.{step.name}"] = message
     fields |= {f"provisioningStatus.{name}": status for name, status in worst.items()}
-    return fields | left_out(unconfigured, touched - unconfigured)
+    return fields | unconfigured_fields(unconfigured, touched - unconfigured)
 
 
-def is_news(operation: Operation) -> Document:
-    """An `$expr`: nothing later than this look at the operation's steps is shown yet.
+def is_newer(operation: Operation) -> Document:
+    """Return an `$expr`: the tenant shows no later state of the steps than this one.
 
-    Whoever has put a step's end on record may be held up before he shows it, while others show the operation's end.
+    A worker may be delayed between recording a step's outcome and showing it, while others show the operation's end.
     """
-    return {"$lte": ["$stepsShown", {"$literal": _stand(operation)}]}
+    return {"$lte": ["$stepsShown", {"$literal": _projection_version(operation)}]}
 
 
-def settled(operation: Operation) -> Document:
-    """Fields once the operation has closed. What had drifted before it is no longer news."""
-    # a step of it may have been retried since it failed before: then nothing is to be begun again any more
-    fields = shown(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
+def settlement_fields(operation: Operation) -> Document:
+    """Return the fields to set when the operation has closed. Earlier drift is obsolete."""
+    # an earlier failure of this operation may have set `retryAt`, if a step was retried since
+    fields = step_fields(operation) | {"drift": "$$REMOVE", "drifted": "$$REMOVE", "retryAt": "$$REMOVE"}
     if operation.status is OperationStatus.SUCCEEDED:
         return fields | _succeeded(operation.action)
     if operation.status is OperationStatus.FAILED and operation.action in RETRIED_AFTER_FAILURE:
-        fields["retryAt"] = seconds_from_now(PERSISTENCE)
+        fields["retryAt"] = seconds_from_now(FAILED_ACTION_DELAY)
     return fields
 
 
@@ -101,29 +101,29 @@ def _succeeded(action: Action) -> Document:
     transition = TRANSITIONS[action]
     started = transition.starts | {transition.accepted or transition.ends}
     fields: Document = {"status": {"$cond": [{"$in": ["$status", sorted(started)]}, transition.ends, "$status"]}}
-    fields["driftDueAt"] = seconds_from_now(DRIFT_REST)
+    fields["driftDueAt"] = seconds_from_now(DRIFT_CHECK_DELAY)
     if action in (Action.RESUME, Action.RESTORE):
         fields["suspendReason"] = "$$REMOVE"
     if action is Action.PURGE:
         fields |= dict.fromkeys(REMOTE_FIELDS, "$$REMOVE")
-        # the name and the domains stay: they are reserved; about people nothing stays
-        fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None, "search": _IMPERSONAL}
+        # slug, name and domains stay, because they stay reserved; personal data is removed
+        fields |= {"purgedAt": "$$NOW", "billingInfo": None, "owner": None, "search": _SEARCH_WITHOUT_ADDRESS}
     return fields
 
 
-def drifted_in(steps: Collection[str]) -> list[str] | str:
+def drifted_integrations(steps: Collection[str]) -> list[str] | str:
     """The field that queries for drift go by: the integrations of these steps; absent when there are none."""
     return sorted({INTEGRATION_OF_STEP.get(step, step) for step in steps}) or "$$REMOVE"
 
 
-def _stand(operation: Operation) -> list[int]:
+def _projection_version(operation: Operation) -> list[int]:
     return [operation.generation, *operation.progress]
 
 
 _NOW_AS_TEXT = {"$dateToString": {"date": "$$NOW", "format": "%Y-%m-%dT%H:%M:%SZ"}}
 
-#: what the tenant is found by, less the address of a person
-_IMPERSONAL = {
+#: the search terms without e-mail addresses
+_SEARCH_WITHOUT_ADDRESS = {
     "$filter": {
         "input": {"$ifNull": ["$search", []]},
         "as": "term",
@@ -134,6 +134,6 @@ _IMPERSONAL = {
 _SEVERITY = (StepStatus.ERROR, StepStatus.PENDING, StepStatus.OK, StepStatus.SKIPPED)
 
 
-def raised(field: str) -> Document:
+def incremented(field: str) -> Document:
     """Return an update that adds one to a number."""
     return {field: {"$add": [f"${field}", 1]}}

@@ -1,4 +1,4 @@
-"""What is shown of tenants: one with its latest operation, list requests, and receipts of purges."""
+"""Read models of tenants: tenant with latest operation, list query, purge receipt."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from shared.tenants.model import Tenant
 
 @dataclass(frozen=True, eq=False)
 class TenantView:
-    """A tenant with its latest operation. Compared by identity, so that what is made of one can be remembered."""
+    """A tenant with its latest operation. Compared by identity, so that caches can use it as a key."""
 
     tenant: Tenant
     operation: Operation | None
 
     @property
     def is_degraded(self) -> bool:
-        """Whether a step failed or is being retried. One that waits for an operator is as it should be."""
+        """Return whether a step failed or is being retried. A paused step does not count."""
         return self.tenant.is_degraded or (self.operation is not None and self.operation.is_retrying)
 
 
 @dataclass(frozen=True)
 class TenantQuery:
-    """A list request. `after` is a page's `next`; all filters must hold.
+    """A list query; all filters must match. `after`: cursor, the `next` of the previous page.
 
-    `search` matches the start of the slug, of a word of the name, of a domain, or of the owner's address, and the
-    tenants of a partner whose slug begins so (`search_partners`). `partner`: a partner's id or slug. `drifted`: the
-    latest comparison found changes, for this integration or, as `any`, for some. `sort`: newest, oldest or slug.
+    `search` matches the start of the slug, of a word of the name, of a domain or of the owner's address, and tenants of
+    `search_partners`: partners whose slug starts with it. `partner`: a partner's id or slug. `drifted`: the integration
+    in which the latest drift check found drift, or `any`. `sort`: newest, oldest or slug.
     """
 
     limit: int = 50
@@ -48,7 +48,7 @@ class TenantQuery:
 
 @dataclass(frozen=True)
 class Removal:
-    """What one step of one purge removed. `verified`: how its absence was seen, None when it was not."""
+    """Objects that one step of one purge removed. `verified`: how their absence was verified, or None."""
 
     operation: str
     step: str
@@ -60,7 +60,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is left to show of a tenant that was removed for good."""
+    """The record of a purged tenant."""
 
     slug: str
     domains: tuple[str, ...]

@@ -94,7 +94,7 @@ class WebhookService:
             self._require_partner(owner, tenant, session)
             if tenant is not None:
                 # a write: of two transactions at once the second is retried, and then counts the first one's webhook
-                self._tenants.is_current(tenant.id, tenant.generation, session)
+                self._tenants.lock_generation(tenant.id, tenant.generation, session)
             if self._webhooks.count(owner, session) >= MOST_PER_OWNER:
                 raise TooManyWebhooks(MOST_PER_OWNER)
             cursor = self._events.last_number(session)

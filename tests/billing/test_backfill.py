@@ -12,7 +12,7 @@ from shared.db.documents import Document
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.model import Operation
 from shared.provisioning.backfill import Backfill
-from shared.tenants.backfill_repository import unfilled_conditions
+from shared.tenants.backfill_repository import candidate_conditions
 from shared.tenants.model import Status
 from shared.tenants.views import TenantView
 from shared.workflows.model import Action
@@ -95,7 +95,7 @@ def test_a_tenant_that_is_closed_or_has_an_open_operation_is_not_backfilled(
 
 def test_the_search_for_them_reads_no_whole_collection(tenancy: Tenancy) -> None:
     rows = open_database(tenancy.store.connection.client, tenancy.settings.mongodb_database)["tenants"]
-    for condition in unfilled_conditions("billing"):
+    for condition in candidate_conditions("billing"):
         plan: Document = rows.find(condition).limit(50).explain()
         assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
 

@@ -163,7 +163,7 @@ class OwnerResponse(ResponseModel):
 class DriftResponse(ResponseModel):
     """The latest drift check: step to the changes that a reconcile would make; empty: no drift."""
 
-    looked_at: datetime
+    looked_at: datetime = Field(validation_alias="checked_at")
     changes: dict[str, list[str]]
 
 
