@@ -136,7 +136,7 @@ def main() -> None:
         backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
         jobs: dict[str, Callable[[], int]] = {
             "restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check,
-            "lifecycle": partial(services.lifecycle.take_up, BATCH),
+            "lifecycle": partial(services.lifecycle.start_due, BATCH),
             "domain_checks": check_domains,
             "billing_sync": sync_billing,
             "orphan_scans": scan_orphans,

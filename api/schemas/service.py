@@ -35,7 +35,7 @@ class PurgeQuotaResponse(ResponseModel):
     """The daily limit of automatic purges, and its use."""
 
     per_day: int = Field(description="purges that may start in a day (PURGES_PER_DAY)")
-    begun: int = Field(description="automatic purges started in the last 24 hours")
+    begun: int = Field(validation_alias="used", description="automatic purges started in the last 24 hours")
     extra: int = Field(description="additional purges that somebody has allowed")
     waiting: int = Field(description="tenants whose `purgeAfter` has passed")
     held_since: datetime | None = Field(

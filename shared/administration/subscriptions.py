@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from shared.config.settings import Settings
-from shared.core.errors import FieldError, InvalidInput, NotFound, UnknownReference, require_version
+from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
@@ -15,7 +15,14 @@ from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
-from shared.subscriptions.model import SHOWN, NewSubscription, Subscription, SubscriptionChanges, SubscriptionQuery
+from shared.subscriptions.model import (
+    SHOWN,
+    NewSubscription,
+    Subscription,
+    SubscriptionChanges,
+    SubscriptionQuery,
+    require_plan,
+)
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import Tenant
 from shared.tenants.repository import TenantRepository
@@ -44,7 +51,7 @@ class SubscriptionService:
     def create(self, new: NewSubscription, actor: Actor) -> Subscription:
         """Create a subscription. Raises Forbidden, InvalidInput, UnknownReference, SubscriptionExists."""
         access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
-        self._require_plan(new.plan)
+        require_plan(new.plan, self._plans)
 
         def work(session: Transaction) -> Subscription:
             tenant = self._tenants.find_by_id(new.tenant_id, session)
@@ -70,7 +77,7 @@ class SubscriptionService:
         self, subscription_id: str, changes: SubscriptionChanges, actor: Actor, expected: Collection[int] | None
     ) -> Subscription:
         """Change a subscription. Raises NotFound, Forbidden, InvalidInput, StaleVersion, SubscriptionExists."""
-        self._require_plan(changes.get("plan"))
+        require_plan(changes.get("plan"), self._plans)
 
         def work(session: Transaction) -> Subscription:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
@@ -109,10 +116,6 @@ class SubscriptionService:
         access.require(access.may_change_plan(actor), ADMINISTRATORS_ONLY)
         require_version(known.version, expected)
         return known, tenant
-
-    def _require_plan(self, plan: str | None) -> None:
-        if plan is not None and plan not in self._plans:
-            raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
 
     def _record(
         self,

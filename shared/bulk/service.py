@@ -173,7 +173,7 @@ class BulkService:
             slugs=selector.tenants,
         )
         found = self._tenants.matching(
-            access.visible_tenants(actor), self._tenant_service.resolved(query), among, MOST_TENANTS + 1
+            access.visible_tenants(actor), self._tenant_service.with_partner_ids(query), among, MOST_TENANTS + 1
         )
         return (tenant for tenant in found if access.may_control_operations(actor, tenant))
 

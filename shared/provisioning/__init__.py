@@ -1,1 +1,1 @@
-"""Provisioning."""
+"""Services that start, settle and repeat operations on tenants."""

@@ -1,4 +1,4 @@
-"""Bringing older tenants to an integration that was not configured when they were set up, at an even pace."""
+"""Backfill: reconcile older tenants for an integration that was not configured when they were provisioned."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 
-#: tenants that one look starts a reconcile of at most, whatever the pace
+#: upper limit of tenants in one run
 BATCH = 50
-#: a tenant that was not brought there, as by workers without the new settings, is tried again after so many seconds
-AGAIN_AFTER = 3600.0
+#: seconds until the next try for a tenant, as when workers do not have the new settings yet
+RETRY_SECONDS = 3600.0
 
 
 class Backfill:
-    """Every start takes a turn of a pace that all sweeps share, so any number of them may do this at once."""
+    """A job of the scheduler. All schedulers share one rate limiter, so several may run it at once."""
 
     def __init__(
         self,
@@ -50,19 +50,19 @@ class Backfill:
         self._per_minute = settings.backfill_per_minute
 
     def push(self) -> int:
-        """Start what the pace allows; how many operations were started."""
+        """Start as many reconciles as the rate limit allows; return how many."""
         if self._per_minute == 0:
             return 0
-        seen = self._switches.cached()
-        if is_observing(seen):
+        switches = self._switches.cached()
+        if is_observing(switches):
             return 0
-        return sum(self._push(one) for one in self._configured if not is_paused(seen, one))
+        return sum(self._push(one) for one in self._configured if not is_paused(switches, one))
 
     def _push(self, integration: str) -> int:
         started = 0
         for tenant in self._backfill.candidates(integration, BATCH):
             if self._operations.find_open(tenant.id) is not None:
-                continue  # one operation at a time: a later look sees what it left to do
+                continue  # the open operation may reach the integration; a later run checks
             if not self._rate_limiter.take("backfill", 60.0 / self._per_minute):
                 break
             started += self._start(tenant.id, integration)
@@ -71,9 +71,9 @@ class Backfill:
     def _start(self, tenant_id: str, integration: str) -> bool:
         author = Author(None, f"backfill-{integration}-{new_id()}")
         try:
-            view = self._connection.transaction(lambda session: self._begun(tenant_id, integration, author, session))
+            view = self._connection.transaction(lambda session: self._record(tenant_id, integration, author, session))
         except (AlreadyOpen, ActionNotPossible):
-            return False  # something newer is under way, or the tenant was closed meanwhile
+            return False  # a newer operation is open, or the tenant's status has changed
         if view is None or view.operation is None:
             return False
         facts = {"integration": integration, "operation": view.operation.id, "request_id": author.request_id}
@@ -81,9 +81,9 @@ class Backfill:
         self._starter.publish(view)
         return True
 
-    def _begun(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
-        # others were started since it was read: another sweep may have done this one meanwhile
-        tenant = self._backfill.claim(tenant_id, integration, AGAIN_AFTER, session)
+    def _record(self, tenant_id: str, integration: str, author: Author, session: Transaction) -> TenantView | None:
+        # another scheduler may have claimed the tenant since it was read
+        tenant = self._backfill.claim(tenant_id, integration, RETRY_SECONDS, session)
         if tenant is None:
             return None
         reason = f"{integration} was not configured before"

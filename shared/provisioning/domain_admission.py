@@ -1,4 +1,4 @@
-"""Which domains a tenant may have, and whether mail waits for their proof: both depend on who adds them."""
+"""Rules for adding domains to a tenant: whether a domain is accepted and needs a proof depends on who adds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.tenants.model import Tenant
 
 
 class DomainAdmission:
-    """Adds domains in a transaction of the caller."""
+    """Adds domains within the caller's transaction."""
 
     def __init__(self, *, domains: DomainRepository, settings: Settings) -> None:
         self._domains = domains
@@ -23,9 +23,9 @@ class DomainAdmission:
         self._has_keys = bool(settings.stamp_key_texts)
 
     def add(self, tenant: Tenant, names: Sequence[str], is_staff: bool, at: datetime, session: Transaction) -> None:
-        """Record new domains of a tenant. `is_staff`: a platform administrator or the service itself adds them.
+        """Record new domains. `is_staff`: a platform administrator or the service itself adds them.
 
-        Raises DomainTaken, DomainOverlaps, ActionNotPossible when no proof could be made for them.
+        Raises DomainTaken, DomainOverlaps, and ActionNotPossible when a proof is required but no key is configured.
         """
         if not names:
             return
@@ -38,6 +38,6 @@ class DomainAdmission:
         self._domains.add(tenant, names, terms, at, session)
 
     def update(self, tenant: Tenant, is_staff: bool, session: Transaction) -> None:
-        """Make the rows agree with the domains of a tenant that was changed. Raises what `add` raises."""
+        """Add and remove domain records to match the tenant's domains. Raises the errors of `add`."""
         names = self._domains.prune(tenant, session)
         self.add(tenant, names, is_staff, tenant.updated_at, session)

@@ -121,7 +121,7 @@ class DomainMonitor:
     def _start_reconcile(self, tenant_id: str) -> int:
         author = Author(None, f"domain-{new_id()}")
         try:
-            view = self._connection.transaction(lambda session: self._begun(tenant_id, author, session))
+            view = self._connection.transaction(lambda session: self._record_reconcile(tenant_id, author, session))
         except AlreadyOpen:
             # even when a reconcile is running: its mail step may have run before the proof was found
             self._domains.postpone_reconcile(tenant_id, BUSY_PAUSE)
@@ -135,7 +135,7 @@ class DomainMonitor:
         self._starter.publish(view)
         return 1
 
-    def _begun(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:
+    def _record_reconcile(self, tenant_id: str, author: Author, session: Transaction) -> TenantView | None:
         if not self._domains.take_reconcile(tenant_id, session):
             return None
         tenant = self._tenants.find_by_id(tenant_id, session)

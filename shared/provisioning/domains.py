@@ -1,4 +1,4 @@
-"""Domains: how each stands and what must be published for it, and having one looked at now. Never asks DNS itself."""
+"""Read a tenant's domains with the DNS records they need, and request checks. The worker queries DNS."""
 
 from __future__ import annotations
 
@@ -41,57 +41,57 @@ class DomainService:
         self._events = events
         self._tenants = tenants
         self._tenant_service = tenant_service
-        self._first_look = settings.first_domain_check_seconds
+        self._first_check = settings.first_domain_check_seconds
         self._pause = settings.domain_check_interval_seconds
         self._maker = ProofMaker(settings.stamp_key_texts)
 
     def prepare(self) -> None:
-        """Make the rows that are missing and, where proofs are required, have all checked. Idempotent."""
-        self._domains.complete_rows(is_always_required=self._first_look is not None)
+        """Create missing domain records; where proofs are required, schedule checks of all. Idempotent."""
+        self._domains.complete_rows(is_always_required=self._first_check is not None)
         for tenant_id in self._domains.tenants_without_rows():
-            self._connection.transaction(partial(self._keep, tenant_id))
-        if self._first_look is not None:
-            self._domains.watch_all(self._first_look)
+            self._connection.transaction(partial(self._create_records, tenant_id))
+        if self._first_check is not None:
+            self._domains.watch_all(self._first_check)
 
     def list(self, slug: str, actor: Actor) -> tuple[DomainView, ...]:
-        """All of the tenant's domains in its order. Raises NotFound."""
+        """Return the tenant's domains in the tenant's order. Raises NotFound."""
         tenant = self._tenant_service.visible(slug, actor)
         known = self._domains.of_tenant(tenant.id)
         return tuple(self._view(tenant, known[name]) for name in tenant.domains if name in known)
 
     def get(self, slug: str, name: str, actor: Actor) -> DomainView:
-        """Raises NotFound, also when the actor may not know of the tenant."""
+        """Return one domain. Raises NotFound, also when the actor may not see the tenant."""
         tenant = self._tenant_service.visible(slug, actor)
         return self._view(tenant, self._required(tenant, name))
 
     def request_check(self, slug: str, name: str, actor: Actor) -> DomainView:
-        """Have a domain looked at as soon as a sweep comes by; asked again before that, it is the same request.
+        """Request a check at the next scheduler run. Idempotent until that check.
 
-        Raises NotFound, Forbidden, CheckedRecently, ActionNotPossible when the service has no key to make proofs with.
+        Raises NotFound, Forbidden, CheckedRecently, and ActionNotPossible without a key for proofs.
         """
         tenant = self._tenant_service.visible(slug, actor)
         access.require(
             access.may_check_domains(actor, tenant), "Checking a domain takes an owner or administrator of the tenant."
         )
         if tenant.purged_at is not None:
-            raise ActionNotPossible("The tenant was removed for good; its domains are only reserved.")
+            raise ActionNotPossible("The tenant was purged; its domains are only reserved.")
         if not self._maker.keys:
             raise ActionNotPossible("Domains cannot be proven here: STAMP_KEYS is not set.")
         known = self._required(tenant, name)
-        asked = self._connection.transaction(lambda session: self._ask(tenant, known.name, actor, session))
-        return self._view(tenant, asked or self._still_asked(tenant, known))
+        requested = self._connection.transaction(lambda session: self._request(tenant, known.name, actor, session))
+        return self._view(tenant, requested or self._already_requested(tenant, known))
 
     def wait_for(self, slug: str, name: str, actor: Actor, seconds: float) -> DomainView:
-        """The domain once no requested check is to come, or as it stands after `seconds`. Raises NotFound."""
-        give_up = time.monotonic() + seconds
+        """Wait until the requested check is done, at most `seconds`, and return the domain. Raises NotFound."""
+        deadline = time.monotonic() + seconds
         pauses = iter(WAIT_PAUSES)
         view = self.get(slug, name, actor)
-        while view.domain.requested_at is not None and (left := give_up - time.monotonic()) > 0:
+        while view.domain.requested_at is not None and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
             view = self.get(slug, name, actor)
         return view
 
-    def _ask(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
+    def _request(self, tenant: Tenant, name: str, actor: Actor, session: Transaction) -> TenantDomain | None:
         author = actor.author
         domain = self._domains.request_check(tenant.id, name, self._pause, author.request_id, session)
         if domain is None or domain.requested_at is None:
@@ -105,8 +105,8 @@ class DomainService:
         self._events.append(event, session)
         return domain
 
-    def _still_asked(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
-        """The domain if a requested check is to come. Raises CheckedRecently for one that must rest first."""
+    def _already_requested(self, tenant: Tenant, known: TenantDomain) -> TenantDomain:
+        """Return the domain if a check is already requested. Raises CheckedRecently otherwise."""
         domain = self._required(tenant, known.name)
         if domain.requested_at is None:
             raise CheckedRecently(self._domains.rest_needed(domain.id, self._pause))
@@ -122,12 +122,12 @@ class DomainService:
             raise NotFound(f"The tenant {tenant.slug!r} has no domain {text!r}.")
         return domain
 
-    def _keep(self, tenant_id: str, session: Transaction) -> None:
+    def _create_records(self, tenant_id: str, session: Transaction) -> None:
         tenant = self._tenants.find_by_id(tenant_id, session)
         if tenant is not None:
             names = self._domains.prune(tenant, session)
-            # domains that were there before the rule need no proof
-            self._domains.add(tenant, names, Terms(False, self._first_look), self._connection.now(), session)
+            # domains older than the rule need no proof
+            self._domains.add(tenant, names, Terms(False, self._first_check), self._connection.now(), session)
 
     def _view(self, tenant: Tenant, domain: TenantDomain) -> DomainView:
         proofs = [self._maker.record(tenant.id, domain.name)] if self._maker.keys else []

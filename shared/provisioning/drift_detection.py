@@ -1,4 +1,4 @@
-"""Check tenants for drift on a schedule: plan what would keep each as it is, and show what has drifted."""
+"""Check tenants for drift on a schedule, with a dry run of the action that establishes their status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.workflows.model import Action
 log = structlog.get_logger(__name__)
 
 HOUR = 3600.0
-#: what keeps a tenant of this status as it is: a closed one is compared with closing it again
+#: the action whose dry run finds drift, for each status
 ACTIONS = {
     Status.ACTIVE: Action.RECONCILE,
     Status.SUSPENDED: Action.SUSPEND,
@@ -28,7 +28,7 @@ ACTIONS = {
 
 
 class DriftDetector:
-    """A job of the scheduler. It changes nothing outside: a plan runs the same code as the action."""
+    """A job of the scheduler. It changes nothing in the integrations."""
 
     def __init__(
         self,
@@ -47,19 +47,19 @@ class DriftDetector:
         self._at_a_time = settings.drift_checks_at_a_time
 
     def push(self) -> int:
-        """Start plans for tenants whose turn it is, a few at a time; returns how many were started."""
+        """Start overdue drift checks, so that a limited number runs at once; return how many were started."""
         if not self._interval:
             return 0
-        waiting = self._operations.count_running(Mode.PLAN, self._at_a_time)
-        return sum(self._look() for _ in range(self._at_a_time - waiting))
+        running = self._operations.count_running(Mode.PLAN, self._at_a_time)
+        return sum(self._start_next() for _ in range(self._at_a_time - running))
 
-    def _look(self) -> bool:
-        # what was found before the platform observed may be of a time that the record has lost since
+    def _start_next(self) -> bool:
+        # after observe-only mode all tenants are due again: their records may come from a restored backup
         tenant = self._tenants.claim_drift_check(self._interval, observed_until(self._switches.cached()))
         if tenant is None:
             return False
         try:
             self._starter.start(ACTIONS[tenant.status], Mode.PLAN, tenant, Author(None, f"drift-{tenant.id}"))
         except (OperationInProgress, ActionNotPossible):
-            return False  # something is being done to it: its turn comes again
+            return False  # another operation is open; the next check is scheduled already
         return True

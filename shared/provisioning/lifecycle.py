@@ -1,4 +1,4 @@
-"""A tenant's life after its first day: suspend, resume, delete, restore, purge; what is held, and what was removed."""
+"""Lifecycle of a tenant after provisioning: suspend, resume, delete, restore, purge; its export and purge receipt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.core.errors import ActionNotPossible, NotFound, OperationInProgress,
 from shared.db.documents import Transaction
 from shared.events.model import Author
 from shared.operations.repository import OperationRepository
-from shared.provisioning.purge_quota import NoTurnLeft, PurgeQuotaService
+from shared.provisioning.purge_quota import PurgeQuotaService, QuotaUsedUp
 from shared.provisioning.starter import Starter
 from shared.provisioning.tenant_export import Export, TenantExporter
 from shared.provisioning.tenants import TenantService
@@ -29,8 +29,8 @@ from shared.workflows.model import Action
 log = structlog.get_logger(__name__)
 
 DAY = 86400.0
-ENDING = "This takes a platform administrator, or an administrator of the tenant's partner."
-PURGING = "Removing a tenant for good takes a platform administrator."
+NEEDS_STAFF = "This takes a platform administrator, or an administrator of the tenant's partner."
+NEEDS_PLATFORM_ADMIN = "Purging a tenant takes a platform administrator."
 
 
 class LifecycleService:
@@ -58,95 +58,100 @@ class LifecycleService:
         self._grace = settings.delete_grace_days * DAY
 
     def suspend(self, slug: str, reason: str, actor: Actor) -> TenantView:
-        """Cut all access, keep everything. Our own doors close at once.
+        """Revoke all access and keep all data. The platform's own API refuses the tenant's users at once.
 
-        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, as all of these do.
+        Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible, like the other actions.
         """
-        return self._end(slug, LifecycleChange(Action.SUSPEND, reason), actor)
+        return self._start(slug, LifecycleChange(Action.SUSPEND, reason), actor)
 
     def resume(self, slug: str, actor: Actor) -> TenantView:
-        """Give a suspended tenant everything back."""
-        return self._end(slug, LifecycleChange(Action.RESUME), actor)
+        """Restore the access of a suspended tenant."""
+        return self._start(slug, LifecycleChange(Action.RESUME), actor)
 
     def delete(self, slug: str, actor: Actor, expected: Collection[int] | None = None) -> TenantView:
-        """Cut all access and set the day from which everything is removed.
+        """Revoke all access and schedule the purge.
 
-        `expected`: versions of the tenant that the caller has seen, None for any. Raises StaleVersion besides.
+        `expected`: versions of the tenant that the caller has seen, None for any. Also raises StaleVersion.
         """
-        return self._end(slug, LifecycleChange(Action.DELETE, grace=self._grace), actor, expected)
+        return self._start(slug, LifecycleChange(Action.DELETE, grace=self._grace), actor, expected)
 
     def restore(self, slug: str, actor: Actor) -> TenantView:
-        """Give a deleted tenant everything back; whatever becomes of it, nothing is removed any more."""
-        return self._end(slug, LifecycleChange(Action.RESTORE), actor)
+        """Restore the access of a deleted tenant. Its purge is cancelled even if the operation fails."""
+        return self._start(slug, LifecycleChange(Action.RESTORE), actor)
 
     def purge(self, slug: str, actor: Actor) -> TenantView:
-        """Remove for good what a deleted tenant has outside, without waiting for the day."""
+        """Remove a deleted tenant's objects from all integrations now, without waiting for the end of the grace."""
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_purge_tenant(actor), PURGING)
-        return self._starter.begin(LifecycleChange(Action.PURGE), tenant, actor.author)
+        access.require(access.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
+        return self._starter.start_lifecycle_change(LifecycleChange(Action.PURGE), tenant, actor.author)
 
     def receipt(self, slug: str, actor: Actor) -> Receipt:
-        """What was removed, when, and how its absence was seen. Raises NotFound also before the purge has ended."""
+        """Return the purge receipt: what was removed, when, and how that was verified.
+
+        Raises NotFound, also before the purge has succeeded.
+        """
         tenant = self._tenant_service.visible(slug, actor)
         found = self._tombstones.receipt(tenant.id)
         if found is None:
-            raise NotFound("Nothing was removed for good yet; the receipt is written when a purge succeeds.")
+            raise NotFound("There is no receipt yet; it is written when a purge succeeds.")
         return found
 
     def export(self, slug: str, actor: Actor) -> Export:
-        """Read all that is held about the tenant here. Raises NotFound, Forbidden."""
+        """Return all stored data of the tenant. Raises NotFound, Forbidden."""
         tenant = self._tenant_service.visible(slug, actor)
         access.require(access.may_export_tenant(actor, tenant), "An export takes an administrator of the tenant.")
         return self._exporter.read(tenant)
 
-    def take_up(self, limit: int) -> int:
-        """Begin what is due: a failed closing or removal again, and removals whose grace has run out. How many."""
+    def start_due(self, limit: int) -> int:
+        """Start automatic purges, and failed suspends, deletes and purges again. Return how many were started."""
         if is_observing(self._switches.cached()):
             return 0
-        begun = 0
+        started = 0
         for due in self._tenants.due(limit):
             try:
-                begun += self._remove(due.tenant) if due.is_purge_due else self._again(due.tenant)
-            except NoTurnLeft:
-                self._purges.hold()
-                break  # the others wait for another day as well
-        return begun
+                started += self._purge_due(due.tenant) if due.is_purge_due else self._start_again(due.tenant)
+            except QuotaUsedUp:
+                self._purges.record_used_up()
+                break  # purges are last in the list, and none of them may start today
+        return started
 
-    def _remove(self, tenant: Tenant) -> bool:
-        return self._take_up(tenant, Action.PURGE, self._purges.take)
+    def _purge_due(self, tenant: Tenant) -> bool:
+        return self._start_automatically(tenant, Action.PURGE, self._purges.take)
 
-    def _again(self, tenant: Tenant) -> bool:
+    def _start_again(self, tenant: Tenant) -> bool:
         action = self._latest_action(tenant)
-        return action is not None and self._take_up(tenant, action)
+        return action is not None and self._start_automatically(tenant, action)
 
-    def _take_up(self, tenant: Tenant, action: Action, take: Callable[[Transaction], None] = lambda _: None) -> bool:
-        """`take`: takes the turn it needs, which is not taken when it does not begin. Raises what that raises."""
+    def _start_automatically(
+        self, tenant: Tenant, action: Action, use_quota: Callable[[Transaction], None] = lambda _: None
+    ) -> bool:
+        """Start an action unless a newer change was accepted. `use_quota` runs in the same transaction."""
 
-        def permit(current: Tenant, session: Transaction) -> None:
-            # others were taken up since it was read: somebody may have resumed, restored or begun it meanwhile
+        def precondition(current: Tenant, session: Transaction) -> None:
+            # a user or another scheduler may have changed the tenant since it was read
             if current.generation != tenant.generation:
-                raise ActionNotPossible("Something newer was accepted for the tenant.")
-            take(session)
+                raise ActionNotPossible("A newer change of the tenant was accepted.")
+            use_quota(session)
 
-        beginning, author = LifecycleChange(action, grace=self._grace), Author(None, f"due-{tenant.id}")
+        change, author = LifecycleChange(action, grace=self._grace), Author(None, f"due-{tenant.id}")
         try:
-            self._starter.begin(beginning, tenant, author, permit, answers_running=False)
+            self._starter.start_lifecycle_change(change, tenant, author, precondition, may_join=False)
         except (OperationInProgress, ActionNotPossible):
-            return False  # something newer is under way; the next look sees what is left to do
-        log.info("tenant.taken_up", tenant=tenant.slug, action=action)
+            return False  # a newer operation is open; a later run checks whether something is still due
+        log.info("tenant.action_started", tenant=tenant.slug, action=action)
         return True
 
     def _latest_action(self, tenant: Tenant) -> Action | None:
         latest = self._operations.find(tenant.operation_id) if tenant.operation_id else None
         return latest.action if latest else None
 
-    def _end(
-        self, slug: str, beginning: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
+    def _start(
+        self, slug: str, change: LifecycleChange, actor: Actor, expected: Collection[int] | None = None
     ) -> TenantView:
         tenant = self._tenant_service.visible(slug, actor)
-        access.require(access.may_change_lifecycle(actor, tenant), ENDING)
+        access.require(access.may_change_lifecycle(actor, tenant), NEEDS_STAFF)
 
-        def permit(current: Tenant, _: Transaction) -> None:
+        def precondition(current: Tenant, _: Transaction) -> None:
             require_version(current.version, expected)
 
-        return self._starter.begin(beginning, tenant, actor.author, permit)
+        return self._starter.start_lifecycle_change(change, tenant, actor.author, precondition)

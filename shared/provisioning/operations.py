@@ -1,4 +1,4 @@
-"""Operations: look at one, wait for its end, stop it, try a failed step again."""
+"""Read operations, wait for their end, cancel them, and retry failed steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.tenants.repository import TenantRepository
 from shared.tenants.views import TenantView
 from shared.workflows.model import CONTINUES_AFTER_FAILURE
 
-#: pauses between two looks while waiting for an operation, in seconds
+#: seconds between two reads while waiting; the last one repeats
 WAIT_PAUSES = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 
 
@@ -48,27 +48,27 @@ class OperationService:
         self._tenant_service = tenant_service
 
     def get(self, operation_id: str, actor: Actor) -> Operation:
-        """Raises NotFound, also when the actor may not know of its tenant."""
+        """Return an operation. Raises NotFound, also when the actor may not see its tenant."""
         return self._visible(operation_id, actor)[0]
 
     def page(self, slug: str, actor: Actor, limit: int, after: str | None) -> Page[Operation]:
-        """One tenant's history, newest first. Raises NotFound."""
+        """Return a page of one tenant's operations, newest first. Raises NotFound."""
         return self._operations.page(self._tenant_service.visible(slug, actor).id, limit, after)
 
     def wait_for(self, operation_id: str, actor: Actor, seconds: float) -> Operation:
-        """The operation once it has ended and the tenant shows it, or as it stands after `seconds`. Raises NotFound."""
-        give_up = time.monotonic() + seconds
+        """Wait until the operation is settled, at most `seconds`, and return it. Raises NotFound."""
+        deadline = time.monotonic() + seconds
         pauses = iter(WAIT_PAUSES)
         operation = self.get(operation_id, actor)
-        while not operation.settled and (left := give_up - time.monotonic()) > 0:
+        while not operation.settled and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(left, next(pauses, WAIT_PAUSES[-1])))
             operation = self._operations.find(operation_id) or operation
         return operation
 
     def cancel(self, operation_id: str, actor: Actor) -> Operation:
-        """Stop what has not run. An attempt under way finishes outside, and counts for nothing here.
+        """Cancel an operation. Idempotent. An attempt under way goes on, but its outcome is discarded.
 
-        Raises NotFound, Forbidden, ActionNotPossible for one that has ended otherwise.
+        Raises NotFound, Forbidden, and ActionNotPossible when it has ended in another way.
         """
         operation, tenant = self._visible(operation_id, actor)
         access.require(
@@ -90,7 +90,7 @@ class OperationService:
         return cancelled
 
     def retry(self, operation_id: str, step_name: str, actor: Actor) -> Operation:
-        """Run one failed step of the tenant's latest operation again, and what it had blocked.
+        """Run one failed step of the tenant's latest operation again, and the steps that it blocked.
 
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
@@ -103,7 +103,7 @@ class OperationService:
         )
         if step.status is not StepStatus.ERROR:
             raise ActionNotPossible(f"The step {step_name} has not failed: it is {step.status}.")
-        _require_turn(operation, step)
+        _require_earlier_stages(operation, step)
 
         def work(session: Transaction) -> Operation | None:
             if not self._is_latest(operation, session):
@@ -115,7 +115,7 @@ class OperationService:
         try:
             reopened = self._connection.transaction(work)
         except AlreadyOpen:
-            raise self._starter.in_the_way(tenant) from None
+            raise self._starter.conflict(tenant) from None
         if reopened is None:
             raise ActionNotPossible(
                 "Only a failed step of the tenant's latest operation can be retried; reconcile the tenant instead."
@@ -124,7 +124,7 @@ class OperationService:
         return reopened
 
     def _is_latest(self, operation: Operation, session: Transaction) -> bool:
-        """An older wish must never be carried out over a newer one."""
+        """Return whether no newer operation or change was accepted since: an older one must not overwrite it."""
         tenant = self._tenants.find_by_id(operation.tenant_id, session)
         return tenant is not None and (tenant.operation_id, tenant.generation) == (operation.id, operation.generation)
 
@@ -141,13 +141,12 @@ class OperationService:
         return operation, tenant
 
 
-def _require_turn(operation: Operation, step: StepRecord) -> None:
-    """No step is run before those of earlier phases are through, but of what closes doors however that may have gone.
+def _require_earlier_stages(operation: Operation, step: StepRecord) -> None:
+    """Raise ActionNotPossible unless all steps of earlier stages have succeeded or were skipped.
 
-    What is through stays so: it needs no look within the transaction. Raises ActionNotPossible.
+    Suspend and delete have no such condition. Successful steps stay successful, so no transaction is necessary.
     """
-    through = (StepStatus.OK, StepStatus.SKIPPED)
-    before = [one.name for one in operation.steps if one.stage < step.stage and one.status not in through]
+    done = (StepStatus.OK, StepStatus.SKIPPED)
+    before = [one.name for one in operation.steps if one.stage < step.stage and one.status not in done]
     if before and operation.action not in CONTINUES_AFTER_FAILURE:
-        names = ", ".join(before)
-        raise ActionNotPossible(f"The step {step.name} comes after {names}: there is no use in it before.")
+        raise ActionNotPossible(f"The step {step.name} can run only after these steps succeed: {', '.join(before)}.")

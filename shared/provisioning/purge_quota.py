@@ -1,4 +1,4 @@
-"""Removals of tenants that begin by themselves: at most so many a day, and an operator's word for more."""
+"""Purge quota: the daily limit of automatic purges, which a platform administrator can raise."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ log = structlog.get_logger(__name__)
 
 DAY = 86400.0
 NAME = "purges"
-PURGING = "Removing tenants for good takes a platform administrator."
+NEEDS_PLATFORM_ADMIN = "Purging tenants takes a platform administrator."
 
 
-class NoTurnLeft(Exception):
-    """As many removals have begun by themselves as may in a day."""
+class QuotaUsedUp(Exception):
+    """No more automatic purge may start today."""
 
 
 @dataclass(frozen=True)
-class PurgePace:
-    """`begun` in the last day, of `per_day`; `extra`: how many more may; `waiting`: tenants whose grace is over.
+class PurgeQuota:
+    """Use of the quota.
 
-    `exhausted_since`: the day's were used up while others wait.
+    `used`: automatic purges started in the last 24 hours, of `per_day`. `extra`: additional ones still allowed.
+    `waiting`: tenants that are due for a purge. `exhausted_since`: since when they wait because the quota is used up.
     """
 
     per_day: int
-    begun: int
+    used: int
     extra: int
     waiting: int
     exhausted_since: datetime | None
@@ -59,49 +60,47 @@ class PurgeQuotaService:
         self._tenant_counts = tenant_counts
         self._per_day = settings.purges_per_day
 
-    def pace(self, actor: Actor) -> PurgePace:
-        """The day's quota and how much of it is used. Raises Forbidden."""
-        access.require(may_see_switches(actor), PURGING)
-        return self._pace()
+    def state(self, actor: Actor) -> PurgeQuota:
+        """Return the quota and its use. Raises Forbidden."""
+        access.require(may_see_switches(actor), NEEDS_PLATFORM_ADMIN)
+        return self._state()
 
-    def allow(self, count: int, actor: Actor) -> PurgePace:
-        """Let so many more begin by themselves, now. Raises Forbidden."""
-        access.require(access.may_purge_tenant(actor), PURGING)
+    def allow(self, count: int, actor: Actor) -> PurgeQuota:
+        """Allow `count` additional automatic purges. Raises Forbidden."""
+        access.require(access.may_purge_tenant(actor), NEEDS_PLATFORM_ADMIN)
 
         def work(session: Transaction) -> None:
             self._daily_quota.add_extra(NAME, count, DAY, session)
             self._events.append(NewEvent("purges.allow", actor.author, after={"count": count}), session)
 
         self._connection.transaction(work)
-        return self._pace()
-
-    # -- the sweep's
+        return self._state()
 
     def take(self, session: Transaction) -> None:
-        """Take a turn for one that begins by itself in this transaction. Raises NoTurnLeft."""
+        """Use one purge of the quota within the transaction that starts it. Raises QuotaUsedUp."""
         if not self._daily_quota.take(NAME, self._per_day, DAY, session):
-            raise NoTurnLeft
+            raise QuotaUsedUp
 
-    def hold(self) -> None:
-        """One found no turn left. The first is told of."""
+    def record_used_up(self) -> None:
+        """Record that tenants wait for the quota, with an event the first time."""
         waiting = self._tenant_counts.count_purgeable()
         after = {"waiting": waiting, "perDay": self._per_day}
 
         def work(session: Transaction) -> bool:
-            is_news = self._daily_quota.mark_exhausted(NAME, session)
-            if is_news:
+            is_first = self._daily_quota.mark_exhausted(NAME, session)
+            if is_first:
                 self._events.append(NewEvent("purges.held", Author(None, "purges"), after=after), session)
-            return is_news
+            return is_first
 
         if self._connection.transaction(work):
             log.warning("purges.held", **after)
 
-    def _pace(self) -> PurgePace:
+    def _state(self) -> PurgeQuota:
         found = self._daily_quota.find(NAME, DAY)
         waiting = self._tenant_counts.count_purgeable()
-        return PurgePace(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
+        return PurgeQuota(self._per_day, found.used, found.extra, waiting, found.exhausted_since if waiting else None)
 
 
 def are_deferred(daily_quota: DailyQuota, tenant_counts: TenantCounts) -> bool:
-    """Tell whether tenants wait because the day's purge quota is used up."""
+    """Return whether tenants wait because the purge quota is used up."""
     return daily_quota.find(NAME, DAY).exhausted_since is not None and tenant_counts.count_purgeable(1) > 0

@@ -1,4 +1,4 @@
-"""Settling: a closed operation's end is shown on its tenant, and put in the event log, once."""
+"""Settle closed operations: write the result to the tenant and to the event log, exactly once."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from shared.workflows.model import Action
 
 log = structlog.get_logger(__name__)
 
-#: after so many batches of people forgotten, whoever settles has other things to do; the next look goes on
-BATCHES = 10
+#: batches of user records that one call removes; the next call continues
+MAX_BATCHES = 10
 
 
-class _PeopleLeft(Exception):
-    """More people belong to a removed tenant than one transaction can forget."""
+class _UsersLeft(Exception):
+    """The purged tenant has more user records than one transaction can remove."""
 
     def __init__(self, tenant_id: str) -> None:
         self.tenant_id = tenant_id
 
 
-#: called in the transaction that settles a purge, with the id of the tenant that was removed
+#: called within the transaction that settles a purge, with the tenant's id
 OnPurged = Callable[[str, Transaction], object]
 
 
 class Settlement:
-    """Settles closed operations: shows the end on the tenant and records it in the event log, once."""
+    """Settles closed operations. `on_purged`: other features remove their data of a purged tenant."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class Settlement:
         self._on_purged = on_purged
 
     def settle(self, operation_id: str, seconds: float | None = None) -> Operation | None:
-        """Settle a closed operation. None when it is open still or somebody else settled it: ask as often as you like.
+        """Settle a closed operation. Idempotent: return None when it is open or settled already.
 
-        Raises StoreUnavailable when others' writes are in the way for longer than `seconds`, or more people belong to a
-        removed tenant than can be forgotten at once: the next call goes on.
+        Raises StoreUnavailable when conflicting writes take longer than `seconds`, or when a purged tenant has too many
+        user records for one call; the next call continues.
         """
         operation = self._settled(operation_id, seconds)
         if operation is not None:
@@ -80,30 +80,30 @@ class Settlement:
         return operation
 
     def settle_within(self, operation_id: str, session: Transaction) -> Operation | None:
-        """The same as a part of a transaction, which forgets no more people than it has time for.
+        """Settle within the caller's transaction.
 
-        Raises StoreUnavailable when there are more of them.
+        Raises StoreUnavailable when a purged tenant has more user records than one transaction can remove.
         """
         try:
             return self._record_end(operation_id, session)
-        except _PeopleLeft:
+        except _UsersLeft:
             raise StoreUnavailable from None
 
     def _settled(self, operation_id: str, seconds: float | None) -> Operation | None:
-        for _ in range(BATCHES):
+        for _ in range(MAX_BATCHES):
             try:
                 return self._connection.transaction(lambda session: self._record_end(operation_id, session), seconds)
-            except _PeopleLeft as left:
-                self._connection.transaction(partial(self._forget_some, operation_id, left.tenant_id), seconds)
+            except _UsersLeft as left:
+                self._connection.transaction(partial(self._remove_users, operation_id, left.tenant_id), seconds)
         raise StoreUnavailable
 
-    def _forget_some(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
-        """Ahead of settling. What succeeded stays so, and nobody comes to a tenant that is removed."""
-        forgotten, _ = self._users.remove_tenant(tenant_id, session)
-        self._operations.add_users_removed(operation_id, forgotten, session)
+    def _remove_users(self, operation_id: str, tenant_id: str, session: Transaction) -> None:
+        """Remove a batch of user records before settling. That is safe: no user joins a tenant under purge."""
+        removed, _ = self._users.remove_tenant(tenant_id, session)
+        self._operations.add_users_removed(operation_id, removed, session)
 
     def _record_end(self, operation_id: str, session: Transaction) -> Operation | None:
-        """A plan changed nothing: its tenant shows what it found, and no more. Raises _PeopleLeft."""
+        """Settle the operation. A dry run changed nothing, so the tenant only gets its drift. Raises _UsersLeft."""
         operation = self._operations.settle(operation_id, session)
         if operation is None:
             return None
@@ -113,29 +113,29 @@ class Settlement:
             tenant = None
         else:
             tenant = self._tenants.settle(operation, session)
-        if not _is_no_news(operation):
+        if not _is_check_without_drift(operation):
             self._events.append(_outcome_event(operation, tenant.status if tenant else None), session)
         if tenant is not None and operation.status is OperationStatus.SUCCEEDED:
             self._complete(tenant, operation, session)
         return operation
 
     def _complete(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-        """What a success means beyond the tenant's own record."""
+        """Write the effects of a success on other collections. Raises _UsersLeft."""
         if operation.action is Action.PURGE:
-            forgotten, is_all = self._users.remove_tenant(tenant.id, session)
+            removed, is_all = self._users.remove_tenant(tenant.id, session)
             if not is_all:
-                raise _PeopleLeft(tenant.id)
+                raise _UsersLeft(tenant.id)
             for on_purged in self._on_purged:
                 on_purged(tenant.id, session)
             purges = self._operations.of_action(tenant.id, Action.PURGE, session)
-            self._tombstones.insert(tenant, purges, operation.users_removed + forgotten, session)
+            self._tombstones.insert(tenant, purges, operation.users_removed + removed, session)
         elif tenant.owner is not None and tenant.status is Status.ACTIVE:
             self._record_owner(tenant, operation, session)
 
     def _record_owner(self, tenant: Tenant, operation: Operation, session: Transaction) -> None:
-        """Give the owner's account its role in this tenant, and a record if it has none.
+        """Create the owner's user record, or add the owner role to an existing one.
 
-        A record that exists is changed by the first success only: later ones must not undo what somebody changed since.
+        Only the provision changes an existing record: a later reconcile must not undo an administrator's change.
         """
         subject = tenant.remote.get("ownerSubject")
         if subject is None or tenant.owner is None:
@@ -158,10 +158,10 @@ class Settlement:
         self._events.append(NewEvent(action, author, tenant.id, tenant.slug, None, after), session)
 
 
-def _is_no_news(operation: Operation) -> bool:
-    """A look for drift, which nobody asked for, that found all as it should be."""
-    all_well = operation.status is OperationStatus.SUCCEEDED and not any(step.changes for step in operation.steps)
-    return operation.is_plan and operation.requested_by is None and all_well
+def _is_check_without_drift(operation: Operation) -> bool:
+    """Return true for an automatic drift check that found no drift: it gets no event."""
+    has_no_drift = operation.status is OperationStatus.SUCCEEDED and not any(step.changes for step in operation.steps)
+    return operation.is_plan and operation.requested_by is None and has_no_drift
 
 
 def _outcome_event(operation: Operation, tenant_status: str | None) -> NewEvent:

@@ -1,4 +1,4 @@
-"""How an operation begins: recorded with the change that asks for it, then sent to the workers."""
+"""Start operations: record one in the same transaction as the change that needs it, then publish it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.events.model import Author, NewEvent
 from shared.events.repository import EventRepository
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.documents import NewOperation
-from shared.operations.model import Mode, Operation
+from shared.operations.model import Mode
 from shared.operations.repository import AlreadyOpen, OperationRepository
 from shared.provisioning.settlement import Settlement
 from shared.tenants.model import Tenant, TenantChanges
@@ -26,15 +26,15 @@ from shared.tenants.views import TenantView
 from shared.workflows.model import Action
 
 T = TypeVar("T")
-#: is called with a tenant as it stands when something is to begin, in that transaction, and raises what forbids it
-Permit = Callable[[Tenant, Transaction], None]
+#: a check within the transaction, with the tenant as read there; it raises when the action must not start
+Precondition = Callable[[Tenant, Transaction], None]
 
-#: how often a start is tried anew because what was in the way went away in between
-TRIES = 3
+#: how many times a transaction runs again because an operation that was in its way has ended
+MAX_TRIES = 3
 
 
 class Starter:
-    """Begins operations. One open operation for each tenant: that rule is an index, and here is what it means."""
+    """Starts operations. A tenant has at most one open operation, which a unique index enforces."""
 
     def __init__(
         self,
@@ -58,42 +58,67 @@ class Starter:
     def start(
         self, action: Action, mode: Mode, tenant: Tenant, author: Author, *, allow_removals: bool = False
     ) -> TenantView:
-        """Start an action that changes nothing on our record, or answer the very one that runs.
+        """Start an action that changes no field of the tenant, or return the open operation if it is the same action.
 
-        `allow_removals`: it may remove more than one run usually may. Raises OperationInProgress, ActionNotPossible.
+        `allow_removals`: approval to remove more than the safety limit. Raises OperationInProgress, ActionNotPossible.
         """
         require_status(action, tenant)
 
-        def record(session: Transaction) -> TenantView:
+        def work(session: Transaction) -> TenantView:
             if mode is Mode.PLAN:
-                now, new = self._connection.now(), new_id()
-                plan = self._insert(new, action, tenant, author, now, session, mode, allow_removals=allow_removals)
-                return TenantView(tenant, plan)
+                at = self._connection.now()
+                return self.insert(
+                    new_id(), action, tenant, author, session, mode=mode, at=at, allow_removals=allow_removals
+                )
             return self.start_within(action, tenant, author, session, allow_removals=allow_removals)
 
         try:
-            view = self.recorded(record, tenant)
+            view = self._run(work, tenant)
         except AlreadyOpen:
-            return self._running(action, mode, tenant, allow_removals=allow_removals)
+            return self._join_open(action, mode, tenant, allow_removals=allow_removals)
         return self.publish(view)
 
-    def recorded(self, record: Callable[[Transaction], T], tenant: Tenant) -> T:
-        """Run the transaction; a plan that nobody asked for gives way to it. Raises AlreadyOpen."""
-        for _ in range(TRIES):
-            try:
-                return self._connection.transaction(record)
-            except AlreadyOpen:
-                running = self._operations.find_open(tenant.id)
-                if running is None:
-                    continue  # what was in the way has ended this moment
-                if not running.is_plan or running.requested_by is not None:
-                    raise
-                self._connection.transaction(partial(self._end, running.id))
-        return self._connection.transaction(record)
+    def start_lifecycle_change(
+        self,
+        change: LifecycleChange,
+        tenant: Tenant,
+        author: Author,
+        precondition: Precondition = lambda _, __: None,
+        *,
+        may_join: bool = True,
+    ) -> TenantView:
+        """Start a lifecycle action, or, if `may_join`, return the open operation when it is the same action.
 
-    def _end(self, operation_id: str, session: Transaction) -> None:
-        if self._operations.cancel(operation_id, session) is not None:
-            self._settlement.settle_within(operation_id, session)
+        Raises OperationInProgress, ActionNotPossible, and the errors of `precondition`.
+        """
+
+        def work(session: Transaction) -> TenantView:
+            current = self._settled_tenant(tenant, session)
+            require_status(change.action, current)
+            precondition(current, session)
+            operation_id = new_id()
+            changed = self._tenants.accept_lifecycle_change(current, change, operation_id, session)
+            view = self.insert(operation_id, change.action, changed, author, session)
+            self._events.append(_started(view, author, change.reason), session)
+            return view
+
+        if not may_join:
+            return self.publish(self.run(work, tenant))
+        try:
+            view = self._run(work, tenant)
+        except AlreadyOpen:
+            return self._join_open(change.action, Mode.APPLY, tenant)
+        return self.publish(view)
+
+    def run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
+        """Run a transaction that may start an operation of the tenant.
+
+        A dry run that no user asked for is cancelled when it is in the way. Raises OperationInProgress.
+        """
+        try:
+            return self._run(work, tenant)
+        except AlreadyOpen:
+            raise self.conflict(tenant) from None
 
     def start_within(
         self,
@@ -105,9 +130,9 @@ class Starter:
         *,
         allow_removals: bool = False,
     ) -> TenantView:
-        """The same as a part of a transaction, never for one that runs. Raises AlreadyOpen, ActionNotPossible.
+        """Record an action and its event in the caller's transaction. The caller publishes the result.
 
-        `reason`: why, for the event.
+        `reason`: for the event. Raises AlreadyOpen, ActionNotPossible.
         """
         view = self.accept(action, tenant, {}, author, session, allow_removals=allow_removals)
         self._events.append(_started(view, author, reason), session)
@@ -123,55 +148,15 @@ class Starter:
         *,
         allow_removals: bool = False,
     ) -> TenantView:
-        """Write accepted changes and the operation that carries them out.
+        """Write accepted changes and the operation that applies them to the integrations.
 
         Raises AlreadyOpen, DomainTaken, ActionNotPossible.
         """
         operation_id = new_id()
         changed = self._tenants.accept(tenant, changes, operation_id, session)
-        # as it stands now: since it was read it may have been closed
+        # the status may have changed since the caller read the tenant
         require_status(action, changed)
         return self.insert(operation_id, action, changed, author, session, allow_removals=allow_removals)
-
-    def begin(
-        self,
-        beginning: LifecycleChange,
-        tenant: Tenant,
-        author: Author,
-        permit: Permit = lambda _, __: None,
-        *,
-        answers_running: bool = True,
-    ) -> TenantView:
-        """Begin an action of the tenant's life, or answer the very one that runs.
-
-        `answers_running`: not for what begins by itself.
-        Raises OperationInProgress, ActionNotPossible, and whatever `permit` does.
-        """
-
-        def record(session: Transaction) -> TenantView:
-            current = self._current(tenant, session)
-            require_status(beginning.action, current)
-            permit(current, session)
-            operation_id = new_id()
-            changed = self._tenants.accept_lifecycle_change(current, beginning, operation_id, session)
-            view = self.insert(operation_id, beginning.action, changed, author, session)
-            self._events.append(_started(view, author, beginning.reason), session)
-            return view
-
-        try:
-            view = self.recorded(record, tenant)
-        except AlreadyOpen:
-            if not answers_running:
-                raise self.in_the_way(tenant) from None
-            return self._running(beginning.action, Mode.APPLY, tenant)
-        return self.publish(view)
-
-    def _current(self, tenant: Tenant, session: Transaction) -> Tenant:
-        """As it stands with all that has ended, shown yet or not: of a worker that died before, a removal for good."""
-        latest = self._tenants.find_by_id(tenant.id, session) or tenant
-        if latest.operation_id is None or self._settlement.settle_within(latest.operation_id, session) is None:
-            return latest
-        return self._tenants.find_by_id(tenant.id, session) or latest
 
     def insert(
         self,
@@ -181,28 +166,14 @@ class Starter:
         author: Author,
         session: Transaction,
         *,
+        mode: Mode = Mode.APPLY,
+        at: datetime | None = None,
         allow_removals: bool = False,
     ) -> TenantView:
-        """Record an operation on a tenant as it was written in this transaction. Raises AlreadyOpen."""
-        # the row was written on the database's clock a moment ago: that is the time
-        now, mode = tenant.updated_at, Mode.APPLY
-        operation = self._insert(
-            operation_id, action, tenant, author, now, session, mode, allow_removals=allow_removals
-        )
-        return TenantView(tenant, operation)
+        """Record an operation. Raises AlreadyOpen.
 
-    def _insert(
-        self,
-        operation_id: str,
-        action: Action,
-        tenant: Tenant,
-        author: Author,
-        now: datetime,
-        session: Transaction,
-        mode: Mode,
-        *,
-        allow_removals: bool = False,
-    ) -> Operation:
+        `at`: the database's time; the default is the time at which this transaction wrote the tenant.
+        """
         new = NewOperation(
             tenant_id=tenant.id,
             tenant_slug=tenant.slug,
@@ -214,14 +185,7 @@ class Starter:
             mode=mode,
             allow_removals=allow_removals,
         )
-        return self._operations.insert(operation_id, new, now, session)
-
-    def deadline_of(self, mode: Mode) -> float:
-        """How long an operation may take, in seconds. Somebody waits for a plan, and it holds the tenant's one slot."""
-        return {
-            Mode.APPLY: self._settings.operation_deadline_seconds,
-            Mode.PLAN: self._settings.plan_deadline_seconds,
-        }[mode]
+        return TenantView(tenant, self._operations.insert(operation_id, new, at or tenant.updated_at, session))
 
     def publish(self, view: TenantView) -> TenantView:
         """Publish the recorded operation; if that fails, the scheduler publishes it later."""
@@ -229,18 +193,48 @@ class Starter:
             self._dispatcher.publish(view.operation)
         return view
 
-    def in_the_way(self, tenant: Tenant) -> OperationInProgress:
-        """What to raise when the tenant's open operation is not the one that was asked for."""
+    def deadline_of(self, mode: Mode) -> float:
+        """Return the deadline in seconds. A dry run's is shorter: a user waits, and it blocks other operations."""
+        if mode is Mode.PLAN:
+            return self._settings.plan_deadline_seconds
+        return self._settings.operation_deadline_seconds
+
+    def conflict(self, tenant: Tenant) -> OperationInProgress:
+        """Return the error to raise when another operation of the tenant is open."""
         running = self._operations.find_open(tenant.id)
         if running is None:
             return OperationInProgress("that just ended", "unknown")
         return OperationInProgress(running.id, running.action)
 
-    def _running(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
+    def _run(self, work: Callable[[Transaction], T], tenant: Tenant) -> T:
+        for _ in range(MAX_TRIES):
+            try:
+                return self._connection.transaction(work)
+            except AlreadyOpen:
+                running = self._operations.find_open(tenant.id)
+                if running is None:
+                    continue  # the other operation has ended meanwhile
+                if not running.is_plan or running.requested_by is not None:
+                    raise
+                self._connection.transaction(partial(self._cancel, running.id))
+        return self._connection.transaction(work)
+
+    def _cancel(self, operation_id: str, session: Transaction) -> None:
+        if self._operations.cancel(operation_id, session) is not None:
+            self._settlement.settle_within(operation_id, session)
+
+    def _settled_tenant(self, tenant: Tenant, session: Transaction) -> Tenant:
+        """Read the tenant; first settle its latest operation, in case a worker died before it could."""
+        latest = self._tenants.find_by_id(tenant.id, session) or tenant
+        if latest.operation_id is None or self._settlement.settle_within(latest.operation_id, session) is None:
+            return latest
+        return self._tenants.find_by_id(tenant.id, session) or latest
+
+    def _join_open(self, action: Action, mode: Mode, tenant: Tenant, *, allow_removals: bool = False) -> TenantView:
         running = self._operations.find_open(tenant.id)
-        lacks_leave = running is not None and allow_removals and not running.allow_removals
-        if running is None or lacks_leave or (running.action, running.mode) != (action, mode):
-            raise self.in_the_way(tenant)
+        lacks_approval = running is not None and allow_removals and not running.allow_removals
+        if running is None or lacks_approval or (running.action, running.mode) != (action, mode):
+            raise self.conflict(tenant)
         return TenantView(self._tenants.find(tenant.slug) or tenant, running)
 
 

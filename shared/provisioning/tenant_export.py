@@ -1,4 +1,4 @@
-"""Read all that is held about one tenant, page by page: an export takes no more memory than a page."""
+"""Export all stored data of one tenant, page by page, so that memory use stays at one page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Export:
-    """All that is held about a tenant. Each kind's records are read page by page, as they are taken."""
+    """All stored data of a tenant. The iterators read their pages lazily."""
 
     tenant: Tenant
     users: Iterator[tuple[User, ...]]
@@ -52,7 +52,7 @@ class TenantExporter:
         self._users = users
 
     def read(self, tenant: Tenant) -> Export:
-        """The export; its records are read when they are taken. Raises StoreUnavailable then, too."""
+        """Return the export. Its iterators may raise StoreUnavailable later."""
         return Export(
             tenant=tenant,
             users=self._user_pages(tenant.id),
@@ -62,13 +62,13 @@ class TenantExporter:
         )
 
     def _user_pages(self, tenant_id: str) -> Iterator[tuple[User, ...]]:
-        """The tenant's people; an export is one tenant's, so it names no other tenant of theirs."""
+        """Yield the tenant's users, without their roles in other tenants."""
         query = UserQuery(limit=PAGE, tenant_id=tenant_id)
         for page in _pages(lambda after: self._users.page(None, replace(query, after=after))):
             yield tuple(user.limited_to((tenant_id,)) for user in page)
 
     def _event_pages(self, tenant_id: str) -> Iterator[tuple[Event, ...]]:
-        """The tenant's events, oldest first."""
+        """Yield the tenant's events, oldest first."""
         number_events(self._connection, self._events)
         after = 0
         while (feed := self._events.following((tenant_id,), after, None, PAGE)).items:
@@ -77,7 +77,7 @@ class TenantExporter:
 
 
 def _pages(read: Callable[[str | None], Page[T]]) -> Iterator[tuple[T, ...]]:
-    """All pages of a list, newest first."""
+    """Yield all pages of a list, newest first."""
     page = read(None)
     yield page.items
     while page.next is not None:

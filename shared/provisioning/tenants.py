@@ -1,4 +1,4 @@
-"""Tenants: record, read, change, reconcile."""
+"""Create, read, change and reconcile tenants."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from shared.accounts.partner_repository import PartnerRepository
 from shared.config.settings import Settings
 from shared.core.errors import (
     ActionNotPossible,
-    FieldError,
-    InvalidInput,
     UnknownReference,
     UnknownUser,
     require_version,
 )
 from shared.db.connection import MongoConnection
-from shared.db.documents import Transaction, new_id, object_id
+from shared.db.documents import Transaction, new_id
 from shared.db.paging import Page
 from shared.events.model import Author, NewEvent, difference, facts
 from shared.events.repository import EventRepository
 from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
-from shared.operations.repository import AlreadyOpen
 from shared.provisioning.domain_admission import DomainAdmission
 from shared.provisioning.starter import Starter
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
 from shared.rights.token_groups import TokenGroups
-from shared.subscriptions.model import NewSubscription
+from shared.subscriptions.model import NewSubscription, require_plan
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.model import (
     INTEGRATION_FIELDS,
@@ -41,18 +38,13 @@ from shared.tenants.model import (
     TenantPatch,
     changed_fields,
 )
-from shared.tenants.read_repository import TenantReadRepository
+from shared.tenants.read_repository import TenantReadRepository, with_partner_ids
 from shared.tenants.repository import TenantRepository
 from shared.tenants.transitions import require_status
 from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 
-#: how many partners one search looks for the tenants of
-SEARCHED_PARTNERS = 20
-#: the id of no partner
-NO_PARTNER = "0" * 24
-
-#: a tenant's own fields, as events show them
+#: fields of a tenant that events show
 SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
 
 
@@ -82,7 +74,7 @@ class TenantService:
         self._plans = settings.plans
         self._admission = admission
         self._is_billed = BILLING in settings.configured
-        self._carried = INTEGRATION_FIELDS_WITH_BILLING if self._is_billed else INTEGRATION_FIELDS
+        self._integration_fields = INTEGRATION_FIELDS_WITH_BILLING if self._is_billed else INTEGRATION_FIELDS
 
     def create(self, new: NewTenant, actor: Actor) -> TenantView:
         """Record the tenant and start `provision`.
@@ -90,21 +82,21 @@ class TenantService:
         Raises Forbidden, InvalidInput, SlugTaken, DomainTaken, DomainOverlaps, UnknownReference, ActionNotPossible.
         """
         if new.partner_id is None:
-            # what a partner's administrator creates is their partner's, said or not
+            # a tenant that a partner's administrator creates belongs to the partner
             new = replace(new, partner_id=access.default_partner_id(actor))
         access.require(
             access.may_create_tenant(actor, new.partner_id),
             "Only a platform administrator, or a partner's administrator for that partner, may create tenants.",
         )
-        self._require_plan(new.plan)
+        require_plan(new.plan, self._plans)
         return self.record(new, actor.author, actor.read_at, is_staff=actor.is_platform_admin)
 
     def record(
         self, new: NewTenant, author: Author, at: datetime | None = None, *, is_staff: bool = True
     ) -> TenantView:
-        """Record a tenant for somebody or the service itself. Raises what `create` raises about its fields.
+        """Record a tenant without a check of rights, and start `provision`. Raises the errors of `create`.
 
-        `at`: the time on the database's clock, for whoever has read it for this request.
+        `at`: the database's time, if the caller has read it already.
         """
 
         def work(session: Transaction) -> TenantView:
@@ -122,60 +114,49 @@ class TenantService:
         return self._starter.publish(self._connection.transaction(work))
 
     def get(self, slug: str, actor: Actor) -> TenantView:
-        """Raises NotFound, also when the actor may not know of it."""
-        return _seen(self._tenant_views.find(slug), slug, actor)
+        """Return a tenant. Raises NotFound, also when the actor may not see it."""
+        return _visible(self._tenant_views.find(slug), slug, actor)
 
     def get_for(self, slug: str, caller: Caller) -> TenantView:
-        """The same for a caller whose record is read in the same round trip. Raises UnknownUser, NotFound."""
+        """Return a tenant, reading the caller's user record in the same round trip. Raises UnknownUser, NotFound."""
         found = self._tenant_views.find_for(caller.subject, slug)
         if found is None:
             raise UnknownUser
         user, view = found
-        return _seen(view, slug, Actor(self._groups.restrict_by_token(user, caller), caller.surfaces))
+        return _visible(view, slug, Actor(self._groups.restrict_by_token(user, caller), caller.surfaces))
 
     def page(self, actor: Actor, query: TenantQuery) -> Page[TenantView]:
-        """What the actor may know of, newest first."""
-        return self._tenant_views.page(access.visible_tenants(actor), self.resolved(query))
+        """Return a page of the tenants that the actor may see."""
+        return self._tenant_views.page(access.visible_tenants(actor), self.with_partner_ids(query))
 
-    def resolved(self, query: TenantQuery) -> TenantQuery:
-        """The same query with partners by their ids; a partner that does not exist has no tenants."""
-        if query.search is not None:
-            partners = self._partners.ids_by_slug(query.search.lower(), SEARCHED_PARTNERS)
-            query = replace(query, search_partners=partners)
-        if query.partner is None or object_id(query.partner) is not None:
-            return query
-        partner = self._partners.find_by_slug(query.partner)
-        return replace(query, partner=partner.id if partner else NO_PARTNER)
+    def with_partner_ids(self, query: TenantQuery) -> TenantQuery:
+        """Return the query with partners' slugs replaced by their ids."""
+        return with_partner_ids(query, self._partners)
 
     def change(self, slug: str, patch: TenantPatch, actor: Actor, expected: Collection[int] | None) -> TenantView:
-        """Change what differs; a new name, plan or set of domains starts the reconcile that carries it outside.
+        """Apply a patch. A change of a field that integrations store starts a reconcile.
 
-        `expected`: versions the caller has seen, None for any. The view's operation is open only when one was started.
+        `expected`: versions that the caller has seen, None for any. The result has an operation if one was started.
         Raises NotFound, Forbidden, InvalidInput, StaleVersion, DomainTaken, DomainOverlaps, UnknownReference,
         OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
         self._require_right(tenant, patch, actor)
-        self._require_plan(patch.get("plan"))
+        require_plan(patch.get("plan"), self._plans)
 
         def work(session: Transaction) -> TenantView | None:
             current = access.require_visible(actor, self._tenants.find(slug, session), slug)
             require_version(current.version, expected)
             changes = changed_fields(current, patch)
-            return self._changed(current, changes, actor, session) if changes else None
+            return self._apply(current, changes, actor, session) if changes else None
 
-        try:
-            view = self._starter.recorded(work, tenant)
-        except AlreadyOpen:
-            raise self._starter.in_the_way(tenant) from None
-        if view is None or view.operation is None:
-            return TenantView(view.tenant if view else self.visible(slug, actor), None)
-        return self._starter.publish(view)
+        view = self._starter.run(work, tenant)
+        return self._starter.publish(view) if view else TenantView(self.visible(slug, actor), None)
 
     def reconcile(self, slug: str, actor: Actor, mode: Mode, *, allow_removals: bool = False) -> TenantView:
-        """Run every step again, or answer the reconcile that runs; as a plan, find out what that would change.
+        """Run every step again, or return the open reconcile. With `Mode.PLAN`, only find out what would change.
 
-        `allow_removals`: it may remove more than one run usually may, which takes a platform administrator.
+        `allow_removals`: approval to remove more than the safety limit, for platform administrators only.
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
         tenant = self.visible(slug, actor)
@@ -187,7 +168,7 @@ class TenantService:
         return self._starter.start(Action.RECONCILE, mode, tenant, actor.author, allow_removals=allow_removals)
 
     def invite_owner(self, slug: str, actor: Actor) -> TenantView:
-        """Ask for one more invitation of the owner, which a reconcile sends.
+        """Start a reconcile that invites the owner again.
 
         Raises NotFound, Forbidden, OperationInProgress, ActionNotPossible.
         """
@@ -202,28 +183,25 @@ class TenantService:
             if current.owner is None:
                 raise ActionNotPossible("The tenant has no owner who could be invited.")
             require_status(Action.RECONCILE, current)
-            asked = replace(current.owner, invitations=current.owner.invitations + 1)
-            view = self._starter.accept(Action.RECONCILE, current, {"owner": asked}, actor.author, session)
+            invited = replace(current.owner, invitations=current.owner.invitations + 1)
+            view = self._starter.accept(Action.RECONCILE, current, {"owner": invited}, actor.author, session)
             after = {"operation": view.operation.id if view.operation else None}
             event = NewEvent("tenant.owner_invited", actor.author, current.id, current.slug, None, after)
             self._events.append(event, session)
             return view
 
-        try:
-            return self._starter.publish(self._starter.recorded(work, tenant))
-        except AlreadyOpen:
-            raise self._starter.in_the_way(tenant) from None
+        return self._starter.publish(self._starter.run(work, tenant))
 
     def visible(self, slug: str, actor: Actor) -> Tenant:
-        """The tenant of this slug. Raises NotFound, also when the actor may not know of it."""
+        """Return the tenant of this slug. Raises NotFound, also when the actor may not see it."""
         return access.require_visible(actor, self._tenants.find(slug), slug)
 
-    def _changed(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
+    def _apply(self, tenant: Tenant, changes: TenantChanges, actor: Actor, session: Transaction) -> TenantView:
         author = actor.author
         self._require_partner(changes.get("partner_id"), session)
         if "owner" in changes and tenant.status is not Status.PENDING:
             raise ActionNotPossible("The owner can be corrected only until the tenant is active.")
-        if self._carried & set(changes):
+        if self._integration_fields & set(changes):
             require_status(Action.RECONCILE, tenant)
             view = self._starter.accept(Action.RECONCILE, tenant, changes, author, session)
         else:
@@ -231,7 +209,7 @@ class TenantService:
         if "domains" in changes:
             self._admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
-            self._carry_plan(view.tenant, author, session)
+            self._change_subscription(view.tenant, author, session)
         before, after = difference(tenant, view.tenant, SHOWN)
         if view.operation is not None:
             after["operation"] = view.operation.id
@@ -239,8 +217,8 @@ class TenantService:
         self._events.append(event, session)
         return view
 
-    def _carry_plan(self, tenant: Tenant, author: Author, session: Transaction) -> None:
-        """The subscription follows its tenant's plan; where billing is configured, only once it is paid for so."""
+    def _change_subscription(self, tenant: Tenant, author: Author, session: Transaction) -> None:
+        """Copy the tenant's plan to its subscription. With billing, the billing step does that later."""
         live = self._subscriptions.find_live(tenant.id, session)
         if live is None or live.plan == tenant.plan:
             return
@@ -258,16 +236,12 @@ class TenantService:
                 access.may_change_plan(actor), "Only a platform administrator changes a tenant's plan or partner."
             )
 
-    def _require_plan(self, plan: str | None) -> None:
-        if plan is not None and plan not in self._plans:
-            raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(self._plans))}")])
-
     def _require_partner(self, partner_id: str | None, session: Transaction) -> None:
         if partner_id is not None and not self._partners.lock(partner_id, session):
             raise UnknownReference("/partnerId", "partner")
 
 
-def _seen(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
+def _visible(view: TenantView | None, slug: str, actor: Actor) -> TenantView:
     if view is None or not access.may_see_tenant(actor, view.tenant):
         raise access.tenant_not_found(slug)
     return view

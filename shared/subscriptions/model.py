@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
+
+from shared.core.errors import FieldError, InvalidInput
 
 #: a subscription's fields that events show
 SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
@@ -68,3 +71,9 @@ class SubscriptionQuery:
     after: str | None = None
     tenant_id: str | None = None
     status: str | None = None
+
+
+def require_plan(plan: str | None, plans: Collection[str]) -> None:
+    """Raise InvalidInput when a plan is given that is not configured."""
+    if plan is not None and plan not in plans:
+        raise InvalidInput([FieldError("/plan", f"is not one of {', '.join(sorted(plans))}")])

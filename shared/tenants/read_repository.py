@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import bson
@@ -12,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
+from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.accounts.user import User
 from shared.accounts.user_documents import user_of
@@ -46,6 +48,22 @@ ORDERS: dict[str, Order] = {"newest": NEWEST, "oldest": ("_id", ASCENDING), "slu
 
 #: documents in each cache: a few pages for each of a few callers
 CACHE_SIZE = 1024
+
+
+#: upper limit of partners whose tenants one search includes
+SEARCHED_PARTNERS = 20
+#: an id that no partner has, so that a query for an unknown partner finds no tenant
+NO_PARTNER = "0" * 24
+
+
+def with_partner_ids(query: TenantQuery, partners: PartnerRepository) -> TenantQuery:
+    """Return the query with partners' slugs replaced by their ids."""
+    if query.search is not None:
+        query = replace(query, search_partners=partners.ids_by_slug(query.search.lower(), SEARCHED_PARTNERS))
+    if query.partner is None or object_id(query.partner) is not None:
+        return query
+    partner = partners.find_by_slug(query.partner)
+    return replace(query, partner=partner.id if partner else NO_PARTNER)
 
 
 class TenantReadRepository:

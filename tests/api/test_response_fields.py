@@ -37,7 +37,7 @@ from shared.events.model import Event
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.orphans.model import Orphan, OrphanScan
-from shared.provisioning.purge_quota import PurgePace
+from shared.provisioning.purge_quota import PurgeQuota
 from shared.status.model import Status, Summary
 from shared.switches.model import Switch
 from shared.tenants.views import Receipt, TenantView
@@ -55,7 +55,7 @@ SHOWN: list[tuple[type[ResponseModel], type]] = [
     (ObserveOnlyResponse, Switch),
     (OrphanResponse, Orphan),
     (OrphanScanResponse, OrphanScan),
-    (PurgeQuotaResponse, PurgePace),
+    (PurgeQuotaResponse, PurgeQuota),
     (DomainResponse, DomainView),
     (EventResponse, Event),
     (ReceiptResponse, Receipt),

@@ -76,7 +76,7 @@ def test_in_observe_only_mode_no_automatic_operation_begins(
     def begun() -> list[int]:
         backfill = open_backfill(platform.store, starter, platform.settings)
         reconciles = open_domain_monitor(platform.store, starter, platform.settings)
-        return [platform.plane.lifecycle.take_up(200), backfill.push(), reconciles.start_reconciles()]
+        return [platform.plane.lifecycle.start_due(200), backfill.push(), reconciles.start_reconciles()]
 
     platform.plane.observe_only.begin("looking", platform.admin)
     assert begun() == [0, 0, 0]

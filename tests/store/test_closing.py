@@ -106,13 +106,13 @@ def test_a_failed_closing_that_is_retried_by_hand_is_begun_again_by_nobody_else(
     tenants = store.connection.client[settings.mongodb_database]["tenants"]
     assert tenants.update_one({"retryAt": {"$exists": True}}, [{"$set": {"retryAt": "$$NOW"}}]).modified_count == 1
     again = control_plane.operations.retry(closing.id, "access", admin)
-    assert control_plane.lifecycle.take_up(10) == 0
+    assert control_plane.lifecycle.start_due(10) == 0
     if is_stopped:
         control_plane.operations.cancel(closing.id, admin)
     else:
         attempt(store, again, "access", ok())
         assert open_settlement(store).settle(closing.id) is not None
-    assert control_plane.lifecycle.take_up(10) == 0
+    assert control_plane.lifecycle.start_due(10) == 0
 
 
 def test_of_two_failed_first_attempts_at_once_one_begins_the_next_phase(

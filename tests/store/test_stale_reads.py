@@ -60,7 +60,7 @@ def delete_both(platform: PlatformFixture) -> None:
 def test_a_closing_is_not_begun_again_over_a_resumption(platform: PlatformFixture) -> None:
     suspend_both(platform)
     sweep = sweeping(platform, lambda: platform.finish(platform.plane.lifecycle.resume("second", platform.admin)))
-    assert sweep.take_up(200) == 1
+    assert sweep.start_due(200) == 1
     assert platform.tenant("second").status is Status.ACTIVE
 
 
@@ -72,15 +72,15 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
         assert operation is not None
         platform.plane.operations.cancel(operation.id, platform.admin)
 
-    assert sweeping(platform, begun_and_stopped).take_up(200) == 1
+    assert sweeping(platform, begun_and_stopped).start_due(200) == 1
     purges = platform.rows["operations"].find({"action": "purge", "tenantSlug": "second"})
     assert [row["status"] for row in purges] == ["cancelled"]
 
 
 def test_a_removal_that_another_scheduler_began_takes_no_second_turn(platform: PlatformFixture) -> None:
     delete_both(platform)
-    assert sweeping(platform, lambda: platform.plane.lifecycle.take_up(200)).take_up(200) == 1
-    assert platform.plane.purge_quota.pace(platform.admin).begun == 2
+    assert sweeping(platform, lambda: platform.plane.lifecycle.start_due(200)).start_due(200) == 1
+    assert platform.plane.purge_quota.state(platform.admin).begun == 2
 
 
 def test_a_removal_that_has_ended_is_not_due_whatever_an_older_build_left_on_its_tenant(

@@ -39,7 +39,7 @@ def purge_quota_routes(control_plane: Services) -> Blueprint:
         problems=PROBLEMS,
     )
     def get_purge_quota() -> Response:
-        return json_response(PurgeQuotaResponse.of(purges.pace(actor(control_plane))))
+        return json_response(PurgeQuotaResponse.of(purges.state(actor(control_plane))))
 
     @routes.post("/allow")
     @route_spec(
