@@ -1,1 +1,1 @@
-"""What is wrong now, and how operations have ended: read models for operators."""
+"""Current problems and results of operations: read models for operators."""

@@ -1,4 +1,4 @@
-"""What is wrong beyond operations: drift, domains, webhooks, purges that wait. Each from an index of its own."""
+"""Problems that are not in operations: drift, degraded domains, failing webhooks, late purges. Each has an index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.status.model import EXAMPLES, Example, Finding, Group
 from shared.status.problem_repository import TenantIds, in_scope
 from shared.webhooks.repository import FAILING, scope_filter
 
-#: a deleted tenant whose grace ended so long ago waits for something, in seconds
+#: a purge that has not started so many seconds after the end of the grace is a problem
 STUCK_SECONDS = 3600.0
 
 
@@ -30,12 +30,12 @@ class FindingRepository:
         self._webhooks = database["webhooks"]
 
     def drifted(self, tenant_ids: TenantIds) -> list[Group]:
-        """Tenants whose latest comparison found changes to make, by integration."""
+        """Return tenants with drift, grouped by integration."""
         found = [self._drifted(integration, _keys(tenant_ids)) for integration in INTEGRATIONS]
         return [group for group in found if group is not None]
 
     def domains(self, tenant_ids: TenantIds) -> list[Group]:
-        """Domains that are not as they must be, by state."""
+        """Return degraded domains, grouped by state."""
         found = []
         for state in PROBLEM_STATES:
             rows, count = _oldest(self._domains, {"state": state, **in_scope(tenant_ids)}, "since")
@@ -44,7 +44,7 @@ class FindingRepository:
         return [group for group in found if group is not None]
 
     def webhooks(self, scope: Scope) -> list[Group]:
-        """Webhooks that do not get through, and those that were switched off for it."""
+        """Return failing webhooks, and those disabled because of failures."""
         condition = {"$and": [FAILING, scope_filter(scope)]}
         rows, _ = _oldest(self._webhooks, condition, "failingSince", most=None)
         by_reason: dict[str, list[Example]] = {}
@@ -58,7 +58,7 @@ class FindingRepository:
         return [group for group in groups if group is not None]
 
     def waiting_purges(self, tenant_ids: TenantIds) -> Group | None:
-        """Deleted tenants whose grace ended a while ago and whose purge has not begun."""
+        """Return deleted tenants whose grace ended STUCK_SECONDS ago and whose purge has not started."""
         condition = {
             "purgeAfter": {"$type": "date"},
             "$expr": {"$lte": ["$purgeAfter", seconds_from_now(-STUCK_SECONDS)]},
@@ -79,7 +79,7 @@ class FindingRepository:
 def _oldest(
     rows: Collection[Document], condition: Document, order: str, most: int | None = EXAMPLES
 ) -> tuple[Sequence[Document], int]:
-    """The oldest few rows and how many there are."""
+    """Return the oldest documents, at most `most`, and the number of all that match."""
     with our_errors():
         found = list(rows.find(condition, {"secrets": 0}).sort(order, ASCENDING).limit(most or 0))
         count = len(found) if most is None or len(found) < most else rows.count_documents(condition)
@@ -102,5 +102,5 @@ def _changes(row: Document, integration: str) -> list[str]:
 
 
 def _host(url: str) -> str:
-    """All that is shown of a webhook's URL: path and query may be its receiver's secret."""
+    """Return the host of a webhook's URL. Path and query may contain a secret and are not shown."""
     return urlsplit(url).hostname or ""

@@ -1,4 +1,4 @@
-"""What is wrong now, grouped; and how operations ended, hour by hour."""
+"""Values of the status: groups of current problems, and results of operations by hour."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from enum import StrEnum
 from shared.operations.problems import Kind
 from shared.switches.model import Switch
 
-#: examples of each group: enough to see what it is about
+#: upper limit of examples in a group
 EXAMPLES = 5
 
 
 class Finding(StrEnum):
-    """Kinds of groups beyond those of steps."""
+    """Kinds of problems that are not problems of steps."""
 
     NOT_DISPATCHED = "not_dispatched"
     DRIFTED = "drifted"
@@ -26,7 +26,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """One of a group. `since`: when it began. `name`: the domain or the webhook's host, where it is about one."""
+    """One problem of a group. `since`: its start. `name`: the domain, or the webhook's host."""
 
     tenant: str | None
     since: datetime | None
@@ -41,7 +41,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Group:
-    """All of one kind, integration and reason. `examples`: the oldest of them."""
+    """Problems of the same kind, integration and reason. `examples`: the oldest ones."""
 
     kind: Kind | Finding
     integration: str | None
@@ -53,7 +53,7 @@ class Group:
 
 @dataclass(frozen=True)
 class TenantPause:
-    """A tenant whose steps an operator holds back."""
+    """A tenant that an operator has paused."""
 
     tenant: str
     switch: Switch
@@ -61,7 +61,7 @@ class TenantPause:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that is wrong within a scope. `tenants`: how many have a problem, by their most severe kind."""
+    """All problems within a scope. `tenants`: number of tenants by their most severe kind of problem."""
 
     at: datetime
     tenants: Mapping[str, int]
@@ -72,13 +72,13 @@ class Status:
 
     @property
     def is_ok(self) -> bool:
-        """A pause is an operator's wish and no error."""
+        """Return true without open breakers and problems. A pause is not a problem."""
         return not self.breakers and all(group.kind is Kind.PAUSED for group in self.groups)
 
 
 @dataclass(frozen=True)
 class OperationQuery:
-    """A list request over all operations. `problems`: integration to the kinds that its step must have."""
+    """A list query over all operations. `problems`: integration to the kind of problem that its step must have."""
 
     limit: int = 50
     after: str | None = None
@@ -93,7 +93,11 @@ class OperationQuery:
 
 @dataclass(frozen=True)
 class Hour:
-    """How operations ended within one hour: action and status to how many. Seconds are of provisions that succeeded."""
+    """Operations that ended within one hour.
+
+    `outcomes`: (action, status) to their number. `active_p50`, `active_p95`: percentiles of the duration of successful
+    provisions, in seconds.
+    """
 
     begins: datetime
     outcomes: Mapping[tuple[str, str], int]
@@ -103,7 +107,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class Summary:
-    """`open`: running operations by action; `failing`: those by their most severe problem."""
+    """Counts of operations. `open`: running ones by action; `failing`: those with a problem, by the most severe."""
 
     open: Mapping[str, int]
     failing: Mapping[str, int]
@@ -112,7 +116,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Target:
-    """One tenant to act on. `operation_id`, `steps`: what is to be retried or cancelled."""
+    """A tenant of a bulk operation. `operation_id`, `steps`: to retry or cancel."""
 
     tenant_id: str
     slug: str

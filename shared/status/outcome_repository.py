@@ -1,4 +1,4 @@
-"""How operations ended, hour by hour, from one index: outcomes, and how long provisions took."""
+"""Results of operations by hour, and durations of provisions. A covering index answers the queries."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shared.status.problem_repository import TenantIds, in_scope
 from shared.workflows.model import Action
 
 HOUR = 3600.0
-#: of one hour's provisions so many times are kept for its percentiles
-MOST_TIMES = 2000
+#: upper limit of durations in one hour's percentiles
+MAX_DURATIONS = 2000
 
 
 class OutcomeRepository:
@@ -26,7 +26,7 @@ class OutcomeRepository:
         self._rows = database["operations"]
 
     def open(self, tenant_ids: TenantIds) -> dict[str, int]:
-        """Running operations by action, plans apart."""
+        """Return the number of running operations by action, without dry runs."""
         condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}, **in_scope(tenant_ids)}
         grouped = {"_id": "$action", "count": {"$sum": 1}}
         with our_errors():
@@ -35,7 +35,7 @@ class OutcomeRepository:
             }
 
     def open_states(self) -> tuple[dict[str, int], float]:
-        """Running operations by their most severe problem (`ok`: none), and the age of the oldest, in seconds."""
+        """Return counts of running operations by most severe problem (`ok`: none), and the oldest's age in seconds."""
         condition = {"status": OperationStatus.RUNNING, "mode": {"$ne": Mode.PLAN}}
         grouped = {
             "_id": {"$ifNull": [f"${field_of(ANY)}", "ok/"]},
@@ -49,7 +49,7 @@ class OutcomeRepository:
         return counts, max((row["age"] for row in rows), default=0.0)
 
     def failing(self, tenant_ids: TenantIds) -> dict[str, int]:
-        """Operations with a problem, by the most severe kind of it."""
+        """Return the number of operations with a problem, by their most severe problem."""
         condition = {field_of(ANY): HAS_PROBLEM, **in_scope(tenant_ids)}
         grouped = {"_id": f"${field_of(ANY)}", "count": {"$sum": 1}}
         with our_errors():
@@ -57,7 +57,7 @@ class OutcomeRepository:
         return {row["_id"].rstrip("/"): row["count"] for row in rows}
 
     def hours(self, tenant_ids: TenantIds, count: int) -> list[Hour]:
-        """The last so many hours in which any operation ended, oldest first."""
+        """Return the last `count` hours, oldest first, without hours in which no operation ended."""
         recent = {"$gte": ["$finishedAt", seconds_from_now(-count * HOUR)]}
         condition = {"finishedAt": {"$type": "date"}, "mode": {"$ne": Mode.PLAN}, "$expr": recent}
         is_timed = {"$and": [{"$eq": ["$action", Action.PROVISION]}, {"$eq": ["$status", OperationStatus.SUCCEEDED]}]}
@@ -69,7 +69,7 @@ class OutcomeRepository:
                 "status": "$status",
             },
             "count": {"$sum": 1},
-            "seconds": {"$firstN": {"input": {"$cond": [is_timed, seconds, "$$REMOVE"]}, "n": MOST_TIMES}},
+            "seconds": {"$firstN": {"input": {"$cond": [is_timed, seconds, "$$REMOVE"]}, "n": MAX_DURATIONS}},
         }
         pipeline: list[Document] = [{"$match": {**condition, **in_scope(tenant_ids)}}, {"$group": grouped}]
         with our_errors():
@@ -78,16 +78,16 @@ class OutcomeRepository:
 
 def _hours(rows: Sequence[Document]) -> list[Hour]:
     outcomes: dict[datetime, dict[tuple[str, str], int]] = defaultdict(dict)
-    times: dict[datetime, list[float]] = defaultdict(list)
+    durations: dict[datetime, list[float]] = defaultdict(list)
     for row in rows:
         key = row["_id"]
         outcomes[key["hour"]][(key["action"], key["status"])] = row["count"]
-        times[key["hour"]] += [one for one in row["seconds"] if one is not None]
-    return [Hour(hour, outcomes[hour], *_percentiles(times[hour])) for hour in sorted(outcomes)]
+        durations[key["hour"]] += [one for one in row["seconds"] if one is not None]
+    return [Hour(hour, outcomes[hour], *_percentiles(durations[hour])) for hour in sorted(outcomes)]
 
 
-def _percentiles(times: Sequence[float]) -> tuple[float | None, float | None]:
-    if len(times) < 2:
-        return (times[0], times[0]) if times else (None, None)
-    cuts = statistics.quantiles(times, n=100, method="inclusive")
+def _percentiles(durations: Sequence[float]) -> tuple[float | None, float | None]:
+    if len(durations) < 2:
+        return (durations[0], durations[0]) if durations else (None, None)
+    cuts = statistics.quantiles(durations, n=100, method="inclusive")
     return cuts[49], cuts[94]

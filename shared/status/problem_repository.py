@@ -1,4 +1,4 @@
-"""Problems of operations, counted and grouped from their partial indexes: no operation is read but the examples."""
+"""Count and group problems of operations. Covering indexes answer the counts; only the examples are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from shared.operations.problems import ANY, HAS_PROBLEM, PURGE, Kind, field_of, 
 from shared.status.model import EXAMPLES, Example, Finding, Group, OperationQuery, Target
 from shared.workflows.model import INTEGRATION_OF_STEP
 
-#: Tenants in a query's scope: all of them when None.
+#: the tenants in a query's scope; None for all
 TenantIds = tuple[str, ...] | None
-#: an operation that should have been sent this long ago has no scheduler, or queues that are full, in seconds
+#: an operation is late when it should have been published so many seconds ago
 LATE_SECONDS = 60.0
 
 
 def in_scope(tenant_ids: TenantIds) -> Document:
-    """A condition on `tenantId`."""
+    """Return a condition on `tenantId`."""
     return {} if tenant_ids is None else {"tenantId": {"$in": list(tenant_ids)}}
 
 
@@ -35,12 +35,12 @@ class ProblemRepository:
         self._rows = database["operations"]
 
     def tenants(self, tenant_ids: TenantIds) -> dict[str, int]:
-        """How many tenants have a problem, by their most severe kind."""
+        """Return the number of tenants with a problem, by their most severe kind."""
         counts = {kind.value: self._count(ANY, f"{kind}/", tenant_ids) for kind in Kind}
         return {kind: count for kind, count in counts.items() if count}
 
     def groups(self, tenant_ids: TenantIds) -> list[Group]:
-        """Every kind, integration and reason with its count, its oldest and a few examples."""
+        """Return a group with count and examples for each kind, integration and reason."""
         found = [
             _Found(name, value, count, self._oldest(name, value, tenant_ids))
             for name in (*INTEGRATIONS, PURGE)
@@ -51,7 +51,7 @@ class ProblemRepository:
         return [_group(one, operations) for one in found]
 
     def late(self, tenant_ids: TenantIds) -> Group | None:
-        """Operations whose time to be sent passed a while ago: no scheduler runs, or every queue is full."""
+        """Return operations that were not published in time: no scheduler runs, or all queues are full."""
         condition = {
             **KNOWN_ACTIONS,
             "status": OperationStatus.RUNNING,
@@ -68,7 +68,7 @@ class ProblemRepository:
         return Group(Finding.NOT_DISPATCHED, None, str(Finding.NOT_DISPATCHED), count, oldest[0]["dueAt"], examples)
 
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
-        """Operations of these tenants that meet the query, newest first."""
+        """Return a page of the tenants' operations that match the query, newest first."""
         conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN_ACTIONS]
         rows, following = newest_first(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, rows)), following)
@@ -76,7 +76,10 @@ class ProblemRepository:
     def targets(
         self, tenant_ids: TenantIds, query: OperationQuery, integration: str | None, after: str | None
     ) -> Page[Target]:
-        """Operations that meet the query and are their tenants' latest, with the failed steps of the integration."""
+        """Return operations that match the query, with their failed steps at the integration.
+
+        Only the latest operation of a tenant has problems, so a query for problems finds no older ones.
+        """
         conditions: list[Document] = [
             in_scope(tenant_ids),
             *_conditions(query),
@@ -93,7 +96,7 @@ class ProblemRepository:
         return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
 
     def _values(self, integration: str) -> list[str]:
-        """The problems that there are. The server skips from one to the next in the index."""
+        """Return the distinct problems of an integration. The server skips from one to the next in the index."""
         with our_errors():
             return self._rows.distinct(field_of(integration), {field_of(integration): HAS_PROBLEM})
 
@@ -103,7 +106,7 @@ class ProblemRepository:
             return self._rows.count_documents(condition, hint=f"problems_{integration}")
 
     def _oldest(self, integration: str, value: str, tenant_ids: TenantIds) -> tuple[ObjectId, ...]:
-        """Ids of the oldest few, from the index alone."""
+        """Return the ids of the oldest operations with the problem. The index covers the query."""
         condition = {field_of(integration): value, **in_scope(tenant_ids)}
         with our_errors():
             rows = self._rows.find(condition, {"_id": 1}, hint=f"problems_{integration}")
@@ -117,7 +120,7 @@ class ProblemRepository:
 
 @dataclass(frozen=True)
 class _Found:
-    """A problem of an integration, how many operations have it, and the ids of the oldest of them."""
+    """A problem of an integration, the number of operations with it, and the ids of the oldest ones."""
 
     integration: str
     value: str
@@ -134,7 +137,7 @@ def _conditions(query: OperationQuery) -> list[Document]:
     if query.kind is not None:
         found.append({field_of(ANY): problem_condition([query.kind], None)})
     if query.reason is not None:
-        # every integration has an index of its own, so this is a union of ranges
+        # each integration has its own index, so the server merges index ranges
         found.append({"$or": [{field_of(name): problem_condition(tuple(Kind), query.reason)} for name in INTEGRATIONS]})
     found += [
         {field_of(name): problem_condition([kind], query.reason)} for name, kind in (query.problems or {}).items()
@@ -145,7 +148,7 @@ def _conditions(query: OperationQuery) -> list[Document]:
 def _times(query: OperationQuery) -> list[Document]:
     found: list[Document] = []
     if query.since is not None:
-        # ids rise with time, give or take the difference between the clocks of hosts
+        # ids rise with time, so the condition on `_id` limits the scan; clocks of hosts differ, so `createdAt` decides
         found.append({"_id": {"$gte": ObjectId.from_datetime(query.since)}, "createdAt": {"$gte": query.since}})
     if query.until is not None:
         found.append({"createdAt": {"$lt": query.until}})
@@ -153,7 +156,7 @@ def _times(query: OperationQuery) -> list[Document]:
 
 
 def _target(operation: Operation, integration: str | None, reason: str | None) -> Target:
-    """The steps to retry: first those of early stages, which take with them what they have blocked."""
+    """Return the failed steps to retry, by stage: a retry also runs the steps that the failed one blocked."""
     steps = [
         step.name
         for step in sorted(operation.steps, key=lambda one: one.stage)
@@ -182,7 +185,7 @@ def _group(found: _Found, operations: Mapping[ObjectId, Operation]) -> Group:
 
 
 def _example(operation: Operation, integration: str, kind: Kind) -> Example:
-    """The step that the group is about: the last of the integration, as the record's own derivation has it."""
+    """Return an example with the integration's step that `problems` was derived from: the last one with a reason."""
     steps = [step for step in operation.steps if INTEGRATION_OF_STEP.get(step.name, step.name) == integration]
     step = max(steps, key=lambda one: (one.reason not in (None, "blocked"), one.stage))
     return Example(

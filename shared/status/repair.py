@@ -1,7 +1,7 @@
-"""A paced job that keeps the fields which queries go by in line with the records they are derived from.
+"""A rate-limited job that repairs projections: stored fields for queries that are derived from other fields.
 
-Two kinds of records need it: those from before the fields existed, and those that a process of an older build wrote
-during a deployment. It walks over all tenants again and again, a few at a time.
+Records older than the fields need it, and records that a process of an older build writes during a deployment. The job
+goes through all tenants again and again, in batches, with a stored cursor.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from shared.operations.problems import ANY, HAS_PROBLEM, field_of, problems_expr
 from shared.tenants.filters import search_terms
 from shared.workflows.model import INTEGRATION_OF_STEP
 
-#: tenants of one run, and the seconds between two runs of all schedulers together: 20,000 tenants take five minutes
+#: tenants in one run, and seconds between two runs of all schedulers together: 20,000 tenants take five minutes
 BATCH, PAUSE_SECONDS = 500, 8.0
 _READ = {"operationId": 1, "slug": 1, "name": 1, "domains": 1, "owner": 1, "search": 1}
 _CURSOR = "status-repair"
 
 
 class StatusRepair:
-    """A job of the scheduler. Every update matches only what differs, so a run over sound records writes nothing."""
+    """A job of the scheduler. Each update matches only records that differ, so a run without faults writes nothing."""
 
-    def __init__(self, database: Database[Document], paces: RateLimiter) -> None:
+    def __init__(self, database: Database[Document], rate_limiter: RateLimiter) -> None:
         self._tenants = database["tenants"]
         self._operations = database["operations"]
         self._cursors = database["counters"]
-        self._paces = paces
+        self._rate_limiter = rate_limiter
 
     def push(self) -> int:
-        """Repair the next few tenants when it is time; how many records were changed."""
-        if not self._paces.take(_CURSOR, PAUSE_SECONDS):
+        """Repair the next batch if the rate limit allows it; return how many records were changed."""
+        if not self._rate_limiter.take(_CURSOR, PAUSE_SECONDS):
             return 0
         with our_errors():
             cursor = self._cursors.find_one({"_id": _CURSOR}) or {}
@@ -46,7 +46,7 @@ class StatusRepair:
         return changed
 
     def seconds_since_run(self) -> float | None:
-        """Return how long ago a scheduler ran this job, None when none ever did: it comes round every few seconds."""
+        """Return the seconds since a scheduler last ran this job, or None if never. Shows that a scheduler is alive."""
         age = {"$divide": [{"$subtract": ["$$NOW", "$ranAt"]}, 1000]}
         with our_errors():
             rows = list(self._cursors.aggregate([{"$match": {"_id": _CURSOR}}, {"$project": {"age": age}}]))
@@ -77,14 +77,14 @@ class StatusRepair:
             owner = row["owner"]["email"] if row.get("owner") else None
             terms = search_terms(row["slug"], row["name"], row["domains"], owner)
             if row.get("search") != terms:
-                # only if it is named as it was read: a change that was accepted since brings its own terms
+                # conditional: a change that was accepted since the read has written its own terms
                 unchanged = {"_id": row["_id"], "name": row["name"], "domains": row["domains"]}
                 writes.append(UpdateOne(unchanged, {"$set": {"search": terms}}))
         return self._tenants.bulk_write(writes, ordered=False).modified_count if writes else 0
 
 
 def _drifted() -> Document:
-    """An expression: the integrations of the steps for which the latest comparison found changes, in order."""
+    """Return an expression for the sorted integrations in which the latest drift check found drift."""
     steps = {"$objectToArray": {"$ifNull": ["$drift.changes", {}]}}
     others = [
         {"case": {"$eq": ["$$one.k", step]}, "then": integration}

@@ -1,4 +1,4 @@
-"""What is wrong now and how operations have ended, as far as the actor may see it."""
+"""Current problems and results of operations, limited to what the actor may see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.tenants.repository import TenantRepository
 
 
 class StatusService:
-    """Read only. Of what concerns no tenant of the actor nothing is told but that an integration is unavailable."""
+    """Read only. Besides the actor's own tenants it shows only which integrations are unavailable or paused."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class StatusService:
         self._tenant_service = tenant_service
 
     def status(self, actor: Actor) -> Status:
-        """Everything that is wrong now within the actor's scope."""
+        """Return all current problems within the actor's scope."""
         scope = access.visible_tenants(actor)
         tenant_ids = self._tenants.ids_in(scope)
         found = self._findings
@@ -65,11 +65,11 @@ class StatusService:
         )
 
     def page(self, actor: Actor, tenant_slug: str | None, query: OperationQuery) -> Page[Operation]:
-        """Operations of every tenant the actor may see, newest first. Raises NotFound for an unknown tenant."""
+        """Return a page of operations of the actor's tenants, newest first. Raises NotFound for an unknown tenant."""
         return self._problems.page(self._scope(actor, tenant_slug), query)
 
     def summary(self, actor: Actor, tenant_slug: str | None, hours: int) -> Summary:
-        """Counts, outcomes and the time to active of the last hours. Raises NotFound for an unknown tenant."""
+        """Return counts, and results of the last hours. Raises NotFound for an unknown tenant."""
         tenant_ids = self._scope(actor, tenant_slug)
         outcomes = self._outcomes
         return Summary(outcomes.open(tenant_ids), outcomes.failing(tenant_ids), outcomes.hours(tenant_ids, hours))
@@ -88,7 +88,7 @@ class StatusService:
 
 
 def _shown(switch: Switch, tenant_ids: TenantIds) -> Switch:
-    """Only the platform's own staff read what the product said, and of other tenants than their own."""
+    """Remove the product's message and other tenants, unless the actor sees all tenants."""
     if tenant_ids is None:
         return switch
     mine = tuple(one for one in switch.failing if one.tenant.id in tenant_ids)
