@@ -34,12 +34,12 @@ _IS_LATER: Document = {"$and": [IS_OPEN, {"$gt": ["$$step.phase", "$phase"]}]}
 
 
 def operation_state(grace: float) -> Pipeline:
-    """Return stages that close the operation, open its next stage, or leave it as it is. `grace`: in seconds."""
+    """Return pipeline stages that close the operation, open its next stage, or change neither. `grace`: in seconds."""
     open_now = any_step({"$and": [IS_OPEN, STAGE_STARTED]})
     failed = any_step({"$eq": ["$$step.status", StepStatus.ERROR]})
     later = any_step(_IS_LATER)
     untried = any_step({"$and": [IS_OPEN, STAGE_STARTED, _UNTRIED]})
-    verdict = {
+    transition = {
         "$switch": {
             "branches": [
                 {"case": {"$not": IS_RUNNING}, "then": "closed"},
@@ -61,21 +61,21 @@ def operation_state(grace: float) -> Pipeline:
         "lookAt": None,
     }
     begin = {"dispatch": "$dispatch", "validFrom": "$dispatch", "sends": 1, "lookAt": seconds_from_now(grace)}
-    is_next = {"$eq": ["$verdict", "next"]}
-    ended = {"$in": ["$verdict", [OperationStatus.FAILED, OperationStatus.SUCCEEDED]]}
+    is_next = {"$eq": ["$transition", "next"]}
+    ended = {"$in": ["$transition", [OperationStatus.FAILED, OperationStatus.SUCCEEDED]]}
     return [
-        {"$set": {"verdict": verdict}},
+        {"$set": {"transition": transition}},
         {
             "$set": {
                 "phase": {"$add": ["$phase", {"$cond": [is_next, 1, 0]}]},
                 "dispatch": {"$add": ["$dispatch", {"$cond": [is_next, 1, 0]}]},
-                "status": {"$cond": [ended, "$verdict", "$status"]},
+                "status": {"$cond": [ended, "$transition", "$status"]},
                 "finishedAt": {"$cond": [ended, "$$NOW", "$finishedAt"]},
             }
         },
         steps_where({"$and": [is_next, IS_OPEN, {"$eq": ["$$step.phase", "$phase"]}]}, begin),
-        steps_where({"$and": [{"$eq": ["$verdict", "failed"]}, IS_OPEN]}, block),
+        steps_where({"$and": [{"$eq": ["$transition", "failed"]}, IS_OPEN]}, block),
         due_time_from_steps(),
         with_problems(),
-        {"$unset": "verdict"},
+        {"$unset": "transition"},
     ]

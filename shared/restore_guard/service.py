@@ -50,7 +50,7 @@ class ObserveOnlyService:
     def begin(self, reason: str, actor: Actor) -> Switch:
         """Begin the mode. When it is on already, only replace the reason."""
         access.require(machine_access.may_observe_only(actor), NEEDS_PLATFORM_ADMIN)
-        return self._connection.transaction(lambda session: self._begun(reason, actor.author, session))
+        return self._connection.transaction(lambda session: self._begin(reason, actor.author, session))
 
     def begin_automatically(self, reason: str) -> bool:
         """Begin the mode without an actor. Return False and write nothing when it is on already."""
@@ -58,7 +58,7 @@ class ObserveOnlyService:
         def work(session: Transaction) -> bool:
             if self._switches.find(OBSERVE_ONLY, session).pause is not None:
                 return False
-            self._begun(reason, Author(None, "observe-only"), session)
+            self._begin(reason, Author(None, "observe-only"), session)
             return True
 
         has_begun = self._connection.transaction(work)
@@ -85,6 +85,6 @@ class ObserveOnlyService:
 
         return self._connection.transaction(work)
 
-    def _begun(self, reason: str, author: Author, session: Transaction) -> Switch:
+    def _begin(self, reason: str, author: Author, session: Transaction) -> Switch:
         self._events.append(NewEvent("observe_only.begun", author, after={"reason": reason}), session)
         return self._switches.pause(OBSERVE_ONLY, reason, author.user_id, session)

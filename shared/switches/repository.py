@@ -52,7 +52,7 @@ class SwitchRepository:
 
     # -- breakers
 
-    def fail(
+    def record_failure(
         self,
         name: str,
         tenant: TenantRef | None,
@@ -69,17 +69,17 @@ class SwitchRepository:
         """
         return self._write(name, updates.failed(tenant, cause, detail, limit, duration, is_probe=is_probe))
 
-    def refuse_credentials(
+    def record_refused_credentials(
         self, name: str, detail: str, duration: OpenDuration, fingerprint: str | None, *, is_probe: bool = False
     ) -> Switch:
         """Open the breaker at once. `fingerprint`: a hash of the refused credentials."""
         return self._write(name, updates.credentials_refused(detail, duration, fingerprint, is_probe=is_probe))
 
-    def open(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
+    def back_off(self, name: str, cause: str, detail: str, seconds: float) -> Switch:
         """Open the breaker for the time that the integration asked for. This never shortens the time it stays open."""
         return self._write(name, updates.backed_off(cause, detail, seconds))
 
-    def probe(self, name: str, seconds: float, tenant_id: str | None = None, grace: float = 0.0) -> bool:
+    def claim_probe(self, name: str, seconds: float, tenant_id: str | None = None, grace: float = 0.0) -> bool:
         """Claim the probe of a half-open breaker for `seconds`. Return whether the caller has it: one at a time.
 
         A tenant whose own attempts failed can claim it only `grace` seconds later, so that another tenant's step probes
@@ -94,21 +94,21 @@ class SwitchRepository:
             )
         return self._changed(done.modified_count)
 
-    def return_probe(self, name: str) -> bool:
+    def release_probe(self, name: str) -> bool:
         """Release a claimed probe that was not used, so that the next step can probe."""
         with our_errors():
             condition = {"_id": name, "openUntil": {"$ne": None}}
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
-    def probe_with(self, name: str, fingerprint: str) -> bool:
+    def allow_probe_with(self, name: str, fingerprint: str) -> bool:
         """Allow a probe at once when the breaker is open because of other credentials than these."""
         condition = {"_id": name, "openUntil": {"$ne": None}, "refused": {"$nin": [None, fingerprint]}}
         with our_errors():
             done = self._rows.update_one(condition, [{"$set": {"openUntil": "$$NOW"}}])
         return self._changed(done.modified_count)
 
-    def close(self, name: str, tenant: TenantRef | None = None, *, is_probe: bool) -> bool:
+    def record_answer(self, name: str, tenant: TenantRef | None = None, *, is_probe: bool) -> bool:
         """Record that the integration answered. Return false when there was nothing to change.
 
         Only a probe closes an open breaker: other attempts may have started before it opened.

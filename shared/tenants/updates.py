@@ -112,7 +112,7 @@ def _succeeded(action: Action) -> Document:
 
 
 def drifted_integrations(steps: Collection[str]) -> list[str] | str:
-    """The field that queries for drift go by: the integrations of these steps; absent when there are none."""
+    """Return the value of `drifted`: the integrations of these steps. Remove the field when there are none."""
     return sorted({INTEGRATION_OF_STEP.get(step, step) for step in steps}) or "$$REMOVE"
 
 

@@ -92,19 +92,21 @@ def test_a_tenants_pause_is_an_event_of_the_tenant_and_no_integrations_affair(ad
 def test_an_open_breaker_is_shown_with_its_cause_and_resume_has_it_tried_at_once(
     admin: Client, store: Repositories
 ) -> None:
-    store.switches.fail("ocis", TenantRef("0" * 24, "acme"), "timeout", "It hangs.", 1, OpenDuration(300, 3000))
+    store.switches.record_failure(
+        "ocis", TenantRef("0" * 24, "acme"), "timeout", "It hangs.", 1, OpenDuration(300, 3000)
+    )
     breaker = {one["name"]: one["breaker"] for one in admin("GET", "/integrations").json()}["ocis"]
     assert (breaker["state"], breaker["failures"], breaker["reason"]) == ("open", 1, "timeout")
     assert breaker["message"].endswith("It hangs.")
     assert breaker["since"] < breaker["openUntil"]
-    assert not store.switches.probe("ocis", 5)
+    assert not store.switches.claim_probe("ocis", 5)
     admin("POST", "/integrations/ocis/resume")
-    assert store.switches.probe("ocis", 5)
+    assert store.switches.claim_probe("ocis", 5)
 
 
 def test_readiness_tells_of_switches_and_is_ready_all_the_same(admin: Client, store: Repositories) -> None:
     admin("POST", "/integrations/ocis/pause", json={"reason": "upgrade"})
-    store.switches.fail("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, OpenDuration(300, 3000))
+    store.switches.record_failure("stalwart", TenantRef("0" * 24, "acme"), "timeout", "", 1, OpenDuration(300, 3000))
     answer = admin("GET", "/health/ready")
     assert answer.status_code == 200
     assert answer.json()["integrations"] == dict.fromkeys(NAMES, "ok") | {"stalwart": "failing", "ocis": "paused"}

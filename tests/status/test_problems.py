@@ -193,7 +193,9 @@ def test_one_who_sees_one_tenant_is_told_of_that_tenant_only(
         end(store, begun(create, slug), ocis=REFUSED)
     other = control_plane.tenants.get("beta", admin).tenant
     beta = TenantRef(other.id, "beta")
-    switch = store.switches.fail("ocis", beta, "unreachable", "beta's space did not answer", 1, OpenDuration(30, 60))
+    switch = store.switches.record_failure(
+        "ocis", beta, "unreachable", "beta's space did not answer", 1, OpenDuration(30, 60)
+    )
     assert switch.is_open
     owner = Actor(_owner_of(control_plane, admin, "acme"), frozenset({"portal"}))
     status = control_plane.status.status(owner)

@@ -103,10 +103,10 @@ def test_tenants_that_failed_before_another_was_answered_count_no_more_until_the
     store: Repositories,
 ) -> None:
     def fail(number: int) -> bool:
-        return store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG).is_open
+        return store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, LONG).is_open
 
     def answer(number: int) -> None:
-        store.switches.close("ocis", tenant(number), is_probe=False)
+        store.switches.record_answer("ocis", tenant(number), is_probe=False)
 
     assert not fail(1)
     assert not fail(2)
@@ -120,7 +120,7 @@ def test_tenants_that_failed_before_another_was_answered_count_no_more_until_the
 
 def test_the_list_of_failing_tenants_is_bounded(store: Repositories) -> None:
     for number in range(60):
-        store.switches.fail("ocis", tenant(number), "timeout", "", 1000, LONG)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", 1000, LONG)
     failing = store.switches.all()["ocis"].failing
     assert [one.tenant for one in failing] == [tenant(number) for number in range(10, 60)]
 
@@ -187,30 +187,30 @@ def test_refused_credentials_stop_the_integration_for_every_tenant_without_furth
 
 
 def test_after_its_time_one_probe_closes_the_breaker(runners: RunnerFixture, operations: list[Operation]) -> None:
-    runners.store.switches.open("ocis", "timeout", "", 0)
+    runners.store.switches.back_off("ocis", "timeout", "", 0)
     assert runners.runner().run(operations[0].id, "ocis", 1).summary == "ok"
     assert not is_open(runners)
 
 
 def test_while_one_probe_is_out_the_others_stay_away(store: Repositories) -> None:
-    store.switches.open("ocis", "timeout", "", 0)
-    assert store.switches.probe("ocis", 30)
-    assert not store.switches.probe("ocis", 30)
+    store.switches.back_off("ocis", "timeout", "", 0)
+    assert store.switches.claim_probe("ocis", 30)
+    assert not store.switches.claim_probe("ocis", 30)
 
 
 def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: Repositories) -> None:
     for number in range(LIMIT):
-        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
-    assert not store.switches.probe("ocis", 30, tenant(0).id, grace=5)
-    assert store.switches.probe("ocis", 30, tenant(LIMIT).id, grace=5)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
+    assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=5)
+    assert store.switches.claim_probe("ocis", 30, tenant(LIMIT).id, grace=5)
 
 
 def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Repositories) -> None:
     for number in range(LIMIT):
-        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
-    assert not store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
+    assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=0.3)
     time.sleep(0.35)
-    assert store.switches.probe("ocis", 30, tenant(0).id, grace=0.3)
+    assert store.switches.claim_probe("ocis", 30, tenant(0).id, grace=0.3)
 
 
 def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breaker_is_open(
@@ -228,9 +228,9 @@ def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breake
 
 def test_a_failed_probe_of_a_tenant_that_failed_before_does_not_lengthen_the_time(store: Repositories) -> None:
     for number in range(LIMIT):
-        store.switches.fail("ocis", tenant(number), "timeout", "", LIMIT, LONG)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, LONG)
     for _ in range(5):
-        probed = store.switches.fail("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
+        probed = store.switches.record_failure("ocis", tenant(0), "timeout", "", LIMIT, LONG, is_probe=True)
     assert probed.open_until is not None
     assert (probed.open_until - store.connection.now()).total_seconds() <= LONG.first
 
@@ -262,13 +262,13 @@ def test_a_failed_probe_opens_it_for_twice_as_long_and_late_failures_of_older_at
         return (row.open_until - row.opened_at).total_seconds()
 
     for number in range(5):
-        store.switches.fail("ocis", tenant(number), "timeout", "", 2, LONG)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", 2, LONG)
     assert seconds_open() == pytest.approx(300, abs=1)
     assert store.switches.all()["ocis"].failures == 5
-    assert store.switches.fail("ocis", tenant(5), "timeout", "", 2, LONG, is_probe=True).is_open
+    assert store.switches.record_failure("ocis", tenant(5), "timeout", "", 2, LONG, is_probe=True).is_open
     assert 600 <= seconds_open() < 660
     for number in range(6, 15):
-        store.switches.fail("ocis", tenant(number), "timeout", "", 2, LONG, is_probe=True)
+        store.switches.record_failure("ocis", tenant(number), "timeout", "", 2, LONG, is_probe=True)
     assert 3000 <= seconds_open() < 3060
 
 
@@ -292,9 +292,9 @@ def test_an_answer_to_what_began_before_the_breaker_opened_does_not_close_it_aga
 
 def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_next_wait(store: Repositories) -> None:
     for _ in range(20):
-        store.switches.open("ocis", "throttled", "", 0.0)
-    assert store.switches.probe("ocis", 30)
-    failed = store.switches.fail("ocis", tenant(1), "timeout", "", LIMIT, LONG, is_probe=True)
+        store.switches.back_off("ocis", "throttled", "", 0.0)
+    assert store.switches.claim_probe("ocis", 30)
+    failed = store.switches.record_failure("ocis", tenant(1), "timeout", "", LIMIT, LONG, is_probe=True)
     assert failed.open_until is not None
     assert failed.opened_at is not None
     assert (failed.open_until - failed.opened_at).total_seconds() < 2.5 * LONG.first
@@ -303,7 +303,7 @@ def test_several_steps_that_are_throttled_at_once_do_not_lengthen_the_breakers_n
 def test_a_failed_probe_is_an_attempt_and_the_others_go_on_waiting(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    runners.store.switches.open("ocis", "timeout", "", 0)
+    runners.store.switches.back_off("ocis", "timeout", "", 0)
     fails(runners, operations[:1], TemporaryError("timeout"))
     assert runners.seen(operations[0]).step("ocis").attempts == 1
     assert runners.runner(ocis=raising(AssertionError())).run(operations[1].id, "ocis", 1).summary == "deferred"
@@ -314,7 +314,7 @@ def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
 ) -> None:
     done = runners.runner()
     assert done.run(operations[0].id, "ocis", 1).summary == "ok"
-    runners.store.switches.open("ocis", "timeout", "", 0)
+    runners.store.switches.back_off("ocis", "timeout", "", 0)
     assert runners.runner().run(operations[0].id, "ocis", 1).summary == "nothing to do"
     assert runners.runner().run(operations[1].id, "ocis", 1).summary == "ok"
 
@@ -322,11 +322,11 @@ def test_a_probe_that_finds_nothing_to_do_is_given_to_the_next(
 def test_when_the_breaker_closes_deferred_steps_are_due_at_once(
     runners: RunnerFixture, operations: list[Operation]
 ) -> None:
-    runners.store.switches.open("ocis", "timeout", "", 600)
+    runners.store.switches.back_off("ocis", "timeout", "", 600)
     assert runners.runner().run(operations[0].id, "ocis", 1).summary == "deferred"
     assert runners.store.deferrals.any()
     assert runners.store.deferrals.release(runners.store.switches.stopped(), 10) == 0
-    runners.store.switches.close("ocis", is_probe=True)
+    runners.store.switches.record_answer("ocis", is_probe=True)
     assert runners.store.deferrals.release(runners.store.switches.stopped(), 10) == 1
     assert not runners.store.deferrals.any()
     step = runners.seen(operations[0]).step("ocis")

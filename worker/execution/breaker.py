@@ -74,7 +74,7 @@ class Breaker:
     def probe_renewed_credentials(self) -> None:
         """Probe a breaker at once if it opened because of other credentials than this process has."""
         for integration, fingerprint in self._fingerprints.items():
-            if self._switches.probe_with(integration, fingerprint):
+            if self._switches.allow_probe_with(integration, fingerprint):
                 log.info("integration.credentials_renewed", integration=integration)
 
     def permit(self, operation_id: str, integration: str) -> Permit:
@@ -99,7 +99,7 @@ class Breaker:
     def return_unused(self, integration: str, permit: Permit) -> None:
         """Return an unused probe: the step did not run."""
         if permit.is_probe:
-            self._switches.return_probe(integration)
+            self._switches.release_probe(integration)
 
     def report(self, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None = None) -> None:
         """Record what an attempt's outcome says about the integration. `tenant`: None for a job."""
@@ -126,7 +126,7 @@ class Breaker:
         switch = seen.get(integration)
         if switch is None or not switch.is_open:
             return Permit()
-        if self._switches.probe(integration, self._probe_seconds, tenant_id, OTHERS_FIRST):
+        if self._switches.claim_probe(integration, self._probe_seconds, tenant_id, OTHERS_FIRST):
             log.info("integration.probed", integration=integration)
             return Permit(is_probe=True)
         until = switch.open_until
@@ -166,7 +166,11 @@ class Breaker:
         self._failed.discard(integration)
         # an attempt that began before the breaker opened may end well after it: only the probe decides
         may_close = permit.is_probe or not switch.is_open
-        if may_close and self._switches.close(integration, tenant, is_probe=permit.is_probe) and permit.is_probe:
+        if (
+            may_close
+            and self._switches.record_answer(integration, tenant, is_probe=permit.is_probe)
+            and permit.is_probe
+        ):
             log.info("integration.breaker_closed", integration=integration)
 
     def _on_failure(
@@ -177,16 +181,18 @@ class Breaker:
         if signal is HealthSignal.BACK_OFF:
             seconds = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
             if tenant is None:
-                return self._switches.open(integration, cause, detail, seconds)
+                return self._switches.back_off(integration, cause, detail, seconds)
             # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
             span = OpenDuration(seconds, seconds)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
-            return self._switches.refuse_credentials(
+            return self._switches.record_refused_credentials(
                 integration, detail, CREDENTIALS_OPEN_DURATION, fingerprint, is_probe=permit.is_probe
             )
-        return self._switches.fail(integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe)
+        return self._switches.record_failure(
+            integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe
+        )
 
 
 def _resets_failures(switch: Switch, tenant: TenantRef | None) -> bool:
