@@ -204,7 +204,7 @@ def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failur
     assert len(reads) == 1
     with pytest.raises(StoreUnavailable):
         watch.check()
-    assert len(recalls) == 2
+    assert len(reads) == 2
     away.close()
 
 

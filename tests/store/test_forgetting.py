@@ -60,7 +60,7 @@ def test_more_people_than_one_transaction_can_forget_are_all_forgotten_and_count
 def test_a_settlement_that_was_interrupted_is_completed_by_the_next_with_a_correct_count(
     platform: PlatformFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settlement, "BATCHES", 2)
+    monkeypatch.setattr(settlement, "MAX_BATCHES", 2)
     purge = ended(platform)
     left = []
     for _ in range(2):

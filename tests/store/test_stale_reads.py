@@ -80,7 +80,7 @@ def test_a_removal_that_somebody_stopped_is_not_begun_again(platform: PlatformFi
 def test_a_removal_that_another_scheduler_began_takes_no_second_turn(platform: PlatformFixture) -> None:
     delete_both(platform)
     assert sweeping(platform, lambda: platform.plane.lifecycle.start_due(200)).start_due(200) == 1
-    assert platform.plane.purge_quota.state(platform.admin).begun == 2
+    assert platform.plane.purge_quota.state(platform.admin).used == 2
 
 
 def test_a_removal_that_has_ended_is_not_due_whatever_an_older_build_left_on_its_tenant(
