@@ -37,6 +37,7 @@ TOGETHER = (
     "tests/hosts/test_sentinel.py",
 )
 
+#: the server that `_shared_uri` started, which ends with the run
 _started: list[tuple[Mongod, tempfile.TemporaryDirectory[str]]] = []
 
 
@@ -44,16 +45,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # a script's background job ignores Ctrl-C, and so would every process that a test starts and interrupts
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(config, "workerinput") or SHARED in os.environ or config.option.collectonly:
-        return
-    if "MONGODB_URI" in os.environ:
+    if config.getoption("numprocesses", None) and not config.option.collectonly:
+        # before there are workers, which share it
+        _shared_uri()
+
+
+def _shared_uri() -> str:
+    """Return the URI of the shared server, which is started unless there is one."""
+    if SHARED not in os.environ and "MONGODB_URI" in os.environ:
         os.environ[SHARED] = os.environ["MONGODB_URI"]
-        return
+    if SHARED in os.environ:
+        return os.environ[SHARED]
     folder = tempfile.TemporaryDirectory(prefix="dezky-tests-")
     mongod = Mongod(Path(folder.name))
     mongod.start()
     os.environ[SHARED] = mongod.uri
     _started.append((mongod, folder))
+    return mongod.uri
 
 
 class Scheduling(LoadGroupScheduling):
@@ -78,7 +86,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def mongodb_uri() -> str:
-    return os.environ[SHARED]
+    return _shared_uri()
 
 
 @pytest.fixture(scope="session")

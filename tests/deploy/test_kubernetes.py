@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -36,6 +35,9 @@ def named(kind: str) -> set[str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_valid(version: str) -> None:
+    # imported here: it compiles grammars for two seconds, in each process that collects this file
+    import kubernetes_validate
+
     for one in OBJECTS:
         kubernetes_validate.validate(one, version, strict=True)
 
