@@ -30,9 +30,10 @@ class Journal(deque[dict[str, Any]]):
 
 
 class Simulator:
-    """The simulator of a product. A subclass adds routes to `self.app`, and overrides `snapshot`, `reset`, `controls`.
+    """The simulator of a product.
 
     All handlers run on one event loop, so that changes between two awaits are atomic.
+    A subclass adds routes to `self.app`, and overrides `current_state`, `reset`, `controls`.
     """
 
     product = "product"
@@ -48,13 +49,15 @@ class Simulator:
         self.faults = FaultPlan(self.kinds(), seed)
         self.journal = Journal(maxlen=JOURNAL_LENGTH)
         self.url = ""
+        #: the event loop of `running`
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.app = web.Application(middlewares=[self._journal_and_faults], client_max_size=64 * 2**20)
         self.app.router.add_route("*", "/__sim/{name:.*}", self._control)
 
     # -- for subclasses
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return the state for tests and operators, as JSON."""
+    def current_state(self) -> dict[str, Any]:
+        """Return the state for tests and operators, as JSON. Called on the event loop while the server runs."""
         return {}
 
     def reset(self) -> None:
@@ -146,7 +149,11 @@ class Simulator:
         return await actions[name](request)
 
     async def _state(self, request: web.Request) -> Any:
-        return self.snapshot()
+        return self.current_state()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state between two requests, for tests. Call it from another thread than the server's."""
+        return self.current_state() if self._loop is None else _on(self._loop, self.current_state)
 
     async def _show_journal(self, request: web.Request) -> Any:
         """Return the journal; DELETE empties it too."""
@@ -188,11 +195,13 @@ class Simulator:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name=f"simulator {self.product}", daemon=True)
         thread.start()
-        runner = asyncio.run_coroutine_threadsafe(self.serve(port), loop).result(10)
+        runner = asyncio.run_coroutine_threadsafe(self.serve(port), loop).result(30)
+        self._loop = loop
         try:
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            self._loop = None
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)
             loop.close()
@@ -203,3 +212,10 @@ async def _handled(handler: Handler, request: web.Request) -> web.StreamResponse
         return await handler(request)
     except web.HTTPException as answer:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+
+def _on(loop: asyncio.AbstractEventLoop, function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    async def call() -> dict[str, Any]:
+        return function()
+
+    return asyncio.run_coroutine_threadsafe(call(), loop).result(30)

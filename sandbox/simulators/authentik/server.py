@@ -63,7 +63,7 @@ class AuthentikSimulator(Simulator):
         applications = (access.applications, access.bindings)
         return (*groups, *users, *applications, invitations.invitations, invitations.recovery, invitations.mails)
 
-    def snapshot(self) -> dict[str, Any]:
+    def current_state(self) -> dict[str, Any]:
         names = {pk: user.username for pk, user in self.directory.users.items()}
         return self.state.snapshot() | {"sessions": {names[pk]: n for pk, n in self.oidc.sessions.count().items()}}
 

@@ -53,7 +53,7 @@ class DnsSimulator(Simulator):
     def reset(self) -> None:
         self.zone.records.clear()
 
-    def snapshot(self) -> dict[str, Any]:
+    def current_state(self) -> dict[str, Any]:
         return {"address": self.address, "records": self.zone.shown()}
 
     def controls(self) -> dict[str, Callable[..., Any]]:

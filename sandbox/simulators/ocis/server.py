@@ -78,7 +78,7 @@ class OcisSimulator(Simulator):
         people = self.people
         return (people.people, people.groups, people.group_ids, people.members, self.storage.spaces)
 
-    def snapshot(self) -> dict[str, Any]:
+    def current_state(self) -> dict[str, Any]:
         names = {person.id: person.username for person in self.people.people.values()}
         return {
             "spaces": [plain(space) for space in self.storage.spaces.values()],

@@ -117,7 +117,7 @@ class StalwartSimulator(Simulator):
         self._in_flight: Counter[str] = Counter()
         self._body = ""
 
-    def snapshot(self) -> dict[str, Any]:
+    def current_state(self) -> dict[str, Any]:
         """All objects by kind; `fates` has the treatment of mail to each domain."""
         held = self.registry.objects.items()
         objects = {kind: [self.registry.shown(kind, one) for one in objects.values()] for kind, objects in held}

@@ -83,7 +83,7 @@ class StripeSimulator(Simulator):
         self.objects, self.keys = Objects(set(self._prices)), Keys()
         self.outbox.clear()
 
-    def snapshot(self) -> dict[str, Any]:
+    def current_state(self) -> dict[str, Any]:
         return {
             "customers": list(self.objects.customers.values()),
             "subscriptions": list(self.objects.subscriptions.values()),
