@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Browser
 
 from tests.api.conftest import Client
 
 
-@pytest.mark.timeout(120)
 def test_the_page_shows_the_routes_by_tag_and_asks_nobody_else(
     api_url: str, anonymous: Client, browser: Browser
 ) -> None:

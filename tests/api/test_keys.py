@@ -183,7 +183,7 @@ def known(*kids: str) -> list[SigningKey]:
 def test_requests_with_a_known_key_never_wait_for_a_fetch_and_others_wait_a_moment_only(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.auth.jwks.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("api.auth.jwks.WAIT_SECONDS", 1.0)
     now = [1000.0]
     ring = KeyRing(gate, lambda: now[0])
     gate.keys = known("old")
@@ -196,11 +196,11 @@ def test_requests_with_a_known_key_never_wait_for_a_fetch_and_others_wait_a_mome
         unknown = [pool.submit(lambda: list(ring.candidates("new", "RS256"))) for _ in range(30)]
         for _ in range(50):
             assert len(next(ring.candidates("old", "RS256"))) == 1
-        assert time.monotonic() - started < 0.25
+        assert time.monotonic() - started < 0.9
         outcomes = [one.exception(10) for one in unknown]
     assert all(isinstance(one, KeysUnavailable) for one in outcomes)
     assert gate.fetches == 2
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_one_fetch_serves_all_who_come_before_the_first_keys_are_there(gate: Gate) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tools.chaos.checks.invariants import broken
 from tools.chaos.plan import LEASE, Fault, Plan, Size, make_plan
 from tools.chaos.run import run_chaos
@@ -42,7 +40,6 @@ def short_plan() -> Plan:
     return replace(make_plan(7, SHORT), faults=FAULTS, message_factor=8)
 
 
-@pytest.mark.timeout(240)
 def test_after_a_short_run_with_each_class_of_fault_all_invariants_hold(tmp_path: Path) -> None:
     result = run_chaos(short_plan(), tmp_path, print)
     assert {one for one, times in result.faults.items() if times} >= INJECTED

@@ -59,18 +59,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_for(true: Any, seconds: float = 30) -> None:
+def wait_for(true: Any, seconds: float = 60) -> None:
     give_up = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < give_up
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(180)
 def test_every_expression_names_metrics_and_labels_that_are_served(platform: Platform, api_port: int) -> None:  # noqa: F811
     ports = {"worker": free_port(), "scheduler": free_port()}
     platform.start_worker(METRICS_PORT=str(ports["worker"]), METRICS_HOST="127.0.0.1")
     platform.start_scheduler(METRICS_PORT=str(ports["scheduler"]), METRICS_HOST="127.0.0.1")
+    wait_for(lambda: answers(f"http://127.0.0.1:{ports['scheduler']}/metrics"))
     platform.create("acme")
     assert platform.settled("acme").tenant.status == "active"
     fault(platform.ocis, kind="status", status=503)

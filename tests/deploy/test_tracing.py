@@ -41,7 +41,6 @@ def collected() -> Iterator[tuple[str, list[Span]]]:
     server.server_close()
 
 
-@pytest.mark.timeout(120)
 def test_a_task_and_its_calls_of_a_product_are_one_trace(
     platform: Platform,  # noqa: F811
     collected: tuple[str, list[Span]],

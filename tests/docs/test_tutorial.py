@@ -16,7 +16,7 @@ from tests.sandbox.test_cli import free_base
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: how many seconds one page may take
-PATIENCE = 120
+PATIENCE = 240
 UNTIL_FAILED = "until platformctl tenants describe acme | grep upstream_error; do sleep 0.1; done"
 
 

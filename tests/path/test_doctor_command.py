@@ -7,12 +7,9 @@ import sys
 import time
 from typing import Any
 
-import pytest
-
 from tests.path.conftest import Platform
 
 
-@pytest.mark.timeout(120)
 def test_the_command_says_the_same_of_a_platform_that_runs_and_names_no_secret(platform: Platform) -> None:
     platform.start_worker()
     platform.start_scheduler()

@@ -54,7 +54,6 @@ def started(platform: Platform) -> tuple[str, subprocess.Popen[bytes]]:
     return url, process
 
 
-@pytest.mark.timeout(180)
 def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_over_a_restart(
     platform: Platform, page: Page
 ) -> None:
@@ -100,7 +99,6 @@ def test_flower_shows_every_step_with_its_tenant_and_outcome_and_remembers_it_ov
     assert failure["uuid"] in {one["uuid"] for one in tasks(again)["ocis.provision"]}
 
 
-@pytest.mark.timeout(120)
 def test_no_page_of_flower_is_open_to_those_who_are_not_signed_in(platform: Platform) -> None:
     url, _ = started(platform)
     for path in ("/", "/tasks", "/broker", "/api/tasks", "/metrics", "/healthcheck"):

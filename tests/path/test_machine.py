@@ -78,7 +78,9 @@ def test_as_many_attempts_wait_for_what_is_outside_as_there_are_threads_and_more
 def test_a_step_over_the_bulkheads_limit_runs_when_another_ends(
     make_platform: Callable[..., Platform], redis_url: str
 ) -> None:
-    platform = make_platform(redis_url, INTEGRATION_CONCURRENCY="1")
+    # a second attempt could only be one beside the first
+    patient = {"LEASE_SECONDS": "60", "ATTEMPT_SECONDS": "50", "CALL_SECONDS": "20"}
+    platform = make_platform(redis_url, INTEGRATION_CONCURRENCY="1", **patient)
     fault(platform.ocis, kind="latency", delay=0.05)
     platform.start_worker(concurrency=MANY)
     for slug in slugs():

@@ -208,9 +208,9 @@ def test_the_probe_is_another_tenants_step_before_it_is_one_that_failed(store: R
 def test_without_another_tenants_step_one_that_failed_probes_a_little_later(store: Repositories) -> None:
     for number in range(LIMIT):
         store.switches.record_failure("ocis", tenant(number), "timeout", "", LIMIT, OpenDuration(0, 0))
-    assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=0.3)
-    time.sleep(0.35)
-    assert store.switches.claim_probe("ocis", 30, tenant(0).id, grace=0.3)
+    assert not store.switches.claim_probe("ocis", 30, tenant(0).id, grace=600)
+    time.sleep(0.06)
+    assert store.switches.claim_probe("ocis", 30, tenant(0).id, grace=0.05)
 
 
 def test_a_step_of_a_tenant_that_failed_is_due_after_the_others_while_the_breaker_is_open(
