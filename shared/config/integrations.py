@@ -10,7 +10,7 @@ import ssl
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, AnyUrl, Field, SecretStr, UrlConstraints, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from shared.config.files import FileSettingsSource
 from shared.config.former_names import FormerNamesSource
@@ -29,10 +29,6 @@ HEADER_SAFE = re.compile("[!-~]*")
 
 class IntegrationSettings(BaseSettings):
     """The part of Settings about integrations. An integration without its address or key is not configured."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
 
     @classmethod
     def settings_customise_sources(

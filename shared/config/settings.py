@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from shared.config.broker_url import BrokerAddress, Login
 from shared.config.database_url import problems_of_database_url
@@ -32,6 +33,11 @@ class Settings(TokenSettings, IntegrationSettings, LimitSettings):
 
     `<NAME>_FILE` names a file that holds the value instead.
     """
+
+    # here and not in a base: a base's configuration gives way to the defaults of the bases after it
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     mongodb_uri: SecretStr = Field(description="connection string of a MongoDB replica set")
     mongodb_database: str = Field("dezky", pattern='^[^ ."$/\\\\\\x00]{1,63}$', description="name of the database")

@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.settings import SettingsError, read_api_settings, read_settings
+from shared.config.settings import Settings, SettingsError, read_api_settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONGODB_URI", DATABASE)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    for name in set(Settings.model_fields) - {"mongodb_uri", "redis_url"}:
+        monkeypatch.setenv(name.upper(), "")
+    settings = read_settings()
+    assert settings.authentik_api_url is None
+    assert not settings.oidc_issuers
 
 
 @pytest.mark.parametrize(
