@@ -48,6 +48,7 @@ secrets: ## make secrets, certificates and settings of the containers, once (COM
 
 up: secrets ## start the platform in containers (COMPOSE_PROFILES=full: the products and a proxy with TLS too)
 	docker compose up --detach --build --wait
+	@case ",$(COMPOSE_PROFILES)," in *,full,*) docker compose logs --no-log-prefix bootstrap ;; esac
 	docker compose exec -T worker python -m worker.doctor
 
 audit: $(READY) ## compare the locked packages with published advisories

@@ -2,7 +2,7 @@
 """Make what the containers need before their first start: secrets, certificates, and deploy/compose/.env.
 
 Run it as often as you like: what is there stays. It needs Python 3.11 and openssl, nothing else. As root it gives each
-file to its service's user alone; without root the files are readable inside the containers, and the folder, of mode
+file to the users of its services alone; without root the files are open inside the containers, and the folder, of mode
 0700, keeps them from other people of this machine.
 """
 
@@ -20,11 +20,15 @@ from pathlib import Path
 
 COMPOSE = Path(__file__).parent / "compose"
 #: users inside the containers
-PLATFORM, DATABASE, AUTHENTIK, ROOT = 10001, 999, 1000, 0
-ROOT_NAME = "dezky development root"
+PLATFORM, DATABASE, AUTHENTIK, STALWART, PROXY = 10001, 999, 1000, 2000, 65532
 NAMES = ("api", "console", "auth", "mail", "files")
 #: how long certificates are good, in days: the root's is for development, browsers refuse longer ones of servers
 ROOT_DAYS, SERVER_DAYS = 3650, 397
+
+ENVIRONMENT = """\
+# Settings of the containers, made by `make secrets`; yours to change. Secrets are in secrets/. The platform skips a
+# product without an address: AUTHENTIK_API_URL, STALWART_API_URL, OCIS_API_URL, and OIDC_ISSUERS for sign-in.
+"""
 
 Made = Mapping[str, str]
 
@@ -67,10 +71,16 @@ SECRETS: Mapping[str, tuple[int, Callable[[Made], str]]] = {
     "stripe_api_key": (PLATFORM, _empty),
     "stripe_webhook_secrets": (PLATFORM, _empty),
 }
-#: read by services of different users
-SHARED = frozenset(
-    "authentik_db_password authentik_api_token console_client_secret ocis_password stalwart_admin_password".split()
-)
+#: the group of a second service that reads the secret; compose adds it to that service where it is not its own
+SHARED: Mapping[str, int] = {
+    "authentik_db_password": AUTHENTIK,
+    "authentik_api_token": AUTHENTIK,
+    "console_client_secret": AUTHENTIK,
+    "ocis_password": AUTHENTIK,
+    "stalwart_admin_password": STALWART,
+}
+#: what the bootstrap job writes
+WRITTEN = frozenset({"authentik_email_stage", "stalwart_api_token"})
 
 #: what the products' addresses are with the profile `full`
 FULL = {
@@ -114,26 +124,28 @@ def make_secrets(folder: Path) -> list[str]:
             made[name] = path.read_text().strip()
             continue
         made[name] = make(made)
-        _write(path, made[name], user, is_shared=name in SHARED)
+        _write(path, made[name], user, SHARED.get(name), is_written=name in WRITTEN)
         new.append(name)
     return new
 
 
-def _write(path: Path, text: str, user: int, *, is_shared: bool = False) -> None:
-    is_root = os.geteuid() == 0
-    # a container's user is somebody else on this machine, so without root only the folder can keep others out
-    mode = 0o400 if is_root and not is_shared else 0o444
+def _write(path: Path, text: str, user: int, group: int | None, *, is_written: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-    if is_root:
-        os.chown(path, user, -1)
-    path.chmod(mode | 0o200)
+    if os.geteuid() == 0:
+        os.chown(path, user, -1 if group is None else group)
+        path.chmod(0o600 if group is None else 0o640)
+    else:
+        # a container's user is somebody else on this machine, so only the folder can keep others out
+        path.chmod(0o666 if is_written else 0o644)
 
 
 def make_certificates(folder: Path) -> bool:
     """Make a development root and a certificate for the names under dezky.local; return whether they are new."""
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    # without root the proxy's key is open to every user, but for the folder
+    folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
     if (folder / "server.pem").exists():
         return False
     if shutil.which("openssl") is None:
@@ -145,20 +157,9 @@ def make_certificates(folder: Path) -> bool:
     )
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     _openssl(
-        *(
-            "req",
-            "-x509",
-            *new_key,
-            "-keyout",
-            key,
-            "-out",
-            root,
-            "-days",
-            ROOT_DAYS,
-            "-subj",
-            "/CN=dezky development root",
-        ),
-        *("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+        *("req", "-x509", *new_key, "-keyout", key, "-out", root, "-days", ROOT_DAYS),
+        *("-subj", "/CN=dezky development root", "-addext", "basicConstraints=critical,CA:TRUE"),
+        *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
     request = folder / "server.csr"
     _openssl("req", *new_key, "-keyout", folder / "server.key", "-out", request, "-subj", "/CN=api.dezky.local")
@@ -169,8 +170,11 @@ def make_certificates(folder: Path) -> bool:
     for name in ("server.csr", "server.ext", "root.srl"):
         (folder / name).unlink(missing_ok=True)
     key.chmod(0o600)
-    # the proxy reads it as a user of its own
-    (folder / "server.key").chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(folder / "server.key", PROXY, -1)
+        (folder / "server.key").chmod(0o600)
+    else:
+        (folder / "server.key").chmod(0o644)
     return True
 
 
@@ -186,18 +190,14 @@ def _openssl(*arguments: object) -> None:
 
 
 def write_environment(path: Path, *, is_full: bool) -> bool:
-    """Write .env unless it is there; return whether it is new. It holds addresses, no secret."""
-    lines = ["# Settings of the containers, made by `make secrets`; yours to change. Secrets are in secrets/.", ""]
-    if is_full:
-        lines += ["COMPOSE_PROFILES=full", *(f"{name}={value}" for name, value in FULL.items())]
-    else:
-        lines += [
-            "# where your products are; the platform skips those without an address",
-            *(f"# {name}=" for name in FULL),
-        ]
-    if path.exists():
+    """Write .env, or add what the profile `full` needs and it does not set; return whether it changed. No secret."""
+    text = path.read_text() if path.exists() else ENVIRONMENT
+    present = {line.partition("=")[0].strip() for line in text.splitlines()}
+    missing = FULL.keys() - present if is_full else set()
+    lines = [f"{name}={value}\n" for name, value in FULL.items() if name in missing]
+    if path.exists() and not lines:
         return False
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("".join([text.rstrip("\n"), "\n", *lines]))
     return True
 
 
@@ -217,7 +217,7 @@ def main() -> None:
     environment = write_environment(given.folder / ".env", is_full=given.full)
     print(f"secrets: {f'{len(new)} made' if new else 'all there'} in {given.folder / 'secrets'}")
     print(f"certificates: {'made' if certificates else 'all there'} in {given.folder / 'certificates'}")
-    print(f"environment: {given.folder / '.env'} {'made' if environment else 'left as it is'}")
+    print(f"environment: {given.folder / '.env'} {'written' if environment else 'left as it is'}")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from compose_spec import ComposeSpecification
 
+from api.http.query_params import LONGEST_WAIT
 from console.settings import ConsoleSettings
 from deploy import prepare
+from serving.launch import HEADER_TIMEOUT_MS
 from shared.config.settings import Settings
 from shared.messaging.queues import QUEUES
 from worker.process_context import ELECTION_SECONDS
@@ -23,13 +26,10 @@ OURS = {"api", "worker", "scheduler", "flower", "console", "bootstrap"}
 PRODUCTS = {"traefik", "authentik-db", "authentik", "authentik-worker", "stalwart", "ocis"}
 SETTINGS = {name.upper() for name in Settings.model_fields}
 CONSOLE = {f"CONSOLE_{name.upper()}" for name in ConsoleSettings.model_fields}
+#: listeners that Stalwart has on a data store without settings
+LISTENERS = {"25", "465", "993", "995", "4190", "443", "8080"}
 #: variables that are no setting: of the bootstrap job, and of Flower
 OTHERS = {"SERVICE_DOMAIN", "MAIL_HOST", "FLOWER_BASIC_AUTH", "FLOWER_DB"}
-
-
-def merged(value: Any) -> Any:
-    """YAML's merge keys with several sources, which the loader resolves itself."""
-    return value
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +98,31 @@ def test_no_service_has_secrets_that_it_does_not_read(services: dict[str, Any]) 
     )
 
 
-def test_every_variable_of_the_environment_file_is_read(services: dict[str, Any]) -> None:
-    text = "".join((COMPOSE / name).read_text() for name in ("compose.yaml", "products.yaml"))
-    read = set(re.findall(r"\$\{([A-Z_]+)", text))
-    assert set(prepare.FULL) <= read
+def test_every_variable_of_the_environment_file_reaches_our_services(services: dict[str, Any]) -> None:
+    assert set(prepare.FULL) <= SETTINGS | CONSOLE
+    for name in OURS - {"bootstrap"}:
+        assert services[name]["env_file"] == [{"path": ".env", "required": False}]
+
+
+def readers(services: dict[str, Any], secret: str) -> set[str]:
+    return {name for name, one in services.items() if secret in one.get("secrets", [])}
+
+
+def test_every_secret_can_be_read_by_the_user_of_each_service_that_has_it(services: dict[str, Any]) -> None:
+    users = {name: prepare.PLATFORM for name in OURS} | {"authentik": prepare.AUTHENTIK}
+    users |= {"authentik-worker": prepare.AUTHENTIK}
+    users |= {name: int(one["user"].split(":")[0]) for name, one in services.items() if "user" in one}
+    groups = {name: {int(one["user"].split(":")[1])} for name, one in services.items() if "user" in one}
+    for secret, (owner, _) in prepare.SECRETS.items():
+        for name in readers(services, secret):
+            has = groups.get(name, set()) | {int(group) for group in services[name].get("group_add", [])}
+            assert users[name] == owner or prepare.SHARED.get(secret) in has, (name, secret)
+
+
+def test_the_bootstrap_job_is_given_the_files_it_writes_and_no_others(services: dict[str, Any]) -> None:
+    volumes = [volume for volume in services["bootstrap"]["volumes"] if "secrets" in volume]
+    assert volumes == [f"./secrets/{name}:/run/secrets/{name}" for name in sorted(prepare.WRITTEN)]
+    assert all(prepare.SECRETS[name][0] == prepare.PLATFORM for name in prepare.WRITTEN)
 
 
 def test_everything_is_hardened_bounded_and_watched(services: dict[str, Any]) -> None:
@@ -141,16 +162,11 @@ def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(services
     assert services["api"]["ports"] == ["127.0.0.1:${API_PORT:-3001}:3001"]
 
 
-def test_redis_never_evicts_and_keeps_an_append_only_file_and_asks_for_its_password() -> None:
-    script = (COMPOSE / "redis/start.sh").read_text()
-    for line in ("maxmemory-policy noeviction", "appendonly yes", "requirepass"):
-        assert line in script
+def test_every_published_port_of_stalwart_has_a_listener(services: dict[str, Any]) -> None:
+    assert {port.rpartition(":")[2] for port in services["stalwart"]["ports"]} <= LISTENERS
 
 
-def test_mongodb_is_the_replica_set_that_our_uri_names(services: dict[str, Any]) -> None:
-    script = (COMPOSE / "mongo/start.sh").read_text()
-    assert "--replSet rs0" in script
-    assert "--keyFile" in script
+def test_mongodb_is_the_member_that_our_uri_names(services: dict[str, Any]) -> None:
     assert "mongo.dezky.local" in services["mongo"]["networks"]["data"]["aliases"]
     assert "mongo.dezky.local:27017/?replicaSet=rs0" in prepare.SECRETS["mongodb_uri"][1]({"mongodb_password": "x"})
 
@@ -173,6 +189,27 @@ def test_the_proxy_has_a_route_and_an_alias_for_every_name_of_the_certificate(se
         (server,) = routes["services"][router["service"]]["loadBalancer"]["servers"]
         host = re.findall(r"http://([a-z-]+):\d+", server["url"])[0]
         assert "edge" in services[host]["networks"]
+
+
+def test_the_proxy_bounds_the_platforms_own_services_and_lets_files_take_their_time() -> None:
+    routes = yaml.safe_load((COMPOSE / "traefik/routes.yaml").read_text())["http"]
+    times = routes["serversTransports"]["platform"]["forwardingTimeouts"]
+    assert int(times["idleConnTimeout"].rstrip("s")) * 1000 < HEADER_TIMEOUT_MS
+    assert int(times["responseHeaderTimeout"].rstrip("s")) > LONGEST_WAIT
+    for name in ("api", "console"):
+        assert routes["routers"][name]["middlewares"] == ["whole-requests"]
+        assert routes["services"][name]["loadBalancer"]["serversTransport"] == "platform"
+    entry = yaml.safe_load((COMPOSE / "traefik/traefik.yaml").read_text())["entryPoints"]["websecure"]
+    for which in ("readTimeout", "writeTimeout"):
+        assert entry["transport"]["respondingTimeouts"][which].endswith("h")
+
+
+def test_ocis_leads_its_clients_to_the_issuer_and_lets_them_call_it(services: dict[str, Any]) -> None:
+    variables = services["ocis"]["environment"]
+    issuer = urlsplit(variables["OCIS_OIDC_ISSUER"])
+    assert variables["PROXY_OIDC_REWRITE_WELLKNOWN"] == "true"
+    policy = yaml.safe_load((COMPOSE / "ocis/csp.yaml").read_text())["directives"]
+    assert f"{issuer.scheme}://{issuer.netloc}/" in policy["connect-src"]
 
 
 def test_the_products_of_the_profile_are_where_the_settings_say(services: dict[str, Any]) -> None:

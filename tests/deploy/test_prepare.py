@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import stat
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from pymongo.uri_parser import parse_uri
+
+from deploy.prepare import FULL, WRITTEN
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +42,19 @@ def test_what_is_there_stays_as_it_is(prepared: Path) -> None:
 def test_the_secrets_folder_is_for_its_owner_alone(prepared: Path) -> None:
     folder = prepared / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert not any(path.stat().st_mode & 0o022 for path in folder.iterdir())
+    written = set() if os.geteuid() == 0 else WRITTEN
+    assert {path.name for path in folder.iterdir() if path.stat().st_mode & 0o022} == written
+    if os.geteuid() == 0:
+        assert not any(path.stat().st_mode & 0o007 for path in folder.iterdir())
+
+
+def test_the_profile_full_adds_its_addresses_to_an_environment_that_is_there(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / ".env").write_text("LOG_LEVEL=DEBUG\nOCIS_USERNAME=somebody")
+    assert "written" in prepare(tmp_path, "--full")
+    variables = dict(line.split("=", 1) for line in (tmp_path / ".env").read_text().splitlines())
+    assert variables == {**FULL, "LOG_LEVEL": "DEBUG", "OCIS_USERNAME": "somebody"}
+    assert "left as it is" in prepare(tmp_path, "--full")
 
 
 def test_no_secret_is_a_default_or_in_the_environment_file(prepared: Path, tmp_path: Path) -> None:

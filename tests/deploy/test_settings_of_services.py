@@ -56,7 +56,8 @@ def printed(program: str, service: str, folder: Path, *, is_full: bool) -> list[
 def test_the_platforms_settings_are_valid_and_only_those_who_call_products_know_their_secrets(
     service: str, is_full: bool, tmp_path: Path
 ) -> None:
-    program = f"{READ_API if service == 'api' else READ}; print(bool(read.oidc_issuers), all([read.authentik_api_token, read.ocis_password]))"
+    read = READ_API if service == "api" else READ
+    program = f"{read}; print(bool(read.oidc_issuers), all([read.authentik_api_token, read.ocis_password]))"
     calls_products = service in ("worker", "scheduler")
     assert printed(program, service, tmp_path / "secrets", is_full=is_full) == [str(is_full), str(calls_products)]
 

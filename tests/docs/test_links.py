@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 #: made on the first use, or on another machine; never part of the repository
-GENERATED = ("deploy/compose/secrets", "deploy/compose/certificates", "deploy/compose/.env", "docs/images/")
+GENERATED = (
+    *("deploy/compose/secrets", "deploy/compose/certificates", "deploy/compose/.env", "deploy/compose/authentik.env"),
+    "docs/images/",
+)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 #: a path in running text: begins with a folder of ours, has no placeholder

@@ -23,7 +23,7 @@ PAUSE = 3.0
 #: tasks that only a person can do
 TASKS = (
     ("DNS", "Point MX, SPF and the other records of each tenant's domain here; the console lists them."),
-    ("Mail", "Open ports 25, 465, 587 and 993, and have the address's reverse name set by its provider."),
+    ("Mail", "Open ports 25, 465, 993 and 4190, and have the address's reverse name set by its provider."),
     ("People", "Sign in to Authentik as akadmin and add the first administrators to dezky-platform-admins."),
 )
 
