@@ -12,6 +12,7 @@ import yaml
 from console.settings import ConsoleSettings
 from shared.config.settings import Settings
 from shared.messaging.queues import QUEUES
+from tools.release import version
 from worker.process_context import ELECTION_SECONDS
 
 BASE = Path(__file__).parents[2] / "deploy/kubernetes"
@@ -103,6 +104,30 @@ def test_the_configuration_holds_settings_and_no_secret() -> None:
     for one in (one for one in OBJECTS if one["kind"] == "ConfigMap"):
         assert set(one["data"]) <= settings | console
         assert not [key for key in one["data"] if re.search(r"SECRET|PASSWORD|API_TOKEN|KEYS?$", key)]
+
+
+def test_each_deployment_is_given_only_the_secrets_of_its_work() -> None:
+    given = {
+        name: {source["secretRef"]["name"] for source in pod(one)["containers"][0]["envFrom"] if "secretRef" in source}
+        for name, one in DEPLOYMENTS.items()
+    }
+    workers = {name: {"platform", "products"} for name in given if name.startswith("worker-")}
+    own = {"api": {"platform", "api"}, "console": {"console"}, "flower": {"flower"}}
+    assert given == {**own, **workers, "scheduler": {"platform", "products"}}
+
+
+def test_the_base_is_of_the_version_that_is_released() -> None:
+    (image,) = KUSTOMIZATION["images"]
+    assert image == {"name": "dezky-platform-api", "newTag": version()}
+
+
+def test_autoscalers_ask_for_a_metric_that_is_served() -> None:
+    served = (BASE.parents[1] / "docs/reference/metrics.md").read_text()
+    for one in (one for one in OBJECTS if one["kind"] == "HorizontalPodAutoscaler"):
+        for metric in (
+            metric["external"]["metric"]["name"] for metric in one["spec"]["metrics"] if "external" in metric
+        ):
+            assert f"`{metric}`" in served
 
 
 def test_nothing_comes_in_that_no_policy_lets_in() -> None:
