@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,9 @@ TENANT_ID = "6b058a725d1747cfeba27b12"
 OTHER_ID = "6b058a725d1747cfeba27b13"
 STAMP_KEYS = ("stamp-key-that-must-never-be-logged",)
 CLIENTS = tuple(OidcClient(slug, slug, f"{slug}-secret") for slug in ("portal", "partner", "operator", "ocis"))
+#: permissions of the platform's account: those that the blueprint gives its role
+BLUEPRINT = Path(__file__).parents[1] / "deploy/authentik/platform.yaml"
+PERMISSIONS = frozenset(re.findall(r"^ +- authentik_[a-z_]+\.([a-z_]+)$", BLUEPRINT.read_text(), re.MULTILINE))
 
 
 @pytest.fixture

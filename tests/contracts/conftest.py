@@ -19,15 +19,9 @@ from tests.contracts.jmap_calls import Jmap
 from tests.contracts.ocis_objects import Spaces
 from tests.contracts.real_or_simulator import Server, real_server, unique
 from tests.contracts.smtp_calls import Mail
+from tests.simulators import PERMISSIONS
 
 TOKEN, LIMITED = "contract", "limited"
-#: those that docs/reference/integrations/authentik.md lists
-PERMISSIONS = frozenset(
-    {
-        *("view_group", "add_group", "change_group", "delete_group", "add_user_to_group", "remove_user_from_group"),
-        *("view_user", "add_user", "change_user", "reset_user_password", "view_policybinding", "view_emailstage"),
-    }
-)
 
 
 @pytest.fixture(scope="module")
