@@ -6,18 +6,21 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from deploy import prepare
 from sandbox.simulators.authentik.server import AuthentikSimulator
 from sandbox.simulators.ocis.server import OcisSimulator
 from sandbox.simulators.stalwart.server import StalwartSimulator
 from tests.simulators import API_TOKEN
 
 ROOT = Path(__file__).parents[2]
+USER = prepare.PLATFORM
 PASSWORD = "recovery-password-of-stalwart"
 
 
@@ -46,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
 def bootstrap(
     folder: Path, fresh_stalwart: StalwartSimulator, authentik: AuthentikSimulator, ocis: OcisSimulator
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(patience: float = 20.0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        patience: float = 20.0, program: tuple[str, ...] = ("-m", "worker.bootstrap"), **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "AUTHENTIK_API_URL": authentik.url,
@@ -57,7 +62,8 @@ def bootstrap(
             "MAIL_HOST": "mail.platform.test",
             **variables,
         }
-        command = [sys.executable, "-m", "worker.bootstrap", "--secrets", str(folder), "--patience", str(patience)]
+        options = ["--secrets", variables.get("FOLDER", str(folder)), "--patience", str(patience)]
+        command = [sys.executable, *program, *options]
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     return run
@@ -109,3 +115,22 @@ def test_a_wrong_token_of_authentik_says_which_blueprint_makes_it(
     done = bootstrap(patience=1.0)
     assert done.returncode == 1
     assert "deploy/authentik/platform.yaml" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to the containers' users")
+def test_the_job_reads_and_writes_its_files_as_its_containers_user(
+    bootstrap: Callable[..., subprocess.CompletedProcess[str]], folder: Path
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        mounted = Path(name)
+        prepare.make_secrets(mounted)
+        for path in folder.iterdir():
+            if (mounted / path.name).stat().st_size:
+                (mounted / path.name).write_text(path.read_text())
+        # a container is given files, so the folder's mode does not count there; each file's does
+        mounted.chmod(0o755)
+        # modules are imported before, as this machine may keep them where that user cannot read
+        program = f"import os, worker.bootstrap.__main__ as job; os.setgid({USER}); os.setuid({USER}); job.main()"
+        done = bootstrap(program=("-c", program), FOLDER=str(mounted))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (mounted / "stalwart_api_token").read_text()
