@@ -1,6 +1,10 @@
 # Start Authentik. Blueprints read environment variables only, so the secrets they need are read from their files here.
+# A file that cannot be read ends the start, with its name.
 set -eu
-read_secret() { [ -r "/run/secrets/$2" ] && export "$1=$(cat "/run/secrets/$2")" || true; }
+read_secret() {
+    value="$(cat "/run/secrets/$2")"
+    export "$1=$value"
+}
 if [ "$1" = worker ]; then
     read_secret AUTHENTIK_BOOTSTRAP_PASSWORD authentik_admin_password
     read_secret DEZKY_AUTHENTIK_TOKEN authentik_api_token
