@@ -66,9 +66,6 @@ def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Find
     """Return the preparation of each configured product."""
     work: dict[str, Callable[[], Finding]] = {}
     ca_file = settings.extra_ca_certs
-    if settings.authentik_api_url is not None:
-        url = str(settings.authentik_api_url)
-        work["Authentik"] = lambda: prepare_authentik(url, ca_file, files)
     if settings.stalwart_api_url is not None:
         target = StalwartTarget(
             url=str(settings.stalwart_api_url),
@@ -79,6 +76,10 @@ def _work(settings: Settings, files: SecretFiles) -> dict[str, Callable[[], Find
         work["Stalwart"] = lambda: prepare_stalwart(target, files)
     if settings.ocis_api_url is not None:
         work["OCIS"] = lambda: prepare_ocis(settings)
+    # last: its blueprint of invitations may be applied after the others
+    if settings.authentik_api_url is not None:
+        url = str(settings.authentik_api_url)
+        work["Authentik"] = lambda: prepare_authentik(url, ca_file, files)
     return work
 
 
