@@ -16,6 +16,7 @@ from shared.db.documents import (
     Document,
     Transaction,
     changed,
+    find_by_id,
     literals,
     made,
     make_indexes,
@@ -45,9 +46,7 @@ class PartnerRepository:
         return _partner(row)
 
     def find(self, partner_id: str, session: Transaction | None = None) -> Partner | None:
-        key = object_id(partner_id)
-        with our_errors():
-            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        row = find_by_id(self._rows, partner_id, session)
         return _partner(row) if row else None
 
     def find_by_slug(self, slug: str) -> Partner | None:

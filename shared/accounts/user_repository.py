@@ -18,11 +18,11 @@ from shared.db.documents import (
     Document,
     Transaction,
     changed,
+    find_by_id,
     literals,
     made,
     make_indexes,
     newest_first,
-    object_id,
     our_errors,
 )
 from shared.db.paging import Page
@@ -58,9 +58,7 @@ class UserRepository:
         return user_of(row)
 
     def find(self, user_id: str, session: Transaction | None = None) -> User | None:
-        key = object_id(user_id)
-        with our_errors():
-            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        row = find_by_id(self._rows, user_id, session)
         return user_of(row) if row else None
 
     def find_by_subject(self, subject: str, session: Transaction | None = None) -> User | None:

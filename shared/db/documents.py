@@ -1,4 +1,4 @@
-"""MongoDB in our words: drivers' errors, ids, how rows are written by the database's clock, and pages of them."""
+"""Helpers of repositories: driver errors, ids, writes with the database's clock, and pages."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from shared.core.errors import StoreUnavailable
 Document = dict[str, Any]
 #: the stages of an aggregation, or of an update that computes from the document
 Pipeline = list[Document]
-#: what a method takes to write as part of a transaction
+#: argument of methods that write as part of a transaction
 Transaction = ClientSession
 
-#: what the server answers to a value that a unique index has already
+#: the server's code for a value that already exists in a unique index
 DUPLICATE = 11000
 
 _UNAVAILABLE = (
     ConnectionFailure,
     ExecutionTimeout,
     NetworkTimeout,
-    # a write whose durability was not confirmed, as when the primary steps down under it, may be there or not
+    # an unconfirmed write, for example because the primary stepped down, may have succeeded or failed
     WriteConcernError,
-    # a server that has just begun to start says that it knows no sessions yet
+    # a starting server reports that it does not support sessions yet
     ConfigurationError,
 )
 
-#: what members answer while a primary goes or comes, and the driver does not tell by the error's class: shutting down,
-#: nothing known to be with a majority yet, stepped down, out of time, interrupted
+#: error codes of members during a change of the primary, for which the driver has no exception class: shutdown in
+#: progress, read concern majority not available yet, stepped down, time limit exceeded, interrupted
 _NOT_NOW = frozenset({91, 134, 189, 262, 11600, 11602})
 
 
 @contextmanager
 def our_errors() -> Iterator[None]:
-    """Driver errors that mean "not now" become StoreUnavailable; the rest are bugs and stay what they are."""
+    """Convert temporary driver errors to StoreUnavailable. Other errors are bugs and pass unchanged."""
     try:
         yield
     except _UNAVAILABLE as problem:
@@ -70,55 +70,65 @@ def _is_stepdown(problem: PyMongoError) -> bool:
 
 
 def make_indexes(rows: Collection[Document], indexes: Sequence[IndexModel]) -> None:
-    """Idempotent. A majority of the members will do: by default one that is down would hold up every start."""
+    """Create indexes. Idempotent. A majority of the members suffices, so that one that is down blocks nothing."""
     with our_errors():
         rows.create_indexes(indexes, commitQuorum="majority")
 
 
 def new_id() -> str:
-    """An id nobody has yet, as 24 hex digits."""
+    """Return a new unique id of 24 hex digits."""
     return str(ObjectId())
 
 
 def object_id(text: str) -> ObjectId | None:
-    """The id, or None for text that cannot be one."""
+    """Return the text as an ObjectId, or None if it is not one."""
     try:
         return ObjectId(text)
     except (InvalidId, TypeError):
         return None
 
 
+def find_by_id(
+    rows: Collection[Document], id_: str, session: Transaction | None = None, projection: Document | None = None
+) -> Document | None:
+    """Return the document with this id; None if there is none or the text is not an id. Raises StoreUnavailable."""
+    key = object_id(id_)
+    with our_errors():
+        return rows.find_one({"_id": key}, projection, session=session) if key else None
+
+
 def present(row: Document | None) -> Document:
-    """The row of a write that cannot miss. Raises LookupError if it did, which would be a bug."""
+    """Return the document of a write that always matches. Raises LookupError if it did not, which is a bug."""
     if row is None:
         raise LookupError("a row that must exist was not found")
     return row
 
 
 def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
-    """An upsert pipeline that stores the document as it is, with fields computed on the database's clock.
+    """Return an upsert pipeline that stores the document, with additional fields computed by the database.
 
-    `times`: field = aggregation expression, such as `createdAt="$$NOW"`. `$literal` keeps `$` in values harmless.
+    `times`: field = aggregation expression, such as `createdAt="$$NOW"`. `$literal` prevents that `$` in values is
+    interpreted.
     """
     return [{"$replaceWith": {"$mergeObjects": [{"$literal": dict(document)}, times]}}]
 
 
 def insert(rows: Collection[Document], documents: Sequence[Document], session: Transaction) -> None:
-    """Plain inserts as part of a transaction. Raises DuplicateKeyError.
+    """Insert documents as part of a transaction. Raises DuplicateKeyError.
 
-    By the command itself: the driver's own ways cost a quarter more, for retries of a single write; a transaction is
-    retried as a whole.
+    It runs the database command directly: the driver's methods need 25 % more time for the retry of a single write,
+    which is useless here, because a transaction is retried as a whole.
     """
-    told = rows.database.command({"insert": rows.name, "documents": documents}, session=session)
-    for fault in told.get("writeErrors", ()):
+    reply = rows.database.command({"insert": rows.name, "documents": documents}, session=session)
+    for fault in reply.get("writeErrors", ()):
         kind = DuplicateKeyError if fault["code"] == DUPLICATE else WriteError
         raise kind(fault["errmsg"], fault["code"], fault)
 
 
 def made(rows: Collection[Document], document: Document, session: Transaction, at: datetime | None = None) -> Document:
-    """The row of a new record with its `createdAt` and `updatedAt`. Raises DuplicateKeyError.
+    """Insert a record with `createdAt` and `updatedAt`, and return its document. Raises DuplicateKeyError.
 
-    `at`: the time on the database's clock, for whoever has read it for this change: a plain insert costs less.
+    `at`: time by the database's clock, if the caller has read it; then a cheaper plain insert is used.
     """
     if at is not None:
         row = {**document, "createdAt": at, "updatedAt": at}
@@ -136,7 +146,7 @@ def made(rows: Collection[Document], document: Document, session: Transaction, a
 
 
 def changed(rows: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
-    """The row after an accepted change (see `written`). Raises DuplicateKeyError."""
+    """Update a record (see `written`) and return its document. Raises DuplicateKeyError."""
     row = rows.find_one_and_update(
         {"_id": ObjectId(id_)}, written(fields), return_document=ReturnDocument.AFTER, session=session
     )
@@ -144,31 +154,31 @@ def changed(rows: Collection[Document], id_: str, fields: Document, session: Tra
 
 
 def seconds_from_now(seconds: float) -> Document:
-    """Now on the database's clock plus seconds. `$add` takes whole milliseconds; `$dateAdd` refuses fractions."""
+    """Return an expression for the database's time plus seconds. `$add` needs whole milliseconds."""
     return {"$add": ["$$NOW", round(seconds * 1000)]}
 
 
 def written(fields: Document) -> list[Document]:
-    """An update pipeline that sets fields (expressions; give literals as such) and raises the record's version."""
+    """Return an update pipeline that sets fields (expressions; see `literals`) and increments the record's version."""
     return [{"$set": {**fields, "version": {"$add": [{"$ifNull": ["$version", 1]}, 1]}, "updatedAt": "$$NOW"}}]
 
 
 def literals(fields: Mapping[str, Any]) -> Document:
-    """Values as they are, for a pipeline: `$` in them means nothing."""
+    """Return values for a pipeline, in which `$` is not interpreted."""
     return {name: {"$literal": value} for name, value in fields.items()}
 
 
 def newest_first(
     rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
 ) -> tuple[list[Document], str | None]:
-    """A page of rows, and the id the next one follows."""
+    """Return a page of documents, newest first, and the cursor of the next page (None: the last page)."""
     with our_errors():
         found = list(rows.find(older_than(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
     return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
 
 
 def older_than(conditions: Sequence[Document], after: str | None) -> Document:
-    """What fulfils all conditions and follows this id. Pages stay stable while rows are added: they go by the id."""
+    """Return the condition of a page after this id. Pages are stable while documents are added, because ids ascend."""
     key = object_id(after) if after else None
     wanted = [one for one in conditions if one] + ([{"_id": {"$lt": key}}] if key else [])
     return {"$and": wanted} if wanted else {}

@@ -17,10 +17,10 @@ from pymongo.database import Database
 from shared.db.documents import (
     Document,
     Transaction,
+    find_by_id,
     literals,
     make_indexes,
     newest_first,
-    object_id,
     our_errors,
     seconds_from_now,
 )
@@ -64,9 +64,7 @@ class OrphanRepository:
         make_indexes(self._rows, INDEXES)
 
     def find(self, orphan_id: str, session: Transaction | None = None) -> Orphan | None:
-        key = object_id(orphan_id)
-        with our_errors():
-            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        row = find_by_id(self._rows, orphan_id, session)
         return _orphan(row) if row else None
 
     def page(self, query: OrphanQuery) -> Page[Orphan]:

@@ -14,11 +14,11 @@ from shared.db.documents import (
     Document,
     Transaction,
     changed,
+    find_by_id,
     literals,
     made,
     make_indexes,
     newest_first,
-    object_id,
     our_errors,
     written,
 )
@@ -67,9 +67,7 @@ class SubscriptionRepository:
         return subscription_of(row)
 
     def find(self, subscription_id: str, session: Transaction | None = None) -> Subscription | None:
-        key = object_id(subscription_id)
-        with our_errors():
-            row = self._rows.find_one({"_id": key}, session=session) if key else None
+        row = find_by_id(self._rows, subscription_id, session)
         return subscription_of(row) if row else None
 
     def find_live(self, tenant_id: str, session: Transaction | None = None) -> Subscription | None:

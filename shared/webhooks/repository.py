@@ -13,11 +13,11 @@ from shared.accounts.scope import Scope
 from shared.db.documents import (
     Document,
     Transaction,
+    find_by_id,
     literals,
     made,
     make_indexes,
     newest_first,
-    object_id,
     our_errors,
     present,
     seconds_from_now,
@@ -73,9 +73,7 @@ class WebhookRepository:
         return _webhook(made(self._rows, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
-        key = object_id(webhook_id)
-        with our_errors():
-            row = self._rows.find_one({"_id": key}, _NO_SECRETS, session=session) if key else None
+        row = find_by_id(self._rows, webhook_id, session, projection=_NO_SECRETS)
         return _webhook(row) if row else None
 
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
