@@ -178,7 +178,7 @@ def demo(data: Path, port_base: int, once: bool) -> None:
         console.print(f"[bold]ready[/] in {time.monotonic() - began:.1f} s")
         slug = demonstration.onboard(state, console)
         outcome.append(slug is not None)
-        demonstration.tell_what_to_open(state, console, slug, stays=not once)
+        demonstration.print_addresses(state, console, slug, stays=not once)
         if once:
             os.kill(os.getpid(), 15)
 

@@ -142,7 +142,7 @@ class WatchedValkey:
         """Return the port of the master that the first Sentinel reports."""
         return int(self._sentinel(self.ports[0]).sentinel_get_master_addr_by_name(MASTER)[1])
 
-    def hand_over(self) -> bool:
+    def promote_replica(self) -> bool:
         """Let the Sentinels promote the replica without a failure; return False when it cannot be promoted yet."""
         try:
             return bool(self._sentinel(self.ports[0]).sentinel_failover(MASTER))

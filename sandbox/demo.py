@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sandbox.domains import publish_for, verify
 from sandbox.state import State
-from sandbox.tokens import TokenError, password_of, person_of, signs_people_in, token_for
+from sandbox.tokens import TokenError, password_of, person_of, token_for, uses_simulated_issuer
 
 PATIENCE = 60.0
 VERIFY_SECONDS = 20.0
@@ -96,7 +96,7 @@ def _prove(state: State, token: str, slug: str, console: Console) -> None:
     console.print(f"  [bold {colour}]{domain['state']}[/]: DNS shows {seen} of {len(records)} records, the proof first")
 
 
-def tell_what_to_open(state: State, console: Console, slug: str | None, *, stays: bool) -> None:
+def print_addresses(state: State, console: Console, slug: str | None, *, stays: bool) -> None:
     flower = state["flower"]
     console.print("\n[bold]Open[/]")
     console.print(f"  Console {state['console']['url']}/")
@@ -119,7 +119,7 @@ def tell_what_to_open(state: State, console: Console, slug: str | None, *, stays
 
 def _people(state: State, slug: str | None) -> Iterator[tuple[str, str]]:
     """Create people who can sign in to the console; return each username with a description."""
-    if not signs_people_in(state):
+    if not uses_simulated_issuer(state):
         return
     yield person_of("admin"), "an operator"
     if slug is not None:

@@ -32,14 +32,14 @@ def token_for(state: State, role: str, tenant: str | None, partner: str | None) 
     return token
 
 
-def signs_people_in(state: State) -> bool:
+def uses_simulated_issuer(state: State) -> bool:
     """Return whether the issuer is the simulator; the sandbox cannot create users at a real one."""
     simulator = state["simulators"].get("authentik")
     return simulator is not None and any(one.startswith(simulator) for one in state["issuers"].values())
 
 
 def _require_simulated_issuer(state: State) -> None:
-    if not signs_people_in(state):
+    if not uses_simulated_issuer(state):
         issuers = ", ".join(state["issuers"].values())
         raise TokenError(
             f"The sandbox cannot issue tokens: OIDC_ISSUERS names a real identity provider ({issuers}). "

@@ -43,7 +43,7 @@ class PurgeQuotaResponse(ResponseModel):
     )
 
 
-class FlawResponse(ResponseModel):
+class FieldErrorResponse(ResponseModel):
     """One invalid field of a request: a JSON pointer into the body (RFC 6901), or `?name` of a query parameter."""
 
     pointer: str
@@ -62,4 +62,4 @@ class ProblemResponse(ResponseModel):
     retryable: bool = Field(description="whether the same request may succeed later")
     request_id: str
     operation: str | None = Field(None, description="the id of the conflicting operation")
-    errors: list[FlawResponse] | None = Field(None, description="all invalid fields of the request")
+    errors: list[FieldErrorResponse] | None = Field(None, description="all invalid fields of the request")

@@ -43,7 +43,7 @@ def test_sending_and_working_go_on_at_the_new_master_when_the_old_one_dies_and_w
         sign_ups.wait_for(2)
         every_tenant_is_active(platform, sign_ups.accepted[:])
         watched.master.start()
-        until(watched.hand_over)
+        until(watched.promote_replica)
         until(lambda: watched.master_port() == watched.master.port)
         sign_ups.wait_for(4)
     every_tenant_is_whole(platform, sign_ups.accepted)

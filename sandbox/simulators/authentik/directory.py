@@ -131,8 +131,8 @@ class Directory:
         return min(found, key=lambda user: user.pk, default=None)
 
     def sign_out(self, user: User) -> None:
-        for told in self.on_sign_out:
-            told(user)
+        for callback in self.on_sign_out:
+            callback(user)
 
     def _put_into(self, user: User, groups: Iterable[str]) -> None:
         wanted = set(groups)
@@ -140,8 +140,8 @@ class Directory:
             (group.users.add if group.pk in wanted else group.users.discard)(user.pk)
 
     def _deleted(self, pk: str | int) -> None:
-        for told in self.on_delete:
-            told(pk)
+        for callback in self.on_delete:
+            callback(pk)
 
     def _group_fields(self, body: dict[str, Any], *, whole: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}

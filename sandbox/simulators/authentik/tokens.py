@@ -73,7 +73,7 @@ class Tokens:
         expires = self._end(intent, body.get("expires")) if expiring else None
         return self.add(Token(identifier, owner.pk, intent, str(body.get("description") or ""), expires))
 
-    def sweep(self) -> int:
+    def expire(self) -> int:
         """Do what Authentik does with expired tokens: rotate API keys, delete app passwords. Return how many."""
         ended = [token for token in self.by_identifier.values() if self._ended(token)]
         for token in ended:

@@ -41,20 +41,20 @@ class DriveRoutes:
         ]
 
     async def my_drives(self, request: web.Request, person: Person) -> web.Response:
-        return self._list(request, person, self._storage.mine(person))
+        return self._list(request, person, self._storage.of_person(person))
 
     async def drives(self, request: web.Request, person: Person) -> web.Response:
-        if self._outages.struck("mfa", request):
+        if self._outages.has_fault("mfa", request):
             return web.Response(status=403, headers={"X-Ocis-Mfa-Required": "true"})
         return self._list(request, person, self._storage.visible(person))
 
     async def create(self, request: web.Request, person: Person) -> web.Response:
         body = await sent_object(request)
         self._outages.require_storage(request, *BROKEN)
-        if self._outages.struck("second_creator", request):
+        if self._outages.has_fault("second_creator", request):
             self._storage.create(person, body)
         space = self._storage.create(person, body)
-        if self._outages.struck("create_then_500", request):
+        if self._outages.has_fault("create_then_500", request):
             space.grants.clear()
             raise GraphError(500, "generalException", "grant failed")
         return web.json_response(self._shown(space, request), status=201)
@@ -81,7 +81,7 @@ class DriveRoutes:
         condition = request.query.get("$filter", "")
         if re.search(r"\b(and|or)\b|startswith\(", condition):
             raise GraphError(501, "notSupported", "unsupported filter")
-        if self._outages.struck("storage_down", request):
+        if self._outages.has_fault("storage_down", request):
             spaces = []
         projects = [self._shown(space, request) for space in _ordered(request, spaces)]
         return web.json_response({"value": _filtered(projects + other_drives(person), condition)})

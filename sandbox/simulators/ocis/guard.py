@@ -25,12 +25,12 @@ class Outages:
     def __init__(self, faults: FaultPlan) -> None:
         self._faults = faults
 
-    def struck(self, kind: str, request: web.Request) -> bool:
+    def has_fault(self, kind: str, request: web.Request) -> bool:
         return self._faults.inject([kind], request.method, request.path_qs) is not None
 
     def require_storage(self, request: web.Request, status: int, message: str) -> None:
         """Raise GraphError while the storage is down: an object is then "not found", and a write is an error."""
-        if self.struck("storage_down", request):
+        if self.has_fault("storage_down", request):
             raise GraphError(status, "itemNotFound" if status == 404 else "generalException", message)
 
 
@@ -52,7 +52,7 @@ class Guard:
     def _guarded(self, view: View) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             request_id = request.headers.get("X-Request-Id", "made-here")
-            if self._outages.struck("proxy_page", request):
+            if self._outages.has_fault("proxy_page", request):
                 return await no_such_page(request)
             try:
                 answer = await view(request, await self._caller(request))
@@ -67,14 +67,14 @@ class Guard:
         return guarded
 
     async def _caller(self, request: web.Request) -> Person:
-        if self._outages.struck("idp_down", request):
+        if self._outages.has_fault("idp_down", request):
             raise GraphError(401)
         person = await self._proxy.person(request.headers.get("Authorization", ""))
-        if self._outages.struck("graph_down", request):
+        if self._outages.has_fault("graph_down", request):
             raise GraphError(500)
-        if self._outages.struck("role_lost", request):
+        if self._outages.has_fault("role_lost", request):
             return replace(person, role="User")
-        return replace(person, role=NO_ROLE) if self._outages.struck("role_pending", request) else person
+        return replace(person, role=NO_ROLE) if self._outages.has_fault("role_pending", request) else person
 
 
 async def _wrong_method(request: web.Request) -> web.Response:

@@ -119,5 +119,5 @@ class People:
         _, name = self.group(id_)
         del self.groups[id_], self.group_ids[name.lower()], self.members[id_]
 
-    def knows(self, kind: str, id_: str) -> bool:
+    def has(self, kind: str, id_: str) -> bool:
         return id_ in self.groups if kind == "group" else any(one.id == id_ for one in self.people.values())

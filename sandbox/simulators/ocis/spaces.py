@@ -64,7 +64,7 @@ class Storage:
         """Return the roles that a person has in a space, granted directly or through groups."""
         return {space.grants[id_] for id_ in self._people.grantees(person) if id_ in space.grants}
 
-    def mine(self, person: Person) -> list[Space]:
+    def of_person(self, person: Person) -> list[Space]:
         """List the spaces of a person; only managers see a disabled space.
 
         It reads an index by user, which stays complete after a crash.
@@ -74,7 +74,11 @@ class Storage:
     def visible(self, person: Person) -> list[Space]:
         """List all spaces in the index by type, for a role that may list everything."""
         everything = person.lists_everything
-        return [one for one in self.spaces.values() if one.id not in self.unlisted] if everything else self.mine(person)
+        return (
+            [one for one in self.spaces.values() if one.id not in self.unlisted]
+            if everything
+            else self.of_person(person)
+        )
 
     def space(self, id_: str, person: Person) -> Space:
         space = self.spaces.get(id_) or self.spaces.get(f"{STORAGE}${id_}")
@@ -154,7 +158,7 @@ class Storage:
         if len(recipients) != 1 or kind not in ("user", "group") or len(roles) != 1:
             raise GraphError(400, "invalidRequest", "invalid body schema definition")
         target = recipients[0].get("objectId")
-        if not self._people.knows(kind, target) or roles[0] not in ROLE_NAMES:
+        if not self._people.has(kind, target) or roles[0] not in ROLE_NAMES:
             raise GraphError(400, "invalidRequest", "itemNotFound: not found")
         permission = f"{kind[0]}:{target}"
         if permission in space.grants:

@@ -24,7 +24,7 @@ class Keys:
     saved: dict[str, tuple[str, Saved]] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
 
-    def look(self, key: str, method: str, path: str, body: bytes) -> Saved | None:
+    def find(self, key: str, method: str, path: str, body: bytes) -> Saved | None:
         """Return the response saved for this request. Raises StripeError for another request or one in progress."""
         if not key or len(key) > LONGEST_KEY:
             raise StripeError(400, "The idempotency key must be 1 to 255 characters long.")

@@ -177,7 +177,7 @@ class StripeSimulator(Simulator):
         if key is None:
             return (*self._performed(request, view, body), False)
         asked = (key, request.method, request.path, body)
-        saved = self.keys.look(*asked)
+        saved = self.keys.find(*asked)
         if saved is not None:
             return (*saved, True)
         with self.keys.held(key):

@@ -80,9 +80,9 @@ class MailFlow:
 
     def treatments(self) -> dict[str, str]:
         """Return the treatment of mail to each domain's postmaster: `refused`, `returned`, `delivered` or `unknown`."""
-        return {one["name"]: self._fate(one) for one in self.registry.objects["Domain"].values()}
+        return {one["name"]: self._treatment(one) for one in self.registry.objects["Domain"].values()}
 
-    def _fate(self, domain: Object) -> str:
+    def _treatment(self, domain: Object) -> str:
         if self.recipient(f"postmaster@{domain['name']}") is NO_RELAY:
             return "refused"
         kind, holder = self._holder("postmaster", domain["id"]) or ("", {})

@@ -104,8 +104,8 @@ def _with_inner_defaults(table: Table, name: str, value: Any) -> Any:
 def _check_required(kind: str, table: Table, one: Object) -> None:
     missing = [name for name, rule in table.items() if rule.required and one.get(name) is None]
     if missing and kind == "DkimSignature":
-        told = ", ".join(f"Property '{'secret' if name == 'privateKey' else name}' is required" for name in missing)
-        reason = f"Failed to validate DKIM signature: Invalid signature settings [{told}]"
+        problems = ", ".join(f"Property '{'secret' if name == 'privateKey' else name}' is required" for name in missing)
+        reason = f"Failed to validate DKIM signature: Invalid signature settings [{problems}]"
         raise SetError("invalidProperties", description=reason, properties=["privateKey"])
     if missing:
         raise required(missing[0])
