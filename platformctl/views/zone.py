@@ -9,7 +9,7 @@ from client.models import Domain, DomainRecord
 from platformctl.failures import printable
 
 #: bytes of one string of a TXT record
-LONGEST_STRING = 255
+MAX_STRING_BYTES = 255
 #: record types whose values end in the name of a host
 WITH_HOST = frozenset({"MX", "CNAME", "SRV", "NS"})
 
@@ -31,7 +31,7 @@ def _value(record: DomainRecord) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    return [text[start : start + LONGEST_STRING] for start in range(0, len(text), LONGEST_STRING)] or [""]
+    return [text[start : start + MAX_STRING_BYTES] for start in range(0, len(text), MAX_STRING_BYTES)] or [""]
 
 
 def _escaped(text: str) -> str:

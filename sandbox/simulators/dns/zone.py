@@ -18,9 +18,9 @@ Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
 DEFAULT_TTL = 60
 #: size limit of one string in a TXT record, in bytes (RFC 1035 section 3.3)
-LONGEST_STRING = 255
+MAX_STRING_BYTES = 255
 #: longest chain of aliases that is followed
-LONGEST_CHAIN = 8
+MAX_CHAIN = 8
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Zone:
         response = dns.message.make_response(query, recursion_available=True)
         question = query.question[0]
         name = question.name
-        for _ in range(LONGEST_CHAIN):
+        for _ in range(MAX_CHAIN):
             found = self.records.get((name, question.rdtype))
             alias = self.records.get((name, dns.rdatatype.CNAME))
             if found is not None or alias is None:
@@ -76,7 +76,7 @@ def data_of(type_: str, value: str) -> dns.rdata.Rdata:
     if type_ != "TXT":
         return dns.rdata.from_text(dns.rdataclass.IN, type_, value)
     raw = value.encode()
-    chunks = [raw[start : start + LONGEST_STRING] for start in range(0, len(raw), LONGEST_STRING)] or [b""]
+    chunks = [raw[start : start + MAX_STRING_BYTES] for start in range(0, len(raw), MAX_STRING_BYTES)] or [b""]
     wire = b"".join(bytes([len(chunk)]) + chunk for chunk in chunks)
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.TXT, wire, 0, len(wire))
 

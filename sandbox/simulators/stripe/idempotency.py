@@ -14,7 +14,7 @@ Saved = tuple[int, dict[str, Any]]
 
 IN_USE = "There is currently another in-progress request using this Stripe-Idempotent-Key."
 OTHER_PARAMETERS = "Keys for idempotent requests can only be used with the same parameters they were first used with."
-LONGEST_KEY = 255
+MAX_KEY_LENGTH = 255
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Keys:
 
     def find(self, key: str, method: str, path: str, body: bytes) -> Saved | None:
         """Return the response saved for this request. Raises StripeError for another request or one in progress."""
-        if not key or len(key) > LONGEST_KEY:
+        if not key or len(key) > MAX_KEY_LENGTH:
             raise StripeError(400, "The idempotency key must be 1 to 255 characters long.")
         if key in self.running:
             raise StripeError(409, IN_USE, "idempotency_key_in_use")
