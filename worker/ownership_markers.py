@@ -7,7 +7,7 @@ import click
 from shared.application.store import Repositories, open_repositories
 from shared.config.settings import Settings, SettingsError, read_settings
 from shared.integrations.catalog import OCIS
-from shared.integrations.outcomes import Fault, sentence
+from shared.integrations.outcomes import Fault, reason_message
 from shared.integrations.ownership_marker import MarkerSigner
 from shared.integrations.reasons import REASONS
 from shared.tenants.model import Tenant
@@ -50,7 +50,7 @@ def repair(given: Settings | None, slug: str) -> None:
             told = repair_marker(tenant, files, _signer(settings))
     except Fault as fault:
         reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
-        raise click.ClickException(f"{sentence(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None
+        raise click.ClickException(f"{reason_message(reason, fault.detail)} {REASONS[reason].remedy}".strip()) from None
     click.echo(told)
 
 

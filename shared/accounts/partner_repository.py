@@ -15,14 +15,14 @@ from shared.core.errors import SlugTaken
 from shared.db.documents import (
     Document,
     Transaction,
-    changed,
     find_by_id,
+    insert_record,
     literals,
-    made,
     make_indexes,
-    newest_first,
+    newest_page,
     object_id,
     our_errors,
+    update_record,
 )
 from shared.db.paging import Page
 
@@ -40,7 +40,7 @@ class PartnerRepository:
         """Insert a partner. Raises SlugTaken."""
         document = {"_id": ObjectId(), "slug": slug, "name": name, "version": 1}
         try:
-            row = made(self._rows, document, session)
+            row = insert_record(self._rows, document, session)
         except DuplicateKeyError:
             raise SlugTaken(slug) from None
         return _partner(row)
@@ -63,11 +63,11 @@ class PartnerRepository:
     def page(self, scope: Scope, limit: int, after: str | None) -> Page[Partner]:
         """Return a page of partners, newest first."""
         own = {} if scope.everything else {"_id": object_id(scope.partner_id or "")}
-        rows, following = newest_first(self._rows, [own], limit, after)
+        rows, following = newest_page(self._rows, [own], limit, after)
         return Page(tuple(map(_partner, rows)), following)
 
     def rename(self, partner: Partner, name: str, session: Transaction) -> Partner:
-        row = changed(self._rows, partner.id, literals({"name": name}), session)
+        row = update_record(self._rows, partner.id, literals({"name": name}), session)
         return _partner(row)
 
     def lock(self, partner_id: str, session: Transaction) -> bool:

@@ -17,13 +17,13 @@ from shared.core.errors import SubjectTaken
 from shared.db.documents import (
     Document,
     Transaction,
-    changed,
     find_by_id,
+    insert_record,
     literals,
-    made,
     make_indexes,
-    newest_first,
+    newest_page,
     our_errors,
+    update_record,
 )
 from shared.db.paging import Page
 
@@ -52,7 +52,7 @@ class UserRepository:
         document = {"_id": ObjectId(), "authentikSubjectId": new.subject, "version": 1}
         document |= document_of(new) | {"tokenIssuedAt": token_issued_at}
         try:
-            row = made(self._rows, document, session)
+            row = insert_record(self._rows, document, session)
         except DuplicateKeyError:
             raise SubjectTaken from None
         return user_of(row)
@@ -93,14 +93,14 @@ class UserRepository:
         if scope is not None:
             user_id, tenant_ids = scope
             conditions.append({"$or": [{"_id": ObjectId(user_id)}, {"tenantIds": {"$in": list(tenant_ids)}}]})
-        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(user_of, rows)), following)
 
     def save(self, user: User, session: Transaction) -> User:
         """Write a changed record."""
         times = {"tokenIssuedAt": user.token_issued_at, "rightsTakenAt": user.rights_revoked_at}
         fields = document_of(user) | times
-        return user_of(changed(self._rows, user.id, literals(fields), session))
+        return user_of(update_record(self._rows, user.id, literals(fields), session))
 
     def record_token_time(self, user: User, issued_at: float, session: Transaction) -> User:
         """Store the time of a token that changed nothing else; the record's version stays the same."""

@@ -10,13 +10,13 @@ from shared.core.errors import NotFound, PartnerInUse, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.model import NewEvent, difference, facts
+from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 
 ADMINISTRATORS_ONLY = "Only a platform administrator may manage partners."
-SHOWN = ("slug", "name")
+EVENT_FIELDS = ("slug", "name")
 
 #: returns whether any record of one kind belongs to the partner with this id
 IsUsed = Callable[[str, Transaction], bool]
@@ -42,7 +42,7 @@ class PartnerService:
 
         def work(session: Transaction) -> Partner:
             partner = self._partners.insert(slug, name, session)
-            after = {"_id": partner.id} | facts(partner, SHOWN)
+            after = {"_id": partner.id} | event_values(partner, EVENT_FIELDS)
             self._events.append(NewEvent("partner.created", actor.author, after=after), session)
             return partner
 
@@ -64,7 +64,7 @@ class PartnerService:
             if name in (None, partner.name):
                 return partner
             renamed = self._partners.rename(partner, name or "", session)
-            before, after = difference(partner, renamed, SHOWN)
+            before, after = changed_values(partner, renamed, EVENT_FIELDS)
             event = NewEvent("partner.changed", actor.author, before=before, after={"_id": partner.id} | after)
             self._events.append(event, session)
             return renamed
@@ -79,7 +79,7 @@ class PartnerService:
             if any(is_used(partner.id, session) for is_used in self._used_by):
                 raise PartnerInUse
             self._partners.delete(partner.id, session)
-            before = {"_id": partner.id} | facts(partner, SHOWN)
+            before = {"_id": partner.id} | event_values(partner, EVENT_FIELDS)
             self._events.append(NewEvent("partner.deleted", actor.author, before=before), session)
 
         self._connection.transaction(work)

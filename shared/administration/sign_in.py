@@ -9,7 +9,7 @@ from shared.accounts.user_repository import UserRepository
 from shared.core.errors import SubjectTaken, UnknownUser
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.events.model import Author, NewEvent, difference, facts
+from shared.events.model import Author, NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.rights import policy as access
 from shared.rights.policy import Actor, Caller
@@ -20,7 +20,7 @@ from shared.tenants.read_repository import TenantReadRepository
 from shared.tenants.views import TenantView
 
 #: a user's fields that events show
-SHOWN = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
+EVENT_FIELDS = ("email", "name", "role", "roles", "tenant_ids", "partner_id", "platform_role")
 
 
 class SignInService:
@@ -99,13 +99,13 @@ class SignInService:
         known = self._users.find_by_subject(caller.subject, session)
         if known is None:
             user = self._create(caller, session)
-            event = NewEvent("user.created", Author(user.id, request_id), after=facts(user, SHOWN))
+            event = NewEvent("user.created", Author(user.id, request_id), after=event_values(user, EVENT_FIELDS))
             self._events.append(event, session)
             return user
         applied = self._applied(known, caller)
         if known.is_outdated_token(caller.issued_at):
             return known
-        before, after = difference(known, applied, SHOWN)
+        before, after = changed_values(known, applied, EVENT_FIELDS)
         if not before and not after:
             return self._users.record_token_time(known, caller.issued_at, session)
         user = self._users.save(applied, session)

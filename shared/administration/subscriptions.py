@@ -10,13 +10,13 @@ from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.model import NewEvent, difference, facts
+from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
 from shared.rights import policy as access
 from shared.rights.policy import Actor
 from shared.subscriptions.model import (
-    SHOWN,
+    EVENT_FIELDS,
     NewSubscription,
     Subscription,
     SubscriptionChanges,
@@ -58,7 +58,9 @@ class SubscriptionService:
             if tenant is None:
                 raise UnknownReference("/tenantId", "tenant")
             created = self._subscriptions.insert(new, session)
-            self._record("created", tenant, actor, session, None, {"_id": created.id} | facts(created, SHOWN))
+            self._record(
+                "created", tenant, actor, session, None, {"_id": created.id} | event_values(created, EVENT_FIELDS)
+            )
             return created
 
         return self._connection.transaction(work)
@@ -84,7 +86,7 @@ class SubscriptionService:
             if replace(known, **changes) == known:
                 return known
             changed = self._subscriptions.change(known, changes, session)
-            before, after = difference(known, changed, SHOWN)
+            before, after = changed_values(known, changed, EVENT_FIELDS)
             self._record("changed", tenant, actor, session, before, {"_id": known.id} | after)
             return changed
 
@@ -96,7 +98,7 @@ class SubscriptionService:
         def work(session: Transaction) -> None:
             known, tenant = self._changeable(subscription_id, actor, expected, session)
             self._subscriptions.delete(known.id, session)
-            self._record("deleted", tenant, actor, session, {"_id": known.id} | facts(known, SHOWN), None)
+            self._record("deleted", tenant, actor, session, {"_id": known.id} | event_values(known, EVENT_FIELDS), None)
 
         self._connection.transaction(work)
 

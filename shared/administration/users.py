@@ -9,12 +9,12 @@ from typing import cast
 from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.user import NewUser, Rights, User, UserChanges, UserQuery
 from shared.accounts.user_repository import UserRepository
-from shared.administration.sign_in import SHOWN
+from shared.administration.sign_in import EVENT_FIELDS
 from shared.core.errors import NotFound, UnknownReference, require_version
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.model import NewEvent, difference, facts
+from shared.events.model import NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.events.retention_repository import RetentionRepository
 from shared.provisioning.tenants import TenantService
@@ -76,7 +76,7 @@ class UserService:
             access.require(access.may_change_user(actor, Rights(), rights, list(tenants.values())), BEYOND_OWN_RIGHTS)
             self._require_partner(rights.partner_id, session)
             user = self._users.insert(replace(new, rights=rights), session)
-            after = {"_id": user.id} | facts(user, SHOWN)
+            after = {"_id": user.id} | event_values(user, EVENT_FIELDS)
             self._events.append(NewEvent("user.created", actor.author, after=after), session)
             return user
 
@@ -119,7 +119,7 @@ class UserService:
             if actor.read_at is not None:
                 changed = changed.with_revocation_time(user, actor.read_at)
             saved = self._users.save(changed, session)
-            before, after = difference(user, saved, SHOWN)
+            before, after = changed_values(user, saved, EVENT_FIELDS)
             event = NewEvent("user.changed", actor.author, before=before, after={"_id": user.id} | after)
             self._events.append(event, session)
             return access.visible_part(actor, saved, known.managed | set(named))
@@ -132,7 +132,7 @@ class UserService:
         def work(session: Transaction) -> None:
             user = self._changeable(user_id, actor, expected, session)
             self._users.delete(user.id, session)
-            before = {"_id": user.id} | facts(user, SHOWN)
+            before = {"_id": user.id} | event_values(user, EVENT_FIELDS)
             self._events.append(NewEvent("user.deleted", actor.author, before=before), session)
 
         self._connection.transaction(work)

@@ -117,7 +117,7 @@ def open_repositories(settings: Settings, patience: float = PATIENCE) -> Reposit
     database = connection.database
     return Repositories(
         connection=connection,
-        tenants=TenantRepository(database, settings.absent),
+        tenants=TenantRepository(database, settings.disabled_integrations),
         tenant_views=TenantReadRepository(database),
         domains=DomainRepository(database),
         domain_checks=DomainCheckQueue(database),

@@ -12,10 +12,10 @@ from shared.billing.sync_queue import BillingSyncQueue, SyncClaim
 from shared.core.errors import SubscriptionExists
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.events.model import Author, NewEvent, difference
+from shared.events.model import Author, NewEvent, changed_values
 from shared.events.repository import EventRepository
 from shared.operations.model import Operation
-from shared.subscriptions.model import SHOWN, NewSubscription, Subscription
+from shared.subscriptions.model import EVENT_FIELDS, NewSubscription, Subscription
 from shared.subscriptions.repository import SubscriptionRepository
 from shared.tenants.repository import TenantRepository
 
@@ -100,7 +100,7 @@ class BillingService:
         if replace(known, **changes) == known:
             return False
         changed = self._subscriptions.change(known, changes, session)
-        before, after = difference(known, changed, SHOWN)
+        before, after = changed_values(known, changed, EVENT_FIELDS)
         event = NewEvent("subscription.changed", author, known.tenant_id, slug, before, {"_id": known.id} | after)
         self._events.append(event, session)
         return True

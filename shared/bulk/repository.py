@@ -11,7 +11,15 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
 from shared.bulk.model import NAMED, BulkAction, BulkOperation, BulkStatus, Item, ItemStatus, Selector
-from shared.db.documents import Document, Transaction, inserting, make_indexes, object_id, our_errors, seconds_from_now
+from shared.db.documents import (
+    Document,
+    Transaction,
+    make_indexes,
+    object_id,
+    our_errors,
+    seconds_from_now,
+    upsert_pipeline,
+)
 from shared.db.lease_queue import LeaseQueue
 from shared.rights.policy import Actor
 from shared.status.model import Target
@@ -66,7 +74,7 @@ class BulkOperationRepository:
             }
             kept = seconds_from_now(DRY_RUN_KEPT.total_seconds())
             self._items.update_many({"bulkId": key}, [{"$set": {"expiresAt": kept, "dueAt": "$$NOW"}}])
-            row = inserting(document, createdAt="$$NOW", expiresAt=kept)
+            row = upsert_pipeline(document, createdAt="$$NOW", expiresAt=kept)
             self._rows.update_one({"_id": key}, row, upsert=True)
         found = self.find(str(key))
         if found is None:

@@ -154,7 +154,7 @@ class IntegrationSettings(BaseSettings):
         return frozenset(name for name, value in given.items() if value is not None)
 
     @property
-    def absent(self) -> frozenset[str]:
+    def disabled_integrations(self) -> frozenset[str]:
         """Optional integrations that are not configured."""
         return OPTIONAL - self.configured
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, present, seconds_from_now
+from shared.db.documents import Document, Transaction, our_errors, required, seconds_from_now
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DailyQuota:
         row = self._rows.find_one_and_update(
             {"_id": name}, [{"$set": more}], upsert=True, return_document=ReturnDocument.AFTER, session=session
         )
-        return _state(present(row))
+        return _state(required(row))
 
     def find(self, name: str, seconds: float) -> QuotaState:
         """Return the state of a quota with a span of `seconds`."""

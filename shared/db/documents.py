@@ -97,14 +97,14 @@ def find_by_id(
         return rows.find_one({"_id": key}, projection, session=session) if key else None
 
 
-def present(row: Document | None) -> Document:
+def required(row: Document | None) -> Document:
     """Return the document of a write that always matches. Raises LookupError if it did not, which is a bug."""
     if row is None:
         raise LookupError("a row that must exist was not found")
     return row
 
 
-def inserting(document: Mapping[str, Any], **times: Any) -> list[Document]:
+def upsert_pipeline(document: Mapping[str, Any], **times: Any) -> list[Document]:
     """Return an upsert pipeline that stores the document, with additional fields computed by the database.
 
     `times`: field = aggregation expression, such as `createdAt="$$NOW"`. `$literal` prevents that `$` in values is
@@ -125,7 +125,9 @@ def insert(rows: Collection[Document], documents: Sequence[Document], session: T
         raise kind(fault["errmsg"], fault["code"], fault)
 
 
-def made(rows: Collection[Document], document: Document, session: Transaction, at: datetime | None = None) -> Document:
+def insert_record(
+    rows: Collection[Document], document: Document, session: Transaction, at: datetime | None = None
+) -> Document:
     """Insert a record with `createdAt` and `updatedAt`, and return its document. Raises DuplicateKeyError.
 
     `at`: time by the database's clock, if the caller has read it; then a cheaper plain insert is used.
@@ -134,10 +136,10 @@ def made(rows: Collection[Document], document: Document, session: Transaction, a
         row = {**document, "createdAt": at, "updatedAt": at}
         insert(rows, [row], session)
         return row
-    return present(
+    return required(
         rows.find_one_and_update(
             {"_id": document["_id"]},
-            inserting(document, createdAt="$$NOW", updatedAt="$$NOW"),
+            upsert_pipeline(document, createdAt="$$NOW", updatedAt="$$NOW"),
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=session,
@@ -145,12 +147,12 @@ def made(rows: Collection[Document], document: Document, session: Transaction, a
     )
 
 
-def changed(rows: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
-    """Update a record (see `written`) and return its document. Raises DuplicateKeyError."""
+def update_record(rows: Collection[Document], id_: str, fields: Document, session: Transaction) -> Document:
+    """Update a record (see `versioned_update`) and return its document. Raises DuplicateKeyError."""
     row = rows.find_one_and_update(
-        {"_id": ObjectId(id_)}, written(fields), return_document=ReturnDocument.AFTER, session=session
+        {"_id": ObjectId(id_)}, versioned_update(fields), return_document=ReturnDocument.AFTER, session=session
     )
-    return present(row)
+    return required(row)
 
 
 def seconds_from_now(seconds: float) -> Document:
@@ -158,7 +160,7 @@ def seconds_from_now(seconds: float) -> Document:
     return {"$add": ["$$NOW", round(seconds * 1000)]}
 
 
-def written(fields: Document) -> list[Document]:
+def versioned_update(fields: Document) -> list[Document]:
     """Return an update pipeline that sets fields (expressions; see `literals`) and increments the record's version."""
     return [{"$set": {**fields, "version": {"$add": [{"$ifNull": ["$version", 1]}, 1]}, "updatedAt": "$$NOW"}}]
 
@@ -168,16 +170,16 @@ def literals(fields: Mapping[str, Any]) -> Document:
     return {name: {"$literal": value} for name, value in fields.items()}
 
 
-def newest_first(
+def newest_page(
     rows: Collection[Document], conditions: list[Document], limit: int, after: str | None
 ) -> tuple[list[Document], str | None]:
     """Return a page of documents, newest first, and the cursor of the next page (None: the last page)."""
     with our_errors():
-        found = list(rows.find(older_than(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
+        found = list(rows.find(page_condition(conditions, after)).sort("_id", DESCENDING).limit(limit + 1))
     return found[:limit], str(found[limit - 1]["_id"]) if len(found) > limit else None
 
 
-def older_than(conditions: Sequence[Document], after: str | None) -> Document:
+def page_condition(conditions: Sequence[Document], after: str | None) -> Document:
     """Return the condition of a page after this id. Pages are stable while documents are added, because ids ascend."""
     key = object_id(after) if after else None
     wanted = [one for one in conditions if one] + ([{"_id": {"$lt": key}}] if key else [])

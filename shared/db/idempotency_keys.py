@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from shared.core.errors import KeyInProgress, KeyReused
-from shared.db.documents import Document, literals, make_indexes, our_errors, present, seconds_from_now
+from shared.db.documents import Document, literals, make_indexes, our_errors, required, seconds_from_now
 
 KEEP_SECONDS = 24 * 3600
 #: a first request without a response for so long counts as dead with its process
@@ -94,5 +94,5 @@ class IdempotencyRepository:
                     )
                 except DuplicateKeyError:  # another first request inserted the document at the same time
                     continue
-                return present(row)
+                return required(row)
         raise KeyInProgress

@@ -16,7 +16,7 @@ import structlog
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, our_errors, present, seconds_from_now
+from shared.db.documents import Document, our_errors, required, seconds_from_now
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class Migrator:
             row = self._rows.find_one_and_update(
                 {"_id": _LOCK}, [{"$set": kept}], upsert=True, return_document=ReturnDocument.AFTER
             )
-        return bool(present(row)["token"] == token)
+        return bool(required(row)["token"] == token)
 
     def _keep(self, token: str) -> None:
         renewed = [{"$set": {"until": seconds_from_now(LOCK_SECONDS)}}]

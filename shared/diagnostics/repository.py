@@ -8,7 +8,15 @@ from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, inserting, make_indexes, object_id, our_errors, present, seconds_from_now
+from shared.db.documents import (
+    Document,
+    make_indexes,
+    object_id,
+    our_errors,
+    required,
+    seconds_from_now,
+    upsert_pipeline,
+)
 from shared.db.lease_queue import LeaseQueue
 from shared.diagnostics.model import Check, CheckStatus, Diagnosis, RunStatus
 
@@ -38,11 +46,11 @@ class DiagnosticsRepository:
         with our_errors():
             row = self._rows.find_one_and_update(
                 {"_id": document["_id"]},
-                inserting(document, **times),
+                upsert_pipeline(document, **times),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
-        return _diagnosis(present(row))
+        return _diagnosis(required(row))
 
     def find(self, run_id: str) -> Diagnosis | None:
         key = object_id(run_id)

@@ -50,16 +50,16 @@ class Event:
     after: Mapping[str, Any] | None
 
 
-def facts(record: Any, names: Collection[str]) -> dict[str, Any]:
+def event_values(record: Any, names: Collection[str]) -> dict[str, Any]:
     """Return these fields of a record for an event: names in camel case, plain values, without None."""
     found = {_camel(name): _plain(getattr(record, name)) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def difference(old: Any, new: Any, names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def changed_values(old: Any, new: Any, names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (before, after) with only the fields that differ. A removed field is None in `after`."""
     changed = [name for name in names if getattr(old, name) != getattr(new, name)]
-    before, after = facts(old, changed), facts(new, changed)
+    before, after = event_values(old, changed), event_values(new, changed)
     return before, after | {key: None for key in before if key not in after}
 
 

@@ -18,11 +18,11 @@ from shared.db.documents import (
     Document,
     Transaction,
     insert,
-    inserting,
     make_indexes,
     object_id,
     our_errors,
     seconds_from_now,
+    upsert_pipeline,
 )
 from shared.events.model import EVERY_EVENT, Event, EventFilter, Feed, NewEvent
 
@@ -66,7 +66,7 @@ class EventRepository:
             insert(self._rows, [{**document, "time": at}], session)
         else:
             key = {"_id": document["_id"]}
-            self._rows.update_one(key, inserting(document, time="$$NOW"), upsert=True, session=session)
+            self._rows.update_one(key, upsert_pipeline(document, time="$$NOW"), upsert=True, session=session)
 
     def has_unnumbered(self) -> bool:
         with our_errors():

@@ -88,7 +88,7 @@ def ok(**notes: str) -> Outcome:
 
 def skipped(reason: str, **notes: str) -> Outcome:
     """Return the outcome of a step that had nothing to do, for a reason of the catalogue."""
-    return Outcome(Result.SKIPPED, reason, sentence(reason), notes=notes)
+    return Outcome(Result.SKIPPED, reason, reason_message(reason), notes=notes)
 
 
 def failed(fault: Fault) -> Outcome:
@@ -97,14 +97,14 @@ def failed(fault: Fault) -> Outcome:
     A NotFound that reaches this function means that an object vanished during the attempt.
     """
     if isinstance(fault, NotFound):
-        return Outcome(Result.RETRY, "vanished", sentence("vanished", fault.detail))
+        return Outcome(Result.RETRY, "vanished", reason_message("vanished", fault.detail))
     reason = fault.reason if fault.reason in REASONS else "unexpected_answer"
-    message = sentence(reason, fault.detail)
+    message = reason_message(reason, fault.detail)
     if isinstance(fault, PermanentError):
         return Outcome(Result.ERROR, reason, message)
     return Outcome(Result.RETRY, reason, message, fault.wait if isinstance(fault, TemporaryError) else None)
 
 
-def sentence(reason: str, detail: str = "") -> str:
+def reason_message(reason: str, detail: str = "") -> str:
     """Return the catalogue's sentence followed by the detail."""
     return f"{REASONS[reason].message} {detail}".strip()

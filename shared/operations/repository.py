@@ -22,7 +22,7 @@ from shared.db.documents import (
     Transaction,
     insert,
     make_indexes,
-    newest_first,
+    newest_page,
     object_id,
     our_errors,
     seconds_from_now,
@@ -123,7 +123,7 @@ class OperationRepository:
 
     def page(self, tenant_id: str, limit: int, after: str | None) -> Page[Operation]:
         """Return a page of one tenant's operations, newest first."""
-        rows, following = newest_first(self._rows, [{"tenantId": tenant_id}], limit, after)
+        rows, following = newest_page(self._rows, [{"tenantId": tenant_id}], limit, after)
         return Page(tuple(map(operation_of, rows)), following)
 
     def count_running(self, mode: Mode, most: int) -> int:

@@ -20,7 +20,7 @@ from shared.db.documents import (
     find_by_id,
     literals,
     make_indexes,
-    newest_first,
+    newest_page,
     our_errors,
     seconds_from_now,
 )
@@ -71,7 +71,7 @@ class OrphanRepository:
         """Return a page of orphans, newest first."""
         wanted = {"integration": query.integration, "status": query.status}
         conditions = [{name: value} for name, value in wanted.items() if value is not None]
-        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(_orphan, rows)), following)
 
     # -- scans

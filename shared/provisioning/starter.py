@@ -181,7 +181,7 @@ class Starter:
             generation=tenant.generation,
             author=author,
             deadline_seconds=self.deadline_of(mode),
-            workflow=workflow_for(action, tenant, self._settings.absent),
+            workflow=workflow_for(action, tenant, self._settings.disabled_integrations),
             mode=mode,
             allow_removals=allow_removals,
         )

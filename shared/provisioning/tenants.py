@@ -17,7 +17,7 @@ from shared.core.errors import (
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction, new_id
 from shared.db.paging import Page
-from shared.events.model import Author, NewEvent, difference, facts
+from shared.events.model import Author, NewEvent, changed_values, event_values
 from shared.events.repository import EventRepository
 from shared.integrations.catalog import BILLING
 from shared.operations.model import Mode
@@ -45,7 +45,7 @@ from shared.tenants.views import TenantQuery, TenantView
 from shared.workflows.model import Action
 
 #: fields of a tenant that events show
-SHOWN = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
+EVENT_FIELDS = ("slug", "name", "plan", "domains", "billing_info", "partner_id")
 
 
 class TenantService:
@@ -107,7 +107,7 @@ class TenantService:
             self._admission.add(tenant, tenant.domains, is_staff, now, session)
             view = self._starter.insert(operation_id, Action.PROVISION, tenant, author, session)
             self._subscriptions.insert(NewSubscription(tenant.id, tenant.plan), session, now)
-            event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, facts(tenant, SHOWN))
+            event = NewEvent("tenant.created", author, tenant.id, tenant.slug, None, event_values(tenant, EVENT_FIELDS))
             self._events.append(event, session, now)
             return view
 
@@ -210,7 +210,7 @@ class TenantService:
             self._admission.update(view.tenant, actor.is_platform_admin, session)
         if "plan" in changes and not self._is_billed:
             self._change_subscription(view.tenant, author, session)
-        before, after = difference(tenant, view.tenant, SHOWN)
+        before, after = changed_values(tenant, view.tenant, EVENT_FIELDS)
         if view.operation is not None:
             after["operation"] = view.operation.id
         event = NewEvent("tenant.changed", author, tenant.id, tenant.slug, before, after)

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from shared.db.documents import Document, newest_first, our_errors, seconds_from_now
+from shared.db.documents import Document, newest_page, our_errors, seconds_from_now
 from shared.db.paging import Page
 from shared.integrations.catalog import INTEGRATIONS
 from shared.integrations.reasons import REASONS
@@ -70,7 +70,7 @@ class ProblemRepository:
     def page(self, tenant_ids: TenantIds, query: OperationQuery) -> Page[Operation]:
         """Return a page of the tenants' operations that match the query, newest first."""
         conditions: list[Document] = [in_scope(tenant_ids), *_conditions(query), KNOWN_ACTIONS]
-        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(operation_of, rows)), following)
 
     def targets(
@@ -92,7 +92,7 @@ class ProblemRepository:
             )
         if query.kind is None and query.status is None and integration is None and query.reason is None:
             conditions.append({field_of(ANY): HAS_PROBLEM})
-        rows, following = newest_first(self._rows, conditions, query.limit, after)
+        rows, following = newest_page(self._rows, conditions, query.limit, after)
         return Page(tuple(_target(operation_of(row), integration, query.reason) for row in rows), following)
 
     def _values(self, integration: str) -> list[str]:

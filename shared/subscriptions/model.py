@@ -11,7 +11,7 @@ from typing import TypedDict
 from shared.core.errors import FieldError, InvalidInput
 
 #: a subscription's fields that events show
-SHOWN = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
+EVENT_FIELDS = ("plan", "status", "stripe_customer_id", "stripe_subscription_id", "current_period_end")
 
 
 class SubscriptionStatus(StrEnum):

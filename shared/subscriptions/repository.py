@@ -13,14 +13,14 @@ from shared.core.errors import SubscriptionExists
 from shared.db.documents import (
     Document,
     Transaction,
-    changed,
     find_by_id,
+    insert_record,
     literals,
-    made,
     make_indexes,
-    newest_first,
+    newest_page,
     our_errors,
-    written,
+    update_record,
+    versioned_update,
 )
 from shared.db.paging import Page
 from shared.subscriptions.model import (
@@ -57,11 +57,11 @@ class SubscriptionRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewSubscription, session: Transaction, at: datetime | None = None) -> Subscription:
-        """Insert a subscription. Raises SubscriptionExists when the tenant has a live one. `at`: see `made`."""
+        """Insert a subscription. Raises SubscriptionExists if there is a live one. `at`: see `insert_record`."""
         document = {"_id": ObjectId(), "tenantId": new.tenant_id, "version": 1}
         document |= {field: getattr(new, name) for name, field in _FIELDS.items()}
         try:
-            row = made(self._rows, document, session, at)
+            row = insert_record(self._rows, document, session, at)
         except DuplicateKeyError:
             raise SubscriptionExists from None
         return subscription_of(row)
@@ -94,21 +94,21 @@ class SubscriptionRepository:
             {"tenantId": query.tenant_id} if query.tenant_id else {},
             {"status": query.status} if query.status else {},
         ]
-        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(subscription_of, rows)), following)
 
     def change(self, subscription: Subscription, changes: SubscriptionChanges, session: Transaction) -> Subscription:
         """Change a subscription. Raises SubscriptionExists when it would be the tenant's second live one."""
         fields = literals({_FIELDS[name]: value for name, value in changes.items()})
         try:
-            row = changed(self._rows, subscription.id, fields, session)
+            row = update_record(self._rows, subscription.id, fields, session)
         except DuplicateKeyError:
             raise SubscriptionExists from None
         return subscription_of(row)
 
     def cancel_all(self, tenant_id: str, session: Transaction) -> None:
         """Cancel the tenant's live subscription."""
-        canceled = written(literals({"status": SubscriptionStatus.CANCELED}))
+        canceled = versioned_update(literals({"status": SubscriptionStatus.CANCELED}))
         self._rows.update_many({"tenantId": tenant_id, "status": {"$in": list(LIVE)}}, canceled, session=session)
 
     def delete(self, subscription_id: str, session: Transaction) -> None:

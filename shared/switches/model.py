@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.integrations.catalog import INTEGRATIONS
-from shared.integrations.outcomes import BREAKER_REASON, Outcome, Result, sentence
+from shared.integrations.outcomes import BREAKER_REASON, Outcome, Result, reason_message
 from shared.switches.pause import Pause
 
 #: pauses every integration
@@ -140,19 +140,25 @@ def tenant_of_switch(name: str) -> str | None:
 
 
 def deferred_by_pause(switch: Switch, pause: Pause, seconds: float) -> Deferral:
-    message = sentence("paused", f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}")
+    message = reason_message("paused", f"Paused: {_display_name(switch.name)}. Reason: {pause.reason}")
     return Deferral(switch.name, "paused", message, seconds, stops_deadline=True)
 
 
 def deferred_by_observe_only(pause: Pause, seconds: float) -> Deferral:
     return Deferral(
-        OBSERVE_ONLY, "observe_only", sentence("observe_only", f"Reason: {pause.reason}"), seconds, stops_deadline=True
+        OBSERVE_ONLY,
+        "observe_only",
+        reason_message("observe_only", f"Reason: {pause.reason}"),
+        seconds,
+        stops_deadline=True,
     )
 
 
 def deferred_by_breaker(switch: Switch, spread: float, until: datetime | None) -> Deferral:
     cause = switch.cause or "unreachable"
-    message = f"{sentence(cause, switch.detail)} The circuit breaker is open; a probe decides when steps run again."
+    message = (
+        f"{reason_message(cause, switch.detail)} The circuit breaker is open; a probe decides when steps run again."
+    )
     return Deferral(switch.name, cause, message, spread, until=until)
 
 

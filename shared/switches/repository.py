@@ -13,7 +13,7 @@ import pymongo
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, present, seconds_from_now
+from shared.db.documents import Document, Transaction, our_errors, required, seconds_from_now
 from shared.switches import breaker_updates as updates
 from shared.switches.breaker_updates import IS_OPEN
 from shared.switches.model import FailingTenant, OpenDuration, Switch, TenantRef, tenant_of_switch
@@ -143,7 +143,7 @@ class SwitchRepository:
                 {"_id": name}, pipeline, upsert=True, return_document=ReturnDocument.AFTER, session=session
             )
         self._cached = None
-        return _switch(present(row))
+        return _switch(required(row))
 
     def _changed(self, rows: int) -> bool:
         self._cached = None if rows else self._cached

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, our_errors, seconds_from_now, written
+from shared.db.documents import Document, Transaction, our_errors, seconds_from_now, versioned_update
 from shared.tenants.documents import tenant_of
 from shared.tenants.model import Tenant
 from shared.tenants.transitions import TRANSITIONS
@@ -42,7 +42,7 @@ class BackfillRepository:
         fields = backfill_fields(integration) | {"backfillAfter": seconds_from_now(again_after)}
         condition = {"_id": ObjectId(tenant_id), "$or": list(candidate_conditions(integration))}
         row = self._rows.find_one_and_update(
-            condition, written(fields), return_document=ReturnDocument.AFTER, session=session
+            condition, versioned_update(fields), return_document=ReturnDocument.AFTER, session=session
         )
         return tenant_of(row) if row else None
 

@@ -16,14 +16,14 @@ from shared.core.errors import DomainTaken, SlugTaken
 from shared.db.documents import (
     Document,
     Transaction,
-    changed,
+    insert_record,
     literals,
-    made,
     make_indexes,
     object_id,
     our_errors,
     seconds_from_now,
-    written,
+    update_record,
+    versioned_update,
 )
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
@@ -54,7 +54,7 @@ class TenantRepository:
         make_indexes(self._rows, INDEXES)
 
     def insert(self, new: NewTenant, operation_id: str, session: Transaction, at: datetime | None = None) -> Tenant:
-        """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken. `at`: see `made`."""
+        """Record a pending tenant of generation 1. Raises SlugTaken or DomainTaken. `at`: see `insert_record`."""
         document: Document = {
             "_id": ObjectId(),
             "slug": new.slug,
@@ -73,7 +73,7 @@ class TenantRepository:
             "version": 1,
         }
         try:
-            row = made(self._rows, document, session, at)
+            row = insert_record(self._rows, document, session, at)
         except DuplicateKeyError as problem:
             raise _taken(problem, new.slug) from None
         return tenant_of(row)
@@ -142,7 +142,7 @@ class TenantRepository:
         if operation_id is not None:
             fields |= {"operationId": ObjectId(operation_id), **incremented("generation")}
         try:
-            row = changed(self._rows, tenant.id, fields, session)
+            row = update_record(self._rows, tenant.id, fields, session)
         except DuplicateKeyError as problem:
             raise _taken(problem, tenant.slug) from None
         return tenant_of(row)
@@ -152,13 +152,13 @@ class TenantRepository:
     ) -> Tenant:
         """Accept a lifecycle action: raise the generation, set its operation and the status that applies at once."""
         fields = {"operationId": ObjectId(operation_id), **incremented("generation"), **lifecycle_fields(change)}
-        row = changed(self._rows, tenant.id, fields, session)
+        row = update_record(self._rows, tenant.id, fields, session)
         return tenant_of(row)
 
     def show_pause(self, tenant_id: str, pause: Pause | None, session: Transaction) -> Tenant:
         """Copy a pause to the tenant's record for display, or remove it. Steps are deferred by the switch only."""
         shown_as = {"reason": {"$literal": pause.reason}, "since": pause.since, "by": pause.by} if pause else "$$REMOVE"
-        return tenant_of(changed(self._rows, tenant_id, {"pause": shown_as}, session))
+        return tenant_of(update_record(self._rows, tenant_id, {"pause": shown_as}, session))
 
     def claim_drift_check(self, interval: float, invalid_before: datetime | None = None) -> Tenant | None:
         """Claim the tenant whose drift check is most overdue; schedule its next in `interval` seconds.
@@ -232,7 +232,7 @@ class TenantRepository:
         """Write the result of a closed operation. Return None when a newer change was accepted meanwhile."""
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(operation.tenant_id), "generation": operation.generation},
-            written(settlement_fields(operation)),
+            versioned_update(settlement_fields(operation)),
             return_document=ReturnDocument.AFTER,
             session=session,
         )
@@ -241,7 +241,7 @@ class TenantRepository:
     def _guarded(self, tenant_id: str, generation: int, fields: Document, expr: Document | None = None) -> bool:
         condition = {"_id": ObjectId(tenant_id), "generation": generation} | ({"$expr": expr} if expr else {})
         with our_errors():
-            done = self._rows.update_one(condition, written(fields))
+            done = self._rows.update_one(condition, versioned_update(fields))
         return done.matched_count == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
-from shared.db.documents import Document, Transaction, inserting, object_id, our_errors
+from shared.db.documents import Document, Transaction, object_id, our_errors, upsert_pipeline
 from shared.operations.model import Operation
 from shared.tenants.model import Tenant
 from shared.tenants.views import Receipt, Removal
@@ -29,7 +29,7 @@ class TombstoneRepository:
             "removals": [_removal(operation, step.name) for operation in operations for step in operation.steps],
         }
         key = {"_id": document["_id"]}
-        self._rows.update_one(key, inserting(document, purgedAt="$$NOW"), upsert=True, session=session)
+        self._rows.update_one(key, upsert_pipeline(document, purgedAt="$$NOW"), upsert=True, session=session)
 
     def receipt(self, tenant_id: str) -> Receipt | None:
         key = object_id(tenant_id)

@@ -12,13 +12,13 @@ from pymongo.database import Database
 from shared.db.documents import (
     Document,
     Transaction,
-    inserting,
     make_indexes,
-    newest_first,
+    newest_page,
     object_id,
     our_errors,
-    present,
+    required,
     seconds_from_now,
+    upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
 from shared.db.paging import Page
@@ -80,7 +80,7 @@ class DeliveryRepository:
             found = self._rows.find_one_and_update(
                 {"_id": row["_id"]}, self._inserting(row), upsert=True, return_document=ReturnDocument.AFTER
             )
-        return _record(present(found))
+        return _record(required(found))
 
     def find(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
         key = object_id(delivery_id)
@@ -91,7 +91,7 @@ class DeliveryRepository:
     def page(self, webhook_id: str, query: DeliveryQuery) -> Page[DeliveryRecord]:
         """Return a page of a webhook's deliveries, newest first."""
         conditions: list[Document] = [{"webhookId": webhook_id}, {"status": query.status} if query.status else {}]
-        rows, following = newest_first(self._rows, conditions, query.limit, query.after)
+        rows, following = newest_page(self._rows, conditions, query.limit, query.after)
         return Page(tuple(map(_record, rows)), following)
 
     def replay(self, webhook_id: str, delivery_id: str) -> DeliveryRecord | None:
@@ -163,7 +163,7 @@ class DeliveryRepository:
 
     def _inserting(self, row: Document) -> list[Document]:
         kept_until = seconds_from_now(self._keep_seconds)
-        return inserting(row, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
+        return upsert_pipeline(row, createdAt="$$NOW", dueAt="$$NOW", expiresAt=kept_until)
 
     def _release(self, claim: DeliveryClaim, fields: Document) -> bool:
         return self._queue.release({"_id": ObjectId(claim.record.id)}, claim.token, fields)

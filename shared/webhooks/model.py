@@ -14,7 +14,7 @@ from shared.events.model import Author, NewEvent
 #: action of a test delivery; it stands for no event
 PING = "webhook.ping"
 #: fields that events show; not the URL, which may contain a secret of the receiver
-SHOWN = ("host", "actions", "enabled")
+EVENT_FIELDS = ("host", "actions", "enabled")
 #: limit of webhooks per owner, so that one owner cannot occupy all delivery threads
 MOST_PER_OWNER = 20
 

@@ -14,14 +14,14 @@ from shared.db.documents import (
     Document,
     Transaction,
     find_by_id,
+    insert_record,
     literals,
-    made,
     make_indexes,
-    newest_first,
+    newest_page,
     our_errors,
-    present,
+    required,
     seconds_from_now,
-    written,
+    versioned_update,
 )
 from shared.db.paging import Page
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
@@ -70,7 +70,7 @@ class WebhookRepository:
             "version": 1,
             **_NO_FAILURES,
         }
-        return _webhook(made(self._rows, document, session))
+        return _webhook(insert_record(self._rows, document, session))
 
     def find(self, webhook_id: str, session: Transaction | None = None) -> Webhook | None:
         row = find_by_id(self._rows, webhook_id, session, projection=_NO_SECRETS)
@@ -79,7 +79,7 @@ class WebhookRepository:
     def page(self, scope: Scope, tenant_id: str | None, limit: int, after: str | None) -> Page[Webhook]:
         """Return a page of webhooks, newest first."""
         conditions = [scope_filter(scope), {"tenantId": tenant_id} if tenant_id else {}]
-        rows, following = newest_first(self._rows, conditions, limit, after)
+        rows, following = newest_page(self._rows, conditions, limit, after)
         return Page(tuple(map(_webhook, rows)), following)
 
     def count(self, owner: Owner, session: Transaction) -> int:
@@ -181,7 +181,7 @@ class WebhookRepository:
             condition["$expr"] = {"$lte": ["$failingSince", seconds_from_now(-failing_seconds)]}
         row = self._rows.find_one_and_update(
             condition,
-            written({"enabled": False, "disabledReason": reason, "disabledAt": "$$NOW"}),
+            versioned_update({"enabled": False, "disabledReason": reason, "disabledAt": "$$NOW"}),
             _NO_SECRETS,
             return_document=ReturnDocument.AFTER,
             session=session,
@@ -191,12 +191,12 @@ class WebhookRepository:
     def _written(self, webhook: Webhook, fields: Document, session: Transaction) -> Webhook:
         row = self._rows.find_one_and_update(
             {"_id": ObjectId(webhook.id)},
-            written(fields),
+            versioned_update(fields),
             _NO_SECRETS,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
-        return _webhook(present(row))
+        return _webhook(required(row))
 
 
 def scope_filter(scope: Scope) -> Document:

@@ -24,7 +24,7 @@ from shared.core.signatures import new_secret
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
 from shared.db.paging import Page
-from shared.events.model import difference, facts
+from shared.events.model import changed_values, event_values
 from shared.events.numbering import number_events
 from shared.events.repository import EventRepository
 from shared.provisioning.tenants import TenantService
@@ -36,8 +36,8 @@ from shared.webhooks import policy as webhook_access
 from shared.webhooks.delivery_repository import DeliveryRepository
 from shared.webhooks.delivery_rules import is_in_scope, webhook_cipher
 from shared.webhooks.model import (
+    EVENT_FIELDS,
     MOST_PER_OWNER,
-    SHOWN,
     DeliveryQuery,
     DeliveryRecord,
     DeliveryStatus,
@@ -100,7 +100,7 @@ class WebhookService:
             cursor = self._events.last_number(session)
             slug = tenant.slug if tenant else None
             made = self._webhooks.insert(new, owner, slug, encrypted, cursor, session)
-            after = {"_id": made.id} | facts(made, SHOWN)
+            after = {"_id": made.id} | event_values(made, EVENT_FIELDS)
             self._events.append(made.event("created", actor.author, after=after), session)
             return made
 
@@ -130,7 +130,7 @@ class WebhookService:
             if replace(known, **changes) == known:
                 return known
             changed = self._webhooks.change(known, changes, session)
-            before, after = difference(known, changed, SHOWN)
+            before, after = changed_values(known, changed, EVENT_FIELDS)
             event = changed.event("changed", actor.author, before, {"_id": known.id} | after)
             self._events.append(event, session)
             return changed
@@ -147,7 +147,7 @@ class WebhookService:
             known = self._manageable(webhook_id, actor, session)
             require_version(known.version, expected)
             self._webhooks.delete(known.id, session)
-            before = {"_id": known.id} | facts(known, SHOWN)
+            before = {"_id": known.id} | event_values(known, EVENT_FIELDS)
             self._events.append(known.event("deleted", actor.author, before=before), session)
 
         self._connection.transaction(work)

@@ -70,7 +70,8 @@ def test_a_route_that_nobody_guards_stops_the_start() -> None:
 def test_every_reason_that_is_given_anywhere_is_in_the_catalogue_and_none_is_idle() -> None:
     given = set()
     for _, text in sources("worker", "shared"):
-        given |= set(re.findall(r'(?:TemporaryError|PermanentError|Repeatable|skipped|sentence)\(\s*"([a-z_]+)"', text))
+        sources_of_reasons = "TemporaryError|PermanentError|Repeatable|skipped|reason_message"
+        given |= set(re.findall(rf'(?:{sources_of_reasons})\(\s*"([a-z_]+)"', text))
         given |= set(re.findall(r'Outcome\(Result\.\w+, "([a-z_]+)"', text))
         given |= set(re.findall(r'REASONS\["([a-z_]+)"\]', text))
     assert given <= set(reasons.REASONS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from shared.config.settings import Settings, SettingsError, read_settings
-from shared.integrations.outcomes import Fault, TemporaryError, sentence
+from shared.integrations.outcomes import Fault, TemporaryError, reason_message
 from worker.bootstrap.authentik import prepare_authentik
 from worker.bootstrap.findings import Finding, State, screen
 from worker.bootstrap.ocis import prepare_ocis
@@ -90,7 +90,7 @@ def _tried(subject: str, work: Callable[[], Finding], give_up: float) -> Finding
         try:
             return work()
         except Fault as fault:
-            text = sentence(fault.reason, fault.detail)
+            text = reason_message(fault.reason, fault.detail)
             # blueprints and roles are applied some seconds after a product answers
             may_come = isinstance(fault, TemporaryError) or fault.reason in ("bad_credentials", "missing_permission")
             if not may_come or time.monotonic() + PAUSE > give_up:

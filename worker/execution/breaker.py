@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from shared.config.settings import Settings
-from shared.integrations.outcomes import Outcome, sentence
+from shared.integrations.outcomes import Outcome, reason_message
 from shared.operations.model import Operation
 from shared.operations.repository import OperationRepository
 from shared.switches.model import (
@@ -201,4 +201,4 @@ def _resets_failures(switch: Switch, tenant: TenantRef | None) -> bool:
 
 
 def _detail(outcome: Outcome) -> str:
-    return (outcome.message or "").removeprefix(sentence(outcome.reason or "unreachable")).strip()
+    return (outcome.message or "").removeprefix(reason_message(outcome.reason or "unreachable")).strip()

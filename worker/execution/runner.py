@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.integrations.outcomes import Fault, Outcome, Result, failed, sentence, skipped
+from shared.integrations.outcomes import Fault, Outcome, Result, failed, reason_message, skipped
 from shared.messaging.queues import RUN_STEP
 from shared.metrics.metrics import LEASES_LOST, STEP_ATTEMPTS, STEP_SECONDS
 from shared.operations.deferral_repository import DeferralRepository
@@ -199,7 +199,7 @@ class Runner:
         if claim.step.attempts > self._settings.step_max_attempts:
             outcome = _exhausted(claim.step.message)
         elif integration is None or function is None:
-            outcome = Outcome(Result.RETRY, "old_workers", sentence("old_workers"))
+            outcome = Outcome(Result.RETRY, "old_workers", reason_message("old_workers"))
         elif client is None:
             outcome = skipped("not_configured")
         else:
@@ -213,7 +213,7 @@ class Runner:
     def _call_step(self, claim: Claim, function: StepFunction, client: Any, integration: str) -> Outcome:
         tenant = self._tenants.find_by_id(claim.operation.tenant_id)
         if tenant is None:
-            return Outcome(Result.ERROR, "bug", sentence("bug", "The tenant's record is gone."))
+            return Outcome(Result.ERROR, "bug", reason_message("bug", "The tenant's record is gone."))
         context = self._contexts.make(tenant, claim, integration)
         outcome = self._call(function, context, client)
         # changes of earlier attempts are kept, each once
@@ -229,7 +229,7 @@ class Runner:
             raise
         except Exception:  # the one place where a bug must not escape: it would fail the whole chord
             log.exception("step.bug")
-            return Outcome(Result.ERROR, "bug", sentence("bug"))
+            return Outcome(Result.ERROR, "bug", reason_message("bug"))
 
     def _limited(self, claim: Claim, outcome: Outcome) -> Outcome:
         """Turn a retry after the last allowed attempt into an error."""
@@ -250,4 +250,4 @@ def _tenant_of(operation: Operation) -> TenantRef:
 
 
 def _exhausted(last_message: str | None) -> Outcome:
-    return Outcome(Result.ERROR, "attempts_exhausted", sentence("attempts_exhausted", last_message or ""))
+    return Outcome(Result.ERROR, "attempts_exhausted", reason_message("attempts_exhausted", last_message or ""))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import AliasPath, Field, model_validator
 
 from api.http.responses import ObjectIdText, ResponseModel
-from shared.integrations.outcomes import sentence
+from shared.integrations.outcomes import reason_message
 from shared.switches.model import Switch
 from shared.tenants.model import Tenant
 
@@ -41,7 +41,7 @@ class BreakerResponse(ResponseModel):
             "since": switch.opened_at,
             "open_until": switch.open_until,
             "reason": switch.cause,
-            "message": sentence(switch.cause, switch.detail) if switch.cause else None,
+            "message": reason_message(switch.cause, switch.detail) if switch.cause else None,
         }
 
 

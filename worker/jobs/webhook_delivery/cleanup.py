@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from shared.db.connection import MongoConnection
 from shared.db.documents import Transaction
-from shared.events.model import Author, facts
+from shared.events.model import Author, event_values
 from shared.events.repository import EventRepository
 from shared.webhooks.delivery_repository import DeliveryRepository
-from shared.webhooks.model import SHOWN, Webhook
+from shared.webhooks.model import EVENT_FIELDS, Webhook
 from shared.webhooks.repository import WebhookRepository
 
 #: webhooks that one run deletes; the next run takes the rest
@@ -38,7 +38,7 @@ class EndedWebhooks:
         def work(session: Transaction) -> bool:
             removed = self._webhooks.delete(webhook.id, session)
             if removed:
-                before = {"_id": webhook.id} | facts(webhook, SHOWN)
+                before = {"_id": webhook.id} | event_values(webhook, EVENT_FIELDS)
                 event = webhook.event("deleted", Author(None, f"ended-{webhook.id}"), before=before)
                 self._events.append(event, session)
             return removed
