@@ -35,7 +35,7 @@ class Kind(StrEnum):
     PAUSED = "paused"
 
 
-#: a step that was published so many times and never claimed is overdue
+#: a step that was published this many times and never claimed is overdue
 OVERDUE_SEND_COUNT = 3
 NOT_TAKEN = "not_taken"
 #: the pseudo integration under which an operation's most severe kind is kept

@@ -76,7 +76,7 @@ def recorded(step: str, outcome: Outcome, retry_in: float, grace: float) -> Pipe
         steps_where({"$and": [named(step), IS_OPEN]}, changes),
     ]
     if outcome.found:
-        # a closed operation may be settled already, and then nobody reads `found`
+        # a closed operation may be settled already, and settling is the only reader of `found`
         known = {"$mergeObjects": ["$found", {"$literal": dict(outcome.found)}]}
         stages.append({"$set": {"found": {"$cond": [IS_RUNNING, known, "$found"]}}})
     return [*stages, deferral_fields(), *operation_state(grace)]

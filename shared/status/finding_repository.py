@@ -19,7 +19,7 @@ from shared.status.model import EXAMPLES, Example, Finding, Group
 from shared.status.problem_repository import TenantIds, in_scope
 from shared.webhooks.repository import FAILING, scope_filter
 
-#: a purge that has not started so many seconds after the end of the grace is a problem
+#: a purge is a problem when it has not started this many seconds after the end of the grace
 STUCK_SECONDS = 3600.0
 
 

@@ -21,7 +21,7 @@ from shared.workflows.model import INTEGRATION_OF_STEP
 
 #: the tenants in a query's scope; None for all
 TenantIds = tuple[str, ...] | None
-#: an operation is late when it should have been published so many seconds ago
+#: an operation is late when it should have been published at least this many seconds ago
 LATE_SECONDS = 60.0
 
 

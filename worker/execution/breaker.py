@@ -35,8 +35,8 @@ log = structlog.get_logger(__name__)
 
 #: a paused step is due again after this at the latest, in seconds; the scheduler releases it when the pause ends
 PAUSE_RECHECK = 60.0
-#: a breaker whose probes keep failing stays open for at most this many times its first span
-LONGEST_SPANS = 10
+#: failed probes double the time that a breaker stays open, to at most this many times the first one
+MAX_DURATION_FACTOR = 10
 #: extra wait of a tenant that failed before, so that another tenant's step is the probe, in seconds
 OTHERS_FIRST = 5.0
 
@@ -65,7 +65,7 @@ class Breaker:
         self._switches = switches
         self._before_permit = before_permit
         self._limit = settings.breaker_failures
-        self._span = OpenDuration(settings.breaker_seconds, settings.breaker_seconds * LONGEST_SPANS)
+        self._open_duration = OpenDuration(settings.breaker_seconds, settings.breaker_seconds * MAX_DURATION_FACTOR)
         self._probe_seconds = settings.attempt_seconds
         self._fingerprints = settings.credential_fingerprints
         #: integrations that failed in this process since they last answered
@@ -80,12 +80,12 @@ class Breaker:
     def permit(self, operation_id: str, integration: str) -> Permit:
         """Decide whether a step of this operation may run."""
         self._before_permit()
-        seen = self._switches.cached()
-        observing = self._observe_only(seen, operation_id)
+        switches = self._switches.cached()
+        observing = self._observe_only(switches, operation_id)
         if observing is not None:
             return Permit(observing)
-        tenant_id = self._tenant_if_needed(seen, operation_id, integration)
-        return self._permit(seen, integration, tenant_id)
+        tenant_id = self._tenant_if_needed(switches, operation_id, integration)
+        return self._permit(switches, integration, tenant_id)
 
     def permit_job(self, integration: str) -> Permit:
         """Decide whether a job that belongs to no operation may call the integration."""
@@ -119,11 +119,11 @@ class Breaker:
                     tenants=[one.tenant.slug for one in switch.failing if not one.is_isolated],
                 )
 
-    def _permit(self, seen: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Permit:
-        paused = self._paused(seen, integration, tenant_id)
+    def _permit(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Permit:
+        paused = self._paused(switches, integration, tenant_id)
         if paused is not None:
             return Permit(paused)
-        switch = seen.get(integration)
+        switch = switches.get(integration)
         if switch is None or not switch.is_open:
             return Permit()
         if self._switches.claim_probe(integration, self._probe_seconds, tenant_id, OTHERS_FIRST):
@@ -132,11 +132,11 @@ class Breaker:
         until = switch.open_until
         if until is not None and switch.is_failing(tenant_id):
             until += timedelta(seconds=OTHERS_FIRST)
-        return Permit(deferred_by_breaker(switch, self._span.first / 3, until))
+        return Permit(deferred_by_breaker(switch, self._open_duration.first / 3, until))
 
-    def _observe_only(self, seen: Mapping[str, Switch], operation_id: str) -> Deferral | None:
+    def _observe_only(self, switches: Mapping[str, Switch], operation_id: str) -> Deferral | None:
         """Defer the step in observe-only mode, unless its operation is a dry run."""
-        switch = seen.get(OBSERVE_ONLY)
+        switch = switches.get(OBSERVE_ONLY)
         if switch is None or switch.pause is None:
             return None
         operation = self._operations.find(operation_id)
@@ -144,17 +144,17 @@ class Breaker:
             return None
         return deferred_by_observe_only(switch.pause, PAUSE_RECHECK)
 
-    def _paused(self, seen: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
+    def _paused(self, switches: Mapping[str, Switch], integration: str, tenant_id: str | None) -> Deferral | None:
         for name in (ALL, integration, tenant_switch(tenant_id) if tenant_id else None):
-            switch = seen.get(name) if name else None
+            switch = switches.get(name) if name else None
             if switch is not None and switch.pause is not None:
                 return deferred_by_pause(switch, switch.pause, PAUSE_RECHECK)
         return None
 
-    def _tenant_if_needed(self, seen: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
+    def _tenant_if_needed(self, switches: Mapping[str, Switch], operation_id: str, integration: str) -> str | None:
         """Return the operation's tenant, read only while a tenant's pause or an open breaker needs it."""
-        switch = seen.get(integration)
-        if not (switch is not None and switch.is_open) and not any(one.is_of_tenant for one in seen.values()):
+        switch = switches.get(integration)
+        if not (switch is not None and switch.is_open) and not any(one.is_of_tenant for one in switches.values()):
             return None
         operation = self._operations.find(operation_id)
         return operation.tenant_id if operation else None
@@ -177,13 +177,13 @@ class Breaker:
         self, signal: HealthSignal, integration: str, permit: Permit, outcome: Outcome, tenant: TenantRef | None
     ) -> Switch:
         cause, detail = outcome.reason or "unreachable", _detail(outcome)
-        span = self._span
+        duration = self._open_duration
         if signal is HealthSignal.BACK_OFF:
             seconds = min(outcome.wait or 0.0, LONGEST_RETRY_AFTER)
             if tenant is None:
                 return self._switches.back_off(integration, cause, detail, seconds)
             # asked for by one tenant's step alone, it is that tenant's wait: the step is due after it
-            span = OpenDuration(seconds, seconds)
+            duration = OpenDuration(seconds, seconds)
         if signal is HealthSignal.CREDENTIALS_REFUSED:
             log.error("integration.credentials_refused", integration=integration)
             fingerprint = self._fingerprints.get(integration)
@@ -191,7 +191,7 @@ class Breaker:
                 integration, detail, CREDENTIALS_OPEN_DURATION, fingerprint, is_probe=permit.is_probe
             )
         return self._switches.record_failure(
-            integration, tenant, cause, detail, self._limit, span, is_probe=permit.is_probe
+            integration, tenant, cause, detail, self._limit, duration, is_probe=permit.is_probe
         )
 
 
