@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from shared.operations.model import Mode, OperationStatus
+from shared.switches.repository import CACHE_SECONDS
 from tests.path.conftest import Platform
 from tests.path.test_whole_path import until
 from tests.simulators import writes
@@ -61,6 +62,7 @@ def test_restored_under_running_processes_it_is_noticed_by_them_and_plans_go_on(
     platform.settled("acme")
     restore(platform)
     until(lambda: is_observing(platform))
+    time.sleep(CACHE_SECONDS)  # the worker may have read the switches just before
     plan = platform.plane.tenants.reconcile("acme", platform.admin, Mode.PLAN).operation
     assert plan is not None
     assert platform.plane.operations.wait_for(plan.id, platform.admin, 30).status is OperationStatus.SUCCEEDED
