@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.core.naming import registrable_domain
 from shared.db.documents import Document
-from shared.domains.dns_records import Check, Presence, Record
+from shared.db.mapping import each, mapper
+from shared.domains.dns_records import Check, Record
 from shared.domains.model import Sighting, TenantDomain
 from shared.domains.verification import DomainState, Ownership
 
@@ -55,34 +54,6 @@ def check_fields(domain: TenantDomain) -> Document:
     }
 
 
-def domain_of(row: Document) -> TenantDomain:
-    """Read a domain from its document."""
-    ownership = Ownership(
-        # the time limit of a domain that is not watched does not run
-        asked_at=row["askedAt"] or row["createdAt"],
-        state=DomainState(row["state"]),
-        verified_at=row["verifiedAt"],
-        proof_lost_at=row["proofLostAt"],
-    )
-    return TenantDomain(
-        id=str(row["_id"]),
-        tenant_id=row["tenantId"],
-        tenant_slug=row["tenantSlug"],
-        name=row["domain"],
-        ownership=ownership,
-        since=row["since"] or row["createdAt"],
-        sightings=tuple(map(_sighting, row["checks"])),
-        checked_at=row["checkedAt"],
-        fault=row["fault"],
-        faults=row["faults"],
-        is_watched=row["askedAt"] is not None,
-        due_at=row["dueAt"],
-        requested_at=row["requestedAt"],
-        # a document of an earlier version: domains from before the rule need no proof
-        is_proof_required=row.get("proofRequired", False),
-    )
-
-
 def _sighting_row(sighting: Sighting) -> Document:
     check = sighting.check
     return {
@@ -95,6 +66,15 @@ def _sighting_row(sighting: Sighting) -> Document:
     }
 
 
-def _sighting(row: dict[str, Any]) -> Sighting:
-    record = Record(row["name"], row["type"], row["value"])
-    return Sighting(Check(record, Presence(row["presence"]), tuple(row["seen"])), row["lastSeen"])
+_sighting = mapper(Sighting, check=mapper(Check, record=mapper(Record)), last_seen_at="lastSeen")
+domain_of = mapper(
+    TenantDomain,
+    name="domain",
+    # nobody has asked for the proof of a domain that is not watched, so its time does not run
+    ownership=mapper(Ownership, asked_at=lambda row: row["askedAt"] or row["createdAt"]),
+    since=lambda row: row["since"] or row["createdAt"],
+    sightings=each("checks", _sighting),
+    is_watched=lambda row: row["askedAt"] is not None,
+    # absent in documents of earlier versions: domains that were there before the rule need no proof
+    is_proof_required="proofRequired",
+)

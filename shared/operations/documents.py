@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from shared.db.documents import Document
+from shared.db.mapping import each, mapper
 from shared.events.model import Author
 from shared.operations.model import Mode, Operation, OperationStatus, StepRecord, StepStatus
 from shared.workflows.model import Action, Workflow
@@ -16,13 +17,8 @@ from shared.workflows.model import Action, Workflow
 #: the database deletes dry runs after this time
 DRY_RUN_RETENTION = timedelta(days=30)
 
-# lookup tables: a page of tenants needs hundreds of lookups, and calling the enum class takes ten times as long
-_ACTIONS = {one.value: one for one in Action}
-_MODES = {one.value: one for one in Mode}
-_STATUSES = {one.value: one for one in OperationStatus}
-_STEP_STATUSES = {one.value: one for one in StepStatus}
 #: selects operations of actions that this build knows: during a deployment a newer build may have added others
-KNOWN_ACTIONS: Document = {"action": {"$in": list(_ACTIONS)}}
+KNOWN_ACTIONS: Document = {"action": {"$in": [one.value for one in Action]}}
 
 
 @dataclass(frozen=True)
@@ -100,50 +96,5 @@ def _new_step(name: str, stage: int, due: datetime, republish_at: datetime) -> D
     }
 
 
-def _step_of(row: Document) -> StepRecord:
-    return StepRecord(
-        name=row["name"],
-        stage=row["phase"],
-        status=_STEP_STATUSES[row["status"]],
-        attempts=row["attempts"],
-        dispatch=row["dispatch"],
-        min_dispatch=row["validFrom"],
-        due_at=row.get("dueAt"),
-        lease_until=row.get("leaseUntil"),
-        started_at=row.get("startedAt"),
-        finished_at=row.get("finishedAt"),
-        reason=row.get("reason"),
-        message=row.get("message"),
-        remedy=row.get("remedy"),
-        retryable=row.get("retryable", False),
-        notes=row.get("notes") or {},
-        changes=tuple(row.get("changes") or ()),
-        deferred_by=row.get("heldBy"),
-        deferrals=row.get("holds", 0),
-    )
-
-
-def operation_of(row: Document) -> Operation:
-    """Return the operation of a document."""
-    return Operation(
-        id=str(row["_id"]),
-        tenant_id=row["tenantId"],
-        tenant_slug=row["tenantSlug"],
-        action=_ACTIONS[row["action"]],
-        status=_STATUSES[row["status"]],
-        requested_by=row["requestedBy"],
-        request_id=row["requestId"],
-        generation=row["generation"],
-        dispatch=row["dispatch"],
-        stage=row["phase"],
-        settled=row["settled"],
-        steps=tuple(_step_of(step) for step in row["steps"]),
-        created_at=row["createdAt"],
-        deadline_at=row["deadlineAt"],
-        finished_at=row.get("finishedAt"),
-        mode=_MODES[row.get("mode", Mode.APPLY)],
-        paused_at=row.get("pausedAt"),
-        allow_removals=row.get("allowRemovals", False),
-        found=row.get("found") or {},
-        users_removed=row.get("forgotten", 0),
-    )
+_step = mapper(StepRecord, stage="phase", min_dispatch="validFrom", deferred_by="heldBy", deferrals="holds")
+operation_of = mapper(Operation, stage="phase", steps=each("steps", _step), users_removed="forgotten")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, object_id, our_errors, upsert_pipeline
+from shared.db.mapping import mapper
 from shared.operations.model import Operation
 from shared.tenants.model import Tenant
-from shared.tenants.views import Receipt, Removal
+from shared.tenants.views import Receipt
 
 
 class TombstoneRepository:
@@ -50,10 +49,4 @@ def _removal(operation: Operation, step_name: str) -> Document:
     }
 
 
-def _receipt(row: dict[str, Any]) -> Receipt:
-    purged_at: datetime = row["purgedAt"]
-    removals = tuple(
-        Removal(one["operation"], one["step"], one["status"], tuple(one["removed"]), one["verified"], one["at"])
-        for one in row["removals"]
-    )
-    return Receipt(row["slug"], tuple(row["domains"]), purged_at, row["usersRemoved"], removals)
+_receipt = mapper(Receipt)
