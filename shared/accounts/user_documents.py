@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.accounts.user import NewUser, PlatformRole, Rights, Role, User
 from shared.db.documents import Document
+from shared.db.mapping import mapper
 
 #: all fields, for projections that add a computed one
 FIELDS = (
@@ -34,22 +35,6 @@ def document_of(user: User | NewUser) -> Document:
         "platformRole": rights.platform_role.value if rights.platform_role else None,
         "platformAdmin": rights.platform_role is PlatformRole.ADMIN,
     } | _earlier_fields(rights)
-
-
-def user_of(row: Mapping[str, Any]) -> User:
-    """Return the user of a document."""
-    return User(
-        id=str(row["_id"]),
-        subject=row["authentikSubjectId"],
-        email=row["email"],
-        name=row["name"],
-        rights=_rights(row),
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-        version=row.get("version", 1),
-        token_issued_at=row.get("tokenIssuedAt"),
-        rights_revoked_at=row.get("rightsTakenAt"),
-    )
 
 
 def _rights(row: Mapping[str, Any]) -> Rights:
@@ -78,3 +63,6 @@ def _earlier_fields(rights: Rights) -> Document:
     in_partner = rights.partner_role is role and (rights.partner_id is not None or not rights.tenant_ids)
     is_everywhere = in_partner and len(reach) == len(rights.tenant_ids)
     return {"role": role.value, "roleTenantIds": None if is_everywhere else reach}
+
+
+user_of = mapper(User, subject="authentikSubjectId", rights=_rights, rights_revoked_at="rightsTakenAt")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
@@ -21,6 +21,7 @@ from shared.db.documents import (
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
+from shared.db.mapping import mapper
 from shared.rights.policy import Actor
 from shared.status.model import Target
 
@@ -95,7 +96,8 @@ class BulkOperationRepository:
             }
             refused = list(self._items.find({"bulkId": key, "status": ItemStatus.REFUSED}).limit(NAMED))
             others = list(self._items.find({"bulkId": key, "status": {"$ne": ItemStatus.REFUSED}}).limit(NAMED))
-        return _bulk(row, counts, [_item(one) for one in (*refused, *others)[:NAMED]])
+        named = [_item(one) for one in (*refused, *others)[:NAMED]]
+        return replace(_bulk(row), counts=counts, named=named)
 
     def start(self, bulk_id: str, session: Transaction) -> bool:
         """Start a dry run. False when it was started before."""
@@ -154,24 +156,5 @@ def _item_row(key: ObjectId, target: Target) -> Document:
     }
 
 
-def _item(row: Document) -> Item:
-    target = Target(row["tenantId"], row["slug"], row["operationId"], tuple(row["steps"]))
-    return Item(str(row["bulkId"]), target, ItemStatus(row["status"]), row["detail"])
-
-
-def _bulk(row: Document, counts: dict[ItemStatus, int], named: Sequence[Any]) -> BulkOperation:
-    return BulkOperation(
-        id=str(row["_id"]),
-        action=BulkAction(row["action"]),
-        status=BulkStatus(row["status"]),
-        selector=row["selector"],
-        created_by=row["createdBy"],
-        surfaces=tuple(row["surfaces"]),
-        request_id=row["requestId"],
-        total=row["total"],
-        created_at=row["createdAt"],
-        started_at=row["startedAt"],
-        finished_at=row["finishedAt"],
-        counts=counts,
-        named=named,
-    )
+_item = mapper(Item, target=mapper(Target))
+_bulk = mapper(BulkOperation)

@@ -18,7 +18,8 @@ from shared.db.documents import (
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
-from shared.diagnostics.model import Check, CheckStatus, Diagnosis, RunStatus
+from shared.db.mapping import mapper
+from shared.diagnostics.model import Check, Diagnosis, RunStatus
 
 #: how long a run is kept, and how long a claim holds, in seconds
 KEPT, LEASE = 30 * 86400.0, 180.0
@@ -71,13 +72,4 @@ class DiagnosticsRepository:
             self._rows.update_one({"_id": ObjectId(run_id)}, [{"$set": {**fields, "checks": {"$literal": rows}}}])
 
 
-def _diagnosis(row: Document) -> Diagnosis:
-    checks = [Check(**{**one, "status": CheckStatus(one["status"])}) for one in row["checks"]]
-    return Diagnosis(
-        id=str(row["_id"]),
-        status=RunStatus(row["status"]),
-        requested_by=row["requestedBy"],
-        created_at=row["createdAt"],
-        finished_at=row.get("finishedAt"),
-        checks=tuple(checks),
-    )
+_diagnosis = mapper(Diagnosis)

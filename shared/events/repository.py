@@ -24,6 +24,7 @@ from shared.db.documents import (
     seconds_from_now,
     upsert_pipeline,
 )
+from shared.db.mapping import mapper
 from shared.events.model import EVERY_EVENT, Event, EventFilter, Feed, NewEvent
 
 INDEXES = [
@@ -183,15 +184,4 @@ def _action_pattern(action: str) -> str | re.Pattern[str]:
     return re.compile(f"^{re.escape(action[:-1])}") if action.endswith(".*") else action
 
 
-def _event(row: Document) -> Event:
-    return Event(
-        id=str(row["_id"]),
-        number=row["number"],
-        time=row["time"],
-        action=row["action"],
-        actor=row["actor"],
-        tenant_slug=row["tenant"],
-        request_id=row["requestId"],
-        before=row["before"],
-        after=row["after"],
-    )
+_event = mapper(Event, tenant_slug="tenant")

@@ -25,6 +25,7 @@ from shared.db.documents import (
     seconds_from_now,
 )
 from shared.db.lease_queue import LeaseQueue
+from shared.db.mapping import mapper
 from shared.db.paging import Page
 from shared.orphans.model import Cause, MarkedObject, Orphan, OrphanKind, OrphanQuery, OrphanStatus, Removal
 
@@ -188,34 +189,8 @@ def _sighting(one: MarkedObject, cause: Cause, quarantine: float) -> list[Docume
     return [{"$set": {"first": is_first}}, {"$set": fields}, {"$unset": ["first"]}]
 
 
-def _orphan(row: Document) -> Orphan:
-    return Orphan(
-        id=str(row["_id"]),
-        integration=row["integration"],
-        kind=OrphanKind(row["kind"]),
-        object_id=row["objectId"],
-        name=row["name"],
-        tenant_id=row["tenantId"],
-        cause=Cause(row["cause"]),
-        status=OrphanStatus(row["status"]),
-        first_seen_at=row["firstSeenAt"],
-        last_seen_at=row["lastSeenAt"],
-        sightings=row["sightings"],
-        removable_at=row["removableAt"],
-        removal=_removal(row["removal"], row.get("dueAt")) if row.get("removal") else None,
-    )
-
-
-def _removal(document: Document, due_at: datetime | None) -> Removal:
-    return Removal(
-        requested_by=document["askedBy"],
-        requested_at=document["askedAt"],
-        attempts=document["attempts"],
-        due_at=due_at,
-        reason=document.get("reason"),
-        message=document.get("message"),
-        remedy=document.get("remedy"),
-        changes=tuple(document.get("changes") or ()),
-        verified=document.get("verified"),
-        ended_at=document.get("endedAt"),
-    )
+_removal = mapper(Removal, requested_by="askedBy", requested_at="askedAt")
+_orphan = mapper(
+    Orphan,
+    removal=lambda row: _removal({**row["removal"], "dueAt": row.get("dueAt")}) if row.get("removal") else None,
+)

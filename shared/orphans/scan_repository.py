@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, literals, make_indexes, our_errors, seconds_from_now
 from shared.db.lease_queue import LeaseQueue
+from shared.db.mapping import mapper
 from shared.orphans.model import SCANNED, OrphanScan
 
 INDEXES = [IndexModel([("dueAt", ASCENDING)], name="due", sparse=True)]
@@ -59,7 +60,7 @@ class OrphanScanRepository:
         """Return the latest scan of each integration, also of those never scanned."""
         with our_errors():
             rows = {row["_id"]: row for row in self._rows.find(session=session)}
-        return [_scan(name, rows.get(name, {})) for name in SCANNED]
+        return [_scan(rows.get(name, {"_id": name})) for name in SCANNED]
 
     def claim(self, integrations: Collection[str], lease_seconds: float) -> OrphanScanClaim | None:
         """Claim the one of these integrations that has been due longest."""
@@ -103,15 +104,4 @@ def _failure(reason: str | None, message: str | None, remedy: str | None) -> Doc
     return literals({"reason": reason, "message": message, "remedy": remedy})
 
 
-def _scan(name: str, row: Document) -> OrphanScan:
-    return OrphanScan(
-        integration=name,
-        done_at=row.get("doneAt"),
-        due_at=row.get("dueAt"),
-        began_at=row.get("beganAt"),
-        marked=row.get("stamped", 0),
-        orphans=row.get("orphans", 0),
-        reason=row.get("reason"),
-        message=row.get("message"),
-        remedy=row.get("remedy"),
-    )
+_scan = mapper(OrphanScan, integration="_id", marked="stamped")

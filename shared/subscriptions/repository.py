@@ -22,6 +22,7 @@ from shared.db.documents import (
     update_record,
     versioned_update,
 )
+from shared.db.mapping import mapper
 from shared.db.paging import Page
 from shared.subscriptions.model import (
     LIVE,
@@ -115,17 +116,4 @@ class SubscriptionRepository:
         self._rows.delete_one({"_id": ObjectId(subscription_id)}, session=session)
 
 
-def subscription_of(row: Document) -> Subscription:
-    """Return the subscription of a document."""
-    return Subscription(
-        id=str(row["_id"]),
-        tenant_id=row["tenantId"],
-        plan=row["plan"],
-        status=SubscriptionStatus(row["status"]),
-        stripe_customer_id=row.get("stripeCustomerId"),
-        stripe_subscription_id=row.get("stripeSubscriptionId"),
-        current_period_end=row.get("currentPeriodEnd"),
-        version=row.get("version", 1),
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-    )
+subscription_of = mapper(Subscription, version=lambda row: row.get("version", 1))

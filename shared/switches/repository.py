@@ -14,10 +14,10 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from shared.db.documents import Document, Transaction, our_errors, required, seconds_from_now
+from shared.db.mapping import each, mapper
 from shared.switches import breaker_updates as updates
 from shared.switches.breaker_updates import IS_OPEN
 from shared.switches.model import FailingTenant, OpenDuration, Switch, TenantRef, tenant_of_switch
-from shared.switches.pause import Pause
 
 #: seconds for which a process caches the switches: a pause takes effect everywhere within this time
 CACHE_SECONDS = 1.0
@@ -150,26 +150,5 @@ class SwitchRepository:
         return rows > 0
 
 
-def _switch(row: Document) -> Switch:
-    pause = row.get("pause")
-    return Switch(
-        name=row["_id"],
-        pause=Pause(pause["reason"], pause["since"], pause["by"]) if pause else None,
-        open_until=row.get("openUntil"),
-        opened_at=row.get("openedAt"),
-        cause=row.get("cause"),
-        detail=row.get("detail") or "",
-        failures=row.get("failures", 0),
-        failing=tuple(map(_failing, row.get("failing") or ())),
-        resumed_at=row.get("resumedAt"),
-    )
-
-
-def _failing(row: Document) -> FailingTenant:
-    return FailingTenant(
-        tenant=TenantRef(row["tenantId"], row["slug"]),
-        reason=row["reason"],
-        since=row["since"],
-        at=row["at"],
-        is_isolated=row["isolated"],
-    )
+_failing = mapper(FailingTenant, tenant=mapper(TenantRef, id="tenantId"), is_isolated="isolated")
+_switch = mapper(Switch, name="_id", failing=each("failing", _failing))

@@ -21,6 +21,7 @@ from shared.db.documents import (
     upsert_pipeline,
 )
 from shared.db.lease_queue import LeaseQueue
+from shared.db.mapping import mapper
 from shared.db.paging import Page
 from shared.events.model import Event
 from shared.webhooks.model import PING, DeliveryQuery, DeliveryRecord, DeliveryStatus
@@ -185,18 +186,4 @@ def _new(webhook_id: str, event_id: ObjectId, action: str, request_id: str) -> D
     }
 
 
-def _record(row: Document) -> DeliveryRecord:
-    return DeliveryRecord(
-        id=str(row["_id"]),
-        webhook_id=row["webhookId"],
-        event_id=None if row["action"] == PING else str(row["eventId"]),
-        action=row["action"],
-        request_id=row["requestId"],
-        status=DeliveryStatus(row["status"]),
-        attempts=row["attempts"],
-        due_at=row["dueAt"],
-        response_status=row["responseStatus"],
-        reason=row["reason"],
-        created_at=row["createdAt"],
-        finished_at=row["finishedAt"],
-    )
+_record = mapper(DeliveryRecord, event_id=lambda row: None if row["action"] == PING else str(row["eventId"]))

@@ -23,6 +23,7 @@ from shared.db.documents import (
     seconds_from_now,
     versioned_update,
 )
+from shared.db.mapping import mapper
 from shared.db.paging import Page
 from shared.webhooks.model import NewWebhook, Owner, Webhook, WebhookChanges
 
@@ -209,20 +210,4 @@ def scope_filter(scope: Scope) -> Document:
     return {"$or": choices}
 
 
-def _webhook(row: Document) -> Webhook:
-    return Webhook(
-        id=str(row["_id"]),
-        owner=Owner(row["tenantId"], row["partnerId"]),
-        tenant_slug=row["tenantSlug"],
-        url=row["url"],
-        actions=tuple(row["actions"]),
-        enabled=row["enabled"],
-        disabled_reason=row["disabledReason"],
-        disabled_at=row["disabledAt"],
-        failures=row["failures"],
-        failing_since=row["failingSince"],
-        cursor=row["cursor"],
-        version=row["version"],
-        created_at=row["createdAt"],
-        updated_at=row["updatedAt"],
-    )
+_webhook = mapper(Webhook, owner=mapper(Owner))
