@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from shared.accounts.user_documents import document_of, user_of
+from shared.accounts.user_repository import document_of, user_of
 from shared.db.documents import Document
 from shared.db.migrations import KeepLock, Migration
 

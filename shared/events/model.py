@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from functools import cache
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
-#: cached, because there are few field names
-_camel = cache(to_camel)
+from shared.db.mapping import camel, plain
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Event:
 
 def event_values(record: Any, names: Collection[str]) -> dict[str, Any]:
     """Return these fields of a record for an event: names in camel case, plain values, without None."""
-    found = {_camel(name): _plain(getattr(record, name)) for name in names}
+    found = {camel(name): plain(getattr(record, name)) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -61,18 +56,6 @@ def changed_values(old: Any, new: Any, names: Collection[str]) -> tuple[dict[str
     changed = [name for name in names if getattr(old, name) != getattr(new, name)]
     before, after = event_values(old, changed), event_values(new, changed)
     return before, after | {key: None for key in before if key not in after}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return {_camel(one.name): _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return value
 
 
 @dataclass(frozen=True)

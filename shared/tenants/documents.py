@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from shared.db.documents import Document
-from shared.db.mapping import mapper
+from shared.db.mapping import mapper, nested
 from shared.integrations.catalog import INTEGRATIONS
-from shared.tenants.model import BillingInfo, Owner, Tenant
+from shared.tenants.model import Drift, Tenant
 
 REMOTE_FIELDS = tuple(field for fields in INTEGRATIONS.values() for field in fields)
 
@@ -41,30 +40,8 @@ INDEXES = [
     ],
 ]
 
-
-def billing_document(billing: BillingInfo | None) -> Document | None:
-    """Return billing information as a document."""
-    if billing is None:
-        return None
-    address = billing.address
-    return {
-        "company": billing.company,
-        "vatId": billing.vat_id,
-        "email": billing.email,
-        "address": {
-            "line1": address.line1,
-            "line2": address.line2,
-            "city": address.city,
-            "postalCode": address.postal_code,
-            "country": address.country,
-        },
-    }
-
-
-def owner_document(owner: Owner | None) -> Document | None:
-    return {"email": owner.email, "name": owner.name, "invitations": owner.invitations} if owner else None
-
-
 tenant_of = mapper(
-    Tenant, remote=lambda row: {field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None}
+    Tenant,
+    remote=lambda row: {field: row[field] for field in REMOTE_FIELDS if row.get(field) is not None},
+    drift=nested("drift", mapper(Drift, checked_at="lookedAt")),
 )

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from shared.accounts.scope import Scope
 from shared.db.documents import Document
-from shared.tenants.documents import billing_document, owner_document
+from shared.db.mapping import plain
 from shared.tenants.model import Status, Tenant, TenantChanges
 from shared.tenants.views import TenantQuery
 
@@ -71,11 +71,11 @@ def change_document(changes: TenantChanges) -> Document:
     if "domains" in changes:
         fields["domains"] = list(changes["domains"])
     if "billing_info" in changes:
-        fields["billingInfo"] = billing_document(changes["billing_info"])
+        fields["billingInfo"] = plain(changes["billing_info"])
     if "partner_id" in changes:
         fields["partnerId"] = changes["partner_id"]
     if "owner" in changes:
-        fields["owner"] = owner_document(changes["owner"])
+        fields["owner"] = plain(changes["owner"])
     return fields
 
 

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from shared.accounts.partner_repository import PartnerRepository
 from shared.accounts.scope import Scope
 from shared.accounts.user import User
-from shared.accounts.user_documents import user_of
+from shared.accounts.user_repository import user_of
 from shared.db.documents import Document, object_id, our_errors
 from shared.db.paging import Page
 from shared.operations.documents import operation_of

@@ -25,10 +25,11 @@ from shared.db.documents import (
     update_record,
     versioned_update,
 )
+from shared.db.mapping import plain
 from shared.integrations.catalog import INTEGRATIONS
 from shared.operations.model import Operation
 from shared.switches.pause import Pause
-from shared.tenants.documents import INDEXES, billing_document, owner_document, tenant_of
+from shared.tenants.documents import INDEXES, tenant_of
 from shared.tenants.filters import change_document, own_filter, query_filters, scope_filter, search_fields, search_terms
 from shared.tenants.model import DueTenant, NewTenant, Status, Tenant, TenantChanges
 from shared.tenants.updates import (
@@ -62,9 +63,9 @@ class TenantRepository:
             "status": Status.PENDING,
             "plan": new.plan,
             "domains": list(new.domains),
-            "billingInfo": billing_document(new.billing_info),
+            "billingInfo": plain(new.billing_info),
             "partnerId": new.partner_id,
-            "owner": owner_document(new.owner),
+            "owner": plain(new.owner),
             "search": search_terms(new.slug, new.name, new.domains, new.owner.email if new.owner else None),
             "provisioningStatus": dict.fromkeys(self._shown, "pending"),
             "provisioningErrors": {},

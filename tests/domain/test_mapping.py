@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from bson import ObjectId
 
-from shared.db.mapping import each, mapper
+from shared.db.mapping import each, mapper, nested, plain
 
 
 class Colour(StrEnum):
@@ -75,3 +75,15 @@ def test_a_field_may_have_another_key_or_be_made_of_the_whole_document() -> None
     )
     found = flat({"_id": "t", "paint": "red", "city": "Trier", "list": [{"label": "x"}, {"label": "y", "count": 3}]})
     assert found == Thing("t", None, Colour.RED, Place("Trier"), parts=(Part("x"), Part("y", 3)), size=2)
+
+
+def test_a_nested_value_may_have_keys_of_its_own() -> None:
+    find = nested("at", mapper(Place, city="town"))
+    assert (find({"at": {"town": "Trier"}}), find({"at": None}), find({})) == (Place("Trier"), None, None)
+
+
+def test_a_value_is_stored_under_camel_case_keys() -> None:
+    thing = Thing("t", "o", Colour.RED, Place("Trier"), ("a",), said={"a": ("b",)})
+    stored = {"id": "t", "ownerId": "o", "colour": "red", "place": {"city": "Trier"}, "labels": ["a"], "parts": []}
+    assert plain(thing) == stored | {"said": {"a": ["b"]}, "size": 7}
+    assert type(plain(thing)["colour"]) is str
