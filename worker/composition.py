@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 
 from shared.application.collectors import PlatformCollector
-from shared.application.parts import open_billing_service, open_restore_detector, open_settlement
+from shared.application.parts import open_billing_service, open_settlement
 from shared.application.store import Repositories
 from shared.bulk.service import BulkService
 from shared.config.settings import Settings
@@ -41,10 +41,8 @@ from worker.jobs.webhook_delivery.outbox_relay import EVENTS, OutboxRelay
 from worker.jobs.webhook_delivery.safe_client import SafeWebhookClient
 
 
-def open_breaker(
-    store: Repositories, settings: Settings, before_permit: Callable[[], object] = lambda: None
-) -> Breaker:
-    return Breaker(operations=store.operations, switches=store.switches, settings=settings, before_permit=before_permit)
+def open_breaker(store: Repositories, settings: Settings) -> Breaker:
+    return Breaker(operations=store.operations, switches=store.switches, settings=settings)
 
 
 def open_runner(
@@ -56,7 +54,7 @@ def open_runner(
     bulkhead: Bulkhead | None = None,
     watchdog: Watchdog | None = None,
 ) -> Runner:
-    breaker = open_breaker(store, settings, open_restore_detector(store, dispatcher.high_water_mark, settings).check)
+    breaker = open_breaker(store, settings)
     contexts = StepContexts(
         domains=store.domains,
         operations=store.operations,
@@ -83,7 +81,10 @@ def open_runner(
 
 
 def open_scheduler_loop(
-    store: Repositories, dispatcher: Dispatcher, jobs: Mapping[str, Callable[[], int]] = {}
+    store: Repositories,
+    dispatcher: Dispatcher,
+    jobs: Mapping[str, Callable[[], int]] = {},
+    before: Mapping[str, Callable[[], int]] = {},
 ) -> SchedulerLoop:
     return SchedulerLoop(
         connection=store.connection,
@@ -92,6 +93,7 @@ def open_scheduler_loop(
         switches=store.switches,
         settlement=open_settlement(store),
         dispatcher=dispatcher,
+        before=before,
         jobs=jobs,
     )
 

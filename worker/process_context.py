@@ -7,11 +7,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from celery import Celery
 
-from shared.application.parts import open_settlement
+from shared.application.parts import open_restore_detector, open_settlement
 from shared.application.store import open_repositories
 from shared.config.settings import Settings
+from shared.core.errors import StoreUnavailable
 from shared.db.connection import PATIENCE
 from shared.operations.dispatcher import Dispatcher
 from shared.operations.repository import OperationRepository
@@ -23,6 +25,8 @@ from worker.execution.runner import Runner
 from worker.execution.watchdog import Watchdog
 from worker.integrations.connect import connect_integrations
 from worker.integrations.registry import STEPS, Functions
+
+log = structlog.get_logger(__name__)
 
 #: concurrency until Celery says which one the worker was started with
 DEFAULT_CONCURRENCY = 64
@@ -96,5 +100,10 @@ class ProcessContexts:
             Bulkhead(self._settings.integration_concurrency or max(1, self.concurrency // 2)),
             self._watchdog or Watchdog(self._settings.lease_seconds),
         )
+        try:
+            open_restore_detector(store, dispatcher.high_water_mark, self._settings).check()
+        except StoreUnavailable:
+            # without a database no step runs either, and the scheduler checks before it publishes any
+            log.warning("restore_detection.store_unavailable")
         runner.start()
         return ProcessContext(store.operations, open_settlement(store), runner)

@@ -134,8 +134,8 @@ def main() -> None:
         doctor = open_doctor(store, dispatcher, app, connect_integrations(settings), settings)
         diagnostics = open_diagnostics_job(store, doctor)
         backfill = open_backfill(store, open_starter(store, dispatcher, settings), settings)
+        before = {"restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check}
         jobs: dict[str, Callable[[], int]] = {
-            "restore_detection": open_restore_detector(store, dispatcher.high_water_mark, settings).check,
             "lifecycle": partial(services.lifecycle.start_due, BATCH),
             "domain_checks": check_domains,
             "billing_sync": sync_billing,
@@ -150,7 +150,7 @@ def main() -> None:
             "retention": open_retention(store, settings).push,
         }
         serve_metrics(settings.metrics_port, settings.metrics_host, [open_collector(store, dispatcher)])
-        run_until(stop, open_scheduler_loop(store, dispatcher, jobs), settings.scheduler_interval_seconds)
+        run_until(stop, open_scheduler_loop(store, dispatcher, jobs, before), settings.scheduler_interval_seconds)
     dispatcher.close()
     store.close()
     log.info("scheduler.stopped")

@@ -7,13 +7,7 @@ that it had confirmed.
 
 from __future__ import annotations
 
-import threading
-import time
-
-import structlog
-
 from shared.config.settings import Settings
-from shared.core.errors import StoreUnavailable
 from shared.db.documents import new_id
 from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
 from shared.restore_guard.repository import Epoch, RestoreGuardRepository
@@ -22,12 +16,9 @@ from shared.switches.model import is_observing
 from shared.switches.repository import SwitchRepository
 from shared.tenants.counts import TenantCounts
 
-log = structlog.get_logger(__name__)
-
 #: seconds between two steps of the number; a backup younger than this is not detected
 ADVANCE_SECONDS = 10.0
-#: seconds between two checks of one process, at least
-CHECK_INTERVAL = 2.0
+
 #: a new database takes three rounds: get an id, mark it in Redis, compare
 MAX_ROUNDS = 3
 
@@ -37,7 +28,7 @@ REQUESTED_ON_START = "OBSERVE_ONLY_ON_START is set."
 
 
 class RestoreDetector:
-    """Compares MongoDB with the high-water mark in Redis. One per process; safe to share between threads.
+    """Compares MongoDB with the high-water mark in Redis. Any number of processes may do it at once.
 
     Without a high-water mark, as after Redis lost its data, it detects nothing.
     """
@@ -59,37 +50,20 @@ class RestoreDetector:
         self._database = settings.mongodb_database
         self._observe_only = observe_only
         self._is_requested = settings.observe_only_on_start
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._failed_at = 0.0
 
     def check(self) -> int:
-        """Check the database, at most once in CHECK_INTERVAL. Raises StoreUnavailable.
+        """Check the database. Raises StoreUnavailable.
 
-        Always return 0, as a scheduler job that starts no operation.
+        Every process does so when it starts, and the scheduler before it publishes anything: after a restore no step
+        runs that it has not published. Always return 0, as a scheduler job that starts no operation.
         """
-        asked_at = time.monotonic()
-        with self._lock:
-            if self._failed_at > asked_at:
-                # share the failure of the check that this thread waited for: each check may wait for a time-out
-                raise StoreUnavailable
-            if time.monotonic() < self._next:
-                return 0
-            try:
-                self._check()
-            except StoreUnavailable:
-                self._failed_at = time.monotonic()
-                raise
-            self._next = time.monotonic() + CHECK_INTERVAL
-        return 0
-
-    def _check(self) -> None:
         if self._is_requested:
             self._observe_only.begin_automatically(REQUESTED_ON_START)
             self._is_requested = False
         for _ in range(MAX_ROUNDS):
             if self._is_compared():
-                return
+                break
+        return 0
 
     def _is_compared(self) -> bool:
         """Compare the database with its high-water mark. Return False when another round is necessary."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from shared.application.store import Repositories, open_repositories
 from shared.config.broker_url import BrokerAddress
 from shared.config.settings import Settings
 from shared.core.errors import StoreUnavailable
-from shared.messaging.high_water_mark import HighWaterMark, MarkedPosition
 from shared.operations.dispatcher import Dispatcher
 from shared.restore_guard.detector import DATABASE_IS_ANOTHER, DATABASE_IS_OLDER, REQUESTED_ON_START, RestoreDetector
 from shared.rights.policy import Actor
@@ -167,44 +165,14 @@ def test_many_processes_that_check_at_once_suspect_nothing(world: World) -> None
         world.plane.observe_only.end(world.admin)
 
 
-def test_a_process_checks_no_more_often_than_it_must(world: World) -> None:
-    watch = world.watch()
-    watch.check()
-    watch.check()
-    world.rows["epochs"].delete_many({})
-    watch.check()
-    assert world.backup() == []
-
-
-def test_without_a_database_the_threads_that_wait_for_one_check_share_its_failure(
+def test_without_a_database_a_check_fails_and_the_next_one_asks_again(
     world: World, make_settings: Callable[..., Settings]
 ) -> None:
-    """Else the last of thirty steps waits for thirty looks to time out, and a worker that is told to stop with it."""
-    together = Barrier(8)
-    reads: list[str] = []
-
-    class CountedMark(HighWaterMark):
-        def read(self, database: str) -> MarkedPosition | None:
-            reads.append(database)
-            return super().read(database)
-
-    away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=1.0)
-    watch = open_restore_detector(away, CountedMark(world.redis), world.settings)
-
-    def look(_: int) -> str:
-        together.wait()
-        try:
+    away = open_repositories(make_settings(mongodb_uri=f"mongodb://127.0.0.1:{free_port()}/"), patience=0.5)
+    watch = open_restore_detector(away, world.dispatcher.high_water_mark, world.settings)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
             watch.check()
-        except StoreUnavailable:
-            return "away"
-        return "looked"
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(look, range(8))) == ["away"] * 8
-    assert len(reads) == 1
-    with pytest.raises(StoreUnavailable):
-        watch.check()
-    assert len(reads) == 2
     away.close()
 
 
@@ -218,6 +186,5 @@ def test_by_the_setting_it_begins_at_start_and_not_again_in_the_same_process(
     assert pause is not None
     assert pause.reason == REQUESTED_ON_START
     world.plane.observe_only.end(world.admin)
-    watch._next = 0.0
     watch.check()
     assert world.plane.observe_only.state(world.admin).pause is None

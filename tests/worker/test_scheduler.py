@@ -76,6 +76,19 @@ def test_a_recorded_operation_that_was_never_published_is_published(
     assert queued(redis_url) == 3
 
 
+def test_restores_are_looked_for_before_anything_is_published(
+    lost: str, quick_store: Repositories, dispatcher: Dispatcher, redis_url: str
+) -> None:
+    seen: list[int] = []
+
+    def detect() -> int:
+        seen.append(queued(redis_url))
+        return 0
+
+    open_scheduler_loop(quick_store, dispatcher, before={"restore_detection": detect}).run_once()
+    assert (seen, queued(redis_url)) == ([0], 3)
+
+
 def test_several_schedulers_at_once_send_it_once(lost: str, store: Repositories, dispatcher: Dispatcher) -> None:
     # the store with the usual grace: with the quick one the operation is due again while the last scheduler starts
     with ThreadPoolExecutor(6) as pool:

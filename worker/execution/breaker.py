@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -58,12 +58,9 @@ class Breaker:
         operations: OperationRepository,
         switches: SwitchRepository,
         settings: Settings,
-        before_permit: Callable[[], object] = lambda: None,
     ) -> None:
-        """`before_permit`: called before each permit; it may turn on observe-only mode."""
         self._operations = operations
         self._switches = switches
-        self._before_permit = before_permit
         self._limit = settings.breaker_failures
         self._open_duration = OpenDuration(settings.breaker_seconds, settings.breaker_seconds * MAX_DURATION_FACTOR)
         self._probe_seconds = settings.attempt_seconds
@@ -79,7 +76,6 @@ class Breaker:
 
     def permit(self, operation_id: str, integration: str) -> Permit:
         """Decide whether a step of this operation may run."""
-        self._before_permit()
         switches = self._switches.cached()
         observing = self._observe_only(switches, operation_id)
         if observing is not None:

@@ -30,8 +30,9 @@ WRITE_SECONDS = 1.0
 class SchedulerLoop:
     """Every write is an atomic claim, so any number of schedulers may run at once, without a leader.
 
-    `jobs`: name to a job that runs after the operations; each returns how many operations it started. A document that
-    cannot be written now, such as one locked by a process that died within a transaction, delays only itself.
+    `before`, `jobs`: name to a job that runs before or after the operations; each returns how many operations it
+    started. A document that cannot be written now, such as one locked by a process that died within a transaction,
+    delays only itself.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SchedulerLoop:
         switches: SwitchRepository,
         settlement: Settlement,
         dispatcher: Dispatcher,
+        before: Mapping[str, Callable[[], int]] = {},
         jobs: Mapping[str, Callable[[], int]] = {},
     ) -> None:
         self._connection = connection
@@ -52,7 +54,7 @@ class SchedulerLoop:
         self._settlement = settlement
         self._dispatcher = dispatcher
         own = {"release": self._release, "expire": self._expire, "settle": self._settle, "dispatch": self._dispatch_due}
-        self._jobs = {**own, **jobs}
+        self._jobs = {**before, **own, **jobs}
 
     def run_once(self) -> int:
         """Run all jobs; return how many operations they advanced. Raises StoreUnavailable without a database."""
